@@ -1,0 +1,17 @@
+/* cost: what a run will need, from its spec alone. */
+#ifndef ABLATE_COMMON_COST_H
+#define ABLATE_COMMON_COST_H
+
+#include "common/spec.h"
+
+struct cost {
+    int64_t parameters;     /* trainable or frozen, all of them */
+    int64_t memory_bytes;   /* estimated peak resident set of the trainer */
+    double flops_per_step;  /* one training step: forward, backward, indexer and KL counted;
+                               a multiply-add is 2 */
+    double flops_total;     /* the run, evaluations excluded */
+};
+
+void cost_estimate(const struct run_spec *spec, struct cost *ret);
+
+#endif

@@ -1,0 +1,119 @@
+#include "common/philox.h"
+
+#include "common/digest.h"
+#include "common/err.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct philox philox_stream(int64_t seed, const char *purpose, const char *name)
+{
+    char text[256];
+    int len = snprintf(text, sizeof text, "ablate1/%lld/%s/%s", (long long)seed, purpose, name);
+    uint8_t sum[DIGEST_BYTES];
+    digest_of(text, (size_t)len < sizeof text ? (size_t)len : sizeof text - 1, sum);
+    struct philox stream;
+    for (int i = 0; i < 2; i++)
+        stream.key[i] = (uint32_t)sum[4 * i] | (uint32_t)sum[4 * i + 1] << 8 |
+                        (uint32_t)sum[4 * i + 2] << 16 | (uint32_t)sum[4 * i + 3] << 24;
+    return stream;
+}
+
+void philox_block(const uint32_t key[2], const uint32_t counter[4], uint32_t ret[4])
+{
+    uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3];
+    uint32_t k0 = key[0], k1 = key[1];
+    for (int round = 0; round < 10; round++) {
+        uint64_t p0 = (uint64_t)0xD2511F53u * c0;
+        uint64_t p1 = (uint64_t)0xCD9E8D57u * c2;
+        uint32_t n0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
+        uint32_t n2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
+        c1 = (uint32_t)p1;
+        c3 = (uint32_t)p0;
+        c0 = n0;
+        c2 = n2;
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+    ret[0] = c0;
+    ret[1] = c1;
+    ret[2] = c2;
+    ret[3] = c3;
+}
+
+static void block_at(const struct philox *stream, uint64_t step, uint64_t block, uint32_t ret[4])
+{
+    const uint32_t counter[4] = { (uint32_t)block, (uint32_t)(block >> 32), (uint32_t)step,
+                                  (uint32_t)(step >> 32) };
+    philox_block(stream->key, counter, ret);
+}
+
+uint32_t philox_word(const struct philox *stream, uint64_t step, uint64_t word)
+{
+    uint32_t lanes[4];
+    block_at(stream, step, word / 4, lanes);
+    return lanes[word % 4];
+}
+
+void philox_words(const struct philox *stream, uint64_t step, uint64_t first, size_t n,
+                  uint32_t *ret)
+{
+    uint32_t lanes[4];
+    size_t i = 0;
+    while (i < n && (first + i) % 4 != 0) {
+        ret[i] = philox_word(stream, step, first + i);
+        i++;
+    }
+    for (; i + 4 <= n; i += 4)
+        block_at(stream, step, (first + i) / 4, ret + i);
+    if (i < n) {
+        block_at(stream, step, (first + i) / 4, lanes);
+        for (size_t lane = 0; i < n; i++, lane++)
+            ret[i] = lanes[lane];
+    }
+}
+
+double philox_uniform(const struct philox *stream, uint64_t step, uint64_t element)
+{
+    return (double)(philox_word(stream, step, element) >> 8) * 0x1p-24;
+}
+
+double philox_normal(const struct philox *stream, uint64_t step, uint64_t element)
+{
+    const double two_pi = 6.283185307179586476925286766559;
+    uint32_t w[2];
+    philox_words(stream, step, 2 * element, 2, w);
+    return sqrt(-2.0 * log(((double)w[0] + 1.0) * 0x1p-32)) * cos(two_pi * ((double)w[1] * 0x1p-32));
+}
+
+struct keyed {
+    uint64_t key;
+    uint32_t item;
+};
+
+/* Equal keys keep their order, so qsort's instability can't show. */
+static int by_key_then_item(const void *a, const void *b)
+{
+    const struct keyed *x = a, *y = b;
+    if (x->key != y->key)
+        return x->key < y->key ? -1 : 1;
+    return x->item < y->item ? -1 : x->item > y->item;
+}
+
+int philox_permutation(const struct philox *stream, uint64_t epoch, uint32_t n, uint32_t *ret)
+{
+    struct keyed *items = malloc((n > 0 ? n : 1) * sizeof *items);
+    if (items == NULL)
+        return -ERR_INTERNAL;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t w[2];
+        philox_words(stream, epoch, 2 * (uint64_t)i, 2, w);
+        items[i] = (struct keyed){ .key = (uint64_t)w[0] | (uint64_t)w[1] << 32, .item = i };
+    }
+    qsort(items, n, sizeof *items, by_key_then_item);
+    for (uint32_t i = 0; i < n; i++)
+        ret[i] = items[i].item;
+    free(items);
+    return 0;
+}

@@ -1,0 +1,110 @@
+/* spec: what a run is, decoded, checked, frozen.
+ *
+ * Two layers. The *experiment* spec is what a person submits (sweep.h expands it into runs). A *run
+ * spec* is one arm at one grid point with one seed, fully resolved: every field present, ratios turned
+ * into counts, the dataset named by its content ("sha256:<hex>"), so that its canonical JSON is the
+ * run's identity. The structs below mirror the JSON one to one; the field tables in spec.c (a row a
+ * field: key, type, range, default) drive decoding, encoding and the JSON Schema test.
+ *
+ * Run spec JSON: {"data":{…}, "model":{…,"attention":{…}}, "train":{…}, "seed":n, "artifacts":[…]}.
+ * Digest: SHA-256 of the canonical JSON (RFC 8785) without train.threads.
+ */
+#ifndef ABLATE_COMMON_SPEC_H
+#define ABLATE_COMMON_SPEC_H
+
+#include "common/digest.h"
+#include "common/err.h"
+#include "common/jsonx.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum tokenizer { TOKENIZER_BYTE };
+enum split { SPLIT_DOCUMENTS, SPLIT_WINDOWS };
+enum dataset_kind { DATASET_STORED, DATASET_UNIFORM, DATASET_MQAR, DATASET_COPY };
+enum init_kind { INIT_GPT2, INIT_TORCH };
+enum optimizer { OPTIMIZER_ADAM, OPTIMIZER_ADAMW };
+enum schedule { SCHEDULE_CONSTANT, SCHEDULE_COSINE, SCHEDULE_LINEAR };
+enum attention_kind {
+    ATTENTION_DENSE,
+    ATTENTION_DSA,
+    ATTENTION_WINDOW,
+    ATTENTION_RANDOM_TOPK,
+    ATTENTION_ORACLE_TOPK,
+    ATTENTION_KINDS
+};
+enum indexer_training { INDEXER_KL, INDEXER_FROZEN };
+enum selection { SELECTION_CAUSAL, SELECTION_PUBLISHED };
+enum artifact { ARTIFACT_INIT, ARTIFACT_BATCHES, ARTIFACT_FINAL, ARTIFACT_GRADIENTS, ARTIFACTS };
+
+enum { SPEC_DATASET_BYTES = 80, SPEC_NAME_BYTES = 65 };
+
+struct spec_data {
+    char dataset[SPEC_DATASET_BYTES]; /* a stored name, "sha256:<hex>", or "synthetic:<task>" */
+    enum dataset_kind kind;           /* derived from dataset */
+    int tokenizer;                    /* enum tokenizer */
+    int64_t documents;                /* the first so many documents; 0 = all */
+    int64_t tokens;                   /* then the first so many tokens; 0 = all */
+    int64_t seq_len;                  /* T */
+    int split;                        /* enum split */
+    double val_fraction, test_fraction;
+    int64_t split_seed;
+    int64_t vocab, pairs; /* synthetic tasks */
+};
+
+/* Parameters of every kind side by side; only those of `kind` are decoded, encoded and meaningful. */
+struct spec_attention {
+    int kind;            /* enum attention_kind */
+    int64_t top_k;       /* K; 0 in a submitted spec = from top_k_ratio */
+    double top_k_ratio;  /* of T; 0 once resolved */
+    int64_t indexer_heads, indexer_dim;
+    int indexer_training; /* enum indexer_training */
+    double kl_weight;
+    int64_t dense_warmup_steps;
+    bool indexer_rope, indexer_norm;
+    int selection;        /* enum selection */
+    int64_t window, sink; /* tokens */
+};
+
+struct spec_model {
+    int64_t layers, heads, d_model, d_ff, experts, experts_per_token;
+    double router_noise, balance_weight, dropout;
+    int init; /* enum init_kind */
+    bool tied;
+    struct spec_attention attention;
+};
+
+struct spec_train {
+    int64_t steps, batch_size, batch_tokens;
+    int optimizer; /* enum optimizer */
+    double lr, betas[2], eps, weight_decay, grad_clip;
+    int schedule; /* enum schedule */
+    int64_t warmup_steps;
+    double min_lr_ratio;
+    int64_t eval_every, eval_windows, checkpoint_every, threads;
+};
+
+struct run_spec {
+    struct spec_data data;
+    struct spec_model model;
+    struct spec_train train;
+    int64_t seed;
+    unsigned artifacts; /* bit set of 1u << enum artifact */
+};
+
+/* Decodes {data, model, train, seed, artifacts}, fills defaults, resolves batch_tokens and ratios, and
+ * checks every rule that needs no corpus (heads divide d_model, head size even, K ≤ T, …).
+ * Errors: as jsonx_decode, and INCONSISTENT; pointers are absolute (pointer + "/model/heads"). */
+int run_spec_decode(const json_t *obj, const char *pointer, struct run_spec *ret, struct err *err);
+/* The frozen form, every field present. New reference. */
+json_t *run_spec_encode(const struct run_spec *spec);
+/* SHA-256 of the canonical JSON without train.threads. */
+int run_spec_digest(const struct run_spec *spec, char ret[DIGEST_HEX], struct err *err);
+
+/* V: 257 for bytes, data.vocab for synthetic tasks. */
+int64_t run_spec_vocab(const struct run_spec *spec);
+
+extern const char *const attention_kind_names[];
+extern const char *const artifact_names[]; /* "init", "batches", … NULL at the end */
+
+#endif

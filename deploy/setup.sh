@@ -1,0 +1,53 @@
+#!/bin/sh
+# Installs, or with --check only names, the Debian packages that building, testing and the demo need.
+# Usage: deploy/setup.sh [--check] [build|test|demo|oracle …]      (default: build)
+set -eu
+
+build="build-essential pkg-config libmicrohttpd-dev libjansson-dev libsqlite3-dev libopenblas-dev libuv1-dev nettle-dev"
+demo="curl jq fortunes fortunes-min"
+test="libcmocka-dev curl jq sqlite3 fortunes fortunes-min chromium"
+oracle="python3-torch python3-numpy"
+
+check=no
+[ "${1:-}" = --check ] && { check=yes; shift; }
+[ $# -gt 0 ] || set -- build
+
+installed() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q '^install ok installed$'; }
+
+missing=
+for group in "$@"; do
+    case $group in
+        build) wanted=$build ;;
+        demo) wanted=$demo ;;
+        test) wanted=$test ;;
+        oracle) wanted=$oracle ;;
+        *) echo "setup: unknown group '$group' (build, test, demo, oracle)" >&2; exit 64 ;;
+    esac
+    for package in $wanted; do
+        case $package in
+            build-essential) command -v gcc >/dev/null && command -v make >/dev/null && continue ;;
+            curl | jq | sqlite3 | chromium) command -v "$package" >/dev/null && continue ;;
+        esac
+        installed "$package" || missing="$missing $package"
+    done
+    # The page needs uPlot, and the tests their clients, from npm. A node that didn't come from Debian is as good.
+    if [ "$group" != oracle ]; then
+        command -v node >/dev/null || missing="$missing nodejs"
+        command -v npm >/dev/null || missing="$missing npm"
+    fi
+done
+missing=$(printf '%s\n' $missing | sort -u | tr '\n' ' ')
+
+[ -n "${missing# }" ] || exit 0
+if [ $check = yes ]; then
+    echo "Missing Debian packages: $missing" >&2
+    echo "Install them with: make setup" >&2
+    exit 69
+fi
+as_root=
+[ "$(id -u)" = 0 ] || as_root=sudo
+echo "Installing: $missing"
+export DEBIAN_FRONTEND=noninteractive
+$as_root apt-get update -q
+# shellcheck disable=SC2086
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing
