@@ -1,0 +1,89 @@
+/* endpoint: one row of the route table, and the request it handles.
+ *
+ * An endpoint has three steps: decode (loop thread: parameters and body into req->state), work (writer or
+ * reader thread: req->state with a store) and encode (loop thread: req->state into a reply). The connection
+ * is suspended while work runs. Any step may be NULL; the first one that fails ends the request with a
+ * problem document. 404, 405, HEAD and OPTIONS come out of the table, not out of endpoints.
+ */
+#ifndef ABLATE_SERVER_ENDPOINT_H
+#define ABLATE_SERVER_ENDPOINT_H
+
+#include "common/err.h"
+#include "server/http/reply.h"
+#include "server/store/store.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct options;
+struct datadir;
+struct work;
+struct stream;
+struct supervisor;
+
+/* What the daemon is made of; lives as long as the process. */
+struct app {
+    const struct options *options;
+    const struct datadir *datadir;
+    struct work *work;
+    struct stream *stream;
+    struct supervisor *supervisor;
+    int64_t started_ms;
+    char base_url[300];
+    bool closing; /* the daemon is on its way out: nothing new is accepted */
+};
+
+enum access {
+    ACCESS_PUBLIC, /* anybody who reaches the port (Host is checked all the same) */
+    ACCESS_USER,   /* bearer token or session cookie */
+};
+enum body_kind {
+    BODY_NONE,   /* a body is refused */
+    BODY_JSON,   /* application/json, at most ENDPOINT_BODY_MAX, parsed before decode; an object */
+    BODY_JSON_OPTIONAL,
+    BODY_UPLOAD, /* streamed to a file in the data folder before decode: req->upload_path */
+};
+enum work_kind { WORK_NONE, WORK_READ, WORK_WRITE };
+
+enum { ENDPOINT_BODY_MAX = 1 << 20, ENDPOINT_PARAMS = 2 };
+
+struct request {
+    struct app *app;
+    const struct endpoint *endpoint;
+    const char *params[ENDPOINT_PARAMS]; /* the {…} of the path, decoded, in order */
+    const char *content_type, *idempotency_key, *last_event_id, *origin; /* headers; "" when absent */
+    json_t *body;             /* BODY_JSON */
+    const char *body_text;    /* the bytes it was parsed from */
+    size_t body_len;
+    const char *upload_path;  /* BODY_UPLOAD: the temporary file; removed after the request */
+    int64_t upload_bytes;
+    void *state;              /* the endpoint's own */
+    void (*state_free)(void *);
+    int64_t as_of;            /* WORK_READ: set before work runs */
+    struct exchange *exchange; /* of the http layer */
+};
+
+struct endpoint {
+    const char *method, *path; /* "GET", "/api/v1/runs/{id}" */
+    enum access access;
+    enum body_kind body;
+    enum work_kind work_kind;
+    int (*decode)(struct request *req, struct err *err);
+    int (*work)(struct request *req, struct store *store, struct err *err);
+    int (*encode)(struct request *req, struct reply *reply, struct err *err);
+};
+
+/* Allocates req->state (zeroed, freed with `state_free`, or free() when NULL). */
+void *request_state(struct request *req, size_t size, void (*state_free)(void *));
+/* The value of a query parameter, decoded; NULL when absent. */
+const char *request_arg(const struct request *req, const char *name);
+/* Refuses query parameters that are not in `names` (NULL-terminated). Errors: BAD_PARAMETER. */
+int request_args_check(const struct request *req, const char *const *names, struct err *err);
+/* The path parameter i as a positive id. Errors: NOT_FOUND. */
+int request_id(const struct request *req, int i, int64_t *ret, struct err *err);
+/* A query parameter as an integer in [min, max]; absent = fallback. Errors: BAD_PARAMETER. */
+int request_arg_int(const struct request *req, const char *name, int64_t min, int64_t max, int64_t fallback, int64_t *ret, struct err *err);
+
+#endif

@@ -1,0 +1,42 @@
+/* publish: what a commit says to the world. Event rows (store_audits.h) become SSE messages; live and on
+ * replay by the same function, so that both say the same. Also the JSON shape of a run and an experiment,
+ * shared by replies and events.
+ */
+#ifndef ABLATE_SERVER_PUBLISH_H
+#define ABLATE_SERVER_PUBLISH_H
+
+#include "server/store/store.h"
+#include "server/store/store_audits.h"
+#include "server/store/store_runs.h"
+
+#include <jansson.h>
+
+/* One rendered message, shared by all who are sent it. Loop thread only once it is published. */
+struct message {
+    int refs;
+    int64_t seq, experiment, run;
+    size_t len;
+    char text[]; /* "id: 7\nevent: run\ndata: {…}\n\n" */
+};
+struct message *message_ref(struct message *message);
+void message_unref(struct message *message);
+
+struct publish_batch {
+    struct message **items; /* ascending seq */
+    size_t n;
+};
+void publish_batch_free(struct publish_batch *batch); /* unrefs what is left in it */
+
+/* work_hooks.collect: flushes what the transaction touched and renders it. */
+int publish_collect(struct store *store, void **ret_batch, void *arg, struct err *err);
+/* Replay: rows after `after`, rendered. *ret_last: the seq that has been covered (≥ after). *ret_lost as in store_events_list. */
+int publish_replay(struct store *store, int64_t after, size_t limit, struct publish_batch **ret, int64_t *ret_last, bool *ret_lost, struct err *err);
+
+json_t *publish_run_json(const struct run_row *row);
+json_t *publish_experiment_json(const struct experiment_row *row);
+json_t *publish_queue_json(const struct queue_counts *counts);
+json_t *publish_audit_json(const struct audit_row *row);
+/* JSON text of the store as a value; null when it is NULL or broken. */
+json_t *publish_embed(const char *text);
+
+#endif
