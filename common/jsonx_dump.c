@@ -13,6 +13,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Adds one to the number of n digits at text ("d.ddd"), unless all are nines. */
+static void count_up(char *text, size_t n)
+{
+    for (size_t i = n; i-- > 0;) {
+        if (text[i] == '.')
+            continue;
+        if (text[i] < '9') {
+            text[i]++;
+            return;
+        }
+        if (i > 0)
+            text[i] = '0';
+    }
+}
+
 /* Splits a finite value > 0 into its shortest digits (no trailing zero) and the decimal exponent of
  * the first one: value = 0.d1d2d3… · 10^(*ret_point). */
 static size_t shortest_digits(double value, char digits[32], int *ret_point)
@@ -26,8 +41,14 @@ static size_t shortest_digits(double value, char digits[32], int *ret_point)
         if (strtod(text, NULL) == value)
             break;
     }
-    if (precision == 17)
-        snprintf(text, sizeof text, "%.16e", value);
+    if (precision == 17) {
+        /* Below a power of two doubles lie twice as dense as above: the nearest 16 digits may read
+         * back to the neighbour below while the next ones up still read back to the value. */
+        snprintf(text, sizeof text, "%.15e", value);
+        count_up(text, strcspn(text, "e"));
+        if (strtod(text, NULL) != value)
+            snprintf(text, sizeof text, "%.16e", value);
+    }
 
     char *exponent = strchr(text, 'e');
     *ret_point = (int)strtol(exponent + 1, NULL, 10) + 1;
