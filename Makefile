@@ -1,7 +1,9 @@
 # Ablate. `make help` lists the targets. Objects are found by wildcard: a new file needs no line here.
 
 BUILD  ?= build
-CC     ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 PREFIX ?= /usr/local
 
 
@@ -46,9 +48,9 @@ tests_grad   := $(call test_bin,tests/grad)
 unit_tests   := $(tests_common) $(tests_server) $(tests_worker) $(tests_grad)
 
 .DEFAULT_GOAL := all
-.PHONY: all check-packages web units clean help
+.PHONY: all check-packages units clean help
 
-all: check-packages $(programs) web ## build the programs and the page
+all: check-packages $(programs) ## build the programs and the page
 
 units: $(unit_tests)
 
@@ -68,13 +70,29 @@ $(BUILD)/double/%.o: %.c
 $(BUILD)/common/version.o: CFLAGS_PKG += -DABLATE_VERSION='"$(VERSION)"'
 
 $(common_lib): $(call obj,$(common_src))
-$(server_lib): $(call obj,$(server_src))
+$(server_lib): $(call obj,$(server_src)) $(BUILD)/embedded.o
 $(worker_lib): $(call obj,$(worker_src))
 $(double_lib): $(patsubst %.c,$(BUILD)/double/%.o,$(worker_src))
 %.a:
 	@mkdir -p $(@D)
 	@rm -f $@
 	$(AR) rcs $@ $^
+
+# --- files that are part of the daemon -------------------------------------------------------------
+embedded := $(wildcard schema/*.sql schema/presets/*.json) schema/experiment.schema.json $(wildcard schema/openapi.yaml) \
+            $(filter-out web/node_modules/%,$(shell find web -type f \( -name '*.js' -o -name '*.css' -o -name '*.html' -o -name '*.svg' \) 2>/dev/null))
+uplot    := web/node_modules/uplot/dist/uPlot.esm.js web/node_modules/uplot/dist/uPlot.min.css
+
+$(uplot) &: web/package.json
+	cd web && npm ci --no-audit --no-fund --silent
+	@touch $(uplot)
+
+$(BUILD)/embedded.S: $(embedded) $(uplot) deploy/embed.sh Makefile
+	@mkdir -p $(@D)
+	{ printf '%s\n' $(embedded) | sed 's/.*/& &/'; printf 'web/lib/%s %s\n' uPlot.js $(word 1,$(uplot)) uPlot.css $(word 2,$(uplot)); } \
+	  | deploy/embed.sh > $@
+$(BUILD)/embedded.o: $(BUILD)/embedded.S
+	$(CC) -c $< -o $@
 
 link = $(CC) $(filter %.o %.a,$^) $(LDFLAGS_ALL) $(call pkg-libs,$(1)) -lm -o $@
 
@@ -92,10 +110,6 @@ $(tests_worker): $(BUILD)/%: $(BUILD)/%.o $(worker_lib) $(common_lib)
 $(patsubst $(BUILD)/%,$(BUILD)/double/%.o,$(tests_grad)): CFLAGS_ALL += -DABLATE_DOUBLE
 $(tests_grad): $(BUILD)/%: $(BUILD)/double/%.o $(double_lib) $(common_lib)
 	$(call link,$(PKG_WORKER) $(PKG_TEST))
-
-# --- the page: static files and uPlot, copied beside the programs ------------------------------------
-web:
-	@deploy/web.sh $(BUILD)/web
 
 clean: ## remove what was built
 	rm -rf $(BUILD)

@@ -1,16 +1,18 @@
 /* work: who touches the database, and when.
  *
- * One writer thread owns the connection that writes and checkpoints; readers are read-only connections
- * on libuv's thread pool. A job says what to do with a store (`run`, on such a thread) and what to do
- * with the outcome (`done`, on the loop thread). Jobs for the writer are taken in order, as many as
- * wait, into one transaction (at most 50 ms or 5,000 rows): each job runs inside a savepoint, so that
- * one that fails changes nothing and spoils nobody else's; `done` is called only after COMMIT, in order.
- * A reader's job runs inside one read transaction: what it sees is one moment of the store.
+ * One writer thread owns the connection that writes and checkpoints; readers are read-only
+ * connections on libuv's thread pool. A job says what to do with a store (`run`, on such a thread)
+ * and what to do with the outcome (`done`, on the loop thread). Jobs for the writer are taken in
+ * order, as many as wait, into one transaction (at most 50 ms or 5,000 rows): each job runs inside
+ * a savepoint, so that one that fails changes nothing and spoils nobody else's; `done` is called
+ * only after COMMIT, in order. A reader's job runs inside one read transaction: what it sees is one
+ * moment of the store.
  *
  * Before COMMIT the writer calls `collect` (runs/publish.h), which turns what the jobs touched into
- * event rows and rendered messages; after COMMIT these are given to `publish` on the loop thread, before
- * the jobs' `done`. A failed COMMIT fails every job in it. A failed fsync or a damaged page is fatal:
- * `fatal` is called on the loop thread, once, and the daemon ends so that recovery runs at its next start.
+ * event rows and rendered messages; after COMMIT these are given to `publish` on the loop thread,
+ * before the jobs' `done`. A failed COMMIT fails every job in it. A failed fsync or a damaged page
+ * is fatal: `fatal` is called on the loop thread, once, and the daemon ends so that recovery runs
+ * at its next start.
  */
 #ifndef ABLATE_SERVER_WORK_H
 #define ABLATE_SERVER_WORK_H
@@ -28,10 +30,10 @@ struct work;
 struct job {
     int (*run)(struct job *, struct store *, struct err *); /* 0 or negative code */
     void (*done)(struct job *);                             /* loop thread; may free the job */
-    void *data;      /* the owner's */
-    int status;      /* what run (or COMMIT) returned; valid in done */
+    void *data;                                             /* the owner's */
+    int status; /* what run (or COMMIT) returned; valid in done */
     struct err err;
-    struct job *next;   /* work's own, from here on */
+    struct job *next; /* work's own, from here on */
     struct work *work;
     uv_work_t request;
 };
@@ -39,9 +41,9 @@ struct job {
 struct work_hooks {
     /* Writer thread, in the transaction: returns a batch (may be NULL) for publish. */
     int (*collect)(struct store *, void **ret_batch, void *arg, struct err *);
-    void (*publish)(void *take_batch, void *arg);              /* loop thread, after COMMIT */
-    void (*discard)(void *take_batch, void *arg);              /* COMMIT failed */
-    void (*fatal)(const struct err *, void *arg);              /* loop thread */
+    void (*publish)(void *take_batch, void *arg); /* loop thread, after COMMIT */
+    void (*discard)(void *take_batch, void *arg); /* COMMIT failed */
+    void (*fatal)(const struct err *, void *arg); /* loop thread */
     void *arg;
 };
 
@@ -49,14 +51,15 @@ struct work_hooks {
  * Errors: STORAGE, BAD_DATA (foreign or damaged database). */
 int work_new(uv_loop_t *loop, const char *path, const struct work_hooks *hooks, struct work **ret,
              struct err *err);
-/* Queues a job for the writer / for a reader. Never blocks. When the writer's queue is full (bounded
- * bytes are the callers' affair; at most 100,000 jobs) the job ends with ERR_UNAVAILABLE. */
+/* Queues a job for the writer / for a reader. Never blocks. When the writer's queue is full
+ * (bounded bytes are the callers' affair; at most 100,000 jobs) the job ends with ERR_UNAVAILABLE.
+ */
 void work_write(struct work *work, struct job *job);
 void work_read(struct work *work, struct job *job);
 /* Jobs waiting for or inside the writer. */
 size_t work_backlog(const struct work *work);
-/* Ends the writer after the jobs that wait (their done functions run), checkpoints the WAL, closes. Loop thread;
- * calls closed(arg) on the loop thread when everything is over; work is freed then. */
+/* Ends the writer after the jobs that wait (their done functions run), checkpoints the WAL, closes.
+ * Loop thread; calls closed(arg) on the loop thread when everything is over; work is freed then. */
 void work_close(struct work *work, void (*closed)(void *arg), void *arg);
 
 #endif

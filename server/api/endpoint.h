@@ -1,9 +1,10 @@
 /* endpoint: one row of the route table, and the request it handles.
  *
- * An endpoint has three steps: decode (loop thread: parameters and body into req->state), work (writer or
- * reader thread: req->state with a store) and encode (loop thread: req->state into a reply). The connection
- * is suspended while work runs. Any step may be NULL; the first one that fails ends the request with a
- * problem document. 404, 405, HEAD and OPTIONS come out of the table, not out of endpoints.
+ * An endpoint has three steps: decode (loop thread: parameters and body into req->state), work
+ * (writer or reader thread: req->state with a store) and encode (loop thread: req->state into a
+ * reply). The connection is suspended while work runs. Any step may be NULL; the first one that
+ * fails ends the request with a problem document. 404, 405, HEAD and OPTIONS come out of the table,
+ * not out of endpoints.
  */
 #ifndef ABLATE_SERVER_ENDPOINT_H
 #define ABLATE_SERVER_ENDPOINT_H
@@ -40,8 +41,8 @@ enum access {
     ACCESS_USER,   /* bearer token or session cookie */
 };
 enum body_kind {
-    BODY_NONE,   /* a body is refused */
-    BODY_JSON,   /* application/json, at most ENDPOINT_BODY_MAX, parsed before decode; an object */
+    BODY_NONE, /* a body is refused */
+    BODY_JSON, /* application/json, at most ENDPOINT_BODY_MAX, parsed before decode; an object */
     BODY_JSON_OPTIONAL,
     BODY_UPLOAD, /* streamed to a file in the data folder before decode: req->upload_path */
 };
@@ -53,15 +54,16 @@ struct request {
     struct app *app;
     const struct endpoint *endpoint;
     const char *params[ENDPOINT_PARAMS]; /* the {…} of the path, decoded, in order */
-    const char *content_type, *idempotency_key, *last_event_id, *origin; /* headers; "" when absent */
-    json_t *body;             /* BODY_JSON */
-    const char *body_text;    /* the bytes it was parsed from */
+    const char *content_type, *idempotency_key, *last_event_id,
+        *origin;           /* headers; "" when absent */
+    json_t *body;          /* BODY_JSON */
+    const char *body_text; /* the bytes it was parsed from */
     size_t body_len;
-    const char *upload_path;  /* BODY_UPLOAD: the temporary file; removed after the request */
+    const char *upload_path; /* BODY_UPLOAD: the temporary file; removed after the request */
     int64_t upload_bytes;
-    void *state;              /* the endpoint's own */
+    void *state; /* the endpoint's own */
     void (*state_free)(void *);
-    int64_t as_of;            /* WORK_READ: set before work runs */
+    int64_t as_of;             /* WORK_READ: set before work runs */
     struct exchange *exchange; /* of the http layer */
 };
 
@@ -84,6 +86,7 @@ int request_args_check(const struct request *req, const char *const *names, stru
 /* The path parameter i as a positive id. Errors: NOT_FOUND. */
 int request_id(const struct request *req, int i, int64_t *ret, struct err *err);
 /* A query parameter as an integer in [min, max]; absent = fallback. Errors: BAD_PARAMETER. */
-int request_arg_int(const struct request *req, const char *name, int64_t min, int64_t max, int64_t fallback, int64_t *ret, struct err *err);
+int request_arg_int(const struct request *req, const char *name, int64_t min, int64_t max,
+                    int64_t fallback, int64_t *ret, struct err *err);
 
 #endif

@@ -1,7 +1,7 @@
 /* reply: what is sent back. The only part of http/ that endpoints see.
  *
- * A reply starts as 200 with an empty JSON object. Security headers, Content-Length, ETag and no-store are
- * added by the http layer, in one place.
+ * A reply starts as 200 with an empty JSON object. Security headers, Content-Length, ETag and
+ * no-store are added by the http layer, in one place.
  */
 #ifndef ABLATE_SERVER_REPLY_H
 #define ABLATE_SERVER_REPLY_H
@@ -16,8 +16,9 @@
 struct request;
 enum { REPLY_HEADERS = 6 };
 
-/* A body made while it is sent (SSE). read: fills up to max bytes, returns the count, 0 = nothing now (the
- * connection sleeps until reply_wake), < 0 = the end. closed: the connection is gone; frees the source. */
+/* A body made while it is sent (SSE). read: fills up to max bytes, returns the count, 0 = nothing
+ * now (the connection sleeps until reply_wake), < 0 = the end. closed: the connection is gone;
+ * frees the source. */
 struct reply_source {
     long (*read)(void *source, char *to, size_t max);
     void (*closed)(void *source);
@@ -29,9 +30,12 @@ struct reply {
     const char *content_type; /* static */
     json_t *json;             /* owned; used when body is empty */
     struct buf body;          /* bytes that are ready */
-    char *file;               /* owned path: the body is this file, read on the pool while it is sent */
+    char *file; /* owned path: the body is this file, read on the pool while it is sent */
     struct reply_source source;
-    struct { const char *name; char value[400]; } headers[REPLY_HEADERS];
+    struct {
+        const char *name;
+        char value[400];
+    } headers[REPLY_HEADERS];
     size_t headers_n;
 };
 
@@ -39,12 +43,14 @@ void reply_init(struct reply *reply);
 void reply_done(struct reply *reply);
 /* Sets status and steals json; `as_of` ≥ 0 is added to it (to objects). */
 void reply_json(struct reply *reply, int status, json_t *take_json, int64_t as_of);
-void reply_header(struct reply *reply, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void reply_header(struct reply *reply, const char *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* Makes a problem document (RFC 9457) of err: type, title, status, detail, code, pointer. */
 void reply_problem(struct reply *reply, const struct err *err);
 /* Wakes a connection whose source had nothing to send. Loop thread. */
 void reply_wake(struct request *req);
-/* Closes a connection with a source, at once and without a goodbye: its peer has stopped reading. */
+/* Closes a connection with a source, at once and without a goodbye: its peer has stopped reading.
+ */
 void reply_drop(struct request *req);
 
 #endif

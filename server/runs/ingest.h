@@ -1,8 +1,9 @@
 /* ingest: the daemon's end of the workers' socket.
  *
- * Frames lines on the loop thread, hands them to the writer (store_event_apply), acks after COMMIT. After a
- * gap, a reconnection or a worker's end the missing lines are read from the attempt's events.ndjson, by the
- * writer thread, from acked_seq + 1. A connection whose writer backlog is too long isn't read until it shrinks.
+ * Frames lines on the loop thread, hands them to the writer (store_event_apply), acks after COMMIT.
+ * After a gap, a reconnection or a worker's end the missing lines are read from the attempt's
+ * events.ndjson, by the writer thread, from acked_seq + 1. A connection whose writer backlog is too
+ * long isn't read until it shrinks.
  */
 #ifndef ABLATE_SERVER_INGEST_H
 #define ABLATE_SERVER_INGEST_H
@@ -14,11 +15,14 @@
 struct ingest;
 struct datadir;
 
-int ingest_new(uv_loop_t *loop, const struct datadir *datadir, struct work *work, struct ingest **ret, struct err *err);
+int ingest_new(uv_loop_t *loop, const struct datadir *datadir, struct work *work,
+               struct ingest **ret, struct err *err);
 /* Sends `stop` to the run's trainer if it is connected. Returns whether it was. */
 bool ingest_stop(struct ingest *ingest, int64_t run, const char *reason);
 void ingest_close(struct ingest *ingest, void (*closed)(void *), void *arg);
-/* Writer thread: applies the complete lines of the attempt's file after acked_seq. Used when a worker has ended. */
-int ingest_file(struct store *store, const char *attempt_dir, int64_t run, int64_t attempt, struct err *err);
+/* Writer thread: applies the complete lines of the attempt's file after acked_seq. Used when a
+ * worker has ended. */
+int ingest_file(struct store *store, const char *attempt_dir, int64_t run, int64_t attempt,
+                struct err *err);
 
 #endif

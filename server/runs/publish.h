@@ -1,6 +1,6 @@
-/* publish: what a commit says to the world. Event rows (store_audits.h) become SSE messages; live and on
- * replay by the same function, so that both say the same. Also the JSON shape of a run and an experiment,
- * shared by replies and events.
+/* publish: what a commit says to the world. Event rows (store_audits.h) become SSE messages; live
+ * and on replay by the same function, so that both say the same. Also the JSON shape of a run and
+ * an experiment, shared by replies and events.
  */
 #ifndef ABLATE_SERVER_PUBLISH_H
 #define ABLATE_SERVER_PUBLISH_H
@@ -29,8 +29,10 @@ void publish_batch_free(struct publish_batch *batch); /* unrefs what is left in 
 
 /* work_hooks.collect: flushes what the transaction touched and renders it. */
 int publish_collect(struct store *store, void **ret_batch, void *arg, struct err *err);
-/* Replay: rows after `after`, rendered. *ret_last: the seq that has been covered (≥ after). *ret_lost as in store_events_list. */
-int publish_replay(struct store *store, int64_t after, size_t limit, struct publish_batch **ret, int64_t *ret_last, bool *ret_lost, struct err *err);
+/* Replay: rows after `after`, rendered. *ret_last: the seq that has been covered (≥ after).
+ * *ret_lost as in store_events_list. */
+int publish_replay(struct store *store, int64_t after, size_t limit, struct publish_batch **ret,
+                   int64_t *ret_last, bool *ret_lost, struct err *err);
 
 json_t *publish_run_json(const struct run_row *row);
 json_t *publish_experiment_json(const struct experiment_row *row);

@@ -1,9 +1,10 @@
 /* supervisor: from a queued run to a process and back.
  *
  * Claims runs when slots and memory allow, writes the attempt's folder and launch.json, spawns
- * `ablate-worker run --dir …` (the keeper) detached in a session of its own, and settles the run when the
- * keeper has gone: a committed `finished` means succeeded; else exit.json decides. It knows nothing of HTTP.
- * Workers outlive the daemon; the supervisor does no work of its own, so there is little in it that can fail.
+ * `ablate-worker run --dir …` (the keeper) detached in a session of its own, and settles the run
+ * when the keeper has gone: a committed `finished` means succeeded; else exit.json decides. It
+ * knows nothing of HTTP. Workers outlive the daemon; the supervisor does no work of its own, so
+ * there is little in it that can fail.
  */
 #ifndef ABLATE_SERVER_SUPERVISOR_H
 #define ABLATE_SERVER_SUPERVISOR_H
@@ -22,15 +23,17 @@ struct supervisor_config {
     const char *worker_path; /* the ablate-worker program */
     int64_t slots, memory_bytes, threads_per_run;
 };
-int supervisor_new(uv_loop_t *loop, const struct supervisor_config *config, struct work *work, struct supervisor **ret, struct err *err);
+int supervisor_new(uv_loop_t *loop, const struct supervisor_config *config, struct work *work,
+                   struct supervisor **ret, struct err *err);
 void supervisor_attach(struct supervisor *supervisor, struct ingest *ingest);
 /* Something may have changed (a run was queued, cancelled, ended): looks again, soon. */
 void supervisor_kick(struct supervisor *supervisor);
 /* Asks a running run's trainer to stop, now; kills it when it hasn't after a grace. */
 void supervisor_stop_run(struct supervisor *supervisor, int64_t run);
 const struct queue_limits *supervisor_limits(const struct supervisor *supervisor);
-/* Claims nothing from now on. stop_workers: running trainers are stopped and their runs queued again.
- * closed(arg) once no keeper is awaited. */
-void supervisor_close(struct supervisor *supervisor, bool stop_workers, void (*closed)(void *), void *arg);
+/* Claims nothing from now on. stop_workers: running trainers are stopped and their runs queued
+ * again. closed(arg) once no keeper is awaited. */
+void supervisor_close(struct supervisor *supervisor, bool stop_workers, void (*closed)(void *),
+                      void *arg);
 
 #endif

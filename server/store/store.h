@@ -1,8 +1,8 @@
 /* store: the only place that speaks SQL. A struct store is one SQLite connection with its prepared
- * statements; the writer has one, every reader has one (query_only). Functions that read fill structs
- * whose strings are owned by the struct (see their _done); functions that write are called inside the
- * writer's transaction (server/work.h) and record what they touched, so that the events of a commit can
- * be made from it.
+ * statements; the writer has one, every reader has one (query_only). Functions that read fill
+ * structs whose strings are owned by the struct (see their _done); functions that write are called
+ * inside the writer's transaction (server/work.h) and record what they touched, so that the events
+ * of a commit can be made from it.
  *
  * All statements stand in one table (store_sql.h) and are prepared when first used.
  */
@@ -19,17 +19,19 @@ struct store;
 
 enum store_mode { STORE_WRITER, STORE_READER };
 
-/* STORE_WRITER creates and migrates (PRAGMA user_version; a copy <path>.before-<n> is kept before each
- * migration of an existing database). Errors: STORAGE; BAD_DATA when the file is no database of ours, is
- * damaged, or was made by a newer version. */
+/* STORE_WRITER creates and migrates (PRAGMA user_version; a copy <path>.before-<n> is kept before
+ * each migration of an existing database). Errors: STORAGE; BAD_DATA when the file is no database
+ * of ours, is damaged, or was made by a newer version. */
 int store_open(const char *path, enum store_mode mode, struct store **ret, struct err *err);
 void store_close(struct store *store);
 
-int store_begin(struct store *store, struct err *err);    /* writer: IMMEDIATE; reader: deferred + first read */
+int store_begin(struct store *store,
+                struct err *err); /* writer: IMMEDIATE; reader: deferred + first read */
 int store_commit(struct store *store, struct err *err);
 void store_rollback(struct store *store);
 int store_savepoint(struct store *store, struct err *err);
-int store_release(struct store *store, bool keep, struct err *err); /* keep = false rolls back to it */
+int store_release(struct store *store, bool keep,
+                  struct err *err); /* keep = false rolls back to it */
 /* Rows inserted, changed or deleted since store_begin. */
 int64_t store_changes(const struct store *store);
 /* Moves WAL frames into the database. truncate only when idle. */
@@ -38,7 +40,8 @@ int store_checkpoint(struct store *store, bool truncate, struct err *err);
 /* Highest event seq visible in this transaction: the as_of of a reply. */
 int store_as_of(struct store *store, int64_t *ret, struct err *err);
 
-int store_setting_get(struct store *store, const char *key, char *ret, size_t size, struct err *err); /* "" if unset */
+int store_setting_get(struct store *store, const char *key, char *ret, size_t size,
+                      struct err *err); /* "" if unset */
 int store_setting_put(struct store *store, const char *key, const char *value, struct err *err);
 
 #endif

@@ -6,17 +6,31 @@
 
 struct audit_row {
     int64_t id, experiment, run, created_at; /* run 0 = none */
-    char *arm, *grid, *name, *status, *detail, *evidence; /* owned; arm and grid may be NULL; evidence is JSON text */
+    char *arm, *grid, *name, *status, *detail,
+        *evidence; /* owned; arm and grid may be NULL; evidence is JSON text */
 };
 void audit_row_done(struct audit_row *row);
 int store_audit_add(struct store *, const struct audit_row *, struct err *);
 int store_audit_get(struct store *, int64_t id, struct audit_row *ret, struct err *);
-int store_audit_list(struct store *, int64_t experiment, struct audit_row **ret, size_t *ret_n, struct err *);
+int store_audit_list(struct store *, int64_t experiment, struct audit_row **ret, size_t *ret_n,
+                     struct err *);
 
-struct artifact_row { char name[128], sha256[65]; int64_t bytes, created_at; };
-int store_artifact_list(struct store *, int64_t run, struct artifact_row **ret, size_t *ret_n, struct err *);
+struct artifact_row {
+    char name[128], sha256[65];
+    int64_t bytes, created_at;
+};
+int store_artifact_list(struct store *, int64_t run, struct artifact_row **ret, size_t *ret_n,
+                        struct err *);
 
-enum event_kind { EVENT_RUN, EVENT_METRICS, EVENT_AUDIT, EVENT_EXPERIMENT, EVENT_QUEUE, EVENT_LOG, EVENT_KINDS };
+enum event_kind {
+    EVENT_RUN,
+    EVENT_METRICS,
+    EVENT_AUDIT,
+    EVENT_EXPERIMENT,
+    EVENT_QUEUE,
+    EVENT_LOG,
+    EVENT_KINDS
+};
 extern const char *const event_kind_names[];
 struct event_row {
     int64_t seq, experiment, run; /* 0 = none */
@@ -24,17 +38,21 @@ struct event_row {
     char *data; /* owned JSON text or NULL */
 };
 void event_row_done(struct event_row *row);
-/* Writer: marks what this transaction touched; one row a thing is inserted by store_events_flush. */
+/* Writer: marks what this transaction touched; one row a thing is inserted by store_events_flush.
+ */
 void store_touch_run(struct store *, int64_t experiment, int64_t run);
 void store_touch_experiment(struct store *, int64_t experiment);
-void store_touch_metrics(struct store *, int64_t experiment, int64_t run, int64_t name, int64_t from, int64_t to);
+void store_touch_metrics(struct store *, int64_t experiment, int64_t run, int64_t name,
+                         int64_t from, int64_t to);
 void store_touch_audit(struct store *, int64_t experiment, int64_t run, int64_t audit);
 void store_touch_log(struct store *, int64_t experiment, int64_t run, const char *data);
 void store_touch_queue(struct store *);
-/* Inserts the rows of what was touched (seq in order) and returns them; forgets the touched set; prunes beyond 1,000,000 rows.
- * A savepoint that is rolled back forgets what was touched inside it. */
+/* Inserts the rows of what was touched (seq in order) and returns them; forgets the touched set;
+ * prunes beyond 1,000,000 rows. A savepoint that is rolled back forgets what was touched inside it.
+ */
 int store_events_flush(struct store *, struct event_row **ret, size_t *ret_n, struct err *);
 /* Rows with seq > after, ascending, at most limit. *ret_lost: rows after `after` were pruned. */
-int store_events_list(struct store *, int64_t after, size_t limit, struct event_row **ret, size_t *ret_n, bool *ret_lost, struct err *);
+int store_events_list(struct store *, int64_t after, size_t limit, struct event_row **ret,
+                      size_t *ret_n, bool *ret_lost, struct err *);
 
 #endif

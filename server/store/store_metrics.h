@@ -1,24 +1,32 @@
 /* store_metrics: series of (step, value), their rollups, and applying a worker's events.
  *
- * A row already stored stays: inserting the same (run, metric, step) again compares instead of replacing,
- * and only rows that were really inserted feed the rollups. */
+ * A row already stored stays: inserting the same (run, metric, step) again compares instead of
+ * replacing, and only rows that were really inserted feed the rollups. */
 #ifndef ABLATE_SERVER_STORE_METRICS_H
 #define ABLATE_SERVER_STORE_METRICS_H
 
 #include "common/wire.h"
 #include "server/store/store.h"
 
-/* Applies one event of an attempt and sets acked_seq to its seq. seq ≤ acked_seq: ignored (0). seq > acked_seq + 1:
- * CONFLICT, nothing applied: the caller reads the file from acked_seq + 1. finished and failed settle the run.
- * *ret_acked is the attempt's acked_seq afterwards. */
-int store_event_apply(struct store *, int64_t run, int64_t attempt, const struct wire_message *, uint64_t *ret_acked, struct err *);
+/* Applies one event of an attempt and sets acked_seq to its seq. seq ≤ acked_seq: ignored (0). seq
+ * > acked_seq + 1: CONFLICT, nothing applied: the caller reads the file from acked_seq + 1.
+ * finished and failed settle the run. *ret_acked is the attempt's acked_seq afterwards. */
+int store_event_apply(struct store *, int64_t run, int64_t attempt, const struct wire_message *,
+                      uint64_t *ret_acked, struct err *);
 
-struct metric_point { int64_t step; double value; };
-struct metric_bucket { int64_t first_step, last_step, count, nonfinite; double min, max, mean; };
+struct metric_point {
+    int64_t step;
+    double value;
+};
+struct metric_bucket {
+    int64_t first_step, last_step, count, nonfinite;
+    double min, max, mean;
+};
 struct metric_series {
-    char *name;       /* owned */
-    int64_t raw;      /* rows it stands for, within the asked range */
-    struct metric_point *points; /* exactly one of points and buckets is set (points when raw ≤ wanted) */
+    char *name;  /* owned */
+    int64_t raw; /* rows it stands for, within the asked range */
+    struct metric_point
+        *points; /* exactly one of points and buckets is set (points when raw ≤ wanted) */
     struct metric_bucket *buckets;
     size_t n;
 };
@@ -29,7 +37,8 @@ struct metric_query {
     int64_t from, to; /* steps, inclusive; to < 0 = no end */
     int64_t points;   /* 0 = all of them, raw */
 };
-int store_metrics_get(struct store *, const struct metric_query *, struct metric_series **ret, size_t *ret_n, struct err *);
+int store_metrics_get(struct store *, const struct metric_query *, struct metric_series **ret,
+                      size_t *ret_n, struct err *);
 void metric_series_free(struct metric_series *series, size_t n);
 
 #endif

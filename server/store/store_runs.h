@@ -1,8 +1,8 @@
 /* store_runs: experiments, runs, attempts, datasets: their rows and their transitions.
  *
- * State machine of a run (every function below that changes a state does it by a guarded UPDATE, so the
- * first terminal commit wins):
- *     queued → running → succeeded | failed | cancelled;  failed | cancelled → queued only by retry.
+ * State machine of a run (every function below that changes a state does it by a guarded UPDATE, so
+ * the first terminal commit wins): queued → running → succeeded | failed | cancelled;  failed |
+ * cancelled → queued only by retry.
  */
 #ifndef ABLATE_SERVER_STORE_RUNS_H
 #define ABLATE_SERVER_STORE_RUNS_H
@@ -20,11 +20,11 @@ struct dataset_row {
 };
 
 struct experiment_row {
-    int64_t id, runs_n, created_at, deleted_at; /* deleted_at 0 = alive */
+    int64_t id, runs_n, created_at, deleted_at;    /* deleted_at 0 = alive */
     char *name, *notes, *hypothesis, *tags, *spec; /* owned; tags and spec are JSON text */
     int64_t counts[RUN_STATES];
-    int64_t steps_done, steps_total;               /* over its runs: progress */
-    int64_t started_at, ended_at;                  /* first start; last end once all are terminal; 0 = none */
+    int64_t steps_done, steps_total; /* over its runs: progress */
+    int64_t started_at, ended_at;    /* first start; last end once all are terminal; 0 = none */
 };
 void experiment_row_done(struct experiment_row *row);
 
@@ -34,7 +34,8 @@ struct run_row {
     double flops_per_step;
     enum run_state state;
     bool cancel, exclusive;
-    char *arm, *grid, *reason, *digest, *dataset_digest, *spec; /* owned; grid and spec JSON; spec NULL in lists */
+    char *arm, *grid, *reason, *digest, *dataset_digest,
+        *spec; /* owned; grid and spec JSON; spec NULL in lists */
     struct run_final {
         const char *name; /* owned by the row */
         double value;     /* last value; may be nan or infinite */
@@ -42,19 +43,24 @@ struct run_row {
         double greatest;  /* greatest finite value */
         double mean;
         int64_t step, count, nonfinite;
-    } *finals;
+    } * finals;
     size_t finals_n;
 };
 void run_row_done(struct run_row *row);
 
-/* --- datasets ---------------------------------------------------------------------------------- */
-int store_dataset_put(struct store *, const struct dataset_row *, struct err *); /* by name: inserts or replaces */
-int store_dataset_get(struct store *, const char *name_or_digest, struct dataset_row *ret, struct err *); /* NOT_FOUND */
+/* --- datasets ----------------------------------------------------------------------------------
+ */
+int store_dataset_put(struct store *, const struct dataset_row *,
+                      struct err *); /* by name: inserts or replaces */
+int store_dataset_get(struct store *, const char *name_or_digest, struct dataset_row *ret,
+                      struct err *); /* NOT_FOUND */
 int store_dataset_list(struct store *, struct dataset_row **ret, size_t *ret_n, struct err *);
-/* Refused with CONFLICT while a run that isn't terminal needs its content and no other name holds it. */
+/* Refused with CONFLICT while a run that isn't terminal needs its content and no other name holds
+ * it. */
 int store_dataset_delete(struct store *, const char *name, struct err *);
 
-/* --- experiments ------------------------------------------------------------------------------- */
+/* --- experiments -------------------------------------------------------------------------------
+ */
 struct new_run {
     const char *arm, *grid, *spec, *digest, *dataset_digest;
     int64_t seed, priority, max_attempts, steps;
@@ -67,24 +73,34 @@ struct new_experiment {
     const struct new_run *runs;
     size_t runs_n;
 };
-/* Stores an experiment with all its runs. *ret_existing is set when the idempotency key was known with the
- * same body: *ret_id is the old one then, and nothing is stored. Errors: IDEMPOTENCY_MISMATCH, STORAGE. */
-int store_experiment_add(struct store *, const struct new_experiment *, int64_t *ret_id, bool *ret_existing, struct err *);
-int store_experiment_get(struct store *, int64_t id, struct experiment_row *ret, struct err *); /* NOT_FOUND */
+/* Stores an experiment with all its runs. *ret_existing is set when the idempotency key was known
+ * with the same body: *ret_id is the old one then, and nothing is stored. Errors:
+ * IDEMPOTENCY_MISMATCH, STORAGE. */
+int store_experiment_add(struct store *, const struct new_experiment *, int64_t *ret_id,
+                         bool *ret_existing, struct err *);
+int store_experiment_get(struct store *, int64_t id, struct experiment_row *ret,
+                         struct err *); /* NOT_FOUND */
 /* Newest first; before = 0 or the last id of the page before. */
-int store_experiment_list(struct store *, int64_t before, size_t limit, struct experiment_row **ret, size_t *ret_n, struct err *);
+int store_experiment_list(struct store *, int64_t before, size_t limit, struct experiment_row **ret,
+                          size_t *ret_n, struct err *);
 /* NULL = unchanged; tags is JSON text. */
-int store_experiment_patch(struct store *, int64_t id, const char *name, const char *notes, const char *tags, struct err *);
-int store_experiment_delete(struct store *, int64_t id, struct err *); /* CONFLICT while a run is running */
-/* Asks all runs that aren't terminal to end: queued ones are cancelled at once, running ones are marked. */
+int store_experiment_patch(struct store *, int64_t id, const char *name, const char *notes,
+                           const char *tags, struct err *);
+int store_experiment_delete(struct store *, int64_t id,
+                            struct err *); /* CONFLICT while a run is running */
+/* Asks all runs that aren't terminal to end: queued ones are cancelled at once, running ones are
+ * marked. */
 int store_experiment_cancel(struct store *, int64_t id, struct err *);
 
-/* --- runs -------------------------------------------------------------------------------------- */
-int store_run_get(struct store *, int64_t id, struct run_row *ret, struct err *); /* with spec; NOT_FOUND */
+/* --- runs --------------------------------------------------------------------------------------
+ */
+int store_run_get(struct store *, int64_t id, struct run_row *ret,
+                  struct err *); /* with spec; NOT_FOUND */
 
 struct run_query {
-    int64_t experiment; /* 0 = all */
-    const char *filter; /* "" or e.g. state = "failed" and arm != "dense" and metrics.val/loss < 2 (filter.h) */
+    int64_t experiment;   /* 0 = all */
+    const char *filter;   /* "" or e.g. state = "failed" and arm != "dense" and metrics.val/loss < 2
+                             (filter.h) */
     const char *order_by; /* "" = id; e.g. "-created_at", "metrics.val/loss" */
     const char *page_token; /* "" = first page; bound to the query: BAD_PARAMETER otherwise */
     size_t page_size;
@@ -98,34 +114,51 @@ struct run_list {
 int store_run_list(struct store *, const struct run_query *, struct run_list *ret, struct err *);
 void run_list_done(struct run_list *list);
 
-int store_run_cancel(struct store *, int64_t id, struct err *);  /* CONFLICT when terminal */
-int store_run_retry(struct store *, int64_t id, struct err *);   /* CONFLICT unless failed or cancelled */
-int store_run_priority(struct store *, int64_t id, int64_t priority, struct err *); /* CONFLICT unless queued */
+int store_run_cancel(struct store *, int64_t id, struct err *); /* CONFLICT when terminal */
+int store_run_retry(struct store *, int64_t id,
+                    struct err *); /* CONFLICT unless failed or cancelled */
+int store_run_priority(struct store *, int64_t id, int64_t priority,
+                       struct err *); /* CONFLICT unless queued */
 
 /* The candidates for a claim, by priority, then age. */
-struct queued_run { int64_t id, memory_bytes, priority; bool exclusive; };
-int store_queue_head(struct store *, size_t limit, struct queued_run **ret, size_t *ret_n, struct err *);
-/* queued → running with the next attempt; fills what the supervisor needs to launch. NOT_FOUND if it was taken or cancelled. */
+struct queued_run {
+    int64_t id, memory_bytes, priority;
+    bool exclusive;
+};
+int store_queue_head(struct store *, size_t limit, struct queued_run **ret, size_t *ret_n,
+                     struct err *);
+/* queued → running with the next attempt; fills what the supervisor needs to launch. NOT_FOUND if
+ * it was taken or cancelled. */
 struct claim {
     int64_t run, attempt, experiment, memory_bytes, steps, threads;
-    char token[65], digest[DIGEST_HEX], dataset_digest[DIGEST_HEX]; /* token in clear: 64 hex; dataset_digest "" = synthetic */
-    char *spec; /* owned */
+    char token[65], digest[DIGEST_HEX],
+        dataset_digest[DIGEST_HEX]; /* token in clear: 64 hex; dataset_digest "" = synthetic */
+    char *spec;                     /* owned */
 };
-int store_run_claim(struct store *, int64_t run, const char *token, struct claim *ret, struct err *);
-/* Ends an attempt and settles its run: `outcome` is for people. terminal = RUN_SUCCEEDED/FAILED/CANCELLED, or RUN_QUEUED for
- * another attempt. No-op (0) when the attempt has ended already. */
-int store_attempt_end(struct store *, int64_t run, int64_t attempt, enum run_state next, const char *outcome, const char *reason, struct err *);
+int store_run_claim(struct store *, int64_t run, const char *token, struct claim *ret,
+                    struct err *);
+/* Ends an attempt and settles its run: `outcome` is for people. terminal =
+ * RUN_SUCCEEDED/FAILED/CANCELLED, or RUN_QUEUED for another attempt. No-op (0) when the attempt has
+ * ended already. */
+int store_attempt_end(struct store *, int64_t run, int64_t attempt, enum run_state next,
+                      const char *outcome, const char *reason, struct err *);
 struct attempt_row {
     int64_t run, attempt, pid, acked_seq, started_at, ended_at;
     char kind[8], token[DIGEST_HEX], outcome[64];
     char *environment; /* owned JSON text or NULL */
 };
-int store_attempt_get(struct store *, int64_t run, int64_t attempt, struct attempt_row *ret, struct err *);
-int store_attempt_list(struct store *, int64_t run, struct attempt_row **ret, size_t *ret_n, struct err *);
+int store_attempt_get(struct store *, int64_t run, int64_t attempt, struct attempt_row *ret,
+                      struct err *);
+int store_attempt_list(struct store *, int64_t run, struct attempt_row **ret, size_t *ret_n,
+                       struct err *);
 int store_attempt_pid(struct store *, int64_t run, int64_t attempt, int64_t pid, struct err *);
 
-/* --- queue ------------------------------------------------------------------------------------- */
-struct queue_counts { int64_t queued, running; bool paused; };
+/* --- queue -------------------------------------------------------------------------------------
+ */
+struct queue_counts {
+    int64_t queued, running;
+    bool paused;
+};
 int store_queue_counts(struct store *, struct queue_counts *ret, struct err *);
 int store_queue_pause(struct store *, bool paused, struct err *);
 

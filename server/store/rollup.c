@@ -1,0 +1,171 @@
+#include "server/store/rollup.h"
+
+#include "server/store/store_priv.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+struct sums {
+    int64_t first_step, last_step, count, nonfinite;
+    int64_t min_step, max_step;
+    double min, max, sum, first, last;
+};
+
+static void sums_add(struct sums *sums, const struct rollup_row *row)
+{
+    if (sums->count + sums->nonfinite == 0)
+        sums->first_step = row->step;
+    sums->last_step = row->step;
+    if (row->kind != 0) {
+        sums->nonfinite++;
+        return;
+    }
+    if (sums->count == 0 || row->value < sums->min) {
+        sums->min = row->value;
+        sums->min_step = row->step;
+    }
+    if (sums->count == 0 || row->value > sums->max) {
+        sums->max = row->value;
+        sums->max_step = row->step;
+    }
+    if (sums->count == 0)
+        sums->first = row->value;
+    sums->last = row->value;
+    sums->sum += row->value;
+    sums->count++;
+}
+
+static void bind_finite(sqlite3_stmt *s, int column, const struct sums *sums, double value)
+{
+    if (sums->count > 0)
+        sqlite3_bind_double(s, column, value);
+}
+
+static int merge_bucket(struct store *store, int64_t run, int64_t name, int level, int64_t bucket,
+                        const struct sums *sums, struct err *err)
+{
+    sqlite3_stmt *s = store_statement(store, SQL_ROLLUP_UPSERT, err);
+    if (s == NULL)
+        return -ERR_STORAGE;
+    store_bind(s, "iiiiiiii", run, name, (int64_t)level, bucket, sums->first_step, sums->last_step,
+               sums->count, sums->nonfinite);
+    bind_finite(s, 9, sums, sums->min);
+    bind_finite(s, 10, sums, sums->max);
+    sqlite3_bind_double(s, 11, sums->sum);
+    bind_finite(s, 12, sums, sums->first);
+    bind_finite(s, 13, sums, sums->last);
+    return store_step(store, s, err);
+}
+
+static int merge_summary(struct store *store, int64_t run, int64_t name, const struct sums *sums,
+                         const struct rollup_row *last, struct err *err)
+{
+    static const double stored[] = { 0, 0, INFINITY, -INFINITY };
+    sqlite3_stmt *s = store_statement(store, SQL_SERIES_UPSERT, err);
+    if (s == NULL)
+        return -ERR_STORAGE;
+    store_bind(s, "iiiiidi", run, name, sums->count, sums->nonfinite, sums->last_step,
+               last->kind == 0 ? last->value : stored[last->kind], (int64_t)last->kind);
+    bind_finite(s, 8, sums, sums->min);
+    if (sums->count > 0)
+        sqlite3_bind_int64(s, 9, sums->min_step);
+    bind_finite(s, 10, sums, sums->max);
+    if (sums->count > 0)
+        sqlite3_bind_int64(s, 11, sums->max_step);
+    sqlite3_bind_double(s, 12, sums->sum);
+    return store_step(store, s, err);
+}
+
+int rollup_add(struct store *store, int64_t run, int64_t name, const struct rollup_row *rows,
+               size_t n, struct err *err)
+{
+    struct sums all = { 0 };
+    int status = 0;
+    if (n == 0)
+        return 0;
+    for (size_t i = 0; i < n; i++)
+        sums_add(&all, &rows[i]);
+    for (int level = 1; level <= ROLLUP_LEVELS && status == 0; level++) {
+        int shift = ROLLUP_SHIFT * level;
+        for (size_t i = 0; i < n && status == 0;) {
+            int64_t bucket = rows[i].step >> shift;
+            struct sums sums = { 0 };
+            for (; i < n && rows[i].step >> shift == bucket; i++)
+                sums_add(&sums, &rows[i]);
+            status = merge_bucket(store, run, name, level, bucket, &sums, err);
+        }
+    }
+    return status == 0 ? merge_summary(store, run, name, &all, &rows[n - 1], err) : status;
+}
+
+/* The finest level whose buckets over the range are few enough to be read for `points`. */
+static int choose_level(int64_t from, int64_t to, int64_t points)
+{
+    int level = 1;
+    while (level < ROLLUP_LEVELS && ((to - from) >> (ROLLUP_SHIFT * level)) > 16 * points)
+        level++;
+    return level;
+}
+
+static void merge_into(struct metric_bucket *to, const struct metric_bucket *from, double from_sum,
+                       double *sum)
+{
+    if (to->count + to->nonfinite == 0) {
+        *to = *from;
+        *sum = from_sum;
+        return;
+    }
+    if (from->count > 0 && (to->count == 0 || from->min < to->min))
+        to->min = from->min;
+    if (from->count > 0 && (to->count == 0 || from->max > to->max))
+        to->max = from->max;
+    to->last_step = from->last_step;
+    to->count += from->count;
+    to->nonfinite += from->nonfinite;
+    *sum += from_sum;
+}
+
+int rollup_get(struct store *store, int64_t run, int64_t name, int64_t from, int64_t to,
+               int64_t points, struct metric_bucket **ret, size_t *ret_n, struct err *err)
+{
+    int level = choose_level(from, to, points);
+    int shift = ROLLUP_SHIFT * level;
+    int64_t first = from >> shift, last = to >> shift;
+    int64_t width = (last - first + points) / points; /* neighbours a reply's bucket merges */
+    struct metric_bucket *rows = calloc((size_t)points + 1, sizeof *rows);
+    if (rows == NULL)
+        return err_set(err, ERR_INTERNAL, "out of memory");
+    size_t n = 0;
+    double sum = 0;
+    sqlite3_stmt *s = store_statement(store, SQL_ROLLUP_RANGE, err);
+    int status = s == NULL ? -ERR_STORAGE : 0;
+    if (s != NULL)
+        store_bind(s, "iiiii", run, name, (int64_t)level, first, last);
+    while (s != NULL && (status = store_step(store, s, err)) == 1) {
+        struct metric_bucket row = {
+            .first_step = sqlite3_column_int64(s, 0),
+            .last_step = sqlite3_column_int64(s, 1),
+            .count = sqlite3_column_int64(s, 2),
+            .nonfinite = sqlite3_column_int64(s, 3),
+            .min = sqlite3_column_double(s, 4),
+            .max = sqlite3_column_double(s, 5),
+        };
+        int64_t slot = ((row.first_step >> shift) - first) / width;
+        bool same = n > 0 && ((rows[n - 1].first_step >> shift) - first) / width == slot;
+        if (!same && n < (size_t)points)
+            n++;
+        merge_into(&rows[n - 1], &row, sqlite3_column_double(s, 6), &sum);
+        rows[n - 1].mean = rows[n - 1].count > 0 ? sum / (double)rows[n - 1].count : NAN;
+        if (rows[n - 1].count == 0)
+            rows[n - 1].min = rows[n - 1].max = NAN;
+    }
+    if (status < 0) {
+        if (s != NULL)
+            sqlite3_reset(s);
+        free(rows);
+        return status;
+    }
+    *ret = rows;
+    *ret_n = n;
+    return 0;
+}

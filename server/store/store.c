@@ -1,0 +1,381 @@
+/* The connection: opening, migrating, transactions, and the helpers of store_priv.h.
+ *
+ * Pragmas. WAL with synchronous=FULL: a commit that was reported is on the disk; group commit pays
+ * for the fsync. wal_autocheckpoint=0 everywhere: only the writer checkpoints, by hand, because a
+ * known fault of SQLite needs two connections that do. Readers are query_only and untrusting. No
+ * mmap: an I/O error is then an error code, not a signal.
+ *
+ * Migrations are the files schema/NNNN_*.sql; user_version is the number of the last one applied.
+ * Each runs in one transaction, after a copy of the database was made by VACUUM INTO.
+ */
+#include "server/store/store.h"
+
+#include "server/embed.h"
+#include "server/store/store_priv.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { APPLICATION_ID = 0x41626c74 }; /* "Ablt", so that a foreign database is recognised */
+
+static const char *const statement_texts[SQL_COUNT] = {
+#define SQL_ROW(id, text) [SQL_##id] = text,
+    SQL_TABLE(SQL_ROW)
+#undef SQL_ROW
+};
+
+int store_error(struct store *store, struct err *err, const char *doing)
+{
+    int primary = sqlite3_errcode(store->db) & 0xff;
+    enum err_code code = primary == SQLITE_FULL                                  ? ERR_DISK_FULL
+                         : primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB ? ERR_BAD_DATA
+                         : primary == SQLITE_BUSY || primary == SQLITE_LOCKED    ? ERR_UNAVAILABLE
+                                                                                 : ERR_STORAGE;
+    return err_set(err, code, "%s: %s", doing, sqlite3_errmsg(store->db));
+}
+
+static int execute(struct store *store, const char *sql, struct err *err)
+{
+    return sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK
+               ? 0
+               : store_error(store, err, "the database");
+}
+
+static int pragma_int(struct store *store, const char *sql, int64_t *ret, struct err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    if (sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL) != SQLITE_OK ||
+        sqlite3_step(statement) != SQLITE_ROW) {
+        int status = store_error(store, err, "reading the database");
+        sqlite3_finalize(statement);
+        return status;
+    }
+    *ret = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return 0;
+}
+
+/* The migration number n as an embedded file, or NULL. */
+static const struct embedded *migration(int64_t n)
+{
+    char prefix[32];
+    int len = snprintf(prefix, sizeof prefix, "schema/%04d_", (int)n);
+    for (size_t i = 0; i < embedded_n; i++)
+        if (strncmp(embedded[i].path, prefix, (size_t)len) == 0)
+            return &embedded[i];
+    return NULL;
+}
+
+static int migrate_one(struct store *store, int64_t n, const struct embedded *file, struct err *err)
+{
+    char versions[96];
+    snprintf(versions, sizeof versions, "PRAGMA user_version = %d; PRAGMA application_id = %d;",
+             (int)n, APPLICATION_ID);
+    int status = execute(store, "BEGIN IMMEDIATE", err);
+    if (status == 0)
+        status = execute(store, file->data, err);
+    if (status == 0)
+        status = execute(store, versions, err);
+    if (status == 0)
+        status = execute(store, "COMMIT", err);
+    if (status != 0)
+        sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+    return status;
+}
+
+static int keep_copy(struct store *store, const char *path, int64_t version, struct err *err)
+{
+    char *copy = sqlite3_mprintf("%s.before-%d", path, (int)version + 1);
+    unlink(copy);
+    char *sql = sqlite3_mprintf("VACUUM INTO %Q", copy);
+    int status = execute(store, sql, err);
+    sqlite3_free(sql);
+    sqlite3_free(copy);
+    return status;
+}
+
+static int migrate(struct store *store, const char *path, struct err *err)
+{
+    int64_t version = 0, application = 0, tables = 0;
+    int status = pragma_int(store, "PRAGMA user_version", &version, err);
+    if (status == 0)
+        status = pragma_int(store, "PRAGMA application_id", &application, err);
+    if (status == 0)
+        status = pragma_int(store, "SELECT count(*) FROM sqlite_schema", &tables, err);
+    if (status != 0)
+        return status;
+    if (tables > 0 && application != APPLICATION_ID)
+        return err_set(err, ERR_BAD_DATA, "%s is a SQLite database, but not one of Ablate's", path);
+    const struct embedded *file;
+    for (; (file = migration(version + 1)) != NULL; version++) {
+        if (version > 0 && (status = keep_copy(store, path, version, err)) != 0)
+            return status;
+        if ((status = migrate_one(store, version + 1, file, err)) != 0)
+            return status;
+    }
+    int64_t newest = version;
+    if ((status = pragma_int(store, "PRAGMA user_version", &version, err)) != 0)
+        return status;
+    if (migration(version) == NULL || version > newest)
+        return err_set(err, ERR_BAD_DATA, "%s was made by a newer version of Ablate (schema %d)",
+                       path, (int)version);
+    return 0;
+}
+
+int store_open(const char *path, enum store_mode mode, struct store **ret, struct err *err)
+{
+    int flags =
+        mode == STORE_WRITER ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
+    int status;
+    struct store *store = calloc(1, sizeof *store);
+    if (store == NULL)
+        return err_set(err, ERR_INTERNAL, "out of memory");
+    store->mode = mode;
+    if (sqlite3_open_v2(path, &store->db, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
+        status = store_error(store, err, "opening the database");
+        goto out;
+    }
+    sqlite3_extended_result_codes(store->db, 1);
+    sqlite3_busy_timeout(store->db, 5000);
+    sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config(store->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    if (mode == STORE_WRITER)
+        status =
+            execute(store,
+                    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;"
+                    "PRAGMA foreign_keys=ON; PRAGMA cache_size=-8192; PRAGMA temp_store=MEMORY;",
+                    err);
+    else
+        status = execute(
+            store, "PRAGMA query_only=ON; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-2048;",
+            err);
+    if (status == 0 && mode == STORE_WRITER)
+        status = migrate(store, path, err);
+out:
+    if (status == 0)
+        *ret = store;
+    else
+        store_close(store);
+    return status;
+}
+
+void store_close(struct store *store)
+{
+    if (store == NULL)
+        return;
+    for (size_t i = 0; i < SQL_COUNT; i++)
+        sqlite3_finalize(store->statements[i]);
+    store_touches_clear(store);
+    free(store->touches);
+    sqlite3_close(store->db);
+    free(store);
+}
+
+/* --- statements ----------------------------------------------------------------------------------
+ */
+
+sqlite3_stmt *store_statement(struct store *store, enum sql id, struct err *err)
+{
+    sqlite3_stmt **slot = &store->statements[id];
+    if (*slot == NULL) {
+        if (sqlite3_prepare_v3(store->db, statement_texts[id], -1, SQLITE_PREPARE_PERSISTENT, slot,
+                               NULL) != SQLITE_OK) {
+            store_error(store, err, "preparing a statement");
+            return NULL;
+        }
+    } else {
+        sqlite3_reset(*slot);
+        sqlite3_clear_bindings(*slot);
+    }
+    return *slot;
+}
+
+static void bind_list(sqlite3_stmt *statement, const char *format, va_list args)
+{
+    for (int i = 1; *format != '\0'; format++, i++) {
+        switch (*format) {
+        case 'i':
+            sqlite3_bind_int64(statement, i, va_arg(args, int64_t));
+            break;
+        case 'd':
+            sqlite3_bind_double(statement, i, va_arg(args, double));
+            break;
+        case 't':
+            sqlite3_bind_text(statement, i, va_arg(args, const char *), -1, SQLITE_TRANSIENT);
+            break;
+        default:
+            sqlite3_bind_null(statement, i);
+        }
+    }
+}
+
+void store_bind(sqlite3_stmt *statement, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    bind_list(statement, format, args);
+    va_end(args);
+}
+
+int store_step(struct store *store, sqlite3_stmt *statement, struct err *err)
+{
+    int code = sqlite3_step(statement);
+    if (code == SQLITE_ROW)
+        return 1;
+    int status = code == SQLITE_DONE ? 0 : store_error(store, err, "the database");
+    sqlite3_reset(statement);
+    return status;
+}
+
+static int run_list(struct store *store, sqlite3_stmt *statement, int64_t *ret_changes,
+                    struct err *err)
+{
+    int status;
+    while ((status = store_step(store, statement, err)) == 1)
+        ;
+    if (status == 0 && ret_changes != NULL)
+        *ret_changes = sqlite3_changes64(store->db);
+    return status;
+}
+
+int store_run_sql(struct store *store, enum sql id, int64_t *ret_changes, struct err *err,
+                  const char *format, ...)
+{
+    sqlite3_stmt *statement = store_statement(store, id, err);
+    if (statement == NULL)
+        return -ERR_STORAGE;
+    va_list args;
+    va_start(args, format);
+    bind_list(statement, format, args);
+    va_end(args);
+    return run_list(store, statement, ret_changes, err);
+}
+
+int store_get_int(struct store *store, enum sql id, int64_t missing, int64_t *ret, struct err *err,
+                  const char *format, ...)
+{
+    sqlite3_stmt *statement = store_statement(store, id, err);
+    if (statement == NULL)
+        return -ERR_STORAGE;
+    va_list args;
+    va_start(args, format);
+    bind_list(statement, format, args);
+    va_end(args);
+    int status = store_step(store, statement, err);
+    if (status < 0)
+        return status;
+    *ret = status == 1 ? sqlite3_column_int64(statement, 0) : missing;
+    sqlite3_reset(statement);
+    return 0;
+}
+
+char *store_text(sqlite3_stmt *statement, int column, bool null_stays)
+{
+    const char *text = (const char *)sqlite3_column_text(statement, column);
+    if (text == NULL && null_stays)
+        return NULL;
+    return strdup(text != NULL ? text : "");
+}
+
+void store_text_into(sqlite3_stmt *statement, int column, char *ret, size_t size)
+{
+    const char *text = (const char *)sqlite3_column_text(statement, column);
+    snprintf(ret, size, "%s", text != NULL ? text : "");
+}
+
+void *store_grow(void **items, size_t *n, size_t item_size)
+{
+    /* Doubles at powers of two, so that no second counter is needed. */
+    if ((*n & (*n - 1)) == 0) {
+        void *more = reallocarray(*items, *n == 0 ? 1 : *n * 2, item_size);
+        if (more == NULL)
+            return NULL;
+        *items = more;
+    }
+    char *item = (char *)*items + (*n)++ * item_size;
+    memset(item, 0, item_size);
+    return item;
+}
+
+/* --- transactions --------------------------------------------------------------------------------
+ */
+
+int store_begin(struct store *store, struct err *err)
+{
+    store->changes_before = sqlite3_total_changes64(store->db);
+    store_touches_clear(store);
+    return store_run_sql(store, store->mode == STORE_WRITER ? SQL_BEGIN_IMMEDIATE : SQL_BEGIN, NULL,
+                         err, "");
+}
+
+int store_commit(struct store *store, struct err *err)
+{
+    return store_run_sql(store, SQL_COMMIT, NULL, err, "");
+}
+
+void store_rollback(struct store *store)
+{
+    if (!sqlite3_get_autocommit(store->db))
+        store_run_sql(store, SQL_ROLLBACK, NULL, NULL, "");
+    store_touches_clear(store);
+}
+
+int store_savepoint(struct store *store, struct err *err)
+{
+    store->touches_mark = store->touches_n;
+    return store_run_sql(store, SQL_SAVEPOINT, NULL, err, "");
+}
+
+int store_release(struct store *store, bool keep, struct err *err)
+{
+    int status = 0;
+    if (!keep) {
+        store_touches_rollback(store);
+        status = store_run_sql(store, SQL_ROLLBACK_TO, NULL, err, "");
+    }
+    return status == 0 ? store_run_sql(store, SQL_RELEASE, NULL, err, "") : status;
+}
+
+int64_t store_changes(const struct store *store)
+{
+    return sqlite3_total_changes64(store->db) - store->changes_before;
+}
+
+int store_checkpoint(struct store *store, bool truncate, struct err *err)
+{
+    int mode = truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
+    int code = sqlite3_wal_checkpoint_v2(store->db, NULL, mode, NULL, NULL);
+    return code == SQLITE_OK || (code & 0xff) == SQLITE_BUSY
+               ? 0
+               : store_error(store, err, "checkpoint");
+}
+
+int store_as_of(struct store *store, int64_t *ret, struct err *err)
+{
+    return store_get_int(store, SQL_AS_OF, 0, ret, err, "");
+}
+
+int store_setting_get(struct store *store, const char *key, char *ret, size_t size, struct err *err)
+{
+    sqlite3_stmt *statement = store_statement(store, SQL_SETTING_GET, err);
+    if (statement == NULL)
+        return -ERR_STORAGE;
+    store_bind(statement, "t", key);
+    int status = store_step(store, statement, err);
+    if (status < 0)
+        return status;
+    if (status == 1)
+        store_text_into(statement, 0, ret, size);
+    else
+        ret[0] = '\0';
+    sqlite3_reset(statement);
+    return 0;
+}
+
+int store_setting_put(struct store *store, const char *key, const char *value, struct err *err)
+{
+    return store_run_sql(store, SQL_SETTING_PUT, NULL, err, "tt", key, value);
+}

@@ -1,0 +1,211 @@
+#include "common/clock.h"
+#include "server/store/store_priv.h"
+#include "server/store/store_runs.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void experiment_row_done(struct experiment_row *row)
+{
+    free(row->name);
+    free(row->notes);
+    free(row->hypothesis);
+    free(row->tags);
+    free(row->spec);
+    *row = (struct experiment_row){ 0 };
+}
+
+/* EXPERIMENT_COLUMNS, in order. */
+static void experiment_from(sqlite3_stmt *statement, struct experiment_row *row)
+{
+    row->id = sqlite3_column_int64(statement, 0);
+    row->name = store_text(statement, 1, false);
+    row->notes = store_text(statement, 2, false);
+    row->hypothesis = store_text(statement, 3, false);
+    row->tags = store_text(statement, 4, false);
+    row->spec = store_text(statement, 5, false);
+    row->runs_n = sqlite3_column_int64(statement, 6);
+    row->created_at = sqlite3_column_int64(statement, 7);
+    row->deleted_at = sqlite3_column_int64(statement, 8);
+    int64_t active = 0;
+    for (int state = 0; state < RUN_STATES; state++)
+        row->counts[state] = sqlite3_column_int64(statement, 9 + state);
+    active = row->counts[RUN_QUEUED] + row->counts[RUN_RUNNING];
+    row->steps_done = sqlite3_column_int64(statement, 14);
+    row->steps_total = sqlite3_column_int64(statement, 15);
+    row->started_at = sqlite3_column_int64(statement, 16);
+    row->ended_at = active == 0 ? sqlite3_column_int64(statement, 17) : 0;
+}
+
+/* 0, with *ret_id ≥ 0, when the key is known with the same body or there is none; *ret_id = 0 =
+ * new. */
+static int known_key(struct store *store, const struct new_experiment *new, int64_t *ret_id,
+                     struct err *err)
+{
+    *ret_id = 0;
+    if (new->idempotency_key == NULL)
+        return 0;
+    sqlite3_stmt *statement = store_statement(store, SQL_EXPERIMENT_BY_KEY, err);
+    if (statement == NULL)
+        return -ERR_STORAGE;
+    store_bind(statement, "t", new->idempotency_key);
+    int status = store_step(store, statement, err);
+    if (status <= 0)
+        return status;
+    int64_t id = sqlite3_column_int64(statement, 0);
+    bool same = strcmp((const char *)sqlite3_column_text(statement, 1), new->body_digest) == 0;
+    sqlite3_reset(statement);
+    if (!same)
+        return err_set(err, ERR_IDEMPOTENCY_MISMATCH,
+                       "this Idempotency-Key was used for another request body (experiment %lld)",
+                       (long long)id);
+    *ret_id = id;
+    return 0;
+}
+
+int store_experiment_add(struct store *store, const struct new_experiment *new, int64_t *ret_id,
+                         bool *ret_existing, struct err *err)
+{
+    int64_t id = 0, now = clock_wall_ms();
+    int status = known_key(store, new, &id, err);
+    if (status != 0)
+        return status;
+    if (id > 0) {
+        *ret_id = id;
+        *ret_existing = true;
+        return 0;
+    }
+    status = store_run_sql(store, SQL_EXPERIMENT_ADD, NULL, err, "tttttiitt", new->name, new->notes,
+                           new->hypothesis, new->tags, new->spec, (int64_t) new->runs_n, now,
+                           new->idempotency_key, new->body_digest);
+    if (status != 0)
+        return status;
+    id = sqlite3_last_insert_rowid(store->db);
+    for (size_t i = 0; i < new->runs_n; i++) {
+        const struct new_run *run = &new->runs[i];
+        status = store_run_sql(store, SQL_RUN_ADD, NULL, err, "ittiiiiitttiidi", id, run->arm,
+                               run->grid, run->seed, run->priority, (int64_t)run->exclusive,
+                               run->max_attempts, run->steps, run->spec, run->digest,
+                               run->dataset_digest, run->cost.parameters, run->cost.memory_bytes,
+                               run->cost.flops_per_step, now);
+        if (status != 0)
+            return status;
+    }
+    store_touch_experiment(store, id);
+    store_touch_queue(store);
+    *ret_id = id;
+    *ret_existing = false;
+    return 0;
+}
+
+int store_experiment_get(struct store *store, int64_t id, struct experiment_row *ret,
+                         struct err *err)
+{
+    sqlite3_stmt *statement = store_statement(store, SQL_EXPERIMENT_GET, err);
+    if (statement == NULL)
+        return -ERR_STORAGE;
+    store_bind(statement, "i", id);
+    int status = store_step(store, statement, err);
+    if (status < 0)
+        return status;
+    if (status == 0)
+        return err_set(err, ERR_NOT_FOUND, "there is no experiment %lld", (long long)id);
+    experiment_from(statement, ret);
+    sqlite3_reset(statement);
+    return 0;
+}
+
+int store_experiment_list(struct store *store, int64_t before, size_t limit,
+                          struct experiment_row **ret, size_t *ret_n, struct err *err)
+{
+    struct experiment_row *rows = NULL;
+    size_t n = 0;
+    sqlite3_stmt *statement = store_statement(store, SQL_EXPERIMENT_LIST, err);
+    if (statement == NULL)
+        return -ERR_STORAGE;
+    store_bind(statement, "ii", before, (int64_t)limit);
+    int status;
+    while ((status = store_step(store, statement, err)) == 1) {
+        struct experiment_row *row = store_grow((void **)&rows, &n, sizeof *rows);
+        if (row == NULL) {
+            status = err_set(err, ERR_INTERNAL, "out of memory");
+            break;
+        }
+        experiment_from(statement, row);
+    }
+    if (status < 0) {
+        sqlite3_reset(statement);
+        for (size_t i = 0; i < n; i++)
+            experiment_row_done(&rows[i]);
+        free(rows);
+        return status;
+    }
+    *ret = rows;
+    *ret_n = n;
+    return 0;
+}
+
+static int must_change(int status, int64_t changes, int64_t id, struct err *err)
+{
+    if (status == 0 && changes == 0)
+        return err_set(err, ERR_NOT_FOUND, "there is no experiment %lld", (long long)id);
+    return status;
+}
+
+int store_experiment_patch(struct store *store, int64_t id, const char *name, const char *notes,
+                           const char *tags, struct err *err)
+{
+    int64_t changes = 0;
+    int status =
+        store_run_sql(store, SQL_EXPERIMENT_PATCH, &changes, err, "ittt", id, name, notes, tags);
+    status = must_change(status, changes, id, err);
+    if (status == 0)
+        store_touch_experiment(store, id);
+    return status;
+}
+
+int store_experiment_delete(struct store *store, int64_t id, struct err *err)
+{
+    int64_t running = 0, changes = 0;
+    int status = store_get_int(store, SQL_EXPERIMENT_RUNNING, 0, &running, err, "i", id);
+    if (status != 0)
+        return status;
+    if (running > 0)
+        return err_set(err, ERR_CONFLICT, "experiment %lld has %lld running runs; cancel it first",
+                       (long long)id, (long long)running);
+    if ((status = store_experiment_cancel(store, id, err)) != 0)
+        return status;
+    status = store_run_sql(store, SQL_EXPERIMENT_DELETE, &changes, err, "ii", id, clock_wall_ms());
+    status = must_change(status, changes, id, err);
+    if (status == 0)
+        store_touch_experiment(store, id);
+    return status;
+}
+
+int store_experiment_cancel(struct store *store, int64_t id, struct err *err)
+{
+    struct experiment_row row = { 0 };
+    int status = store_experiment_get(store, id, &row, err);
+    experiment_row_done(&row);
+    if (status != 0)
+        return status;
+    int64_t *runs = NULL;
+    size_t n = 0;
+    sqlite3_stmt *statement = store_statement(store, SQL_EXPERIMENT_ACTIVE, err);
+    if (statement == NULL)
+        return -ERR_STORAGE;
+    store_bind(statement, "i", id);
+    while ((status = store_step(store, statement, err)) == 1) {
+        int64_t *slot = store_grow((void **)&runs, &n, sizeof *runs);
+        if (slot == NULL) {
+            sqlite3_reset(statement);
+            status = err_set(err, ERR_INTERNAL, "out of memory");
+            break;
+        }
+        *slot = sqlite3_column_int64(statement, 0);
+    }
+    for (size_t i = 0; i < n && status == 0; i++)
+        status = store_run_cancel(store, runs[i], err);
+    free(runs);
+    return status;
+}

@@ -1,0 +1,52 @@
+/* Inside store/ only: the connection, its statements, and the few lines that every query needs. */
+#ifndef ABLATE_SERVER_STORE_PRIV_H
+#define ABLATE_SERVER_STORE_PRIV_H
+
+#include "server/store/store.h"
+#include "server/store/store_audits.h"
+#include "server/store/store_sql.h"
+
+#include <sqlite3.h>
+
+/* What a transaction touched: one entry a thing, in order of first touch (store_events.c). */
+struct touch {
+    enum event_kind kind;
+    int64_t experiment, run, id; /* id: audit */
+    int64_t name, from, to;      /* metrics */
+    char *data;                  /* log; owned */
+};
+
+struct store {
+    sqlite3 *db;
+    enum store_mode mode;
+    int64_t changes_before;
+    struct touch *touches;
+    size_t touches_n, touches_size, touches_mark;
+    sqlite3_stmt *statements[SQL_COUNT];
+};
+
+/* The statement, reset and ready to bind; NULL with err filled when it can't be prepared. */
+sqlite3_stmt *store_statement(struct store *store, enum sql id, struct err *err);
+/* Binds by a format: i int64_t, d double, t const char * (NULL = NULL), n nothing (NULL). */
+void store_bind(sqlite3_stmt *statement, const char *format, ...);
+/* 1 = a row, 0 = done (the statement is reset), negative = error. */
+int store_step(struct store *store, sqlite3_stmt *statement, struct err *err);
+/* Prepare, bind, step to the end. *ret_changes (may be NULL): rows changed. */
+int store_run_sql(struct store *store, enum sql id, int64_t *ret_changes, struct err *err,
+                  const char *format, ...);
+/* One integer: 0 and *ret, or `missing` when there is no row. */
+int store_get_int(struct store *store, enum sql id, int64_t missing, int64_t *ret, struct err *err,
+                  const char *format, ...);
+int store_error(struct store *store, struct err *err, const char *doing);
+
+/* Copies of column values. Text is duplicated ("" for NULL unless null_stays). */
+char *store_text(sqlite3_stmt *statement, int column, bool null_stays);
+void store_text_into(sqlite3_stmt *statement, int column, char *ret, size_t size);
+
+/* Grows a vector of rows by one: returns the new, zeroed element, or NULL. */
+void *store_grow(void **items, size_t *n, size_t item_size);
+
+void store_touches_rollback(struct store *store);
+void store_touches_clear(struct store *store);
+
+#endif
