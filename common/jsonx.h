@@ -59,6 +59,10 @@ struct jsonx_field {
  * unspecified. Errors: WRONG_TYPE, UNKNOWN_FIELD, MISSING_FIELD, OUT_OF_RANGE, INVALID_VALUE. */
 int jsonx_decode(const json_t *obj, const struct jsonx_field *fields, size_t n, void *out,
                  const char *pointer, struct err *err);
+/* Decodes one value by its row into member (row->offset plays no part); pointer is the value's own.
+ */
+int jsonx_decode_value(const json_t *value, const struct jsonx_field *row, void *member,
+                       const char *pointer, struct err *err);
 /* The inverse: a new object with every field; NULL when memory runs out. JSONX_OBJECT and
  * JSONX_ARRAY rows are left out. */
 json_t *jsonx_encode(const struct jsonx_field *fields, size_t n, const void *in);

@@ -305,6 +305,13 @@ static int decode_absent(const struct place *at)
     return status;
 }
 
+int jsonx_decode_value(const json_t *value, const struct jsonx_field *row, void *member,
+                       const char *pointer, struct err *err)
+{
+    struct place at = { row, member, pointer, err };
+    return types[row->type].decode(value, &at);
+}
+
 int jsonx_decode(const json_t *obj, const struct jsonx_field *fields, size_t n, void *out,
                  const char *pointer, struct err *err)
 {

@@ -1,10 +1,11 @@
 /* spec: what a run is, decoded, checked, frozen.
  *
  * Two layers. The *experiment* spec is what a person submits (sweep.h expands it into runs). A *run
- * spec* is one arm at one grid point with one seed, fully resolved: every field present, ratios turned
- * into counts, the dataset named by its content ("sha256:<hex>"), so that its canonical JSON is the
- * run's identity. The structs below mirror the JSON one to one; the field tables in spec.c (a row a
- * field: key, type, range, default) drive decoding, encoding and the JSON Schema test.
+ * spec* is one arm at one grid point with one seed, fully resolved: every field present, ratios
+ * turned into counts, the dataset named by its content ("sha256:<hex>"), so that its canonical JSON
+ * is the run's identity. The structs below mirror the JSON one to one; the field tables in
+ * spec_fields.c (a row a field: key, type, range, default) drive decoding, encoding and the JSON
+ * Schema test.
  *
  * Run spec JSON: {"data":{…}, "model":{…,"attention":{…}}, "train":{…}, "seed":n, "artifacts":[…]}.
  * Digest: SHA-256 of the canonical JSON (RFC 8785) without train.threads.
@@ -52,11 +53,12 @@ struct spec_data {
     int64_t vocab, pairs; /* synthetic tasks */
 };
 
-/* Parameters of every kind side by side; only those of `kind` are decoded, encoded and meaningful. */
+/* Parameters of every kind side by side; only those of `kind` are decoded, encoded and meaningful.
+ */
 struct spec_attention {
-    int kind;            /* enum attention_kind */
-    int64_t top_k;       /* K; 0 in a submitted spec = from top_k_ratio */
-    double top_k_ratio;  /* of T; 0 once resolved */
+    int kind;           /* enum attention_kind */
+    int64_t top_k;      /* K; 0 in a submitted spec = from top_k_ratio */
+    double top_k_ratio; /* of T; 0 once resolved */
     int64_t indexer_heads, indexer_dim;
     int indexer_training; /* enum indexer_training */
     double kl_weight;
@@ -92,14 +94,27 @@ struct run_spec {
     unsigned artifacts; /* bit set of 1u << enum artifact */
 };
 
-/* Decodes {data, model, train, seed, artifacts}, fills defaults, resolves batch_tokens and ratios, and
- * checks every rule that needs no corpus (heads divide d_model, head size even, K ≤ T, …).
+/* Decodes {data, model, train, seed, artifacts}, fills defaults, resolves batch_tokens and ratios,
+ * and checks every rule that needs no corpus (heads divide d_model, head size even, K ≤ T, …).
  * Errors: as jsonx_decode, and INCONSISTENT; pointers are absolute (pointer + "/model/heads"). */
 int run_spec_decode(const json_t *obj, const char *pointer, struct run_spec *ret, struct err *err);
 /* The frozen form, every field present. New reference. */
 json_t *run_spec_encode(const struct run_spec *spec);
 /* SHA-256 of the canonical JSON without train.threads. */
 int run_spec_digest(const struct run_spec *spec, char ret[DIGEST_HEX], struct err *err);
+
+/* Whether this version's trainer runs what the spec asks for. Errors: NOT_IMPLEMENTED, at the
+ * field. */
+int run_spec_supported(const struct run_spec *spec, const char *pointer, struct err *err);
+
+/* Field by field checks and defaults for the sections of an experiment (each may be NULL), without
+ * the rules that need a whole run: {"data", "model", "train"}, a new reference. data.dataset may be
+ * absent and attention gets no defaults but its kind, since overrides may still change them. */
+int spec_fill(const json_t *data, const json_t *model, const json_t *train, json_t **ret,
+              struct err *err);
+/* Whether an override may name path: "data.seq_len", "model.attention", "model.attention.top_k" …
+ */
+bool spec_path_known(const char *path);
 
 /* V: 257 for bytes, data.vocab for synthetic tasks. */
 int64_t run_spec_vocab(const struct run_spec *spec);

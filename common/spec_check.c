@@ -1,0 +1,224 @@
+/* What a table of single fields can't say: what follows from several of them. */
+#include "common/spec_fields.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { BATCH_SIZE_MAX = 4096 };
+
+struct check {
+    struct run_spec *spec;
+    const char *base; /* pointer of the whole spec */
+    struct err *err;
+};
+
+static int refuse(const struct check *check, enum err_code code, const char *where,
+                  const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+static int refuse(const struct check *check, enum err_code code, const char *where,
+                  const char *format, ...)
+{
+    char message[sizeof check->err->message], pointer[sizeof check->err->pointer];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    snprintf(pointer, sizeof pointer, "%s%s", check->base, where);
+    return err_set_at(check->err, code, pointer, "%s", message);
+}
+
+#define INT64(value) ((long long)(value))
+
+static int resolve_batch(const struct check *check)
+{
+    struct spec_train *train = &check->spec->train;
+    int64_t t = check->spec->data.seq_len;
+    if (train->batch_tokens == 0)
+        return 0;
+    if (train->batch_tokens % t != 0 || train->batch_tokens / t > BATCH_SIZE_MAX)
+        return refuse(check, ERR_INCONSISTENT, "/train/batch_tokens",
+                      "batch_tokens must be 1 to %d times seq_len (%lld), which %lld is not",
+                      BATCH_SIZE_MAX, INT64(t), INT64(train->batch_tokens));
+    train->batch_size = train->batch_tokens / t;
+    return 0;
+}
+
+static int check_fractions(const struct check *check)
+{
+    const struct spec_data *data = &check->spec->data;
+    if (data->val_fraction + data->test_fraction < 1)
+        return 0;
+    return refuse(check, ERR_INCONSISTENT, "/data/test_fraction",
+                  "val_fraction and test_fraction (%g and %g) leave nothing to train on",
+                  data->val_fraction, data->test_fraction);
+}
+
+static int resolve_stored(const struct check *check)
+{
+    const struct spec_data *data = &check->spec->data;
+    if (data->vocab != 0 || data->pairs != 0)
+        return refuse(check, ERR_INCONSISTENT, data->vocab != 0 ? "/data/vocab" : "/data/pairs",
+                      "vocab and pairs belong to synthetic tasks, not to a stored corpus");
+    return 0;
+}
+
+static int resolve_alphabet(const struct check *check)
+{
+    struct spec_data *data = &check->spec->data;
+    if (data->pairs != 0)
+        return refuse(check, ERR_INCONSISTENT, "/data/pairs", "pairs belongs to synthetic:mqar");
+    if (data->vocab == 0)
+        data->vocab = 32;
+    if (data->vocab < 2)
+        return refuse(check, ERR_INCONSISTENT, "/data/vocab", "vocab must be at least 2");
+    return 0;
+}
+
+/* Multi-query associative recall: keys from the lower half of the vocabulary, values from the
+ * upper; the pairs come first (2 tokens each), then every key is asked for once (2 tokens again).
+ */
+static int resolve_mqar(const struct check *check)
+{
+    struct spec_data *data = &check->spec->data;
+    if (data->vocab == 0)
+        data->vocab = 8192;
+    if (data->pairs == 0)
+        data->pairs = data->seq_len < 16 ? 1 : data->seq_len / 16;
+    if (4 * data->pairs > data->seq_len)
+        return refuse(check, ERR_INCONSISTENT, "/data/pairs",
+                      "%lld pairs need seq_len %lld or more, not %lld", INT64(data->pairs),
+                      INT64(4 * data->pairs), INT64(data->seq_len));
+    if (data->vocab % 2 != 0 || data->vocab / 2 < data->pairs)
+        return refuse(check, ERR_INCONSISTENT, "/data/vocab",
+                      "vocab must be even and at least %lld for %lld pairs, not %lld",
+                      INT64(2 * data->pairs), INT64(data->pairs), INT64(data->vocab));
+    return 0;
+}
+
+static int resolve_dataset(const struct check *check)
+{
+    static int (*const resolve[])(const struct check *) = {
+        [DATASET_STORED] = resolve_stored,
+        [DATASET_UNIFORM] = resolve_alphabet,
+        [DATASET_MQAR] = resolve_mqar,
+        [DATASET_COPY] = resolve_alphabet,
+    };
+    return resolve[check->spec->data.kind](check);
+}
+
+static int check_heads(const struct check *check)
+{
+    const struct spec_model *model = &check->spec->model;
+    if (model->d_model % model->heads != 0)
+        return refuse(check, ERR_INCONSISTENT, "/model/heads",
+                      "heads must divide d_model; %lld does not divide %lld", INT64(model->heads),
+                      INT64(model->d_model));
+    if (model->d_model / model->heads % 2 != 0)
+        return refuse(check, ERR_INCONSISTENT, "/model/heads",
+                      "a head's size d_model/heads must be even (rotary pairs), not %lld",
+                      INT64(model->d_model / model->heads));
+    return 0;
+}
+
+static int check_experts(const struct check *check)
+{
+    const struct spec_model *model = &check->spec->model;
+    if (model->experts_per_token <= model->experts)
+        return 0;
+    return refuse(check, ERR_INCONSISTENT, "/model/experts_per_token",
+                  "experts_per_token must be at most experts (%lld), not %lld",
+                  INT64(model->experts), INT64(model->experts_per_token));
+}
+
+static bool has_top_k(int kind)
+{
+    return kind == ATTENTION_DSA || kind == ATTENTION_RANDOM_TOPK || kind == ATTENTION_ORACLE_TOPK;
+}
+
+/* K = clamp(⌊ratio·T + 1e-9⌋, 1, T): the small term forgives a ratio like 0.29 its binary form. */
+static int resolve_top_k(const struct check *check)
+{
+    struct spec_attention *attention = &check->spec->model.attention;
+    int64_t t = check->spec->data.seq_len;
+    if (!has_top_k(attention->kind))
+        return 0;
+    if (attention->top_k == 0) {
+        int64_t k = (int64_t)floor(attention->top_k_ratio * (double)t + 1e-9);
+        attention->top_k = k < 1 ? 1 : k > t ? t : k;
+    }
+    attention->top_k_ratio = 0;
+    if (attention->top_k > t)
+        return refuse(check, ERR_INCONSISTENT, "/model/attention/top_k",
+                      "top_k must be at most seq_len (%lld), not %lld", INT64(t),
+                      INT64(attention->top_k));
+    return 0;
+}
+
+static int check_window(const struct check *check)
+{
+    const struct spec_attention *attention = &check->spec->model.attention;
+    int64_t t = check->spec->data.seq_len;
+    if (attention->kind != ATTENTION_WINDOW)
+        return 0;
+    if (attention->window > t)
+        return refuse(check, ERR_INCONSISTENT, "/model/attention/window",
+                      "window must be at most seq_len (%lld), not %lld", INT64(t),
+                      INT64(attention->window));
+    if (attention->sink > t)
+        return refuse(check, ERR_INCONSISTENT, "/model/attention/sink",
+                      "sink must be at most seq_len (%lld), not %lld", INT64(t),
+                      INT64(attention->sink));
+    return 0;
+}
+
+static int check_indexer(const struct check *check)
+{
+    const struct spec_attention *attention = &check->spec->model.attention;
+    if (attention->kind != ATTENTION_DSA)
+        return 0;
+    if (attention->indexer_rope && attention->indexer_dim % 4 != 0)
+        return refuse(check, ERR_INCONSISTENT, "/model/attention/indexer_dim",
+                      "indexer_rope turns pairs in half of the dims, so that indexer_dim must be a "
+                      "multiple of 4, not %lld",
+                      INT64(attention->indexer_dim));
+    if (attention->dense_warmup_steps > check->spec->train.steps)
+        return refuse(check, ERR_INCONSISTENT, "/model/attention/dense_warmup_steps",
+                      "dense_warmup_steps must be at most steps (%lld), not %lld",
+                      INT64(check->spec->train.steps), INT64(attention->dense_warmup_steps));
+    return 0;
+}
+
+static int check_warmup(const struct check *check)
+{
+    const struct spec_train *train = &check->spec->train;
+    if (train->warmup_steps <= train->steps)
+        return 0;
+    return refuse(check, ERR_INCONSISTENT, "/train/warmup_steps",
+                  "warmup_steps must be at most steps (%lld), not %lld", INT64(train->steps),
+                  INT64(train->warmup_steps));
+}
+
+static int check_decay(const struct check *check)
+{
+    const struct spec_train *train = &check->spec->train;
+    if (train->optimizer == OPTIMIZER_ADAMW || train->weight_decay == 0)
+        return 0;
+    return refuse(check, ERR_INCONSISTENT, "/train/weight_decay",
+                  "weight_decay is decoupled and needs optimizer \"adamw\"");
+}
+
+int spec_resolve(struct run_spec *spec, const char *pointer, struct err *err)
+{
+    static int (*const rules[])(const struct check *) = {
+        check_fractions, resolve_dataset, resolve_batch, check_heads,  check_experts,
+        resolve_top_k,   check_window,    check_indexer, check_warmup, check_decay,
+    };
+    const struct check check = { spec, pointer, err };
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+        int status = rules[i](&check);
+        if (status < 0)
+            return status;
+    }
+    return 0;
+}

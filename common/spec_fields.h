@@ -1,0 +1,48 @@
+/* spec_fields: the tables of the spec, a row a field (key, type, range, default).
+ *
+ * Everything that knows the spec's fields reads them here: decoding, encoding, the paths that arms
+ * and grids may name, and the test that holds schema/experiment.schema.json against them.
+ */
+#ifndef ABLATE_COMMON_SPEC_FIELDS_H
+#define ABLATE_COMMON_SPEC_FIELDS_H
+
+#include "common/spec.h"
+
+struct spec_table {
+    const char
+        *name; /* the key under which such an object stands; of an attention table, the kind */
+    const struct jsonx_field *rows;
+    size_t n;
+};
+
+/* Two tables have rows for nested values, which the public structs hold decoded. */
+struct spec_model_in {
+    struct spec_model model; /* first, so that the rows fit both structs */
+    json_t *attention;
+};
+struct spec_run_in {
+    int64_t seed;
+    json_t *data, *model, *train, *artifacts;
+};
+
+extern const struct spec_table spec_run_table;   /* struct spec_run_in */
+extern const struct spec_table spec_data_table;  /* struct spec_data */
+extern const struct spec_table spec_model_table; /* struct spec_model_in */
+extern const struct spec_table spec_train_table; /* struct spec_train */
+/* struct spec_attention, by enum attention_kind: exactly the fields that a kind has. */
+extern const struct spec_table spec_attention_tables[ATTENTION_KINDS];
+
+/* Decodes the value of "attention" by its kind's table. */
+int spec_attention_decode(const json_t *obj, const char *pointer, struct spec_attention *ret,
+                          struct err *err);
+/* Decodes an array of artifacts' names (NULL = the default, final) into a bit set. */
+int spec_artifacts_decode(const json_t *names, const char *pointer, unsigned *ret, struct err *err);
+json_t *spec_artifacts_encode(unsigned artifacts);
+/* Derives data.kind from data.dataset. Errors: INVALID_VALUE. */
+int spec_dataset_classify(struct spec_data *data, const char *pointer, struct err *err);
+
+/* Resolves what a submitted spec may leave open (batch_tokens, ratios, the synthetic tasks' sizes)
+ * and checks the rules that involve several fields. Resolving a resolved spec changes nothing. */
+int spec_resolve(struct run_spec *spec, const char *pointer, struct err *err);
+
+#endif
