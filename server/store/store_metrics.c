@@ -396,3 +396,26 @@ int store_metrics_get(struct store *store, const struct metric_query *query,
     *ret_n = n;
     return 0;
 }
+
+int store_metrics_range(struct store *store, int64_t run, int64_t name, int64_t from, int64_t to, struct metric_series *ret, struct err *err)
+{
+    struct metric_series series = { 0 };
+    sqlite3_stmt *s = store_statement(store, SQL_NAME_TEXT, err);
+    if (s == NULL)
+        return -ERR_STORAGE;
+    store_bind(s, "i", name);
+    int status = store_step(store, s, err);
+    if (status < 0)
+        return status;
+    series.name = store_text(s, 0, false);
+    sqlite3_reset(s);
+    status = read_points(store, run, name, from, to, &series, err);
+    if (status != 0) {
+        free(series.name);
+        free(series.points);
+        return status;
+    }
+    series.raw = (int64_t)series.n;
+    *ret = series;
+    return 0;
+}

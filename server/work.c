@@ -1,0 +1,342 @@
+#include "server/work.h"
+
+#include "common/clock.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BATCH_MS = 50, BATCH_ROWS = 5000, QUEUE_MAX = 100000, READERS_MAX = 8, CHECKPOINT_EVERY = 64 };
+
+/* Jobs of one commit on their way back to the loop. */
+struct outcome {
+    struct job *first, *last;
+    void *batch;
+    struct outcome *next;
+};
+
+struct work {
+    uv_loop_t *loop;
+    struct work_hooks hooks;
+    char *path;
+    struct store *writer;
+    pthread_t thread;
+    uv_async_t wake; /* writer → loop */
+
+    pthread_mutex_t lock; /* guards what stands between here and `readers` */
+    pthread_cond_t arrived;
+    struct job *first, *last; /* waiting for the writer */
+    size_t waiting;           /* those, and the ones inside it */
+    bool stopping, stopped;
+    struct outcome *outcomes, **outcomes_end;
+    struct err fatal;
+    bool fatal_told;
+
+    struct store *readers[READERS_MAX]; /* idle read connections */
+    size_t readers_n;
+    size_t reading; /* jobs on the pool */
+    void (*closed)(void *);
+    void *closed_arg;
+};
+
+/* --- the writer ---------------------------------------------------------------------------------------- */
+
+static void run_job(struct work *work, struct job *job)
+{
+    job->err = (struct err){ 0 };
+    job->status = store_savepoint(work->writer, &job->err);
+    if (job->status != 0)
+        return;
+    job->status = job->run(job, work->writer, &job->err);
+    struct err release = { 0 };
+    int status = store_release(work->writer, job->status == 0, &release);
+    if (status != 0 && job->status == 0) {
+        job->status = status;
+        job->err = release;
+    }
+}
+
+/* Takes the first waiting job; with wait, sleeps until there is one or the end. */
+static struct job *take_job(struct work *work, bool wait)
+{
+    pthread_mutex_lock(&work->lock);
+    while (wait && work->first == NULL && !work->stopping)
+        pthread_cond_wait(&work->arrived, &work->lock);
+    struct job *job = work->first;
+    if (job != NULL) {
+        work->first = job->next;
+        if (work->first == NULL)
+            work->last = NULL;
+        job->next = NULL;
+    }
+    pthread_mutex_unlock(&work->lock);
+    return job;
+}
+
+static void give_back(struct work *work, struct outcome *outcome, const struct err *fatal)
+{
+    pthread_mutex_lock(&work->lock);
+    *work->outcomes_end = outcome;
+    work->outcomes_end = &outcome->next;
+    if (fatal != NULL)
+        work->fatal = *fatal;
+    pthread_mutex_unlock(&work->lock);
+    uv_async_send(&work->wake);
+}
+
+static void fail_all(struct job *job, int status, const struct err *err)
+{
+    for (; job != NULL; job = job->next) {
+        if (job->status != 0)
+            continue;
+        job->status = status;
+        job->err = *err;
+    }
+}
+
+/* A commit that fails for want of room can be tried again; after any other failure nobody knows what is on
+ * the disk, and only recovery at the next start can tell. */
+static bool is_fatal(int status)
+{
+    return status == -ERR_STORAGE || status == -ERR_BAD_DATA;
+}
+
+/* One transaction: the job given and all that wait, within the limits of a batch. */
+static void run_batch(struct work *work, struct job *job)
+{
+    struct outcome *outcome = calloc(1, sizeof *outcome);
+    struct err err = { 0 };
+    int64_t start = clock_mono_ms();
+    int status = outcome == NULL ? err_set(&err, ERR_INTERNAL, "out of memory") : store_begin(work->writer, &err);
+    if (outcome == NULL)
+        abort(); /* without these few bytes no promise could be kept, nor broken politely */
+    bool began = status == 0;
+    do {
+        if (outcome->last != NULL)
+            outcome->last->next = job;
+        else
+            outcome->first = job;
+        outcome->last = job;
+        job->status = 0;
+        if (began)
+            run_job(work, job);
+    } while (store_changes(work->writer) < BATCH_ROWS && clock_mono_ms() - start < BATCH_MS && (job = take_job(work, false)) != NULL);
+    if (began && work->hooks.collect != NULL)
+        status = work->hooks.collect(work->writer, &outcome->batch, work->hooks.arg, &err);
+    if (status == 0)
+        status = store_commit(work->writer, &err);
+    if (status != 0) {
+        store_rollback(work->writer);
+        if (outcome->batch != NULL)
+            work->hooks.discard(outcome->batch, work->hooks.arg);
+        outcome->batch = NULL;
+        fail_all(outcome->first, status, &err);
+    }
+    give_back(work, outcome, is_fatal(status) ? &err : NULL);
+}
+
+static void *writer_main(void *arg)
+{
+    struct work *work = arg;
+    unsigned commits = 0;
+    struct job *job;
+    while ((job = take_job(work, true)) != NULL) {
+        run_batch(work, job);
+        if (++commits % CHECKPOINT_EVERY == 0)
+            store_checkpoint(work->writer, false, NULL);
+    }
+    store_checkpoint(work->writer, true, NULL);
+    pthread_mutex_lock(&work->lock);
+    work->stopped = true;
+    pthread_mutex_unlock(&work->lock);
+    uv_async_send(&work->wake);
+    return NULL;
+}
+
+/* --- back on the loop ---------------------------------------------------------------------------------- */
+
+static void work_free(uv_handle_t *handle)
+{
+    struct work *work = handle->data;
+    void (*closed)(void *) = work->closed;
+    void *arg = work->closed_arg;
+    for (size_t i = 0; i < work->readers_n; i++)
+        store_close(work->readers[i]);
+    store_close(work->writer);
+    pthread_mutex_destroy(&work->lock);
+    pthread_cond_destroy(&work->arrived);
+    free(work->path);
+    free(work);
+    if (closed != NULL)
+        closed(arg);
+}
+
+static void maybe_closed(struct work *work)
+{
+    if (!work->stopped || work->reading > 0 || work->outcomes != NULL || uv_is_closing((uv_handle_t *)&work->wake))
+        return;
+    pthread_join(work->thread, NULL);
+    uv_close((uv_handle_t *)&work->wake, work_free);
+}
+
+static void on_wake(uv_async_t *handle)
+{
+    struct work *work = handle->data;
+    pthread_mutex_lock(&work->lock);
+    struct outcome *outcome = work->outcomes;
+    work->outcomes = NULL;
+    work->outcomes_end = &work->outcomes;
+    struct err fatal = work->fatal;
+    pthread_mutex_unlock(&work->lock);
+    while (outcome != NULL) {
+        struct outcome *next = outcome->next;
+        if (outcome->batch != NULL)
+            work->hooks.publish(outcome->batch, work->hooks.arg);
+        for (struct job *job = outcome->first, *after; job != NULL; job = after) {
+            after = job->next;
+            pthread_mutex_lock(&work->lock);
+            work->waiting--;
+            pthread_mutex_unlock(&work->lock);
+            job->done(job);
+        }
+        free(outcome);
+        outcome = next;
+    }
+    if (fatal.code != 0 && !work->fatal_told) {
+        work->fatal_told = true;
+        work->hooks.fatal(&fatal, work->hooks.arg);
+    }
+    maybe_closed(work);
+}
+
+int work_new(uv_loop_t *loop, const char *path, const struct work_hooks *hooks, struct work **ret, struct err *err)
+{
+    struct work *work = calloc(1, sizeof *work);
+    if (work == NULL || (work->path = strdup(path)) == NULL) {
+        free(work);
+        return err_set(err, ERR_INTERNAL, "out of memory");
+    }
+    work->loop = loop;
+    work->hooks = *hooks;
+    work->outcomes_end = &work->outcomes;
+    pthread_mutex_init(&work->lock, NULL);
+    pthread_cond_init(&work->arrived, NULL);
+    int status = store_open(path, STORE_WRITER, &work->writer, err);
+    if (status != 0)
+        goto fail;
+    work->wake.data = work;
+    uv_async_init(loop, &work->wake, on_wake);
+    if (pthread_create(&work->thread, NULL, writer_main, work) != 0) {
+        status = err_errno(err, ERR_INTERNAL, "can't start the writer thread");
+        uv_close((uv_handle_t *)&work->wake, NULL);
+        goto fail;
+    }
+    *ret = work;
+    return 0;
+fail:
+    store_close(work->writer);
+    free(work->path);
+    free(work);
+    return status;
+}
+
+void work_write(struct work *work, struct job *job)
+{
+    job->work = work;
+    job->next = NULL;
+    pthread_mutex_lock(&work->lock);
+    bool refused = work->stopping || work->waiting >= QUEUE_MAX;
+    if (!refused) {
+        work->waiting++;
+        if (work->last != NULL)
+            work->last->next = job;
+        else
+            work->first = job;
+        work->last = job;
+        pthread_cond_signal(&work->arrived);
+    }
+    pthread_mutex_unlock(&work->lock);
+    if (refused) {
+        job->status = err_set(&job->err, ERR_UNAVAILABLE, work->stopping ? "the daemon is stopping" : "too many writes are waiting");
+        job->done(job);
+    }
+}
+
+size_t work_backlog(const struct work *work)
+{
+    struct work *mutable = (struct work *)work;
+    pthread_mutex_lock(&mutable->lock);
+    size_t waiting = work->waiting;
+    pthread_mutex_unlock(&mutable->lock);
+    return waiting;
+}
+
+/* --- readers ------------------------------------------------------------------------------------------- */
+
+static struct store *take_reader(struct work *work, struct err *err)
+{
+    struct store *store = NULL;
+    pthread_mutex_lock(&work->lock);
+    if (work->readers_n > 0)
+        store = work->readers[--work->readers_n];
+    pthread_mutex_unlock(&work->lock);
+    if (store == NULL)
+        store_open(work->path, STORE_READER, &store, err);
+    return store;
+}
+
+static void put_reader(struct work *work, struct store *store)
+{
+    pthread_mutex_lock(&work->lock);
+    bool kept = work->readers_n < READERS_MAX;
+    if (kept)
+        work->readers[work->readers_n++] = store;
+    pthread_mutex_unlock(&work->lock);
+    if (!kept)
+        store_close(store);
+}
+
+static void read_on_pool(uv_work_t *request)
+{
+    struct job *job = request->data;
+    job->err = (struct err){ 0 };
+    struct store *store = take_reader(job->work, &job->err);
+    if (store == NULL) {
+        job->status = -job->err.code;
+        return;
+    }
+    job->status = store_begin(store, &job->err);
+    if (job->status == 0)
+        job->status = job->run(job, store, &job->err);
+    store_rollback(store);
+    put_reader(job->work, store);
+}
+
+static void read_over(uv_work_t *request, int uv_status)
+{
+    struct job *job = request->data;
+    struct work *work = job->work;
+    if (uv_status != 0)
+        job->status = err_set(&job->err, ERR_UNAVAILABLE, "the read was given up: %s", uv_strerror(uv_status));
+    work->reading--;
+    job->done(job);
+    maybe_closed(work);
+}
+
+void work_read(struct work *work, struct job *job)
+{
+    job->work = work;
+    job->request.data = job;
+    work->reading++;
+    uv_queue_work(work->loop, &job->request, read_on_pool, read_over);
+}
+
+void work_close(struct work *work, void (*closed)(void *arg), void *arg)
+{
+    work->closed = closed;
+    work->closed_arg = arg;
+    pthread_mutex_lock(&work->lock);
+    work->stopping = true;
+    pthread_cond_signal(&work->arrived);
+    pthread_mutex_unlock(&work->lock);
+}
