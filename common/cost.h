@@ -5,11 +5,11 @@
 #include "common/spec.h"
 
 struct cost {
-    int64_t parameters;     /* trainable or frozen, all of them */
-    int64_t memory_bytes;   /* estimated peak resident set of the trainer */
-    double flops_per_step;  /* one training step: forward, backward, indexer and KL counted;
-                               a multiply-add is 2 */
-    double flops_total;     /* the run, evaluations excluded */
+    int64_t parameters;    /* trainable or frozen, all of them */
+    int64_t memory_bytes;  /* estimated peak resident set of the trainer */
+    double flops_per_step; /* one training step: forward, backward, indexer and KL counted; a
+                              multiply-add is 2, GEMMs and attention only */
+    double flops_total;    /* the run, evaluations excluded */
 };
 
 void cost_estimate(const struct run_spec *spec, struct cost *ret);

@@ -1,9 +1,9 @@
 /* wire: the protocol between a trainer and the daemon, NDJSON, protocol 1 (schema/wire.md).
  *
  * A line is one JSON object with a "type" and at most WIRE_LINE_MAX bytes, newline included. Events
- * (started … failed) carry "seq", from 1, without gaps within an attempt; hello, welcome, heartbeat,
- * ack and stop don't. The same lines stand in the attempt's events.ndjson, which is the log; the
- * socket is only its fast path.
+ * (started … failed) carry "seq", from 1, without gaps within an attempt; hello, welcome,
+ * heartbeat, ack and stop don't. The same lines stand in the attempt's events.ndjson, which is the
+ * log; the socket is only its fast path.
  */
 #ifndef ABLATE_COMMON_WIRE_H
 #define ABLATE_COMMON_WIRE_H
@@ -16,6 +16,7 @@
 
 enum { WIRE_PROTOCOL = 1, WIRE_LINE_MAX = 1 << 20, WIRE_TOKEN_BYTES = 65 };
 
+/* clang-format off */
 /*  symbol       name          event? */
 #define WIRE_TABLE(X)                                                                              \
     X(HELLO,      "hello",      0) /* worker → daemon: protocol, run, attempt, token, pid        */\
@@ -31,6 +32,7 @@ enum { WIRE_PROTOCOL = 1, WIRE_LINE_MAX = 1 << 20, WIRE_TOKEN_BYTES = 65 };
     X(LOG,        "log",        1) /* level, message                                             */\
     X(FINISHED,   "finished",   1) /* step, artifacts: [{name, bytes, sha256}]                   */\
     X(FAILED,     "failed",     1) /* reason, detail                                             */
+/* clang-format on */
 
 enum wire_type {
 #define WIRE_ENUM(symbol, name, event) WIRE_##symbol,
@@ -49,7 +51,8 @@ const char *wire_type_name(enum wire_type type);
 int wire_type_is_event(enum wire_type type);
 
 /* Decodes one line (with or without its newline) and checks type, seq and the fields that the type
- * requires, so that a reader of body may rely on them. Errors: PROTOCOL, and those of jsonx_load. */
+ * requires, so that a reader of body may rely on them. Errors: PROTOCOL, and those of jsonx_load.
+ */
 int wire_decode(const char *line, size_t len, struct wire_message *ret, struct err *err);
 void wire_message_done(struct wire_message *message);
 
@@ -69,7 +72,6 @@ void wire_encode_event(enum wire_type type, uint64_t seq, json_t *take_body, str
 /* The hot path: a metrics event of n_rows rows. values[n_rows × n_names] row-major, steps[n_rows].
  * Non-finite values travel as strings. */
 void wire_encode_metrics(uint64_t seq, const char *const *names, size_t n_names,
-                         const int64_t *steps, const double *values, size_t n_rows,
-                         struct buf *to);
+                         const int64_t *steps, const double *values, size_t n_rows, struct buf *to);
 
 #endif
