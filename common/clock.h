@@ -8,9 +8,9 @@
 
 #include <stdint.h>
 
-int64_t clock_wall_ms(void);      /* milliseconds since 1970-01-01 UTC */
-int64_t clock_mono_ms(void);      /* milliseconds since an arbitrary start; never goes back */
-double clock_mono_s(void);        /* the same in seconds, nanosecond resolution */
+int64_t clock_wall_ms(void); /* milliseconds since 1970-01-01 UTC */
+int64_t clock_mono_ms(void); /* milliseconds since an arbitrary start; never goes back */
+double clock_mono_s(void);   /* the same in seconds, nanosecond resolution */
 void clock_shift(int64_t wall_ms, int64_t mono_ms); /* for tests: adds to both clocks from now on */
 
 enum { CLOCK_ISO_BYTES = 25 };

@@ -8,10 +8,9 @@
 static const struct {
     const char *name, *title;
     int http, exit;
-} table[ERR_COUNT] = {
-    [ERR_NONE] = { "none", "No error", 200, 0 },
+} table[ERR_COUNT] = { [ERR_NONE] = { "none", "No error", 200, 0 },
 #define ERR_ROW(symbol, name, http, exit, title) [ERR_##symbol] = { name, title, http, exit },
-    ERR_TABLE(ERR_ROW)
+                       ERR_TABLE(ERR_ROW)
 #undef ERR_ROW
 };
 

@@ -84,7 +84,8 @@ double philox_normal(const struct philox *stream, uint64_t step, uint64_t elemen
     const double two_pi = 6.283185307179586476925286766559;
     uint32_t w[2];
     philox_words(stream, step, 2 * element, 2, w);
-    return sqrt(-2.0 * log(((double)w[0] + 1.0) * 0x1p-32)) * cos(two_pi * ((double)w[1] * 0x1p-32));
+    return sqrt(-2.0 * log(((double)w[0] + 1.0) * 0x1p-32)) *
+           cos(two_pi * ((double)w[1] * 0x1p-32));
 }
 
 struct keyed {

@@ -1,14 +1,14 @@
 /* philox: counter-based random numbers, keyed by meaning.
  *
- * Philox4x32-10 (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011). A stream is
- * named by (seed, purpose, name); its key is the first 8 bytes, as two little-endian words, of the
- * SHA-256 of the ASCII string "ablate1/<seed>/<purpose>/<name>". Within a stream, (step, word index)
- * addresses one 32-bit word: word i lies in lane i mod 4 of the block with counter
+ * Philox4x32-10 (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011). A stream
+ * is named by (seed, purpose, name); its key is the first 8 bytes, as two little-endian words, of
+ * the SHA-256 of the ASCII string "ablate1/<seed>/<purpose>/<name>". Within a stream, (step, word
+ * index) addresses one 32-bit word: word i lies in lane i mod 4 of the block with counter
  * (lo32(i/4), hi32(i/4), lo32(step), hi32(step)). An element that needs r words starts at word r·e.
  *
  * No draw depends on what else was drawn, in what order or on which thread: arms that share a
- * parameter's name share its bits, every arm sees the same batches and masks, and a resumed run needs
- * no saved generator state.
+ * parameter's name share its bits, every arm sees the same batches and masks, and a resumed run
+ * needs no saved generator state.
  *
  * Purposes in use: init, shuffle, split, dropout, router, select, data.
  */

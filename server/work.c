@@ -6,7 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BATCH_MS = 50, BATCH_ROWS = 5000, QUEUE_MAX = 100000, READERS_MAX = 8, CHECKPOINT_EVERY = 64 };
+enum {
+    BATCH_MS = 50,
+    BATCH_ROWS = 5000,
+    QUEUE_MAX = 100000,
+    READERS_MAX = 8,
+    CHECKPOINT_EVERY = 64
+};
 
 /* Jobs of one commit on their way back to the loop. */
 struct outcome {
@@ -39,7 +45,7 @@ struct work {
     void *closed_arg;
 };
 
-/* --- the writer ---------------------------------------------------------------------------------------- */
+/* the writer */
 
 static void run_job(struct work *work, struct job *job)
 {
@@ -94,8 +100,8 @@ static void fail_all(struct job *job, int status, const struct err *err)
     }
 }
 
-/* A commit that fails for want of room can be tried again; after any other failure nobody knows what is on
- * the disk, and only recovery at the next start can tell. */
+/* A commit that fails for want of room can be tried again; after any other failure nobody knows
+ * what is on the disk, and only recovery at the next start can tell. */
 static bool is_fatal(int status)
 {
     return status == -ERR_STORAGE || status == -ERR_BAD_DATA;
@@ -107,7 +113,8 @@ static void run_batch(struct work *work, struct job *job)
     struct outcome *outcome = calloc(1, sizeof *outcome);
     struct err err = { 0 };
     int64_t start = clock_mono_ms();
-    int status = outcome == NULL ? err_set(&err, ERR_INTERNAL, "out of memory") : store_begin(work->writer, &err);
+    int status = outcome == NULL ? err_set(&err, ERR_INTERNAL, "out of memory")
+                                 : store_begin(work->writer, &err);
     if (outcome == NULL)
         abort(); /* without these few bytes no promise could be kept, nor broken politely */
     bool began = status == 0;
@@ -120,7 +127,8 @@ static void run_batch(struct work *work, struct job *job)
         job->status = 0;
         if (began)
             run_job(work, job);
-    } while (store_changes(work->writer) < BATCH_ROWS && clock_mono_ms() - start < BATCH_MS && (job = take_job(work, false)) != NULL);
+    } while (store_changes(work->writer) < BATCH_ROWS && clock_mono_ms() - start < BATCH_MS &&
+             (job = take_job(work, false)) != NULL);
     if (began && work->hooks.collect != NULL)
         status = work->hooks.collect(work->writer, &outcome->batch, work->hooks.arg, &err);
     if (status == 0)
@@ -153,7 +161,7 @@ static void *writer_main(void *arg)
     return NULL;
 }
 
-/* --- back on the loop ---------------------------------------------------------------------------------- */
+/* back on the loop */
 
 static void work_free(uv_handle_t *handle)
 {
@@ -173,7 +181,8 @@ static void work_free(uv_handle_t *handle)
 
 static void maybe_closed(struct work *work)
 {
-    if (!work->stopped || work->reading > 0 || work->outcomes != NULL || uv_is_closing((uv_handle_t *)&work->wake))
+    if (!work->stopped || work->reading > 0 || work->outcomes != NULL ||
+        uv_is_closing((uv_handle_t *)&work->wake))
         return;
     pthread_join(work->thread, NULL);
     uv_close((uv_handle_t *)&work->wake, work_free);
@@ -209,7 +218,8 @@ static void on_wake(uv_async_t *handle)
     maybe_closed(work);
 }
 
-int work_new(uv_loop_t *loop, const char *path, const struct work_hooks *hooks, struct work **ret, struct err *err)
+int work_new(uv_loop_t *loop, const char *path, const struct work_hooks *hooks, struct work **ret,
+             struct err *err)
 {
     struct work *work = calloc(1, sizeof *work);
     if (work == NULL || (work->path = strdup(path)) == NULL) {
@@ -257,7 +267,9 @@ void work_write(struct work *work, struct job *job)
     }
     pthread_mutex_unlock(&work->lock);
     if (refused) {
-        job->status = err_set(&job->err, ERR_UNAVAILABLE, work->stopping ? "the daemon is stopping" : "too many writes are waiting");
+        job->status =
+            err_set(&job->err, ERR_UNAVAILABLE,
+                    work->stopping ? "the daemon is stopping" : "too many writes are waiting");
         job->done(job);
     }
 }
@@ -271,7 +283,7 @@ size_t work_backlog(const struct work *work)
     return waiting;
 }
 
-/* --- readers ------------------------------------------------------------------------------------------- */
+/* readers */
 
 static struct store *take_reader(struct work *work, struct err *err)
 {
@@ -317,7 +329,8 @@ static void read_over(uv_work_t *request, int uv_status)
     struct job *job = request->data;
     struct work *work = job->work;
     if (uv_status != 0)
-        job->status = err_set(&job->err, ERR_UNAVAILABLE, "the read was given up: %s", uv_strerror(uv_status));
+        job->status = err_set(&job->err, ERR_UNAVAILABLE, "the read was given up: %s",
+                              uv_strerror(uv_status));
     work->reading--;
     job->done(job);
     maybe_closed(work);

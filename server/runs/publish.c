@@ -30,7 +30,7 @@ void publish_batch_free(struct publish_batch *batch)
     free(batch);
 }
 
-/* --- objects -------------------------------------------------------------------------------------------- */
+/* objects */
 
 json_t *publish_embed(const char *text)
 {
@@ -54,14 +54,19 @@ json_t *publish_run_json(const struct run_row *row)
     json_t *final = json_object();
     for (size_t i = 0; i < row->finals_n; i++)
         json_object_set_new(final, row->finals[i].name, jsonx_number(row->finals[i].value));
-    json_t *run = json_pack("{s:I, s:I, s:s, s:o, s:I, s:s, s:s, s:b, s:I, s:b, s:I, s:I, s:I, s:I, s:s, s:I, s:I, s:f, s:o, s:o, s:o, s:o}",
-                            "id", (json_int_t)row->id, "experiment_id", (json_int_t)row->experiment, "arm", row->arm, "grid", publish_embed(row->grid),
-                            "seed", (json_int_t)row->seed, "state", run_state_names[row->state], "reason", row->reason, "cancel_requested",
-                            (int)row->cancel, "priority", (json_int_t)row->priority, "exclusive", (int)row->exclusive, "attempt",
-                            (json_int_t)row->attempt, "max_attempts", (json_int_t)row->max_attempts, "step", (json_int_t)row->step, "steps",
-                            (json_int_t)row->steps, "digest", row->digest, "parameters", (json_int_t)row->parameters, "memory_bytes",
-                            (json_int_t)row->memory_bytes, "flops_per_step", row->flops_per_step, "created_at", time_json(row->created_at), "started_at",
-                            time_json(row->started_at), "ended_at", time_json(row->ended_at), "final", final);
+    json_t *run = json_pack(
+        "{s:I, s:I, s:s, s:o, s:I, s:s, s:s, s:b, s:I, s:b, s:I, s:I, s:I, s:I, s:s, s:I, s:I, "
+        "s:f, s:o, s:o, s:o, s:o}",
+        "id", (json_int_t)row->id, "experiment_id", (json_int_t)row->experiment, "arm", row->arm,
+        "grid", publish_embed(row->grid), "seed", (json_int_t)row->seed, "state",
+        run_state_names[row->state], "reason", row->reason, "cancel_requested", (int)row->cancel,
+        "priority", (json_int_t)row->priority, "exclusive", (int)row->exclusive, "attempt",
+        (json_int_t)row->attempt, "max_attempts", (json_int_t)row->max_attempts, "step",
+        (json_int_t)row->step, "steps", (json_int_t)row->steps, "digest", row->digest, "parameters",
+        (json_int_t)row->parameters, "memory_bytes", (json_int_t)row->memory_bytes,
+        "flops_per_step", row->flops_per_step, "created_at", time_json(row->created_at),
+        "started_at", time_json(row->started_at), "ended_at", time_json(row->ended_at), "final",
+        final);
     if (run != NULL && row->spec != NULL)
         json_object_set_new(run, "spec", publish_embed(row->spec));
     return run;
@@ -85,33 +90,40 @@ json_t *publish_experiment_json(const struct experiment_row *row)
         json_object_set_new(counts, run_state_names[i], json_integer(row->counts[i]));
     const char *arm;
     json_t *overrides;
-    json_object_foreach (json_object_get(spec, "arms"), arm, overrides)
+    json_object_foreach(json_object_get(spec, "arms"), arm, overrides)
         json_array_append_new(arms, json_string(arm));
     double progress = row->steps_total > 0 ? (double)row->steps_done / (double)row->steps_total : 0;
-    json_t *grid = json_object_get(spec, "grid"), *seeds = json_object_get(spec, "seeds"), *compare = json_object_get(spec, "compare");
-    return json_pack("{s:I, s:s, s:s, s:o, s:f, s:I, s:o, s:O, s:O, s:O, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "id", (json_int_t)row->id, "name",
-                     row->name, "state", experiment_state(row), "counts", counts, "progress", progress, "runs", (json_int_t)row->runs_n, "arms", arms,
-                     "grid", grid != NULL ? grid : json_null(), "seeds", seeds != NULL ? seeds : json_null(), "compare",
-                     compare != NULL ? compare : json_null(), "notes", row->notes, "hypothesis", row->hypothesis, "tags", publish_embed(row->tags),
-                     "created_at", time_json(row->created_at), "started_at", time_json(row->started_at), "ended_at", time_json(row->ended_at), "spec",
-                     spec);
+    json_t *grid = json_object_get(spec, "grid"), *seeds = json_object_get(spec, "seeds"),
+           *compare = json_object_get(spec, "compare");
+    return json_pack(
+        "{s:I, s:s, s:s, s:o, s:f, s:I, s:o, s:O, s:O, s:O, s:s, s:s, s:o, s:o, s:o, s:o, s:o}",
+        "id", (json_int_t)row->id, "name", row->name, "state", experiment_state(row), "counts",
+        counts, "progress", progress, "runs", (json_int_t)row->runs_n, "arms", arms, "grid",
+        grid != NULL ? grid : json_null(), "seeds", seeds != NULL ? seeds : json_null(), "compare",
+        compare != NULL ? compare : json_null(), "notes", row->notes, "hypothesis", row->hypothesis,
+        "tags", publish_embed(row->tags), "created_at", time_json(row->created_at), "started_at",
+        time_json(row->started_at), "ended_at", time_json(row->ended_at), "spec", spec);
 }
 
 json_t *publish_queue_json(const struct queue_counts *counts)
 {
-    return json_pack("{s:b, s:I, s:I}", "paused", (int)counts->paused, "queued", (json_int_t)counts->queued, "running", (json_int_t)counts->running);
+    return json_pack("{s:b, s:I, s:I}", "paused", (int)counts->paused, "queued",
+                     (json_int_t)counts->queued, "running", (json_int_t)counts->running);
 }
 
 json_t *publish_audit_json(const struct audit_row *row)
 {
-    return json_pack("{s:I, s:s?, s:o, s:s, s:s, s:s, s:o, s:o, s:o}", "id", (json_int_t)row->id, "arm", row->arm, "grid", publish_embed(row->grid),
-                     "name", row->name, "status", row->status, "detail", row->detail, "evidence", publish_embed(row->evidence), "run",
-                     row->run > 0 ? json_integer(row->run) : json_null(), "created_at", time_json(row->created_at));
+    return json_pack("{s:I, s:s?, s:o, s:s, s:s, s:s, s:o, s:o, s:o}", "id", (json_int_t)row->id,
+                     "arm", row->arm, "grid", publish_embed(row->grid), "name", row->name, "status",
+                     row->status, "detail", row->detail, "evidence", publish_embed(row->evidence),
+                     "run", row->run > 0 ? json_integer(row->run) : json_null(), "created_at",
+                     time_json(row->created_at));
 }
 
-/* --- rendering: one function a kind, {kind} → data ------------------------------------------------------- */
+/* rendering: one function a kind, {kind} → data */
 
-static int render_run(struct store *store, const struct event_row *row, json_t *data, struct err *err)
+static int render_run(struct store *store, const struct event_row *row, json_t *data,
+                      struct err *err)
 {
     struct run_row run = { 0 };
     int status = store_run_get(store, row->run, &run, err);
@@ -124,7 +136,8 @@ static int render_run(struct store *store, const struct event_row *row, json_t *
     return 0;
 }
 
-static int render_metrics(struct store *store, const struct event_row *row, json_t *data, struct err *err)
+static int render_metrics(struct store *store, const struct event_row *row, json_t *data,
+                          struct err *err)
 {
     json_t *ranges = publish_embed(row->data), *range, *all = json_object();
     size_t i;
@@ -132,15 +145,18 @@ static int render_metrics(struct store *store, const struct event_row *row, json
     json_object_set_new(data, "run", json_integer(row->run));
     json_object_set_new(data, "experiment", json_integer(row->experiment));
     json_object_set_new(data, "series", all);
-    json_array_foreach (ranges, i, range) {
+    json_array_foreach(ranges, i, range)
+    {
         struct metric_series series = { 0 };
-        status = store_metrics_range(store, row->run, json_integer_value(json_array_get(range, 0)), json_integer_value(json_array_get(range, 1)),
+        status = store_metrics_range(store, row->run, json_integer_value(json_array_get(range, 0)),
+                                     json_integer_value(json_array_get(range, 1)),
                                      json_integer_value(json_array_get(range, 2)), &series, err);
         if (status != 0)
             break;
         json_t *points = json_array();
         for (size_t p = 0; p < series.n; p++)
-            json_array_append_new(points, json_pack("[I, o]", (json_int_t)series.points[p].step, jsonx_number(series.points[p].value)));
+            json_array_append_new(points, json_pack("[I, o]", (json_int_t)series.points[p].step,
+                                                    jsonx_number(series.points[p].value)));
         json_object_set_new(all, series.name, points);
         free(series.name);
         free(series.points);
@@ -149,10 +165,12 @@ static int render_metrics(struct store *store, const struct event_row *row, json
     return status;
 }
 
-static int render_audit(struct store *store, const struct event_row *row, json_t *data, struct err *err)
+static int render_audit(struct store *store, const struct event_row *row, json_t *data,
+                        struct err *err)
 {
     struct audit_row audit = { 0 };
-    int status = store_audit_get(store, row->data != NULL ? strtoll(row->data, NULL, 10) : 0, &audit, err);
+    int status =
+        store_audit_get(store, row->data != NULL ? strtoll(row->data, NULL, 10) : 0, &audit, err);
     if (status != 0)
         return status;
     json_object_set_new(data, "run", row->run > 0 ? json_integer(row->run) : json_null());
@@ -162,7 +180,8 @@ static int render_audit(struct store *store, const struct event_row *row, json_t
     return 0;
 }
 
-static int render_experiment(struct store *store, const struct event_row *row, json_t *data, struct err *err)
+static int render_experiment(struct store *store, const struct event_row *row, json_t *data,
+                             struct err *err)
 {
     struct experiment_row experiment = { 0 };
     int status = store_experiment_get(store, row->experiment, &experiment, err);
@@ -177,7 +196,8 @@ static int render_experiment(struct store *store, const struct event_row *row, j
     return 0;
 }
 
-static int render_queue(struct store *store, const struct event_row *row, json_t *data, struct err *err)
+static int render_queue(struct store *store, const struct event_row *row, json_t *data,
+                        struct err *err)
 {
     (void)row;
     struct queue_counts counts;
@@ -187,7 +207,8 @@ static int render_queue(struct store *store, const struct event_row *row, json_t
     return status;
 }
 
-static int render_log(struct store *store, const struct event_row *row, json_t *data, struct err *err)
+static int render_log(struct store *store, const struct event_row *row, json_t *data,
+                      struct err *err)
 {
     (void)store;
     (void)err;
@@ -199,13 +220,17 @@ static int render_log(struct store *store, const struct event_row *row, json_t *
     return 0;
 }
 
-static int (*const renderers[EVENT_KINDS])(struct store *, const struct event_row *, json_t *, struct err *) = {
-    [EVENT_RUN] = render_run,   [EVENT_METRICS] = render_metrics, [EVENT_AUDIT] = render_audit, [EVENT_EXPERIMENT] = render_experiment,
+static int (*const renderers[EVENT_KINDS])(struct store *, const struct event_row *, json_t *,
+                                           struct err *) = {
+    [EVENT_RUN] = render_run,     [EVENT_METRICS] = render_metrics,
+    [EVENT_AUDIT] = render_audit, [EVENT_EXPERIMENT] = render_experiment,
     [EVENT_QUEUE] = render_queue, [EVENT_LOG] = render_log,
 };
 
-/* *ret = NULL, without an error, for a row whose subject is gone (a run of a deleted experiment). */
-static int render(struct store *store, const struct event_row *row, struct message **ret, struct err *err)
+/* *ret = NULL, without an error, for a row whose subject is gone (a run of a deleted experiment).
+ */
+static int render(struct store *store, const struct event_row *row, struct message **ret,
+                  struct err *err)
 {
     json_t *data = json_object();
     struct buf text;
@@ -213,14 +238,19 @@ static int render(struct store *store, const struct event_row *row, struct messa
     *ret = NULL;
     int status = renderers[row->kind](store, row, data, err);
     if (status == 0) {
-        buf_addf(&text, "id: %lld\nevent: %s\ndata: ", (long long)row->seq, event_kind_names[row->kind]);
+        buf_addf(&text, "id: %lld\nevent: %s\ndata: ", (long long)row->seq,
+                 event_kind_names[row->kind]);
         jsonx_dump(data, JSONX_KEEP_ORDER, &text);
         buf_adds(&text, "\n\n");
         struct message *message = text.failed ? NULL : malloc(sizeof *message + text.len + 1);
         if (message == NULL)
             status = err_set(err, ERR_INTERNAL, "out of memory");
         else {
-            *message = (struct message){ .refs = 1, .seq = row->seq, .experiment = row->experiment, .run = row->run, .len = text.len };
+            *message = (struct message){ .refs = 1,
+                                         .seq = row->seq,
+                                         .experiment = row->experiment,
+                                         .run = row->run,
+                                         .len = text.len };
             memcpy(message->text, text.data, text.len + 1);
             *ret = message;
         }
@@ -231,7 +261,8 @@ static int render(struct store *store, const struct event_row *row, struct messa
 }
 
 /* Takes rows over. */
-static int render_all(struct store *store, struct event_row *take_rows, size_t n, struct publish_batch **ret, struct err *err)
+static int render_all(struct store *store, struct event_row *take_rows, size_t n,
+                      struct publish_batch **ret, struct err *err)
 {
     int status = 0;
     struct publish_batch *batch = calloc(1, sizeof *batch);
@@ -268,7 +299,8 @@ int publish_collect(struct store *store, void **ret_batch, void *arg, struct err
     return status;
 }
 
-int publish_replay(struct store *store, int64_t after, size_t limit, struct publish_batch **ret, int64_t *ret_last, bool *ret_lost, struct err *err)
+int publish_replay(struct store *store, int64_t after, size_t limit, struct publish_batch **ret,
+                   int64_t *ret_last, bool *ret_lost, struct err *err)
 {
     struct event_row *rows = NULL;
     size_t n = 0;

@@ -107,8 +107,7 @@ int filter_field(struct filter *filter, const char *name, size_t len, struct err
                    (int)(len > 80 ? 80 : len), name);
 }
 
-/* --- the parser: recursive descent over one cursor
- * ------------------------------------------------- */
+/* the parser: recursive descent over one cursor */
 
 struct parser {
     struct filter *filter;

@@ -174,8 +174,7 @@ void store_close(struct store *store)
     free(store);
 }
 
-/* --- statements ----------------------------------------------------------------------------------
- */
+/* statements */
 
 sqlite3_stmt *store_statement(struct store *store, enum sql id, struct err *err)
 {
@@ -300,8 +299,7 @@ void *store_grow(void **items, size_t *n, size_t item_size)
     return item;
 }
 
-/* --- transactions --------------------------------------------------------------------------------
- */
+/* transactions */
 
 int store_begin(struct store *store, struct err *err)
 {

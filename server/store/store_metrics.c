@@ -288,8 +288,7 @@ int store_event_apply(struct store *store, int64_t run, int64_t attempt,
     return status;
 }
 
-/* --- reading
- * ----------------------------------------------------------------------------------------- */
+/* reading */
 
 void metric_series_free(struct metric_series *series, size_t n)
 {
@@ -397,7 +396,8 @@ int store_metrics_get(struct store *store, const struct metric_query *query,
     return 0;
 }
 
-int store_metrics_range(struct store *store, int64_t run, int64_t name, int64_t from, int64_t to, struct metric_series *ret, struct err *err)
+int store_metrics_range(struct store *store, int64_t run, int64_t name, int64_t from, int64_t to,
+                        struct metric_series *ret, struct err *err)
 {
     struct metric_series series = { 0 };
     sqlite3_stmt *s = store_statement(store, SQL_NAME_TEXT, err);

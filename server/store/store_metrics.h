@@ -39,8 +39,10 @@ struct metric_query {
 };
 int store_metrics_get(struct store *, const struct metric_query *, struct metric_series **ret,
                       size_t *ret_n, struct err *);
-/* The raw rows of one series by its name's id, for a feed row: fills name, raw, points and n of *ret. */
-int store_metrics_range(struct store *, int64_t run, int64_t name, int64_t from, int64_t to, struct metric_series *ret, struct err *);
+/* The raw rows of one series by its name's id, for a feed row: fills name, raw, points and n of
+ * *ret. */
+int store_metrics_range(struct store *, int64_t run, int64_t name, int64_t from, int64_t to,
+                        struct metric_series *ret, struct err *);
 void metric_series_free(struct metric_series *series, size_t n);
 
 #endif

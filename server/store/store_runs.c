@@ -134,8 +134,7 @@ int store_run_get(struct store *store, int64_t id, struct run_row *ret, struct e
     return 0;
 }
 
-/* --- pages
- * ----------------------------------------------------------------------------------------- */
+/* pages */
 
 struct order {
     char field[128];
@@ -342,8 +341,7 @@ out:
     return 0;
 }
 
-/* --- transitions
- * ------------------------------------------------------------------------------------ */
+/* transitions */
 
 static int run_state(struct store *store, int64_t id, enum run_state *ret, int64_t *ret_experiment,
                      struct err *err)

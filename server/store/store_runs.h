@@ -48,8 +48,7 @@ struct run_row {
 };
 void run_row_done(struct run_row *row);
 
-/* --- datasets ----------------------------------------------------------------------------------
- */
+/* datasets */
 int store_dataset_put(struct store *, const struct dataset_row *,
                       struct err *); /* by name: inserts or replaces */
 int store_dataset_get(struct store *, const char *name_or_digest, struct dataset_row *ret,
@@ -59,8 +58,7 @@ int store_dataset_list(struct store *, struct dataset_row **ret, size_t *ret_n, 
  * it. */
 int store_dataset_delete(struct store *, const char *name, struct err *);
 
-/* --- experiments -------------------------------------------------------------------------------
- */
+/* experiments */
 struct new_run {
     const char *arm, *grid, *spec, *digest, *dataset_digest;
     int64_t seed, priority, max_attempts, steps;
@@ -92,8 +90,7 @@ int store_experiment_delete(struct store *, int64_t id,
  * marked. */
 int store_experiment_cancel(struct store *, int64_t id, struct err *);
 
-/* --- runs --------------------------------------------------------------------------------------
- */
+/* runs */
 int store_run_get(struct store *, int64_t id, struct run_row *ret,
                   struct err *); /* with spec; NOT_FOUND */
 
@@ -153,8 +150,7 @@ int store_attempt_list(struct store *, int64_t run, struct attempt_row **ret, si
                        struct err *);
 int store_attempt_pid(struct store *, int64_t run, int64_t attempt, int64_t pid, struct err *);
 
-/* --- queue -------------------------------------------------------------------------------------
- */
+/* queue */
 struct queue_counts {
     int64_t queued, running;
     bool paused;

@@ -130,7 +130,7 @@
                     "(SELECT count(*) FROM runs WHERE state = 'running')")                         \
     /* metrics */                                                                                  \
     X(NAME_GET, "SELECT id FROM metric_names WHERE name = ?")                                      \
-    X(NAME_TEXT, "SELECT name FROM metric_names WHERE id = ?") \
+    X(NAME_TEXT, "SELECT name FROM metric_names WHERE id = ?")                                     \
     X(NAME_ADD, "INSERT INTO metric_names (name) VALUES (?)")                                      \
     X(METRIC_ADD, "INSERT INTO metrics (run, name, step, value, kind) VALUES (?, ?, ?, ?, ?) ON "  \
                   "CONFLICT DO NOTHING")                                                           \

@@ -1,0 +1,169 @@
+#include "common/launch.h"
+
+#include "common/jsonx.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define INT(member)                                                                                \
+    {                                                                                              \
+        .key = #member, .type = JSONX_INT, .offset = offsetof(struct launch, member), .min = 0,    \
+        .max = 9e15, .required = true                                                              \
+    }
+#define TEXT(member, least)                                                                        \
+    {                                                                                              \
+        .key = #member, .type = JSONX_STRING, .offset = offsetof(struct launch, member),           \
+        .size = sizeof((struct launch *)0)->member, .min = least,                                  \
+        .max = sizeof((struct launch *)0)->member - 1, .required = true                            \
+    }
+
+static const struct jsonx_field launch_fields[] = {
+    INT(run),        INT(attempt),    INT(threads),  INT(memory_bytes), INT(steps),
+    TEXT(token, 64), TEXT(socket, 1), TEXT(spec, 1), TEXT(dataset, 0),  TEXT(out, 1),
+};
+
+/* What exit_fields describe. */
+struct exit_row {
+    int64_t exited, status, oom;
+    double seconds;
+    int64_t max_rss_bytes;
+};
+
+static const struct jsonx_field exit_fields[] = {
+    { .key = "exited",
+      .type = JSONX_INT,
+      .offset = offsetof(struct exit_row, exited),
+      .min = 0,
+      .max = 1,
+      .required = true },
+    { .key = "status",
+      .type = JSONX_INT,
+      .offset = offsetof(struct exit_row, status),
+      .min = 0,
+      .max = 255,
+      .required = true },
+    { .key = "oom",
+      .type = JSONX_INT,
+      .offset = offsetof(struct exit_row, oom),
+      .min = 0,
+      .max = 1,
+      .required = true },
+    { .key = "seconds",
+      .type = JSONX_DOUBLE,
+      .offset = offsetof(struct exit_row, seconds),
+      .min = 0,
+      .max = 1e12,
+      .required = true },
+    { .key = "max_rss_bytes",
+      .type = JSONX_INT,
+      .offset = offsetof(struct exit_row, max_rss_bytes),
+      .min = 0,
+      .max = 9e15,
+      .required = true },
+};
+
+static int encode(const struct jsonx_field *fields, size_t n, const void *in, char **ret,
+                  struct err *err)
+{
+    struct buf text;
+    buf_init(&text, 0);
+    json_t *object = jsonx_encode(fields, n, in);
+    jsonx_dump(object, JSONX_KEEP_ORDER, &text);
+    json_decref(object);
+    buf_addc(&text, '\n');
+    char *taken = buf_take(&text, NULL);
+    buf_done(&text);
+    if (taken == NULL)
+        return err_set(err, ERR_INTERNAL, "out of memory");
+    *ret = taken;
+    return 0;
+}
+
+static int decode_file(const char *dir, const char *name, const struct jsonx_field *fields,
+                       size_t n, void *out, struct err *err)
+{
+    char path[PATH_MAX], *text = NULL;
+    size_t len = 0;
+    json_t *object = NULL;
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    int status = launch_read_file(path, 65536, &text, &len, err);
+    if (status == 0)
+        status = jsonx_load(text, len, &object, err);
+    if (status == 0)
+        status = jsonx_decode(object, fields, n, out, "", err);
+    if (status != 0 && status != -ERR_NOT_FOUND) {
+        struct err why = err != NULL ? *err : (struct err){ 0 };
+        status = err_set(err, ERR_BAD_DATA, "%s is not sound: %s", path, why.message);
+    }
+    json_decref(object);
+    free(text);
+    return status;
+}
+
+int launch_read_file(const char *path, size_t max, char **ret, size_t *ret_len, struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return errno == ENOENT ? err_set(err, ERR_NOT_FOUND, "there is no file %s", path)
+                               : err_errno(err, ERR_STORAGE, "can't open %s", path);
+    struct stat info;
+    char *text = NULL;
+    int status = fstat(fd, &info) != 0 ? err_errno(err, ERR_STORAGE, "can't read %s", path) : 0;
+    if (status == 0 && (size_t)info.st_size > max)
+        status = err_set(err, ERR_TOO_LARGE, "%s is larger than %zu bytes", path, max);
+    if (status == 0 && (text = malloc((size_t)info.st_size + 1)) == NULL)
+        status = err_set(err, ERR_INTERNAL, "out of memory");
+    size_t len = 0;
+    while (status == 0 && len < (size_t)info.st_size) {
+        ssize_t n = read(fd, text + len, (size_t)info.st_size - len);
+        if (n < 0)
+            status = err_errno(err, ERR_STORAGE, "can't read %s", path);
+        if (n <= 0)
+            break;
+        len += (size_t)n;
+    }
+    close(fd);
+    if (status != 0) {
+        free(text);
+        return status;
+    }
+    text[len] = '\0';
+    *ret = text;
+    *ret_len = len;
+    return 0;
+}
+
+int launch_encode(const struct launch *launch, char **ret, struct err *err)
+{
+    return encode(launch_fields, sizeof launch_fields / sizeof *launch_fields, launch, ret, err);
+}
+
+int launch_read(const char *attempt_dir, struct launch *ret, struct err *err)
+{
+    return decode_file(attempt_dir, "launch.json", launch_fields,
+                       sizeof launch_fields / sizeof *launch_fields, ret, err);
+}
+
+int launch_exit_encode(const struct launch_exit *info, char **ret, struct err *err)
+{
+    struct exit_row row = { info->exited, info->status, info->oom, info->seconds,
+                            info->max_rss_bytes };
+    return encode(exit_fields, sizeof exit_fields / sizeof *exit_fields, &row, ret, err);
+}
+
+int launch_exit_read(const char *attempt_dir, struct launch_exit *ret, struct err *err)
+{
+    struct exit_row row;
+    int status = decode_file(attempt_dir, "exit.json", exit_fields,
+                             sizeof exit_fields / sizeof *exit_fields, &row, err);
+    if (status == 0)
+        *ret = (struct launch_exit){ (int)row.exited, (int)row.status, (int)row.oom, row.seconds,
+                                     row.max_rss_bytes };
+    return status;
+}

@@ -1,0 +1,44 @@
+/* datadir: the data folder: who owns it, where things lie, and the secrets in it.
+ *
+ *   lock (flock: one daemon a folder)  token (256 bits, hex, mode 0600)  curlrc (for curl -K)
+ * address (base URL, written when ready)  ablate.db  worker.sock  tmp/  datasets/<digest>/
+ * runs/<id>/…
+ */
+#ifndef ABLATE_SERVER_DATADIR_H
+#define ABLATE_SERVER_DATADIR_H
+
+#include "common/digest.h"
+#include "common/err.h"
+
+#include <limits.h>
+#include <stdint.h>
+
+struct datadir {
+    char path[PATH_MAX / 4];   /* absolute */
+    char token[65];            /* hex */
+    uint8_t key[DIGEST_BYTES]; /* signs cookies and log-in codes; derived from the token */
+    char instance[17];         /* names the cookie; derived from the token */
+    int lock_fd;
+};
+
+/* Creates the folder (0700) and what is missing in it, and takes its lock.
+ * Errors: RUNNING when another daemon holds it, STORAGE, BAD_DATA for a token that isn't one. */
+int datadir_open(const char *path, struct datadir *ret, struct err *err);
+/* Reads the token of an existing folder without locking it (for `ablated link`). */
+int datadir_peek(const char *path, struct datadir *ret, struct err *err);
+void datadir_done(struct datadir *dir);
+/* Writes the base URL to `address`; NULL removes the file. */
+int datadir_set_address(const struct datadir *dir, const char *base_url, struct err *err);
+/* Formats a path below the folder into ret (PATH_MAX bytes). */
+void datadir_path(const struct datadir *dir, char ret[PATH_MAX], const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Writes a file whole or not at all: temporary name, fsync, rename, fsync of the folder. */
+int datadir_write_file(const char *path, const void *bytes, size_t len, unsigned mode,
+                       struct err *err);
+/* mkdir -p below an existing folder. */
+int datadir_make(const char *path, struct err *err);
+/* n random bytes of the kernel as hex (2n + 1 characters). */
+void datadir_random_hex(size_t n, char *ret);
+
+#endif

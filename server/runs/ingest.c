@@ -1,0 +1,445 @@
+#include "server/runs/ingest.h"
+
+#include "common/launch.h"
+#include "common/log.h"
+#include "common/wire.h"
+#include "server/datadir.h"
+#include "server/store/store_metrics.h"
+#include "server/store/store_runs.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { INFLIGHT_MAX = 8 << 20, READ_BYTES = 65536, CONNECTIONS_MAX = 1024 };
+
+struct ingest {
+    uv_loop_t *loop;
+    const struct datadir *datadir;
+    struct work *work;
+    uv_pipe_t listener;
+    struct conn *conns;
+    size_t conns_n, jobs_n;
+    bool closing;
+    void (*closed)(void *);
+    void *closed_arg;
+};
+
+/* A worker's connection. It lives until its pipe is closed and no job of it is under way. */
+struct conn {
+    struct ingest *ingest;
+    struct conn *next;
+    uv_pipe_t pipe;
+    struct buf in;
+    char chunk[READ_BYTES];
+    bool greeted, welcomed, paused, pipe_closed;
+    struct wire_hello hello;
+    char attempt_dir[PATH_MAX];
+    size_t inflight, jobs; /* bytes and jobs at the writer */
+};
+
+/* Complete lines on their way through the writer. */
+struct lines {
+    struct job job;
+    struct conn *conn;
+    char *text;
+    size_t len;
+    uint64_t acked;
+    bool broken; /* a line that breaks the protocol: what stands before it is kept */
+    struct err why;
+};
+
+struct greeting {
+    struct job job;
+    struct conn *conn;
+    struct attempt_row row;
+};
+
+static void close_conn(struct conn *conn);
+
+/* the file is the log */
+
+static int apply_line(struct store *store, int64_t run, int64_t attempt, const char *line,
+                      size_t len, uint64_t *acked, struct err *err)
+{
+    struct wire_message message;
+    int status = wire_decode(line, len, &message, err);
+    if (status != 0)
+        return status;
+    if (wire_type_is_event(message.type))
+        status = store_event_apply(store, run, attempt, &message, acked, err);
+    wire_message_done(&message);
+    return status;
+}
+
+int ingest_file(struct store *store, const char *attempt_dir, int64_t run, int64_t attempt,
+                struct err *err)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/events.ndjson", attempt_dir);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return errno == ENOENT ? 0 : err_errno(err, ERR_STORAGE, "can't read %s", path);
+    char *line = NULL;
+    size_t size = 0;
+    ssize_t len;
+    int status = 0;
+    uint64_t acked = 0;
+    /* A last line without its newline was never finished: the attempt died while writing it. */
+    while (status == 0 && (len = getline(&line, &size, file)) > 0 && line[len - 1] == '\n')
+        status = apply_line(store, run, attempt, line, (size_t)len, &acked, err);
+    free(line);
+    fclose(file);
+    return status;
+}
+
+/* writing to the worker */
+
+struct outgoing {
+    uv_write_t request;
+    char *bytes;
+};
+
+static void on_written(uv_write_t *request, int status)
+{
+    (void)status;
+    struct outgoing *out = request->data;
+    free(out->bytes);
+    free(out);
+}
+
+static void send_line(struct conn *conn, struct buf *line)
+{
+    size_t len = 0;
+    char *bytes = buf_take(line, &len);
+    struct outgoing *out = malloc(sizeof *out);
+    if (bytes == NULL || out == NULL || uv_is_closing((uv_handle_t *)&conn->pipe)) {
+        free(bytes);
+        free(out);
+        return;
+    }
+    out->bytes = bytes;
+    out->request.data = out;
+    uv_buf_t buffer = uv_buf_init(bytes, (unsigned)len);
+    if (uv_write(&out->request, (uv_stream_t *)&conn->pipe, &buffer, 1, on_written) != 0)
+        on_written(&out->request, -1);
+}
+
+/* a connection's life */
+
+static void maybe_closed(struct ingest *ingest)
+{
+    if (ingest->closing && ingest->conns == NULL && ingest->closed != NULL) {
+        void (*closed)(void *) = ingest->closed;
+        ingest->closed = NULL;
+        closed(ingest->closed_arg);
+        free(ingest);
+    }
+}
+
+static void maybe_free(struct conn *conn)
+{
+    if (!conn->pipe_closed || conn->jobs > 0)
+        return;
+    struct ingest *ingest = conn->ingest;
+    for (struct conn **at = &ingest->conns; *at != NULL; at = &(*at)->next)
+        if (*at == conn) {
+            *at = conn->next;
+            break;
+        }
+    ingest->conns_n--;
+    buf_done(&conn->in);
+    free(conn);
+    maybe_closed(ingest);
+}
+
+static void on_pipe_closed(uv_handle_t *handle)
+{
+    struct conn *conn = handle->data;
+    conn->pipe_closed = true;
+    maybe_free(conn);
+}
+
+static void close_conn(struct conn *conn)
+{
+    if (!uv_is_closing((uv_handle_t *)&conn->pipe))
+        uv_close((uv_handle_t *)&conn->pipe, on_pipe_closed);
+}
+
+static int lines_run(struct job *job, struct store *store, struct err *err)
+{
+    struct lines *lines = job->data;
+    struct conn *conn = lines->conn;
+    int64_t run = conn->hello.run, attempt = conn->hello.attempt;
+    for (size_t at = 0; at < lines->len && !lines->broken;) {
+        const char *end = memchr(lines->text + at, '\n', lines->len - at);
+        size_t len = (size_t)(end - (lines->text + at)) + 1;
+        struct err line_err = { 0 };
+        int status =
+            apply_line(store, run, attempt, lines->text + at, len, &lines->acked, &line_err);
+        if (status == -ERR_CONFLICT)
+            status = ingest_file(store, conn->attempt_dir, run, attempt, &line_err);
+        if (status == -ERR_STORAGE || status == -ERR_DISK_FULL || status == -ERR_BAD_DATA ||
+            status == -ERR_UNAVAILABLE) {
+            *err = line_err;
+            return status;
+        }
+        if (status != 0) {
+            lines->broken = true;
+            lines->why = line_err;
+        }
+        at += len;
+    }
+    struct attempt_row row = { 0 };
+    int status = store_attempt_get(store, run, attempt, &row, err);
+    lines->acked = (uint64_t)row.acked_seq;
+    free(row.environment);
+    return status;
+}
+
+static void start_reading(struct conn *conn);
+
+static void lines_done(struct job *job)
+{
+    struct lines *lines = job->data;
+    struct conn *conn = lines->conn;
+    conn->jobs--;
+    conn->inflight -= lines->len;
+    if (job->status != 0 || lines->broken) {
+        const struct err *why = job->status != 0 ? &job->err : &lines->why;
+        log_warn("run %lld attempt %lld: events refused: %s", (long long)conn->hello.run,
+                 (long long)conn->hello.attempt, why->message);
+        close_conn(conn); /* the worker comes back and sends again from the last ack */
+    } else {
+        struct buf line;
+        buf_init(&line, 0);
+        wire_encode_ack(lines->acked, &line);
+        send_line(conn, &line);
+        buf_done(&line);
+        if (conn->paused && conn->inflight < INFLIGHT_MAX / 2)
+            start_reading(conn);
+    }
+    free(lines->text);
+    free(lines);
+    maybe_free(conn);
+}
+
+static void pass_lines(struct conn *conn, size_t len)
+{
+    struct lines *lines = calloc(1, sizeof *lines);
+    if (lines == NULL || (lines->text = malloc(len)) == NULL) {
+        free(lines);
+        close_conn(conn);
+        return;
+    }
+    memcpy(lines->text, conn->in.data, len);
+    buf_shift(&conn->in, len);
+    lines->len = len;
+    lines->conn = conn;
+    lines->job = (struct job){ .run = lines_run, .done = lines_done, .data = lines };
+    conn->jobs++;
+    conn->inflight += len;
+    if (conn->inflight > INFLIGHT_MAX) {
+        conn->paused = true;
+        uv_read_stop((uv_stream_t *)&conn->pipe);
+    }
+    work_write(conn->ingest->work, &lines->job);
+}
+
+static int greeting_run(struct job *job, struct store *store, struct err *err)
+{
+    struct greeting *greeting = job->data;
+    const struct wire_hello *hello = &greeting->conn->hello;
+    return store_attempt_get(store, hello->run, hello->attempt, &greeting->row, err);
+}
+
+static void greeting_done(struct job *job)
+{
+    struct greeting *greeting = job->data;
+    struct conn *conn = greeting->conn;
+    char token[DIGEST_HEX];
+    conn->jobs--;
+    digest_of_hex(conn->hello.token, strlen(conn->hello.token), token);
+    if (job->status != 0 || !digest_equal(token, greeting->row.token, DIGEST_HEX - 1) ||
+        greeting->row.ended_at != 0) {
+        log_warn("run %lld attempt %lld: a worker was turned away: %s", (long long)conn->hello.run,
+                 (long long)conn->hello.attempt,
+                 job->status != 0              ? job->err.message
+                 : greeting->row.ended_at != 0 ? "the attempt has ended"
+                                               : "wrong token");
+        close_conn(conn);
+    } else {
+        struct buf line;
+        buf_init(&line, 0);
+        conn->welcomed = true;
+        wire_encode_welcome((uint64_t)greeting->row.acked_seq, &line);
+        send_line(conn, &line);
+        buf_done(&line);
+        start_reading(conn);
+    }
+    free(greeting->row.environment);
+    free(greeting);
+    maybe_free(conn);
+}
+
+/* The first line says who it is; nothing is read on until the store has said whether that is true.
+ */
+static void greet(struct conn *conn, size_t len)
+{
+    struct wire_message message = { 0 };
+    struct err err = { 0 };
+    int status = wire_decode(conn->in.data, len, &message, &err);
+    if (status == 0) {
+        status = wire_hello_from(&message, &conn->hello, &err);
+        wire_message_done(&message);
+    }
+    struct greeting *greeting = status == 0 ? calloc(1, sizeof *greeting) : NULL;
+    if (greeting == NULL) {
+        log_warn("a worker was turned away: %s", status != 0 ? err.message : "out of memory");
+        close_conn(conn);
+        return;
+    }
+    buf_shift(&conn->in, len);
+    conn->greeted = true;
+    datadir_path(conn->ingest->datadir, conn->attempt_dir, "runs/%lld/attempts/%lld",
+                 (long long)conn->hello.run, (long long)conn->hello.attempt);
+    uv_read_stop((uv_stream_t *)&conn->pipe);
+    greeting->conn = conn;
+    greeting->job = (struct job){ .run = greeting_run, .done = greeting_done, .data = greeting };
+    conn->jobs++;
+    work_read(conn->ingest->work, &greeting->job);
+}
+
+static void take_lines(struct conn *conn)
+{
+    if (conn->in.len == 0 || uv_is_closing((uv_handle_t *)&conn->pipe))
+        return;
+    if (!conn->greeted) {
+        const char *end = memchr(conn->in.data, '\n', conn->in.len);
+        if (end != NULL)
+            greet(conn, (size_t)(end - conn->in.data) + 1);
+    } else if (conn->welcomed) {
+        const char *end = memrchr(conn->in.data, '\n', conn->in.len);
+        if (end != NULL)
+            pass_lines(conn, (size_t)(end - conn->in.data) + 1);
+    }
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
+{
+    (void)suggested;
+    struct conn *conn = handle->data;
+    *ret = uv_buf_init(conn->chunk, sizeof conn->chunk);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer)
+{
+    struct conn *conn = stream->data;
+    if (n < 0) {
+        close_conn(conn);
+        return;
+    }
+    buf_add(&conn->in, buffer->base, (size_t)n);
+    if (conn->in.failed) {
+        log_warn("run %lld: a line longer than %d bytes", (long long)conn->hello.run,
+                 WIRE_LINE_MAX);
+        close_conn(conn);
+        return;
+    }
+    take_lines(conn);
+}
+
+static void start_reading(struct conn *conn)
+{
+    conn->paused = false;
+    if (!uv_is_closing((uv_handle_t *)&conn->pipe))
+        uv_read_start((uv_stream_t *)&conn->pipe, on_alloc, on_read);
+    take_lines(conn);
+}
+
+static void on_connection(uv_stream_t *listener, int status)
+{
+    struct ingest *ingest = listener->data;
+    struct conn *conn = status == 0 ? calloc(1, sizeof *conn) : NULL;
+    if (conn == NULL)
+        return;
+    conn->ingest = ingest;
+    conn->pipe.data = conn;
+    buf_init(&conn->in, WIRE_LINE_MAX + READ_BYTES);
+    uv_pipe_init(ingest->loop, &conn->pipe, 0);
+    conn->next = ingest->conns;
+    ingest->conns = conn;
+    ingest->conns_n++;
+    if (uv_accept(listener, (uv_stream_t *)&conn->pipe) != 0 || ingest->conns_n > CONNECTIONS_MAX)
+        close_conn(conn);
+    else
+        start_reading(conn);
+}
+
+/* --- the door
+ * ------------------------------------------------------------------------------------------------
+ */
+
+int ingest_new(uv_loop_t *loop, const struct datadir *datadir, struct work *work,
+               struct ingest **ret, struct err *err)
+{
+    char path[PATH_MAX];
+    datadir_path(datadir, path, "worker.sock");
+    if (strlen(path) > 107) /* sockaddr_un; libuv would cut it silently */
+        return err_set(err, ERR_USAGE, "the path of the data folder is too long for a socket: %s",
+                       path);
+    struct ingest *ingest = calloc(1, sizeof *ingest);
+    if (ingest == NULL)
+        return err_set(err, ERR_INTERNAL, "out of memory");
+    *ingest = (struct ingest){ .loop = loop, .datadir = datadir, .work = work };
+    unlink(path); /* the folder's lock is ours, so nobody listens there */
+    uv_pipe_init(loop, &ingest->listener, 0);
+    ingest->listener.data = ingest;
+    mode_t old = umask(0177);
+    int code = uv_pipe_bind(&ingest->listener, path);
+    umask(old);
+    if (code == 0)
+        code = uv_listen((uv_stream_t *)&ingest->listener, 128, on_connection);
+    if (code != 0) {
+        uv_close((uv_handle_t *)&ingest->listener, NULL);
+        uv_run(loop, UV_RUN_NOWAIT);
+        free(ingest);
+        return err_set(err, ERR_STORAGE, "can't listen on %s: %s", path, uv_strerror(code));
+    }
+    *ret = ingest;
+    return 0;
+}
+
+bool ingest_stop(struct ingest *ingest, int64_t run, const char *reason)
+{
+    bool sent = false;
+    for (struct conn *conn = ingest->conns; conn != NULL; conn = conn->next) {
+        if (!conn->welcomed || conn->hello.run != run || uv_is_closing((uv_handle_t *)&conn->pipe))
+            continue;
+        struct buf line;
+        buf_init(&line, 0);
+        wire_encode_stop(reason, &line);
+        send_line(conn, &line);
+        buf_done(&line);
+        sent = true;
+    }
+    return sent;
+}
+
+static void on_listener_closed(uv_handle_t *handle)
+{
+    maybe_closed(handle->data);
+}
+
+void ingest_close(struct ingest *ingest, void (*closed)(void *), void *arg)
+{
+    ingest->closed = closed;
+    ingest->closed_arg = arg;
+    ingest->closing = true;
+    for (struct conn *conn = ingest->conns; conn != NULL; conn = conn->next)
+        close_conn(conn);
+    uv_close((uv_handle_t *)&ingest->listener, on_listener_closed);
+}
