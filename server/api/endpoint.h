@@ -1,10 +1,10 @@
 /* endpoint: one row of the route table, and the request it handles.
  *
- * An endpoint has three steps: decode (loop thread: parameters and body into req->state), work
- * (writer or reader thread: req->state with a store) and encode (loop thread: req->state into a
- * reply). The connection is suspended while work runs. Any step may be NULL; the first one that
- * fails ends the request with a problem document. 404, 405, HEAD and OPTIONS come out of the table,
- * not out of endpoints.
+ * An endpoint has up to four steps, any of which may be NULL: decode (loop thread: parameters and
+ * body into req->state), read (a reader's thread, with a read-only store: whatever takes time),
+ * write (the writer thread, in its transaction) and encode (loop thread: req->state into a reply).
+ * The connection is suspended while read and write run. The first step that fails ends the request
+ * with a problem document. 404, 405, HEAD and OPTIONS come out of the table, not out of endpoints.
  */
 #ifndef ABLATE_SERVER_ENDPOINT_H
 #define ABLATE_SERVER_ENDPOINT_H
@@ -46,7 +46,6 @@ enum body_kind {
     BODY_JSON_OPTIONAL,
     BODY_UPLOAD, /* streamed to a file in the data folder before decode: req->upload_path */
 };
-enum work_kind { WORK_NONE, WORK_READ, WORK_WRITE };
 
 enum { ENDPOINT_BODY_MAX = 1 << 20, ENDPOINT_PARAMS = 2 };
 
@@ -63,7 +62,7 @@ struct request {
     int64_t upload_bytes;
     void *state; /* the endpoint's own */
     void (*state_free)(void *);
-    int64_t as_of;             /* WORK_READ: set before work runs */
+    int64_t as_of;             /* the last event seq that `read` could see; set before it runs */
     struct exchange *exchange; /* of the http layer */
 };
 
@@ -71,11 +70,14 @@ struct endpoint {
     const char *method, *path; /* "GET", "/api/v1/runs/{id}" */
     enum access access;
     enum body_kind body;
-    enum work_kind work_kind;
     int (*decode)(struct request *req, struct err *err);
-    int (*work)(struct request *req, struct store *store, struct err *err);
+    int (*read)(struct request *req, struct store *store, struct err *err);
+    int (*write)(struct request *req, struct store *store, struct err *err);
     int (*encode)(struct request *req, struct reply *reply, struct err *err);
 };
+
+/* The route table (routes.c): every endpoint, ended by a row without a path. */
+extern const struct endpoint routes[];
 
 /* Allocates req->state (zeroed, freed with `state_free`, or free() when NULL). */
 void *request_state(struct request *req, size_t size, void (*state_free)(void *));

@@ -1,0 +1,49 @@
+/* model: the transformer of NUMERICS §1–2: forward, loss and backward of one batch.
+ *
+ * model_new allocates everything that training will ever need; model_step and model_evaluate
+ * allocate nothing. All randomness is keyed by (seed, purpose, name, step, element).
+ */
+#ifndef ABLATE_WORKER_MODEL_H
+#define ABLATE_WORKER_MODEL_H
+
+#include "common/err.h"
+#include "common/spec.h"
+#include "worker/params.h"
+
+#include <stdint.h>
+
+struct model;
+
+/* What one step has to say; means over the batch. */
+struct model_stats {
+    double loss;      /* cross-entropy in nats a target, before the update */
+    double balance;   /* Σ over layers of the balance loss, unweighted */
+    double kl;        /* Σ over layers of the indexer's KL, unweighted; 0 without one */
+    double imbalance; /* largest share of an expert × E, averaged over layers; 1 = even */
+    double recall;    /* share of the dense attention mass that the selected keys hold, where the
+                         arm computes it; otherwise NaN */
+};
+
+/* threads ≥ 1. Errors: INTERNAL when memory is refused. */
+int model_new(const struct run_spec *spec, int threads, struct model **ret, struct err *err);
+void model_free(struct model *model);
+struct params *model_params(struct model *model);
+
+/* Training pass over windows[B × (T+1)] (inputs: the first T tokens, targets: the last T) at step ≥
+ * 1: sets every gradient; changes no parameter. */
+void model_step(struct model *model, const int32_t *windows, int64_t step, struct model_stats *ret);
+
+/* Evaluation pass (no dropout, no noise) over n ≤ B windows. `step` = training steps done: during
+ * dense_warmup_steps attention is dense. */
+struct model_eval {
+    double nll;      /* summed over the targets */
+    int64_t correct; /* argmax (ties: lowest id) equals the target */
+    int64_t targets;
+};
+void model_evaluate(struct model *model, const int32_t *windows, int64_t n, int64_t step,
+                    struct model_eval *ret);
+/* Logits of the same pass into ret[n × T × V]; for tests and audits. step 0 = evaluation mode;
+ * step ≥ 1 = training mode with that step's masks and noise. */
+void model_logits(struct model *model, const int32_t *windows, int64_t n, int64_t step, real *ret);
+
+#endif

@@ -1,0 +1,20 @@
+/* optim: one update of the parameters from their gradients (NUMERICS §5). */
+#ifndef ABLATE_WORKER_OPTIM_H
+#define ABLATE_WORKER_OPTIM_H
+
+#include "common/spec.h"
+#include "worker/params.h"
+
+#include <stdint.h>
+
+struct optim_stats {
+    double lr;        /* of this step */
+    double grad_norm; /* L2 over all trained tensors, before clipping; in double, fixed order */
+    double norms[PARAM_GROUPS]; /* of each group */
+};
+/* The learning rate of step s = 1 … steps. */
+double optim_lr(const struct spec_train *train, int64_t step);
+void optim_step(const struct spec_train *train, struct params *params, int64_t step, int threads,
+                struct optim_stats *ret);
+
+#endif

@@ -1,0 +1,44 @@
+/* params: the one table of a model's tensors. It drives sizes, initial values, gradients, the
+ * optimiser, checkpoints, artifacts and tests; names are those of NUMERICS §1.
+ */
+#ifndef ABLATE_WORKER_PARAMS_H
+#define ABLATE_WORKER_PARAMS_H
+
+#include "common/digest.h"
+#include "common/err.h"
+#include "common/spec.h"
+#include "worker/ops.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum param_init { PARAM_ONE, PARAM_ZERO, PARAM_EMBEDDING, PARAM_LINEAR, PARAM_RESIDUAL };
+enum param_group { PARAM_MAIN, PARAM_INDEXER, PARAM_GROUPS };
+
+struct tensor {
+    char name[80];
+    int64_t shape[2]; /* rows, cols; shape[1] = 0 for a vector of shape[0] elements */
+    enum param_init init;
+    enum param_group group; /* clipped and, when frozen, skipped as a group */
+    bool decay;             /* AdamW decays it */
+    bool frozen;            /* no gradient; the optimiser skips it */
+    size_t offset, count;   /* its reals within each of the four arrays below */
+};
+
+struct params {
+    struct tensor *tensors; /* owned */
+    size_t n;
+    size_t count;               /* reals in all tensors */
+    real *value, *grad, *m, *v; /* [count] each, owned; m and v are Adam's moments */
+};
+
+/* Builds the table for a model and draws the initial values (NUMERICS §3), keyed by tensor name. */
+int params_new(const struct run_spec *spec, struct params *ret, struct err *err);
+void params_done(struct params *params);
+/* NULL when there is none of that name. */
+const struct tensor *params_find(const struct params *params, const char *name);
+/* SHA-256 over all tensors in table order: value, then m, then v, as stored (little-endian). */
+void params_digest(const struct params *params, char ret[DIGEST_HEX]);
+
+#endif
