@@ -1,0 +1,288 @@
+// A chart of one metric: arms in colours, seeds as thin lines, their mean as a thick one.
+//
+// What is drawn, from back to front: the band from least to greatest (only where a series came as
+// buckets), the seeds, the mean (dashed where not every seed has got that far), a mark at each point of
+// a sparse mean (a shape an arm, so that colour is never the only difference), and at the top edge a
+// triangle for every step that had a value that isn't finite. Under it a legend that reads the values
+// under the cursor, or the last ones. Arrow keys move the cursor, + and - zoom, Escape shows all.
+//
+// uPlot is rebuilt when its list of lines changes and is otherwise only given new data.
+
+import uPlot from "/lib/uPlot.js";
+import { h, setAttribute, setText } from "./dom.js";
+import { integer, metric as about, plural } from "./format.js";
+import { swatch } from "./parts.js";
+import { bundle, extent, steps } from "./series.js";
+import { SHAPES, tracePath } from "./shapes.js";
+
+const SPARSE = 60; // up to so many points each gets its mark
+const LINES = { band: 0, seed: 1, mean: 2, part: 1.5 };
+
+const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const alpha = (color, share) => `color-mix(in srgb, ${color} ${share * 100}%, transparent)`;
+
+/** Short axis labels: 0.25, 12, 1.5k, 2M. */
+function tick(value) {
+  const size = Math.abs(value);
+  if (size >= 1e6) return `${+(value / 1e6).toPrecision(4)}M`;
+  if (size >= 1e4) return `${+(value / 1e3).toPrecision(4)}k`;
+  if (size !== 0 && size < 1e-3) return value.toExponential(0);
+  return String(+value.toPrecision(6));
+}
+
+export class Chart {
+  /**
+   * group: what charts have in common: {sync: key, zoom: [from, to] | null, onzoom()}.
+   * Arms are given to draw(): [{name, color, series: [Series]}], color an index into the palette.
+   */
+  constructor({ metric, title, group, compact = false }) {
+    Object.assign(this, { metric: about(metric), group, compact, signature: "", domain: null, arms: [] });
+    this.plot = h("div.plot", { tabindex: "0", role: "img" });
+    this.caption = h("span.caption");
+    this.legend = h("dl.legend");
+    this.element = h("figure.chart", null,
+      h("figcaption", null, h("span.chart-title", null, title ?? this.metric.title), this.caption),
+      this.plot, this.legend);
+    this.plot.addEventListener("keydown", (event) => this.#key(event));
+    this.observer = new ResizeObserver(() => this.#resize());
+    this.observer.observe(this.plot);
+  }
+
+  destroy() {
+    this.observer.disconnect();
+    this.uplot?.destroy();
+    this.element.remove();
+  }
+
+  /** Works out the data; the y range that it would like is in `wanted` until paint(domain). */
+  prepare(arms, { log, weight, until }) {
+    const stamp = JSON.stringify([log, weight, until, this.group.zoom,
+      arms.map((arm) => [arm.name, arm.hidden, arm.series.map((one) => one.version)])]);
+    this.stale = stamp !== this.stamp;
+    if (!this.stale) return;
+    this.stamp = stamp;
+    const hidden = new Set(arms.filter((arm) => arm.hidden));
+    this.arms = arms.filter((arm) => !hidden.has(arm) && arm.series.some((one) => one.length > 0));
+    this.xs = steps(this.arms.flatMap((arm) => arm.series));
+    this.log = log;
+    this.until = until;
+    const dense = this.xs.length > SPARSE;
+    this.weight = dense ? weight : 0; // smoothing a handful of points would only hide them
+    this.bundles = this.arms.map((arm) => bundle(arm.series, this.xs, this.weight));
+    this.lines = [];
+    this.arms.forEach((arm, a) => {
+      const made = this.bundles[a], add = (kind, values) => this.lines.push({ arm: a, kind, values });
+      if (made.low) {
+        add("high", made.high);
+        add("low", made.low);
+      }
+      if (made.begun > 1 || this.weight > 0) for (const values of made.seeds) add("seed", values);
+      add("mean", made.whole);
+      if (made.begun > 1) add("part", made.part);
+    });
+    if (log) for (const line of this.lines) line.values = line.values.map((value) => (value <= 0 && value !== null ? null : value));
+    const [from, to] = this.group.zoom ?? [-Infinity, Infinity];
+    this.wanted = extent(this.lines.map((line) => line.values), this.xs, from, to, log);
+  }
+
+  /** Draws; skipped when neither data nor domain have changed, unless forced. */
+  paint(domain = this.wanted, force = false) {
+    const same = String(domain) === String(this.domain);
+    this.domain = domain;
+    if (same && !this.stale && !force) return;
+    const data = [this.xs, ...this.lines.map((line) => line.values)];
+    const signature = JSON.stringify([this.log, this.lines.map(({ arm, kind }) => [this.arms[arm].color, kind])]);
+    if (this.plot.clientWidth === 0) return; // not in the document yet; the observer will call
+    if (this.xs.length === 0) {
+      this.uplot?.destroy();
+      this.uplot = null;
+      this.signature = "";
+      this.plot.replaceChildren(h("p.empty", null, "No values yet"));
+    } else if (signature !== this.signature || !this.uplot) {
+      this.signature = signature;
+      this.uplot?.destroy();
+      this.plot.replaceChildren();
+      this.uplot = new uPlot(this.#options(), data, this.plot);
+    } else this.uplot.setData(data);
+    this.#describe();
+  }
+
+  #resize() {
+    if (!this.xs) return;
+    const { clientWidth: width, clientHeight: height } = this.plot;
+    if (this.uplot && width > 0) this.uplot.setSize({ width, height });
+    else this.paint(this.domain, true);
+  }
+
+  #options() {
+    const ink = () => css("--ink-3"), grid = () => css("--grid");
+    const font = `11px ${css("--font")}`;
+    const axis = { stroke: ink, font, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1, size: 4 }, gap: 4 };
+    const series = this.lines.map(({ arm, kind }) => {
+      const color = () => css(`--arm-${this.arms[arm].color}`);
+      const one = { scale: "y", points: { show: false }, spanGaps: false, width: LINES[kind] ?? 0 };
+      if (kind === "low" || kind === "high") return { ...one, width: 0, stroke: "transparent" };
+      if (kind === "seed") return { ...one, stroke: () => alpha(color(), this.weight > 0 ? 0.28 : 0.42) };
+      if (kind === "part") return { ...one, stroke: color, dash: [5, 4] };
+      return { ...one, stroke: color };
+    });
+    const bands = this.lines.flatMap(({ kind, arm }, i) => (kind !== "high" ? []
+      : [{ series: [i + 1, i + 2], fill: () => alpha(css(`--arm-${this.arms[arm].color}`), 0.16) }]));
+    return {
+      width: this.plot.clientWidth,
+      height: this.plot.clientHeight,
+      legend: { show: false },
+      padding: [10, 10, 0, 0],
+      scales: {
+        x: { time: false, range: () => this.group.zoom ?? [0, Math.max(this.until || 0, this.xs[this.xs.length - 1], 1)] },
+        y: { distr: this.log ? 3 : 1, range: () => this.#range() },
+      },
+      axes: [
+        { ...axis, size: 26, space: 60, values: (_, values) => values.map(tick), incrs: [1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1e3, 2e3, 2.5e3, 5e3, 1e4, 2e4, 2.5e4, 5e4, 1e5, 2e5, 5e5, 1e6] },
+        {
+          ...axis, scale: "y", size: this.compact ? 42 : 50, space: 28,
+          values: (_, values) => values.map((value) => (value === null ? "" : this.metric.name.endsWith("accuracy") ? `${+(value * 100).toPrecision(4)}%` : tick(value))),
+          filter: (_, splits) => splits,
+          ...(this.log ? { splits: () => this.#logTicks() } : {}),
+        },
+      ],
+      series: [{}, ...series],
+      bands,
+      cursor: {
+        sync: { key: this.group.sync, scales: ["x", null], setSeries: false },
+        drag: { x: true, y: false, setScale: false },
+        points: { show: false },
+        y: false,
+        bind: { dblclick: () => () => this.#zoom(null) },
+      },
+      hooks: {
+        setCursor: [() => this.#read()],
+        setSelect: [(u) => {
+          if (u.select.width < 4) return;
+          this.#zoom([u.posToVal(u.select.left, "x"), u.posToVal(u.select.left + u.select.width, "x")]);
+          u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+        }],
+        draw: [(u) => this.#marks(u)],
+      },
+    };
+  }
+
+  #range() {
+    const [low, high] = this.domain ?? [0, 1];
+    if (this.log) {
+      const ratio = Math.max(high / low, 1.02) ** 0.06;
+      return [low / ratio, high * ratio];
+    }
+    const pad = (high - low || Math.abs(high) * 0.1 || 1) * 0.06;
+    return [low >= 0 && low - pad < 0 ? 0 : low - pad, high + pad];
+  }
+
+  /** Round numbers inside a logarithmic range, few over decades, more within one. */
+  #logTicks() {
+    const [low, high] = this.#range(), found = [];
+    const decades = Math.log10(high / low);
+    if (decades < 0.5) { // within one decade and close: plain round steps read best
+      const step = 10 ** Math.floor(Math.log10((high - low) / 2));
+      const stride = [1, 2, 5, 10].find((m) => (high - low) / (m * step) <= 6) * step;
+      for (let value = Math.ceil(low / stride) * stride; value <= high; value += stride) found.push(+value.toPrecision(8));
+      return found;
+    }
+    const digits = decades > 4 ? [1] : decades > 2 ? [1, 3] : decades > 1 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 7];
+    for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++)
+      for (const digit of digits) {
+        const value = +(digit * 10 ** power).toPrecision(8);
+        if (value >= low && value <= high) found.push(value);
+      }
+    return found;
+  }
+
+  #marks(u) {
+    const { ctx, bbox } = u, ratio = devicePixelRatio;
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(bbox.left - 6 * ratio, bbox.top - 8 * ratio, bbox.width + 12 * ratio, bbox.height + 12 * ratio);
+    ctx.clip();
+    this.arms.forEach((arm, a) => {
+      const { mean, n, begun, bad } = this.bundles[a], color = css(`--arm-${arm.color}`);
+      ctx.fillStyle = ctx.strokeStyle = color;
+      if (this.xs.length <= SPARSE)
+        mean.forEach((value, i) => {
+          if (!Number.isFinite(value) || (this.log && value <= 0)) return;
+          ctx.beginPath();
+          tracePath(ctx, SHAPES[arm.color % SHAPES.length], u.valToPos(this.xs[i], "x", true), u.valToPos(value, "y", true), 3.2 * ratio);
+          ctx.fillStyle = n[i] === begun ? color : css("--paper");
+          ctx.lineWidth = 1.2 * ratio;
+          ctx.fill();
+          ctx.stroke();
+        });
+      ctx.fillStyle = color;
+      for (const step of bad) {
+        const x = u.valToPos(step, "x", true), y = bbox.top - 1 * ratio;
+        ctx.beginPath();
+        tracePath(ctx, "down", x, y, 4 * ratio);
+        ctx.fill();
+      }
+    });
+    ctx.restore();
+  }
+
+  /** The legend: values under the cursor, else the last ones. */
+  #read() {
+    const at = this.uplot?.cursor.idx;
+    const step = at === null || at === undefined ? null : this.xs[at];
+    this.arms.forEach((arm, a) => {
+      const { mean, n, begun, nonfinite } = this.bundles[a], row = this.rows[a];
+      let i = at ?? mean.length - 1;
+      while (i > 0 && mean[i] === undefined) i--; // the nearest earlier step that this arm has
+      setText(row.value, this.metric.format(mean[i] === null ? NaN : mean[i]));
+      setText(row.n, begun > 1 ? `n\u2009=\u2009${n[i]}` + (n[i] < begun ? ` of ${begun}` : "") : "");
+      setText(row.bad, nonfinite > 0 ? `${integer(nonfinite)} not finite` : "");
+    });
+    const drawn = this.bundles.reduce((sum, one) => sum + one.drawn, 0), raw = this.bundles.reduce((sum, one) => sum + one.raw, 0);
+    const parts = [this.metric.unit];
+    if (step !== null) parts.unshift(`step ${integer(step)}`);
+    if (drawn < raw) parts.push(`${integer(drawn)} of ${integer(raw)} points, with least and greatest`);
+    if (this.weight > 0) parts.push(`smoothed ${this.weight}`);
+    setText(this.caption, parts.filter(Boolean).join(" \u00b7 "));
+  }
+
+  #describe() {
+    const names = this.arms.map((arm) => [arm.name, arm.color].join()).join(";");
+    if (this.named !== names) {
+      this.named = names;
+      this.rows = this.arms.map(() => ({ value: h("span.value"), n: h("span.n"), bad: h("span.bad") }));
+      this.legend.replaceChildren(...this.arms.map((arm, a) => h("div", null,
+        h("dt", null, swatch(arm.color), arm.name), h("dd", null, this.rows[a].value, this.rows[a].n, this.rows[a].bad))));
+    }
+    this.#read();
+    const last = this.arms.map((arm, a) => `${arm.name} ${this.rows[a].value.textContent}`).join(", ");
+    setAttribute(this.plot, "aria-label", `${this.metric.title} by step: ` +
+      (last ? `${last}, at step ${integer(this.xs[this.xs.length - 1])} of ${plural(this.xs.length, "point")}.` : "no values yet.") +
+      " Arrow keys read values.");
+  }
+
+  #zoom(range) {
+    this.group.zoom = range;
+    this.group.onzoom();
+  }
+
+  #key(event) {
+    if (!this.uplot) return;
+    const { xs } = this, now = this.uplot.cursor.idx ?? xs.length - 1;
+    const move = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10, Home: -Infinity, End: Infinity }[event.key];
+    if (move !== undefined) {
+      const next = Math.min(xs.length - 1, Math.max(0, now + move));
+      this.uplot.setCursor({ left: this.uplot.valToPos(xs[next], "x"), top: 10 });
+    } else if (event.key === "Escape") {
+      this.uplot.setCursor({ left: -10, top: -10 });
+      this.#zoom(null);
+    } else if (event.key === "+" || event.key === "-") {
+      const { min, max } = this.uplot.scales.x, half = ((max - min) / 2) * (event.key === "+" ? 0.5 : 2);
+      const middle = Math.min(Math.max(xs[now], min), max), end = Math.max(this.until || 0, xs[xs.length - 1]);
+      const range = [Math.max(0, middle - half), Math.min(end, middle + half)];
+      this.#zoom(range[0] <= 0 && range[1] >= end ? null : range);
+    } else return;
+    event.preventDefault();
+  }
+}
+

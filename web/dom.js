@@ -1,0 +1,170 @@
+// Building the page by hand: elements, keyed lists, one frame for many changes, toasts, dialogs.
+//
+// Text enters the document as text nodes only, never as markup, so nothing that a server or a user
+// says can become an element; and there are no style attributes, so the strict policy of the page
+// (no inline script, no inline style) needs no exception.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function fill(element, properties, children) {
+  for (const [name, value] of Object.entries(properties ?? {})) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "value" && "value" in element) element.value = value;
+    else element.setAttribute(name, value === true ? "" : String(value));
+  }
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+function create(spec, make) {
+  const [tag, ...classes] = spec.split(".");
+  const element = make(tag);
+  if (classes.length > 0) element.setAttribute("class", classes.join(" "));
+  return element;
+}
+
+/** h("button.quiet", {type: "button", onclick}, "Cancel") */
+export function h(spec, properties, ...children) {
+  return fill(create(spec, (tag) => document.createElement(tag)), properties, children);
+}
+
+export function svg(spec, properties, ...children) {
+  return fill(create(spec, (tag) => document.createElementNS(SVG, tag)), properties, children);
+}
+
+/** Sets text only when it differs, so that a live page doesn't disturb selections or readers. */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+export function setAttribute(element, name, value) {
+  if (value === null || value === undefined || value === false) element.removeAttribute(name);
+  else if (element.getAttribute(name) !== String(value)) element.setAttribute(name, String(value));
+}
+
+/**
+ * Keeps the children of `parent` in step with `items`. `make(item)` returns {element, update(item)};
+ * an item keeps its element, and with it its focus, as long as its key stays.
+ */
+export function keyed(parent, key, make) {
+  let rows = new Map();
+  return (items) => {
+    const next = new Map();
+    let place = parent.firstChild;
+    for (const item of items) {
+      const id = key(item);
+      const row = rows.get(id) ?? make(item);
+      next.set(id, row);
+      rows.delete(id);
+      row.update(item);
+      if (row.element === place) place = place.nextSibling;
+      else parent.insertBefore(row.element, place);
+    }
+    for (const row of rows.values()) row.element.remove();
+    rows = next;
+  };
+}
+
+/**
+ * Returns a function that asks for `work` once in the next frame, however often it is called, and no
+ * sooner than `gap` ms after the last time: a page that follows a training must not eat its processor.
+ */
+export function perFrame(work, signal, gap = 0) {
+  let asked = false, last = -Infinity;
+  const frame = () => requestAnimationFrame((now) => {
+    asked = false;
+    last = now;
+    if (!signal?.aborted) work();
+  });
+  return () => {
+    if (asked || signal?.aborted) return;
+    asked = true;
+    const wait = last + gap - performance.now();
+    if (wait > 0) setTimeout(frame, wait);
+    else frame();
+  };
+}
+
+/** At most one run of the async `work` at a time, `gap` ms apart; calls in between ask for one more. */
+export function throttled(work, gap, signal) {
+  let busy = false, again = false;
+  async function run() {
+    busy = true;
+    do {
+      again = false;
+      try {
+        await work();
+      } catch (error) {
+        if (!signal?.aborted) console.warn(error);
+      }
+      await new Promise((resolve) => setTimeout(resolve, gap));
+    } while (again && !signal?.aborted);
+    busy = false;
+  }
+  return () => {
+    if (signal?.aborted) return;
+    if (busy) again = true;
+    else run();
+  };
+}
+
+export function toast(message, kind = "info") {
+  const note = h(`div.toast.${kind}`, null, message);
+  document.getElementById("toasts").append(note);
+  setTimeout(() => note.remove(), kind === "error" ? 9000 : 4000);
+}
+
+/** Runs an action of a button: disabled meanwhile, its failure shown. */
+export function action(label, work, { kind = "", title } = {}) {
+  const button = h("button", { type: "button", class: kind, title }, label);
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    try {
+      await work();
+    } catch (error) {
+      toast(error.message, "error");
+    } finally {
+      button.disabled = false;
+    }
+  });
+  return button;
+}
+
+/** Asks; resolves to true or false. */
+export function confirmed(question, yes) {
+  return new Promise((resolve) => {
+    const dialog = h("dialog", { "aria-label": question },
+      h("form", { method: "dialog" },
+        h("p", null, question),
+        h("div.row.end", null,
+          h("button", { value: "no", autofocus: true }, "Keep"),
+          h("button.danger", { value: "yes" }, yes))));
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      resolve(dialog.returnValue === "yes");
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+}
+
+async function copyText(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const area = h("textarea", { value: text, readonly: true }); // no clipboard outside secure contexts
+  document.body.append(area);
+  area.select();
+  document.execCommand("copy");
+  area.remove();
+}
+
+/** A command in a box, with a button that copies it. */
+export function command(text) {
+  const copy = h("button.quiet", { type: "button", "aria-label": "Copy the command" }, "Copy");
+  copy.addEventListener("click", async () => {
+    await copyText(text);
+    setText(copy, "Copied");
+    setTimeout(() => setText(copy, "Copy"), 1500);
+  });
+  return h("div.command", null, h("code", { tabindex: "0" }, text), copy);
+}

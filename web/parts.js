@@ -1,0 +1,106 @@
+// Small parts that several views share: an arm's mark, states, progress, counts, tables.
+
+import { h, keyed, setAttribute, setText, svg } from "./dom.js";
+import { integer, percent } from "./format.js";
+import { pathData, SHAPES } from "./shapes.js";
+
+export const PALETTE = 8;
+
+/** The mark of an arm, in its colour and shape, on a piece of its line. */
+export function swatch(color) {
+  return svg(`svg.swatch.arm-${color % PALETTE}`, { viewBox: "0 0 22 12", width: 22, height: 12, "aria-hidden": "true" },
+    svg("path.line", { d: "M1 6h20" }), svg("path.mark", { d: pathData(SHAPES[color % SHAPES.length], 11, 6, 4) }));
+}
+
+export const armLabel = (arms, name) => h("span.arm", null, swatch(Math.max(0, arms.indexOf(name))), name);
+
+const STATES = {
+  queued: ["\u25cb", "queued"],
+  running: ["\u25d0", "running"],
+  succeeded: ["\u25cf", "succeeded"],
+  finished: ["\u25cf", "finished"],
+  failed: ["\u2715", "failed"],
+  cancelled: ["\u2298", "cancelled"],
+};
+
+/** A state's badge; returns {element, update(state, note)}. */
+export function badge() {
+  const sign = h("span.sign", { "aria-hidden": "true" }), word = h("span");
+  const element = h("span", null, sign, word);
+  return {
+    element,
+    update(state, note) {
+      setAttribute(element, "class", `state ${state}`);
+      setText(sign, STATES[state]?.[0] ?? "?");
+      setText(word, (STATES[state]?.[1] ?? state) + (note ? ` \u00b7 ${note}` : ""));
+    },
+  };
+}
+
+export function stateBadge(state, note) {
+  const made = badge();
+  made.update(state, note);
+  return made.element;
+}
+
+/** A bar with its share in words; update(share, label). */
+export function progress(name = "Progress") {
+  const bar = h("progress", { max: "1", "aria-label": name }), text = h("span.num");
+  return {
+    element: h("span.progress", null, bar, text),
+    update(share, label) {
+      bar.value = share;
+      setText(text, label ?? percent(share, share > 0 && share < 0.1 ? 1 : 0));
+    },
+  };
+}
+
+/** "12 succeeded, 2 running": the counts that aren't zero. */
+export function countsText(counts) {
+  const parts = Object.entries(counts ?? {}).filter(([, n]) => n > 0).map(([state, n]) => `${integer(n)} ${state}`);
+  return parts.join(", ") || "no runs";
+}
+
+export function definition(pairs) {
+  return h("dl.facts", null, pairs.filter(([, value]) => value !== null && value !== undefined && value !== "")
+    .map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, value))));
+}
+
+/** A table with a caption and scoped headings, in a box that scrolls sideways by itself. */
+export function table({ caption, headings, hidden = false, name }) {
+  const body = h("tbody");
+  const element = h("div.scroll", { tabindex: "0", role: "region", "aria-label": caption },
+    h(`table${name ? `.${name}` : ""}`, null,
+      h(`caption${hidden ? ".hidden" : ""}`, null, caption),
+      h("thead", null, h("tr", null, headings.map((heading) => {
+        const { text, number = false, label } = typeof heading === "string" ? { text: heading } : heading;
+        return h("th", { scope: "col", class: number ? "num" : null, "aria-label": label }, text);
+      }))), body));
+  return { element, body, rows: (key, make) => keyed(body, key, make) };
+}
+
+/** A segmented choice among a few values, as radio buttons; update(value) follows a change from outside. */
+export function choice(legend, options, value, onchange) {
+  const group = `choice-${choice.made++}`;
+  const inputs = options.map(([key, label]) => {
+    const input = h("input", { type: "radio", name: group, value: key });
+    input.checked = key === value;
+    input.addEventListener("change", () => onchange(key));
+    return h("label", null, input, h("span", null, label));
+  });
+  return h("fieldset.choice", null, h("legend", null, legend), h("span.segments", null, inputs));
+}
+choice.made = 0;
+
+export function toggle(label, checked, onchange, title) {
+  const input = h("input", { type: "checkbox" });
+  input.checked = checked;
+  input.addEventListener("change", () => onchange(input.checked));
+  return h("label.toggle", { title }, input, label);
+}
+
+export function heading(title, ...more) {
+  return h("div.heading", null, h("h1", null, title), ...more);
+}
+
+export const empty = (...content) => h("p.empty", null, ...content);

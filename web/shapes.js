@@ -1,0 +1,29 @@
+// One mark an arm, drawn alike on canvas and in SVG swatches: colour is never the only difference.
+
+export const SHAPES = ["circle", "square", "triangle", "diamond", "down", "cross", "pentagon", "bar"];
+
+// Corners on the unit circle's square, y downwards.
+const CORNERS = {
+  square: [[-0.88, -0.88], [0.88, -0.88], [0.88, 0.88], [-0.88, 0.88]],
+  triangle: [[0, -1.1], [1.05, 0.8], [-1.05, 0.8]],
+  down: [[0, 1.1], [1.05, -0.8], [-1.05, -0.8]],
+  diamond: [[0, -1.25], [1.25, 0], [0, 1.25], [-1.25, 0]],
+  cross: [[-0.4, -1.1], [0.4, -1.1], [0.4, -0.4], [1.1, -0.4], [1.1, 0.4], [0.4, 0.4], [0.4, 1.1], [-0.4, 1.1], [-0.4, 0.4], [-1.1, 0.4], [-1.1, -0.4], [-0.4, -0.4]],
+  pentagon: [0, 1, 2, 3, 4].map((i) => [1.1 * Math.sin(i * 1.2566), -1.1 * Math.cos(i * 1.2566)]),
+  bar: [[-1.2, -0.5], [1.2, -0.5], [1.2, 0.5], [-1.2, 0.5]],
+};
+
+export function tracePath(context, shape, x, y, size) {
+  if (shape === "circle") {
+    context.arc(x, y, size, 0, 2 * Math.PI);
+    return;
+  }
+  CORNERS[shape].forEach(([dx, dy], i) => context[i === 0 ? "moveTo" : "lineTo"](x + dx * size, y + dy * size));
+  context.closePath();
+}
+
+/** The same as the d of an SVG path. */
+export function pathData(shape, x, y, size) {
+  if (shape === "circle") return `M${x - size} ${y}a${size} ${size} 0 1 0 ${2 * size} 0a${size} ${size} 0 1 0 ${-2 * size} 0z`;
+  return "M" + CORNERS[shape].map(([dx, dy]) => `${+(x + dx * size).toFixed(2)} ${+(y + dy * size).toFixed(2)}`).join("L") + "z";
+}

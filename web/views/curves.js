@@ -1,0 +1,207 @@
+// The curves of an experiment: rows are metrics, columns are grid points, so that a row compares one
+// metric over, say, sequence lengths, on one scale. Series are fetched when they come into view for the
+// first time and are live from then on.
+//
+// No gap: while a series is being fetched, its live points are kept and merged behind what the fetch
+// brings (Series.load). A run without a step yet needs no fetch: all of its points are still to come.
+
+import { gate, get } from "../api.js";
+import { Chart } from "../chart.js";
+import { h, perFrame, toast } from "../dom.js";
+import { factor, gridKey, gridPoint, metric, plain } from "../format.js";
+import { choice, swatch, toggle } from "../parts.js";
+import { Series } from "../series.js";
+
+const POINTS = 800;
+const MOST_COLUMNS = 12;
+const LIVE_MS = 150;
+const DEFAULT = ["val/loss", "val/accuracy", "train/loss"];
+const ALL = "all";
+const limited = gate(4);
+
+/** All combinations of {path: [values]} as grid points. */
+export function gridPoints(grid) {
+  return Object.entries(grid ?? {}).reduce((points, [path, values]) =>
+    points.flatMap((point) => values.map((value) => ({ ...point, [path]: value }))), [{}]);
+}
+
+export class Curves {
+  /** runs: Map id → run, kept current by the caller. onpoint(): the selected grid points changed. */
+  constructor({ experiment, runs, signal, onpoint = () => {} }) {
+    Object.assign(this, { experiment, runs, signal, onpoint });
+    this.series = new Map(); // run|metric → Series
+    this.asked = new Set();
+    this.names = new Set(DEFAULT);
+    this.shown = new Set(DEFAULT);
+    this.hidden = new Set();
+    this.options = { log: false, shared: true, weight: 0 };
+    this.group = { sync: `experiment-${experiment.id}`, zoom: null, onzoom: () => this.draw() };
+    this.charts = new Map(); // metric|grid → Chart
+    const points = gridPoints(experiment.grid);
+    this.selection = Object.fromEntries(Object.entries(experiment.grid ?? {})
+      .map(([path, values], i) => [path, i === 0 && values.length <= 4 && points.length > 1 ? ALL : gridKey(values[0])]));
+    this.draw = perFrame(() => this.#draw(), signal);
+    this.drawSoon = perFrame(() => this.#draw(), signal, LIVE_MS);
+    this.matrix = h("div.matrix");
+    this.bar = h("div.toolbar");
+    this.metricMenu = h("div.menu");
+    this.element = h("section", { "aria-labelledby": "curves" }, h("h2", { id: "curves" }, "Curves"), this.bar, this.matrix);
+    this.#toolbar();
+    const redraw = () => this.charts.forEach((chart) => chart.paint(chart.domain, true));
+    addEventListener("ablate:theme", redraw);
+    signal.addEventListener("abort", () => {
+      removeEventListener("ablate:theme", redraw);
+      this.charts.forEach((chart) => chart.destroy());
+    });
+  }
+
+  /** The grid points that are shown. */
+  points() {
+    return gridPoints(this.experiment.grid).filter((point) => Object.entries(point)
+      .every(([path, value]) => this.selection[path] === ALL || this.selection[path] === gridKey(value))).slice(0, MOST_COLUMNS);
+  }
+
+  #toolbar() {
+    const factors = Object.entries(this.experiment.grid ?? {}).filter(([, values]) => values.length > 1).map(([path, values]) =>
+      choice(factor(path), [...(values.length <= MOST_COLUMNS ? [[ALL, "all"]] : []), ...values.map((value) => [gridKey(value), plain(value)])],
+        this.selection[path], (value) => {
+          this.selection[path] = value;
+          this.ensure();
+          this.onpoint();
+        }));
+    const arms = h("div.arms-toggle", { role: "group", "aria-label": "Arms" }, this.experiment.arms.map((name, i) => {
+      const button = h("button.arm-button", { type: "button", "aria-pressed": "true" }, swatch(i), name);
+      button.addEventListener("click", () => {
+        if (!this.hidden.delete(name)) this.hidden.add(name);
+        button.setAttribute("aria-pressed", String(!this.hidden.has(name)));
+        this.draw();
+      });
+      return button;
+    }));
+    const smoothing = h("input", { type: "range", min: "0", max: "0.98", step: "0.02", value: "0", "aria-label": "Smoothing" });
+    smoothing.addEventListener("input", () => {
+      this.options.weight = Number(smoothing.value);
+      this.draw();
+    });
+    const set = (key) => (value) => {
+      this.options[key] = value;
+      this.draw();
+    };
+    this.bar.append(arms, ...factors, h("div.row", null,
+      toggle("log y", this.options.log, set("log")),
+      toggle("same y", this.options.shared, set("shared"), "One scale for a metric over all grid points"),
+      h("label.toggle", { title: "Exponential moving average of dense curves; what was measured stays visible behind it" }, "smooth", smoothing),
+      h("details.dropdown", null, h("summary", null, "Metrics"), this.metricMenu)));
+    this.#menu();
+  }
+
+  #menu() {
+    this.metricMenu.replaceChildren(...[...this.names].sort().map((name) => toggle(metric(name).title, this.shown.has(name), (on) => {
+      if (on) this.shown.add(name);
+      else this.shown.delete(name);
+      this.ensure();
+    }, name)));
+  }
+
+  /** Fetches what is shown and not here yet. */
+  ensure() {
+    const points = new Set(this.points().map(gridKey));
+    for (const run of this.runs.values()) {
+      for (const name of Object.keys(run.final ?? {})) this.#learn(name);
+      if (!points.has(gridKey(run.grid))) continue;
+      const missing = [...this.shown].filter((name) => !this.asked.has(`${run.id}|${name}`));
+      if (missing.length === 0) continue;
+      for (const name of missing) {
+        this.asked.add(`${run.id}|${name}`);
+        this.series.set(`${run.id}|${name}`, new Series(POINTS));
+      }
+      if (run.attempt > 0 || run.step > 0) this.#fetch(run.id, missing);
+    }
+    this.draw();
+  }
+
+  async #fetch(id, names) {
+    try {
+      const answer = await limited(() => get(`runs/${id}/metrics`, { names: names.join(","), points: POINTS }, this.signal));
+      for (const name of names) if (answer.series[name]) this.series.get(`${id}|${name}`).load(answer.series[name]);
+      this.draw();
+    } catch (error) {
+      for (const name of names) this.asked.delete(`${id}|${name}`);
+      if (error.name !== "AbortError") toast(`The curves of run ${id} can\u2019t be read: ${error.message}`, "error");
+    }
+  }
+
+  #learn(name) {
+    if (this.names.has(name)) return;
+    this.names.add(name);
+    this.#menu();
+  }
+
+  /** Live points of a run: {name: [[step, value]]}. */
+  push(run, series) {
+    for (const [name, points] of Object.entries(series)) {
+      this.#learn(name);
+      this.series.get(`${run}|${name}`)?.push(points);
+    }
+    this.drawSoon();
+  }
+
+  /** Forgets everything and fetches again. */
+  reload() {
+    this.asked.clear();
+    this.series.clear();
+    this.ensure();
+  }
+
+  /** The series of one arm at one grid point: [{run, series}], by seed. */
+  of(arm, point, name) {
+    const key = gridKey(point);
+    return [...this.runs.values()].filter((run) => run.arm === arm && gridKey(run.grid) === key)
+      .sort((a, b) => a.seed - b.seed).map((run) => this.series.get(`${run.id}|${name}`)).filter(Boolean);
+  }
+
+  #draw() {
+    const points = this.points(), arms = this.experiment.arms, used = new Set();
+    const until = [...this.runs.values()].reduce((most, run) => Math.max(most, run.steps), 0);
+    const rows = [...this.shown].sort((a, b) => order(a) - order(b) || (a < b ? -1 : 1)).map((name) => points.map((point) => {
+      const key = `${name}|${gridKey(point)}`;
+      used.add(key);
+      if (!this.charts.has(key)) {
+        const label = gridPoint(point);
+        this.charts.set(key, new Chart({
+          metric: name, group: this.group, compact: points.length > 2,
+          title: metric(name).title + (label ? `, ${label}` : ""),
+        }));
+      }
+      const chart = this.charts.get(key);
+      chart.prepare(arms.map((arm, i) => ({ name: arm, color: i % 8, hidden: this.hidden.has(arm), series: this.of(arm, point, name) })),
+        { ...this.options, until });
+      return chart;
+    }));
+    for (const [key, chart] of this.charts)
+      if (!used.has(key)) {
+        chart.destroy();
+        this.charts.delete(key);
+      }
+    this.#arrange(rows, Math.max(1, points.length));
+    for (const row of rows) {
+      const wanted = row.map((chart) => chart.wanted).filter(Boolean);
+      const shared = wanted.length > 0 ? [Math.min(...wanted.map(([low]) => low)), Math.max(...wanted.map(([, high]) => high))] : null;
+      for (const chart of row) chart.paint(this.options.shared ? shared : chart.wanted);
+    }
+    this.ondraw?.();
+  }
+
+  #arrange(rows, columns) {
+    const wide = columns === 1; // a single grid point: the metrics themselves stand side by side
+    const order = rows.flat().map((chart) => chart.element);
+    this.matrix.className = `matrix ${wide ? "metrics" : `columns-${Math.min(columns, 4)}`}`;
+    if (order.length !== this.matrix.children.length || order.some((element, i) => this.matrix.children[i] !== element))
+      this.matrix.replaceChildren(...order);
+  }
+}
+
+const order = (name) => {
+  const at = DEFAULT.indexOf(name);
+  return at < 0 ? DEFAULT.length : at;
+};

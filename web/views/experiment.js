@@ -1,0 +1,236 @@
+// One experiment: where it stands, its verdict, its curves, its tables, its runs.
+//
+// Three sources: the experiment and its runs (fetched, then followed), the series (curves.js), and the
+// report, which the daemon computes; it is fetched anew, at most every two seconds, when an evaluation,
+// a run's end or an audit may have changed it.
+
+import { address, get, list, patch, post, remove } from "../api.js";
+import { action, command, confirmed, h, keyed, perFrame, setText, throttled, toast } from "../dom.js";
+import { duration, elapsed, gridPoint, integer, metric, number, plural, when } from "../format.js";
+import { armLabel, badge, countsText, definition, progress, table } from "../parts.js";
+import { Curves } from "./curves.js";
+import { armsTable, dynamicsTable, studyTable } from "./tables.js";
+
+const REPORT_MS = 2000;
+const RUNS_SHOWN = 300;
+const terminal = (state) => state !== "queued" && state !== "running";
+
+function runRow(experiment) {
+  const about = metric(experiment.compare.metric);
+  return (first) => {
+    const state = badge(), bar = progress(`Progress of run ${first.id}`);
+    const value = h("td.num"), time = h("td.num"), actions = h("td.actions");
+    const cancel = action("Cancel", () => post(`runs/${first.id}/cancel`), { kind: "quiet" });
+    const retry = action("Retry", () => post(`runs/${first.id}/retry`), { kind: "quiet" });
+    actions.append(cancel, retry);
+    return {
+      element: h("tr", null, h("th", { scope: "row" }, h("a", { href: `#/runs/${first.id}` }, `Run ${first.id}`)),
+        h("td", null, armLabel(experiment.arms, first.arm)), h("td", null, gridPoint(first.grid)), h("td.num", null, String(first.seed)),
+        h("td", null, state.element), h("td", null, bar.element), value, time, actions),
+      update(run) {
+        state.update(run.state, run.reason || (run.cancel_requested && run.state === "running" ? "ending" : run.attempt > 1 ? `attempt ${run.attempt}` : ""));
+        bar.update(run.steps > 0 ? run.step / run.steps : 0, `${integer(run.step)} of ${integer(run.steps)}`);
+        setText(value, about.format(number(run.final?.[about.name])));
+        setText(time, run.started_at ? duration(elapsed(run.started_at, run.ended_at ?? undefined)) : "");
+        cancel.hidden = terminal(run.state);
+        retry.hidden = run.state !== "failed" && run.state !== "cancelled";
+      },
+    };
+  };
+}
+
+/** Name and notes, editable in place of a page of their own. */
+function editor(experiment, done) {
+  const name = h("input", { value: experiment.name, required: true, maxlength: "64" });
+  const notes = h("textarea", { rows: "6" }, experiment.notes);
+  const dialog = h("dialog", { "aria-label": "Edit name and notes" }, h("form", { method: "dialog" },
+    h("label.field", null, "Name", name), h("label.field", null, "Notes", notes),
+    h("div.row.end", null, h("button", { value: "", formnovalidate: true }, "Cancel"), h("button.primary", { value: "save" }, "Save"))));
+  dialog.addEventListener("close", async () => {
+    dialog.remove();
+    if (dialog.returnValue !== "save") return;
+    try {
+      await patch(`experiments/${experiment.id}`, { name: name.value, notes: notes.value });
+      done({ name: name.value, notes: notes.value });
+    } catch (error) {
+      toast(error.message, "error");
+    }
+  });
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+class Page {
+  constructor(view, experiment, runs) {
+    Object.assign(this, { view, experiment, runs });
+    const { signal } = view;
+    this.curves = new Curves({ experiment, runs, signal, onpoint: () => this.dynamics.update() });
+    this.study = studyTable(experiment);
+    this.dynamics = dynamicsTable(this.curves, experiment.compare.metric, signal);
+    this.curves.ondraw = () => this.dynamics.update();
+    this.arms = armsTable(experiment);
+    this.draw = perFrame(() => this.#draw(), signal, 100);
+    this.refreshReport = throttled(() => this.loadReport(), REPORT_MS, signal);
+    this.#build();
+  }
+
+  #build() {
+    const { experiment } = this, { id } = experiment;
+    this.title = h("h1");
+    this.state = badge();
+    this.bar = progress("Steps done, over all runs");
+    this.counts = h("span.counts", { role: "status" });
+    this.left = h("span.quiet-text");
+    this.notes = h("p.notes");
+    this.verdict = h("p.verdict", { role: "status", hidden: true });
+    this.cancel = action("Cancel", async () => {
+      if (await confirmed("Cancel every run that hasn\u2019t ended? What has been measured stays.", "Cancel the runs")) await post(`experiments/${id}/cancel`);
+    });
+    this.retry = action("Retry failed", () => this.#retryFailed());
+    this.erase = action("Delete", async () => {
+      if (!await confirmed(`Delete \u201c${this.experiment.name}\u201d with all its runs and measurements?`, "Delete")) return;
+      await remove(`experiments/${id}`);
+      location.hash = "#/";
+    }, { kind: "danger" });
+    const edit = action("Edit", () => editor(this.experiment, (changed) => {
+      Object.assign(this.experiment, changed);
+      this.draw();
+    }));
+    this.strip = h("ul.strip", { "aria-label": "Runs by state" });
+    this.stripRows = keyed(this.strip, (run) => run.id, (first) => {
+      const link = h("a", { href: `#/runs/${first.id}` });
+      return {
+        element: h("li", null, link),
+        update: (run) => {
+          link.className = `cell ${run.state}`;
+          const label = `Run ${run.id}: ${[run.arm, gridPoint(run.grid), `seed ${run.seed}`, run.state].filter(Boolean).join(", ")}`;
+          link.title = label;
+          link.setAttribute("aria-label", label);
+        },
+      };
+    });
+    this.runTable = table({
+      caption: "Runs", hidden: true,
+      headings: ["Run", "Arm", "Grid", { text: "Seed", number: true }, "State", "Progress", { text: metric(experiment.compare.metric).title, number: true }, { text: "Time", number: true }, { text: "", label: "Actions" }],
+    });
+    this.runRows = keyed(this.runTable.body, (run) => run.id, runRow(experiment));
+    this.beyond = h("p.note", { hidden: true });
+    const runsOpen = h("details", { open: this.runs.size <= 24 }, h("summary", null, h("h2", { id: "runs" }, "Runs")), this.runTable.element, this.beyond);
+    const file = (format, label) => h("a.button", { href: address(`experiments/${id}/report`, { format }), download: `experiment-${id}.${format}` }, label);
+
+    this.view.root.append(
+      h("p.crumbs", null, h("a", { href: "#/" }, "Experiments"), ` / ${id}`),
+      h("div.heading", null, this.title, this.state.element, h("div.row.end", null, edit, this.retry, this.cancel, this.erase)),
+      h("div.status", null, this.bar.element, this.counts, this.left), this.strip, this.notes, this.verdict,
+      this.curves.element,
+      h("section", { "aria-labelledby": "table" }, h("h2", { id: "table" }, "Result"), this.study.element),
+      h("section", { "aria-labelledby": "dynamics" }, h("h2", { id: "dynamics" }, "Dynamics"), this.dynamics.element),
+      h("section", { "aria-labelledby": "arms" }, h("h2", { id: "arms" }, "Arms and audits"), this.arms.element),
+      h("section", null, runsOpen),
+      h("section", { "aria-labelledby": "take" }, h("h2", { id: "take" }, "Take it with you"),
+        h("div.row", null, file("md", "Report (Markdown)"), file("csv", "Table (CSV)"), file("json", "Report (JSON)")),
+        command(`curl -K DIR/curlrc '${location.origin}${address(`experiments/${id}/report`, { format: "md" })}'`),
+        command(`curl -K DIR/curlrc -N '${location.origin}${address("events", { experiment: id })}'`),
+        h("details", null, h("summary", null, "Specification"), h("pre", { tabindex: "0" }, JSON.stringify(experiment.spec, null, 2)))));
+  }
+
+  async #retryFailed() {
+    const failed = [...this.runs.values()].filter((run) => run.state === "failed");
+    for (const run of failed) await post(`runs/${run.id}/retry`);
+    toast(`${plural(failed.length, "run")} queued again.`);
+  }
+
+  async loadReport() {
+    const report = await get(`experiments/${this.experiment.id}/report`, { format: "json" }, this.view.signal);
+    this.study.update(report);
+    this.arms.update(report);
+    const said = typeof report.verdict === "string" ? report.verdict : report.verdict?.text ?? "";
+    setText(this.verdict, said);
+    this.verdict.hidden = said === "";
+  }
+
+  #draw() {
+    const { experiment } = this, runs = [...this.runs.values()];
+    const states = Object.fromEntries(Object.keys(experiment.counts).map((state) => [state, runs.filter((run) => run.state === state).length]));
+    const done = runs.reduce((sum, run) => sum + run.step, 0), total = runs.reduce((sum, run) => sum + run.steps, 0);
+    const share = total > 0 ? done / total : 0;
+    setText(this.title, experiment.name);
+    this.state.update(experiment.state);
+    this.bar.update(share);
+    setText(this.counts, countsText(states));
+    const spent = experiment.started_at ? elapsed(experiment.started_at, experiment.ended_at ?? undefined) : 0;
+    const rest = experiment.state === "running" && share > 0.02 ? `, about ${duration((spent / share) * (1 - share))} left` : "";
+    setText(this.left, `${plural(runs.length, "run")}, submitted ${when(experiment.created_at)}` + (spent > 0 ? `, ${duration(spent)}${rest}` : ""));
+    const text = [experiment.hypothesis && `Hypothesis: ${experiment.hypothesis}`, experiment.notes].filter(Boolean).join("\n\n");
+    setText(this.notes, text);
+    this.notes.hidden = text === "";
+    this.cancel.hidden = states.queued + states.running === 0;
+    this.retry.hidden = states.failed === 0;
+    this.erase.hidden = states.running > 0;
+    this.strip.hidden = runs.length < 2;
+    this.stripRows(runs);
+    this.runRows(runs.slice(0, RUNS_SHOWN));
+    this.beyond.hidden = runs.length <= RUNS_SHOWN;
+    setText(this.beyond, `The first ${integer(RUNS_SHOWN)} of ${integer(runs.length)}; the squares at the top lead to all of them.`);
+    this.view.title((experiment.state === "running" ? `${Math.floor(share * 100)} % ` : "") + experiment.name);
+  }
+
+  handlers() {
+    return {
+      run: ({ run }) => {
+        const before = this.runs.get(run.id);
+        this.runs.set(run.id, run);
+        if (!before) this.curves.ensure();
+        if (before?.state !== run.state || terminal(run.state)) this.refreshReport();
+        this.draw();
+      },
+      metrics: ({ run: id, series }) => {
+        const run = this.runs.get(id);
+        for (const [name, points] of Object.entries(series)) {
+          if (run && points.length > 0) run.step = Math.max(run.step, points[points.length - 1][0]);
+          if (name.startsWith("val/") || name.startsWith("test/")) this.refreshReport();
+        }
+        this.curves.push(id, series);
+        this.draw();
+      },
+      experiment: ({ experiment, deleted }) => {
+        if (deleted) {
+          toast("This experiment was deleted.");
+          location.hash = "#/";
+          return;
+        }
+        Object.assign(this.experiment, experiment);
+        this.draw();
+      },
+      audit: () => this.refreshReport(),
+      resync: () => this.reload(),
+    };
+  }
+
+  async reload() {
+    const { experiment, runs } = await load(this.experiment.id, this.view.signal);
+    Object.assign(this.experiment, experiment);
+    this.runs.clear();
+    for (const [id, run] of runs) this.runs.set(id, run);
+    this.curves.reload();
+    this.refreshReport();
+    this.draw();
+  }
+}
+
+async function load(id, signal) {
+  const experiment = await get(`experiments/${id}`, {}, signal);
+  const { items } = await list("runs", { experiment: id, page_size: 1000 }, signal);
+  return { experiment: { compare: { metric: "val/loss", goal: "min" }, ...experiment }, runs: new Map(items.map((run) => [run.id, run])), as_of: experiment.as_of };
+}
+
+export default async function experiment(view) {
+  const id = Number(view.params[0]);
+  const { experiment: found, runs, as_of } = await load(id, view.signal);
+  const page = new Page(view, found, runs);
+  page.draw();
+  page.refreshReport();
+  view.follow({ experiment: id, after: as_of }, page.handlers());
+  page.curves.ensure();
+}
+

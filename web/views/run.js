@@ -1,0 +1,214 @@
+// One run: all of its curves, its frozen spec, its log, what it left behind.
+
+import { address, get, getText, post } from "../api.js";
+import { Chart } from "../chart.js";
+import { action, command, h, perFrame, setText, throttled } from "../dom.js";
+import { bytes, duration, elapsed, gridPoint, integer, metric, number, scaled, when } from "../format.js";
+import { armLabel, badge, definition, progress, table, toggle } from "../parts.js";
+import { Series } from "../series.js";
+
+const POINTS = 2000;
+const LOG_LINES = 500;
+const LIVE_MS = 150;
+const terminal = (state) => state !== "queued" && state !== "running";
+
+// Losses first, then what explains them; unknown names at the end, by name.
+const ORDER = ["val/loss", "train/loss", "val/accuracy", "test/loss", "test/accuracy", "dsa/kl", "dsa/recall", "train/grad_norm",
+  "train/balance", "moe/imbalance", "train/lr", "time/step_s", "throughput/tokens_per_s"];
+const rank = (name) => (ORDER.includes(name) ? ORDER.indexOf(name) : ORDER.length);
+
+/** The log's tail; stays at the end while it is looked at there. */
+function logTail() {
+  const pre = h("pre.log", { tabindex: "0", role: "log", "aria-label": "Log, newest line last" });
+  const lines = [];
+  return {
+    element: pre,
+    set(text) {
+      lines.splice(0, lines.length, ...text.split("\n").filter((line) => line !== "").slice(-LOG_LINES));
+      this.draw();
+    },
+    add(line) {
+      lines.push(line);
+      if (lines.length > LOG_LINES) lines.splice(0, lines.length - LOG_LINES);
+      this.draw();
+    },
+    draw() {
+      const end = pre.scrollHeight - pre.scrollTop - pre.clientHeight < 30;
+      setText(pre, lines.join("\n") || "Nothing has been logged.");
+      if (end) pre.scrollTop = pre.scrollHeight;
+    },
+  };
+}
+
+class Page {
+  constructor(view, run, experiment) {
+    Object.assign(this, { view, run, experiment });
+    this.color = Math.max(0, experiment.arms.indexOf(run.arm)) % 8;
+    this.series = new Map();
+    this.loaded = false;
+    this.charts = new Map();
+    this.options = { log: false, weight: 0 };
+    this.group = { sync: `run-${run.id}`, zoom: null, onzoom: () => this.drawCurves() };
+    this.draw = perFrame(() => this.#draw(), view.signal, 100);
+    this.drawCurves = perFrame(() => this.#drawCurves(), view.signal);
+    this.drawSoon = perFrame(() => this.#drawCurves(), view.signal, LIVE_MS);
+    this.refreshFiles = throttled(() => this.loadFiles(), 2000, view.signal);
+    this.#build();
+    const redraw = () => this.charts.forEach((chart) => chart.paint(chart.domain, true));
+    addEventListener("ablate:theme", redraw);
+    view.signal.addEventListener("abort", () => {
+      removeEventListener("ablate:theme", redraw);
+      this.charts.forEach((chart) => chart.destroy());
+    });
+  }
+
+  #build() {
+    const { run, experiment } = this, { id } = run;
+    this.state = badge();
+    this.bar = progress(`Steps of run ${id}`);
+    this.facts = h("div");
+    this.reason = h("p.problem", { hidden: true });
+    this.cancel = action("Cancel", () => post(`runs/${id}/cancel`));
+    this.retry = action("Retry", () => post(`runs/${id}/retry`));
+    this.matrix = h("div.matrix.metrics");
+    this.log = logTail();
+    this.files = table({ caption: "Artifacts", hidden: true, headings: ["File", { text: "Size", number: true }, "SHA-256"] });
+    this.noFiles = h("p.empty", null, "None yet. A run\u2019s artifacts appear when it has finished.");
+    const smoothing = h("input", { type: "range", min: "0", max: "0.98", step: "0.02", value: "0", "aria-label": "Smoothing" });
+    smoothing.addEventListener("input", () => {
+      this.options.weight = Number(smoothing.value);
+      this.drawCurves();
+    });
+    const where = [gridPoint(run.grid), `seed ${run.seed}`].filter(Boolean).join(" \u00b7 ");
+    this.view.root.append(
+      h("p.crumbs", null, h("a", { href: "#/" }, "Experiments"), " / ", h("a", { href: `#/experiments/${experiment.id}` }, experiment.name), ` / run ${id}`),
+      h("div.heading", null, h("h1", null, armLabel(experiment.arms, run.arm), h("span.h1-rest", null, where)), this.state.element,
+        h("div.row.end", null, this.retry, this.cancel)),
+      h("div.status", null, this.bar.element), this.reason, this.facts,
+      h("section", { "aria-labelledby": "curves" }, h("h2", { id: "curves" }, "Curves"),
+        h("div.toolbar", null, h("div.row", null,
+          toggle("log y", false, (on) => {
+            this.options.log = on;
+            this.drawCurves();
+          }), h("label.toggle", null, "smooth", smoothing))), this.matrix),
+      h("section", { "aria-labelledby": "log" }, h("h2", { id: "log" }, "Log"), this.log.element),
+      h("section", { "aria-labelledby": "files" }, h("h2", { id: "files" }, "Artifacts"), this.files.element, this.noFiles),
+      h("section", { "aria-labelledby": "spec" }, h("details", null, h("summary", null, h("h2", { id: "spec" }, "Resolved specification")),
+        h("p.note", null, "Frozen at submit. Its digest is the SHA-256 of this, in canonical JSON."),
+        h("pre", { tabindex: "0" }, JSON.stringify(run.spec, null, 2)))),
+      h("section", null, command(`curl -K DIR/curlrc '${location.origin}${address(`runs/${id}/metrics`, { names: "val/loss" })}'`)));
+  }
+
+  #draw() {
+    const { run } = this;
+    this.state.update(run.state, run.cancel_requested && run.state === "running" ? "ending" : "");
+    this.bar.update(run.steps > 0 ? run.step / run.steps : 0, `step ${integer(run.step)} of ${integer(run.steps)}`);
+    setText(this.reason, run.reason);
+    this.reason.hidden = !run.reason;
+    this.cancel.hidden = terminal(run.state);
+    this.retry.hidden = run.state !== "failed" && run.state !== "cancelled";
+    this.facts.replaceChildren(definition([
+      ["Attempt", run.attempt > 0 ? `${run.attempt} of at most ${run.max_attempts}` : null],
+      ["Started", run.started_at ? when(run.started_at) : null],
+      ["Took", run.ended_at && run.started_at ? duration(elapsed(run.started_at, run.ended_at)) : null],
+      ["Parameters", integer(run.parameters)], ["Memory", bytes(run.memory_bytes)], ["A step", scaled(run.flops_per_step, "FLOP")],
+      ["Priority", run.priority ? String(run.priority) : null],
+      ["Digest", h("code.digest", { title: run.digest }, run.digest?.slice(0, 16))],
+      ...["val/loss", "val/accuracy", "test/loss", "test/accuracy"].filter((name) => number(run.final?.[name]) !== undefined)
+        .map((name) => [metric(name).title, metric(name).format(number(run.final[name]))]),
+    ]));
+    this.view.title(`${run.state === "running" ? `${Math.floor((100 * run.step) / run.steps)} % ` : ""}run ${run.id}, ${run.arm}`);
+  }
+
+  #drawCurves() {
+    const names = [...this.series.keys()].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
+    for (const name of names) {
+      if (!this.charts.has(name)) {
+        const chart = new Chart({ metric: name, group: this.group });
+        this.charts.set(name, chart);
+        const after = names.slice(0, names.indexOf(name)).reverse().find((other) => this.charts.has(other));
+        if (after) this.charts.get(after).element.after(chart.element);
+        else this.matrix.prepend(chart.element);
+      }
+      const chart = this.charts.get(name);
+      chart.prepare([{ name: this.run.arm, color: this.color, series: [this.series.get(name)] }], { ...this.options, until: this.run.steps });
+      chart.paint();
+    }
+    this.waiting ??= h("p.empty", null, "No values yet.");
+    if (names.length === 0) this.matrix.append(this.waiting);
+    else this.waiting.remove();
+  }
+
+  #of(name) {
+    if (!this.series.has(name)) this.series.set(name, new Series(POINTS));
+    return this.series.get(name);
+  }
+
+  async loadCurves() {
+    const answer = await get(`runs/${this.run.id}/metrics`, { points: POINTS }, this.view.signal);
+    for (const [name, series] of Object.entries(answer.series)) this.#of(name).load(series);
+    this.drawCurves();
+  }
+
+  async loadLog() {
+    try {
+      this.log.set(await getText(`runs/${this.run.id}/log`, {}, this.view.signal));
+    } catch (error) {
+      if (error.status !== 404) throw error;
+      this.log.set("");
+    }
+  }
+
+  async loadFiles() {
+    const { items } = await get(`runs/${this.run.id}/artifacts`, {}, this.view.signal);
+    this.files.body.replaceChildren(...items.map((file) => h("tr", null,
+      h("th", { scope: "row" }, h("a", { href: address(`runs/${this.run.id}/artifacts/${encodeURIComponent(file.name)}`), download: file.name }, file.name)),
+      h("td.num", null, bytes(file.bytes)), h("td", null, h("code.digest", { title: file.sha256 }, file.sha256.slice(0, 16))))));
+    this.files.element.hidden = items.length === 0;
+    this.noFiles.hidden = items.length > 0;
+  }
+
+  handlers() {
+    const mine = (id) => id === this.run.id;
+    return {
+      run: ({ run }) => {
+        if (!mine(run.id)) return;
+        const ended = terminal(run.state) && !terminal(this.run.state);
+        Object.assign(this.run, run);
+        if (ended) this.refreshFiles();
+        this.draw();
+      },
+      metrics: ({ run, series }) => {
+        if (!mine(run)) return;
+        for (const [name, points] of Object.entries(series)) {
+          this.#of(name).push(points);
+          if (points.length > 0) this.run.step = Math.max(this.run.step, points[points.length - 1][0]);
+        }
+        this.draw();
+        this.drawSoon();
+      },
+      log: ({ run, level, message }) => {
+        if (mine(run)) this.log.add(level && level !== "info" ? `${level}: ${message}` : message);
+      },
+      experiment: ({ deleted }) => {
+        if (deleted) location.hash = "#/";
+      },
+      resync: async () => {
+        Object.assign(this.run, await get(`runs/${this.run.id}`, {}, this.view.signal));
+        this.series.forEach((series) => series.clear());
+        await Promise.all([this.loadCurves(), this.loadLog(), this.loadFiles()]);
+        this.draw();
+      },
+    };
+  }
+}
+
+export default async function run(view) {
+  const id = Number(view.params[0]);
+  const found = await get(`runs/${id}`, {}, view.signal);
+  const experiment = await get(`experiments/${found.experiment_id}`, {}, view.signal);
+  const page = new Page(view, found, experiment);
+  page.draw();
+  view.follow({ run: id, after: found.as_of }, page.handlers());
+  await Promise.all([page.loadCurves(), page.loadLog(), page.loadFiles()]);
+}
