@@ -1,0 +1,53 @@
+/* stats: what differences paired by seed can say (NUMERICS §8).
+ *
+ * Everything rests on one idea: if two arms were alike, the sign of each seed's difference would be
+ * a coin toss. The sign-flip distribution is enumerated up to STATS_EXACT_N seeds; beyond, the
+ * flips are drawn from a keyed generator, so that the same data always gives the same figures.
+ */
+#ifndef ABLATE_SERVER_STATS_H
+#define ABLATE_SERVER_STATS_H
+
+#include "common/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum {
+    STATS_EXACT_N = 16,      /* 2^16 flips are enumerated */
+    STATS_SAMPLES = 1 << 16, /* flips drawn beyond that, the observed signs among them */
+    STATS_CLAIM_N = 6        /* below it no flip reaches 5 %: no interval, no claim */
+};
+
+struct stats_interval {
+    double low, high; /* infinite where the test can't bound the mean at this level */
+};
+
+struct stats_paired {
+    size_t n;
+    double mean, sd; /* sd: n − 1 in the denominator; NaN for n = 1 */
+    double p;        /* two-sided; 1 for n = 0 */
+    struct stats_interval ci95, ci90;
+};
+
+/* The sign-flip test of mean 0 for differences d[n] (finite), and the intervals that come from
+ * inverting it: the means m for which d − m isn't rejected. Errors: INTERNAL (memory). */
+int stats_paired(const double *d, size_t n, struct stats_paired *ret, struct err *err);
+
+/* Westfall–Young single-step max-|t|: d[m × n], row c = comparison c, columns = seeds that all rows
+ * share. A flip turns the sign of a whole column, so what the comparisons have in common stays.
+ * ret_p[m]: the adjusted p of each row. A row without variance has |t| infinite, or 0 if its mean
+ * is 0. Errors: INTERNAL (memory). */
+int stats_adjusted(const double *d, size_t m, size_t n, double *ret_p, struct err *err);
+
+enum stats_verdict { STATS_BETTER, STATS_WORSE, STATS_EQUIVALENT, STATS_UNDETERMINED };
+extern const char *const stats_verdict_names[];
+/* From differences arm − baseline: `lower_is_better` says which sign is good; p is the one that
+ * counts (adjusted for secondary comparisons). */
+enum stats_verdict stats_judge(const struct stats_paired *paired, double p, double margin,
+                               bool lower_is_better);
+
+/* Seeds that settle ± margin with 80 % power at 5 %: max(6, ⌈((1.96 + 0.84)·sd/margin)²⌉). Never
+ * from the observed effect. 0 when sd isn't known. */
+size_t stats_needed_seeds(double sd, double margin);
+
+#endif
