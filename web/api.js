@@ -11,7 +11,7 @@ export const api = "/api/v1/";
 
 export function address(path, query = {}) {
   const pairs = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== "");
-  return api + path + (pairs.length > 0 ? "?" + new URLSearchParams(pairs) : "");
+  return api + path + (pairs.length > 0 ? "?" + String(new URLSearchParams(pairs)).replaceAll("%2F", "/") : "");
 }
 
 async function request(method, path, { query, body, headers = {}, signal, text = false } = {}) {

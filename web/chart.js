@@ -10,7 +10,7 @@
 
 import uPlot from "/lib/uPlot.js";
 import { h, setAttribute, setText } from "./dom.js";
-import { integer, metric as about, plural } from "./format.js";
+import { integer, metric as about, plural, tick } from "./format.js";
 import { swatch } from "./parts.js";
 import { bundle, extent, steps } from "./series.js";
 import { SHAPES, tracePath } from "./shapes.js";
@@ -21,18 +21,9 @@ const LINES = { band: 0, seed: 1, mean: 2, part: 1.5 };
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const alpha = (color, share) => `color-mix(in srgb, ${color} ${share * 100}%, transparent)`;
 
-/** Short axis labels: 0.25, 12, 1.5k, 2M. */
-function tick(value) {
-  const size = Math.abs(value);
-  if (size >= 1e6) return `${+(value / 1e6).toPrecision(4)}M`;
-  if (size >= 1e4) return `${+(value / 1e3).toPrecision(4)}k`;
-  if (size !== 0 && size < 1e-3) return value.toExponential(0);
-  return String(+value.toPrecision(6));
-}
-
 export class Chart {
   /**
-   * group: what charts have in common: {sync: key, zoom: [from, to] | null, onzoom()}.
+   * group: what charts have in common: {sync: key, seeds: are there several, zoom: [from, to] | null, onzoom()}.
    * Arms are given to draw(): [{name, color, series: [Series]}], color an index into the palette.
    */
   constructor({ metric, title, group, compact = false }) {
@@ -141,7 +132,7 @@ export class Chart {
         { ...axis, size: 26, space: 60, values: (_, values) => values.map(tick), incrs: [1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1e3, 2e3, 2.5e3, 5e3, 1e4, 2e4, 2.5e4, 5e4, 1e5, 2e5, 5e5, 1e6] },
         {
           ...axis, scale: "y", size: this.compact ? 42 : 50, space: 28,
-          values: (_, values) => values.map((value) => (value === null ? "" : this.metric.name.endsWith("accuracy") ? `${+(value * 100).toPrecision(4)}%` : tick(value))),
+          values: (_, values) => values.map((value) => (value === null ? "" : this.metric.tick(value))),
           filter: (_, splits) => splits,
           ...(this.log ? { splits: () => this.#logTicks() } : {}),
         },
@@ -235,15 +226,17 @@ export class Chart {
       let i = at ?? mean.length - 1;
       while (i > 0 && mean[i] === undefined) i--; // the nearest earlier step that this arm has
       setText(row.value, this.metric.format(mean[i] === null ? NaN : mean[i]));
-      setText(row.n, begun > 1 ? `n\u2009=\u2009${n[i]}` + (n[i] < begun ? ` of ${begun}` : "") : "");
+      setText(row.n, this.group.seeds ? `n\u2009=\u2009${n[i] ?? 0}` + (n[i] < begun ? ` of ${begun}` : "") : "");
       setText(row.bad, nonfinite > 0 ? `${integer(nonfinite)} not finite` : "");
     });
     const drawn = this.bundles.reduce((sum, one) => sum + one.drawn, 0), raw = this.bundles.reduce((sum, one) => sum + one.raw, 0);
     const parts = [this.metric.unit];
+    if (drawn < raw) parts.unshift(`${integer(drawn)} of ${integer(raw)} points`); // each with its least and greatest
     if (step !== null) parts.unshift(`step ${integer(step)}`);
-    if (drawn < raw) parts.push(`${integer(drawn)} of ${integer(raw)} points, with least and greatest`);
     if (this.weight > 0) parts.push(`smoothed ${this.weight}`);
-    setText(this.caption, parts.filter(Boolean).join(" \u00b7 "));
+    const caption = parts.filter(Boolean).join(" \u00b7 ");
+    setText(this.caption, caption);
+    setAttribute(this.caption, "title", caption + (drawn < raw ? ". A drawn point stands for several steps: their mean, in a band from least to greatest." : ""));
   }
 
   #describe() {

@@ -34,6 +34,8 @@ export function significant(value, digits = 4) {
   return minus(value.toFixed(Math.max(0, digits - 1 - Math.floor(Math.log10(size)))));
 }
 
+/** As few digits as four allow: 0.003, 1e-5. */
+const short = (value) => special(value) ?? minus(String(+value.toPrecision(4)).replace("e+", "e"));
 const fixed = (digits) => (value) => special(value) ?? (Math.abs(value) >= 1000 ? significant(value) : minus(value.toFixed(digits)));
 export const percent = (value, digits = 1) => special(value) ?? minus((value * 100).toFixed(digits)) + "\u202f%";
 
@@ -84,26 +86,37 @@ export function when(iso) {
 
 export const elapsed = (from, to) => (new Date(to ?? Date.now()) - new Date(from)) / 1000;
 
+/** Axis labels: 0.25, 12, 15k, 2M. */
+export function tick(value) {
+  const size = Math.abs(value);
+  if (size >= 1e6) return `${+(value / 1e6).toPrecision(4)}M`;
+  if (size >= 1e4) return `${+(value / 1e3).toPrecision(4)}k`;
+  if (size !== 0 && size < 1e-3) return value.toExponential(0);
+  return String(+value.toPrecision(6));
+}
+
 // What is known of a metric: its name for people, its unit, how its values are written.
 const four = { format: fixed(4) };
+const share = { format: percent, tick: (value) => `${+(value * 100).toPrecision(4)}%` };
 const METRICS = {
   "val/loss": { title: "Validation loss", unit: "nats a token", ...four },
-  "val/accuracy": { title: "Validation accuracy", unit: "share of targets", format: percent },
+  "val/accuracy": { title: "Validation accuracy", unit: "share of targets", ...share },
   "test/loss": { title: "Test loss", unit: "nats a token", ...four },
-  "test/accuracy": { title: "Test accuracy", unit: "share of targets", format: percent },
+  "test/accuracy": { title: "Test accuracy", unit: "share of targets", ...share },
   "train/loss": { title: "Training loss", unit: "nats a token, before the update", ...four },
   "train/grad_norm": { title: "Gradient norm", unit: "before clipping" },
-  "train/lr": { title: "Learning rate", unit: "" },
+  "train/lr": { title: "Learning rate", unit: "", format: short },
   "train/balance": { title: "Balance loss", unit: "summed over layers" },
-  "time/step_s": { title: "Time a step", unit: "wall clock", format: seconds },
+  "time/step_s": { title: "Time a step", unit: "wall clock", format: seconds, tick: seconds },
   "throughput/tokens_per_s": { title: "Throughput", unit: "tokens a second" },
   "moe/imbalance": { title: "Expert imbalance", unit: "" },
   "dsa/kl": { title: "Indexer KL", unit: "nats" },
-  "dsa/recall": { title: "Indexer recall", unit: "share of dense attention mass", format: percent },
+  "dsa/recall": { title: "Indexer recall", unit: "share of dense attention mass", ...share },
 };
 
+/** {name, title, unit, format(value), tick(value): shorter, for an axis} */
 export function metric(name) {
-  return { name, title: name, unit: "", format: significant, ...METRICS[name] };
+  return { name, title: name, unit: "", format: significant, tick, ...METRICS[name] };
 }
 
 // Grid paths in the words of the field.

@@ -35,7 +35,7 @@ export class Curves {
     this.shown = new Set(DEFAULT);
     this.hidden = new Set();
     this.options = { log: false, shared: true, weight: 0 };
-    this.group = { sync: `experiment-${experiment.id}`, zoom: null, onzoom: () => this.draw() };
+    this.group = { sync: `experiment-${experiment.id}`, seeds: true, zoom: null, onzoom: () => this.draw() };
     this.charts = new Map(); // metric|grid → Chart
     const points = gridPoints(experiment.grid);
     this.selection = Object.fromEntries(Object.entries(experiment.grid ?? {})

@@ -1,11 +1,23 @@
 // The queue: what runs, what waits and in which order; pause, cancel, priorities.
 
-import { get, list, post } from "../api.js";
+import { gate, get, list, post } from "../api.js";
 import { action, h, keyed, perFrame, setAttribute, setText, throttled, toast } from "../dom.js";
 import { bytes, elapsed, duration, gridPoint, integer, plural } from "../format.js";
 import { badge, empty, heading, progress, table } from "../parts.js";
 
 const SHOWN = 500;
+const limited = gate(3);
+
+/** Links to experiments, by name once it is known: rows of a run carry the id only. */
+function experimentLinks(signal) {
+  const names = new Map();
+  return (id) => {
+    if (!names.has(id)) names.set(id, limited(() => get(`experiments/${id}`, {}, signal)).then(({ name }) => name, () => `Experiment ${id}`));
+    const link = h("a", { href: `#/experiments/${id}` }, `Experiment ${id}`);
+    names.get(id).then((name) => setText(link, name));
+    return link;
+  };
+}
 
 function priority(first) {
   const input = h("input.narrow", { type: "number", min: "-1000", max: "1000", step: "1", "aria-label": `Priority of run ${first.id}` });
@@ -22,12 +34,12 @@ function priority(first) {
 
 const label = (run) => [run.arm, gridPoint(run.grid), `seed ${run.seed}`].filter(Boolean).join(" \u00b7 ");
 
-function runningRow(first) {
+const runningRow = (experiment) => (first) => {
   const state = badge(), bar = progress(`Progress of run ${first.id}`), since = h("td.num", { "data-label": "For" });
   return {
     element: h("tr", null,
       h("th", { scope: "row" }, h("a", { href: `#/runs/${first.id}` }, `Run ${first.id}`), h("span.sub", null, label(first))),
-      h("td", { "data-label": "Experiment" }, h("a", { href: `#/experiments/${first.experiment_id}` }, `Experiment ${first.experiment_id}`)),
+      h("td", { "data-label": "Experiment" }, experiment(first.experiment_id)),
       h("td", { "data-label": "State" }, state.element), h("td", { "data-label": "Progress" }, bar.element), since,
       h("td.num", { "data-label": "Memory" }, bytes(first.memory_bytes)),
       h("td.actions", null, action("Cancel", () => post(`runs/${first.id}/cancel`)))),
@@ -37,14 +49,14 @@ function runningRow(first) {
       setText(since, run.started_at ? duration(elapsed(run.started_at)) : "");
     },
   };
-}
+};
 
-function queuedRow(first) {
-  const place = h("td.num", { "data-label": "Place" }), rank = priority(first);
+const queuedRow = (experiment) => (first) => {
+  const place = h("td.num.place", { "data-label": "Place" }), rank = priority(first);
   return {
     element: h("tr", null, place,
       h("th", { scope: "row" }, h("a", { href: `#/runs/${first.id}` }, `Run ${first.id}`), h("span.sub", null, label(first))),
-      h("td", { "data-label": "Experiment" }, h("a", { href: `#/experiments/${first.experiment_id}` }, `Experiment ${first.experiment_id}`)),
+      h("td", { "data-label": "Experiment" }, experiment(first.experiment_id)),
       h("td.num", { "data-label": "Memory" }, bytes(first.memory_bytes)),
       h("td.num", { "data-label": "Priority" }, rank),
       h("td.actions", null, action("Cancel", () => post(`runs/${first.id}/cancel`)))),
@@ -53,7 +65,7 @@ function queuedRow(first) {
       if (document.activeElement !== rank) rank.value = run.priority;
     },
   };
-}
+};
 
 export default async function queue(view) {
   const runs = new Map();
@@ -67,7 +79,8 @@ export default async function queue(view) {
   });
   const running = table({ caption: "Running", name: "cards", headings: ["Run", "Experiment", "State", "Progress", { text: "For", number: true }, { text: "Memory", number: true }, { text: "", label: "Actions" }] });
   const waiting = table({ caption: "Queued, in the order in which they will be claimed", name: "cards", headings: [{ text: "Place", number: true }, "Run", "Experiment", { text: "Memory", number: true }, { text: "Priority", number: true }, { text: "", label: "Actions" }] });
-  const runningRows = keyed(running.body, (run) => run.id, runningRow), waitingRows = keyed(waiting.body, (run) => run.id, queuedRow);
+  const link = experimentLinks(view.signal);
+  const runningRows = keyed(running.body, (run) => run.id, runningRow(link)), waitingRows = keyed(waiting.body, (run) => run.id, queuedRow(link));
   const idle = empty("Nothing runs and nothing waits.");
   const beyond = h("p.note");
 

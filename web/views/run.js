@@ -48,7 +48,7 @@ class Page {
     this.loaded = false;
     this.charts = new Map();
     this.options = { log: false, weight: 0 };
-    this.group = { sync: `run-${run.id}`, zoom: null, onzoom: () => this.drawCurves() };
+    this.group = { sync: `run-${run.id}`, seeds: false, zoom: null, onzoom: () => this.drawCurves() };
     this.draw = perFrame(() => this.#draw(), view.signal, 100);
     this.drawCurves = perFrame(() => this.#drawCurves(), view.signal);
     this.drawSoon = perFrame(() => this.#drawCurves(), view.signal, LIVE_MS);

@@ -47,8 +47,8 @@ export function studyTable(experiment) {
       const fresh = before === null || gridKey(before.grid) !== gridKey(row.grid);
       const { absolute, relative, paired } = difference(row, rows, report, compare);
       const baseline = row.arm === compare.baseline, better = (compare.goal === "max" ? absolute > 0 : absolute < 0);
-      const tone = baseline || !absolute ? "" : better ? ".better" : ".worse";
       const invalid = report.arms?.[row.arm]?.valid === false;
+      const tone = baseline || invalid || !absolute ? "" : better ? ".better" : ".worse"; // an invalid lead is no lead
       made.body.append(h(`tr${fresh && before ? ".group" : ""}${baseline ? ".baseline" : ""}`, null,
         factors.map((path) => h("td.num", null, h(fresh ? "b" : "span.again", null, plain(row.grid[path])))),
         h("th", { scope: "row" }, armLabel(arms, row.arm), invalid ? h("span.tag.fail", { title: "An audit that this comparison rests on has failed" }, "invalid") : null),

@@ -1,0 +1,133 @@
+// The page's arithmetic, without a browser: series, bundles of seeds, JSON pointers, numbers for people.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { bundle, column, extent, Series, smooth, steps } from "../../web/series.js";
+import { lineOf, locate } from "../../web/pointer.js";
+import { duration, gridKey, metric, number, percent, signed } from "../../web/format.js";
+
+const of = (points, limit) => {
+  const series = new Series(limit);
+  series.push(points);
+  return series;
+};
+
+test("live points repeat without harm and in order", () => {
+  const series = of([[1, 3], [2, 2]]);
+  series.push([[2, 9], [3, 1]]);
+  assert.deepEqual(series.step, [1, 2, 3]);
+  assert.deepEqual(series.mean, [3, 2, 1]);
+  assert.equal(series.raw, 3);
+});
+
+test("points that came live while a fetch was under way are neither lost nor doubled", () => {
+  const series = of([[4, 40], [5, 50], [6, 60]]); // came while the answer, a snapshot up to 5, travelled
+  series.load({ raw: 5, points: [[1, 10], [2, 20], [3, 30], [4, 40], [5, 50]] });
+  assert.deepEqual(series.step, [1, 2, 3, 4, 5, 6]);
+  assert.deepEqual(series.mean, [10, 20, 30, 40, 50, 60]);
+  assert.equal(series.raw, 6);
+  series.load({ raw: 8, buckets: [[1, 4, 10, 40, 25, 4, 0]] });
+  assert.deepEqual(series.step, [4, 5, 6]);
+  assert.deepEqual(series.first, [1, 5, 6]);
+});
+
+test("merging keeps least, greatest, mean, and what isn't finite", () => {
+  let seed = 1;
+  const random = () => (seed = (seed * 16807) % 2147483647) / 2147483647;
+  for (let round = 0; round < 50; round++) {
+    const n = 1 + Math.floor(random() * 900);
+    const points = Array.from({ length: n }, (_, i) => [i + 1, random() < 0.1 ? ["nan", "inf", "-inf"][i % 3] : random() * 100 - 50]);
+    const series = new Series(16);
+    for (let i = 0; i < n;) {
+      const k = 1 + Math.floor(random() * 40);
+      series.push(points.slice(i, i + k));
+      i += k;
+    }
+    assert.ok(series.length <= 32);
+    const finite = points.map(([, value]) => value).filter((value) => typeof value === "number");
+    assert.equal(series.raw, n);
+    assert.equal(series.nonfinite, n - finite.length);
+    assert.equal(series.count.reduce((a, b) => a + b), finite.length);
+    assert.equal(series.lastStep, n);
+    for (let i = 0; i < series.length; i++) {
+      const mine = points.filter(([step]) => step >= series.first[i] && step <= series.step[i]).map(([, value]) => value);
+      const good = mine.filter((value) => typeof value === "number");
+      assert.equal(series.count[i], good.length);
+      assert.equal(series.bad[i], mine.length - good.length);
+      if (good.length === 0) {
+        assert.equal(series.mean[i], null);
+        continue;
+      }
+      assert.equal(series.min[i], Math.min(...good));
+      assert.equal(series.max[i], Math.max(...good));
+      assert.ok(Math.abs(series.mean[i] - good.reduce((a, b) => a + b) / good.length) < 1e-9);
+    }
+  }
+});
+
+test("a mean says over how many seeds; where some are missing it is the dashed one", () => {
+  const made = bundle([of([[1, 2], [2, 4], [3, 6]]), of([[1, 4], [2, 6]]), of([])], [1, 2, 3]);
+  assert.equal(made.begun, 2);
+  assert.deepEqual(made.n, [2, 2, 1]);
+  assert.deepEqual(made.mean, [3, 5, 6]);
+  assert.deepEqual(made.whole, [3, 5, null]);
+  assert.deepEqual(made.part, [null, 5, 6]); // joined to the whole at step 2
+});
+
+test("values that aren't finite are gaps, are counted, and stay out of the mean", () => {
+  const made = bundle([of([[1, 1], [2, "nan"], [3, 3]]), of([[1, 3], [2, 5], [3, "inf"]])], [1, 2, 3]);
+  assert.deepEqual(made.mean, [2, 5, 3]);
+  assert.deepEqual(made.n, [2, 1, 1]);
+  assert.deepEqual(made.seeds, [[1, null, 3], [3, 5, null]]);
+  assert.deepEqual([...made.bad].sort(), [2, 3]);
+  assert.equal(made.nonfinite, 2);
+  assert.equal(bundle([of([[1, "nan"]])], [1]).mean[0], null);
+});
+
+test("buckets of different widths are averaged at each other's steps, and banded", () => {
+  const a = new Series(), b = new Series();
+  a.load({ raw: 20, buckets: [[1, 10, 0, 2, 1, 10, 0], [11, 20, 1, 5, 3, 10, 0]] });
+  b.load({ raw: 20, buckets: [[1, 10, 0, 8, 5, 10, 0], [11, 15, 6, 7, 6, 5, 0], [16, 20, 7, 9, 7, 5, 0]] });
+  const xs = steps([a, b]);
+  assert.deepEqual(xs, [10, 15, 20]);
+  const made = bundle([a, b], xs);
+  assert.deepEqual(made.mean, [3, 4, 5]);
+  assert.deepEqual(made.low, [0, 0.5, 1]);
+  assert.deepEqual(made.high, [8, 7, 9]);
+  assert.equal(made.raw, 40);
+});
+
+test("columns, smoothing, extent", () => {
+  assert.deepEqual(column(of([[2, 5]]), [1, 2, 3], [5]), [undefined, 5, undefined]);
+  assert.deepEqual(smooth([4, 4, null, 4], 0.9).map((value) => value && +value.toFixed(9)), [4, 4, null, 4]); // no bias at the start
+  assert.deepEqual(smooth([0, 1], 0.5), [0, 2 / 3]);
+  assert.deepEqual(extent([[1, -2, null], [undefined, 7, 3]], [1, 2, 3], 1, 2, false), [-2, 7]);
+  assert.deepEqual(extent([[1, -2, null]], [1, 2, 3], -Infinity, Infinity, true), [1, 1]);
+  assert.equal(extent([[null]], [1], 0, 9, false), null);
+});
+
+test("a JSON pointer finds its place in the text", () => {
+  const text = '{\n  "a/b": [1, {"x": "}]"}, 3],\n  "grid": {"data.seq_len": [64, -1]},\n  "m~n": true }';
+  const at = (pointer) => text.slice(...locate(text, pointer));
+  assert.equal(at("/grid/data.seq_len/1"), "-1");
+  assert.equal(at("/a~1b/1/x"), '"x": "}]"');
+  assert.equal(at("/a~1b/2"), "3");
+  assert.equal(at("/m~0n"), '"m~n": true');
+  assert.equal(at("/grid/nothing"), '"grid": {"data.seq_len": [64, -1]}'); // the nearest that exists
+  assert.equal(at(""), text);
+  assert.deepEqual(lineOf(text, locate(text, "/grid")[0]), { line: 3, column: 3 });
+});
+
+test("numbers for people", () => {
+  assert.ok(Number.isNaN(number("nan")));
+  assert.equal(number("-inf"), -Infinity);
+  assert.equal(number(null), undefined);
+  assert.equal(metric("val/loss").format(NaN), "NaN");
+  assert.equal(metric("val/loss").format(undefined), "\u2013");
+  assert.equal(metric("val/loss").format(2.31256), "2.3126");
+  assert.equal(metric("train/lr").format(0.003), "0.003");
+  assert.equal(metric("time/step_s").format(0.0583), "58.3\u202fms");
+  assert.equal(percent(-0.123), "\u221212.3\u202f%");
+  assert.equal(signed("0.5"), "+0.5");
+  assert.equal(duration(3725), "1\u202fh 2\u202fmin");
+  assert.equal(gridKey({ b: 1, a: 2 }), gridKey({ a: 2, b: 1 }));
+});
