@@ -72,7 +72,8 @@ export class Chart {
       if (made.begun > 1) add("part", made.part);
     });
     if (log) for (const line of this.lines) line.values = line.values.map((value) => (value <= 0 && value !== null ? null : value));
-    const [from, to] = this.group.zoom ?? [-Infinity, Infinity];
+    const [left, right] = this.group.zoom ?? [-Infinity, Infinity]; // a line enters and leaves between two steps
+    const from = this.xs.findLast((x) => x <= left) ?? -Infinity, to = this.xs.find((x) => x >= right) ?? Infinity;
     this.wanted = extent(this.lines.map((line) => line.values), this.xs, from, to, log);
   }
 
@@ -265,9 +266,9 @@ export class Chart {
     const move = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10, Home: -Infinity, End: Infinity }[event.key];
     if (move !== undefined) {
       const next = Math.min(xs.length - 1, Math.max(0, now + move));
-      this.uplot.setCursor({ left: this.uplot.valToPos(xs[next], "x"), top: 10 });
+      this.uplot.setCursor({ left: this.uplot.valToPos(xs[next], "x"), top: 10 }, true, true);
     } else if (event.key === "Escape") {
-      this.uplot.setCursor({ left: -10, top: -10 });
+      this.uplot.setCursor({ left: -10, top: -10 }, true, true);
       this.#zoom(null);
     } else if (event.key === "+" || event.key === "-") {
       const { min, max } = this.uplot.scales.x, half = ((max - min) / 2) * (event.key === "+" ? 0.5 : 2);

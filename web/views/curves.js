@@ -39,7 +39,7 @@ export class Curves {
     this.charts = new Map(); // metric|grid → Chart
     const points = gridPoints(experiment.grid);
     this.selection = Object.fromEntries(Object.entries(experiment.grid ?? {})
-      .map(([path, values], i) => [path, i === 0 && values.length <= 4 && points.length > 1 ? ALL : gridKey(values[0])]));
+      .map(([path, values], i) => [path, i === 0 && values.length <= 4 && points.length > 1 ? ALL : JSON.stringify(values[0])]));
     this.draw = perFrame(() => this.#draw(), signal);
     this.drawSoon = perFrame(() => this.#draw(), signal, LIVE_MS);
     this.matrix = h("div.matrix");
@@ -47,23 +47,19 @@ export class Curves {
     this.metricMenu = h("div.menu");
     this.element = h("section", { "aria-labelledby": "curves" }, h("h2", { id: "curves" }, "Curves"), this.bar, this.matrix);
     this.#toolbar();
-    const redraw = () => this.charts.forEach((chart) => chart.paint(chart.domain, true));
-    addEventListener("ablate:theme", redraw);
-    signal.addEventListener("abort", () => {
-      removeEventListener("ablate:theme", redraw);
-      this.charts.forEach((chart) => chart.destroy());
-    });
+    addEventListener("ablate:theme", () => this.charts.forEach((chart) => chart.paint(chart.domain, true)), { signal });
+    signal.addEventListener("abort", () => this.charts.forEach((chart) => chart.destroy()));
   }
 
   /** The grid points that are shown. */
   points() {
     return gridPoints(this.experiment.grid).filter((point) => Object.entries(point)
-      .every(([path, value]) => this.selection[path] === ALL || this.selection[path] === gridKey(value))).slice(0, MOST_COLUMNS);
+      .every(([path, value]) => this.selection[path] === ALL || this.selection[path] === JSON.stringify(value))).slice(0, MOST_COLUMNS);
   }
 
   #toolbar() {
     const factors = Object.entries(this.experiment.grid ?? {}).filter(([, values]) => values.length > 1).map(([path, values]) =>
-      choice(factor(path), [...(values.length <= MOST_COLUMNS ? [[ALL, "all"]] : []), ...values.map((value) => [gridKey(value), plain(value)])],
+      choice(factor(path), [...(values.length <= MOST_COLUMNS ? [[ALL, "all"]] : []), ...values.map((value) => [JSON.stringify(value), plain(value)])],
         this.selection[path], (value) => {
           this.selection[path] = value;
           this.ensure();
@@ -83,6 +79,12 @@ export class Curves {
       this.options.weight = Number(smoothing.value);
       this.draw();
     });
+    const metrics = h("details.dropdown", null, h("summary", null, "Metrics"), this.metricMenu);
+    const close = (event) => {
+      if (event.type === "keydown" ? event.key === "Escape" : !metrics.contains(event.target)) metrics.open = false;
+    };
+    document.addEventListener("click", close, { signal: this.signal });
+    document.addEventListener("keydown", close, { signal: this.signal });
     const set = (key) => (value) => {
       this.options[key] = value;
       this.draw();
@@ -91,7 +93,7 @@ export class Curves {
       toggle("log y", this.options.log, set("log")),
       toggle("same y", this.options.shared, set("shared"), "One scale for a metric over all grid points"),
       h("label.toggle", { title: "Exponential moving average of dense curves; what was measured stays visible behind it" }, "smooth", smoothing),
-      h("details.dropdown", null, h("summary", null, "Metrics"), this.metricMenu)));
+      metrics));
     this.#menu();
   }
 

@@ -88,6 +88,7 @@ class Page {
   }
 
   async #send(query) {
+    this.outcome.replaceChildren();
     try {
       return await post("experiments", this.#read(), { query, signal: this.view.signal });
     } catch (error) {
@@ -104,7 +105,6 @@ class Page {
   }
 
   async dryRun() {
-    this.outcome.replaceChildren();
     const plan = await this.#send({ dry_run: 1 });
     if (!plan) return;
     const runs = plan.runs ?? plan.items ?? [];

@@ -54,12 +54,8 @@ class Page {
     this.drawSoon = perFrame(() => this.#drawCurves(), view.signal, LIVE_MS);
     this.refreshFiles = throttled(() => this.loadFiles(), 2000, view.signal);
     this.#build();
-    const redraw = () => this.charts.forEach((chart) => chart.paint(chart.domain, true));
-    addEventListener("ablate:theme", redraw);
-    view.signal.addEventListener("abort", () => {
-      removeEventListener("ablate:theme", redraw);
-      this.charts.forEach((chart) => chart.destroy());
-    });
+    addEventListener("ablate:theme", () => this.charts.forEach((chart) => chart.paint(chart.domain, true)), { signal: view.signal });
+    view.signal.addEventListener("abort", () => this.charts.forEach((chart) => chart.destroy()));
   }
 
   #build() {

@@ -1,0 +1,264 @@
+// The page, in a real browser against the real daemon: log in by the printed link, submit, watch the curve
+// grow, see the table; narrow, by keyboard, in the dark; without an error on the console or a violation of
+// the content policy.
+
+import assert from "node:assert/strict";
+import { after, before, beforeEach, test } from "node:test";
+import { launch, open, overflow } from "./browser.mjs";
+import { start } from "./daemon.mjs";
+
+const CORPUS = Array.from({ length: 400 }, (_, i) => `Document ${i} says that ${i} times ${i} is ${i * i}.\n`).join("%\n");
+const SPEC = {
+  name: "tiny", data: { dataset: "squares", seq_len: 16 },
+  model: { layers: 1, heads: 2, d_model: 32, d_ff: 32, experts: 2, experts_per_token: 1, dropout: 0 },
+  train: { steps: 600, batch_size: 4, eval_every: 50, eval_windows: 8, checkpoint_every: 600 },
+  arms: { dense: {}, dsa: { "model.attention": { kind: "dsa", top_k: 8, indexer_heads: 2, indexer_dim: 8 } } },
+  seeds: [1, 2],
+};
+
+let daemon, browser, page, context, faults;
+
+async function json(path, init) {
+  const reply = await daemon.fetch(path, init);
+  assert.ok(reply.ok, `${path}: ${reply.status} ${await reply.clone().text()}`);
+  return reply.json();
+}
+const submit = (spec) => json("/api/v1/experiments", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(spec) });
+const pause = (paused) => json("/api/v1/queue", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ paused }) });
+
+async function logIn(target = page) {
+  await target.goto(await daemon.link());
+  await target.getByRole("heading", { name: "Experiments" }).waitFor();
+}
+
+/** A finished experiment to look at: the one that the test of submitting made, or its like. */
+async function finished() {
+  const { items } = await json("/api/v1/experiments");
+  const found = items.find((one) => one.name === SPEC.name && one.state === "finished");
+  if (found) return found;
+  const made = await submit(SPEC);
+  return json(`/api/v1/experiments/${made.id}?wait=60`);
+}
+
+const goto = (hash, target = page) => target.goto(`${daemon.base}/${hash}`);
+
+before(async () => {
+  daemon = await start({ args: ["--slots", "2"] });
+  browser = await launch();
+  await json("/api/v1/datasets/squares", { method: "PUT", headers: { "Content-Type": "text/plain" }, body: CORPUS });
+});
+after(async () => {
+  await browser?.close();
+  await daemon?.stop();
+});
+beforeEach(async () => {
+  await context?.close();
+  ({ page, context, faults } = await open(browser));
+});
+
+test("without a session the page says how to get a link, and shows nothing else", async () => {
+  await goto("#/experiments/1");
+  await page.getByRole("heading", { name: "Log in with a link" }).waitFor();
+  assert.match(await page.locator("main").innerText(), /ablated link --data DIR/);
+  assert.equal(await page.locator("nav a").count(), 0);
+});
+
+test("a link logs in once and leaves no secret in the address", async () => {
+  const link = await daemon.link();
+  await page.goto(link);
+  await page.getByRole("heading", { name: "Experiments" }).waitFor();
+  assert.equal(new URL(page.url()).hash, "#/");
+  await page.reload();
+  await page.getByRole("heading", { name: "Experiments" }).waitFor(); // the cookie holds
+  assert.deepEqual(faults, []);
+
+  const other = await open(browser);
+  await other.page.goto(link);
+  await other.page.getByRole("alert").waitFor();
+  assert.match(await other.page.getByRole("alert").innerText(), /didn\u2019t work/);
+  assert.equal(new URL(other.page.url()).hash, "#/");
+  await other.context.close();
+
+  await page.getByRole("button", { name: "Log out" }).click();
+  await page.getByRole("heading", { name: "Log in with a link" }).waitFor();
+  await page.reload();
+  await page.getByRole("heading", { name: "Log in with a link" }).waitFor();
+});
+
+test("submit, watch the curves grow, see the table", async () => {
+  await logIn();
+  await pause(true); // so that the page is there before the first step
+  await goto("#/new");
+  await page.getByLabel("Specification, JSON").fill(JSON.stringify(SPEC, null, 2));
+  await page.getByRole("button", { name: "Dry run" }).click();
+  await page.getByText("4 runs, nothing stored").waitFor();
+  await page.getByRole("button", { name: "Submit" }).click();
+  await page.getByRole("heading", { name: "tiny" }).waitFor();
+  await page.waitForURL(/#\/experiments\/\d+$/);
+  const id = Number(/\d+$/.exec(page.url())[0]);
+  await page.getByText("4 queued").waitFor();
+
+  // Every state of the first chart's description, as a screen reader would be told.
+  await page.evaluate(() => {
+    const plot = document.querySelector(".plot");
+    window.told = [];
+    const note = () => window.told.push(plot.getAttribute("aria-label"));
+    new MutationObserver(note).observe(plot, { attributes: true, attributeFilter: ["aria-label"] });
+  });
+  await pause(false);
+  await page.locator(".heading .state.finished").waitFor({ timeout: 120000 });
+  const told = await page.evaluate(() => window.told);
+  const seen = told.map((label) => Number(/of (\d+) points?\./.exec(label)?.[1] ?? 0));
+  assert.ok(new Set(seen).size >= 3, `the curve didn't grow: ${told.join(" | ")}`);
+  assert.deepEqual(seen, [...seen].sort((a, b) => a - b), "the curve shrank");
+
+  // What the page shows is what the daemon has.
+  const { items: runs } = await json(`/api/v1/runs?experiment=${id}`);
+  assert.ok(runs.every((run) => run.state === "succeeded"), JSON.stringify(runs.map((run) => [run.state, run.reason])));
+  const mean = (arm) => {
+    const values = runs.filter((run) => run.arm === arm).map((run) => run.final["val/loss"]);
+    return values.reduce((a, b) => a + b) / values.length;
+  };
+  for (const arm of ["dense", "dsa"]) {
+    const shown = mean(arm).toFixed(4);
+    const legend = page.locator("figure", { hasText: "Validation loss" }).locator(".legend > div", { hasText: new RegExp(`^${arm}\\d`) });
+    assert.match(await legend.innerText(), new RegExp(shown), "legend");
+    assert.match(await legend.innerText(), /n\s=\s2/);
+    await page.locator("table.study tbody tr", { hasText: new RegExp(`^${arm}`) }).getByText(shown).waitFor();
+    const last = page.locator("table.dynamics tbody tr").last();
+    assert.match(await last.innerText(), new RegExp(`600[^]*${shown}`));
+  }
+  assert.equal(await page.locator("table.dynamics tbody tr").count(), 600 / 50);
+  assert.deepEqual(faults, []);
+});
+
+test("a run's page: all curves, the frozen specification, its log; artifacts to take away", async () => {
+  await logIn();
+  const { items: [run] } = await json(`/api/v1/runs?experiment=${(await finished()).id}&page_size=1`);
+  await goto(`#/runs/${run.id}`);
+  await page.locator(".heading .state.succeeded").waitFor();
+  await page.locator("figure", { hasText: "Training loss" }).locator("canvas").waitFor();
+  assert.ok(await page.locator("figure").count() >= 3);
+  await page.getByText("Resolved specification").click();
+  const spec = JSON.parse(await page.locator("section[aria-labelledby=spec] pre").innerText());
+  assert.equal(spec.train.steps, 600);
+  assert.match(spec.data.dataset, /^sha256:[0-9a-f]{64}$/);
+  const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "final.safetensors" }).click()]);
+  assert.equal(download.suggestedFilename(), "final.safetensors");
+  assert.equal(await download.failure(), null);
+  assert.deepEqual(faults, []);
+});
+
+test("what is wrong with a specification is shown where it stands", async () => {
+  await logIn();
+  await goto("#/new");
+  const editor = page.getByLabel("Specification, JSON"), text = JSON.stringify({ ...SPEC, model: { ...SPEC.model, heads: 7 } }, null, 2);
+  await editor.fill(text);
+  await page.getByRole("button", { name: "Dry run" }).click();
+  await page.getByRole("alert").waitFor();
+  assert.match(await page.getByRole("alert").innerText(), /\/model\/heads at line \d+, column \d+/);
+  assert.equal(await editor.evaluate((area) => area.value.slice(area.selectionStart, area.selectionEnd)), '"heads": 7');
+  await editor.fill('{"name": "x",}');
+  await page.getByRole("button", { name: "Submit" }).click();
+  await page.getByRole("alert").waitFor();
+  assert.match(page.url(), /#\/new$/);
+});
+
+test("the queue: order, priority, pause, cancel", async () => {
+  await logIn();
+  await pause(true);
+  const made = await submit({ ...SPEC, name: "waiting" });
+  await goto("#/queue");
+  const rows = page.locator("table", { hasText: "Queued" }).locator("tbody tr");
+  await rows.nth(3).waitFor();
+  await page.getByText("Paused").waitFor();
+  const { items: runs } = await json(`/api/v1/runs?experiment=${made.id}`);
+  const last = Math.max(...runs.map((run) => run.id));
+  await page.getByLabel(`Priority of run ${last}`).fill("5");
+  await page.getByLabel(`Priority of run ${last}`).press("Enter");
+  await rows.first().getByText(`Run ${last}`).waitFor(); // moved to the front by the event that tells of it
+  await rows.first().getByRole("button", { name: "Cancel" }).click();
+  await rows.first().getByText(`Run ${last}`).waitFor({ state: "detached" });
+  assert.equal((await json(`/api/v1/runs/${last}`)).state, "cancelled");
+  await json(`/api/v1/experiments/${made.id}/cancel`, { method: "POST" });
+  await page.getByText("Nothing runs and nothing waits.").waitFor();
+  await page.getByRole("button", { name: "Resume" }).click();
+  await page.getByRole("button", { name: "Pause" }).waitFor();
+  assert.equal((await json("/api/v1/queue")).paused, false);
+  assert.deepEqual(faults, []);
+});
+
+test("the list follows what others do; an experiment can be renamed and deleted", async () => {
+  await logIn();
+  await pause(true);
+  const made = await submit({ ...SPEC, name: "from elsewhere" });
+  const link = page.getByRole("link", { name: "from elsewhere" });
+  await link.waitFor(); // came by event, without a reload
+  await link.click();
+  await page.getByRole("button", { name: "Edit" }).click();
+  await page.getByLabel("Name", { exact: true }).fill("renamed");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("heading", { name: "renamed" }).waitFor();
+  await page.getByRole("button", { name: "Cancel" }).first().click();
+  await page.getByRole("button", { name: "Cancel the runs" }).click();
+  await page.locator(".heading .state.cancelled").waitFor();
+  await page.getByRole("button", { name: "Delete" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+  await page.getByRole("heading", { name: "Experiments" }).waitFor();
+  await page.getByRole("link", { name: "renamed" }).waitFor({ state: "detached" });
+  assert.equal((await daemon.fetch(`/api/v1/experiments/${made.id}`)).status, 404);
+  await pause(false);
+  assert.deepEqual(faults, []);
+});
+
+test("nothing sticks out at 400 pixels, in either scheme", async () => {
+  const experiment = await finished();
+  const { items: [run] } = await json(`/api/v1/runs?experiment=${experiment.id}&page_size=1`);
+  for (const scheme of ["light", "dark"]) {
+    const narrow = await open(browser, { width: 400, scheme });
+    await logIn(narrow.page);
+    for (const hash of ["#/", `#/experiments/${experiment.id}`, `#/runs/${run.id}`, "#/queue", "#/new"]) {
+      await goto(hash, narrow.page);
+      await narrow.page.locator("h1").waitFor();
+      await narrow.page.waitForLoadState("networkidle").catch(() => {});
+      assert.equal(await overflow(narrow.page), 0, `${hash}, ${scheme}`);
+    }
+    assert.equal(await narrow.page.evaluate(() => document.documentElement.dataset.scheme), scheme);
+    assert.deepEqual(narrow.faults, []);
+    await narrow.context.close();
+  }
+});
+
+test("by keyboard: skip link, navigation, a chart read by arrow keys, the theme kept", async () => {
+  await logIn();
+  const experiment = await finished();
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "Skip to the content");
+  await page.keyboard.press("Enter");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "main");
+  assert.equal(new URL(page.url()).hash, "#/");
+  await goto(`#/experiments/${experiment.id}`);
+  await page.locator("canvas").first().waitFor();
+  for (let i = 0; i < 60 && !await page.evaluate(() => document.activeElement.classList.contains("plot")); i++) await page.keyboard.press("Tab");
+  const ring = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
+  assert.notEqual(ring, "none", "no focus ring on a chart");
+  await page.keyboard.press("Home");
+  await page.locator("figure").first().getByText("step 50").waitFor();
+  await page.keyboard.press("ArrowRight");
+  await page.locator("figure").first().getByText("step 100").waitFor();
+  const theme = page.getByRole("button", { name: /^Theme/ });
+  await theme.focus();
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("Enter");
+  await page.reload();
+  assert.equal(await page.evaluate(() => document.documentElement.dataset.scheme), "dark");
+  assert.deepEqual(faults, []);
+});
+
+test("pages that don't exist say so", async () => {
+  await logIn();
+  await goto("#/experiments/999999");
+  await page.getByText("All experiments").waitFor();
+  await goto("#/nowhere");
+  await page.getByRole("heading", { name: "There is no such page" }).waitFor();
+});
