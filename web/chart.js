@@ -35,6 +35,8 @@ export class Chart {
       h("figcaption", null, h("span.chart-title", null, title ?? this.metric.title), this.caption),
       this.plot, this.legend);
     this.plot.addEventListener("keydown", (event) => this.#key(event));
+    this.plot.addEventListener("focus", () => this.legend.setAttribute("aria-live", "polite")); // read out what the arrow keys find
+    this.plot.addEventListener("blur", () => this.legend.removeAttribute("aria-live"));
     this.observer = new ResizeObserver(() => this.#resize());
     this.observer.observe(this.plot);
   }
@@ -251,7 +253,7 @@ export class Chart {
     this.#read();
     const last = this.arms.map((arm, a) => `${arm.name} ${this.rows[a].value.textContent}`).join(", ");
     setAttribute(this.plot, "aria-label", `${this.metric.title} by step: ` +
-      (last ? `${last}, at step ${integer(this.xs[this.xs.length - 1])} of ${plural(this.xs.length, "point")}.` : "no values yet.") +
+      (last ? `${last}, at step ${integer(this.xs[this.xs.length - 1])}, from ${plural(this.xs.length, "point")}.` : "no values yet.") +
       " Arrow keys read values.");
   }
 

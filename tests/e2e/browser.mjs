@@ -1,10 +1,22 @@
 // Debian's chromium, driven by playwright-core, for the tests of the page and for looking at it.
 
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { chromium } from "playwright-core";
 
 export const EXECUTABLE = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const ARGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
   "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+export const ABLATED = process.env.ABLATED ?? `${ROOT}${process.env.BUILD ?? "build"}/ablated`;
+
+/** A fresh log-in link, as a person gets it. */
+export async function link(daemon) {
+  const { stdout } = await promisify(execFile)(ABLATED, ["link", "--data", daemon.dir]);
+  return /https?:\/\/\S+#login=\S+/.exec(stdout)[0];
+}
 
 export const launch = () => chromium.launch({ executablePath: EXECUTABLE, args: ARGS });
 

@@ -4,7 +4,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
-import { launch, open, overflow } from "./browser.mjs";
+import { launch, link, open, overflow } from "./browser.mjs";
 import { start } from "./daemon.mjs";
 
 const CORPUS = Array.from({ length: 400 }, (_, i) => `Document ${i} says that ${i} times ${i} is ${i * i}.\n`).join("%\n");
@@ -27,7 +27,7 @@ const submit = (spec) => json("/api/v1/experiments", { method: "POST", headers: 
 const pause = (paused) => json("/api/v1/queue", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ paused }) });
 
 async function logIn(target = page) {
-  await target.goto(await daemon.link());
+  await target.goto(await link(daemon));
   await target.getByRole("heading", { name: "Experiments" }).waitFor();
 }
 
@@ -64,8 +64,8 @@ test("without a session the page says how to get a link, and shows nothing else"
 });
 
 test("a link logs in once and leaves no secret in the address", async () => {
-  const link = await daemon.link();
-  await page.goto(link);
+  const once = await link(daemon);
+  await page.goto(once);
   await page.getByRole("heading", { name: "Experiments" }).waitFor();
   assert.equal(new URL(page.url()).hash, "#/");
   await page.reload();
@@ -73,7 +73,7 @@ test("a link logs in once and leaves no secret in the address", async () => {
   assert.deepEqual(faults, []);
 
   const other = await open(browser);
-  await other.page.goto(link);
+  await other.page.goto(once);
   await other.page.getByRole("alert").waitFor();
   assert.match(await other.page.getByRole("alert").innerText(), /didn\u2019t work/);
   assert.equal(new URL(other.page.url()).hash, "#/");
@@ -108,7 +108,7 @@ test("submit, watch the curves grow, see the table", async () => {
   await pause(false);
   await page.locator(".heading .state.finished").waitFor({ timeout: 120000 });
   const told = await page.evaluate(() => window.told);
-  const seen = told.map((label) => Number(/of (\d+) points?\./.exec(label)?.[1] ?? 0));
+  const seen = told.map((label) => Number(/from ([\d,]+) points?\./.exec(label)?.[1] ?? 0));
   assert.ok(new Set(seen).size >= 3, `the curve didn't grow: ${told.join(" | ")}`);
   assert.deepEqual(seen, [...seen].sort((a, b) => a - b), "the curve shrank");
 
@@ -192,9 +192,9 @@ test("the list follows what others do; an experiment can be renamed and deleted"
   await logIn();
   await pause(true);
   const made = await submit({ ...SPEC, name: "from elsewhere" });
-  const link = page.getByRole("link", { name: "from elsewhere" });
-  await link.waitFor(); // came by event, without a reload
-  await link.click();
+  const entry = page.getByRole("link", { name: "from elsewhere" });
+  await entry.waitFor(); // came by event, without a reload
+  await entry.click();
   await page.getByRole("button", { name: "Edit" }).click();
   await page.getByLabel("Name", { exact: true }).fill("renamed");
   await page.getByRole("button", { name: "Save" }).click();

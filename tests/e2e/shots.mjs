@@ -1,0 +1,29 @@
+// Pictures of every view at 1280 and 400 pixels, light and dark, for looking at them:
+//   node shots.mjs "$(build/ablated link --data DIR | grep -o 'http.*')" OUT [experiment [run]]
+
+import { mkdirSync } from "node:fs";
+import { launch, open } from "./browser.mjs";
+
+const [login, out = "shots", experiment = "1", run = "1"] = process.argv.slice(2);
+const views = { list: "#/", experiment: `#/experiments/${experiment}`, run: `#/runs/${run}`, queue: "#/queue", new: "#/new" };
+
+mkdirSync(out, { recursive: true });
+const browser = await launch();
+const first = await open(browser);
+await first.page.goto(login);
+await first.page.locator("h1").waitFor();
+const session = await first.context.storageState();
+for (const width of [1280, 400])
+  for (const scheme of ["light", "dark"]) {
+    const { page, context, faults } = await open(browser, { width, scheme });
+    await context.addCookies(session.cookies);
+    for (const [name, hash] of Object.entries(views)) {
+      await page.goto(new URL(login).origin + "/" + hash);
+      await page.locator("h1").waitFor();
+      await page.waitForTimeout(1000); // charts and tables follow their first frame
+      await page.screenshot({ path: `${out}/${name}-${width}-${scheme}.png`, fullPage: true });
+    }
+    for (const fault of faults) console.log(width, scheme, fault);
+    await context.close();
+  }
+await browser.close();
