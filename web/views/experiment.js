@@ -7,7 +7,7 @@
 import { address, get, list, patch, post, remove } from "../api.js";
 import { action, command, confirmed, h, keyed, perFrame, setText, throttled, toast } from "../dom.js";
 import { duration, elapsed, gridPoint, integer, metric, number, plural, when } from "../format.js";
-import { armLabel, badge, countsText, definition, progress, table } from "../parts.js";
+import { armLabel, badge, countsText, progress, table } from "../parts.js";
 import { Curves } from "./curves.js";
 import { armsTable, dynamicsTable, studyTable } from "./tables.js";
 
@@ -199,6 +199,7 @@ class Page {
           location.hash = "#/";
           return;
         }
+        if (experiment.state !== this.experiment.state) this.refreshReport();
         Object.assign(this.experiment, experiment);
         this.draw();
       },

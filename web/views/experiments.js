@@ -24,7 +24,7 @@ function row(view) {
   return (first) => {
     const link = h("a.name", { href: `#/experiments/${first.id}` }), tags = h("span.tags");
     const state = badge(), bar = progress(), arms = h("td.arms", { "data-label": "Arms" }), runs = h("td", { "data-label": "Runs" });
-    const best = h("td", { "data-label": "Leads" }), created = h("td.num", { "data-label": "Created" });
+    const best = h("td", { "data-label": "Best" }), created = h("td.num", { "data-label": "Created" });
     const element = h("tr", null,
       h("th", { scope: "row" }, link, tags),
       h("td", { "data-label": "State" }, state.element), h("td", { "data-label": "Progress" }, bar.element),
@@ -67,7 +67,7 @@ export default async function experiments(view) {
   const summary = h("p.lede", { role: "status" });
   const list = table({
     caption: "Experiments, newest first", hidden: true, name: "cards",
-    headings: ["Experiment", "State", "Progress", "Arms", "Runs", "Leads", { text: "Created", number: true }],
+    headings: ["Experiment", "State", "Progress", "Arms", "Runs", "Best so far", { text: "Created", number: true }],
   });
   const rows = keyed(list.body, (item) => item.id, row(view));
   const none = h("div", { hidden: true }, empty("Nothing has been submitted yet. ", h("a", { href: "#/new" }, "Start with a preset"), "."));

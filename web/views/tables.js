@@ -42,13 +42,15 @@ export function studyTable(experiment) {
       ...(verdicts ? ["Verdict"] : []),
       { text: "Best", number: true }, ...beside.map((name) => ({ text: metric(name).title, number: true }))];
     const made = table({ caption: `${about.title}, mean \u00b1 standard deviation over seeds; differences to ${compare.baseline}`, headings: head, name: "study" });
+    const { queued, running } = experiment.counts, settled = queued + running === 0;
     let before = null;
     for (const row of [...rows].sort((a, b) => place(a, b, factors, arms, experiment.grid))) {
       const fresh = before === null || gridKey(before.grid) !== gridKey(row.grid);
       const { absolute, relative, paired } = difference(row, rows, report, compare);
       const baseline = row.arm === compare.baseline, better = (compare.goal === "max" ? absolute > 0 : absolute < 0);
       const invalid = report.arms?.[row.arm]?.valid === false;
-      const tone = baseline || invalid || !absolute ? "" : better ? ".better" : ".worse"; // an invalid lead is no lead
+      // Colour is a claim: none for an invalid arm, and none before every planned run has ended.
+      const tone = baseline || invalid || !settled || !absolute ? "" : better ? ".better" : ".worse";
       made.body.append(h(`tr${fresh && before ? ".group" : ""}${baseline ? ".baseline" : ""}`, null,
         factors.map((path) => h("td.num", null, h(fresh ? "b" : "span.again", null, plain(row.grid[path])))),
         h("th", { scope: "row" }, armLabel(arms, row.arm), invalid ? h("span.tag.fail", { title: "An audit that this comparison rests on has failed" }, "invalid") : null),
