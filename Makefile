@@ -10,7 +10,7 @@ PREFIX ?= /usr/local
 WARN   := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla
 OPT    ?= -O3 -g
 # Bit-exactness: no contraction that the source doesn't spell out, no fast-math (NUMERICS).
-CFLAGS_ALL := -std=c17 -D_GNU_SOURCE -I. $(WARN) $(OPT) -ffp-contract=off -fno-math-errno -pthread -MMD -MP \
+CFLAGS_ALL := -std=c17 -D_GNU_SOURCE -I. $(WARN) $(OPT) -ffp-contract=off -fno-math-errno -fno-trapping-math -pthread -MMD -MP \
               $(SANITIZE) $(CFLAGS)
 LDFLAGS_ALL := -pthread $(SANITIZE) $(LDFLAGS)
 
@@ -94,7 +94,7 @@ $(BUILD)/embedded.S: $(embedded) $(uplot) deploy/embed.sh Makefile
 $(BUILD)/embedded.o: $(BUILD)/embedded.S
 	$(CC) -c $< -o $@
 
-link = $(CC) $(filter %.o %.a,$^) $(LDFLAGS_ALL) $(call pkg-libs,$(1)) -lm -o $@
+link = @mkdir -p $(@D) && $(CC) $(filter %.o %.a,$^) $(LDFLAGS_ALL) $(call pkg-libs,$(1)) -lm -o $@
 
 $(BUILD)/ablated: $(BUILD)/server/main.o $(server_lib) $(common_lib)
 	$(call link,$(PKG_SERVER))

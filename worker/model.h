@@ -9,6 +9,7 @@
 #include "common/err.h"
 #include "common/spec.h"
 #include "worker/params.h"
+#include "worker/pool.h"
 
 #include <stdint.h>
 
@@ -28,6 +29,8 @@ struct model_stats {
 int model_new(const struct run_spec *spec, int threads, struct model **ret, struct err *err);
 void model_free(struct model *model);
 struct params *model_params(struct model *model);
+/* The model's threads, for optim_step. */
+struct pool *model_pool(struct model *model);
 
 /* Training pass over windows[B × (T+1)] (inputs: the first T tokens, targets: the last T) at step ≥
  * 1: sets every gradient; changes no parameter. */

@@ -4,6 +4,7 @@
 
 #include "common/spec.h"
 #include "worker/params.h"
+#include "worker/pool.h"
 
 #include <stdint.h>
 
@@ -14,7 +15,7 @@ struct optim_stats {
 };
 /* The learning rate of step s = 1 … steps. */
 double optim_lr(const struct spec_train *train, int64_t step);
-void optim_step(const struct spec_train *train, struct params *params, int64_t step, int threads,
-                struct optim_stats *ret);
+void optim_step(const struct spec_train *train, struct params *params, int64_t step,
+                struct pool *pool, struct optim_stats *ret);
 
 #endif

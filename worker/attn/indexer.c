@@ -1,0 +1,176 @@
+#include "worker/attn/indexer.h"
+
+#include "worker/ops/gemm.h"
+#include "worker/ops/vmath.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+void indexer_shared_layout(struct indexer_shared *shared, struct arena *arena,
+                           const struct run_spec *spec, size_t batch, int threads)
+{
+    size_t t = (size_t)spec->data.seq_len, n = batch * t;
+    size_t j = (size_t)spec->model.attention.indexer_heads;
+    size_t i = (size_t)spec->model.attention.indexer_dim;
+    shared->dq = arena_take(arena, n * j * i, sizeof(real));
+    shared->dk = arena_take(arena, n * i, sizeof(real));
+    shared->dw = arena_take(arena, n * j, sizeof(real));
+    shared->block = arena_take(arena, (size_t)threads * 2 * INDEXER_BLOCK * t, sizeof(real));
+}
+
+static const struct tensor *part(const struct params *params, int layer, const char *name)
+{
+    char full[80];
+    snprintf(full, sizeof full, "blocks.%d.attn.indexer.%s", layer, name);
+    return params_find(params, full);
+}
+
+void indexer_layout(struct indexer *indexer, struct arena *arena, struct indexer_shared *shared,
+                    const struct run_spec *spec, const struct params *params, int layer,
+                    size_t batch)
+{
+    const struct spec_attention *a = &spec->model.attention;
+    const struct tensor *q = part(params, layer, "q.weight"), *k = part(params, layer, "k.weight"),
+                        *w = part(params, layer, "w.weight");
+    *indexer = (struct indexer){
+        .shared = shared,
+        .t = (size_t)spec->data.seq_len,
+        .c = (size_t)spec->model.d_model,
+        .j = (size_t)a->indexer_heads,
+        .i = (size_t)a->indexer_dim,
+        .scale = 1,
+        .w_q = params->value + q->offset,
+        .w_k = params->value + k->offset,
+        .w_w = params->value + w->offset,
+        .dw_q = params->grad + q->offset,
+        .dw_k = params->grad + k->offset,
+        .dw_w = params->grad + w->offset,
+    };
+    if (a->indexer_training == INDEXER_KL)
+        indexer->scale = (real)(1.0 / sqrt((double)(a->indexer_heads * a->indexer_dim)));
+    size_t n = batch * indexer->t;
+    indexer->q = arena_take(arena, n * indexer->j * indexer->i, sizeof(real));
+    indexer->k = arena_take(arena, n * indexer->i, sizeof(real));
+    indexer->w = arena_take(arena, n * indexer->j, sizeof(real));
+    indexer->scores = arena_take(arena, n * indexer->t, sizeof(real));
+}
+
+SIMD static void add_relu(real *to, const real *dots, size_t n, real weight)
+{
+    for (size_t k = 0; k < n; k++)
+        to[k] += weight * (dots[k] > 0 ? dots[k] : 0);
+}
+
+SIMD static void scale_row(real *x, size_t n, real by)
+{
+    for (size_t k = 0; k < n; k++)
+        x[k] *= by;
+}
+
+struct scoring {
+    struct indexer *indexer;
+    size_t blocks; /* a sequence */
+};
+
+static void dots(const struct indexer *x, size_t b, size_t from, size_t rows, size_t head,
+                 real *ret)
+{
+    gemm(rows, from + rows, x->i, 1,
+         (struct mat){ x->q + ((b * x->t + from) * x->j + head) * x->i, x->j * x->i, false },
+         (struct mat){ x->k + b * x->t * x->i, x->i, true }, 0, ret, x->t);
+}
+
+static void score_task(void *arg, size_t i, int thread)
+{
+    const struct scoring *s = arg;
+    const struct indexer *x = s->indexer;
+    size_t b = i / s->blocks, from = i % s->blocks * INDEXER_BLOCK;
+    size_t rows = x->t - from < INDEXER_BLOCK ? x->t - from : INDEXER_BLOCK, cols = from + rows;
+    real *block = x->shared->block + (size_t)thread * 2 * INDEXER_BLOCK * x->t;
+    real *scores = x->scores + (b * x->t + from) * x->t;
+    for (size_t r = 0; r < rows; r++)
+        memset(scores + r * x->t, 0, cols * sizeof *scores);
+    for (size_t head = 0; head < x->j; head++) {
+        dots(x, b, from, rows, head, block);
+        for (size_t r = 0; r < rows; r++)
+            add_relu(scores + r * x->t, block + r * x->t, cols,
+                     x->w[(b * x->t + from + r) * x->j + head]);
+    }
+    for (size_t r = 0; r < rows; r++)
+        scale_row(scores + r * x->t, cols, x->scale);
+}
+
+void indexer_forward(struct indexer *indexer, const struct pass *pass, const real *x)
+{
+    size_t n = pass->batch * indexer->t, c = indexer->c, ji = indexer->j * indexer->i;
+    const struct mat in = { x, c, false };
+    gemm_shared(pass->pool, n, ji, c, in, (struct mat){ indexer->w_q, c, true }, 0, indexer->q, ji);
+    gemm_shared(pass->pool, n, indexer->i, c, in, (struct mat){ indexer->w_k, c, true }, 0,
+                indexer->k, indexer->i);
+    gemm_shared(pass->pool, n, indexer->j, c, in, (struct mat){ indexer->w_w, c, true }, 0,
+                indexer->w, indexer->j);
+    struct scoring s = { indexer, (indexer->t + INDEXER_BLOCK - 1) / INDEXER_BLOCK };
+    pool_run(pass->pool, pass->batch * s.blocks, score_task, &s);
+}
+
+/* dots becomes ∂/∂dots where the gate was open, else 0; returns Σ dI·relu(dots), which is ∂/∂w. */
+SIMD static real gate(real *dots, const real *dscore, size_t n, real weight)
+{
+    real lanes[SIMD_LANES] = { 0 };
+    size_t k = 0;
+    for (; k + SIMD_LANES <= n; k += SIMD_LANES)
+        for (int j = 0; j < SIMD_LANES; j++) {
+            real dot = dots[k + (size_t)j], d = dscore[k + (size_t)j];
+            lanes[j] += d * (dot > 0 ? dot : 0);
+            dots[k + (size_t)j] = dot > 0 ? d * weight : 0;
+        }
+    for (int j = 0; k < n; k++, j++) {
+        real dot = dots[k], d = dscore[k];
+        lanes[j] += d * (dot > 0 ? dot : 0);
+        dots[k] = dot > 0 ? d * weight : 0;
+    }
+    return lanes_total(lanes);
+}
+
+/* One sequence: dk sums over its queries, in order. */
+static void backward_task(void *arg, size_t b, int thread)
+{
+    const struct indexer *x = arg;
+    const struct indexer_shared *s = x->shared;
+    size_t ji = x->j * x->i;
+    real *block = s->block + (size_t)thread * 2 * INDEXER_BLOCK * x->t;
+    memset(s->dk + b * x->t * x->i, 0, x->t * x->i * sizeof *s->dk);
+    for (size_t from = 0; from < x->t; from += INDEXER_BLOCK) {
+        size_t rows = x->t - from < INDEXER_BLOCK ? x->t - from : INDEXER_BLOCK, cols = from + rows;
+        real *dscores = x->scores + (b * x->t + from) * x->t;
+        for (size_t r = 0; r < rows; r++)
+            scale_row(dscores + r * x->t, cols, x->scale);
+        for (size_t head = 0; head < x->j; head++) {
+            size_t at = (b * x->t + from) * ji + head * x->i;
+            dots(x, b, from, rows, head, block);
+            for (size_t r = 0; r < rows; r++) {
+                size_t row = b * x->t + from + r;
+                s->dw[row * x->j + head] =
+                    gate(block + r * x->t, dscores + r * x->t, cols, x->w[row * x->j + head]);
+            }
+            gemm(rows, x->i, cols, 1, (struct mat){ block, x->t, false },
+                 (struct mat){ x->k + b * x->t * x->i, x->i, false }, 0, s->dq + at, ji);
+            gemm(cols, x->i, rows, 1, (struct mat){ block, x->t, true },
+                 (struct mat){ x->q + at, ji, false }, 1, s->dk + b * x->t * x->i, x->i);
+        }
+    }
+}
+
+void indexer_backward(struct indexer *indexer, const struct pass *pass, const real *x)
+{
+    size_t n = pass->batch * indexer->t, c = indexer->c, ji = indexer->j * indexer->i;
+    const struct indexer_shared *s = indexer->shared;
+    const struct mat in = { x, c, false };
+    pool_run(pass->pool, pass->batch, backward_task, indexer);
+    gemm_shared(pass->pool, ji, c, n, (struct mat){ s->dq, ji, true }, in, 1, indexer->dw_q, c);
+    gemm_shared(pass->pool, indexer->i, c, n, (struct mat){ s->dk, indexer->i, true }, in, 1,
+                indexer->dw_k, c);
+    gemm_shared(pass->pool, indexer->j, c, n, (struct mat){ s->dw, indexer->j, true }, in, 1,
+                indexer->dw_w, c);
+}

@@ -1,0 +1,18 @@
+/* select: which keys a query may see, kind by kind (rows of attn_kinds). */
+#ifndef ABLATE_WORKER_SELECT_H
+#define ABLATE_WORKER_SELECT_H
+
+#include "worker/ops.h"
+#include "worker/pass.h"
+
+struct attn;
+
+/* The K best by the indexer among s ≤ t; `published`: the future scored −1e9 instead of forbidden.
+ */
+void select_dsa(struct attn *attn, const struct pass *pass, const real *x);
+/* KL(p ‖ softmax of the scores) over the visible keys, p = head-mean of the probabilities. */
+double select_dsa_learn(struct attn *attn, const struct pass *pass, const real *x);
+/* t − window < s ≤ t, or s < sink. */
+void select_window(struct attn *attn, const struct pass *pass, const real *x);
+
+#endif

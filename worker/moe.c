@@ -1,0 +1,264 @@
+#include "worker/moe.h"
+
+#include "worker/ops/act.h"
+#include "worker/ops/drop.h"
+#include "worker/ops/gemm.h"
+#include "worker/router.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { TILE = 128, TOKENS = 64 };
+
+void moe_shared_layout(struct moe_shared *shared, struct arena *arena, const struct run_spec *spec,
+                       size_t batch)
+{
+    const struct spec_model *m = &spec->model;
+    size_t n = batch * (size_t)spec->data.seq_len, rows = n * (size_t)m->experts_per_token;
+    shared->dg = arena_take(arena, n * (size_t)m->experts, sizeof(real));
+    shared->slope = arena_take(arena, (size_t)m->experts, sizeof(real));
+    shared->dy = arena_take(arena, rows * (size_t)m->d_model, sizeof(real));
+    shared->dx = arena_take(arena, rows * (size_t)m->d_model, sizeof(real));
+    shared->dh = arena_take(arena, rows * (size_t)m->d_ff, sizeof(real));
+}
+
+static const struct tensor *part(const struct params *params, int layer, const char *format,
+                                 size_t e)
+{
+    char name[80], tail[60];
+    snprintf(tail, sizeof tail, format, e);
+    snprintf(name, sizeof name, "blocks.%d.moe.%s", layer, tail);
+    return params_find(params, name);
+}
+
+void moe_layout(struct moe *moe, struct arena *arena, struct moe_shared *shared,
+                const struct run_spec *spec, const struct params *params, int layer, size_t batch)
+{
+    const struct spec_model *m = &spec->model;
+    *moe = (struct moe){
+        .shared = shared,
+        .t = (size_t)spec->data.seq_len,
+        .c = (size_t)m->d_model,
+        .f = (size_t)m->d_ff,
+        .e = (size_t)m->experts,
+        .k = (size_t)m->experts_per_token,
+    };
+    size_t n = batch * moe->t, rows = n * moe->k;
+    snprintf(moe->drop_name, sizeof moe->drop_name, "blocks.%d.moe.hidden", layer);
+    snprintf(moe->noise_name, sizeof moe->noise_name, "blocks.%d", layer);
+    moe->w1 = arena_take(arena, moe->e, sizeof *moe->w1);
+    moe->w2 = arena_take(arena, moe->e, sizeof *moe->w2);
+    moe->dw1 = arena_take(arena, moe->e, sizeof *moe->dw1);
+    moe->dw2 = arena_take(arena, moe->e, sizeof *moe->dw2);
+    moe->g = arena_take(arena, n * moe->e, sizeof(real));
+    moe->probs = arena_take(arena, n * moe->e, sizeof(real));
+    moe->weight = arena_take(arena, rows, sizeof(real));
+    moe->chosen = arena_take(arena, rows, sizeof(int32_t));
+    moe->row = arena_take(arena, rows, sizeof(int32_t));
+    moe->token = arena_take(arena, rows, sizeof(int32_t));
+    moe->first = arena_take(arena, moe->e + 1, sizeof(size_t));
+    moe->tiles = arena_take(arena, rows / TILE + moe->e, sizeof *moe->tiles);
+    moe->x = arena_take(arena, rows * moe->c, sizeof(real));
+    moe->h = arena_take(arena, rows * moe->f, sizeof(real));
+    moe->a = arena_take(arena, rows * moe->f, sizeof(real));
+    moe->y = arena_take(arena, rows * moe->c, sizeof(real));
+    moe->keep = arena_take(arena, rows * moe->f, sizeof(uint8_t));
+    if (arena->base == NULL)
+        return;
+    const struct tensor *gate = part(params, layer, "gate.weight", 0);
+    moe->w_gate = gate != NULL ? params->value + gate->offset : NULL;
+    moe->dw_gate = gate != NULL ? params->grad + gate->offset : NULL;
+    for (size_t e = 0; e < moe->e; e++) {
+        const struct tensor *w1 = part(params, layer, "experts.%zu.w1.weight", e);
+        const struct tensor *w2 = part(params, layer, "experts.%zu.w2.weight", e);
+        moe->w1[e] = params->value + w1->offset;
+        moe->w2[e] = params->value + w2->offset;
+        moe->dw1[e] = params->grad + w1->offset;
+        moe->dw2[e] = params->grad + w2->offset;
+    }
+}
+
+/* Gathered rows by expert, tokens in order; tiles of at most TILE rows of one expert. */
+static void assign(struct moe *moe, size_t n)
+{
+    memset(moe->first, 0, (moe->e + 1) * sizeof *moe->first);
+    for (size_t i = 0; i < n * moe->k; i++)
+        moe->first[moe->chosen[i] + 1]++;
+    for (size_t e = 0; e < moe->e; e++)
+        moe->first[e + 1] += moe->first[e];
+    for (size_t e = 0; e < moe->e; e++) {
+        size_t at = moe->first[e];
+        for (size_t i = 0; i < n * moe->k; i++)
+            if ((size_t)moe->chosen[i] == e) {
+                moe->token[at] = (int32_t)(i / moe->k);
+                moe->row[i] = (int32_t)at++;
+            }
+    }
+    moe->tiles_n = 0;
+    for (size_t e = 0; e < moe->e; e++)
+        for (size_t row = moe->first[e]; row < moe->first[e + 1]; row += TILE) {
+            size_t left = moe->first[e + 1] - row;
+            moe->tiles[moe->tiles_n++] = (struct moe_tile){ e, row, left < TILE ? left : TILE };
+        }
+}
+
+struct work {
+    struct moe *moe;
+    const struct pass *pass;
+    struct drop drop;
+    const real *x, *dout, *dg;
+    real *out, *dx;
+    size_t n;
+};
+
+static struct work work_of(struct moe *moe, const struct pass *pass)
+{
+    return (struct work){
+        .moe = moe,
+        .pass = pass,
+        .drop = drop_of(pass->spec->seed, moe->drop_name, pass->spec->model.dropout, pass->step),
+        .n = pass->batch * moe->t,
+    };
+}
+
+static void forward_tile(void *arg, size_t i, int thread)
+{
+    (void)thread;
+    const struct work *w = arg;
+    const struct moe *m = w->moe;
+    const struct moe_tile tile = m->tiles[i];
+    real *x = m->x + tile.row * m->c, *h = m->h + tile.row * m->f, *a = m->a + tile.row * m->f;
+    for (size_t r = 0; r < tile.rows; r++)
+        memcpy(x + r * m->c, w->x + (size_t)m->token[tile.row + r] * m->c, m->c * sizeof *x);
+    gemm(tile.rows, m->f, m->c, 1, (struct mat){ x, m->c, false },
+         (struct mat){ m->w1[tile.expert], m->c, true }, 0, h, m->f);
+    for (size_t r = 0; r < tile.rows; r++) {
+        uint8_t *keep = m->keep + (tile.row + r) * m->f;
+        size_t token = (size_t)m->token[tile.row + r];
+        drop_mask(&w->drop, (token * m->e + tile.expert) * m->f, m->f, keep);
+        act_silu_drop(h + r * m->f, keep, w->drop.scale, m->f, a + r * m->f);
+    }
+    gemm(tile.rows, m->c, m->f, 1, (struct mat){ a, m->f, false },
+         (struct mat){ m->w2[tile.expert], m->f, true }, 0, m->y + tile.row * m->c, m->c);
+}
+
+/* out[token] = Σ weight·y, in the order of the token's choices. */
+static void combine_task(void *arg, size_t i, int thread)
+{
+    (void)thread;
+    const struct work *w = arg;
+    const struct moe *m = w->moe;
+    for (size_t n = i * TOKENS; n < (i + 1) * TOKENS && n < w->n; n++) {
+        real *out = w->out + n * m->c;
+        memset(out, 0, m->c * sizeof *out);
+        for (size_t k = 0; k < m->k; k++) {
+            const real *y = m->y + (size_t)m->row[n * m->k + k] * m->c;
+            real weight = m->weight[n * m->k + k];
+            for (size_t c = 0; c < m->c; c++)
+                out[c] += weight * y[c];
+        }
+    }
+}
+
+void moe_forward(struct moe *moe, const struct pass *pass, const real *x, real *out,
+                 struct moe_stats *ret)
+{
+    struct work w = work_of(moe, pass);
+    w.x = x;
+    w.out = out;
+    router_forward(moe, pass, x);
+    assign(moe, w.n);
+    pool_run(pass->pool, moe->tiles_n, forward_tile, &w);
+    pool_run(pass->pool, (w.n + TOKENS - 1) / TOKENS, combine_task, &w);
+    router_stats(moe, w.n, ret);
+}
+
+static void backward_tile(void *arg, size_t i, int thread)
+{
+    (void)thread;
+    const struct work *w = arg;
+    const struct moe *m = w->moe;
+    const struct moe_shared *s = m->shared;
+    const struct moe_tile tile = m->tiles[i];
+    real *dy = s->dy + tile.row * m->c, *dh = s->dh + tile.row * m->f;
+    gemm(tile.rows, m->f, m->c, 1, (struct mat){ dy, m->c, false },
+         (struct mat){ m->w2[tile.expert], m->f, false }, 0, dh, m->f);
+    for (size_t r = 0; r < tile.rows; r++)
+        act_silu_drop_backward(m->h + (tile.row + r) * m->f, m->keep + (tile.row + r) * m->f,
+                               w->drop.scale, m->f, dh + r * m->f);
+    gemm(tile.rows, m->c, m->f, 1, (struct mat){ dh, m->f, false },
+         (struct mat){ m->w1[tile.expert], m->c, false }, 0, s->dx + tile.row * m->c, m->c);
+}
+
+/* Weights: a task is one strip of one matrix of one expert. */
+enum { STRIP = 128 };
+
+static void weight_task(void *arg, size_t i, int thread)
+{
+    (void)thread;
+    const struct work *w = arg;
+    const struct moe *m = w->moe;
+    const struct moe_shared *s = m->shared;
+    size_t strips1 = (m->f + STRIP - 1) / STRIP, strips2 = (m->c + STRIP - 1) / STRIP;
+    size_t e = i / (strips1 + strips2), strip = i % (strips1 + strips2), first = m->first[e];
+    size_t rows = m->first[e + 1] - first;
+    if (rows == 0)
+        return;
+    if (strip < strips1) {
+        size_t at = strip * STRIP, n = m->f - at < STRIP ? m->f - at : STRIP;
+        gemm(n, m->c, rows, 1, (struct mat){ s->dh + first * m->f + at, m->f, true },
+             (struct mat){ m->x + first * m->c, m->c, false }, 1, m->dw1[e] + at * m->c, m->c);
+    } else {
+        size_t at = (strip - strips1) * STRIP, n = m->c - at < STRIP ? m->c - at : STRIP;
+        gemm(n, m->f, rows, 1, (struct mat){ s->dy + first * m->c + at, m->c, true },
+             (struct mat){ m->a + first * m->f, m->f, false }, 1, m->dw2[e] + at * m->f, m->f);
+    }
+}
+
+/* dy = weight·dout for each choice, and ∂/∂weight = dout·y, which the router turns into dg. */
+static void scatter_task(void *arg, size_t i, int thread)
+{
+    (void)thread;
+    const struct work *w = arg;
+    const struct moe *m = w->moe;
+    for (size_t n = i * TOKENS; n < (i + 1) * TOKENS && n < w->n; n++) {
+        real dweight[ROUTER_MAX_CHOICES];
+        for (size_t k = 0; k < m->k; k++) {
+            size_t row = (size_t)m->row[n * m->k + k];
+            dweight[k] = act_scale_dot(w->dout + n * m->c, m->y + row * m->c,
+                                       m->weight[n * m->k + k], m->c, m->shared->dy + row * m->c);
+        }
+        router_backward_token(m, n, dweight);
+    }
+}
+
+static void gather_task(void *arg, size_t i, int thread)
+{
+    (void)thread;
+    const struct work *w = arg;
+    const struct moe *m = w->moe;
+    for (size_t n = i * TOKENS; n < (i + 1) * TOKENS && n < w->n; n++)
+        for (size_t k = 0; k < m->k; k++) {
+            const real *from = m->shared->dx + (size_t)m->row[n * m->k + k] * m->c;
+            real *to = w->dx + n * m->c;
+            for (size_t c = 0; c < m->c; c++)
+                to[c] = (k == 0 ? 0 : to[c]) + from[c];
+        }
+}
+
+void moe_backward(struct moe *moe, const struct pass *pass, const real *x, const real *dout,
+                  real *dx)
+{
+    struct work w = work_of(moe, pass);
+    w.x = x;
+    w.dout = dout;
+    w.dx = dx;
+    size_t blocks = (w.n + TOKENS - 1) / TOKENS;
+    size_t strips = (moe->f + STRIP - 1) / STRIP + (moe->c + STRIP - 1) / STRIP;
+    router_backward_begin(moe, pass);
+    pool_run(pass->pool, blocks, scatter_task, &w);
+    pool_run(pass->pool, moe->tiles_n, backward_tile, &w);
+    pool_run(pass->pool, moe->e * strips, weight_task, &w);
+    pool_run(pass->pool, blocks, gather_task, &w);
+    router_backward(moe, pass, x, dx);
+}

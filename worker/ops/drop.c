@@ -1,0 +1,39 @@
+#include "worker/ops/drop.h"
+
+#include "worker/simd.h"
+
+#include <math.h>
+#include <string.h>
+
+struct drop drop_of(int64_t seed, const char *name, double p, uint64_t step)
+{
+    struct drop drop = { .step = step, .scale = 1 };
+    if (p > 0 && step > 0) {
+        drop.stream = philox_stream(seed, "dropout", name);
+        drop.threshold = (uint32_t)lround(p * 16777216.0);
+        drop.scale = (real)(float)(1.0 / (1.0 - p));
+    }
+    return drop;
+}
+
+enum { CHUNK = 1024 };
+
+SIMD static void compare(const uint32_t *words, size_t n, uint32_t threshold, uint8_t *keep)
+{
+    for (size_t i = 0; i < n; i++)
+        keep[i] = (words[i] >> 8) >= threshold;
+}
+
+void drop_mask(const struct drop *drop, uint64_t first, size_t n, uint8_t *keep)
+{
+    uint32_t words[CHUNK];
+    if (drop->threshold == 0) {
+        memset(keep, 1, n);
+        return;
+    }
+    for (size_t i = 0; i < n; i += CHUNK) {
+        size_t part = n - i < CHUNK ? n - i : CHUNK;
+        philox_words(&drop->stream, drop->step, first + i, part, words);
+        compare(words, part, drop->threshold, keep + i);
+    }
+}

@@ -1,0 +1,24 @@
+/* drop: dropout masks, drawn by the element's number in the full tensor (NUMERICS §3). */
+#ifndef ABLATE_WORKER_DROP_H
+#define ABLATE_WORKER_DROP_H
+
+#include "common/philox.h"
+#include "worker/ops.h"
+#include "worker/pool.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct drop {
+    struct philox stream;
+    uint64_t step;
+    uint32_t threshold; /* kept iff (word >> 8) ≥ threshold; 0 = dropout is off */
+    real scale;         /* float32(1/(1 − p)) */
+};
+
+/* name: e.g. "blocks.0.attn.probs". step 0 (evaluation) or p = 0 turn it off. */
+struct drop drop_of(int64_t seed, const char *name, double p, uint64_t step);
+/* keep[n]: 1 or 0 for the elements first … first+n−1. */
+void drop_mask(const struct drop *drop, uint64_t first, size_t n, uint8_t *keep);
+
+#endif

@@ -1,0 +1,32 @@
+/* gemm: matrix products. The only place that calls BLAS, always single-threaded; what is shared out
+ * over the pool is cut into tiles fixed by shape alone.
+ */
+#ifndef ABLATE_WORKER_GEMM_H
+#define ABLATE_WORKER_GEMM_H
+
+#include "worker/ops.h"
+#include "worker/pool.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A matrix as it lies in memory: row-major with leading dimension ld; t = use it transposed. */
+struct mat {
+    const real *data;
+    size_t ld;
+    bool t;
+};
+
+/* c[m × n] (ld ldc) = alpha·a[m × k]·b[k × n] + beta·c, on the calling thread. */
+void gemm(size_t m, size_t n, size_t k, real alpha, struct mat a, struct mat b, real beta, real *c,
+          size_t ldc);
+/* The same, cut into tiles of c and shared out over the pool. */
+void gemm_shared(struct pool *pool, size_t m, size_t n, size_t k, struct mat a, struct mat b,
+                 real beta, real *c, size_t ldc);
+
+/* Makes BLAS single-threaded; call once before any other thread exists. */
+void gemm_init(void);
+/* OpenBLAS's name for the core it dispatches to, e.g. "Haswell". */
+const char *gemm_blas_core(void);
+
+#endif

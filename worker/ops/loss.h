@@ -1,0 +1,37 @@
+/* loss: output layer and cross-entropy in one, chunk by chunk, so that the logits of a batch never
+ * stand in memory as a whole.
+ *
+ * logits = x·Wᵀ (W [V × C]: the embedding when tied); loss = mean over the N rows of −ln
+ * softmax(logits)[target]; dlogits = (softmax − onehot)/N.
+ */
+#ifndef ABLATE_WORKER_LOSS_H
+#define ABLATE_WORKER_LOSS_H
+
+#include "worker/arena.h"
+#include "worker/ops.h"
+#include "worker/pool.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct loss {
+    size_t n_max, c, v, chunk; /* chunk: rows a chunk, by shape alone */
+    real *logits;              /* [chunk × V] */
+    double *nll;               /* [n_max] */
+    uint8_t *hit;              /* [n_max] argmax equals the target */
+};
+
+void loss_layout(struct loss *loss, struct arena *arena, size_t n_max, size_t c, size_t v);
+
+struct loss_result {
+    double nll; /* summed over the rows */
+    int64_t correct;
+};
+/* Rows x [n × C], targets[n] in 0…V−1. */
+void loss_forward(const struct loss *loss, struct pool *pool, size_t n, const real *x,
+                  const real *w, const int32_t *targets, struct loss_result *ret);
+/* Forward and backward: dx [n × C] is set, dw [V × C] is added to; both for the mean loss. */
+void loss_step(const struct loss *loss, struct pool *pool, size_t n, const real *x, const real *w,
+               const int32_t *targets, real *dx, real *dw, struct loss_result *ret);
+
+#endif
