@@ -1,0 +1,214 @@
+#include "worker/link.h"
+
+#include "common/clock.h"
+#include "worker/emit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { PAUSE_MS = 100, PAUSE_MAX_MS = 5000, CHUNK = 65536, IDLE_MS = 1000 };
+
+int link_init(struct link *link, const char *file, const char *socket,
+              const struct wire_hello *hello, struct err *err)
+{
+    *link = (struct link){ .file = -1, .fd = -1, .pause_ms = PAUSE_MS, .hello = *hello };
+    buf_init(&link->out, 0);
+    buf_init(&link->in, WIRE_LINE_MAX);
+    if (file == NULL || socket == NULL || socket[0] == '\0')
+        return 0;
+    if (strlen(socket) >= sizeof link->path)
+        return err_set(err, ERR_USAGE, "the socket's path is too long: %s", socket);
+    snprintf(link->path, sizeof link->path, "%s", socket);
+    link->file = open(file, O_RDONLY | O_CLOEXEC);
+    return link->file < 0 ? err_errno(err, ERR_STORAGE, "can't read %s", file) : 0;
+}
+
+static void disconnect(struct link *link)
+{
+    if (link->fd >= 0)
+        close(link->fd);
+    link->fd = -1;
+    link->welcomed = false;
+    buf_clear(&link->out);
+    buf_clear(&link->in);
+    link->next_try_ms = clock_mono_ms() + link->pause_ms;
+    link->pause_ms = link->pause_ms * 2 < PAUSE_MAX_MS ? link->pause_ms * 2 : PAUSE_MAX_MS;
+}
+
+void link_done(struct link *link)
+{
+    if (link->fd >= 0)
+        close(link->fd);
+    if (link->file >= 0)
+        close(link->file);
+    buf_done(&link->out);
+    buf_done(&link->in);
+    link->fd = link->file = -1;
+}
+
+bool link_enabled(const struct link *link)
+{
+    return link->file >= 0;
+}
+
+uint64_t link_acked(struct link *link)
+{
+    return link->acked;
+}
+
+static void connect_now(struct link *link)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    memcpy(address.sun_path, link->path, strlen(link->path) + 1);
+    link->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (link->fd < 0 || connect(link->fd, (struct sockaddr *)&address, sizeof address) != 0) {
+        disconnect(link);
+        return;
+    }
+    wire_encode_hello(&link->hello, &link->out);
+    link->beat_ms = clock_mono_ms();
+}
+
+/* Finds the line after number `acked`: its offset in the file. Lines stand in order, from 1. */
+static void seek_after(struct link *link, uint64_t acked)
+{
+    char chunk[CHUNK];
+    int64_t at = 0, start = 0;
+    uint64_t lines = 0;
+    while (lines < acked) {
+        ssize_t n = pread(link->file, chunk, sizeof chunk, at);
+        if (n <= 0)
+            break;
+        for (ssize_t i = 0; i < n && lines < acked; i++)
+            if (chunk[i] == '\n') {
+                lines++;
+                start = at + i + 1;
+            }
+        at += n;
+    }
+    link->offset = start;
+    link->mid_line = false;
+}
+
+static void take_line(struct link *link, const char *line, size_t len)
+{
+    struct wire_message message;
+    struct err err;
+    if (wire_decode(line, len, &message, &err) != 0) {
+        disconnect(link);
+        return;
+    }
+    json_t *body = message.body;
+    switch (message.type) {
+    case WIRE_WELCOME:
+        link->acked = (uint64_t)json_integer_value(json_object_get(body, "acked"));
+        seek_after(link, link->acked);
+        link->welcomed = true;
+        link->pause_ms = PAUSE_MS;
+        break;
+    case WIRE_ACK:
+        link->acked = (uint64_t)json_integer_value(json_object_get(body, "seq"));
+        break;
+    case WIRE_STOP:
+        if (link->reason[0] == '\0')
+            snprintf(link->reason, sizeof link->reason, "%s",
+                     json_string_value(json_object_get(body, "reason")));
+        break;
+    default:
+        break;
+    }
+    wire_message_done(&message);
+}
+
+static void receive(struct link *link)
+{
+    char chunk[4096];
+    while (link->fd >= 0) {
+        ssize_t n = recv(link->fd, chunk, sizeof chunk, 0);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+            return;
+        if (n <= 0) {
+            disconnect(link);
+            return;
+        }
+        buf_add(&link->in, chunk, (size_t)n);
+        for (const char *end; link->fd >= 0 && link->in.len > 0 &&
+                              (end = memchr(link->in.data, '\n', link->in.len)) != NULL;) {
+            size_t len = (size_t)(end - link->in.data) + 1;
+            take_line(link, link->in.data, len);
+            if (link->fd >= 0)
+                buf_shift(&link->in, len);
+        }
+    }
+}
+
+/* Reads on in the file, whole or half lines alike: the stream's bytes are the file's. A heartbeat
+ * may only stand between lines. */
+static void fill(struct link *link)
+{
+    char chunk[CHUNK];
+    if (!link->welcomed || link->out.len > 0)
+        return;
+    ssize_t n = pread(link->file, chunk, sizeof chunk, link->offset);
+    if (n > 0) {
+        const char *end = memrchr(chunk, '\n', (size_t)n);
+        if (end != NULL)
+            n = end - chunk + 1;
+        else if ((size_t)n < sizeof chunk)
+            n = 0; /* the rest of the line isn't in the file yet */
+        buf_add(&link->out, chunk, (size_t)n);
+        link->offset += n;
+        link->mid_line = n > 0 ? chunk[n - 1] != '\n' : link->mid_line;
+    }
+    if (n <= 0 && !link->mid_line && clock_mono_ms() - link->beat_ms >= EMIT_HEARTBEAT_MS) {
+        wire_encode_heartbeat(&link->out);
+        link->beat_ms = clock_mono_ms();
+    }
+}
+
+static void transmit(struct link *link)
+{
+    while (link->fd >= 0) {
+        fill(link);
+        if (link->out.len == 0)
+            return;
+        ssize_t n = send(link->fd, link->out.data, link->out.len, MSG_NOSIGNAL);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+            return;
+        if (n <= 0) {
+            disconnect(link);
+            return;
+        }
+        buf_shift(&link->out, (size_t)n);
+    }
+}
+
+const char *link_turn(struct link *link)
+{
+    if (link->file < 0)
+        return NULL;
+    if (link->fd < 0 && clock_mono_ms() >= link->next_try_ms)
+        connect_now(link);
+    receive(link);
+    transmit(link);
+    return link->reason[0] != '\0' ? link->reason : NULL;
+}
+
+int64_t link_poll(const struct link *link, struct pollfd *ret)
+{
+    *ret = (struct pollfd){ .fd = -1 };
+    if (link->file < 0)
+        return IDLE_MS;
+    if (link->fd < 0) {
+        int64_t wait = link->next_try_ms - clock_mono_ms();
+        return wait < 0 ? 0 : wait;
+    }
+    *ret = (struct pollfd){ .fd = link->fd,
+                            .events = (short)(POLLIN | (link->out.len > 0 ? POLLOUT : 0)) };
+    return IDLE_MS;
+}
