@@ -1,20 +1,13 @@
-/* simd: loops that the compiler vectorises once for every kind of CPU.
+/* simd: what vectorised loops of the worker share (common/simd.h says how they are compiled).
  *
- * A function marked SIMD is compiled for x86-64-v4 (AVX-512), AVX2 and the baseline, and the loader
- * picks what the CPU has. The bits are the same in all of them: no contraction (-ffp-contract=off),
- * no reassociation, and sums that run over SIMD_LANES explicit partial sums. Other compilers and
- * machines get the plain loop. simd_path() names what was picked, for the environment of an
+ * A sum that the compiler may not reorder runs over SIMD_LANES explicit partial sums, so that its
+ * bits are the same on every path. simd_path() names what was picked, for the environment of an
  * attempt.
  */
 #ifndef ABLATE_WORKER_SIMD_H
 #define ABLATE_WORKER_SIMD_H
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) &&                             \
-    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define SIMD __attribute__((target_clones("arch=x86-64-v4", "avx2", "default")))
-#else
-#define SIMD
-#endif
+#include "common/simd.h"
 
 /* Partial sums of a vectorised reduction; element i goes to lane i mod SIMD_LANES. */
 enum { SIMD_LANES = 16 };

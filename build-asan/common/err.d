@@ -1,0 +1,2 @@
+build-asan/common/err.o: common/err.c common/err.h
+common/err.h:

@@ -1,0 +1,4 @@
+build-asan/double/worker/ops/topk.o: worker/ops/topk.c worker/ops/topk.h \
+ worker/ops.h
+worker/ops/topk.h:
+worker/ops.h:

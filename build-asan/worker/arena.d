@@ -1,0 +1,3 @@
+build-asan/worker/arena.o: worker/arena.c worker/arena.h common/err.h
+worker/arena.h:
+common/err.h:

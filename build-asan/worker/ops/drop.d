@@ -1,0 +1,8 @@
+build-asan/worker/ops/drop.o: worker/ops/drop.c worker/ops/drop.h \
+ common/philox.h worker/ops.h worker/pool.h common/err.h worker/simd.h
+worker/ops/drop.h:
+common/philox.h:
+worker/ops.h:
+worker/pool.h:
+common/err.h:
+worker/simd.h:

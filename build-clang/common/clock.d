@@ -1,0 +1,3 @@
+build-clang/common/clock.o: common/clock.c common/clock.h
+
+common/clock.h:

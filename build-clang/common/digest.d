@@ -1,0 +1,5 @@
+build-clang/common/digest.o: common/digest.c common/digest.h common/err.h
+
+common/digest.h:
+
+common/err.h:

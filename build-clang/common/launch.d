@@ -1,0 +1,10 @@
+build-clang/common/launch.o: common/launch.c common/launch.h common/err.h \
+  common/jsonx.h common/buf.h
+
+common/launch.h:
+
+common/err.h:
+
+common/jsonx.h:
+
+common/buf.h:

@@ -1,0 +1,5 @@
+build-clang/common/log.o: common/log.c common/log.h common/clock.h
+
+common/log.h:
+
+common/clock.h:

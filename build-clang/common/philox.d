@@ -1,0 +1,8 @@
+build-clang/common/philox.o: common/philox.c common/philox.h \
+  common/digest.h common/err.h
+
+common/philox.h:
+
+common/digest.h:
+
+common/err.h:

@@ -1,0 +1,3 @@
+build-clang/common/version.o: common/version.c common/version.h
+
+common/version.h:

@@ -1,0 +1,3 @@
+build-clang/double/worker/simd.o: worker/simd.c worker/simd.h
+
+worker/simd.h:

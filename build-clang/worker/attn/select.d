@@ -1,0 +1,33 @@
+build-clang/worker/attn/select.o: worker/attn/select.c \
+  worker/attn/select.h worker/ops.h worker/pass.h common/spec.h \
+  common/digest.h common/err.h common/jsonx.h common/buf.h worker/pool.h \
+  worker/attn/attn.h worker/arena.h worker/attn/indexer.h \
+  worker/params.h worker/ops/topk.h
+
+worker/attn/select.h:
+
+worker/ops.h:
+
+worker/pass.h:
+
+common/spec.h:
+
+common/digest.h:
+
+common/err.h:
+
+common/jsonx.h:
+
+common/buf.h:
+
+worker/pool.h:
+
+worker/attn/attn.h:
+
+worker/arena.h:
+
+worker/attn/indexer.h:
+
+worker/params.h:
+
+worker/ops/topk.h:

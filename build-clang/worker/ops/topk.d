@@ -1,0 +1,6 @@
+build-clang/worker/ops/topk.o: worker/ops/topk.c worker/ops/topk.h \
+  worker/ops.h
+
+worker/ops/topk.h:
+
+worker/ops.h:

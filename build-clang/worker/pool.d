@@ -1,0 +1,5 @@
+build-clang/worker/pool.o: worker/pool.c worker/pool.h common/err.h
+
+worker/pool.h:
+
+common/err.h:

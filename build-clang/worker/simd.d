@@ -1,0 +1,3 @@
+build-clang/worker/simd.o: worker/simd.c worker/simd.h
+
+worker/simd.h:
