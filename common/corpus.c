@@ -116,7 +116,7 @@ static int take_pieces(const struct corpus *corpus, const struct spec_data *data
         n = least(n, (size_t)data->documents);
     struct piece *pieces = calloc(n > 0 ? n : 1, sizeof *pieces);
     if (pieces == NULL)
-        return err_set(err, ERR_INTERNAL, "no memory for %zu documents", n);
+        return err_set(err, ERR_NO_MEMORY, "no memory for %zu documents", n);
     size_t taken = 0, total = 0;
     for (; taken < n && left > 0; taken++) {
         struct piece *p = &pieces[taken];
@@ -149,7 +149,7 @@ static int deal_documents(const struct spec_data *data, struct piece *pieces, si
     const struct philox stream = philox_stream(data->split_seed, "split", "");
     if (permutation == NULL || philox_permutation(&stream, 0, (uint32_t)n, permutation) != 0) {
         free(permutation);
-        return err_set(err, ERR_INTERNAL, "no memory to split %zu documents", n);
+        return err_set(err, ERR_NO_MEMORY, "no memory to split %zu documents", n);
     }
     size_t next = 0;
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
@@ -206,7 +206,7 @@ static int split_windows(const struct corpus *corpus, const struct run_spec *spe
     if (permutation == NULL || starts > UINT32_MAX ||
         philox_permutation(&stream, 0, (uint32_t)starts, permutation) != 0) {
         free(permutation);
-        return err_set(err, ERR_INTERNAL, "no memory to split %zu windows", starts);
+        return err_set(err, ERR_NO_MEMORY, "no memory to split %zu windows", starts);
     }
     const struct {
         size_t from, n;
@@ -218,7 +218,7 @@ static int split_windows(const struct corpus *corpus, const struct run_spec *spe
         size_t count = ranges[part].n;
         uint32_t *list = calloc(count > 0 ? count : 1, sizeof *list);
         if (list == NULL) {
-            status = err_set(err, ERR_INTERNAL, "no memory to split %zu windows", starts);
+            status = err_set(err, ERR_NO_MEMORY, "no memory to split %zu windows", starts);
             break;
         }
         memcpy(list, permutation + ranges[part].from, count * sizeof *list);
@@ -253,7 +253,7 @@ int corpus_split_new(const struct corpus *corpus, const struct run_spec *spec,
     size_t n = 0, tokens = 0;
     int status = take_pieces(corpus, &spec->data, &pieces, &n, &tokens, err);
     if (status == 0 && (out.tokens = calloc(tokens > 0 ? tokens : 1, sizeof *out.tokens)) == NULL)
-        status = err_set(err, ERR_INTERNAL, "no memory for %zu tokens", tokens);
+        status = err_set(err, ERR_NO_MEMORY, "no memory for %zu tokens", tokens);
     if (status == 0)
         status = spec->data.split == SPLIT_DOCUMENTS
                      ? split_documents(corpus, spec, pieces, n, tokens, &out, err)

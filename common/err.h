@@ -13,6 +13,7 @@
 /*  symbol               name                    HTTP exit title */
 #define ERR_TABLE(X)                                                                               \
     X(INTERNAL, "internal", 500, 70, "Internal error")                                             \
+    X(NO_MEMORY, "out_of_memory", 503, 71, "Memory was refused")                                   \
     X(MALFORMED, "malformed_json", 400, 65, "The text is not valid JSON")                          \
     X(TRUNCATED, "truncated_json", 400, 65, "The JSON text ends too early")                        \
     X(TOO_DEEP, "json_too_deep", 400, 65, "The JSON text is nested too deeply")                    \

@@ -1,15 +1,12 @@
 #include "common/launch.h"
 
+#include "common/files.h"
 #include "common/jsonx.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define INT(member)                                                                                \
     {                                                                                              \
@@ -92,7 +89,7 @@ static int decode_file(const char *dir, const char *name, const struct jsonx_fie
     size_t len = 0;
     json_t *object = NULL;
     snprintf(path, sizeof path, "%s/%s", dir, name);
-    int status = launch_read_file(path, 65536, &text, &len, err);
+    int status = files_read(path, 65536, &text, &len, err);
     if (status == 0)
         status = jsonx_load(text, len, &object, err);
     if (status == 0)
@@ -104,39 +101,6 @@ static int decode_file(const char *dir, const char *name, const struct jsonx_fie
     json_decref(object);
     free(text);
     return status;
-}
-
-int launch_read_file(const char *path, size_t max, char **ret, size_t *ret_len, struct err *err)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0)
-        return errno == ENOENT ? err_set(err, ERR_NOT_FOUND, "there is no file %s", path)
-                               : err_errno(err, ERR_STORAGE, "can't open %s", path);
-    struct stat info;
-    char *text = NULL;
-    int status = fstat(fd, &info) != 0 ? err_errno(err, ERR_STORAGE, "can't read %s", path) : 0;
-    if (status == 0 && (size_t)info.st_size > max)
-        status = err_set(err, ERR_TOO_LARGE, "%s is larger than %zu bytes", path, max);
-    if (status == 0 && (text = malloc((size_t)info.st_size + 1)) == NULL)
-        status = err_set(err, ERR_INTERNAL, "out of memory");
-    size_t len = 0;
-    while (status == 0 && len < (size_t)info.st_size) {
-        ssize_t n = read(fd, text + len, (size_t)info.st_size - len);
-        if (n < 0)
-            status = err_errno(err, ERR_STORAGE, "can't read %s", path);
-        if (n <= 0)
-            break;
-        len += (size_t)n;
-    }
-    close(fd);
-    if (status != 0) {
-        free(text);
-        return status;
-    }
-    text[len] = '\0';
-    *ret = text;
-    *ret_len = len;
-    return 0;
 }
 
 int launch_encode(const struct launch *launch, char **ret, struct err *err)

@@ -5,7 +5,6 @@
 #include "common/err.h"
 
 #include <limits.h>
-#include <stddef.h>
 #include <stdint.h>
 
 struct launch {
@@ -35,9 +34,5 @@ int launch_exit_encode(const struct launch_exit *info, char **ret, struct err *e
 int launch_exit_read(const char *attempt_dir, struct launch_exit *ret, struct err *err);
 
 enum { EXIT_OUT_OF_MEMORY = 71 }; /* a trainer's exit status when an allocation was refused */
-
-/* Reads a whole file of at most max bytes; *ret is the caller's (free), NUL-terminated. Errors:
- * NOT_FOUND, STORAGE, TOO_LARGE. */
-int launch_read_file(const char *path, size_t max, char **ret, size_t *ret_len, struct err *err);
 
 #endif

@@ -1,5 +1,7 @@
 #include "server/datadir.h"
 
+#include "common/files.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -27,71 +29,6 @@ void datadir_path(const struct datadir *dir, char ret[PATH_MAX], const char *for
     va_start(args, format);
     vsnprintf(ret + len, (size_t)(PATH_MAX - len), format, args);
     va_end(args);
-}
-
-int datadir_make(const char *path, struct err *err)
-{
-    char part[PATH_MAX];
-    snprintf(part, sizeof part, "%s", path);
-    for (char *at = part + 1;; at++) {
-        if (*at != '/' && *at != '\0')
-            continue;
-        char c = *at;
-        *at = '\0';
-        if (mkdir(part, 0700) != 0 && errno != EEXIST)
-            return err_errno(err, ERR_STORAGE, "can't create the folder %s", part);
-        *at = c;
-        if (c == '\0')
-            return 0;
-    }
-}
-
-static int write_all(int fd, const char *bytes, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, bytes, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -1;
-        bytes += n;
-        len -= (size_t)n;
-    }
-    return 0;
-}
-
-static int sync_folder_of(const char *path)
-{
-    char folder[PATH_MAX];
-    snprintf(folder, sizeof folder, "%s", path);
-    char *slash = strrchr(folder, '/');
-    if (slash == NULL)
-        return 0;
-    *slash = '\0';
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    int status = fsync(fd);
-    close(fd);
-    return status;
-}
-
-int datadir_write_file(const char *path, const void *bytes, size_t len, unsigned mode,
-                       struct err *err)
-{
-    char temporary[PATH_MAX];
-    snprintf(temporary, sizeof temporary, "%s.tmp", path);
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
-    if (fd < 0)
-        return err_errno(err, ERR_STORAGE, "can't create %s", temporary);
-    int failed = write_all(fd, bytes, len) != 0 || fsync(fd) != 0;
-    failed |= close(fd) != 0;
-    if (failed || rename(temporary, path) != 0 || sync_folder_of(path) != 0) {
-        int status = err_errno(err, ERR_STORAGE, "can't write %s", path);
-        unlink(temporary);
-        return status;
-    }
-    return 0;
 }
 
 static int read_token(struct datadir *dir, struct err *err)
@@ -130,9 +67,9 @@ static int make_secrets(const struct datadir *dir, struct err *err)
         token);
     char curlrc_path[PATH_MAX];
     datadir_path(dir, curlrc_path, "curlrc");
-    int status = datadir_write_file(curlrc_path, curlrc, strlen(curlrc), 0600, err);
+    int status = files_write(curlrc_path, curlrc, strlen(curlrc), 0600, err);
     token[64] = '\n';
-    return status == 0 ? datadir_write_file(path, token, 65, 0600, err) : status;
+    return status == 0 ? files_write(path, token, 65, 0600, err) : status;
 }
 
 static int set_path(const char *path, struct datadir *dir, struct err *err)
@@ -166,14 +103,14 @@ int datadir_open(const char *path, struct datadir *ret, struct err *err)
     static const char *const folders[] = { "tmp", "datasets", "runs" };
     char below[PATH_MAX];
     struct datadir dir = { .lock_fd = -1 };
-    int status = datadir_make(path, err);
+    int status = files_make_folder(path, err);
     if (status == 0)
         status = set_path(path, &dir, err);
     if (status == 0)
         status = take_lock(&dir, err);
     for (size_t i = 0; i < sizeof folders / sizeof *folders && status == 0; i++) {
         datadir_path(&dir, below, "%s", folders[i]);
-        status = datadir_make(below, err);
+        status = files_make_folder(below, err);
     }
     if (status == 0)
         status = make_secrets(&dir, err);
@@ -213,5 +150,5 @@ int datadir_set_address(const struct datadir *dir, const char *base_url, struct 
         return 0;
     }
     int len = snprintf(line, sizeof line, "%s\n", base_url);
-    return datadir_write_file(path, line, (size_t)len, 0600, err);
+    return files_write(path, line, (size_t)len, 0600, err);
 }

@@ -33,11 +33,6 @@ int datadir_set_address(const struct datadir *dir, const char *base_url, struct 
 void datadir_path(const struct datadir *dir, char ret[PATH_MAX], const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Writes a file whole or not at all: temporary name, fsync, rename, fsync of the folder. */
-int datadir_write_file(const char *path, const void *bytes, size_t len, unsigned mode,
-                       struct err *err);
-/* mkdir -p below an existing folder. */
-int datadir_make(const char *path, struct err *err);
 /* n random bytes of the kernel as hex (2n + 1 characters). */
 void datadir_random_hex(size_t n, char *ret);
 

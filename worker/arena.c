@@ -18,7 +18,7 @@ int arena_build(struct arena *arena, struct err *err)
     size_t size = arena->used > 0 ? arena->used : ALIGNMENT;
     char *base = aligned_alloc(ALIGNMENT, size);
     if (base == NULL)
-        return err_set(err, ERR_INTERNAL, "no memory: %zu bytes were refused", size);
+        return err_set(err, ERR_NO_MEMORY, "no memory: %zu bytes were refused", size);
     memset(base, 0, size);
     *arena = (struct arena){ .base = base, .size = size };
     return 0;

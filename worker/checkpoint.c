@@ -135,7 +135,7 @@ int checkpoint_load(const char *out, struct params *params, const char *run_dige
     copy.m = calloc(1, bytes);
     copy.v = calloc(1, bytes);
     if (copy.value == NULL || copy.m == NULL || copy.v == NULL)
-        status = err_set(err, ERR_INTERNAL, "no memory to load a checkpoint");
+        status = err_set(err, ERR_NO_MEMORY, "no memory to load a checkpoint");
     for (size_t i = 0; i < n && status == 0 && *ret_step == 0; i++) {
         char file[64], path[PATH_MAX];
         struct err why = { 0 };

@@ -9,7 +9,7 @@ static int load_epoch(struct data *data, uint64_t epoch, struct err *err)
     const struct philox stream = philox_stream(data->spec.seed, "shuffle", "");
     size_t n = data->split.parts[CORPUS_TRAIN].windows;
     if (philox_permutation(&stream, epoch, (uint32_t)n, data->order) != 0)
-        return err_set(err, ERR_INTERNAL, "no memory to shuffle %zu windows", n);
+        return err_set(err, ERR_NO_MEMORY, "no memory to shuffle %zu windows", n);
     data->epoch = epoch;
     return 0;
 }
@@ -19,7 +19,7 @@ int data_new(const struct run_spec *spec, const char *dir, struct data **ret, st
     struct corpus corpus;
     struct data *data = calloc(1, sizeof *data);
     if (data == NULL)
-        return err_set(err, ERR_INTERNAL, "no memory for the data");
+        return err_set(err, ERR_NO_MEMORY, "no memory for the data");
     data->spec = *spec;
     digest_init(&data->consumed);
     int status = corpus_open(dir, &corpus, err);
@@ -29,7 +29,7 @@ int data_new(const struct run_spec *spec, const char *dir, struct data **ret, st
     }
     size_t n = data->split.parts[CORPUS_TRAIN].windows;
     if (status == 0 && (data->order = calloc(n, sizeof *data->order)) == NULL)
-        status = err_set(err, ERR_INTERNAL, "no memory to shuffle %zu windows", n);
+        status = err_set(err, ERR_NO_MEMORY, "no memory to shuffle %zu windows", n);
     if (status == 0)
         status = load_epoch(data, 0, err);
     if (status != 0) {

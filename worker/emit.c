@@ -150,7 +150,7 @@ int emit_new(const struct emit_config *config, struct emit **ret, struct err *er
 {
     struct emit *emit = calloc(1, sizeof *emit);
     if (emit == NULL)
-        return err_set(err, ERR_INTERNAL, "out of memory");
+        return err_set(err, ERR_NO_MEMORY, "out of memory");
     emit->fd = STDOUT_FILENO;
     emit->is_file = config->file != NULL;
     emit->sent_ms = clock_mono_ms() - EMIT_METRICS_MS;

@@ -106,7 +106,7 @@ int model_new(const struct run_spec *spec, int threads, struct model **ret, stru
 {
     struct model *m = calloc(1, sizeof *m);
     if (m == NULL)
-        return err_set(err, ERR_INTERNAL, "no memory for a model");
+        return err_set(err, ERR_NO_MEMORY, "no memory for a model");
     m->spec = *spec;
     m->batch = (size_t)spec->train.batch_size;
     m->t = (size_t)spec->data.seq_len;
@@ -115,7 +115,7 @@ int model_new(const struct run_spec *spec, int threads, struct model **ret, stru
     m->layers = (size_t)spec->model.layers;
     m->blocks = calloc(m->layers, sizeof *m->blocks);
     gemm_init();
-    int status = m->blocks == NULL ? err_set(err, ERR_INTERNAL, "no memory for a model")
+    int status = m->blocks == NULL ? err_set(err, ERR_NO_MEMORY, "no memory for a model")
                                    : params_new(spec, &m->params, err);
     if (status == 0)
         status = pool_new(threads, &m->pool, err);

@@ -25,7 +25,7 @@ struct model_stats {
                          arm computes it; otherwise NaN */
 };
 
-/* threads ≥ 1. Errors: INTERNAL when memory is refused. */
+/* threads ≥ 1. Errors: NO_MEMORY. */
 int model_new(const struct run_spec *spec, int threads, struct model **ret, struct err *err);
 void model_free(struct model *model);
 struct params *model_params(struct model *model);

@@ -136,7 +136,7 @@ int params_new(const struct run_spec *spec, struct params *ret, struct err *err)
     }
     if (refused) {
         params_done(&p);
-        return err_set(err, ERR_INTERNAL, "no memory for %zu parameters and their moments",
+        return err_set(err, ERR_NO_MEMORY, "no memory for %zu parameters and their moments",
                        count.count);
     }
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)

@@ -92,7 +92,7 @@ int pool_new(int threads, struct pool **ret, struct err *err)
     struct pool *pool = calloc(1, sizeof *pool);
     if (pool == NULL || (pool->others = calloc((size_t)threads, sizeof *pool->others)) == NULL) {
         free(pool);
-        return err_set(err, ERR_INTERNAL, "no memory for a pool of threads");
+        return err_set(err, ERR_NO_MEMORY, "no memory for a pool of threads");
     }
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->announced, NULL);

@@ -1,9 +1,9 @@
 #include "worker/safetensors.h"
 
+#include "common/files.h"
 #include "common/jsonx.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,23 +74,6 @@ static bool put_all(struct writer *w, const struct params *table,
     return ok && fflush(w->file) == 0 && fsync(fileno(w->file)) == 0;
 }
 
-int safetensors_sync_folder(const char *path, struct err *err)
-{
-    char folder[PATH_MAX];
-    snprintf(folder, sizeof folder, "%s", path);
-    char *slash = strrchr(folder, '/');
-    if (slash == NULL)
-        snprintf(folder, sizeof folder, ".");
-    else
-        *slash = '\0';
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int status =
-        fd < 0 || fsync(fd) != 0 ? err_errno(err, ERR_STORAGE, "can't sync %s", folder) : 0;
-    if (fd >= 0)
-        close(fd);
-    return status;
-}
-
 int safetensors_write(const char *path, const struct params *table,
                       const struct safetensors_part *parts, size_t n, json_t *take_metadata,
                       struct safetensors_info *ret, struct err *err)
@@ -107,7 +90,7 @@ int safetensors_write(const char *path, const struct params *table,
         buf_addc(&text, ' ');
     digest_init(&w.digest);
     snprintf(temporary, sizeof temporary, "%s.tmp", path);
-    int status = text.failed ? err_set(err, ERR_INTERNAL, "no memory for a file's header") : 0;
+    int status = text.failed ? err_set(err, ERR_NO_MEMORY, "no memory for a file's header") : 0;
     if (status == 0 && (w.file = fopen(temporary, "we")) == NULL)
         status = err_errno(err, ERR_STORAGE, "can't create %s", temporary);
     if (status == 0) {
@@ -121,7 +104,7 @@ int safetensors_write(const char *path, const struct params *table,
         }
     }
     if (status == 0)
-        status = safetensors_sync_folder(path, err);
+        status = files_sync_folder(path, err);
     buf_done(&text);
     if (status == 0) {
         ret->bytes = w.bytes;
@@ -147,7 +130,7 @@ static int read_header(FILE *file, const char *path, json_t **ret, struct err *e
         return damaged(err, path, "its header is too long");
     char *text = malloc(len + 1);
     if (text == NULL)
-        return err_set(err, ERR_INTERNAL, "no memory for a file's header");
+        return err_set(err, ERR_NO_MEMORY, "no memory for a file's header");
     struct err ignored;
     int status = 0;
     if (fread(text, 1, len, file) != len || jsonx_load(text, len, ret, &ignored) != 0)

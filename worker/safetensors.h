@@ -32,7 +32,4 @@ int safetensors_write(const char *path, const struct params *table,
 int safetensors_read(const char *path, const struct params *table,
                      const struct safetensors_part *parts, size_t n, json_t **ret_metadata,
                      struct err *err);
-/* fsyncs path's folder, so that a name that appeared in it stays. */
-int safetensors_sync_folder(const char *path, struct err *err);
-
 #endif

@@ -1,0 +1,108 @@
+#include "common/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int files_read(const char *path, size_t max, char **ret, size_t *ret_len, struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return errno == ENOENT ? err_set(err, ERR_NOT_FOUND, "there is no file %s", path)
+                               : err_errno(err, ERR_STORAGE, "can't open %s", path);
+    struct stat info;
+    char *text = NULL;
+    int status = fstat(fd, &info) != 0 ? err_errno(err, ERR_STORAGE, "can't read %s", path) : 0;
+    if (status == 0 && (size_t)info.st_size > max)
+        status = err_set(err, ERR_TOO_LARGE, "%s is larger than %zu bytes", path, max);
+    if (status == 0 && (text = malloc((size_t)info.st_size + 1)) == NULL)
+        status = err_set(err, ERR_NO_MEMORY, "no memory to read %s", path);
+    size_t len = 0;
+    while (status == 0 && len < (size_t)info.st_size) {
+        ssize_t n = read(fd, text + len, (size_t)info.st_size - len);
+        if (n < 0)
+            status = err_errno(err, ERR_STORAGE, "can't read %s", path);
+        if (n <= 0)
+            break;
+        len += (size_t)n;
+    }
+    close(fd);
+    if (status != 0) {
+        free(text);
+        return status;
+    }
+    text[len] = '\0';
+    *ret = text;
+    *ret_len = len;
+    return 0;
+}
+
+int files_sync_folder(const char *path, struct err *err)
+{
+    char folder[PATH_MAX];
+    snprintf(folder, sizeof folder, "%s", path);
+    char *slash = strrchr(folder, '/');
+    if (slash == NULL)
+        snprintf(folder, sizeof folder, ".");
+    else
+        *slash = '\0';
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int status =
+        fd < 0 || fsync(fd) != 0 ? err_errno(err, ERR_STORAGE, "can't sync %s", folder) : 0;
+    if (fd >= 0)
+        close(fd);
+    return status;
+}
+
+int files_make_folder(const char *path, struct err *err)
+{
+    char part[PATH_MAX];
+    snprintf(part, sizeof part, "%s", path);
+    for (char *at = part + 1;; at++) {
+        if (*at != '/' && *at != '\0')
+            continue;
+        char c = *at;
+        *at = '\0';
+        if (mkdir(part, 0700) != 0 && errno != EEXIST)
+            return err_errno(err, ERR_STORAGE, "can't create the folder %s", part);
+        *at = c;
+        if (c == '\0')
+            return 0;
+    }
+}
+
+static int write_all(int fd, const char *bytes, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, bytes, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        bytes += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+int files_write(const char *path, const void *bytes, size_t len, unsigned mode, struct err *err)
+{
+    char temporary[PATH_MAX];
+    snprintf(temporary, sizeof temporary, "%s.tmp", path);
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+    if (fd < 0)
+        return err_errno(err, ERR_STORAGE, "can't create %s", temporary);
+    int failed = write_all(fd, bytes, len) != 0 || fsync(fd) != 0;
+    failed |= close(fd) != 0;
+    if (failed || rename(temporary, path) != 0 || files_sync_folder(path, err) != 0) {
+        int status = err_errno(err, ERR_STORAGE, "can't write %s", path);
+        unlink(temporary);
+        return status;
+    }
+    return 0;
+}

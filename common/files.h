@@ -1,0 +1,19 @@
+/* files: reading a small file whole, and writing one whole or not at all. */
+#ifndef ABLATE_COMMON_FILES_H
+#define ABLATE_COMMON_FILES_H
+
+#include "common/err.h"
+
+#include <stddef.h>
+
+/* Reads a file of at most max bytes; *ret is the caller's (free), NUL-terminated. Doesn't follow a
+ * link. Errors: NOT_FOUND, STORAGE, TOO_LARGE, NO_MEMORY. */
+int files_read(const char *path, size_t max, char **ret, size_t *ret_len, struct err *err);
+/* Temporary name, fsync, rename, fsync of the folder. Errors: STORAGE, DISK_FULL. */
+int files_write(const char *path, const void *bytes, size_t len, unsigned mode, struct err *err);
+/* fsyncs path's folder, so that a name that appeared in it stays. Errors: STORAGE. */
+int files_sync_folder(const char *path, struct err *err);
+/* mkdir -p, each with mode 0700. Errors: STORAGE, DISK_FULL. */
+int files_make_folder(const char *path, struct err *err);
+
+#endif

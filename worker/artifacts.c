@@ -1,0 +1,119 @@
+#include "worker/artifacts.h"
+
+#include "common/digest.h"
+#include "worker/safetensors.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool wanted(const struct artifacts *a, enum artifact which)
+{
+    return (a->spec->artifacts & 1u << which) != 0;
+}
+
+int artifacts_begin(struct artifacts *a, const struct run_spec *spec, const char *out,
+                    struct err *err)
+{
+    *a = (struct artifacts){ .spec = spec };
+    snprintf(a->dir, sizeof a->dir, "%s/artifacts", out);
+    if (mkdir(a->dir, 0700) != 0 && errno != EEXIST)
+        return err_errno(err, ERR_STORAGE, "can't create %s", a->dir);
+    return 0;
+}
+
+static int save(struct artifacts *a, const char *name, struct params *params, real *data,
+                struct err *err)
+{
+    char path[PATH_MAX + 64];
+    struct safetensors_info info;
+    const struct safetensors_part part = { "", data };
+    snprintf(path, sizeof path, "%s/%s", a->dir, name);
+    return safetensors_write(path, params, &part, 1, json_pack("{s:s}", "format", "pt"), &info,
+                             err);
+}
+
+int artifacts_init(struct artifacts *a, struct params *params, struct err *err)
+{
+    return wanted(a, ARTIFACT_INIT) ? save(a, "init.safetensors", params, params->value, err) : 0;
+}
+
+int artifacts_final(struct artifacts *a, struct params *params, struct err *err)
+{
+    return wanted(a, ARTIFACT_FINAL) ? save(a, "final.safetensors", params, params->value, err) : 0;
+}
+
+int artifacts_gradients(struct artifacts *a, int64_t step, struct params *params, struct err *err)
+{
+    char name[40];
+    if (!wanted(a, ARTIFACT_GRADIENTS) || step > ARTIFACT_GRADIENT_STEPS)
+        return 0;
+    snprintf(name, sizeof name, "grad-%lld.safetensors", (long long)step);
+    return save(a, name, params, params->grad, err);
+}
+
+int artifacts_batch(struct artifacts *a, int64_t step, const int32_t *windows, struct err *err)
+{
+    char path[PATH_MAX + 64];
+    size_t batch = (size_t)a->spec->train.batch_size, width = (size_t)a->spec->data.seq_len + 1;
+    if (!wanted(a, ARTIFACT_BATCHES) || step > ARTIFACT_BATCH_STEPS)
+        return 0;
+    snprintf(path, sizeof path, "%s/batches.jsonl", a->dir);
+    /* A resumed attempt goes on where the file of the one before ends, or writes it anew. */
+    if (a->batches == NULL && (a->batches = fopen(path, step == 1 ? "we" : "ae")) == NULL)
+        return err_errno(err, ERR_STORAGE, "can't write %s", path);
+    fprintf(a->batches, "{\"step\":%lld,\"windows\":[", (long long)step);
+    for (size_t b = 0; b < batch; b++) {
+        for (size_t t = 0; t < width; t++)
+            fprintf(a->batches, "%s%d", t > 0 ? "," : b > 0 ? "],[" : "[", windows[b * width + t]);
+    }
+    fputs("]]}\n", a->batches);
+    return fflush(a->batches) != 0 ? err_errno(err, ERR_STORAGE, "can't write %s", path) : 0;
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int is_artifact(const struct dirent *entry)
+{
+    size_t len = strlen(entry->d_name);
+    return entry->d_name[0] != '.' && (len < 4 || strcmp(entry->d_name + len - 4, ".tmp") != 0);
+}
+
+int artifacts_end(struct artifacts *a, json_t **ret, struct err *err)
+{
+    struct dirent **entries = NULL;
+    if (a->batches != NULL && fclose(a->batches) != 0)
+        return err_errno(err, ERR_STORAGE, "can't write batches.jsonl");
+    a->batches = NULL;
+    int n = scandir(a->dir, &entries, is_artifact, by_name), status = 0;
+    if (n < 0)
+        return err_errno(err, ERR_STORAGE, "can't read %s", a->dir);
+    json_t *list = json_array();
+    for (int i = 0; i < n; i++) {
+        char path[PATH_MAX + 300], sha256[DIGEST_HEX];
+        struct stat info;
+        snprintf(path, sizeof path, "%s/%s", a->dir, entries[i]->d_name);
+        if (status == 0)
+            status = digest_file(path, sha256, err);
+        if (status == 0 && stat(path, &info) != 0)
+            status = err_errno(err, ERR_STORAGE, "can't read %s", path);
+        if (status == 0)
+            json_array_append_new(list,
+                                  json_pack("{s:s, s:I, s:s}", "name", entries[i]->d_name, "bytes",
+                                            (json_int_t)info.st_size, "sha256", sha256));
+        free(entries[i]);
+    }
+    free(entries);
+    if (status != 0)
+        json_decref(list);
+    else
+        *ret = list;
+    return status;
+}

@@ -1,0 +1,155 @@
+/* Keeper and trainer share one open file description of the attempt's `lock`, so that it is held
+ * exactly as long as one of them lives. The trainer dies with its keeper; a keeper that is told to
+ * end passes that on and waits. */
+#include "worker/keeper.h"
+
+#include "common/clock.h"
+#include "common/files.h"
+#include "common/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t trainer;
+
+static void pass_on(int signal)
+{
+    if (trainer > 0)
+        kill(trainer, signal);
+}
+
+static int take_lock(const char *dir, struct err *err)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/lock", dir);
+    int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600); /* inherited by the trainer */
+    if (fd < 0)
+        return err_errno(err, ERR_STORAGE, "can't open %s", path);
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+        return err_set(err, ERR_RUNNING, "the attempt in %s is running already", dir);
+    return 0;
+}
+
+static int redirect(const char *dir, struct err *err)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/log.txt", dir);
+    int out = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (out < 0 || in < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0)
+        return err_errno(err, ERR_STORAGE, "can't open %s", path);
+    close(out);
+    close(in);
+    return 0;
+}
+
+/* Twice the estimate and some: a bound against runaways, not a budget. */
+static void limit(const struct launch *launch)
+{
+    const struct rlimit none = { 0, 0 };
+    setrlimit(RLIMIT_CORE, &none);
+    if (launch->memory_bytes > 0) {
+        rlim_t bytes = 2 * (rlim_t)launch->memory_bytes + ((rlim_t)512 << 20);
+        const struct rlimit data = { bytes, bytes };
+        setrlimit(RLIMIT_DATA, &data);
+    }
+    setenv("OPENBLAS_NUM_THREADS", "1", 1);
+}
+
+/* How often the kernel has killed for want of memory in this control group; 0 when unknown. */
+static long oom_kills(void)
+{
+    char line[512], path[PATH_MAX] = "";
+    long kills = 0;
+    FILE *file = fopen("/proc/self/cgroup", "re");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        if (strncmp(line, "0::", 3) == 0) {
+            line[strcspn(line, "\n")] = '\0';
+            snprintf(path, sizeof path, "/sys/fs/cgroup%s/memory.events", line + 3);
+        }
+    if (file != NULL)
+        fclose(file);
+    file = path[0] != '\0' ? fopen(path, "re") : NULL;
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        sscanf(line, "oom_kill %ld", &kills);
+    if (file != NULL)
+        fclose(file);
+    return kills;
+}
+
+static pid_t start(const char *dir, struct err *err)
+{
+    pid_t keeper = getpid(), pid = fork();
+    if (pid < 0) {
+        err_errno(err, ERR_INTERNAL, "can't start the trainer");
+        return -1;
+    }
+    if (pid > 0)
+        return pid;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != keeper)
+        _exit(70); /* it died before we could ask to die with it */
+    execl("/proc/self/exe", "ablate-worker", "attempt", "--dir", dir, (char *)NULL);
+    perror("exec");
+    _exit(70);
+}
+
+static int write_exit(const char *dir, const struct launch_exit *info, struct err *err)
+{
+    char path[PATH_MAX], *text = NULL;
+    int status = launch_exit_encode(info, &text, err);
+    if (status != 0)
+        return status;
+    snprintf(path, sizeof path, "%s/exit.json", dir);
+    while ((status = files_write(path, text, strlen(text), 0600, err)) == -ERR_DISK_FULL)
+        sleep(1);
+    free(text);
+    return status;
+}
+
+int keeper_run(const char *attempt_dir, struct err *err)
+{
+    struct launch launch;
+    int status = launch_read(attempt_dir, &launch, err);
+    if (status == 0)
+        status = take_lock(attempt_dir, err);
+    if (status == 0)
+        status = redirect(attempt_dir, err);
+    if (status != 0)
+        return status;
+    limit(&launch);
+    const struct sigaction pass = { .sa_handler = pass_on, .sa_flags = SA_RESTART };
+    sigaction(SIGTERM, &pass, NULL);
+    sigaction(SIGINT, &pass, NULL);
+    signal(SIGHUP, SIG_IGN);
+    long kills = oom_kills();
+    double begin = clock_mono_s();
+    pid_t pid = start(attempt_dir, err);
+    if (pid < 0)
+        return -ERR_INTERNAL;
+    trainer = pid;
+    int how;
+    struct rusage usage;
+    while (wait4(pid, &how, 0, &usage) < 0 && errno == EINTR)
+        ;
+    trainer = 0;
+    const struct launch_exit info = {
+        .exited = WIFEXITED(how),
+        .status = WIFEXITED(how) ? WEXITSTATUS(how) : WTERMSIG(how),
+        .oom = WIFEXITED(how) ? WEXITSTATUS(how) == EXIT_OUT_OF_MEMORY
+                              : WTERMSIG(how) == SIGKILL && oom_kills() > kills,
+        .seconds = clock_mono_s() - begin,
+        .max_rss_bytes = (int64_t)usage.ru_maxrss * 1024,
+    };
+    return write_exit(attempt_dir, &info, err);
+}

@@ -1,0 +1,320 @@
+#include "worker/train.h"
+
+#include "common/clock.h"
+#include "common/cost.h"
+#include "common/jsonx.h"
+#include "worker/artifacts.h"
+#include "worker/checkpoint.h"
+#include "worker/data.h"
+#include "worker/environment.h"
+#include "worker/model.h"
+#include "worker/optim.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* All that an attempt holds. */
+struct train {
+    const struct train_config *config;
+    const struct run_spec *spec;
+    struct emit *emit;
+    struct environment environment;
+    char run_digest[DIGEST_HEX];
+    struct data *data;
+    struct model *model;
+    struct artifacts artifacts;
+    int32_t *windows;  /* [B × (T+1)] */
+    int64_t step;      /* the last one done */
+    bool finite, told; /* no NaN or infinity so far; the audit has been emitted */
+    bool finished;     /* and said so */
+    const char *metric_names[EMIT_METRICS_NAMES];
+    size_t metrics_n;
+};
+
+struct step_facts {
+    struct model_stats model;
+    struct optim_stats optim;
+    double seconds, tokens;
+};
+
+static bool always(const struct run_spec *spec)
+{
+    (void)spec;
+    return true;
+}
+
+static bool routed(const struct run_spec *spec)
+{
+    return spec->model.experts > 1;
+}
+
+static bool indexer_trained(const struct run_spec *spec)
+{
+    return spec->model.attention.kind == ATTENTION_DSA &&
+           spec->model.attention.indexer_training == INDEXER_KL;
+}
+
+/* The metrics of a step: a row a metric. */
+#define METRICS(X)                                                                                 \
+    X("train/loss", always, f->model.loss)                                                         \
+    X("train/grad_norm", always, f->optim.grad_norm)                                               \
+    X("train/lr", always, f->optim.lr)                                                             \
+    X("train/balance", routed, f->model.balance)                                                   \
+    X("moe/imbalance", routed, f->model.imbalance)                                                 \
+    X("dsa/kl", indexer_trained, f->model.kl)                                                      \
+    X("time/step_s", always, f->seconds)                                                           \
+    X("throughput/tokens_per_s", always, f->tokens / f->seconds)
+
+static void name_metrics(struct train *t)
+{
+#define NAME(name, applies, value)                                                                 \
+    if (applies(t->spec))                                                                          \
+        t->metric_names[t->metrics_n++] = name;
+    METRICS(NAME)
+#undef NAME
+}
+
+static void emit_step(struct train *t, const struct step_facts *f)
+{
+    double values[EMIT_METRICS_NAMES];
+    size_t n = 0;
+#define VALUE(name, applies, value)                                                                \
+    if (applies(t->spec))                                                                          \
+        values[n++] = value;
+    METRICS(VALUE)
+#undef VALUE
+    emit_metrics(t->emit, t->metric_names, n, t->step, values);
+}
+
+/* A non-finite loss fails the audit, once, but doesn't end the run. */
+static void watch_finite(struct train *t, const char *metric, double value)
+{
+    if (isfinite(value))
+        return;
+    t->finite = false;
+    if (t->told)
+        return;
+    t->told = true;
+    char detail[120];
+    snprintf(detail, sizeof detail, "%s is not finite at step %lld", metric, (long long)t->step);
+    emit_event(t->emit, WIRE_AUDIT,
+               json_pack("{s:s, s:s, s:s, s:{s:s, s:I, s:o}}", "name", "finite", "status", "fail",
+                         "detail", detail, "evidence", "metric", metric, "step",
+                         (json_int_t)t->step, "value", jsonx_number(value)),
+               false);
+}
+
+static bool stopping(const struct train *t)
+{
+    return emit_stopped(t->emit) != NULL;
+}
+
+/* Mean loss and accuracy over the windows of a part, as <part>/loss and <part>/accuracy. A stop
+ * that comes meanwhile leaves it unsaid. */
+static void evaluate(struct train *t, enum corpus_part part)
+{
+    size_t n = data_eval_windows(t->data, part), batch = (size_t)t->spec->train.batch_size;
+    size_t width = (size_t)t->spec->data.seq_len + 1;
+    struct model_eval sum = { 0 };
+    double start = clock_mono_s();
+    for (size_t i = 0; i < n && !stopping(t); i += batch) {
+        struct model_eval got;
+        size_t rows = n - i < batch ? n - i : batch;
+        for (size_t b = 0; b < rows; b++)
+            data_eval_window(t->data, part, i + b, t->windows + b * width);
+        model_evaluate(t->model, t->windows, (int64_t)rows, t->step, &got);
+        sum.nll += got.nll;
+        sum.correct += got.correct;
+        sum.targets += got.targets;
+    }
+    if (stopping(t))
+        return;
+    char loss_name[24], accuracy_name[24];
+    double loss = sum.nll / (double)sum.targets,
+           accuracy = (double)sum.correct / (double)sum.targets;
+    snprintf(loss_name, sizeof loss_name, "%s/loss", corpus_part_names[part]);
+    snprintf(accuracy_name, sizeof accuracy_name, "%s/accuracy", corpus_part_names[part]);
+    emit_event(t->emit, WIRE_EVAL,
+               json_pack("{s:I, s:{s:o, s:o}}", "step", (json_int_t)t->step, "values", loss_name,
+                         jsonx_number(loss), accuracy_name, jsonx_number(accuracy)),
+               false);
+    emit_log(t->emit, "info", "step %lld: %s %.4f, %s %.2f %% (%lld targets, %.2f s)",
+             (long long)t->step, loss_name, loss, accuracy_name, 100 * accuracy,
+             (long long)sum.targets, clock_mono_s() - start);
+    watch_finite(t, loss_name, loss);
+}
+
+/* Storage that is full is waited for, without advancing. */
+static bool wait_for_room(struct train *t, int status, const struct err *err)
+{
+    if (status != -ERR_DISK_FULL || stopping(t))
+        return false;
+    emit_log(t->emit, "warn", "waiting for room on the disk: %s", err->message);
+    for (int i = 0; i < 20 && !stopping(t); i++)
+        usleep(100000);
+    return !stopping(t);
+}
+
+static int save_checkpoint(struct train *t, struct err *err)
+{
+    struct checkpoint made;
+    int status;
+    do
+        status = checkpoint_save(t->config->out, model_params(t->model), t->step, t->run_digest,
+                                 t->environment.digest, &made, err);
+    while (wait_for_room(t, status, err));
+    if (status == 0)
+        emit_event(t->emit, WIRE_CHECKPOINT,
+                   json_pack("{s:I, s:s, s:I, s:s}", "step", (json_int_t)t->step, "file", made.file,
+                             "bytes", (json_int_t)made.info.bytes, "sha256", made.content),
+                   false);
+    return status;
+}
+
+static int one_step(struct train *t, struct err *err)
+{
+    const struct spec_train *train = &t->spec->train;
+    struct params *params = model_params(t->model);
+    struct step_facts facts = { .tokens = (double)(train->batch_size * t->spec->data.seq_len) };
+    int64_t step = t->step + 1;
+    double start = clock_mono_s();
+    int status = data_batch(t->data, step, t->windows, err);
+    if (status == 0)
+        status = artifacts_batch(&t->artifacts, step, t->windows, err);
+    if (status != 0)
+        return status;
+    model_step(t->model, t->windows, step, &facts.model);
+    status = artifacts_gradients(&t->artifacts, step, params, err);
+    optim_step(train, params, step, model_pool(t->model), &facts.optim);
+    t->step = step;
+    facts.seconds = clock_mono_s() - start;
+    emit_step(t, &facts);
+    watch_finite(t, "train/loss", facts.model.loss);
+    if (status == 0 && (step % train->eval_every == 0 || step == train->steps))
+        evaluate(t, CORPUS_VAL);
+    if (status == 0 && (step % train->checkpoint_every == 0 || step == train->steps) &&
+        !stopping(t))
+        status = save_checkpoint(t, err);
+    return status == 0 ? emit_failed(t->emit, err) : status;
+}
+
+static void tell_refused(void *arg, const char *file, const struct err *why)
+{
+    struct train *t = arg;
+    emit_log(t->emit, "warn", "%s is passed over: %s", file, why->message);
+}
+
+static int resume(struct train *t, struct err *err)
+{
+    int status = checkpoint_load(t->config->out, model_params(t->model), t->run_digest,
+                                 tell_refused, t, &t->step, err);
+    /* The digest of what was consumed covers the steps that are not trained again, too. */
+    for (int64_t step = 1; step <= t->step && status == 0; step++)
+        status = data_batch(t->data, step, t->windows, err);
+    return status;
+}
+
+static int begin(struct train *t, struct err *err)
+{
+    size_t width = (size_t)t->spec->data.seq_len + 1;
+    int status = run_spec_digest(t->spec, t->run_digest, err);
+    if (status == 0)
+        status = environment_get(&t->environment, err);
+    if (status == 0)
+        status = data_new(t->spec, t->config->dataset, &t->data, err);
+    if (status == 0)
+        status = model_new(t->spec, t->config->threads, &t->model, err);
+    if (status == 0 && (t->windows = calloc((size_t)t->spec->train.batch_size * width,
+                                            sizeof *t->windows)) == NULL)
+        status = err_set(err, ERR_NO_MEMORY, "no memory for a batch");
+    if (status == 0)
+        status = artifacts_begin(&t->artifacts, t->spec, t->config->out, err);
+    if (status == 0)
+        status = artifacts_init(&t->artifacts, model_params(t->model), err);
+    if (status == 0 && t->config->resume)
+        status = resume(t, err);
+    if (status != 0)
+        return status;
+    emit_event(t->emit, WIRE_STARTED,
+               json_pack("{s:I, s:o}", "step", (json_int_t)t->step, "environment",
+                         environment_json(&t->environment, t->config->threads)),
+               false);
+    const struct corpus_split *split = &t->data->split;
+    struct cost cost;
+    cost_estimate(t->spec, &cost);
+    emit_log(t->emit, "info",
+             "%zu training, %zu validation and %zu test windows of %zu tokens; %lld parameters; %d "
+             "threads; from step %lld",
+             split->parts[CORPUS_TRAIN].windows, split->parts[CORPUS_VAL].windows,
+             split->parts[CORPUS_TEST].windows, split->seq_len, (long long)cost.parameters,
+             t->config->threads, (long long)t->step);
+    return 0;
+}
+
+static int finish(struct train *t, struct err *err)
+{
+    json_t *artifacts = NULL;
+    char consumed[DIGEST_HEX];
+    int status = 0;
+    evaluate(t, CORPUS_TEST);
+    if (stopping(t))
+        return 0;
+    do
+        status = artifacts_final(&t->artifacts, model_params(t->model), err);
+    while (wait_for_room(t, status, err));
+    if (status == 0)
+        status = artifacts_end(&t->artifacts, &artifacts, err);
+    if (status != 0)
+        return status;
+    if (t->finite)
+        emit_event(t->emit, WIRE_AUDIT,
+                   json_pack("{s:s, s:s, s:s, s:{s:I}}", "name", "finite", "status", "pass",
+                             "detail", "every loss was a finite number", "evidence", "steps",
+                             (json_int_t)t->step),
+                   false);
+    data_consumed(t->data, consumed);
+    emit_event(t->emit, WIRE_FINISHED,
+               json_pack("{s:I, s:o, s:s}", "step", (json_int_t)t->step, "artifacts", artifacts,
+                         "consumed_sha256", consumed),
+               true);
+    t->finished = true;
+    return emit_failed(t->emit, err);
+}
+
+static void done(struct train *t)
+{
+    data_free(t->data);
+    model_free(t->model);
+    free(t->windows);
+    if (t->artifacts.batches != NULL)
+        fclose(t->artifacts.batches);
+}
+
+int train_run(const struct train_config *config, enum train_end *ret, struct err *err)
+{
+    struct train t = { .config = config, .spec = &config->spec, .emit = config->emit };
+    struct err failure = { 0 };
+    t.finite = true;
+    name_metrics(&t);
+    int status = begin(&t, &failure);
+    while (status == 0 && t.step < t.spec->train.steps && !stopping(&t))
+        status = one_step(&t, &failure);
+    if (status == 0 && !stopping(&t))
+        status = finish(&t, &failure);
+    const char *stop = status == 0 && !t.finished ? emit_stopped(t.emit) : NULL;
+    if (stop != NULL && t.step > 0 && t.step < t.spec->train.steps)
+        status = save_checkpoint(&t, &failure);
+    if (status != 0 || stop != NULL)
+        emit_event(t.emit, WIRE_FAILED,
+                   json_pack("{s:s, s:s}", "reason", status != 0 ? err_name(status) : "stopped",
+                             "detail", status != 0 ? failure.message : stop),
+                   true);
+    done(&t);
+    if (err != NULL && status != 0)
+        *err = failure;
+    if (status == 0)
+        *ret = stop != NULL ? TRAIN_STOPPED : TRAIN_FINISHED;
+    return status;
+}

@@ -1,0 +1,26 @@
+/* train: one attempt of a run, from the first batch to the last event. */
+#ifndef ABLATE_WORKER_TRAIN_H
+#define ABLATE_WORKER_TRAIN_H
+
+#include "common/err.h"
+#include "common/spec.h"
+#include "worker/emit.h"
+
+#include <stdbool.h>
+
+struct train_config {
+    struct run_spec spec;
+    const char *dataset; /* folder of the corpus */
+    const char *out;     /* the run's folder: checkpoints/ and artifacts/ go there */
+    int threads;
+    bool resume; /* go on from the newest sound checkpoint, if there is one */
+    struct emit *emit;
+};
+
+enum train_end { TRAIN_FINISHED, TRAIN_STOPPED };
+
+/* Emits started … finished, or failed. Errors: those of the corpus and of storage, INTERNAL when
+ * memory is refused; the failed event has been emitted then. */
+int train_run(const struct train_config *config, enum train_end *ret, struct err *err);
+
+#endif
