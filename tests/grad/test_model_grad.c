@@ -177,14 +177,61 @@ static void test_window(void **state)
     check_at("\"kind\":\"window\",\"window\":3,\"sink\":1", "", "", 2);
 }
 
+static void test_dsa_norm(void **state)
+{
+    (void)state;
+    check_at(
+        "\"kind\":\"dsa\",\"top_k\":4,\"indexer_heads\":2,\"indexer_dim\":8,\"indexer_norm\":true",
+        "", "", 2);
+}
+
+static void test_dsa_rope(void **state)
+{
+    (void)state;
+    check_at(
+        "\"kind\":\"dsa\",\"top_k\":4,\"indexer_heads\":2,\"indexer_dim\":8,\"indexer_rope\":true",
+        "", "", 2);
+}
+
+static void test_dsa_norm_and_rope(void **state)
+{
+    (void)state;
+    check_at(
+        "\"kind\":\"dsa\",\"top_k\":4,\"indexer_heads\":2,\"indexer_dim\":12,\"indexer_norm\":true,"
+        "\"indexer_rope\":true",
+        "", "", 2);
+}
+
+static void test_random_topk(void **state)
+{
+    (void)state;
+    check_at("\"kind\":\"random_topk\",\"top_k\":3", "", "", 2);
+}
+
+static void test_oracle_topk(void **state)
+{
+    (void)state;
+    check_at("\"kind\":\"oracle_topk\",\"top_k\":3", "", "", 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_dense),        cmocka_unit_test(test_dense_plain),
-        cmocka_unit_test(test_one_expert),   cmocka_unit_test(test_every_expert),
-        cmocka_unit_test(test_untied),       cmocka_unit_test(test_dsa_kl),
-        cmocka_unit_test(test_dsa_frozen),   cmocka_unit_test(test_published),
-        cmocka_unit_test(test_dense_warmup), cmocka_unit_test(test_window),
+        cmocka_unit_test(test_dense),
+        cmocka_unit_test(test_dense_plain),
+        cmocka_unit_test(test_one_expert),
+        cmocka_unit_test(test_every_expert),
+        cmocka_unit_test(test_untied),
+        cmocka_unit_test(test_dsa_kl),
+        cmocka_unit_test(test_dsa_frozen),
+        cmocka_unit_test(test_published),
+        cmocka_unit_test(test_dense_warmup),
+        cmocka_unit_test(test_window),
+        cmocka_unit_test(test_dsa_norm),
+        cmocka_unit_test(test_dsa_rope),
+        cmocka_unit_test(test_dsa_norm_and_rope),
+        cmocka_unit_test(test_random_topk),
+        cmocka_unit_test(test_oracle_topk),
     };
     return cmocka_run_group_tests_name("model gradients", tests, NULL, NULL);
 }

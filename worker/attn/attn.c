@@ -1,10 +1,10 @@
 #include "worker/attn/attn.h"
 
 #include "worker/attn/select.h"
+#include "worker/attn/softmax.h"
 #include "worker/ops/drop.h"
 #include "worker/ops/gemm.h"
 #include "worker/ops/rope.h"
-#include "worker/ops/vmath.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -18,6 +18,8 @@ const struct attn_kind attn_kinds[ATTENTION_KINDS] = {
                         .select = select_dsa,
                         .learn = select_dsa_learn },
     [ATTENTION_WINDOW] = { .name = "window", .masked = true, .select = select_window },
+    [ATTENTION_RANDOM_TOPK] = { .name = "random_topk", .masked = true, .select = select_random },
+    [ATTENTION_ORACLE_TOPK] = { .name = "oracle_topk", .masked = true, .select = select_oracle },
 };
 
 void attn_shared_layout(struct attn_shared *shared, struct arena *arena,
@@ -38,6 +40,8 @@ void attn_shared_fill(struct attn_shared *shared, const struct run_spec *spec)
 {
     rope_tables((size_t)spec->data.seq_len, (size_t)(spec->model.d_model / spec->model.heads),
                 shared->rope_cos, shared->rope_sin);
+    if (attn_kinds[spec->model.attention.kind].indexed)
+        indexer_shared_fill(&shared->indexer, spec);
 }
 
 void attn_layout(struct attn *attn, struct arena *arena, struct attn_shared *shared,
@@ -96,82 +100,6 @@ static void turn_task(void *arg, size_t b, int thread)
     }
 }
 
-/* x[n] becomes its softmax over the visible places; others get 0. mask NULL: the first `visible`.
- */
-SIMD static void softmax_visible(real *x, size_t n, size_t visible, const uint8_t *mask)
-{
-    const real hidden = (real)-1e30;
-    real lanes[SIMD_LANES], most = hidden;
-    size_t k = 0;
-    if (mask != NULL)
-        for (k = 0; k < n; k++)
-            x[k] = mask[k] ? x[k] : hidden;
-    else
-        for (k = visible; k < n; k++)
-            x[k] = hidden;
-    for (int j = 0; j < SIMD_LANES; j++)
-        lanes[j] = hidden;
-    for (k = 0; k + SIMD_LANES <= n; k += SIMD_LANES)
-        for (int j = 0; j < SIMD_LANES; j++)
-            lanes[j] = x[k + (size_t)j] > lanes[j] ? x[k + (size_t)j] : lanes[j];
-    for (; k < n; k++)
-        most = x[k] > most ? x[k] : most;
-    for (int j = 0; j < SIMD_LANES; j++)
-        most = lanes[j] > most ? lanes[j] : most;
-    for (int j = 0; j < SIMD_LANES; j++)
-        lanes[j] = 0;
-    for (k = 0; k + SIMD_LANES <= n; k += SIMD_LANES)
-        for (int j = 0; j < SIMD_LANES; j++) {
-            real y = real_exp(x[k + (size_t)j] - most);
-            x[k + (size_t)j] = y;
-            lanes[j] += y;
-        }
-    for (int j = 0; k < n; k++, j++) {
-        x[k] = real_exp(x[k] - most);
-        lanes[j] += x[k];
-    }
-    real scale = 1 / lanes_total(lanes);
-    for (k = 0; k < n; k++)
-        x[k] *= scale;
-}
-
-/* Marks dropped probabilities by their sign; dropped[n] is what goes on to the values. */
-SIMD static void drop_probs(real *p, size_t n, const uint8_t *keep, real scale, real *dropped)
-{
-    for (size_t k = 0; k < n; k++) {
-        real value = p[k];
-        dropped[k] = keep[k] ? value * scale : 0;
-        p[k] = keep[k] ? value : -value;
-    }
-}
-
-/* The same from marked probabilities. −0 is a dropped 0, which is 0 either way. */
-SIMD static void redrop_probs(const real *p, size_t n, real scale, real *dropped)
-{
-    for (size_t k = 0; k < n; k++)
-        dropped[k] = p[k] > 0 ? p[k] * scale : 0;
-}
-
-/* ds = p·(dp − Σ p·dp)·by, where dp of a dropped place is 0 and of a kept one dpd·scale. */
-SIMD static void softmax_backward(const real *p, real *dpd, size_t n, real scale, real by)
-{
-    real lanes[SIMD_LANES] = { 0 };
-    size_t k = 0;
-    for (; k + SIMD_LANES <= n; k += SIMD_LANES)
-        for (int j = 0; j < SIMD_LANES; j++) {
-            real kept = p[k + (size_t)j] > 0 ? p[k + (size_t)j] : 0;
-            lanes[j] += kept * (dpd[k + (size_t)j] * scale);
-        }
-    for (int j = 0; k < n; k++, j++)
-        lanes[j] += (p[k] > 0 ? p[k] : 0) * (dpd[k] * scale);
-    real dot = lanes_total(lanes);
-    for (k = 0; k < n; k++) {
-        real dp = p[k] > 0 ? dpd[k] * scale : 0;
-        real prob = p[k] < 0 ? -p[k] : p[k];
-        dpd[k] = prob * (dp - dot) * by;
-    }
-}
-
 struct core {
     struct attn *attn;
     const struct pass *pass;
@@ -204,13 +132,13 @@ static void forward_rows(const struct core *core, size_t bh, size_t from, size_t
         size_t t = from + r;
         real *p = a->probs + (bh * a->t + t) * a->t;
         const uint8_t *mask = a->use_mask ? a->mask + (bh / a->h * a->t + t) * a->t : NULL;
-        softmax_visible(p, cols, t + 1, mask);
+        softmax_forward(p, cols, t + 1, mask);
         if (core->drop.threshold == 0)
             continue;
         for (size_t s = 0; s < cols; s += sizeof keep) {
             size_t part = cols - s < sizeof keep ? cols - s : sizeof keep;
             drop_mask(&core->drop, (bh * a->t + t) * a->t + s, part, keep);
-            drop_probs(p + s, part, keep, core->drop.scale, dropped + r * a->t + s);
+            softmax_drop(p + s, part, keep, core->drop.scale, dropped + r * a->t + s);
         }
     }
 }
@@ -254,7 +182,7 @@ static void backward_task(void *arg, size_t bh, int thread)
         const real *p = a->probs + (bh * a->t + from) * a->t;
         const real *dy = a->shared->dy + (b * a->t + from) * a->c + head * a->d;
         for (size_t r = 0; r < rows; r++)
-            redrop_probs(p + r * a->t, cols, core->drop.scale, dropped + r * a->t);
+            softmax_dropped(p + r * a->t, cols, core->drop.scale, dropped + r * a->t);
         gemm(cols, a->d, rows, 1, (struct mat){ dropped, a->t, true },
              (struct mat){ dy, a->c, false }, 1, dv, ld);
         gemm(rows, cols, a->d, 1, (struct mat){ dy, a->c, false }, (struct mat){ v, ld, true }, 0,

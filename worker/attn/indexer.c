@@ -1,6 +1,8 @@
 #include "worker/attn/indexer.h"
 
 #include "worker/ops/gemm.h"
+#include "worker/ops/layernorm.h"
+#include "worker/ops/rope.h"
 #include "worker/ops/vmath.h"
 
 #include <math.h>
@@ -16,7 +18,17 @@ void indexer_shared_layout(struct indexer_shared *shared, struct arena *arena,
     shared->dq = arena_take(arena, n * j * i, sizeof(real));
     shared->dk = arena_take(arena, n * i, sizeof(real));
     shared->dw = arena_take(arena, n * j, sizeof(real));
-    shared->block = arena_take(arena, (size_t)threads * 2 * INDEXER_BLOCK * t, sizeof(real));
+    shared->dk_norm = arena_take(arena, 2 * batch * i, sizeof(real));
+    shared->block = arena_take(arena, (size_t)threads * INDEXER_BLOCK * t, sizeof(real));
+    shared->rope_cos = arena_take(arena, t * (i / 4), sizeof(real));
+    shared->rope_sin = arena_take(arena, t * (i / 4), sizeof(real));
+}
+
+void indexer_shared_fill(struct indexer_shared *shared, const struct run_spec *spec)
+{
+    if (spec->model.attention.indexer_rope)
+        rope_tables((size_t)spec->data.seq_len, (size_t)spec->model.attention.indexer_dim / 2,
+                    shared->rope_cos, shared->rope_sin);
 }
 
 static const struct tensor *part(const struct params *params, int layer, const char *name)
@@ -40,6 +52,7 @@ void indexer_layout(struct indexer *indexer, struct arena *arena, struct indexer
         .j = (size_t)a->indexer_heads,
         .i = (size_t)a->indexer_dim,
         .scale = 1,
+        .rope = a->indexer_rope,
         .w_q = params->value + q->offset,
         .w_k = params->value + k->offset,
         .w_w = params->value + w->offset,
@@ -50,10 +63,61 @@ void indexer_layout(struct indexer *indexer, struct arena *arena, struct indexer
     if (a->indexer_training == INDEXER_KL)
         indexer->scale = (real)(1.0 / sqrt((double)(a->indexer_heads * a->indexer_dim)));
     size_t n = batch * indexer->t;
+    if (a->indexer_norm) {
+        const struct tensor *gain = part(params, layer, "k_norm.weight"),
+                            *bias = part(params, layer, "k_norm.bias");
+        indexer->norm_w = params->value + gain->offset;
+        indexer->norm_b = params->value + bias->offset;
+        indexer->dnorm_w = params->grad + gain->offset;
+        indexer->dnorm_b = params->grad + bias->offset;
+        indexer->k_hat = arena_take(arena, n * indexer->i, sizeof(real));
+        indexer->k_rstd = arena_take(arena, n, sizeof(real));
+    }
     indexer->q = arena_take(arena, n * indexer->j * indexer->i, sizeof(real));
     indexer->k = arena_take(arena, n * indexer->i, sizeof(real));
     indexer->w = arena_take(arena, n * indexer->j, sizeof(real));
     indexer->scores = arena_take(arena, n * indexer->t, sizeof(real));
+}
+
+/* The indexer's own RoPE on a row of q (its heads) or of k (one head). */
+static void turn(const struct indexer *x, real *row, size_t heads, size_t t, int inverse)
+{
+    const real *c = x->shared->rope_cos + t * (x->i / 4);
+    const real *s = x->shared->rope_sin + t * (x->i / 4);
+    for (size_t head = 0; x->rope && head < heads; head++)
+        rope_turn_halves(row + head * x->i, x->i / 2, c, s, inverse);
+}
+
+/* What comes after the projections, a task a sequence. */
+static void shape_task(void *arg, size_t b, int thread)
+{
+    (void)thread;
+    const struct indexer *x = arg;
+    for (size_t t = 0; t < x->t; t++) {
+        size_t row = b * x->t + t;
+        real *k = x->k + row * x->i;
+        if (x->norm_w != NULL)
+            x->k_rstd[row] =
+                layernorm_forward(k, x->i, x->norm_w, x->norm_b, k, x->k_hat + row * x->i);
+        turn(x, k, 1, t, 0);
+        turn(x, x->q + row * x->j * x->i, x->j, t, 0);
+    }
+}
+
+/* And back, from dq and dk to the gradients of the projections' outputs. */
+static void unshape(const struct indexer *x, size_t b)
+{
+    const struct indexer_shared *s = x->shared;
+    real *dw = s->dk_norm + 2 * b * x->i, *db = dw + x->i;
+    memset(dw, 0, 2 * x->i * sizeof *dw);
+    for (size_t t = 0; t < x->t; t++) {
+        size_t row = b * x->t + t;
+        real *dk = s->dk + row * x->i;
+        turn(x, s->dq + row * x->j * x->i, x->j, t, 1);
+        turn(x, dk, 1, t, 1);
+        if (x->norm_w != NULL)
+            layernorm_backward(dk, x->i, x->norm_w, x->k_hat + row * x->i, x->k_rstd[row], dw, db);
+    }
 }
 
 SIMD static void add_relu(real *to, const real *dots, size_t n, real weight)
@@ -87,7 +151,7 @@ static void score_task(void *arg, size_t i, int thread)
     const struct indexer *x = s->indexer;
     size_t b = i / s->blocks, from = i % s->blocks * INDEXER_BLOCK;
     size_t rows = x->t - from < INDEXER_BLOCK ? x->t - from : INDEXER_BLOCK, cols = from + rows;
-    real *block = x->shared->block + (size_t)thread * 2 * INDEXER_BLOCK * x->t;
+    real *block = x->shared->block + (size_t)thread * INDEXER_BLOCK * x->t;
     real *scores = x->scores + (b * x->t + from) * x->t;
     for (size_t r = 0; r < rows; r++)
         memset(scores + r * x->t, 0, cols * sizeof *scores);
@@ -110,6 +174,8 @@ void indexer_forward(struct indexer *indexer, const struct pass *pass, const rea
                 indexer->k, indexer->i);
     gemm_shared(pass->pool, n, indexer->j, c, in, (struct mat){ indexer->w_w, c, true }, 0,
                 indexer->w, indexer->j);
+    if (indexer->rope || indexer->norm_w != NULL)
+        pool_run(pass->pool, pass->batch, shape_task, indexer);
     struct scoring s = { indexer, (indexer->t + INDEXER_BLOCK - 1) / INDEXER_BLOCK };
     pool_run(pass->pool, pass->batch * s.blocks, score_task, &s);
 }
@@ -139,7 +205,7 @@ static void backward_task(void *arg, size_t b, int thread)
     const struct indexer *x = arg;
     const struct indexer_shared *s = x->shared;
     size_t ji = x->j * x->i;
-    real *block = s->block + (size_t)thread * 2 * INDEXER_BLOCK * x->t;
+    real *block = s->block + (size_t)thread * INDEXER_BLOCK * x->t;
     memset(s->dk + b * x->t * x->i, 0, x->t * x->i * sizeof *s->dk);
     for (size_t from = 0; from < x->t; from += INDEXER_BLOCK) {
         size_t rows = x->t - from < INDEXER_BLOCK ? x->t - from : INDEXER_BLOCK, cols = from + rows;
@@ -160,6 +226,17 @@ static void backward_task(void *arg, size_t b, int thread)
                  (struct mat){ x->q + at, ji, false }, 1, s->dk + b * x->t * x->i, x->i);
         }
     }
+    if (x->rope || x->norm_w != NULL)
+        unshape(x, b);
+}
+
+static void add_norm_gradients(const struct indexer *x, size_t batch)
+{
+    for (size_t b = 0; x->norm_w != NULL && b < batch; b++)
+        for (size_t k = 0; k < x->i; k++) {
+            x->dnorm_w[k] += x->shared->dk_norm[2 * b * x->i + k];
+            x->dnorm_b[k] += x->shared->dk_norm[(2 * b + 1) * x->i + k];
+        }
 }
 
 void indexer_backward(struct indexer *indexer, const struct pass *pass, const real *x)
@@ -168,6 +245,7 @@ void indexer_backward(struct indexer *indexer, const struct pass *pass, const re
     const struct indexer_shared *s = indexer->shared;
     const struct mat in = { x, c, false };
     pool_run(pass->pool, pass->batch, backward_task, indexer);
+    add_norm_gradients(indexer, pass->batch);
     gemm_shared(pass->pool, ji, c, n, (struct mat){ s->dq, ji, true }, in, 1, indexer->dw_q, c);
     gemm_shared(pass->pool, indexer->i, c, n, (struct mat){ s->dk, indexer->i, true }, in, 1,
                 indexer->dw_k, c);

@@ -14,5 +14,10 @@ void select_dsa(struct attn *attn, const struct pass *pass, const real *x);
 double select_dsa_learn(struct attn *attn, const struct pass *pass, const real *x);
 /* t − window < s ≤ t, or s < sink. */
 void select_window(struct attn *attn, const struct pass *pass, const real *x);
+/* K of the past keys by lot: the smallest keyed words. What sparsity costs without a selector. */
+void select_random(struct attn *attn, const struct pass *pass, const real *x);
+/* The K past keys with the most dense probability, averaged over heads: what a perfect selector
+ * would choose. Computes the dense probabilities for it; no gradient passes through the choice. */
+void select_oracle(struct attn *attn, const struct pass *pass, const real *x);
 
 #endif

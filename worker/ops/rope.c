@@ -20,3 +20,12 @@ void rope_turn(real *x, size_t d, const real *cos_row, const real *sin_row, int 
         x[2 * i + 1] = even * s + odd * cos_row[i];
     }
 }
+
+void rope_turn_halves(real *x, size_t d, const real *cos_row, const real *sin_row, int inverse)
+{
+    for (size_t i = 0; i < d / 2; i++) {
+        real low = x[i], high = x[i + d / 2], s = inverse ? -sin_row[i] : sin_row[i];
+        x[i] = low * cos_row[i] - high * s;
+        x[i + d / 2] = low * s + high * cos_row[i];
+    }
+}

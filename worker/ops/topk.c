@@ -1,17 +1,18 @@
-/* The k-th largest value is found by quickselect on a copy; everything above it is in, and of its
+/* The k-th largest key is found by quickselect on a copy; everything above it is in, and of its
  * equals the first ones fill what is left. The threshold is a value, so that the order in which the
- * copy was partitioned can't show. */
+ * copy was partitioned can't show. Keys are integers, whose order is total: a float's bits with the
+ * sign bit turned, or all of them when it is negative. */
 #include "worker/ops/topk.h"
 
-#include <math.h>
-#include <stddef.h>
+#include "worker/simd.h"
+
 #include <string.h>
 
-static real kth_largest(real *x, size_t n, size_t k)
+static topk_key kth_largest(topk_key *x, size_t n, size_t k)
 {
     ptrdiff_t low = 0, high = (ptrdiff_t)n - 1, want = (ptrdiff_t)k - 1; /* descending order */
     while (low < high) {
-        real pivot = x[low + (high - low) / 2];
+        topk_key pivot = x[low + (high - low) / 2];
         ptrdiff_t i = low, j = high;
         while (i <= j) {
             while (x[i] > pivot)
@@ -20,7 +21,7 @@ static real kth_largest(real *x, size_t n, size_t k)
                 j--;
             if (i > j)
                 break;
-            real swap = x[i];
+            topk_key swap = x[i];
             x[i++] = x[j];
             x[j--] = swap;
         }
@@ -34,25 +35,59 @@ static real kth_largest(real *x, size_t n, size_t k)
     return x[want];
 }
 
-void topk_mask(const real *x, size_t n, size_t k, uint8_t *mask, real *scratch)
+/* Marks what lies above the threshold; returns how many. */
+SIMD static size_t mark_above(const topk_key *keys, size_t n, topk_key threshold, uint8_t *mask)
+{
+    size_t above = 0;
+    for (size_t i = 0; i < n; i++) {
+        mask[i] = keys[i] > threshold;
+        above += keys[i] > threshold;
+    }
+    return above;
+}
+
+/* keys[2n]: the second half is the copy. 0 < k < n. */
+static void mark(topk_key *keys, size_t n, size_t k, uint8_t *mask)
+{
+    memcpy(keys + n, keys, n * sizeof *keys);
+    topk_key threshold = kth_largest(keys + n, n, k);
+    size_t left = k - mark_above(keys, n, threshold, mask);
+    for (size_t i = 0; left > 0; i++)
+        if (keys[i] == threshold) {
+            mask[i] = 1;
+            left--;
+        }
+}
+
+SIMD static void keys_of(const real *x, size_t n, topk_key *keys)
+{
+    const topk_key sign = (topk_key)1 << (8 * sizeof(topk_key) - 1);
+    for (size_t i = 0; i < n; i++) {
+        real value = x[i] + (real)0; /* −0 becomes +0 */
+        topk_key bits;
+        memcpy(&bits, &value, sizeof bits);
+        bits = bits & sign ? ~bits : bits | sign;
+        keys[i] = value != value ? 0 : bits;
+    }
+}
+
+void topk_mask(const real *x, size_t n, size_t k, uint8_t *mask, topk_key *scratch)
 {
     if (k >= n) {
         memset(mask, 1, n);
         return;
     }
-    for (size_t i = 0; i < n; i++) {
-        real value = x[i] + (real)0;
-        scratch[i] = value != value ? -INFINITY : value;
+    keys_of(x, n, scratch);
+    mark(scratch, n, k, mask);
+}
+
+void topk_mask_smallest(const uint32_t *words, size_t n, size_t k, uint8_t *mask, topk_key *scratch)
+{
+    if (k >= n) {
+        memset(mask, 1, n);
+        return;
     }
-    real threshold = kth_largest(scratch, n, k);
-    size_t above = 0;
-    for (size_t i = 0; i < n; i++) {
-        mask[i] = x[i] > threshold;
-        above += mask[i];
-    }
-    for (size_t i = 0; i < n && above < k; i++)
-        if (!mask[i] && (x[i] == threshold || (threshold == -INFINITY && x[i] != x[i]))) {
-            mask[i] = 1;
-            above++;
-        }
+    for (size_t i = 0; i < n; i++)
+        scratch[i] = UINT32_MAX - words[i];
+    mark(scratch, n, k, mask);
 }

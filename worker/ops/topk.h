@@ -1,5 +1,4 @@
-/* topk: deterministic selection. The k largest of x[n], equal values by the lower index first; −0
- * equals +0. */
+/* topk: deterministic selection, equal values by the lower index first. */
 #ifndef ABLATE_WORKER_TOPK_H
 #define ABLATE_WORKER_TOPK_H
 
@@ -8,8 +7,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* mask[n]: 1 for the selected, else 0; all of them when k ≥ n. scratch [n]. x holds no NaN; where
- * it does, the selection is still deterministic and has k members. */
-void topk_mask(const real *x, size_t n, size_t k, uint8_t *mask, real *scratch);
+/* Values as integers that order alike. */
+#ifdef ABLATE_DOUBLE
+typedef uint64_t topk_key;
+#else
+typedef uint32_t topk_key;
+#endif
+
+/* mask[n]: 1 for the selected, else 0; all of them when k ≥ n. scratch [2n]. */
+
+/* The k largest of x[n]. −0 equals +0; a NaN comes after everything else. */
+void topk_mask(const real *x, size_t n, size_t k, uint8_t *mask, topk_key *scratch);
+/* The k smallest of words[n]. */
+void topk_mask_smallest(const uint32_t *words, size_t n, size_t k, uint8_t *mask,
+                        topk_key *scratch);
 
 #endif
