@@ -31,7 +31,6 @@ struct softmax {
     real scale; /* 1/N when the logits are to become their gradient; 0 = forward only */
 };
 
-/* The greatest value and, as a sum can't be reordered, lane sums of exp(x − greatest). */
 SIMD static real row_max(const real *x, size_t v)
 {
     real lanes[SIMD_LANES], most = x[0];
@@ -48,22 +47,29 @@ SIMD static real row_max(const real *x, size_t v)
     return most;
 }
 
-/* x becomes exp(x − most) when `keep`; returns the sum. */
-SIMD static real row_exp(real *x, size_t v, real most)
+/* x becomes exp(x − most); returns the sum, of lane sums that are short enough to be exact to a few
+ * units whatever V is. */
+enum { SEGMENT = 2048 };
+
+SIMD static double row_exp(real *x, size_t v, real most)
 {
-    real lanes[SIMD_LANES] = { 0 };
-    size_t k = 0;
-    for (; k + SIMD_LANES <= v; k += SIMD_LANES)
-        for (int j = 0; j < SIMD_LANES; j++) {
-            real y = real_exp(x[k + (size_t)j] - most);
-            x[k + (size_t)j] = y;
-            lanes[j] += y;
+    double total = 0;
+    for (size_t from = 0; from < v; from += SEGMENT) {
+        size_t to = from + SEGMENT < v ? from + SEGMENT : v, k = from;
+        real lanes[SIMD_LANES] = { 0 };
+        for (; k + SIMD_LANES <= to; k += SIMD_LANES)
+            for (int j = 0; j < SIMD_LANES; j++) {
+                real y = real_exp(x[k + (size_t)j] - most);
+                x[k + (size_t)j] = y;
+                lanes[j] += y;
+            }
+        for (int j = 0; k < to; k++, j++) {
+            x[k] = real_exp(x[k] - most);
+            lanes[j] += x[k];
         }
-    for (int j = 0; k < v; k++, j++) {
-        x[k] = real_exp(x[k] - most);
-        lanes[j] += x[k];
+        total += (double)lanes_total(lanes);
     }
-    return lanes_total(lanes);
+    return total;
 }
 
 SIMD static void row_scale(real *x, size_t v, real by)
@@ -81,10 +87,10 @@ static void softmax_row(const struct softmax *s, size_t row)
     while (first < v && !(x[first] == most)) /* ties: the lowest id; none when all is NaN */
         first++;
     loss->hit[s->first + row] = first == target;
-    real sum = row_exp(x, v, most);
-    loss->nll[s->first + row] = log((double)sum) - ((double)at_target - (double)most);
+    double sum = row_exp(x, v, most);
+    loss->nll[s->first + row] = log(sum) - ((double)at_target - (double)most);
     if (s->scale > 0) {
-        row_scale(x, v, s->scale / sum);
+        row_scale(x, v, (real)((double)s->scale / sum));
         x[target] -= s->scale;
     }
 }

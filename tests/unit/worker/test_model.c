@@ -1,0 +1,349 @@
+/* What must hold of the whole model to the bit: the number of threads can't show, arms share what
+ * they share by name, nobody sees the future, and the indexer learns without being felt. */
+#include "tests/unit/worker/models.h"
+#include "worker/optim.h"
+
+#include <math.h>
+#include <stdatomic.h>
+
+/* Counts allocations, by standing in front of the C library's. */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !defined(__clang__)
+#define COUNTED 1
+static atomic_long allocations;
+void *__libc_malloc(size_t);
+void *__libc_calloc(size_t, size_t);
+void *__libc_realloc(void *, size_t);
+void *__libc_memalign(size_t, size_t);
+void *malloc(size_t n)
+{
+    atomic_fetch_add(&allocations, 1);
+    return __libc_malloc(n);
+}
+void *calloc(size_t n, size_t size)
+{
+    atomic_fetch_add(&allocations, 1);
+    return __libc_calloc(n, size);
+}
+void *realloc(void *at, size_t n)
+{
+    atomic_fetch_add(&allocations, 1);
+    return __libc_realloc(at, n);
+}
+void *aligned_alloc(size_t alignment, size_t n)
+{
+    atomic_fetch_add(&allocations, 1);
+    return __libc_memalign(alignment, n);
+}
+#endif
+
+#define DENSE     "\"kind\":\"dense\""
+#define DSA       "\"kind\":\"dsa\",\"top_k\":12,\"indexer_heads\":2,\"indexer_dim\":16"
+#define FULL      DSA ",\"indexer_rope\":true,\"indexer_norm\":true"
+#define FROZEN    DSA ",\"indexer_training\":\"frozen\""
+#define PUBLISHED FROZEN ",\"selection\":\"published\""
+#define WINDOW    "\"kind\":\"window\",\"window\":9,\"sink\":2"
+#define RANDOM    "\"kind\":\"random_topk\",\"top_k\":12"
+#define ORACLE    "\"kind\":\"oracle_topk\",\"top_k\":12"
+
+static const char *const kinds[] = { DENSE, DSA, FULL, FROZEN, WINDOW, RANDOM, ORACLE, PUBLISHED };
+enum { KINDS = sizeof kinds / sizeof *kinds, CAUSAL_KINDS = KINDS - 1 };
+
+static void train(struct model *model, const struct run_spec *spec, int64_t steps,
+                  struct model_stats *stats)
+{
+    for (int64_t step = 1; step <= steps; step++) {
+        struct optim_stats ignored;
+        int32_t *windows = windows_of(spec, (uint64_t)step);
+        model_step(model, windows, step, stats);
+        optim_step(&spec->train, model_params(model), step, model_pool(model), &ignored);
+        free(windows);
+    }
+}
+
+static void test_threads_do_not_show(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < KINDS; i++) {
+        struct run_spec spec = spec_of((struct sketch){ .attention = kinds[i], .seed = 1 });
+        char digests[4][DIGEST_HEX];
+        struct model_stats stats[4];
+        struct model_eval evals[4];
+        memset(stats, 0, sizeof stats);
+        for (int threads = 1; threads <= 4; threads++) {
+            struct model *model = model_of(&spec, threads);
+            int32_t *windows = windows_of(&spec, 50);
+            train(model, &spec, 4, &stats[threads - 1]);
+            model_evaluate(model, windows, 2, 4, &evals[threads - 1]);
+            params_digest(model_params(model), digests[threads - 1]);
+            free(windows);
+            model_free(model);
+        }
+        for (int k = 1; k < 4; k++) {
+            assert_string_equal(digests[k], digests[0]);
+            assert_memory_equal(&stats[k], &stats[0], sizeof *stats);
+            assert_memory_equal(&evals[k], &evals[0], sizeof *evals);
+        }
+    }
+}
+
+static void test_arms_share_tensors_by_name(void **state)
+{
+    (void)state;
+    struct run_spec dense = spec_of((struct sketch){ .attention = DENSE, .seed = 5 });
+    struct run_spec other = spec_of((struct sketch){ .attention = DENSE, .seed = 6 });
+    struct model *model = model_of(&dense, 1), *reseeded = model_of(&other, 1);
+    struct params *p = model_params(model);
+    for (size_t i = 1; i < KINDS; i++) {
+        struct run_spec spec = spec_of((struct sketch){ .attention = kinds[i], .seed = 5 });
+        struct model *arm = model_of(&spec, 1);
+        for (size_t k = 0; k < p->n; k++) {
+            const struct tensor *t = params_find(model_params(arm), p->tensors[k].name);
+            assert_non_null(t);
+            assert_memory_equal(model_params(arm)->value + t->offset,
+                                p->value + p->tensors[k].offset, t->count * sizeof(real));
+        }
+        model_free(arm);
+    }
+    const struct tensor *gate = params_find(p, "blocks.1.moe.gate.weight");
+    assert_true(memcmp(p->value + gate->offset, model_params(reseeded)->value + gate->offset,
+                       gate->count * sizeof(real)) != 0);
+    model_free(model);
+    model_free(reseeded);
+}
+
+/* Loss and gradients of the tensors that `a` has are equal, to the bit, in `b`. */
+static void assert_same_step(struct sketch a, struct sketch b)
+{
+    struct run_spec spec_a = spec_of(a), spec_b = spec_of(b);
+    struct model *first = model_of(&spec_a, 1), *second = model_of(&spec_b, 1);
+    struct params *p = model_params(first), *q = model_params(second);
+    struct model_stats stats_a, stats_b;
+    int32_t *windows = windows_of(&spec_a, 3);
+    model_step(first, windows, 2, &stats_a);
+    model_step(second, windows, 2, &stats_b);
+    assert_true(stats_a.loss == stats_b.loss && stats_a.balance == stats_b.balance);
+    for (size_t k = 0; k < p->n; k++) {
+        const struct tensor *t = &p->tensors[k], *u = params_find(q, t->name);
+        if (memcmp(p->grad + t->offset, q->grad + u->offset, t->count * sizeof(real)) != 0)
+            fail_msg("%s differs", t->name);
+    }
+    free(windows);
+    model_free(first);
+    model_free(second);
+}
+
+/* Every kind's dense limit is dense attention, through the masks of the kind. */
+static void test_dense_limits(void **state)
+{
+    (void)state;
+    static const char *const limits[] = {
+        "\"kind\":\"dsa\",\"top_k\":48",
+        "\"kind\":\"dsa\",\"top_k\":48,\"indexer_training\":\"frozen\"",
+        "\"kind\":\"dsa\",\"top_k\":5,\"dense_warmup_steps\":2",
+        "\"kind\":\"window\",\"window\":48,\"sink\":0",
+        "\"kind\":\"window\",\"window\":1,\"sink\":48",
+        "\"kind\":\"random_topk\",\"top_k\":48",
+        "\"kind\":\"oracle_topk\",\"top_k\":48",
+    };
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
+        assert_same_step((struct sketch){ .attention = DENSE, .seed = 2 },
+                         (struct sketch){ .attention = limits[i], .seed = 2 });
+}
+
+/* The task's gradients don't feel the indexer's training, and the other way round. */
+static void test_the_indexer_is_detached(void **state)
+{
+    (void)state;
+    const struct sketch heavy = { .attention = DSA ",\"kl_weight\":1000", .seed = 4 };
+    const struct sketch none = { .attention = DSA ",\"kl_weight\":0", .seed = 4 };
+    struct run_spec spec = spec_of(heavy), spec_none = spec_of(none);
+    struct model *model = model_of(&spec, 1), *other = model_of(&spec_none, 1);
+    struct params *p = model_params(model), *q = model_params(other);
+    struct model_stats stats;
+    int32_t *windows = windows_of(&spec, 3);
+    model_step(model, windows, 2, &stats);
+    assert_true(stats.kl > 0);
+    model_step(other, windows, 2, &stats);
+    size_t felt = 0;
+    for (size_t k = 0; k < p->n; k++) {
+        const struct tensor *t = &p->tensors[k];
+        bool same = memcmp(p->grad + t->offset, q->grad + t->offset, t->count * sizeof(real)) == 0;
+        assert_true(same == (t->group == PARAM_MAIN));
+        felt += t->group == PARAM_INDEXER;
+        for (size_t i = 0; t->group == PARAM_INDEXER && i < t->count; i++)
+            assert_true(q->grad[t->offset + i] == 0);
+    }
+    assert_int_equal(felt, 6); /* q, k, w of two layers */
+    free(windows);
+    model_free(model);
+    model_free(other);
+}
+
+static void test_a_frozen_indexer_has_no_gradient(void **state)
+{
+    (void)state;
+    struct run_spec spec = spec_of((struct sketch){ .attention = FROZEN, .seed = 4 });
+    struct model *model = model_of(&spec, 1);
+    struct params *p = model_params(model);
+    struct model_stats stats;
+    const struct tensor *q = params_find(p, "blocks.0.attn.indexer.q.weight");
+    real before = p->value[q->offset];
+    train(model, &spec, 3, &stats);
+    for (size_t i = 0; i < q->count; i++)
+        assert_true(p->grad[q->offset + i] == 0 && p->m[q->offset + i] == 0);
+    assert_true(q->frozen && p->value[q->offset] == before && stats.kl == 0);
+    model_free(model);
+}
+
+/* How many logits up to the cut change when only later tokens, or other sequences, do. */
+static size_t leaks(const char *attention, int64_t step, size_t cut)
+{
+    struct run_spec spec = spec_of((struct sketch){
+        .attention = attention, .model = ",\"init\":\"torch\",\"experts\":3", .seed = 8 });
+    struct model *model = model_of(&spec, 1);
+    size_t t = (size_t)spec.data.seq_len, v = (size_t)run_spec_vocab(&spec), changed = 0;
+    int32_t *windows = windows_of(&spec, 1), *others = windows_of(&spec, 2);
+    real *a = malloc(3 * t * v * sizeof *a), *b = malloc(3 * t * v * sizeof *b);
+    memcpy(others, windows, (cut + 1) * sizeof *windows);
+    model_logits(model, windows, 3, step, a);
+    model_logits(model, others, 3, step, b);
+    /* Which expert gets how many rows changes with the other tokens, and a GEMM's bits may change
+     * with its rows; anything that was seen is far greater than that. */
+    for (size_t i = 0; i < (cut + 1) * v; i++)
+        changed += fabs((double)a[i] - (double)b[i]) > 1e-4;
+    free(a);
+    free(b);
+    free(windows);
+    free(others);
+    model_free(model);
+    return changed;
+}
+
+static void test_nobody_sees_the_future(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < CAUSAL_KINDS; i++)
+        for (int64_t step = 0; step < 2; step++)
+            for (size_t cut = 0; cut < 47; cut += 11)
+                if (leaks(kinds[i], step, cut) != 0)
+                    fail_msg("{%s} at step %lld sees past %zu", kinds[i], (long long)step, cut);
+}
+
+static void test_the_published_selection_does(void **state)
+{
+    (void)state;
+    assert_true(leaks(PUBLISHED, 0, 3) >
+                0); /* fewer than K past keys: filled up with future ones */
+    assert_true(leaks(PUBLISHED, 1, 3) > 0);
+}
+
+/* model_evaluate, model_step and model_logits speak of the same logits. */
+static void test_evaluation_agrees_with_logits(void **state)
+{
+    (void)state;
+    struct run_spec spec = spec_of((struct sketch){
+        .attention = DSA, .model = ",\"dropout\":0,\"router_noise\":0", .seed = 8 });
+    struct model *model = model_of(&spec, 2);
+    size_t t = (size_t)spec.data.seq_len, v = (size_t)run_spec_vocab(&spec);
+    int32_t *windows = windows_of(&spec, 1);
+    struct model_eval eval;
+    struct model_stats stats;
+    model_step(model, windows, 1, &stats);
+    model_evaluate(model, windows, 3, 1, &eval);
+    assert_int_equal(eval.targets, 3 * 48);
+    assert_true(fabs(eval.nll / 144 - stats.loss) < 1e-6);
+    real *logits = malloc(3 * t * v * sizeof *logits);
+    model_logits(model, windows, 3, 0, logits);
+    double nll = 0;
+    int64_t correct = 0;
+    for (size_t row = 0; row < 3 * t; row++) {
+        const real *x = logits + row * v;
+        size_t target = (size_t)windows[row / t * (t + 1) + row % t + 1], best = 0;
+        double sum = 0;
+        for (size_t k = 0; k < v; k++) {
+            sum += exp((double)x[k]);
+            best = x[k] > x[best] ? k : best;
+        }
+        nll += log(sum) - (double)x[target];
+        correct += best == target;
+    }
+    assert_true(fabs(nll - eval.nll) < 1e-5 * nll);
+    assert_int_equal(correct, eval.correct);
+    free(logits);
+    free(windows);
+    model_free(model);
+}
+
+static void test_steps_allocate_nothing(void **state)
+{
+    (void)state;
+#ifdef COUNTED
+    for (size_t i = 0; i < KINDS; i++) {
+        struct run_spec spec = spec_of(
+            (struct sketch){ .attention = kinds[i],
+                             .train = ",\"batch_size\":3,\"optimizer\":\"adamw\",\"grad_clip\":1",
+                             .seed = 1 });
+        long at_first = atomic_load(&allocations);
+        struct model *model = model_of(&spec, 3);
+        assert_true(atomic_load(&allocations) > at_first); /* they are counted */
+        int32_t *windows = windows_of(&spec, 1);
+        struct model_stats stats;
+        struct model_eval eval;
+        struct optim_stats update;
+        long before = 0;
+        for (int64_t step = 1; step <= 4; step++) {
+            if (step == 3) /* the C library and BLAS may set themselves up in the first */
+                before = atomic_load(&allocations);
+            model_step(model, windows, step, &stats);
+            optim_step(&spec.train, model_params(model), step, model_pool(model), &update);
+            model_evaluate(model, windows, 2, step, &eval);
+        }
+        assert_int_equal(atomic_load(&allocations) - before, 0);
+        free(windows);
+        model_free(model);
+    }
+#else
+    skip();
+#endif
+}
+
+/* A few steps on one batch: it learns, in every kind. */
+static void test_every_kind_learns(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < KINDS; i++) {
+        struct run_spec spec = spec_of((struct sketch){ .attention = kinds[i],
+                                                        .model = ",\"dropout\":0",
+                                                        .train = ",\"batch_size\":3,\"lr\":0.01" });
+        struct model *model = model_of(&spec, 2);
+        int32_t *windows = windows_of(&spec, 1);
+        struct model_stats first, last;
+        for (int64_t step = 1; step <= 20; step++) {
+            struct optim_stats ignored;
+            model_step(model, windows, step, step == 1 ? &first : &last);
+            optim_step(&spec.train, model_params(model), step, model_pool(model), &ignored);
+        }
+        assert_true(fabs(first.loss - log(257)) < 0.1);
+        if (!(last.loss < first.loss - 1))
+            fail_msg("{%s}: from %g to %g", kinds[i], first.loss, last.loss);
+        free(windows);
+        model_free(model);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_threads_do_not_show),
+        cmocka_unit_test(test_arms_share_tensors_by_name),
+        cmocka_unit_test(test_dense_limits),
+        cmocka_unit_test(test_the_indexer_is_detached),
+        cmocka_unit_test(test_a_frozen_indexer_has_no_gradient),
+        cmocka_unit_test(test_nobody_sees_the_future),
+        cmocka_unit_test(test_the_published_selection_does),
+        cmocka_unit_test(test_evaluation_agrees_with_logits),
+        cmocka_unit_test(test_steps_allocate_nothing),
+        cmocka_unit_test(test_every_kind_learns),
+    };
+    return cmocka_run_group_tests_name("model", tests, NULL, NULL);
+}
