@@ -152,3 +152,17 @@ int datadir_set_address(const struct datadir *dir, const char *base_url, struct 
     int len = snprintf(line, sizeof line, "%s\n", base_url);
     return files_write(path, line, (size_t)len, 0600, err);
 }
+
+int datadir_address(const struct datadir *dir, char *ret, size_t size, struct err *err)
+{
+    char path[PATH_MAX], *text = NULL;
+    size_t len = 0;
+    datadir_path(dir, path, "address");
+    int status = files_read(path, 4096, &text, &len, err);
+    if (status == -ERR_NOT_FOUND)
+        return err_set(err, ERR_UNAVAILABLE, "no daemon serves %s", dir->path);
+    if (status == 0)
+        snprintf(ret, size, "%.*s", (int)strcspn(text, "\n"), text);
+    free(text);
+    return status;
+}

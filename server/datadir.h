@@ -11,6 +11,7 @@
 #include "common/err.h"
 
 #include <limits.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct datadir {
@@ -29,6 +30,8 @@ int datadir_peek(const char *path, struct datadir *ret, struct err *err);
 void datadir_done(struct datadir *dir);
 /* Writes the base URL to `address`; NULL removes the file. */
 int datadir_set_address(const struct datadir *dir, const char *base_url, struct err *err);
+/* Reads the base URL of the daemon that serves the folder. Errors: UNAVAILABLE when none does. */
+int datadir_address(const struct datadir *dir, char *ret, size_t size, struct err *err);
 /* Formats a path below the folder into ret (PATH_MAX bytes). */
 void datadir_path(const struct datadir *dir, char ret[PATH_MAX], const char *format, ...)
     __attribute__((format(printf, 3, 4)));

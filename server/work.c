@@ -274,6 +274,11 @@ void work_write(struct work *work, struct job *job)
     }
 }
 
+uv_loop_t *work_loop(const struct work *work)
+{
+    return work->loop;
+}
+
 size_t work_backlog(const struct work *work)
 {
     struct work *mutable = (struct work *)work;

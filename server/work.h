@@ -56,6 +56,8 @@ int work_new(uv_loop_t *loop, const char *path, const struct work_hooks *hooks, 
  */
 void work_write(struct work *work, struct job *job);
 void work_read(struct work *work, struct job *job);
+/* The loop that `done` functions run on. */
+uv_loop_t *work_loop(const struct work *work);
 /* Jobs waiting for or inside the writer. */
 size_t work_backlog(const struct work *work);
 /* Ends the writer after the jobs that wait (their done functions run), checkpoints the WAL, closes.

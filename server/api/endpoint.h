@@ -23,6 +23,8 @@ struct datadir;
 struct work;
 struct stream;
 struct supervisor;
+struct auth;
+struct httpd;
 
 /* What the daemon is made of; lives as long as the process. */
 struct app {
@@ -31,7 +33,9 @@ struct app {
     struct work *work;
     struct stream *stream;
     struct supervisor *supervisor;
-    int64_t started_ms;
+    struct auth *auth;
+    struct httpd *httpd;
+    int64_t started_ms; /* monotonic */
     char base_url[300];
     bool closing; /* the daemon is on its way out: nothing new is accepted */
 };
@@ -53,8 +57,8 @@ struct request {
     struct app *app;
     const struct endpoint *endpoint;
     const char *params[ENDPOINT_PARAMS]; /* the {…} of the path, decoded, in order */
-    const char *content_type, *idempotency_key, *last_event_id,
-        *origin;           /* headers; "" when absent */
+    const char *content_type, *idempotency_key, *last_event_id; /* headers; "" when absent */
+    const char *session;   /* how the caller proved who it is: "token", "cookie", "none" or "" */
     json_t *body;          /* BODY_JSON */
     const char *body_text; /* the bytes it was parsed from */
     size_t body_len;

@@ -1,0 +1,164 @@
+#include "server/http/gate.h"
+
+#include "server/http/auth.h"
+#include "server/http/exchange.h"
+#include "server/options.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* What is counted while walking over the header. */
+struct head {
+    int hosts, lengths, encodings, bad_names;
+    const char *host, *length, *encoding;
+};
+
+static bool is_token(const char *name)
+{
+    static const char others[] = "!#$%&'*+-.^_`|~";
+    if (name[0] == '\0')
+        return false;
+    for (const char *c = name; *c != '\0'; c++)
+        if (!isalnum((unsigned char)*c) && strchr(others, *c) == NULL)
+            return false;
+    return true;
+}
+
+static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char *key,
+                                 const char *value)
+{
+    (void)kind;
+    struct head *head = arg;
+    const struct {
+        const char *name;
+        int *count;
+        const char **value;
+    } rows[] = { { "Host", &head->hosts, &head->host },
+                 { "Content-Length", &head->lengths, &head->length },
+                 { "Transfer-Encoding", &head->encodings, &head->encoding } };
+    head->bad_names += !is_token(key);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (strcasecmp(key, rows[i].name) == 0) {
+            ++*rows[i].count;
+            *rows[i].value = value != NULL ? value : "";
+        }
+    return MHD_YES;
+}
+
+/* The path as it came: percent signs may not hide what has a meaning. */
+static int check_uri(const char *uri, struct err *err)
+{
+    size_t path = strcspn(uri, "?");
+    if (strlen(uri) > EXCHANGE_URI_MAX)
+        return err_set(err, ERR_URI_TOO_LONG, "an address may have at most %d bytes",
+                       EXCHANGE_URI_MAX);
+    if (uri[0] != '/')
+        return err_set(err, ERR_BAD_REQUEST, "the address must be a path that begins with /");
+    for (size_t i = 0; uri[i] != '\0'; i++) {
+        unsigned char c = (unsigned char)uri[i];
+        if (c <= ' ' || c == 0x7f || c == '\\')
+            return err_set(err, ERR_BAD_REQUEST, "the address holds a forbidden character");
+        if (c != '%')
+            continue;
+        if (!isxdigit((unsigned char)uri[i + 1]) || !isxdigit((unsigned char)uri[i + 2]))
+            return err_set(err, ERR_BAD_REQUEST,
+                           "a %% in the address isn't followed by two "
+                           "hexadecimal digits");
+        char hex[3] = { uri[i + 1], uri[i + 2], '\0' };
+        long code = strtol(hex, NULL, 16);
+        if (code == 0 || (i < path && (code < ' ' || strchr("/\\%", (int)code) != NULL)))
+            return err_set(err, ERR_BAD_REQUEST, "the address hides %%%s", hex);
+    }
+    return 0;
+}
+
+/* Dot segments, after decoding. */
+static int check_path(const char *path, struct err *err)
+{
+    for (const char *at = path; at != NULL; at = strchr(at, '/')) {
+        at += *at == '/';
+        size_t len = strcspn(at, "/");
+        if ((len == 1 && at[0] == '.') || (len == 2 && at[0] == '.' && at[1] == '.'))
+            return err_set(err, ERR_BAD_REQUEST, "the address has a dot segment");
+    }
+    return 0;
+}
+
+static int check_head(const struct head *head, int64_t *ret_length, struct err *err)
+{
+    if (head->lengths == 1) {
+        char *end;
+        long long n = strtoll(head->length, &end, 10);
+        if (!isdigit((unsigned char)head->length[0]) || *end != '\0' || n < 0)
+            return err_set(err, ERR_BAD_REQUEST, "Content-Length is no number");
+        *ret_length = n;
+    } else if (head->encodings > 0) {
+        *ret_length = -1;
+    }
+    if (head->bad_names > 0)
+        return err_set(err, ERR_BAD_REQUEST, "the name of a header holds a forbidden character");
+    if (head->lengths > 1)
+        return err_set(err, ERR_BAD_REQUEST, "there is more than one Content-Length");
+    if (head->encodings > 1 || (head->encodings == 1 && strcasecmp(head->encoding, "chunked") != 0))
+        return err_set(err, ERR_BAD_REQUEST, "the only Transfer-Encoding taken is chunked, once");
+    if (head->lengths > 0 && head->encodings > 0)
+        return err_set(err, ERR_BAD_REQUEST,
+                       "Content-Length and Transfer-Encoding contradict each other");
+    if (head->hosts != 1)
+        return err_set(err, ERR_BAD_REQUEST, "there must be one Host, not %d", head->hosts);
+    return 0;
+}
+
+static const char *header(const struct exchange *x, const char *name)
+{
+    const char *value = MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
+    return value != NULL ? value : "";
+}
+
+int gate_check(struct exchange *x, int64_t *ret_length, struct err *err)
+{
+    struct head head = { 0 };
+    MHD_get_connection_values(x->connection, MHD_HEADER_KIND, on_header, &head);
+    x->req.content_type = header(x, "Content-Type");
+    x->req.idempotency_key = header(x, "Idempotency-Key");
+    x->req.last_event_id = header(x, "Last-Event-ID");
+    x->req.session = "";
+    int status = check_head(&head, ret_length, err);
+    if (status == 0)
+        status = check_uri(x->uri, err);
+    if (status == 0)
+        status = check_path(x->path, err);
+    if (status == 0 && !auth_host_allowed(x->req.app->auth, head.host))
+        status = err_set(err, ERR_MISDIRECTED,
+                         "Host %.100s isn't this server's; give the name it is reached by as "
+                         "public_url",
+                         head.host);
+    return status;
+}
+
+static bool is_json(const char *type)
+{
+    size_t len = strcspn(type, "; \t");
+    return len == strlen("application/json") && strncasecmp(type, "application/json", len) == 0;
+}
+
+int gate_body(const struct exchange *x, int64_t length, struct err *err)
+{
+    const struct endpoint *endpoint = x->req.endpoint;
+    int64_t most =
+        endpoint->body == BODY_UPLOAD ? x->req.app->options->upload_limit : ENDPOINT_BODY_MAX;
+    if (endpoint->body == BODY_NONE && length != 0)
+        return err_set(err, ERR_BAD_REQUEST, "%s takes no body", endpoint->path);
+    if (length > most)
+        return err_set(err, ERR_TOO_LARGE, "a body of %lld bytes is more than the %lld allowed",
+                       (long long)length, (long long)most);
+    bool json =
+        endpoint->body == BODY_JSON || (endpoint->body == BODY_JSON_OPTIONAL && length != 0);
+    if (json && !is_json(x->req.content_type))
+        return err_set(err, ERR_UNSUPPORTED_TYPE, "the body must be application/json, not %.100s",
+                       x->req.content_type[0] != '\0' ? x->req.content_type : "without a type");
+    return 0;
+}

@@ -1,0 +1,282 @@
+#include "server/http/httpd.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "server/http/exchange.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    POOL_BYTES = 32768,     /* of one connection: bounds its header and its upload buffer */
+    IDLE_S = 120,           /* inactivity */
+    SWEEP_MS = 2000,        /* how often the slow are looked for */
+    HEAD_MS = 20000,        /* from connecting, or the last reply, to a whole header */
+    KEEP_ALIVE_MS = 120000, /* between requests */
+    SPARE_DESCRIPTORS = 128
+};
+
+struct httpd {
+    uv_loop_t *loop;
+    struct app *app;
+    struct MHD_Daemon *daemon;
+    uv_poll_t poll;
+    uv_timer_t timer, sweep;
+    int epoll_fd, listen_fd, port;
+    struct peer *peers;
+    size_t peers_n, handles;
+    bool closing;
+    void (*closed)(void *);
+    void *closed_arg;
+};
+
+/* Running microhttpd. */
+
+static void on_timer(uv_timer_t *timer);
+
+static void run(struct httpd *httpd)
+{
+    MHD_UNSIGNED_LONG_LONG wait = 0;
+    MHD_run(httpd->daemon);
+    if (MHD_get_timeout(httpd->daemon, &wait) == MHD_YES)
+        uv_timer_start(&httpd->timer, on_timer, wait, 0);
+    else
+        uv_timer_stop(&httpd->timer);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    run(timer->data);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    run(poll->data);
+}
+
+void httpd_kick(struct httpd *httpd)
+{
+    if (!httpd->closing)
+        uv_timer_start(&httpd->timer, on_timer, 0, 0);
+}
+
+/* Connections: who is late. */
+
+static void on_connection(void *arg, struct MHD_Connection *connection, void **context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct httpd *httpd = arg;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        struct peer *peer = calloc(1, sizeof *peer);
+        *context = peer;
+        if (peer == NULL)
+            return;
+        peer->fd = info != NULL ? info->connect_fd : -1;
+        peer->since_ms = clock_mono_ms();
+        peer->allowed_ms = HEAD_MS;
+        peer->next = httpd->peers;
+        if (peer->next != NULL)
+            peer->next->previous = peer;
+        httpd->peers = peer;
+        httpd->peers_n++;
+        return;
+    }
+    struct peer *peer = *context;
+    *context = NULL;
+    if (peer == NULL)
+        return;
+    if (peer->previous != NULL)
+        peer->previous->next = peer->next;
+    else
+        httpd->peers = peer->next;
+    if (peer->next != NULL)
+        peer->next->previous = peer->previous;
+    httpd->peers_n--;
+    free(peer);
+}
+
+/* A byte now and then keeps microhttpd's own timeout away, so a request has a deadline as a whole.
+ */
+static void on_sweep(uv_timer_t *timer)
+{
+    struct httpd *httpd = timer->data;
+    int64_t now = clock_mono_ms();
+    for (struct peer *peer = httpd->peers; peer != NULL; peer = peer->next)
+        if (peer->allowed_ms > 0 && now - peer->since_ms > peer->allowed_ms && peer->fd >= 0)
+            shutdown(peer->fd, SHUT_RDWR);
+}
+
+void peer_wait(struct peer *peer, int64_t allowed_ms)
+{
+    if (peer == NULL)
+        return;
+    peer->since_ms = clock_mono_ms();
+    peer->allowed_ms = allowed_ms;
+}
+
+void peer_idle(struct peer *peer)
+{
+    peer_wait(peer, KEEP_ALIVE_MS);
+}
+
+/* Listening. */
+
+static int listen_on(const char *host, int port, int *ret_fd, int *ret_port, struct err *err)
+{
+    char service[16];
+    struct addrinfo *found = NULL;
+    const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
+                                    .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV };
+    snprintf(service, sizeof service, "%d", port);
+    if (getaddrinfo(host, service, &hints, &found) != 0)
+        return err_set(err, ERR_USAGE, "%s is no IP address to listen on", host);
+    int one = 1, status = 0;
+    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
+        bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, 1024) != 0) {
+        int code = errno;
+        if (fd >= 0)
+            close(fd);
+        errno = code;
+        status = err_errno(err, ERR_STORAGE, "can't listen on %s port %d", host, port);
+    }
+    freeaddrinfo(found);
+    if (status != 0)
+        return status;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } address = { 0 };
+    socklen_t size = sizeof address;
+    getsockname(fd, &address.any, &size);
+    *ret_port =
+        ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
+    *ret_fd = fd;
+    return 0;
+}
+
+static void on_mhd_log(void *arg, const char *format, va_list args)
+{
+    char line[500];
+    (void)arg;
+    vsnprintf(line, sizeof line, format, args);
+    line[strcspn(line, "\n")] = '\0';
+    log_debug("http: %s", line);
+}
+
+static unsigned connection_limit(void)
+{
+    struct rlimit files = { 0 };
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur <= 2 * SPARE_DESCRIPTORS)
+        return 64;
+    rlim_t most = files.rlim_cur - SPARE_DESCRIPTORS;
+    return most < 16384 ? (unsigned)most : 16384;
+}
+
+int httpd_new(uv_loop_t *loop, struct app *app, const char *host, int port, struct httpd **ret,
+              struct err *err)
+{
+    struct httpd *httpd = calloc(1, sizeof *httpd);
+    if (httpd == NULL)
+        return err_set(err, ERR_NO_MEMORY, "no memory for the HTTP server");
+    httpd->loop = loop;
+    httpd->app = app;
+    int status = listen_on(host, port, &httpd->listen_fd, &httpd->port, err);
+    if (status != 0) {
+        free(httpd);
+        return status;
+    }
+    httpd->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+        exchange_access, app, MHD_OPTION_EXTERNAL_LOGGER, on_mhd_log, NULL,
+        MHD_OPTION_LISTEN_SOCKET, httpd->listen_fd, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
+        httpd, MHD_OPTION_NOTIFY_COMPLETED, exchange_completed, app, MHD_OPTION_URI_LOG_CALLBACK,
+        exchange_begin, app, MHD_OPTION_CONNECTION_LIMIT, connection_limit(),
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)IDLE_S, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+    if (httpd->daemon == NULL) {
+        close(httpd->listen_fd);
+        free(httpd);
+        return err_set(err, ERR_INTERNAL, "the HTTP server can't be started");
+    }
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(httpd->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    httpd->epoll_fd = info->epoll_fd;
+    uv_poll_init(loop, &httpd->poll, httpd->epoll_fd);
+    uv_timer_init(loop, &httpd->timer);
+    uv_timer_init(loop, &httpd->sweep);
+    httpd->poll.data = httpd->timer.data = httpd->sweep.data = httpd;
+    uv_poll_start(&httpd->poll, UV_READABLE, on_poll);
+    uv_timer_start(&httpd->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
+    *ret = httpd;
+    return 0;
+}
+
+int httpd_port(const struct httpd *httpd)
+{
+    return httpd->port;
+}
+
+size_t httpd_connections(const struct httpd *httpd)
+{
+    return httpd->peers_n;
+}
+
+/* Closing. */
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct httpd *httpd = handle->data;
+    if (--httpd->handles > 0)
+        return;
+    void (*closed)(void *) = httpd->closed;
+    void *arg = httpd->closed_arg;
+    free(httpd);
+    closed(arg);
+}
+
+/* Requests that wait for the store are resumed when their job is done; microhttpd may only be
+ * stopped when nothing is suspended. */
+static void on_closing(uv_timer_t *timer)
+{
+    struct httpd *httpd = timer->data;
+    MHD_run(httpd->daemon);
+    if (exchange_waiting() > 0)
+        return;
+    uv_timer_stop(timer);
+    MHD_stop_daemon(httpd->daemon);
+    httpd->handles = 3;
+    uv_close((uv_handle_t *)&httpd->poll, on_handle_closed);
+    uv_close((uv_handle_t *)&httpd->timer, on_handle_closed);
+    uv_close((uv_handle_t *)&httpd->sweep, on_handle_closed);
+}
+
+void httpd_close(struct httpd *httpd, void (*closed)(void *), void *arg)
+{
+    httpd->closing = true;
+    httpd->closed = closed;
+    httpd->closed_arg = arg;
+    uv_poll_stop(&httpd->poll);
+    uv_timer_stop(&httpd->sweep);
+    /* microhttpd still owns the socket that it accepts from; quiescing hands it back. */
+    MHD_socket fd = MHD_quiesce_daemon(httpd->daemon);
+    if (fd != MHD_INVALID_SOCKET)
+        close(fd);
+    for (struct peer *peer = httpd->peers; peer != NULL; peer = peer->next)
+        if (peer->fd >= 0)
+            shutdown(peer->fd, SHUT_RD);
+    exchange_wake_all();
+    uv_timer_start(&httpd->timer, on_closing, 0, 5);
+}

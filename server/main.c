@@ -1,0 +1,261 @@
+/* ablated: the daemon. This file only wires: options, data folder, threads, and the way out. */
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/version.h"
+#include "server/api/endpoint.h"
+#include "server/datadir.h"
+#include "server/http/auth.h"
+#include "server/http/httpd.h"
+#include "server/options.h"
+#include "server/runs/ingest.h"
+#include "server/runs/publish.h"
+#include "server/runs/stream.h"
+#include "server/runs/supervisor.h"
+#include "server/work.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <uv.h>
+
+struct daemon {
+    struct app app;
+    struct options options;
+    struct datadir datadir;
+    uv_loop_t loop;
+    uv_signal_t signals[2];
+    struct work *work;
+    struct stream *stream;
+    struct ingest *ingest;
+    struct supervisor *supervisor;
+    struct httpd *httpd;
+    struct auth *auth;
+    struct job first; /* reads where the events stand */
+    int64_t last_seq;
+    int status; /* what main returns, as a code of err.h */
+    bool fatal;
+};
+
+/* The way out, one step after the other: no new claims, no HTTP, no workers' socket, no store. */
+
+static void store_closed(void *arg)
+{
+    struct daemon *d = arg;
+    stream_free(d->stream);
+    for (size_t i = 0; i < sizeof d->signals / sizeof *d->signals; i++)
+        uv_close((uv_handle_t *)&d->signals[i], NULL);
+}
+
+static void ingest_closed(void *arg)
+{
+    struct daemon *d = arg;
+    work_close(d->work, store_closed, d);
+}
+
+static void http_closed(void *arg)
+{
+    struct daemon *d = arg;
+    ingest_close(d->ingest, ingest_closed, d);
+}
+
+static void supervisor_closed(void *arg)
+{
+    struct daemon *d = arg;
+    httpd_close(d->httpd, http_closed, d);
+}
+
+static void begin_end(struct daemon *d)
+{
+    if (d->app.closing)
+        return;
+    d->app.closing = true;
+    datadir_set_address(&d->datadir, NULL, NULL);
+    supervisor_close(d->supervisor, false, supervisor_closed, d);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct daemon *d = handle->data;
+    log_info("signal %d: ending; workers train on", number);
+    begin_end(d);
+}
+
+static void on_fatal(const struct err *err, void *arg)
+{
+    struct daemon *d = arg;
+    log_error("the store failed: %s; ending, so that the next start recovers", err->message);
+    datadir_set_address(&d->datadir, NULL, NULL);
+    _Exit(err_exit_status(err->code));
+}
+
+static void on_publish(void *take_batch, void *arg)
+{
+    struct daemon *d = arg;
+    stream_publish(take_batch, d->stream);
+}
+
+static void on_discard(void *take_batch, void *arg)
+{
+    (void)arg;
+    publish_batch_free(take_batch);
+}
+
+/* The way in. */
+
+static void raise_limits(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max < 65536 ? files.rlim_max : 65536;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
+static int first_run(struct job *job, struct store *store, struct err *err)
+{
+    struct daemon *d = job->data;
+    return store_as_of(store, &d->last_seq, err);
+}
+
+static int open_http(struct daemon *d, struct err *err)
+{
+    const struct options *o = &d->options;
+    char code[AUTH_CODE_BYTES];
+    int status = auth_new(&d->datadir, o, &d->auth, err);
+    d->app.auth = d->auth;
+    if (status == 0)
+        status = httpd_new(&d->loop, &d->app, o->host, o->port, &d->httpd, err);
+    if (status != 0)
+        return status;
+    d->app.httpd = d->httpd;
+    bool v6 = strchr(o->host, ':') != NULL;
+    if (o->public_url[0] != '\0')
+        snprintf(d->app.base_url, sizeof d->app.base_url, "%s", o->public_url);
+    else
+        snprintf(d->app.base_url, sizeof d->app.base_url, "http://%s%s%s:%d", v6 ? "[" : "",
+                 o->host, v6 ? "]" : "", httpd_port(d->httpd));
+    status = datadir_set_address(&d->datadir, d->app.base_url, err);
+    if (status != 0)
+        return status;
+    auth_code_make(&d->datadir, code);
+    printf("Ablate is at %s\n", d->app.base_url);
+    if (!o->no_auth)
+        printf("Log in once, within ten minutes: %s/#login=%s\n", d->app.base_url, code);
+    fflush(stdout);
+    return 0;
+}
+
+static void first_done(struct job *job)
+{
+    struct daemon *d = job->data;
+    struct err err = job->err;
+    int status = job->status;
+    if (status == 0) {
+        stream_attach(d->stream, d->work, d->last_seq);
+        status = ingest_new(&d->loop, &d->datadir, d->work, &d->ingest, &err);
+    }
+    if (status == 0) {
+        const struct supervisor_config config = {
+            .datadir = &d->datadir,
+            .worker_path = d->options.worker,
+            .slots = d->options.slots,
+            .memory_bytes = d->options.memory_bytes,
+        };
+        status = supervisor_new(&d->loop, &config, d->work, &d->supervisor, &err);
+    }
+    if (status == 0) {
+        supervisor_attach(d->supervisor, d->ingest);
+        d->app.supervisor = d->supervisor;
+        status = open_http(d, &err);
+    }
+    if (status != 0) {
+        log_error("%s", err.message);
+        _Exit(err_exit_status(status)); /* nothing has been accepted yet */
+    }
+}
+
+static int start(struct daemon *d, struct err *err)
+{
+    static const int numbers[] = { SIGTERM, SIGINT };
+    const struct work_hooks hooks = { .collect = publish_collect,
+                                      .publish = on_publish,
+                                      .discard = on_discard,
+                                      .fatal = on_fatal,
+                                      .arg = d };
+    char path[PATH_MAX];
+    uv_loop_init(&d->loop);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        uv_signal_init(&d->loop, &d->signals[i]);
+        d->signals[i].data = d;
+        uv_signal_start(&d->signals[i], on_signal, numbers[i]);
+    }
+    datadir_path(&d->datadir, path, "ablate.db");
+    int status = stream_new(&d->loop, &d->stream, err);
+    if (status == 0)
+        status = work_new(&d->loop, path, &hooks, &d->work, err);
+    if (status != 0)
+        return status;
+    d->app = (struct app){ .options = &d->options,
+                           .datadir = &d->datadir,
+                           .work = d->work,
+                           .stream = d->stream,
+                           .started_ms = clock_mono_ms() };
+    d->first = (struct job){ .run = first_run, .done = first_done, .data = d };
+    work_read(d->work, &d->first);
+    return 0;
+}
+
+static int serve(const struct options *options, struct err *err)
+{
+    static struct daemon d;
+    d.options = *options;
+    log_set_level((enum log_level)options->log_level);
+    signal(SIGPIPE, SIG_IGN);
+    raise_limits();
+    int status = datadir_open(options->data, &d.datadir, err);
+    if (status == 0)
+        status = start(&d, err);
+    if (status != 0)
+        return status;
+    uv_run(&d.loop, UV_RUN_DEFAULT);
+    uv_loop_close(&d.loop);
+    auth_free(d.auth);
+    datadir_done(&d.datadir);
+    return 0;
+}
+
+/* Prints a log-in link for the daemon that serves the folder. */
+static int link_print(const struct options *options, struct err *err)
+{
+    struct datadir datadir;
+    char code[AUTH_CODE_BYTES], address[400];
+    int status = datadir_peek(options->data, &datadir, err);
+    if (status == 0)
+        status = datadir_address(&datadir, address, sizeof address, err);
+    if (status != 0)
+        return status;
+    auth_code_make(&datadir, code);
+    printf("%s/#login=%s\n", address, code);
+    datadir_done(&datadir);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    static struct options options;
+    enum options_command command;
+    struct err err = { 0 };
+    int status = options_parse(argc, argv, &options, &command, &err);
+    if (status == 0 && command == OPTIONS_HELP)
+        options_help(stdout);
+    else if (status == 0 && command == OPTIONS_VERSION)
+        printf("ablated %s\n", ablate_version());
+    else if (status == 0)
+        status = command == OPTIONS_LINK ? link_print(&options, &err) : serve(&options, &err);
+    if (status == 0)
+        return 0;
+    fprintf(stderr, "ablated: %s\n", err.message);
+    return err_exit_status(status);
+}

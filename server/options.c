@@ -1,0 +1,345 @@
+#include "server/options.h"
+
+#include "common/files.h"
+#include "common/log.h"
+#include "common/version.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct option_row {
+    const char *name;
+    const char *value; /* what stands behind it in the help; NULL = a flag */
+    const char *what;
+    int (*set)(struct options *options, const char *text, struct err *err);
+};
+
+static int take_path(char *to, const char *name, const char *text, struct err *err)
+{
+    if (text[0] == '\0' || strlen(text) >= PATH_MAX)
+        return err_set(err, ERR_USAGE, "--%s needs a path", name);
+    snprintf(to, PATH_MAX, "%s", text);
+    return 0;
+}
+
+static int set_data(struct options *o, const char *text, struct err *err)
+{
+    return take_path(o->data, "data", text, err);
+}
+
+static int set_worker(struct options *o, const char *text, struct err *err)
+{
+    return take_path(o->worker, "worker", text, err);
+}
+
+static int take_integer(const char *name, const char *text, int64_t min, int64_t max, int64_t *to,
+                        struct err *err)
+{
+    char *end;
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    if (end == text || *end != '\0' || errno != 0 || value < min || value > max)
+        return err_set(err, ERR_USAGE, "--%s must be an integer from %lld to %lld, not \"%.60s\"",
+                       name, (long long)min, (long long)max, text);
+    *to = value;
+    return 0;
+}
+
+static int take_bytes(const char *name, const char *text, int64_t *to, struct err *err)
+{
+    static const char units[] = "KMGT";
+    char *end;
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    const char *unit = *end != '\0' ? strchr(units, toupper((unsigned char)*end)) : NULL;
+    int shift = unit != NULL ? 10 * (int)(unit - units + 1) : 0;
+    if (end == text || errno != 0 || value < 1 ||
+        (*end != '\0' && (unit == NULL || end[1] != '\0')) || value > INT64_MAX >> shift)
+        return err_set(err, ERR_USAGE,
+                       "--%s must be a number of bytes such as 4G (K, M, G, T), not \"%.60s\"",
+                       name, text);
+    *to = (int64_t)value << shift;
+    return 0;
+}
+
+static int set_listen(struct options *o, const char *text, struct err *err)
+{
+    const char *colon = strrchr(text, ':');
+    int64_t port = 0;
+    size_t len = colon != NULL ? (size_t)(colon - text) : 0;
+    if (len > 1 && text[0] == '[' && text[len - 1] == ']') {
+        text++;
+        len -= 2;
+    }
+    struct in6_addr ignored;
+    if (len == 0 || len >= sizeof o->host)
+        return err_set(err, ERR_USAGE, "--listen must be ADDRESS:PORT, such as 127.0.0.1:8642");
+    snprintf(o->host, sizeof o->host, "%.*s", (int)len, text);
+    if (inet_pton(AF_INET, o->host, &ignored) != 1 && inet_pton(AF_INET6, o->host, &ignored) != 1)
+        return err_set(err, ERR_USAGE, "--listen needs an IP address, not \"%s\"", o->host);
+    int status = take_integer("listen", colon + 1, 0, 65535, &port, err);
+    o->port = (int)port;
+    return status;
+}
+
+static int set_slots(struct options *o, const char *text, struct err *err)
+{
+    return take_integer("slots", text, 1, 1024, &o->slots, err);
+}
+
+static int set_memory(struct options *o, const char *text, struct err *err)
+{
+    return take_bytes("memory", text, &o->memory_bytes, err);
+}
+
+static int set_upload_limit(struct options *o, const char *text, struct err *err)
+{
+    return take_bytes("upload-limit", text, &o->upload_limit, err);
+}
+
+static int set_log_level(struct options *o, const char *text, struct err *err)
+{
+    for (int i = 0; log_level_names[i] != NULL; i++)
+        if (strcmp(text, log_level_names[i]) == 0) {
+            o->log_level = i;
+            return 0;
+        }
+    return err_set(err, ERR_USAGE, "--log-level must be debug, info, warn or error, not \"%.60s\"",
+                   text);
+}
+
+static int take_flag(const char *name, const char *text, bool *to, struct err *err)
+{
+    if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
+        return err_set(err, ERR_USAGE, "%s must be true or false, not \"%.60s\"", name, text);
+    *to = strcmp(text, "true") == 0;
+    return 0;
+}
+
+static int set_no_auth(struct options *o, const char *text, struct err *err)
+{
+    return take_flag("no-auth", text, &o->no_auth, err);
+}
+
+static int set_trusted_proxy(struct options *o, const char *text, struct err *err)
+{
+    return take_flag("trusted-proxy", text, &o->trusted_proxy, err);
+}
+
+static int set_public_url(struct options *o, const char *text, struct err *err)
+{
+    const char *host = strstr(text, "://");
+    if ((strncmp(text, "http://", 7) != 0 && strncmp(text, "https://", 8) != 0) ||
+        strlen(text) >= sizeof o->public_url || host[3] == '\0' || host[3] == '/')
+        return err_set(err, ERR_USAGE,
+                       "--public-url must be a URL such as https://ablate.example, not \"%.60s\"",
+                       text);
+    snprintf(o->public_url, sizeof o->public_url, "%s", text);
+    size_t len = strlen(o->public_url);
+    if (o->public_url[len - 1] == '/')
+        o->public_url[len - 1] = '\0';
+    return 0;
+}
+
+static int set_config(struct options *o, const char *text, struct err *err);
+
+static const struct option_row rows[] = {
+    { "data", "DIR", "data folder; created when missing (needed)", set_data },
+    { "listen", "ADDRESS:PORT", "where to listen; port 0 takes a free one (127.0.0.1:8642)",
+      set_listen },
+    { "slots", "N", "runs at a time (one a core)", set_slots },
+    { "memory", "BYTES", "what the runs' estimates may add up to, e.g. 16G (80 % of the machine)",
+      set_memory },
+    { "config", "FILE", "file of settings, a line each: name = value", set_config },
+    { "log-level", "L", "debug, info, warn or error (info)", set_log_level },
+    { "no-auth", NULL, "let anybody in; on loopback only, and without --public-url", set_no_auth },
+    { "public-url", "URL", "how browsers reach the daemon behind a proxy", set_public_url },
+    { "trusted-proxy", NULL, "believe X-Forwarded-For", set_trusted_proxy },
+    { "upload-limit", "BYTES", "largest corpus that is taken (1G)", set_upload_limit },
+    { "worker", "FILE", "the ablate-worker program (the one beside this)", set_worker },
+};
+enum { ROWS = sizeof rows / sizeof *rows };
+
+static const struct option_row *find(const char *name, size_t len)
+{
+    for (int i = 0; i < ROWS; i++)
+        if (strlen(rows[i].name) == len && memcmp(rows[i].name, name, len) == 0)
+            return &rows[i];
+    return NULL;
+}
+
+static char *trim(char *text)
+{
+    while (isspace((unsigned char)*text))
+        text++;
+    size_t len = strlen(text);
+    while (len > 0 && isspace((unsigned char)text[len - 1]))
+        text[--len] = '\0';
+    return text;
+}
+
+static int set_line(struct options *o, char *line, struct err *err)
+{
+    line[strcspn(line, "#")] = '\0';
+    char *name = trim(line), *equals = strchr(name, '=');
+    if (*name == '\0')
+        return 0;
+    if (equals == NULL)
+        return err_set(err, ERR_USAGE, "a line must be name = value, not \"%.60s\"", name);
+    *equals = '\0';
+    name = trim(name);
+    const struct option_row *row = find(name, strlen(name));
+    if (row == NULL || row->set == set_config)
+        return err_set(err, ERR_USAGE, "there is no setting \"%.60s\"", name);
+    return row->set(o, trim(equals + 1), err);
+}
+
+static int set_config(struct options *o, const char *path, struct err *err)
+{
+    char *text = NULL;
+    size_t len;
+    int status = files_read(path, 1 << 20, &text, &len, err), number = 0;
+    if (status != 0)
+        return status;
+    for (char *line = text, *end; line != NULL && status == 0; line = end) {
+        end = strchr(line, '\n');
+        if (end != NULL)
+            *end++ = '\0';
+        number++;
+        status = set_line(o, line, err);
+    }
+    if (status != 0) {
+        const struct err why = *err;
+        status = err_set(err, ERR_USAGE, "%s line %d: %s", path, number, why.message);
+    }
+    free(text);
+    return status;
+}
+
+bool options_is_loopback(const char *host)
+{
+    return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0;
+}
+
+/* Bytes that this machine, or the control group it lives in, has. */
+static int64_t machine_memory(void)
+{
+    int64_t bytes = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
+    char *text = NULL;
+    size_t len;
+    if (files_read("/sys/fs/cgroup/memory.max", 4096, &text, &len, NULL) == 0) {
+        int64_t most = strtoll(text, NULL, 10);
+        if (most > 0 && most < bytes)
+            bytes = most;
+    }
+    free(text);
+    return bytes;
+}
+
+static void beside_me(char ret[PATH_MAX])
+{
+    char path[PATH_MAX];
+    ssize_t len = readlink("/proc/self/exe", path, sizeof path - 1);
+    path[len > 0 ? len : 0] = '\0';
+    char *slash = strrchr(path, '/');
+    if (slash != NULL)
+        *slash = '\0';
+    snprintf(ret, PATH_MAX, "%.*s/ablate-worker", PATH_MAX - 16, path);
+}
+
+/* The configuration file first, whatever the order, so that the command line wins. */
+static int take_all(int argc, char **argv, bool config, struct options *o, struct err *err)
+{
+    for (int i = 0; i < argc; i++) {
+        const char *name = argv[i], *value = NULL;
+        if (strncmp(name, "--", 2) != 0)
+            return err_set(err, ERR_USAGE, "\"%.60s\" isn't an option; see ablated --help", name);
+        name += 2;
+        size_t len = strcspn(name, "=");
+        const struct option_row *row = find(name, len);
+        if (row == NULL)
+            return err_set(err, ERR_USAGE, "there is no option --%.60s; see ablated --help", name);
+        if (row->value == NULL && name[len] == '=')
+            return err_set(err, ERR_USAGE, "--%s takes no value", row->name);
+        if (row->value == NULL)
+            value = "true";
+        else if (name[len] == '=')
+            value = name + len + 1;
+        else if (i + 1 < argc)
+            value = argv[++i];
+        else
+            return err_set(err, ERR_USAGE, "--%s needs a value: %s", row->name, row->value);
+        if ((row->set == set_config) != config)
+            continue;
+        int status = row->set(o, value, err);
+        if (status != 0)
+            return status;
+    }
+    return 0;
+}
+
+static bool asks(int argc, char **argv, const char *flag)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], flag) == 0)
+            return true;
+    return false;
+}
+
+int options_parse(int argc, char **argv, struct options *ret, enum options_command *ret_command,
+                  struct err *err)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    struct options o = { .host = "127.0.0.1", .port = 8642, .log_level = LOG_INFO };
+    o.slots = cores > 0 ? cores : 1;
+    o.memory_bytes = machine_memory() / 5 * 4;
+    o.upload_limit = 1 << 30;
+    beside_me(o.worker);
+    *ret_command = OPTIONS_SERVE;
+    if (asks(argc, argv, "--help") || asks(argc, argv, "-h")) {
+        *ret_command = OPTIONS_HELP;
+        return 0;
+    }
+    if (asks(argc, argv, "--version")) {
+        *ret_command = OPTIONS_VERSION;
+        return 0;
+    }
+    int from = 1;
+    if (argc > 1 && strcmp(argv[1], "link") == 0) {
+        *ret_command = OPTIONS_LINK;
+        from = 2;
+    }
+    int status = take_all(argc - from, argv + from, true, &o, err);
+    if (status == 0)
+        status = take_all(argc - from, argv + from, false, &o, err);
+    if (status == 0 && o.data[0] == '\0')
+        status =
+            err_set(err, ERR_USAGE, "--data DIR is needed: the folder for everything that is kept");
+    if (status == 0 && o.no_auth && (!options_is_loopback(o.host) || o.public_url[0] != '\0'))
+        status = err_set(err, ERR_USAGE,
+                         "--no-auth is for loopback addresses only, and without --public-url");
+    if (status == 0)
+        *ret = o;
+    return status;
+}
+
+void options_help(FILE *to)
+{
+    fprintf(to,
+            "ablated %s: queues experiments, trains them, serves their curves\n\n"
+            "  ablated --data DIR [options]     serve\n"
+            "  ablated link --data DIR          print a log-in link for the page\n\n",
+            ablate_version());
+    for (int i = 0; i < ROWS; i++) {
+        char head[40];
+        snprintf(head, sizeof head, "--%s%s%s", rows[i].name, rows[i].value != NULL ? " " : "",
+                 rows[i].value != NULL ? rows[i].value : "");
+        fprintf(to, "  %-24s %s\n", head, rows[i].what);
+    }
+    fprintf(to, "  %-24s\n  %-24s\n", "--help", "--version");
+}

@@ -1,0 +1,36 @@
+/* options: the daemon's settings, a row of one table each; from the command line (--name value) and
+ * a configuration file (name = value, # comments); the command line wins. */
+#ifndef ABLATE_SERVER_OPTIONS_H
+#define ABLATE_SERVER_OPTIONS_H
+
+#include "common/err.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct options {
+    char data[PATH_MAX];  /* data folder */
+    char host[64];        /* address to listen on */
+    int port;             /* 0 = a free one */
+    int64_t slots;        /* runs at a time */
+    int64_t memory_bytes; /* that their estimates may add up to */
+    int log_level;        /* enum log_level */
+    bool no_auth;
+    char public_url[256];  /* "" = none */
+    bool trusted_proxy;    /* X-Forwarded-For is believed */
+    int64_t upload_limit;  /* bytes */
+    char worker[PATH_MAX]; /* the ablate-worker program */
+};
+
+enum options_command { OPTIONS_SERVE, OPTIONS_LINK, OPTIONS_HELP, OPTIONS_VERSION };
+
+/* Errors: USAGE, with the option's name and what it takes; STORAGE for the configuration file. */
+int options_parse(int argc, char **argv, struct options *ret, enum options_command *ret_command,
+                  struct err *err);
+void options_help(FILE *to);
+/* 127.0.0.0/8 or ::1. */
+bool options_is_loopback(const char *host);
+
+#endif
