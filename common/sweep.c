@@ -161,7 +161,7 @@ static int decode_seeds(struct sweep *sweep, const json_t *seeds, struct err *er
     return check_distinct(seeds, "/seeds", err);
 }
 
-static int check_tags(const json_t *tags, struct err *err)
+int sweep_tags_check(const json_t *tags, struct err *err)
 {
     const char *key;
     json_t *value;
@@ -279,7 +279,7 @@ static int check(struct sweep *sweep, struct err *err)
 {
     json_t *seeds = json_object_get(sweep->spec, "seeds");
     unsigned artifacts;
-    int status = check_tags(json_object_get(sweep->spec, "tags"), err);
+    int status = sweep_tags_check(json_object_get(sweep->spec, "tags"), err);
     if (status == 0)
         status = check_arms(sweep, json_object_get(sweep->spec, "arms"), err);
     if (status == 0)

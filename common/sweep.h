@@ -58,4 +58,7 @@ void sweep_free(struct sweep *sweep);
  * trainer can't run yet; pointers into the experiment's spec. */
 int sweep_run(const struct sweep *sweep, size_t i, struct sweep_item *ret, struct err *err);
 
+/* Names and values of tags. Errors: OUT_OF_RANGE, INVALID_VALUE, WRONG_TYPE, at "/tags/…". */
+int sweep_tags_check(const json_t *tags, struct err *err);
+
 #endif

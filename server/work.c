@@ -40,7 +40,9 @@ struct work {
 
     struct store *readers[READERS_MAX]; /* idle read connections */
     size_t readers_n;
-    size_t reading; /* jobs on the pool */
+    size_t reading;     /* jobs on the pool */
+    struct job *delayed; /* jobs that a timer holds */
+    size_t timers;
     void (*closed)(void *);
     void *closed_arg;
 };
@@ -181,7 +183,7 @@ static void work_free(uv_handle_t *handle)
 
 static void maybe_closed(struct work *work)
 {
-    if (!work->stopped || work->reading > 0 || work->outcomes != NULL ||
+    if (!work->stopped || work->reading > 0 || work->timers > 0 || work->outcomes != NULL ||
         uv_is_closing((uv_handle_t *)&work->wake))
         return;
     pthread_join(work->thread, NULL);
@@ -274,6 +276,43 @@ void work_write(struct work *work, struct job *job)
     }
 }
 
+/* delays */
+
+static void on_delay_closed(uv_handle_t *handle)
+{
+    struct job *job = handle->data;
+    struct work *work = job->work;
+    work->timers--;
+    job->done(job);
+    maybe_closed(work);
+}
+
+static void end_delay(struct job *job)
+{
+    for (struct job **at = &job->work->delayed; *at != NULL; at = &(*at)->next)
+        if (*at == job) {
+            *at = job->next;
+            break;
+        }
+    uv_close((uv_handle_t *)&job->timer, on_delay_closed);
+}
+
+static void on_delay(uv_timer_t *timer)
+{
+    end_delay(timer->data);
+}
+
+void work_later(struct work *work, struct job *job, int64_t ms)
+{
+    job->work = work;
+    job->next = work->delayed;
+    work->delayed = job;
+    work->timers++;
+    uv_timer_init(work->loop, &job->timer);
+    job->timer.data = job;
+    uv_timer_start(&job->timer, on_delay, (uint64_t)ms, 0);
+}
+
 uv_loop_t *work_loop(const struct work *work)
 {
     return work->loop;
@@ -353,6 +392,8 @@ void work_close(struct work *work, void (*closed)(void *arg), void *arg)
 {
     work->closed = closed;
     work->closed_arg = arg;
+    while (work->delayed != NULL)
+        end_delay(work->delayed);
     pthread_mutex_lock(&work->lock);
     work->stopping = true;
     pthread_cond_signal(&work->arrived);

@@ -111,6 +111,14 @@ json_t *publish_queue_json(const struct queue_counts *counts)
                      (json_int_t)counts->queued, "running", (json_int_t)counts->running);
 }
 
+json_t *publish_attempt_json(const struct attempt_row *row)
+{
+    return json_pack("{s:I, s:s, s:s, s:o, s:o, s:I, s:o}", "attempt", (json_int_t)row->attempt,
+                     "kind", row->kind, "outcome", row->outcome, "started_at",
+                     time_json(row->started_at), "ended_at", time_json(row->ended_at), "acked_seq",
+                     (json_int_t)row->acked_seq, "environment", publish_embed(row->environment));
+}
+
 json_t *publish_audit_json(const struct audit_row *row)
 {
     return json_pack("{s:I, s:s?, s:o, s:s, s:s, s:s, s:o, s:o, s:o}", "id", (json_int_t)row->id,

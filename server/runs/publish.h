@@ -38,6 +38,7 @@ json_t *publish_run_json(const struct run_row *row);
 json_t *publish_experiment_json(const struct experiment_row *row);
 json_t *publish_queue_json(const struct queue_counts *counts);
 json_t *publish_audit_json(const struct audit_row *row);
+json_t *publish_attempt_json(const struct attempt_row *row);
 /* JSON text of the store as a value; null when it is NULL or broken. */
 json_t *publish_embed(const char *text);
 

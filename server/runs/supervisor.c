@@ -30,7 +30,7 @@ enum {
 struct active {
     struct supervisor *supervisor;
     struct active *next;
-    int64_t run, attempt, memory_bytes, pid;
+    int64_t run, attempt, experiment, memory_bytes, pid;
     bool exclusive, adopted, stopping, settling, handle_open;
     struct claim claim; /* until it is prepared */
     char dir[PATH_MAX], fallback[160];
@@ -293,6 +293,7 @@ static void look_done(struct job *job)
     for (size_t i = 0; i < s->claims_n; i++) {
         struct active *a = add_active(s, s->claims[i].run, s->claims[i].attempt);
         a->claim = s->claims[i];
+        a->experiment = s->claims[i].experiment;
         a->memory_bytes = s->claims[i].memory_bytes;
         a->exclusive = s->exclusive[i];
         a->pool.data = a;
@@ -374,6 +375,7 @@ static void adopt_done(struct job *job)
     for (size_t i = 0; job->status == 0 && i < s->adopted.n; i++) {
         const struct run_row *row = &s->adopted.items[i];
         struct active *a = add_active(s, row->id, row->attempt);
+        a->experiment = row->experiment;
         a->memory_bytes = row->memory_bytes;
         a->exclusive = row->exclusive;
         a->adopted = true;
@@ -438,6 +440,13 @@ void supervisor_stop_run(struct supervisor *supervisor, int64_t run)
 {
     for (struct active *a = supervisor->actives; a != NULL; a = a->next)
         if (a->run == run)
+            stop_active(a, "cancelled");
+}
+
+void supervisor_stop_experiment(struct supervisor *supervisor, int64_t experiment)
+{
+    for (struct active *a = supervisor->actives; a != NULL; a = a->next)
+        if (a->experiment == experiment)
             stop_active(a, "cancelled");
 }
 

@@ -30,6 +30,7 @@ void supervisor_attach(struct supervisor *supervisor, struct ingest *ingest);
 void supervisor_kick(struct supervisor *supervisor);
 /* Asks a running run's trainer to stop, now; kills it when it hasn't after a grace. */
 void supervisor_stop_run(struct supervisor *supervisor, int64_t run);
+void supervisor_stop_experiment(struct supervisor *supervisor, int64_t experiment);
 const struct queue_limits *supervisor_limits(const struct supervisor *supervisor);
 /* Claims nothing from now on. stop_workers: running trainers are stopped and their runs queued
  * again. closed(arg) once no keeper is awaited. */

@@ -1,0 +1,108 @@
+/* api: the steps of every endpoint, as routes.c lists them; a file a family. */
+#ifndef ABLATE_SERVER_API_H
+#define ABLATE_SERVER_API_H
+
+#include "server/api/endpoint.h"
+
+#define DECODE(name) int name(struct request *req, struct err *err)
+#define STORED(name) int name(struct request *req, struct store *store, struct err *err)
+#define ENCODE(name) int name(struct request *req, struct reply *reply, struct err *err)
+
+/* submit.c */
+DECODE(submit_decode);
+STORED(submit_read);
+STORED(submit_write);
+ENCODE(submit_encode);
+
+/* experiments.c */
+DECODE(experiments_list_decode);
+STORED(experiments_list_read);
+ENCODE(experiments_list_encode);
+DECODE(experiment_get_decode);
+STORED(experiment_get_read);
+ENCODE(experiment_get_encode);
+DECODE(experiment_patch_decode);
+STORED(experiment_patch_write);
+DECODE(experiment_id_decode);
+STORED(experiment_delete_write);
+ENCODE(experiment_deleted_encode);
+STORED(experiment_cancel_write);
+ENCODE(experiment_cancel_encode);
+ENCODE(experiment_encode);
+
+/* wait.c: the reply of GET experiments/{id}?wait=: it comes when the experiment has finished. */
+int wait_begin(struct request *req, struct reply *reply, int64_t experiment, int64_t wait_s,
+               struct err *err);
+
+/* runs.c */
+DECODE(runs_list_decode);
+STORED(runs_list_read);
+ENCODE(runs_list_encode);
+DECODE(run_id_decode);
+STORED(run_get_read);
+ENCODE(run_get_encode);
+STORED(run_cancel_write);
+ENCODE(run_cancel_encode);
+STORED(run_retry_write);
+ENCODE(run_retry_encode);
+DECODE(run_priority_decode);
+STORED(run_priority_write);
+ENCODE(run_changed_encode);
+STORED(run_log_read);
+ENCODE(run_log_encode);
+STORED(run_artifacts_read);
+ENCODE(run_artifacts_encode);
+DECODE(run_artifact_decode);
+STORED(run_artifact_read);
+ENCODE(run_artifact_encode);
+
+/* metrics.c */
+DECODE(metrics_decode);
+STORED(metrics_read);
+ENCODE(metrics_encode);
+
+/* events.c */
+DECODE(events_decode);
+ENCODE(events_encode);
+
+/* datasets.c */
+DECODE(dataset_put_decode);
+STORED(dataset_put_read);
+STORED(dataset_put_write);
+ENCODE(dataset_put_encode);
+STORED(datasets_read);
+ENCODE(datasets_encode);
+DECODE(dataset_name_decode);
+STORED(dataset_delete_write);
+ENCODE(dataset_deleted_encode);
+
+/* report.c */
+DECODE(report_decode);
+STORED(report_read);
+ENCODE(report_encode);
+
+/* query.c */
+DECODE(query_decode);
+STORED(query_read);
+ENCODE(query_encode);
+
+/* meta.c */
+ENCODE(version_encode);
+ENCODE(healthz_encode);
+ENCODE(presets_encode);
+DECODE(preset_decode);
+ENCODE(preset_encode);
+STORED(queue_read);
+ENCODE(queue_encode);
+DECODE(queue_post_decode);
+STORED(queue_post_write);
+ENCODE(queue_post_encode);
+STORED(prometheus_read);
+ENCODE(prometheus_encode);
+
+/* session.c */
+ENCODE(session_get);
+ENCODE(session_create);
+ENCODE(session_end);
+
+#endif

@@ -1,0 +1,196 @@
+/* Experiments after their submission: list, get, change, cancel, delete. */
+#include "server/api/api.h"
+
+#include "common/jsonx.h"
+#include "common/sweep.h"
+#include "server/runs/publish.h"
+#include "server/runs/supervisor.h"
+#include "server/store/store_runs.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+
+enum { PAGE = 100, PAGE_MAX = 1000, WAIT_MAX_S = 3600 };
+
+/* GET experiments */
+
+struct list {
+    int64_t page_size, before;
+    struct experiment_row *rows;
+    size_t n;
+};
+
+static void list_free(void *arg)
+{
+    struct list *l = arg;
+    for (size_t i = 0; i < l->n; i++)
+        experiment_row_done(&l->rows[i]);
+    free(l->rows);
+    free(l);
+}
+
+int experiments_list_decode(struct request *req, struct err *err)
+{
+    static const char *const args[] = { "page_token", "page_size", NULL };
+    struct list *l = request_state(req, sizeof *l, list_free);
+    if (l == NULL)
+        return err_set(err, ERR_NO_MEMORY, "no memory for the request");
+    int status = request_args_check(req, args, err);
+    if (status == 0)
+        status = request_arg_int(req, "page_size", 1, PAGE_MAX, PAGE, &l->page_size, err);
+    if (status == 0)
+        status = request_arg_int(req, "page_token", 1, INT64_MAX, 0, &l->before, err);
+    return status;
+}
+
+int experiments_list_read(struct request *req, struct store *store, struct err *err)
+{
+    struct list *l = req->state;
+    return store_experiment_list(store, l->before, (size_t)l->page_size + 1, &l->rows, &l->n, err);
+}
+
+int experiments_list_encode(struct request *req, struct reply *reply, struct err *err)
+{
+    (void)err;
+    const struct list *l = req->state;
+    json_t *items = json_array(), *token = json_null();
+    size_t n = l->n > (size_t)l->page_size ? (size_t)l->page_size : l->n;
+    for (size_t i = 0; i < n; i++) {
+        json_t *item = publish_experiment_json(&l->rows[i]);
+        json_object_del(item, "spec");
+        json_array_append_new(items, item);
+    }
+    if (l->n > n)
+        token = json_sprintf("%lld", (long long)l->rows[n - 1].id);
+    reply_json(reply, 200, json_pack("{s:o, s:o}", "items", items, "next_page_token", token),
+               req->as_of);
+    return 0;
+}
+
+/* One experiment. */
+
+struct one {
+    int64_t id, wait_s;
+    struct experiment_row row;
+};
+
+static void one_free(void *arg)
+{
+    struct one *o = arg;
+    experiment_row_done(&o->row);
+    free(o);
+}
+
+int experiment_id_decode(struct request *req, struct err *err)
+{
+    static const char *const none[] = { NULL };
+    struct one *o = request_state(req, sizeof *o, one_free);
+    if (o == NULL)
+        return err_set(err, ERR_NO_MEMORY, "no memory for the request");
+    int status = request_args_check(req, none, err);
+    return status == 0 ? request_id(req, 0, &o->id, err) : status;
+}
+
+int experiment_get_decode(struct request *req, struct err *err)
+{
+    static const char *const args[] = { "wait", NULL };
+    struct one *o = request_state(req, sizeof *o, one_free);
+    if (o == NULL)
+        return err_set(err, ERR_NO_MEMORY, "no memory for the request");
+    int status = request_args_check(req, args, err);
+    if (status == 0)
+        status = request_arg_int(req, "wait", 0, WAIT_MAX_S, 0, &o->wait_s, err);
+    return status == 0 ? request_id(req, 0, &o->id, err) : status;
+}
+
+int experiment_get_read(struct request *req, struct store *store, struct err *err)
+{
+    struct one *o = req->state;
+    return store_experiment_get(store, o->id, &o->row, err);
+}
+
+int experiment_encode(struct request *req, struct reply *reply, struct err *err)
+{
+    (void)err;
+    const struct one *o = req->state;
+    reply_json(reply, 200, publish_experiment_json(&o->row), req->as_of);
+    return 0;
+}
+
+static bool has_ended(const struct experiment_row *row)
+{
+    return row->counts[RUN_QUEUED] + row->counts[RUN_RUNNING] == 0;
+}
+
+int experiment_get_encode(struct request *req, struct reply *reply, struct err *err)
+{
+    const struct one *o = req->state;
+    if (o->wait_s > 0 && !has_ended(&o->row))
+        return wait_begin(req, reply, o->id, o->wait_s, err);
+    return experiment_encode(req, reply, err);
+}
+
+int experiment_patch_decode(struct request *req, struct err *err)
+{
+    return experiment_id_decode(req, err);
+}
+
+struct patch_in {
+    char name[SPEC_NAME_BYTES];
+    const char *notes;
+    json_t *tags;
+};
+#define AT(m) .key = #m, .offset = offsetof(struct patch_in, m)
+static const struct jsonx_field patch_fields[] = {
+    { AT(name), .type = JSONX_NAME, .size = SPEC_NAME_BYTES, .preset = "\"-\"" },
+    { AT(notes), .type = JSONX_TEXT, .max = 65536 },
+    { AT(tags), .type = JSONX_OBJECT },
+};
+
+int experiment_patch_write(struct request *req, struct store *store, struct err *err)
+{
+    struct patch_in in;
+    struct one *o = req->state;
+    struct buf tags;
+    buf_init(&tags, 0);
+    int status = jsonx_decode(req->body, patch_fields, 3, &in, "", err);
+    if (status == 0 && in.tags != NULL)
+        status = sweep_tags_check(in.tags, err);
+    if (status == 0 && in.tags != NULL)
+        jsonx_dump(in.tags, JSONX_CANONICAL, &tags);
+    if (status == 0)
+        status = store_experiment_patch(
+            store, o->id, json_object_get(req->body, "name") != NULL ? in.name : NULL,
+            json_object_get(req->body, "notes") != NULL ? in.notes : NULL, tags.data, err);
+    buf_done(&tags);
+    return status == 0 ? store_experiment_get(store, o->id, &o->row, err) : status;
+}
+
+int experiment_delete_write(struct request *req, struct store *store, struct err *err)
+{
+    return store_experiment_delete(store, ((struct one *)req->state)->id, err);
+}
+
+int experiment_deleted_encode(struct request *req, struct reply *reply, struct err *err)
+{
+    (void)req;
+    (void)err;
+    reply->status = 204;
+    return 0;
+}
+
+int experiment_cancel_write(struct request *req, struct store *store, struct err *err)
+{
+    struct one *o = req->state;
+    int status = store_experiment_cancel(store, o->id, err);
+    return status == 0 ? store_experiment_get(store, o->id, &o->row, err) : status;
+}
+
+int experiment_cancel_encode(struct request *req, struct reply *reply, struct err *err)
+{
+    (void)err;
+    const struct one *o = req->state;
+    supervisor_stop_experiment(req->app->supervisor, o->id);
+    reply_json(reply, 202, publish_experiment_json(&o->row), -1);
+    return 0;
+}

@@ -1,0 +1,182 @@
+/* What the daemon says of itself: version, health, presets, the queue, figures for Prometheus. */
+#include "server/api/api.h"
+
+#include "common/clock.h"
+#include "common/jsonx.h"
+#include "common/version.h"
+#include "common/wire.h"
+#include "server/embed.h"
+#include "server/http/auth.h"
+#include "server/http/httpd.h"
+#include "server/options.h"
+#include "server/runs/publish.h"
+#include "server/runs/stream.h"
+#include "server/runs/supervisor.h"
+#include "server/store/store_runs.h"
+#include "server/work.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int version_encode(struct request *req, struct reply *reply, struct err *err)
+{
+    (void)err;
+    const struct queue_limits *limits = supervisor_limits(req->app->supervisor);
+    reply_json(reply, 200,
+               json_pack("{s:s, s:i, s:I, s:I}", "version", ablate_version(), "protocol",
+                         WIRE_PROTOCOL, "slots", (json_int_t)limits->slots, "memory_bytes",
+                         (json_int_t)limits->memory_bytes),
+               -1);
+    return 0;
+}
+
+int healthz_encode(struct request *req, struct reply *reply, struct err *err)
+{
+    (void)err;
+    bool ready = !req->app->closing;
+    reply_json(reply, ready ? 200 : 503,
+               json_pack("{s:b, s:b, s:[]}", "live", 1, "ready", (int)ready, "reasons"), -1);
+    return 0;
+}
+
+/* Presets: the files of schema/presets. */
+
+static const char preset_folder[] = "schema/presets/";
+
+int presets_encode(struct request *req, struct reply *reply, struct err *err)
+{
+    (void)req;
+    json_t *items = json_array();
+    int status = 0;
+    for (size_t i = 0; i < embedded_n && status == 0; i++) {
+        const char *name = embedded[i].path + strlen(preset_folder);
+        json_t *spec = NULL;
+        if (strncmp(embedded[i].path, preset_folder, strlen(preset_folder)) != 0)
+            continue;
+        status = jsonx_load(embedded[i].data, embedded[i].len, &spec, err);
+        if (status == 0) {
+            const char *what = json_string_value(json_object_get(spec, "description"));
+            json_array_append_new(items, json_pack("{s:o, s:s}", "name",
+                                                   json_stringn(name, strlen(name) - 5),
+                                                   "description", what != NULL ? what : ""));
+        }
+        json_decref(spec);
+    }
+    reply_json(reply, 200, json_pack("{s:o, s:n}", "items", items, "next_page_token"), -1);
+    return status;
+}
+
+int preset_decode(struct request *req, struct err *err)
+{
+    char path[200];
+    snprintf(path, sizeof path, "%s%.100s.json", preset_folder, req->params[0]);
+    return embed_find(path) != NULL
+               ? 0
+               : err_set(err, ERR_NOT_FOUND, "there is no preset \"%.64s\"", req->params[0]);
+}
+
+int preset_encode(struct request *req, struct reply *reply, struct err *err)
+{
+    (void)err;
+    char path[200];
+    snprintf(path, sizeof path, "%s%.100s.json", preset_folder, req->params[0]);
+    const struct embedded *file = embed_find(path);
+    buf_add(&reply->body, file->data, file->len);
+    return 0;
+}
+
+/* The queue. */
+
+struct queue_state {
+    bool paused;
+    struct queue_counts counts;
+};
+
+int queue_read(struct request *req, struct store *store, struct err *err)
+{
+    struct queue_state *q = request_state(req, sizeof *q, NULL);
+    return q == NULL ? err_set(err, ERR_NO_MEMORY, "no memory for the request")
+                     : store_queue_counts(store, &q->counts, err);
+}
+
+int queue_encode(struct request *req, struct reply *reply, struct err *err)
+{
+    (void)err;
+    const struct queue_state *q = req->state;
+    reply_json(reply, 200, publish_queue_json(&q->counts), req->as_of);
+    return 0;
+}
+
+int queue_post_decode(struct request *req, struct err *err)
+{
+    static const struct jsonx_field fields[] = {
+        { .key = "paused",
+          .type = JSONX_BOOL,
+          .offset = offsetof(struct queue_state, paused),
+          .required = true },
+    };
+    struct queue_state *q = request_state(req, sizeof *q, NULL);
+    return q == NULL ? err_set(err, ERR_NO_MEMORY, "no memory for the request")
+                     : jsonx_decode(req->body, fields, 1, q, "", err);
+}
+
+int queue_post_write(struct request *req, struct store *store, struct err *err)
+{
+    struct queue_state *q = req->state;
+    int status = store_queue_pause(store, q->paused, err);
+    return status == 0 ? store_queue_counts(store, &q->counts, err) : status;
+}
+
+int queue_post_encode(struct request *req, struct reply *reply, struct err *err)
+{
+    (void)err;
+    const struct queue_state *q = req->state;
+    supervisor_kick(req->app->supervisor);
+    reply_json(reply, 200, publish_queue_json(&q->counts), -1);
+    return 0;
+}
+
+/* Prometheus' text format 0.0.4. */
+
+int prometheus_read(struct request *req, struct store *store, struct err *err)
+{
+    return queue_read(req, store, err);
+}
+
+int prometheus_encode(struct request *req, struct reply *reply, struct err *err)
+{
+    (void)err;
+    const struct queue_state *q = req->state;
+    const struct app *app = req->app;
+    const struct {
+        const char *name, *kind, *help;
+        double value;
+    } rows[] = {
+        { "ablate_runs_queued", "gauge", "Runs that wait.", (double)q->counts.queued },
+        { "ablate_runs_running", "gauge", "Runs that train.", (double)q->counts.running },
+        { "ablate_queue_paused", "gauge", "1 while no runs are claimed.", q->counts.paused },
+        { "ablate_writer_backlog", "gauge", "Jobs at the writer thread.",
+          (double)work_backlog(app->work) },
+        { "ablate_event_readers", "gauge", "Readers of the event stream.",
+          (double)stream_subscribers(app->stream) },
+        { "ablate_events_total", "counter", "Events that were published.",
+          (double)stream_last_seq(app->stream) },
+        { "ablate_connections", "gauge", "Open HTTP connections.",
+          (double)httpd_connections(app->httpd) },
+        { "ablate_refused_total", "counter", "Requests refused for want of a right.",
+          (double)auth_refused(app->auth) },
+        { "ablate_uptime_seconds", "gauge", "Since the daemon started.",
+          (double)(clock_mono_ms() - app->started_ms) / 1000 },
+    };
+    reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        buf_addf(&reply->body, "# HELP %s %s\n# TYPE %s %s\n%s %.17g\n", rows[i].name, rows[i].help,
+                 rows[i].name, rows[i].kind, rows[i].name, rows[i].value);
+    buf_addf(&reply->body,
+             "# HELP ablate_build_info Always 1.\n# TYPE ablate_build_info gauge\n"
+             "ablate_build_info{version=\"%s\"} 1\n",
+             ablate_version());
+    return 0;
+}

@@ -1,0 +1,322 @@
+/* Runs: search, look, cancel, retry, reorder, and the files they leave. */
+#include "server/api/api.h"
+
+#include "common/files.h"
+#include "common/jsonx.h"
+#include "server/datadir.h"
+#include "server/runs/publish.h"
+#include "server/runs/supervisor.h"
+#include "server/store/store_audits.h"
+#include "server/store/store_runs.h"
+
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PAGE = 100, PAGE_MAX = 1000, LOG_TAIL_BYTES = 1 << 20 };
+
+static const char *arg_or_empty(const struct request *req, const char *name)
+{
+    const char *value = request_arg(req, name);
+    return value != NULL ? value : "";
+}
+
+/* GET runs */
+
+struct list {
+    struct run_query query;
+    struct run_list list;
+};
+
+static void list_free(void *arg)
+{
+    struct list *l = arg;
+    run_list_done(&l->list);
+    free(l);
+}
+
+int runs_list_decode(struct request *req, struct err *err)
+{
+    static const char *const args[] = { "experiment", "filter",    "order_by",
+                                        "page_token", "page_size", NULL };
+    struct list *l = request_state(req, sizeof *l, list_free);
+    int64_t page_size = PAGE;
+    if (l == NULL)
+        return err_set(err, ERR_NO_MEMORY, "no memory for the request");
+    int status = request_args_check(req, args, err);
+    if (status == 0)
+        status = request_arg_int(req, "page_size", 1, PAGE_MAX, PAGE, &page_size, err);
+    if (status == 0)
+        status = request_arg_int(req, "experiment", 1, INT64_MAX, 0, &l->query.experiment, err);
+    l->query.page_size = (size_t)page_size;
+    l->query.filter = arg_or_empty(req, "filter");
+    l->query.order_by = arg_or_empty(req, "order_by");
+    l->query.page_token = arg_or_empty(req, "page_token");
+    return status;
+}
+
+int runs_list_read(struct request *req, struct store *store, struct err *err)
+{
+    struct list *l = req->state;
+    return store_run_list(store, &l->query, &l->list, err);
+}
+
+int runs_list_encode(struct request *req, struct reply *reply, struct err *err)
+{
+    (void)err;
+    const struct list *l = req->state;
+    const char *token = l->list.next_page_token;
+    json_t *items = json_array();
+    for (size_t i = 0; i < l->list.n; i++)
+        json_array_append_new(items, publish_run_json(&l->list.items[i]));
+    reply_json(reply, 200,
+               json_pack("{s:o, s:o}", "items", items, "next_page_token",
+                         token[0] != '\0' ? json_string(token) : json_null()),
+               req->as_of);
+    return 0;
+}
+
+/* One run. */
+
+struct one {
+    int64_t id, priority;
+    struct run_row row;
+    struct attempt_row *attempts;
+    struct artifact_row *artifacts;
+    size_t attempts_n, artifacts_n;
+    struct buf log;
+    char *file; /* owned */
+};
+
+static void one_free(void *arg)
+{
+    struct one *o = arg;
+    run_row_done(&o->row);
+    for (size_t i = 0; i < o->attempts_n; i++)
+        free(o->attempts[i].environment);
+    free(o->attempts);
+    free(o->artifacts);
+    free(o->file);
+    buf_done(&o->log);
+    free(o);
+}
+
+int run_id_decode(struct request *req, struct err *err)
+{
+    static const char *const none[] = { NULL };
+    struct one *o = request_state(req, sizeof *o, one_free);
+    if (o == NULL)
+        return err_set(err, ERR_NO_MEMORY, "no memory for the request");
+    int status = request_args_check(req, none, err);
+    return status == 0 ? request_id(req, 0, &o->id, err) : status;
+}
+
+int run_get_read(struct request *req, struct store *store, struct err *err)
+{
+    struct one *o = req->state;
+    int status = store_run_get(store, o->id, &o->row, err);
+    if (status == 0)
+        status = store_attempt_list(store, o->id, &o->attempts, &o->attempts_n, err);
+    return status;
+}
+
+int run_get_encode(struct request *req, struct reply *reply, struct err *err)
+{
+    (void)err;
+    const struct one *o = req->state;
+    json_t *run = publish_run_json(&o->row), *attempts = json_array();
+    for (size_t i = 0; i < o->attempts_n; i++)
+        json_array_append_new(attempts, publish_attempt_json(&o->attempts[i]));
+    json_object_set_new(run, "attempts", attempts);
+    reply_json(reply, 200, run, req->as_of);
+    return 0;
+}
+
+static int changed(struct request *req, struct store *store, int status, struct err *err)
+{
+    struct one *o = req->state;
+    return status == 0 ? store_run_get(store, o->id, &o->row, err) : status;
+}
+
+int run_cancel_write(struct request *req, struct store *store, struct err *err)
+{
+    struct one *o = req->state;
+    return changed(req, store, store_run_cancel(store, o->id, err), err);
+}
+
+int run_cancel_encode(struct request *req, struct reply *reply, struct err *err)
+{
+    (void)err;
+    const struct one *o = req->state;
+    supervisor_stop_run(req->app->supervisor, o->id);
+    reply_json(reply, 202, publish_run_json(&o->row), -1);
+    return 0;
+}
+
+int run_retry_write(struct request *req, struct store *store, struct err *err)
+{
+    struct one *o = req->state;
+    return changed(req, store, store_run_retry(store, o->id, err), err);
+}
+
+int run_retry_encode(struct request *req, struct reply *reply, struct err *err)
+{
+    supervisor_kick(req->app->supervisor);
+    return run_changed_encode(req, reply, err);
+}
+
+int run_priority_decode(struct request *req, struct err *err)
+{
+    static const struct jsonx_field fields[] = {
+        { .key = "priority", .type = JSONX_INT, .min = -1000, .max = 1000, .required = true },
+    };
+    int status = run_id_decode(req, err);
+    return status == 0
+               ? jsonx_decode(req->body, fields, 1, &((struct one *)req->state)->priority, "", err)
+               : status;
+}
+
+int run_priority_write(struct request *req, struct store *store, struct err *err)
+{
+    struct one *o = req->state;
+    return changed(req, store, store_run_priority(store, o->id, o->priority, err), err);
+}
+
+int run_changed_encode(struct request *req, struct reply *reply, struct err *err)
+{
+    (void)err;
+    const struct one *o = req->state;
+    reply_json(reply, 200, publish_run_json(&o->row), -1);
+    return 0;
+}
+
+/* GET runs/{id}/log: what the attempts' log events and log.txt say, the tail of it. */
+
+static void add_events(struct buf *to, const char *text, size_t len)
+{
+    for (const char *line = text, *end; line < text + len; line = end + 1) {
+        end = memchr(line, '\n', len - (size_t)(line - text));
+        if (end == NULL)
+            break;
+        json_t *event = NULL;
+        if (strncmp(line, "{\"type\":\"log\"", 13) == 0 &&
+            jsonx_load(line, (size_t)(end - line), &event, NULL) == 0)
+            buf_addf(to, "%-5s %s\n", json_string_value(json_object_get(event, "level")),
+                     json_string_value(json_object_get(event, "message")));
+        json_decref(event);
+    }
+}
+
+/* The last LOG_TAIL_BYTES of a file, from a line's beginning. */
+static void add_tail(struct buf *to, const char *path, bool events)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    struct stat info;
+    if (fd < 0)
+        return;
+    off_t from =
+        fstat(fd, &info) == 0 && info.st_size > LOG_TAIL_BYTES ? info.st_size - LOG_TAIL_BYTES : 0;
+    char *text = malloc(LOG_TAIL_BYTES + 1);
+    ssize_t n = text != NULL ? pread(fd, text, LOG_TAIL_BYTES, from) : -1;
+    close(fd);
+    if (n > 0) {
+        const char *begin = from > 0 ? memchr(text, '\n', (size_t)n) : text;
+        begin = begin == NULL ? text : from > 0 ? begin + 1 : begin;
+        size_t len = (size_t)(text + n - begin);
+        if (events)
+            add_events(to, begin, len);
+        else
+            buf_add(to, begin, len);
+    }
+    free(text);
+}
+
+int run_log_read(struct request *req, struct store *store, struct err *err)
+{
+    struct one *o = req->state;
+    int status = run_get_read(req, store, err);
+    buf_init(&o->log, 0);
+    for (size_t i = 0; i < o->attempts_n && status == 0; i++) {
+        char path[PATH_MAX];
+        long long attempt = (long long)o->attempts[i].attempt;
+        buf_addf(&o->log, "attempt %lld\n", attempt);
+        datadir_path(req->app->datadir, path, "runs/%lld/attempts/%lld/events.ndjson",
+                     (long long)o->id, attempt);
+        add_tail(&o->log, path, true);
+        datadir_path(req->app->datadir, path, "runs/%lld/attempts/%lld/log.txt", (long long)o->id,
+                     attempt);
+        add_tail(&o->log, path, false);
+    }
+    return status;
+}
+
+int run_log_encode(struct request *req, struct reply *reply, struct err *err)
+{
+    (void)err;
+    struct one *o = req->state;
+    reply->content_type = "text/plain; charset=utf-8";
+    buf_add(&reply->body, o->log.data != NULL ? o->log.data : "", o->log.len);
+    return 0;
+}
+
+/* Artifacts. */
+
+int run_artifacts_read(struct request *req, struct store *store, struct err *err)
+{
+    struct one *o = req->state;
+    int status = store_run_get(store, o->id, &o->row, err);
+    if (status == 0)
+        status = store_artifact_list(store, o->id, &o->artifacts, &o->artifacts_n, err);
+    return status;
+}
+
+int run_artifacts_encode(struct request *req, struct reply *reply, struct err *err)
+{
+    (void)err;
+    const struct one *o = req->state;
+    json_t *items = json_array();
+    for (size_t i = 0; i < o->artifacts_n; i++)
+        json_array_append_new(items, json_pack("{s:s, s:I, s:s}", "name", o->artifacts[i].name,
+                                               "bytes", (json_int_t)o->artifacts[i].bytes, "sha256",
+                                               o->artifacts[i].sha256));
+    reply_json(reply, 200, json_pack("{s:o, s:n}", "items", items, "next_page_token"), req->as_of);
+    return 0;
+}
+
+int run_artifact_decode(struct request *req, struct err *err)
+{
+    return run_id_decode(req, err);
+}
+
+/* Only a name that the store knows becomes a path. */
+int run_artifact_read(struct request *req, struct store *store, struct err *err)
+{
+    struct one *o = req->state;
+    char path[PATH_MAX];
+    int status = run_artifacts_read(req, store, err);
+    for (size_t i = 0; i < o->artifacts_n && status == 0 && o->file == NULL; i++)
+        if (strcmp(o->artifacts[i].name, req->params[1]) == 0) {
+            datadir_path(req->app->datadir, path, "runs/%lld/artifacts/%s", (long long)o->id,
+                         o->artifacts[i].name);
+            o->file = strdup(path);
+        }
+    if (status == 0 && o->file == NULL)
+        status = err_set(err, ERR_NOT_FOUND, "run %lld has no artifact %.100s", (long long)o->id,
+                         req->params[1]);
+    return status;
+}
+
+int run_artifact_encode(struct request *req, struct reply *reply, struct err *err)
+{
+    (void)err;
+    struct one *o = req->state;
+    reply->file = o->file;
+    o->file = NULL;
+    reply->content_type = "application/octet-stream";
+    reply_header(reply, "Content-Disposition", "attachment; filename=\"run-%lld-%s\"",
+                 (long long)o->id, req->params[1]);
+    return 0;
+}

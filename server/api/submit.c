@@ -1,0 +1,329 @@
+/* POST experiments: the spec is merged onto its preset and checked as a whole (decode), every run
+ * is built, held against its corpus and the memory, and frozen (read), and all is stored at once
+ * (write).
+ *
+ * Merging: objects are merged key by key; `arms` and `grid` replace the preset's when they are
+ * given, since an arm that the preset has and the user doesn't name isn't wanted. */
+#include "server/api/api.h"
+
+#include "common/corpus.h"
+#include "common/cost.h"
+#include "common/jsonx.h"
+#include "common/sweep.h"
+#include "server/datadir.h"
+#include "server/embed.h"
+#include "server/options.h"
+#include "server/runs/publish.h"
+#include "server/runs/supervisor.h"
+#include "server/store/store_runs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A corpus under one way of cutting it, checked once. */
+struct checked {
+    char *key; /* owned: the data section and what else matters */
+    struct checked *next;
+};
+
+struct submit {
+    bool dry_run;
+    struct sweep *sweep;
+    char *spec_text, *tags_text, *body_digest;
+    struct new_run *runs; /* [sweep->runs_n]; their strings are owned */
+    double *flops_total;
+    size_t built;
+    struct checked *checked;
+    int64_t id;
+    bool existing;
+    struct experiment_row row;
+};
+
+static void submit_free(void *arg)
+{
+    struct submit *s = arg;
+    for (size_t i = 0; i < s->built; i++) {
+        free((char *)(uintptr_t)s->runs[i].grid);
+        free((char *)(uintptr_t)s->runs[i].spec);
+        free((char *)(uintptr_t)s->runs[i].digest);
+        free((char *)(uintptr_t)s->runs[i].dataset_digest);
+    }
+    for (struct checked *c = s->checked, *next; c != NULL; c = next) {
+        next = c->next;
+        free(c->key);
+        free(c);
+    }
+    free(s->runs);
+    free(s->flops_total);
+    free(s->spec_text);
+    free(s->tags_text);
+    free(s->body_digest);
+    experiment_row_done(&s->row);
+    sweep_free(s->sweep);
+    free(s);
+}
+
+/* The preset. */
+
+static int apply_preset(json_t *body, json_t **ret, struct err *err)
+{
+    static const char *const replaced[] = { "arms", "grid" };
+    json_t *name = json_object_get(body, "preset"), *base = NULL;
+    char path[200];
+    if (name == NULL) {
+        *ret = json_incref(body);
+        return 0;
+    }
+    if (!json_is_string(name))
+        return err_set_at(err, ERR_WRONG_TYPE, "/preset", "\"preset\" must be a string");
+    snprintf(path, sizeof path, "schema/presets/%.100s.json", json_string_value(name));
+    const struct embedded *file = embed_find(path);
+    if (file == NULL)
+        return err_set_at(err, ERR_UNKNOWN_PRESET, "/preset",
+                          "there is no preset \"%.64s\"; GET /api/v1/presets lists them",
+                          json_string_value(name));
+    int status = jsonx_load(file->data, file->len, &base, err);
+    if (status != 0)
+        return status;
+    for (size_t i = 0; i < sizeof replaced / sizeof *replaced; i++)
+        if (json_object_get(body, replaced[i]) != NULL)
+            json_object_del(base, replaced[i]);
+    status = jsonx_merge(base, body);
+    json_object_del(base, "preset");
+    json_object_del(base, "description");
+    *ret = base;
+    return status;
+}
+
+static char *dump(const json_t *value, int flags)
+{
+    struct buf text;
+    buf_init(&text, 0);
+    jsonx_dump(value, flags, &text);
+    char *taken = buf_take(&text, NULL);
+    buf_done(&text);
+    return taken;
+}
+
+int submit_decode(struct request *req, struct err *err)
+{
+    static const char *const args[] = { "dry_run", NULL };
+    struct submit *s = request_state(req, sizeof *s, submit_free);
+    json_t *spec = NULL;
+    char digest[DIGEST_HEX];
+    int64_t dry_run = 0;
+    if (s == NULL)
+        return err_set(err, ERR_NO_MEMORY, "no memory for the request");
+    if (strlen(req->idempotency_key) > 200)
+        return err_set(err, ERR_BAD_PARAMETER, "an Idempotency-Key has at most 200 characters");
+    int status = request_args_check(req, args, err);
+    if (status == 0)
+        status = request_arg_int(req, "dry_run", 0, 1, 0, &dry_run, err);
+    if (status == 0)
+        status = apply_preset(req->body, &spec, err);
+    if (status == 0)
+        status = sweep_new(spec, &s->sweep, err);
+    json_decref(spec);
+    if (status != 0)
+        return status;
+    s->dry_run = dry_run == 1;
+    digest_of_hex(req->body_text, req->body_len, digest);
+    s->body_digest = strdup(digest);
+    s->spec_text = dump(s->sweep->spec, JSONX_KEEP_ORDER);
+    s->tags_text = dump(s->sweep->tags, JSONX_CANONICAL);
+    s->runs = calloc(s->sweep->runs_n, sizeof *s->runs);
+    s->flops_total = calloc(s->sweep->runs_n, sizeof *s->flops_total);
+    if (s->body_digest == NULL || s->spec_text == NULL || s->tags_text == NULL || s->runs == NULL ||
+        s->flops_total == NULL)
+        return err_set(err, ERR_NO_MEMORY, "no memory for %zu runs", s->sweep->runs_n);
+    return 0;
+}
+
+/* One run. */
+
+static int find_dataset(struct store *store, struct run_spec *spec, char **ret_digest,
+                        struct err *err)
+{
+    struct dataset_row row;
+    *ret_digest = NULL;
+    if (spec->data.kind != DATASET_STORED)
+        return 0;
+    int status = store_dataset_get(store, spec->data.dataset, &row, err);
+    if (status == -ERR_NOT_FOUND)
+        return err_set_at(err, ERR_UNKNOWN_DATASET, "/data/dataset",
+                          "there is no dataset \"%.64s\"; GET /api/v1/datasets lists them, PUT "
+                          "/api/v1/datasets/NAME stores one",
+                          spec->data.dataset);
+    if (status != 0)
+        return status;
+    *ret_digest = strdup(row.digest);
+    snprintf(spec->data.dataset, sizeof spec->data.dataset, "sha256:%s", row.digest);
+    return *ret_digest == NULL ? err_set(err, ERR_NO_MEMORY, "no memory for a run") : 0;
+}
+
+/* Whether the corpus, cut like this, holds what training needs. */
+static int check_corpus(const struct request *req, struct submit *s, const struct run_spec *spec,
+                        const char *digest, const json_t *frozen, struct err *err)
+{
+    char dir[PATH_MAX], batch[32];
+    struct corpus corpus;
+    struct corpus_split split;
+    if (digest == NULL)
+        return 0;
+    char *key = dump(json_object_get(frozen, "data"), JSONX_CANONICAL), *full = NULL;
+    snprintf(batch, sizeof batch, "%lld", (long long)spec->train.batch_size);
+    if (key == NULL || asprintf(&full, "%s %s", batch, key) < 0) {
+        free(key);
+        return err_set(err, ERR_NO_MEMORY, "no memory for a run");
+    }
+    free(key);
+    for (const struct checked *c = s->checked; c != NULL; c = c->next)
+        if (strcmp(c->key, full) == 0) {
+            free(full);
+            return 0;
+        }
+    datadir_path(req->app->datadir, dir, "datasets/%s", digest);
+    int status = corpus_open(dir, &corpus, err);
+    if (status == 0) {
+        status = corpus_split_new(&corpus, spec, &split, err);
+        if (status == 0)
+            corpus_split_done(&split);
+        corpus_done(&corpus);
+    }
+    struct checked *c = status == 0 ? malloc(sizeof *c) : NULL;
+    if (c == NULL) {
+        free(full);
+        return status;
+    }
+    *c = (struct checked){ full, s->checked };
+    s->checked = c;
+    return 0;
+}
+
+static int build_run(const struct request *req, struct submit *s, struct store *store, size_t i,
+                     struct err *err)
+{
+    struct sweep_item item;
+    struct new_run *run = &s->runs[i];
+    struct cost cost;
+    char digest[DIGEST_HEX], *dataset_digest = NULL;
+    json_t *frozen = NULL;
+    int status = sweep_run(s->sweep, i, &item, err);
+    if (status != 0)
+        return status;
+    status = find_dataset(store, &item.spec, &dataset_digest, err);
+    if (status == 0) {
+        frozen = run_spec_encode(&item.spec);
+        status = check_corpus(req, s, &item.spec, dataset_digest, frozen, err);
+    }
+    cost_estimate(&item.spec, &cost);
+    if (status == 0 && cost.memory_bytes > req->app->options->memory_bytes)
+        status =
+            err_set_at(err, ERR_MODEL_TOO_LARGE, "/model",
+                       "a run of arm \"%.64s\" needs about %lld MiB, and the daemon may use %lld "
+                       "(--memory)",
+                       item.arm, (long long)(cost.memory_bytes >> 20),
+                       (long long)(req->app->options->memory_bytes >> 20));
+    if (status == 0)
+        status = run_spec_digest(&item.spec, digest, err);
+    if (status == 0) {
+        *run = (struct new_run){
+            .arm = item.arm,
+            .grid = dump(item.grid, JSONX_CANONICAL),
+            .spec = dump(frozen, JSONX_CANONICAL),
+            .digest = strdup(digest),
+            .dataset_digest = dataset_digest,
+            .seed = item.spec.seed,
+            .priority = s->sweep->priority,
+            .max_attempts = s->sweep->max_attempts,
+            .steps = item.spec.train.steps,
+            .exclusive = s->sweep->exclusive,
+            .cost = cost,
+        };
+        s->flops_total[i] = cost.flops_total;
+        s->built = i + 1;
+        if (run->grid == NULL || run->spec == NULL || run->digest == NULL)
+            status = err_set(err, ERR_NO_MEMORY, "no memory for %zu runs", s->sweep->runs_n);
+    } else {
+        free(dataset_digest);
+    }
+    json_decref(frozen);
+    json_decref(item.grid);
+    return status;
+}
+
+int submit_read(struct request *req, struct store *store, struct err *err)
+{
+    struct submit *s = req->state;
+    int status = 0;
+    for (size_t i = 0; i < s->sweep->runs_n && status == 0; i++)
+        status = build_run(req, s, store, i, err);
+    return status;
+}
+
+int submit_write(struct request *req, struct store *store, struct err *err)
+{
+    struct submit *s = req->state;
+    const struct sweep *sweep = s->sweep;
+    if (s->dry_run)
+        return 0;
+    const struct new_experiment new = {
+        .name = sweep->name,
+        .notes = sweep->notes,
+        .hypothesis = sweep->hypothesis,
+        .tags = s->tags_text,
+        .spec = s->spec_text,
+        .idempotency_key = req->idempotency_key[0] != '\0' ? req->idempotency_key : NULL,
+        .body_digest = req->idempotency_key[0] != '\0' ? s->body_digest : NULL,
+        .runs = s->runs,
+        .runs_n = sweep->runs_n,
+    };
+    int status = store_experiment_add(store, &new, &s->id, &s->existing, err);
+    return status == 0 ? store_experiment_get(store, s->id, &s->row, err) : status;
+}
+
+/* The reply. */
+
+/* A small model reaches about this on one core; the figure only serves the estimate of a dry run.
+ */
+static const double flops_per_core_s = 6e10;
+
+static json_t *dry_run_json(const struct request *req, const struct submit *s)
+{
+    json_t *runs = json_array();
+    double flops = 0;
+    int64_t memory = 0;
+    for (size_t i = 0; i < s->built; i++) {
+        const struct new_run *run = &s->runs[i];
+        json_array_append_new(runs, json_pack("{s:s, s:o, s:I, s:s, s:I, s:I, s:I, s:f, s:f}",
+                                              "arm", run->arm, "grid", publish_embed(run->grid),
+                                              "seed", (json_int_t)run->seed, "digest", run->digest,
+                                              "steps", (json_int_t)run->steps, "parameters",
+                                              (json_int_t)run->cost.parameters, "memory_bytes",
+                                              (json_int_t)run->cost.memory_bytes, "flops_per_step",
+                                              run->cost.flops_per_step, "estimated_seconds",
+                                              s->flops_total[i] / flops_per_core_s));
+        flops += s->flops_total[i];
+        memory = run->cost.memory_bytes > memory ? run->cost.memory_bytes : memory;
+    }
+    double slots = (double)supervisor_limits(req->app->supervisor)->slots;
+    return json_pack("{s:b, s:s, s:o, s:{s:I, s:I, s:f, s:f}}", "dry_run", 1, "name",
+                     s->sweep->name, "runs", runs, "totals", "runs", (json_int_t)s->built,
+                     "memory_bytes", (json_int_t)memory, "flops", flops, "estimated_seconds",
+                     flops / flops_per_core_s / slots);
+}
+
+int submit_encode(struct request *req, struct reply *reply, struct err *err)
+{
+    (void)err;
+    const struct submit *s = req->state;
+    if (s->dry_run) {
+        reply_json(reply, 200, dry_run_json(req, s), -1);
+        return 0;
+    }
+    reply_header(reply, "Location", "/api/v1/experiments/%lld", (long long)s->id);
+    reply_json(reply, s->existing ? 200 : 201, publish_experiment_json(&s->row), req->as_of);
+    supervisor_kick(req->app->supervisor);
+    return 0;
+}
