@@ -40,7 +40,7 @@ struct work {
 
     struct store *readers[READERS_MAX]; /* idle read connections */
     size_t readers_n;
-    size_t reading;     /* jobs on the pool */
+    size_t reading;      /* jobs on the pool */
     struct job *delayed; /* jobs that a timer holds */
     size_t timers;
     void (*closed)(void *);

@@ -57,7 +57,8 @@ int work_new(uv_loop_t *loop, const char *path, const struct work_hooks *hooks, 
  */
 void work_write(struct work *work, struct job *job);
 void work_read(struct work *work, struct job *job);
-/* Calls job->done (no run) on the loop thread after ms milliseconds, or earlier when the work closes. */
+/* Calls job->done (no run) on the loop thread after ms milliseconds, or earlier when the work
+ * closes. */
 void work_later(struct work *work, struct job *job, int64_t ms);
 /* The loop that `done` functions run on. */
 uv_loop_t *work_loop(const struct work *work);

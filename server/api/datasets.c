@@ -1,0 +1,161 @@
+/* Datasets: stored corpora, by name. */
+#include "server/api/api.h"
+
+#include "common/clock.h"
+#include "common/jsonx.h"
+#include "server/import.h"
+#include "server/store/store_runs.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+struct upload {
+    enum import_format format;
+    struct dataset_row row;
+    bool replaced;
+};
+
+static json_t *dataset_json(const struct dataset_row *row)
+{
+    char created[CLOCK_ISO_BYTES];
+    clock_iso(row->created_at, created);
+    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:s}", "name", row->name, "digest",
+                     row->digest, "format", row->format, "documents", (json_int_t)row->documents,
+                     "bytes", (json_int_t)row->bytes, "duplicates", (json_int_t)row->duplicates,
+                     "created_at", created);
+}
+
+static int take_format(const struct request *req, enum import_format *ret, struct err *err)
+{
+    static const struct {
+        const char *type;
+        enum import_format format;
+    } types[] = { { "text/plain", IMPORT_TEXT },
+                  { "application/x-ndjson", IMPORT_JSONL },
+                  { "application/jsonl", IMPORT_JSONL },
+                  { "application/json-lines", IMPORT_JSONL } };
+    const char *asked = request_arg(req, "format"), *type = req->content_type;
+    for (int i = 0; asked != NULL && import_format_names[i] != NULL; i++)
+        if (strcmp(asked, import_format_names[i]) == 0) {
+            *ret = (enum import_format)i;
+            return 0;
+        }
+    if (asked != NULL)
+        return err_set(err, ERR_BAD_PARAMETER, "format must be text or jsonl, not %.40s", asked);
+    size_t len = strcspn(type, "; \t");
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (strlen(types[i].type) == len && strncasecmp(types[i].type, type, len) == 0) {
+            *ret = types[i].format;
+            return 0;
+        }
+    return err_set(err, ERR_UNSUPPORTED_TYPE,
+                   "a corpus is text/plain or application/x-ndjson, or say ?format=text or "
+                   "?format=jsonl; not %.80s",
+                   type[0] != '\0' ? type : "without a type");
+}
+
+static int check_name(const struct request *req, struct err *err)
+{
+    return jsonx_is_name(req->params[0])
+               ? 0
+               : err_set(err, ERR_BAD_PARAMETER,
+                         "a dataset's name must be 1 to %d letters, digits, spaces or . _ -",
+                         JSONX_NAME_MAX);
+}
+
+int dataset_put_decode(struct request *req, struct err *err)
+{
+    static const char *const args[] = { "format", NULL };
+    struct upload *u = request_state(req, sizeof *u, NULL);
+    if (u == NULL)
+        return err_set(err, ERR_NO_MEMORY, "no memory for the request");
+    int status = request_args_check(req, args, err);
+    if (status == 0)
+        status = check_name(req, err);
+    return status == 0 ? take_format(req, &u->format, err) : status;
+}
+
+int dataset_put_read(struct request *req, struct store *store, struct err *err)
+{
+    struct upload *u = req->state;
+    struct dataset_row old;
+    struct import_result result;
+    int status = import_file(req->app->datadir, req->upload_path, u->format, &result, err);
+    if (status != 0)
+        return status;
+    u->replaced = store_dataset_get(store, req->params[0], &old, NULL) == 0;
+    u->row = (struct dataset_row){ .documents = result.documents,
+                                   .bytes = result.bytes,
+                                   .duplicates = result.duplicates,
+                                   .created_at = clock_wall_ms() };
+    memcpy(u->row.digest, result.digest, sizeof u->row.digest);
+    strncpy(u->row.name, req->params[0], sizeof u->row.name - 1);
+    strncpy(u->row.format, import_format_names[u->format], sizeof u->row.format - 1);
+    return 0;
+}
+
+int dataset_put_write(struct request *req, struct store *store, struct err *err)
+{
+    return store_dataset_put(store, &((struct upload *)req->state)->row, err);
+}
+
+int dataset_put_encode(struct request *req, struct reply *reply, struct err *err)
+{
+    (void)err;
+    const struct upload *u = req->state;
+    reply_json(reply, u->replaced ? 200 : 201, dataset_json(&u->row), -1);
+    return 0;
+}
+
+/* GET datasets */
+
+struct list {
+    struct dataset_row *rows;
+    size_t n;
+};
+
+static void list_free(void *arg)
+{
+    struct list *l = arg;
+    free(l->rows);
+    free(l);
+}
+
+int datasets_read(struct request *req, struct store *store, struct err *err)
+{
+    struct list *l = request_state(req, sizeof *l, list_free);
+    return l == NULL ? err_set(err, ERR_NO_MEMORY, "no memory for the request")
+                     : store_dataset_list(store, &l->rows, &l->n, err);
+}
+
+int datasets_encode(struct request *req, struct reply *reply, struct err *err)
+{
+    (void)err;
+    const struct list *l = req->state;
+    json_t *items = json_array();
+    for (size_t i = 0; i < l->n; i++)
+        json_array_append_new(items, dataset_json(&l->rows[i]));
+    reply_json(reply, 200, json_pack("{s:o, s:n}", "items", items, "next_page_token"), req->as_of);
+    return 0;
+}
+
+/* DELETE datasets/{name}: the name goes; the content stays for the runs that name it by digest. */
+
+int dataset_name_decode(struct request *req, struct err *err)
+{
+    return check_name(req, err);
+}
+
+int dataset_delete_write(struct request *req, struct store *store, struct err *err)
+{
+    return store_dataset_delete(store, req->params[0], err);
+}
+
+int dataset_deleted_encode(struct request *req, struct reply *reply, struct err *err)
+{
+    (void)req;
+    (void)err;
+    reply->status = 204;
+    return 0;
+}
