@@ -1,8 +1,10 @@
 build-clang/common/philox.o: common/philox.c common/philox.h \
-  common/digest.h common/err.h
+  common/digest.h common/err.h common/simd.h
 
 common/philox.h:
 
 common/digest.h:
 
 common/err.h:
+
+common/simd.h:

@@ -2,7 +2,7 @@ build-clang/worker/router.o: worker/router.c worker/router.h worker/moe.h \
   worker/arena.h common/err.h worker/ops.h worker/params.h \
   common/digest.h common/spec.h common/jsonx.h common/buf.h \
   worker/pass.h worker/pool.h common/philox.h worker/ops/gemm.h \
-  worker/ops/vmath.h worker/simd.h
+  worker/ops/vmath.h worker/simd.h common/simd.h
 
 worker/router.h:
 
@@ -35,3 +35,5 @@ worker/ops/gemm.h:
 worker/ops/vmath.h:
 
 worker/simd.h:
+
+common/simd.h:

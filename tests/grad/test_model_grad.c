@@ -27,15 +27,20 @@ struct fixture {
     int32_t *windows;
 };
 
-static void set_up(struct fixture *f, const char *attention, const char *model, const char *train)
+struct sizes {
+    int t, c, f; /* T, C, F */
+};
+
+static void set_up(struct fixture *f, struct sizes sizes, const char *attention, const char *model,
+                   const char *train)
 {
     char text[1200];
     struct err err = { 0 };
     snprintf(text, sizeof text,
-             "{\"data\":{\"dataset\":\"x\",\"seq_len\":10},\"model\":{\"layers\":2,\"heads\":2,"
-             "\"d_model\":16,\"d_ff\":12,\"init\":\"torch\",\"attention\":{%s}%s},"
+             "{\"data\":{\"dataset\":\"x\",\"seq_len\":%d},\"model\":{\"layers\":2,\"heads\":2,"
+             "\"d_model\":%d,\"d_ff\":%d,\"init\":\"torch\",\"attention\":{%s}%s},"
              "\"train\":{\"batch_size\":2,\"steps\":9%s},\"seed\":7}",
-             attention, model, train);
+             sizes.t, sizes.c, sizes.f, attention, model, train);
     json_t *json = NULL;
     if (jsonx_load(text, strlen(text), &json, &err) != 0 ||
         run_spec_decode(json, "", &f->spec, &err) != 0)
@@ -65,10 +70,11 @@ static double objective(struct fixture *f, enum param_group group, int64_t step)
     return stats.loss + f->spec.model.balance_weight * stats.balance;
 }
 
-static void check_at(const char *attention, const char *model, const char *train, int64_t step)
+static void check_sized(struct sizes sizes, const char *attention, const char *model,
+                        const char *train, int64_t step)
 {
     struct fixture f;
-    set_up(&f, attention, model, train);
+    set_up(&f, sizes, attention, model, train);
     struct params *p = model_params(f.model);
     struct model_stats stats;
     model_step(f.model, f.windows, step, &stats);
@@ -105,6 +111,11 @@ static void check_at(const char *attention, const char *model, const char *train
     }
     free(grad);
     tear_down(&f);
+}
+
+static void check_at(const char *attention, const char *model, const char *train, int64_t step)
+{
+    check_sized((struct sizes){ 10, 16, 12 }, attention, model, train, step);
 }
 
 static void test_dense(void **state)
@@ -214,6 +225,32 @@ static void test_oracle_topk(void **state)
     check_at("\"kind\":\"oracle_topk\",\"top_k\":3", "", "", 2);
 }
 
+/* More than one block of queries, and whole vectors of keys. */
+static void test_blocks(void **state)
+{
+    (void)state;
+    check_sized((struct sizes){ 70, 16, 12 }, "\"kind\":\"dense\"", "", "", 2);
+    check_sized((struct sizes){ 70, 16, 12 },
+                "\"kind\":\"dsa\",\"top_k\":30,\"indexer_heads\":2,\"indexer_dim\":8", "", "", 2);
+    check_sized(
+        (struct sizes){ 70, 16, 12 },
+        "\"kind\":\"dsa\",\"top_k\":30,\"indexer_heads\":2,\"indexer_dim\":8,\"indexer_norm\":true,"
+        "\"indexer_rope\":true,\"dense_warmup_steps\":3",
+        "", "", 2);
+    check_sized((struct sizes){ 70, 16, 12 },
+                "\"kind\":\"dsa\",\"top_k\":67,\"indexer_heads\":2,\"indexer_dim\":8,\"indexer_"
+                "training\":\"frozen\","
+                "\"selection\":\"published\"",
+                "", "", 2);
+}
+
+/* More than one strip of a weight's gradient. */
+static void test_strips(void **state)
+{
+    (void)state;
+    check_sized((struct sizes){ 10, 144, 300 }, "\"kind\":\"dense\"", "", "", 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -232,6 +269,8 @@ int main(void)
         cmocka_unit_test(test_dsa_norm_and_rope),
         cmocka_unit_test(test_random_topk),
         cmocka_unit_test(test_oracle_topk),
+        cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_strips),
     };
     return cmocka_run_group_tests_name("model gradients", tests, NULL, NULL);
 }

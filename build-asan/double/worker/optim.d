@@ -1,7 +1,7 @@
 build-asan/double/worker/optim.o: worker/optim.c worker/optim.h \
  common/spec.h common/digest.h common/err.h common/jsonx.h common/buf.h \
  worker/params.h worker/ops.h worker/pool.h worker/ops/vmath.h \
- worker/simd.h
+ worker/simd.h common/simd.h
 worker/optim.h:
 common/spec.h:
 common/digest.h:
@@ -13,3 +13,4 @@ worker/ops.h:
 worker/pool.h:
 worker/ops/vmath.h:
 worker/simd.h:
+common/simd.h:

@@ -1,2 +1,4 @@
-build-asan/double/worker/simd.o: worker/simd.c worker/simd.h
+build-asan/double/worker/simd.o: worker/simd.c worker/simd.h \
+ common/simd.h
 worker/simd.h:
+common/simd.h:

@@ -1,3 +1,6 @@
-build-clang/double/worker/simd.o: worker/simd.c worker/simd.h
+build-clang/double/worker/simd.o: worker/simd.c worker/simd.h \
+  common/simd.h
 
 worker/simd.h:
+
+common/simd.h:

@@ -1,8 +1,9 @@
 build-clang/worker/attn/select.o: worker/attn/select.c \
   worker/attn/select.h worker/ops.h worker/pass.h common/spec.h \
   common/digest.h common/err.h common/jsonx.h common/buf.h worker/pool.h \
-  worker/attn/attn.h worker/arena.h worker/attn/indexer.h \
-  worker/params.h worker/ops/topk.h
+  common/philox.h worker/attn/attn.h worker/arena.h \
+  worker/attn/indexer.h worker/params.h worker/attn/softmax.h \
+  worker/ops/gemm.h worker/ops/topk.h
 
 worker/attn/select.h:
 
@@ -22,6 +23,8 @@ common/buf.h:
 
 worker/pool.h:
 
+common/philox.h:
+
 worker/attn/attn.h:
 
 worker/arena.h:
@@ -29,5 +32,9 @@ worker/arena.h:
 worker/attn/indexer.h:
 
 worker/params.h:
+
+worker/attn/softmax.h:
+
+worker/ops/gemm.h:
 
 worker/ops/topk.h:

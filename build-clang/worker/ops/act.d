@@ -1,6 +1,6 @@
 build-clang/worker/ops/act.o: worker/ops/act.c worker/ops/act.h \
   worker/ops.h worker/pool.h common/err.h worker/ops/vmath.h \
-  worker/simd.h
+  worker/simd.h common/simd.h
 
 worker/ops/act.h:
 
@@ -13,3 +13,5 @@ common/err.h:
 worker/ops/vmath.h:
 
 worker/simd.h:
+
+common/simd.h:

@@ -1,5 +1,6 @@
 build-clang/worker/ops/drop.o: worker/ops/drop.c worker/ops/drop.h \
-  common/philox.h worker/ops.h worker/pool.h common/err.h worker/simd.h
+  common/philox.h worker/ops.h worker/pool.h common/err.h worker/simd.h \
+  common/simd.h
 
 worker/ops/drop.h:
 
@@ -12,3 +13,5 @@ worker/pool.h:
 common/err.h:
 
 worker/simd.h:
+
+common/simd.h:

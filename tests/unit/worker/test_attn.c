@@ -8,7 +8,8 @@
 
 #include <math.h>
 
-enum { B = 2, T = 70, H = 2, C = 32, D = C / H, K = 9, N = B * T }; /* T: two blocks of queries */
+enum { B = 2, H = 2, C = 32, D = C / H, T_MAX = 530 };
+enum { SHORT = 70, LONG = T_MAX }; /* two blocks of queries; more keys than a chunk of a mask */
 
 struct fixture {
     struct run_spec spec;
@@ -18,33 +19,37 @@ struct fixture {
     struct attn_shared shared;
     struct attn attn;
     struct pass pass;
+    size_t t, n, k; /* T, N, K */
     real *x, *out, *dx;
 };
 
-static void set_up(struct fixture *f, const char *attention, uint64_t step)
+static void set_up(struct fixture *f, const char *attention, size_t t, uint64_t step)
 {
     struct err err;
     memset(f, 0, sizeof *f);
-    f->spec = spec_of((struct sketch){ .attention = attention, .model = ",\"init\":\"torch\"" });
-    f->spec.data.seq_len = T;
+    f->spec = spec_of((struct sketch){
+        .attention = attention, .model = ",\"init\":\"torch\"", .seq_len = (int64_t)t });
+    f->t = t;
+    f->n = B * t;
+    f->k = (size_t)f->spec.model.attention.top_k;
     gemm_init();
     assert_int_equal(params_new(&f->spec, &f->params, &err), 0);
     assert_int_equal(pool_new(3, &f->pool, &err), 0);
     for (int pass = 0; pass < 2; pass++) {
         attn_shared_layout(&f->shared, &f->arena, &f->spec, B, 3);
         attn_layout(&f->attn, &f->arena, &f->shared, &f->spec, &f->params, 1, B);
-        f->x = arena_take(&f->arena, N * C, sizeof(real));
-        f->out = arena_take(&f->arena, N * C, sizeof(real));
-        f->dx = arena_take(&f->arena, N * C, sizeof(real));
+        f->x = arena_take(&f->arena, f->n * C, sizeof(real));
+        f->out = arena_take(&f->arena, f->n * C, sizeof(real));
+        f->dx = arena_take(&f->arena, f->n * C, sizeof(real));
         if (pass == 0)
             assert_int_equal(arena_build(&f->arena, &err), 0);
     }
     attn_shared_fill(&f->shared, &f->spec);
     const struct philox stream = philox_stream(3, "data", "x");
-    for (size_t i = 0; i < N * C; i++)
+    for (size_t i = 0; i < f->n * C; i++)
         f->x[i] = (real)philox_normal(&stream, 0, i);
     f->pass = (struct pass){ .spec = &f->spec, .pool = f->pool, .batch = B, .step = step };
-    f->pass.kl_scale = 1.0 / N;
+    f->pass.kl_scale = 1.0 / (double)f->n;
     attn_forward(&f->attn, &f->pass, f->x, f->out);
 }
 
@@ -57,14 +62,14 @@ static void tear_down(struct fixture *f)
 
 static const uint8_t *mask_row(const struct fixture *f, size_t row)
 {
-    return f->attn.mask + row * T;
+    return f->attn.mask + row * f->t;
 }
 
 /* The k places among the first n that `score` ranks first must be the row's mask. */
 static void assert_best(const struct fixture *f, size_t row, size_t n, size_t k,
                         const double *score)
 {
-    uint8_t expected[T] = { 0 };
+    uint8_t expected[T_MAX] = { 0 };
     for (size_t taken = 0; taken < k && taken < n; taken++) {
         size_t best = n;
         for (size_t s = 0; s < n; s++)
@@ -72,7 +77,7 @@ static void assert_best(const struct fixture *f, size_t row, size_t n, size_t k,
                 best = s;
         expected[best] = 1;
     }
-    assert_memory_equal(mask_row(f, row), expected, T);
+    assert_memory_equal(mask_row(f, row), expected, f->t);
 }
 
 static const real *weight(const struct fixture *f, const char *name)
@@ -105,7 +110,7 @@ static void indexer_vector(const struct fixture *f, size_t row, int head, double
     for (size_t i = 0; head < 0 && a->indexer_norm && i < dim; i++)
         ret[i] = (ret[i] - mean) / sqrt(variance + 1e-6); /* weight 1, bias 0 at first */
     for (size_t i = 0; a->indexer_rope && i < dim / 4; i++) {
-        double angle = (double)(row % T) * pow(10000, -2.0 * (double)i / ((double)dim / 2));
+        double angle = (double)(row % f->t) * pow(10000, -2.0 * (double)i / ((double)dim / 2));
         double low = ret[i], high = ret[i + dim / 4];
         ret[i] = low * cos(angle) - high * sin(angle);
         ret[i + dim / 4] = low * sin(angle) + high * cos(angle);
@@ -132,19 +137,19 @@ static double score(const struct fixture *f, size_t row, size_t key)
 static void check_scores(const char *attention)
 {
     struct fixture f;
-    set_up(&f, attention, 1);
-    for (size_t row = 0; row < N; row += 9) {
-        const real *scores = f.attn.indexer.scores + row * T;
-        double seen[T];
-        for (size_t s = 0; s <= row % T; s++) {
-            double expected = score(&f, row, row - row % T + s);
+    set_up(&f, attention, SHORT, 1);
+    for (size_t row = 0; row < f.n; row += 9) {
+        const real *scores = f.attn.indexer.scores + row * f.t;
+        double seen[T_MAX];
+        for (size_t s = 0; s <= row % f.t; s++) {
+            double expected = score(&f, row, row - row % f.t + s);
             if (!(fabs((double)scores[s] - expected) < 1e-4 * (1 + fabs(expected))))
                 fail_msg("I[%zu,%zu] is %g, not %g", row, s, (double)scores[s], expected);
         }
-        for (size_t s = 0; s < T; s++)
-            seen[s] = s <= row % T ? (double)scores[s] : -1e9;
+        for (size_t s = 0; s < f.t; s++)
+            seen[s] = s <= row % f.t ? (double)scores[s] : -1e9;
         bool open = f.spec.model.attention.selection == SELECTION_PUBLISHED;
-        assert_best(&f, row, open ? T : row % T + 1, K, seen);
+        assert_best(&f, row, open ? f.t : row % f.t + 1, f.k, seen);
     }
     tear_down(&f);
 }
@@ -166,15 +171,15 @@ static void test_published(void **state)
     (void)state;
     struct fixture f;
     check_scores("\"kind\":\"dsa\"," INDEXER ",\"selection\":\"published\"");
-    set_up(&f, "\"kind\":\"dsa\"," INDEXER ",\"selection\":\"published\"", 1);
-    for (size_t t = 0; t < T; t++) { /* K always: short of past keys, the nearest future ones */
+    set_up(&f, "\"kind\":\"dsa\"," INDEXER ",\"selection\":\"published\"", SHORT, 1);
+    for (size_t t = 0; t < f.t; t++) { /* K always: short of past keys, the nearest future ones */
         size_t n = 0, future = 0;
-        for (size_t s = 0; s < T; s++) {
+        for (size_t s = 0; s < f.t; s++) {
             n += mask_row(&f, t)[s];
             future += s > t && mask_row(&f, t)[s];
         }
-        assert_int_equal(n, K);
-        assert_int_equal(future, t + 1 < K ? K - t - 1 : 0);
+        assert_int_equal(n, f.k);
+        assert_int_equal(future, t + 1 < f.k ? f.k - t - 1 : 0);
     }
     tear_down(&f);
 }
@@ -183,10 +188,10 @@ static void test_window(void **state)
 {
     (void)state;
     struct fixture f;
-    set_up(&f, "\"kind\":\"window\",\"window\":5,\"sink\":2", 1);
-    for (size_t row = 0; row < N; row++)
-        for (size_t s = 0; s < T; s++) {
-            size_t t = row % T;
+    set_up(&f, "\"kind\":\"window\",\"window\":5,\"sink\":2", SHORT, 1);
+    for (size_t row = 0; row < f.n; row++)
+        for (size_t s = 0; s < f.t; s++) {
+            size_t t = row % f.t;
             assert_int_equal(mask_row(&f, row)[s], s <= t && (t - s < 5 || s < 2));
         }
     tear_down(&f);
@@ -197,13 +202,13 @@ static void test_random(void **state)
     (void)state;
     for (uint64_t step = 0; step < 3; step++) {
         struct fixture f;
-        set_up(&f, "\"kind\":\"random_topk\",\"top_k\":9", step);
+        set_up(&f, "\"kind\":\"random_topk\",\"top_k\":9", SHORT, step);
         const struct philox stream = philox_stream(f.spec.seed, "select", "blocks.1");
-        for (size_t row = 0; row < N; row++) {
-            double smallness[T];
-            for (size_t s = 0; s < T; s++)
-                smallness[s] = -(double)philox_word(&stream, step, row * T + s);
-            assert_best(&f, row, row % T + 1, K, smallness);
+        for (size_t row = 0; row < f.n; row++) {
+            double smallness[T_MAX];
+            for (size_t s = 0; s < f.t; s++)
+                smallness[s] = -(double)philox_word(&stream, step, row * f.t + s);
+            assert_best(&f, row, row % f.t + 1, f.k, smallness);
         }
         tear_down(&f);
     }
@@ -214,7 +219,7 @@ static double mean_prob(const struct fixture *f, size_t row, size_t s)
 {
     double sum = 0;
     for (size_t h = 0; h < H; h++)
-        sum += fabs((double)f->attn.probs[((row / T * H + h) * T + row % T) * T + s]);
+        sum += fabs((double)f->attn.probs[((row / f->t * H + h) * f->t + row % f->t) * f->t + s]);
     return sum / H;
 }
 
@@ -222,13 +227,13 @@ static void test_oracle(void **state)
 {
     (void)state;
     struct fixture dense, oracle;
-    set_up(&dense, "\"kind\":\"dense\"", 1);
-    set_up(&oracle, "\"kind\":\"oracle_topk\",\"top_k\":9", 1);
-    for (size_t row = 0; row < N; row++) {
-        double mass[T];
-        for (size_t s = 0; s <= row % T; s++)
+    set_up(&dense, "\"kind\":\"dense\"", SHORT, 1);
+    set_up(&oracle, "\"kind\":\"oracle_topk\",\"top_k\":9", SHORT, 1);
+    for (size_t row = 0; row < dense.n; row++) {
+        double mass[T_MAX];
+        for (size_t s = 0; s <= row % dense.t; s++)
             mass[s] = mean_prob(&dense, row, s);
-        assert_best(&oracle, row, row % T + 1, K, mass);
+        assert_best(&oracle, row, row % dense.t + 1, oracle.k, mass);
     }
     tear_down(&dense);
     tear_down(&oracle);
@@ -236,28 +241,28 @@ static void test_oracle(void **state)
 
 /* Attention itself: q·k/√D after RoPE, softmax, the keyed mask over the full T × T numbering,
  * values, projection. */
-static void check_output(const char *attention, uint64_t step)
+static void check_output(const char *attention, size_t t, uint64_t step)
 {
     struct fixture f;
-    set_up(&f, attention, step);
+    set_up(&f, attention, t, step);
     const struct philox stream = philox_stream(f.spec.seed, "dropout", "blocks.1.attn.probs");
-    for (size_t row = 0; row < N; row += 23) {
-        double y[C], first = (double)(row - row % T);
+    for (size_t row = 0; row < f.n; row += 23) {
+        double y[C], first = (double)(row - row % f.t);
         for (size_t h = 0; h < H; h++) {
-            double p[T], sum = 0;
+            double p[T_MAX], sum = 0;
             const real *q = f.attn.qkv + row * 3 * C + h * D;
-            for (size_t s = 0; s < T; s++) {
+            for (size_t s = 0; s < f.t; s++) {
                 const real *k = f.attn.qkv + ((size_t)first + s) * 3 * C + C + h * D;
                 double dot = 0;
                 for (size_t i = 0; i < D; i++)
                     dot += (double)q[i] * (double)k[i];
-                bool seen = f.attn.mask != NULL ? mask_row(&f, row)[s] == 1 : s <= row % T;
+                bool seen = f.attn.mask != NULL ? mask_row(&f, row)[s] == 1 : s <= row % f.t;
                 sum += p[s] = seen ? exp(dot / sqrt(D)) : 0;
             }
             for (size_t i = 0; i < D; i++)
                 y[h * D + i] = 0;
-            for (size_t s = 0; s < T; s++) {
-                uint64_t element = ((row / T * H + h) * T + row % T) * T + s;
+            for (size_t s = 0; s < f.t; s++) {
+                uint64_t element = ((row / f.t * H + h) * f.t + row % f.t) * f.t + s;
                 double kept = step == 0 ? 1
                               : (philox_word(&stream, step, element) >> 8) >= 1677722
                                   ? (double)(float)(1 / 0.9)
@@ -284,9 +289,13 @@ static void test_output(void **state)
 {
     (void)state;
     for (uint64_t step = 0; step < 3; step += 2) {
-        check_output("\"kind\":\"dense\"", step);
-        check_output("\"kind\":\"dsa\"," INDEXER, step);
-        check_output("\"kind\":\"dsa\"," INDEXER ",\"selection\":\"published\"", step);
+        check_output("\"kind\":\"dense\"", SHORT, step);
+        check_output("\"kind\":\"dense\"", LONG, step);
+        check_output("\"kind\":\"dsa\"," INDEXER, SHORT, step);
+        check_output("\"kind\":\"dsa\"," INDEXER, LONG, step);
+        check_output("\"kind\":\"dsa\"," INDEXER ",\"selection\":\"published\"", SHORT, step);
+        /* the first queries' future keys lie in other blocks */
+        check_output("\"kind\":\"dsa\",\"top_k\":150,\"selection\":\"published\"", LONG, step);
     }
 }
 
@@ -295,10 +304,10 @@ static void test_rotation(void **state)
 {
     (void)state;
     struct fixture f;
-    set_up(&f, "\"kind\":\"dense\"", 0);
-    for (size_t row = 0; row < N; row += 13)
+    set_up(&f, "\"kind\":\"dense\"", SHORT, 0);
+    for (size_t row = 0; row < f.n; row += 13)
         for (size_t i = 0; i < D / 2; i++) {
-            double angle = (double)(row % T) * pow(10000, -2.0 * (double)i / D);
+            double angle = (double)(row % f.t) * pow(10000, -2.0 * (double)i / D);
             size_t at = C + D + 2 * i; /* k of the second head */
             double a = project(&f, row, weight(&f, "qkv.weight") + at * C);
             double b = project(&f, row, weight(&f, "qkv.weight") + (at + 1) * C);
@@ -309,16 +318,17 @@ static void test_rotation(void **state)
     tear_down(&f);
 }
 
+/* S: the mask's keys, future ones with their score of −1e9 included, or every past key. */
 static double plain_kl(const struct fixture *f, size_t row)
 {
-    double p[T], sum = 0, kl = 0;
-    const real *scores = f->attn.indexer.scores + row * T;
-    for (size_t s = 0; s <= row % T; s++) {
-        bool seen = !f->attn.use_mask || mask_row(f, row)[s];
+    double p[T_MAX], sum = 0, kl = 0;
+    const real *scores = f->attn.indexer.scores + row * f->t;
+    for (size_t s = 0; s < f->t; s++) {
+        bool seen = f->attn.use_mask ? mask_row(f, row)[s] == 1 : s <= row % f->t;
         p[s] = seen ? mean_prob(f, row, s) : 0;
         sum += seen ? exp((double)scores[s]) : 0;
     }
-    for (size_t s = 0; s <= row % T; s++)
+    for (size_t s = 0; s < f->t; s++)
         kl += p[s] > 0 ? p[s] * (log(p[s]) - ((double)scores[s] - log(sum))) : 0;
     return kl;
 }
@@ -327,11 +337,11 @@ static void check_kl(const char *attention, bool dense)
 {
     struct fixture f;
     double kl = 0;
-    set_up(&f, attention, 1);
+    set_up(&f, attention, SHORT, 1);
     f.pass.dense = dense;
     attn_forward(&f.attn, &f.pass, f.x, f.out); /* dropout on: p is what it was before it */
-    for (size_t row = 0; row < N; row++)
-        kl += plain_kl(&f, row) / N;
+    for (size_t row = 0; row < f.n; row++)
+        kl += plain_kl(&f, row) / (double)f.n;
     double given = attn_backward(&f.attn, &f.pass, f.x, f.out, f.dx);
     assert_true(kl > 0.01);
     if (!(fabs(given - kl) < 1e-6 * kl + 1e-9))
@@ -344,6 +354,7 @@ static void test_kl(void **state)
     (void)state;
     check_kl("\"kind\":\"dsa\"," INDEXER, false);
     check_kl("\"kind\":\"dsa\"," INDEXER ",\"dense_warmup_steps\":4", true);
+    check_kl("\"kind\":\"dsa\"," INDEXER ",\"selection\":\"published\"", false);
 }
 
 int main(void)

@@ -173,8 +173,11 @@ static void test_one_expert_needs_no_router(void **state)
 static void test_ties_and_experts_without_tokens(void **state)
 {
     (void)state;
-    struct run_spec spec = spec_of((struct sketch){
-        "\"kind\":\"dense\"", ",\"router_noise\":0,\"balance_weight\":0.5", NULL, 1 });
+    struct run_spec spec =
+        spec_of((struct sketch){ .attention = "\"kind\":\"dense\"",
+                                 .model = ",\"router_noise\":0,\"balance_weight\":0.5",
+                                 .train = NULL,
+                                 .seed = 1 });
     struct model *model = model_of(&spec, 2);
     struct params *p = model_params(model);
     struct model_stats stats;

@@ -49,7 +49,8 @@ static void expect(const struct run_spec *spec, const struct params *params, str
 
 static void check(const char *attention, const char *train, int threads)
 {
-    struct run_spec spec = spec_of((struct sketch){ attention, ",\"tied\":false", train, 3 });
+    struct run_spec spec = spec_of((struct sketch){
+        .attention = attention, .model = ",\"tied\":false", .train = train, .seed = 3 });
     struct model *model = model_of(&spec, threads);
     struct params *params = model_params(model);
     struct memory e = { calloc(params->count, sizeof(double)),

@@ -40,8 +40,8 @@ static void test_names_and_shapes(void **state)
         { "norm.weight", 32, 0, PARAM_MAIN, false },
         { "head.weight", 257, 32, PARAM_MAIN, true },
     };
-    struct run_spec spec =
-        spec_of((struct sketch){ FULL, ",\"experts\":2,\"tied\":false", NULL, 1 });
+    struct run_spec spec = spec_of((struct sketch){
+        .attention = FULL, .model = ",\"experts\":2,\"tied\":false", .train = NULL, .seed = 1 });
     struct params p = params_of(&spec);
     assert_int_equal(p.n, 1 + 2 * 14 + 2);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -65,7 +65,8 @@ static void check_init(const char *kind, const char *name,
 {
     char model[80];
     snprintf(model, sizeof model, ",\"init\":\"%s\",\"tied\":false", kind);
-    struct run_spec spec = spec_of((struct sketch){ FULL, model, NULL, 12345 });
+    struct run_spec spec =
+        spec_of((struct sketch){ .attention = FULL, .model = model, .train = NULL, .seed = 12345 });
     struct params p = params_of(&spec);
     const struct tensor *t = params_find(&p, name);
     const struct philox stream = philox_stream(12345, "init", name);
@@ -119,7 +120,8 @@ static void test_initial_values(void **state)
 static void test_digest_feels_every_array(void **state)
 {
     (void)state;
-    struct run_spec spec = spec_of((struct sketch){ FULL, NULL, NULL, 1 });
+    struct run_spec spec =
+        spec_of((struct sketch){ .attention = FULL, .model = NULL, .train = NULL, .seed = 1 });
     struct params p = params_of(&spec);
     char at_first[DIGEST_HEX], now[DIGEST_HEX];
     real *const arrays[] = { p.value, p.m, p.v };

@@ -1,6 +1,6 @@
 build-asan/double/worker/ops/loss.o: worker/ops/loss.c worker/ops/loss.h \
  worker/arena.h common/err.h worker/ops.h worker/pool.h worker/ops/gemm.h \
- worker/ops/vmath.h worker/simd.h
+ worker/ops/vmath.h worker/simd.h common/simd.h
 worker/ops/loss.h:
 worker/arena.h:
 common/err.h:
@@ -9,3 +9,4 @@ worker/pool.h:
 worker/ops/gemm.h:
 worker/ops/vmath.h:
 worker/simd.h:
+common/simd.h:

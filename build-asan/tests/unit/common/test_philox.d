@@ -1,0 +1,3 @@
+build-asan/tests/unit/common/test_philox.o: \
+ tests/unit/common/test_philox.c common/philox.h
+common/philox.h:

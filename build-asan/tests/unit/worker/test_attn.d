@@ -1,0 +1,21 @@
+build-asan/tests/unit/worker/test_attn.o: tests/unit/worker/test_attn.c \
+ common/philox.h tests/unit/worker/models.h common/jsonx.h common/buf.h \
+ common/err.h common/spec.h common/digest.h worker/model.h \
+ worker/params.h worker/ops.h worker/pool.h worker/arena.h \
+ worker/attn/attn.h worker/attn/indexer.h worker/pass.h worker/ops/gemm.h
+common/philox.h:
+tests/unit/worker/models.h:
+common/jsonx.h:
+common/buf.h:
+common/err.h:
+common/spec.h:
+common/digest.h:
+worker/model.h:
+worker/params.h:
+worker/ops.h:
+worker/pool.h:
+worker/arena.h:
+worker/attn/attn.h:
+worker/attn/indexer.h:
+worker/pass.h:
+worker/ops/gemm.h:

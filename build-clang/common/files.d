@@ -1,0 +1,5 @@
+build-clang/common/files.o: common/files.c common/files.h common/err.h
+
+common/files.h:
+
+common/err.h:

@@ -1,0 +1,3 @@
+build-tsan/common/files.o: common/files.c common/files.h common/err.h
+common/files.h:
+common/err.h:

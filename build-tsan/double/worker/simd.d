@@ -1,0 +1,4 @@
+build-tsan/double/worker/simd.o: worker/simd.c worker/simd.h \
+ common/simd.h
+worker/simd.h:
+common/simd.h:

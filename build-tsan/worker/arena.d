@@ -1,0 +1,3 @@
+build-tsan/worker/arena.o: worker/arena.c worker/arena.h common/err.h
+worker/arena.h:
+common/err.h:

@@ -1,0 +1,4 @@
+build-tsan/worker/ops/layernorm.o: worker/ops/layernorm.c \
+ worker/ops/layernorm.h worker/ops.h
+worker/ops/layernorm.h:
+worker/ops.h:

@@ -1,0 +1,3 @@
+build-tsan/worker/simd.o: worker/simd.c worker/simd.h common/simd.h
+worker/simd.h:
+common/simd.h:
