@@ -38,6 +38,15 @@ static bool is_text(const json_t *value)
     return json_is_string(value);
 }
 
+static bool is_audit_status(const json_t *value)
+{
+    static const char *const words[] = { "pass", "fail", "warn", "skipped" };
+    for (size_t i = 0; is_text(value) && i < sizeof words / sizeof *words; i++)
+        if (strcmp(json_string_value(value), words[i]) == 0)
+            return true;
+    return false;
+}
+
 static bool is_object(const json_t *value)
 {
     return json_is_object(value);
@@ -62,18 +71,22 @@ static bool is_names(const json_t *value)
     return true;
 }
 
-/* [[step, value, …], …], as wide as each other; their width is held against names afterwards. */
+/* [[step, value, …], …] by ascending steps, as wide as each other; their width is held against
+ * names afterwards. */
 static bool is_rows(const json_t *value)
 {
     double ignored;
+    json_int_t last = -1;
     if (!json_is_array(value) || json_array_size(value) == 0)
         return false;
     size_t width = json_array_size(json_array_get(value, 0));
     for (size_t i = 0; i < json_array_size(value); i++) {
         const json_t *row = json_array_get(value, i);
         if (!json_is_array(row) || json_array_size(row) != width || width < 2 ||
-            !is_count(json_array_get(row, 0)))
+            !json_is_integer(json_array_get(row, 0)) ||
+            json_integer_value(json_array_get(row, 0)) <= last)
             return false;
+        last = json_integer_value(json_array_get(row, 0));
         for (size_t j = 1; j < width; j++)
             if (jsonx_to_double(json_array_get(row, j), &ignored) < 0)
                 return false;
@@ -126,11 +139,11 @@ static const struct {
     { WIRE_STARTED, "step", is_count, "a count" },
     { WIRE_STARTED, "environment", is_object, "an object" },
     { WIRE_METRICS, "names", is_names, "an array of metric names" },
-    { WIRE_METRICS, "rows", is_rows, "an array of [step, value, …], alike in length" },
+    { WIRE_METRICS, "rows", is_rows, "an array of [step, value, …] by step, alike in length" },
     { WIRE_EVAL, "step", is_count, "a count" },
     { WIRE_EVAL, "values", is_values, "an object of metrics" },
     { WIRE_AUDIT, "name", is_text, "a string" },
-    { WIRE_AUDIT, "status", is_text, "a string" },
+    { WIRE_AUDIT, "status", is_audit_status, "pass, fail, warn or skipped" },
     { WIRE_AUDIT, "detail", is_text, "a string" },
     { WIRE_AUDIT, "evidence", is_object, "an object" },
     { WIRE_CHECKPOINT, "step", is_count, "a count" },

@@ -1,134 +1,297 @@
 #include "server/runs/attempt.h"
 
 #include "common/files.h"
-#include "common/launch.h"
+#include "common/jsonx.h"
 #include "server/runs/ingest.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-void attempt_dir(const struct datadir *datadir, int64_t run, int64_t attempt, char ret[PATH_MAX])
+void attempt_path(const struct datadir *datadir, int64_t run, int64_t attempt, char ret[PATH_MAX])
 {
     datadir_path(datadir, ret, "runs/%lld/attempts/%lld", (long long)run, (long long)attempt);
 }
 
-int attempt_prepare(const struct datadir *datadir, const struct claim *claim, int64_t threads,
-                    struct err *err)
+/* before */
+
+static int64_t threads_of(const char *spec, int64_t otherwise)
 {
-    char dir[PATH_MAX], path[PATH_MAX + 32], *text = NULL;
-    struct launch launch = {
-        .run = claim->run,
-        .attempt = claim->attempt,
-        .threads = claim->threads > 0 ? claim->threads : threads,
-        .memory_bytes = claim->memory_bytes,
-        .steps = claim->steps,
-    };
-    memcpy(launch.token, claim->token, sizeof launch.token);
-    datadir_path(datadir, launch.socket, "worker.sock");
-    datadir_path(datadir, launch.spec, "runs/%lld/spec.json", (long long)claim->run);
-    datadir_path(datadir, launch.out, "runs/%lld", (long long)claim->run);
+    json_t *root = NULL;
+    if (jsonx_load(spec, strlen(spec), &root, NULL) != 0)
+        return otherwise;
+    int64_t n = json_integer_value(json_object_get(json_object_get(root, "train"), "threads"));
+    json_decref(root);
+    return n > 0 ? n : otherwise;
+}
+
+static int write_launch(const struct datadir *datadir, const struct claim *claim, const char *dir,
+                        int64_t threads, struct err *err)
+{
+    char path[PATH_MAX + 16], *text = NULL;
+    struct launch *launch = calloc(1, sizeof *launch);
+    if (launch == NULL)
+        return err_set(err, ERR_NO_MEMORY, "no memory for a launch file");
+    launch->run = claim->run;
+    launch->attempt = claim->attempt;
+    launch->threads = threads_of(claim->spec, threads);
+    launch->memory_bytes = claim->memory_bytes;
+    launch->steps = claim->steps;
+    memcpy(launch->token, claim->token, sizeof launch->token);
+    datadir_path(datadir, launch->socket, "worker.sock");
+    datadir_path(datadir, launch->out, "runs/%lld", (long long)claim->run);
+    datadir_path(datadir, launch->spec, "runs/%lld/spec.json", (long long)claim->run);
     if (claim->dataset_digest[0] != '\0')
-        datadir_path(datadir, launch.dataset, "datasets/%s", claim->dataset_digest);
-    attempt_dir(datadir, claim->run, claim->attempt, dir);
-    int status = files_make_folder(dir, err);
-    if (status == 0)
-        status = files_write(launch.spec, claim->spec, strlen(claim->spec), 0600, err);
-    if (status == 0)
-        status = launch_encode(&launch, &text, err);
+        datadir_path(datadir, launch->dataset, "datasets/%s", claim->dataset_digest);
+    int status = launch_encode(launch, &text, err);
     snprintf(path, sizeof path, "%s/launch.json", dir);
     if (status == 0)
         status = files_write(path, text, strlen(text), 0600, err);
     free(text);
+    free(launch);
     return status;
 }
 
-bool attempt_alive(const char *dir)
+int attempt_prepare(const struct datadir *datadir, const struct claim *claim, int64_t threads,
+                    int *ret_log, struct err *err)
 {
-    char path[PATH_MAX + 8];
-    snprintf(path, sizeof path, "%s/lock", dir);
-    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    bool alive = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0;
-    if (fd >= 0)
-        close(fd);
-    return alive;
+    char dir[PATH_MAX], path[PATH_MAX + 16];
+    attempt_path(datadir, claim->run, claim->attempt, dir);
+    int status = files_make_folder(dir, err);
+    datadir_path(datadir, path, "runs/%lld/spec.json", (long long)claim->run);
+    if (status == 0)
+        status = files_write(path, claim->spec, strlen(claim->spec), 0600, err);
+    if (status == 0)
+        status = write_launch(datadir, claim, dir, threads, err);
+    if (status != 0)
+        return status;
+    snprintf(path, sizeof path, "%s/log.txt", dir);
+    int log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (log < 0)
+        return err_errno(err, ERR_STORAGE, "can't open %s", path);
+    *ret_log = log;
+    return 0;
 }
 
-/* The last line of log.txt: what the process said when it ended. */
-static void last_words(const char *dir, char *ret, size_t size)
+/* after */
+
+/* The lock as the settler's, so that a keeper that starts late finds it taken. -1 = somebody lives;
+ * -2 = there never was such a folder. */
+static int take_lock(const char *dir)
 {
-    char path[PATH_MAX + 8], tail[1024];
+    char path[PATH_MAX + 16];
+    snprintf(path, sizeof path, "%s/lock", dir);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return -2;
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+/* A log line is logfmt: its message alone says enough. */
+static void take_message(char *line)
+{
+    char *message = strstr(line, " msg=\"");
+    if (message == NULL)
+        return;
+    message += 6;
+    char *to = line;
+    for (; *message != '\0' && *message != '"'; message++) {
+        if (*message == '\\' && message[1] != '\0')
+            message++;
+        *to++ = *message;
+    }
+    *to = '\0';
+}
+
+/* The last line that isn't blank, as text that may stand in JSON. */
+static void read_last_line(const char *dir, char *ret, size_t size)
+{
+    char path[PATH_MAX + 16], tail[2048];
     snprintf(path, sizeof path, "%s/log.txt", dir);
     ret[0] = '\0';
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return;
-    off_t end = lseek(fd, 0, SEEK_END);
-    ssize_t n = pread(fd, tail, sizeof tail - 1,
-                      end > (off_t)sizeof tail - 1 ? end - (off_t)sizeof tail + 1 : 0);
+    off_t end = lseek(fd, 0, SEEK_END), room = sizeof tail - 1;
+    ssize_t len = pread(fd, tail, sizeof tail - 1, end > room ? end - room : 0);
     close(fd);
-    while (n > 0 && tail[n - 1] == '\n')
-        n--;
-    if (n <= 0)
-        return;
-    tail[n] = '\0';
-    const char *line = strrchr(tail, '\n');
-    snprintf(ret, size, ": %.300s", line != NULL ? line + 1 : tail);
+    while (len > 0 && (unsigned char)tail[len - 1] <= ' ')
+        len--;
+    tail[len > 0 ? len : 0] = '\0';
+    char *line = strrchr(tail, '\n');
+    line = line != NULL ? line + 1 : tail;
+    take_message(line);
+    json_t *valid = json_string(line);
+    for (char *c = line; *c != '\0'; c++)
+        if ((unsigned char)*c < ' ' || (valid == NULL && (unsigned char)*c >= 0x7f))
+            *c = '?';
+    json_decref(valid);
+    snprintf(ret, size, "%.*s", (int)jsonx_prefix(line, size - 1), line);
 }
 
-/* outcome: a word or two for the attempts table; reason: a sentence for people. */
-static void describe(const char *dir, const char *fallback, char outcome[64], char reason[512])
+static void say_exit(const struct attempt_facts *facts, struct attempt_verdict *ret)
 {
-    struct launch_exit end;
-    char words[320];
-    last_words(dir, words, sizeof words);
-    if (launch_exit_read(dir, &end, NULL) != 0) {
-        snprintf(outcome, 64, "lost");
-        snprintf(reason, 512, "%s%s", fallback, words);
-    } else if (end.oom) {
-        snprintf(outcome, 64, "out of memory");
-        snprintf(reason, 512, "out of memory (peak %lld MiB)%s",
-                 (long long)(end.max_rss_bytes >> 20), words);
-    } else if (end.exited) {
-        snprintf(outcome, 64, "exit %d", end.status);
-        snprintf(reason, 512, "the trainer ended with exit status %d%s", end.status, words);
+    const struct launch_exit *exit = facts->exit;
+    if (exit->oom) {
+        snprintf(ret->outcome, sizeof ret->outcome, "out of memory");
+        snprintf(ret->reason, sizeof ret->reason,
+                 "out of memory: the trainer held %.0f MiB at its peak",
+                 (double)exit->max_rss_bytes / 1048576.0);
+    } else if (exit->exited) {
+        snprintf(ret->outcome, sizeof ret->outcome, "exit %d", exit->status);
+        snprintf(ret->reason, sizeof ret->reason, "exit status %d%s%s", exit->status,
+                 facts->last_line[0] != '\0' ? ": " : "", facts->last_line);
     } else {
-        const char *name = sigabbrev_np(end.status);
-        snprintf(outcome, 64, "signal SIG%s", name != NULL ? name : "?");
-        snprintf(reason, 512, "the trainer was killed by SIG%s%s", name != NULL ? name : "?",
-                 words);
+        const char *name = sigabbrev_np(exit->status), *what = sigdescr_np(exit->status);
+        snprintf(ret->outcome, sizeof ret->outcome, "signal SIG%s", name != NULL ? name : "?");
+        snprintf(ret->reason, sizeof ret->reason, "killed by SIG%s (%s)", name != NULL ? name : "?",
+                 what != NULL ? what : "an unknown signal");
     }
 }
 
-int attempt_settle(struct store *store, const char *dir, int64_t run, int64_t attempt,
-                   const char *fallback, struct err *err)
+static void say_lost(const struct attempt_facts *facts, struct attempt_verdict *ret)
 {
-    struct attempt_row row = { 0 };
-    struct run_row about = { 0 };
-    char outcome[64], reason[512], full[560];
-    int status = ingest_file(store, dir, run, attempt, err);
-    if (status == -ERR_STORAGE || status == -ERR_DISK_FULL)
-        return status;
-    status = store_attempt_get(store, run, attempt, &row, err);
-    free(row.environment);
-    if (status != 0 || row.ended_at != 0)
-        return status;
-    status = store_run_get(store, run, &about, err);
+    int number = facts->end->keeper_signal;
+    const char *name = sigabbrev_np(number);
+    snprintf(ret->outcome, sizeof ret->outcome, "lost");
+    if (number != 0)
+        snprintf(ret->reason, sizeof ret->reason, "the worker was killed by SIG%s",
+                 name != NULL ? name : "?");
+    else
+        snprintf(ret->reason, sizeof ret->reason, "the worker vanished%s%s",
+                 facts->last_line[0] != '\0' ? ": " : " without a word", facts->last_line);
+}
+
+static void say_more(struct attempt_verdict *verdict, const char *format, ...)
+{
+    size_t len = strlen(verdict->reason);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(verdict->reason + len, sizeof verdict->reason - len, format, args);
+    va_end(args);
+}
+
+void attempt_judge(const struct attempt_facts *facts, struct attempt_verdict *ret)
+{
+    const struct attempt_end *end = facts->end;
+    *ret = (struct attempt_verdict){ .counts = true };
+    if (end->failure[0] != '\0') {
+        snprintf(ret->outcome, sizeof ret->outcome, "not started");
+        snprintf(ret->reason, sizeof ret->reason, "could not be started: %s", end->failure);
+        ret->counts = !end->transient;
+    } else if (facts->exit != NULL) {
+        say_exit(facts, ret);
+    } else {
+        say_lost(facts, ret);
+    }
+    if (facts->damage[0] != '\0')
+        say_more(ret, "; its events can't be read to their end: %s", facts->damage);
+    if (facts->cancel) {
+        ret->next = RUN_CANCELLED;
+        snprintf(ret->reason, sizeof ret->reason, "cancelled");
+    } else if (end->stop == STOP_SHUTDOWN || !ret->counts) {
+        ret->next = RUN_QUEUED;
+        ret->counts = false;
+    } else if (facts->attempt < facts->max_attempts) {
+        ret->next = RUN_QUEUED;
+        say_more(ret, "; attempt %lld of %lld follows", (long long)facts->attempt + 1,
+                 (long long)facts->max_attempts);
+    } else {
+        ret->next = RUN_FAILED;
+        if (facts->max_attempts > 1)
+            say_more(ret, ", in the last of %lld attempts", (long long)facts->max_attempts);
+    }
+}
+
+static int conclude(struct store *store, const char *dir, const struct attempt_row *row,
+                    const struct attempt_end *end, const char *damage, struct err *err)
+{
+    struct run_row run = { 0 };
+    struct launch_exit exit;
+    struct err ignored;
+    char last_line[400];
+    int status = store_run_get(store, row->run, &run, err);
     if (status != 0)
         return status;
-    describe(dir, fallback, outcome, reason);
-    enum run_state next = about.cancel                         ? RUN_CANCELLED
-                          : about.attempt < about.max_attempts ? RUN_QUEUED
-                                                               : RUN_FAILED;
-    snprintf(full, sizeof full, "attempt %lld of %lld: %s", (long long)attempt,
-             (long long)about.max_attempts, reason);
-    status = store_attempt_end(store, run, attempt, next, outcome,
-                               next == RUN_CANCELLED ? "cancelled" : full, err);
-    run_row_done(&about);
+    read_last_line(dir, last_line, sizeof last_line);
+    const struct attempt_facts facts = {
+        .end = end,
+        .cancel = run.cancel,
+        .attempt = row->attempt,
+        .max_attempts = run.max_attempts,
+        .exit = launch_exit_read(dir, &exit, &ignored) == 0 ? &exit : NULL,
+        .last_line = last_line,
+        .damage = damage,
+    };
+    struct attempt_verdict verdict;
+    attempt_judge(&facts, &verdict);
+    run_row_done(&run);
+    if (!verdict.counts)
+        status = store_run_forgive(store, row->run, err);
+    if (status == 0)
+        status = store_attempt_end(store, row->run, row->attempt, verdict.next, verdict.outcome,
+                                   verdict.reason, err);
     return status;
+}
+
+int attempt_settle(struct store *store, const struct datadir *datadir, int64_t run, int64_t attempt,
+                   const struct attempt_end *end, bool *ret_alive, bool *ret_more, struct err *err)
+{
+    char dir[PATH_MAX];
+    struct attempt_row row = { 0 };
+    struct err damage = { 0 };
+    *ret_alive = *ret_more = false;
+    attempt_path(datadir, run, attempt, dir);
+    int lock = take_lock(dir);
+    if (lock == -1) {
+        *ret_alive = true;
+        return 0;
+    }
+    int status = store_attempt_get(store, run, attempt, &row, err);
+    if (status == 0 && row.ended_at == 0) {
+        status = ingest_file(store, dir, run, attempt, ret_more, &damage);
+        if (status == -ERR_PROTOCOL)
+            status = 0; /* what stands before the damage counts */
+        else if (status != 0 && err != NULL)
+            *err = damage;
+        else
+            damage.message[0] = '\0';
+    }
+    if (status == 0 && !*ret_more) {
+        free(row.environment);
+        row.environment = NULL;
+        status =
+            store_attempt_get(store, run, attempt, &row, err); /* its events may have ended it */
+        if (status == 0 && row.ended_at == 0)
+            status = conclude(store, dir, &row, end, damage.message, err);
+    }
+    free(row.environment);
+    if (lock >= 0)
+        close(lock);
+    return status;
+}
+
+void attempt_kill(const struct datadir *datadir, int64_t run, int64_t attempt, pid_t pid)
+{
+    char dir[PATH_MAX], path[64], line[2 * PATH_MAX];
+    if (pid <= 1)
+        return;
+    attempt_path(datadir, run, attempt, dir);
+    snprintf(path, sizeof path, "/proc/%d/cmdline", (int)pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    ssize_t len = read(fd, line, sizeof line);
+    close(fd);
+    /* The arguments end with NULs: the folder as one whole argument. */
+    if (len > 0 && memmem(line, (size_t)len, dir, strlen(dir) + 1) != NULL)
+        kill(-pid, SIGKILL);
 }

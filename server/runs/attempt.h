@@ -1,22 +1,63 @@
-/* attempt: the folder of an attempt, and what its remains say about how it ended. Pure file and
- * store work, for the pool and the writer thread; the supervisor drives it. */
+/* attempt: an attempt's folder, from before its keeper starts to after it has gone.
+ *
+ *   runs/<id>/spec.json              the frozen run spec
+ *   runs/<id>/attempts/<n>/          launch.json lock events.ndjson log.txt exit.json
+ *
+ * Everything here touches the disk and runs on the pool or the writer thread, never on the loop.
+ */
 #ifndef ABLATE_SERVER_ATTEMPT_H
 #define ABLATE_SERVER_ATTEMPT_H
 
+#include "common/launch.h"
 #include "server/datadir.h"
 #include "server/store/store_runs.h"
 
-/* runs/<run>/attempts/<attempt> */
-void attempt_dir(const struct datadir *datadir, int64_t run, int64_t attempt, char ret[PATH_MAX]);
-/* Makes the folder with spec.json (of the run) and launch.json. Errors: STORAGE, DISK_FULL. */
+#include <sys/types.h>
+
+/* Why the daemon wants an attempt to end. */
+enum attempt_stop { STOP_NONE, STOP_CANCEL, STOP_SHUTDOWN };
+
+/* What is known of an attempt's end. */
+struct attempt_end {
+    enum attempt_stop stop;
+    int keeper_signal; /* that killed the keeper, if it was our child; 0 = none */
+    char failure[512]; /* why there never was a keeper; "" = there was one */
+    bool transient;    /* … for want of something that will be there again */
+};
+
+/* The attempt's folder, without a slash at its end. */
+void attempt_path(const struct datadir *datadir, int64_t run, int64_t attempt, char ret[PATH_MAX]);
+/* Makes the folders, spec.json and launch.json; *ret_log is log.txt, open for appending (the
+ * caller's). threads is for a spec that leaves them open. Errors: STORAGE, DISK_FULL, BAD_DATA. */
 int attempt_prepare(const struct datadir *datadir, const struct claim *claim, int64_t threads,
-                    struct err *err);
-/* Whether keeper or trainer are alive: they hold the attempt's lock. */
-bool attempt_alive(const char *dir);
-/* Writer thread, when both are gone: takes what the file still has, then settles the run by a
- * committed `finished` or `failed`, else by exit.json; `fallback` is what is known when there is
- * none. */
-int attempt_settle(struct store *store, const char *dir, int64_t run, int64_t attempt,
-                   const char *fallback, struct err *err);
+                    int *ret_log, struct err *err);
+
+/* Writer thread. Settles a run whose attempt may be over: its lock is free (*ret_alive otherwise,
+ * and nothing is done). What the attempt's file still holds is applied, a part of it a call
+ * (*ret_more: call again, in another transaction); then a `finished` or `failed` in it decides,
+ * else a cancel or the daemon's shutdown, else exit.json, else what `end` knows. No-op when the
+ * attempt has ended in the store. */
+int attempt_settle(struct store *store, const struct datadir *datadir, int64_t run, int64_t attempt,
+                   const struct attempt_end *end, bool *ret_alive, bool *ret_more, struct err *err);
+
+/* The decision alone, for an attempt that didn't say how it ended. */
+struct attempt_facts {
+    const struct attempt_end *end;
+    bool cancel; /* asked for, by the store */
+    int64_t attempt, max_attempts;
+    const struct launch_exit *exit; /* NULL = the keeper left none */
+    const char *last_line;          /* of log.txt; "" = none */
+    const char *damage;             /* why events.ndjson can't be read to its end; "" = it can */
+};
+struct attempt_verdict {
+    enum run_state next; /* RUN_QUEUED: another attempt */
+    bool counts;         /* towards max_attempts */
+    char outcome[64], reason[768];
+};
+void attempt_judge(const struct attempt_facts *facts, struct attempt_verdict *ret);
+
+/* SIGKILL to a keeper's process group, if pid still is this attempt's keeper: a pid may have passed
+ * to somebody else since it was written down. */
+void attempt_kill(const struct datadir *datadir, int64_t run, int64_t attempt, pid_t pid);
 
 #endif

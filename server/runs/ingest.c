@@ -60,42 +60,6 @@ struct greeting {
 
 static void close_conn(struct conn *conn);
 
-/* the file is the log */
-
-static int apply_line(struct store *store, int64_t run, int64_t attempt, const char *line,
-                      size_t len, uint64_t *acked, struct err *err)
-{
-    struct wire_message message;
-    int status = wire_decode(line, len, &message, err);
-    if (status != 0)
-        return status;
-    if (wire_type_is_event(message.type))
-        status = store_event_apply(store, run, attempt, &message, acked, err);
-    wire_message_done(&message);
-    return status;
-}
-
-int ingest_file(struct store *store, const char *attempt_dir, int64_t run, int64_t attempt,
-                struct err *err)
-{
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/events.ndjson", attempt_dir);
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return errno == ENOENT ? 0 : err_errno(err, ERR_STORAGE, "can't read %s", path);
-    char *line = NULL;
-    size_t size = 0;
-    ssize_t len;
-    int status = 0;
-    uint64_t acked = 0;
-    /* A last line without its newline was never finished: the attempt died while writing it. */
-    while (status == 0 && (len = getline(&line, &size, file)) > 0 && line[len - 1] == '\n')
-        status = apply_line(store, run, attempt, line, (size_t)len, &acked, err);
-    free(line);
-    fclose(file);
-    return status;
-}
-
 /* writing to the worker */
 
 struct outgoing {
@@ -169,35 +133,40 @@ static void close_conn(struct conn *conn)
         uv_close((uv_handle_t *)&conn->pipe, on_pipe_closed);
 }
 
+/* A line came too early: what is missing stands in the file. */
+static int fill_gap(struct lines *lines, struct store *store, const char *line, size_t len,
+                    struct err *err)
+{
+    const struct conn *conn = lines->conn;
+    int64_t run = conn->hello.run, attempt = conn->hello.attempt;
+    bool more = true;
+    int status = 0;
+    while (status == 0 && more)
+        status = ingest_file(store, conn->attempt_dir, run, attempt, &more, err);
+    return status == 0 ? ingest_line(store, run, attempt, line, len, &lines->acked, err) : status;
+}
+
 static int lines_run(struct job *job, struct store *store, struct err *err)
 {
     struct lines *lines = job->data;
     struct conn *conn = lines->conn;
     int64_t run = conn->hello.run, attempt = conn->hello.attempt;
-    for (size_t at = 0; at < lines->len && !lines->broken;) {
+    for (size_t at = 0; at < lines->len;) {
         const char *end = memchr(lines->text + at, '\n', lines->len - at);
         size_t len = (size_t)(end - (lines->text + at)) + 1;
-        struct err line_err = { 0 };
-        int status =
-            apply_line(store, run, attempt, lines->text + at, len, &lines->acked, &line_err);
+        int status = ingest_line(store, run, attempt, lines->text + at, len, &lines->acked, err);
         if (status == -ERR_CONFLICT)
-            status = ingest_file(store, conn->attempt_dir, run, attempt, &line_err);
-        if (status == -ERR_STORAGE || status == -ERR_DISK_FULL || status == -ERR_BAD_DATA ||
-            status == -ERR_UNAVAILABLE) {
-            *err = line_err;
-            return status;
-        }
-        if (status != 0) {
+            status = fill_gap(lines, store, lines->text + at, len, err);
+        if (status == -ERR_PROTOCOL || status == -ERR_CONFLICT) {
             lines->broken = true;
-            lines->why = line_err;
+            lines->why = *err;
+            return 0;
         }
+        if (status != 0)
+            return status;
         at += len;
     }
-    struct attempt_row row = { 0 };
-    int status = store_attempt_get(store, run, attempt, &row, err);
-    lines->acked = (uint64_t)row.acked_seq;
-    free(row.environment);
-    return status;
+    return 0;
 }
 
 static void start_reading(struct conn *conn);
@@ -379,9 +348,7 @@ static void on_connection(uv_stream_t *listener, int status)
         start_reading(conn);
 }
 
-/* --- the door
- * ------------------------------------------------------------------------------------------------
- */
+/* the door */
 
 int ingest_new(uv_loop_t *loop, const struct datadir *datadir, struct work *work,
                struct ingest **ret, struct err *err)

@@ -1,422 +1,579 @@
-/* A run's way through here, all on the loop thread but for the parts named:
+/* Each attempt that was claimed is a struct keeper until it is settled:
  *
- *   look (writer: choose and claim) → prepare (pool: folder, launch.json) → spawn → … → the keeper
- * has gone → settle (writer)
+ *   claimed (writer) → folder made (pool) → spawned → its process ends → settled (writer) → freed
  *
- * A run that was running when the daemon started is adopted: its keeper isn't our child, so its
- * lock is watched instead of its exit. Either way the files decide, not the process table.
+ * An attempt is over when its lock is free, not when a process has ended: keeper and trainer share
+ * the lock, and the trainer may outlive the keeper by a moment. So settling asks the lock first, on
+ * the writer thread, and comes again a second later while it is held. That is also all there is to
+ * finding one's workers again: at the daemon's start every run in state running becomes a keeper
+ * that is about to be settled. Those whose worker lives find the lock held, and are watched.
+ *
+ * Claims are made in one job of the writer at a time, from the load at its beginning: meanwhile
+ * runs can only end, so that a choice can be too small for a moment but never too large. A run
+ * whose former attempt is still awaited is not claimed.
+ *
+ * The timer ticks only while there is something to watch.
  */
 #include "server/runs/supervisor.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "server/datadir.h"
 #include "server/runs/attempt.h"
 #include "server/runs/ingest.h"
 
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum {
-    LOOK_MAX = 64,         /* runs claimed at a time */
-    WATCH_MS = 1000,       /* between looks at the locks of adopted runs */
-    STOP_GRACE_MS = 10000, /* from being asked to stop to being killed */
-    ADOPTED_PAGE = 1000
-};
+enum { TICK_MS = 1000, GRACE_MS = 10000, HOLD_MS = 1000, HOLD_MAX_MS = 30000, SLOTS_MAX = 1024 };
 
-struct active {
+struct keeper {
     struct supervisor *supervisor;
-    struct active *next;
-    int64_t run, attempt, experiment, memory_bytes, pid;
-    bool exclusive, adopted, stopping, settling, handle_open;
-    struct claim claim; /* until it is prepared */
-    char dir[PATH_MAX], fallback[160];
+    struct keeper *next;
+    int64_t run, attempt, memory_bytes, pid; /* pid 0 = unknown */
+    bool exclusive;
+    bool over;     /* there is no process of ours to wait for: the lock tells */
+    bool settling; /* a job is under way */
+    bool spawned;  /* process is an open handle */
+    bool ended;    /* … whose process has ended */
+    int64_t kill_at_ms;
+    struct attempt_end end;
     uv_process_t process;
-    uv_work_t pool;
+    struct job job;
+    bool alive, more; /* what settling found */
+
+    struct claim claim; /* until it is spawned */
+    uv_work_t prepare;
+    int log;
+    int status;
     struct err err;
-    struct job job, pid_job;
-    uint64_t stop_at; /* loop time when it was asked to stop */
-    size_t busy;      /* jobs and handles that still refer to it */
-    bool gone;
 };
 
 struct supervisor {
     uv_loop_t *loop;
     struct supervisor_config config;
-    char worker_path[PATH_MAX];
-    struct queue_limits limits;
     struct work *work;
     struct ingest *ingest;
-    struct active *actives;
-    uv_timer_t watch;
-    bool looking, look_again, closing, timer_closed;
+    struct queue_limits limits;
+    struct keeper *keepers;
+    uv_timer_t timer;
+    int64_t hold_until_ms, hold_ms; /* nothing is started before */
+    bool adopted, closing, stop_workers;
     void (*closed)(void *);
     void *closed_arg;
 
-    struct job look_job;
-    struct queue_load load; /* as of the look */
-    int64_t held[LOOK_MAX * 4];
-    size_t held_n; /* runs whose last attempt isn't settled */
-    struct claim claims[LOOK_MAX];
-    bool exclusive[LOOK_MAX];
-    size_t claims_n;
-
-    struct job adopt_job;
-    struct run_list adopted;
+    /* The claim under way; the writer's while `claiming`. */
+    struct job job;
+    bool claiming, again;
+    bool paused;
+    struct queue_load load;
+    int64_t *busy; /* runs whose keeper is awaited */
+    size_t busy_n;
+    struct keeper *claimed;
+    struct running_run *found; /* at the start */
+    size_t found_n;
 };
 
-static void maybe_closed(struct supervisor *s)
+static void settle(struct keeper *keeper);
+static void adopt_now(struct supervisor *supervisor);
+
+/* the timer */
+
+static bool needs_ticks(const struct supervisor *supervisor)
 {
-    if (!s->closing || s->looking || !s->timer_closed || s->actives != NULL || s->closed == NULL)
-        return;
-    void (*closed)(void *) = s->closed;
-    void *arg = s->closed_arg;
-    free(s);
-    closed(arg);
-}
-
-static void release(struct active *a)
-{
-    struct supervisor *s = a->supervisor;
-    if (a->busy > 0 || !a->gone)
-        return;
-    for (struct active **at = &s->actives; *at != NULL; at = &(*at)->next)
-        if (*at == a) {
-            *at = a->next;
-            break;
-        }
-    free(a->claim.spec);
-    free(a);
-    supervisor_kick(s);
-    maybe_closed(s);
-}
-
-/* The end of an attempt. */
-
-static int settle_run(struct job *job, struct store *store, struct err *err)
-{
-    struct active *a = job->data;
-    return attempt_settle(store, a->dir, a->run, a->attempt, a->fallback, err);
-}
-
-static void settle_done(struct job *job)
-{
-    struct active *a = job->data;
-    a->busy--;
-    a->settling = false;
-    if (job->status != 0) {
-        /* The watch tries again: nothing is lost while the files are there. */
-        log_error("run %lld attempt %lld can't be settled yet: %s", (long long)a->run,
-                  (long long)a->attempt, job->err.message);
-        a->adopted = true;
-        if (!a->supervisor->closing)
-            return;
-    }
-    a->gone = true;
-    release(a);
-}
-
-static void settle(struct active *a)
-{
-    if (a->settling)
-        return;
-    a->settling = true;
-    a->busy++;
-    a->job = (struct job){ .run = settle_run, .done = settle_done, .data = a };
-    work_write(a->supervisor->work, &a->job);
-}
-
-/* Starting a keeper. */
-
-static void on_process_closed(uv_handle_t *handle)
-{
-    struct active *a = handle->data;
-    a->handle_open = false;
-    a->busy--;
-    release(a);
-}
-
-static void on_keeper_exit(uv_process_t *process, int64_t status, int signal)
-{
-    struct active *a = process->data;
-    if (signal != 0)
-        snprintf(a->fallback, sizeof a->fallback, "the keeper was killed by signal %d", signal);
-    else
-        snprintf(a->fallback, sizeof a->fallback, "the keeper ended with status %lld",
-                 (long long)status);
-    uv_close((uv_handle_t *)process, on_process_closed);
-    /* A killed keeper takes its trainer along, but not at once: the lock says when. */
-    if (attempt_alive(a->dir))
-        a->adopted = true;
-    else
-        settle(a);
-}
-
-static int pid_run(struct job *job, struct store *store, struct err *err)
-{
-    struct active *a = job->data;
-    return store_attempt_pid(store, a->run, a->attempt, a->pid, err);
-}
-
-static void pid_done(struct job *job)
-{
-    struct active *a = job->data;
-    a->busy--;
-    release(a);
-}
-
-static int spawn(struct active *a)
-{
-    struct supervisor *s = a->supervisor;
-    char *arguments[] = { s->worker_path, (char *)"run", (char *)"--dir", a->dir, NULL };
-    uv_stdio_container_t stdio[3] = { { .flags = UV_IGNORE },
-                                      { .flags = UV_IGNORE },
-                                      { .flags = UV_IGNORE } };
-    const uv_process_options_t options = {
-        .file = s->worker_path,
-        .args = arguments,
-        .exit_cb = on_keeper_exit,
-        .flags = UV_PROCESS_DETACHED,
-        .stdio_count = 3,
-        .stdio = stdio,
-    };
-    a->process.data = a;
-    int code = uv_spawn(s->loop, &a->process, &options);
-    a->handle_open = true;
-    a->busy++;
-    if (code != 0) {
-        uv_close((uv_handle_t *)&a->process, on_process_closed);
-        return err_set(&a->err, ERR_STORAGE, "%s can't be started: %s", s->worker_path,
-                       uv_strerror(code));
-    }
-    uv_unref((uv_handle_t *)&a->process);
-    a->pid = a->process.pid;
-    a->busy++;
-    a->pid_job = (struct job){ .run = pid_run, .done = pid_done, .data = a };
-    work_write(s->work, &a->pid_job);
-    return 0;
-}
-
-static void prepare(uv_work_t *work)
-{
-    struct active *a = work->data;
-    attempt_prepare(a->supervisor->config.datadir, &a->claim, a->supervisor->config.threads_per_run,
-                    &a->err);
-}
-
-static void prepared(uv_work_t *work, int status)
-{
-    (void)status;
-    struct active *a = work->data;
-    a->busy--;
-    if (a->err.code == 0 && spawn(a) == 0) {
-        log_info("run %lld attempt %lld started, pid %lld", (long long)a->run,
-                 (long long)a->attempt, (long long)a->pid);
-        return;
-    }
-    log_error("run %lld attempt %lld can't be started: %s", (long long)a->run,
-              (long long)a->attempt, a->err.message);
-    snprintf(a->fallback, sizeof a->fallback, "it couldn't be started: %.130s", a->err.message);
-    settle(a);
-}
-
-static struct active *add_active(struct supervisor *s, int64_t run, int64_t attempt)
-{
-    struct active *a = calloc(1, sizeof *a);
-    if (a == NULL)
-        abort(); /* a claimed run would be forgotten */
-    a->supervisor = s;
-    a->run = run;
-    a->attempt = attempt;
-    snprintf(a->fallback, sizeof a->fallback, "the worker vanished without a word");
-    attempt_dir(s->config.datadir, run, attempt, a->dir);
-    a->next = s->actives;
-    s->actives = a;
-    return a;
-}
-
-/* Looking for runs to claim. */
-
-static bool is_held(const struct supervisor *s, int64_t run)
-{
-    for (size_t i = 0; i < s->held_n; i++)
-        if (s->held[i] == run)
+    if (supervisor->hold_until_ms > 0 && !supervisor->closing)
+        return true;
+    for (const struct keeper *k = supervisor->keepers; k != NULL; k = k->next)
+        if (k->over || k->end.stop != STOP_NONE)
             return true;
     return false;
 }
 
-static int look_run(struct job *job, struct store *store, struct err *err)
+static void on_tick(uv_timer_t *timer);
+
+static void set_timer(struct supervisor *supervisor)
 {
-    struct supervisor *s = job->data;
+    if (uv_is_closing((uv_handle_t *)&supervisor->timer))
+        return;
+    if (!needs_ticks(supervisor))
+        uv_timer_stop(&supervisor->timer);
+    else if (!uv_is_active((uv_handle_t *)&supervisor->timer))
+        uv_timer_start(&supervisor->timer, on_tick, TICK_MS, TICK_MS);
+}
+
+static void ask_to_stop(struct keeper *keeper)
+{
+    struct supervisor *supervisor = keeper->supervisor;
+    if (supervisor->ingest != NULL)
+        ingest_stop(supervisor->ingest, keeper->run,
+                    keeper->end.stop == STOP_CANCEL ? "cancelled" : "the daemon is ending");
+    if (clock_mono_ms() < keeper->kill_at_ms || keeper->pid == 0)
+        return;
+    log_warn("run %lld attempt %lld has not stopped in %d s and is killed", (long long)keeper->run,
+             (long long)keeper->attempt, GRACE_MS / 1000);
+    attempt_kill(supervisor->config.datadir, keeper->run, keeper->attempt, (pid_t)keeper->pid);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct supervisor *supervisor = timer->data;
+    for (struct keeper *k = supervisor->keepers, *next; k != NULL; k = next) {
+        next = k->next;
+        if (k->end.stop != STOP_NONE)
+            ask_to_stop(k);
+        if (k->over)
+            settle(k);
+    }
+    if (supervisor->hold_until_ms > 0 && clock_mono_ms() >= supervisor->hold_until_ms) {
+        supervisor->hold_until_ms = 0;
+        supervisor_kick(supervisor);
+    }
+    set_timer(supervisor);
+}
+
+/* Something is wrong with this machine rather than with one run: wait before the next start. */
+static void hold(struct supervisor *supervisor)
+{
+    int64_t twice = 2 * supervisor->hold_ms;
+    supervisor->hold_ms = supervisor->hold_ms == 0 ? HOLD_MS
+                          : twice < HOLD_MAX_MS    ? twice
+                                                   : HOLD_MAX_MS;
+    supervisor->hold_until_ms = clock_mono_ms() + supervisor->hold_ms;
+}
+
+/* keepers */
+
+static struct keeper *keeper_new(struct supervisor *supervisor)
+{
+    struct keeper *keeper = calloc(1, sizeof *keeper);
+    if (keeper == NULL)
+        return NULL;
+    keeper->supervisor = supervisor;
+    keeper->log = -1;
+    return keeper;
+}
+
+static void keeper_add(struct keeper *keeper)
+{
+    keeper->next = keeper->supervisor->keepers;
+    keeper->supervisor->keepers = keeper;
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    struct supervisor *supervisor = handle->data;
+    void (*closed)(void *) = supervisor->closed;
+    void *arg = supervisor->closed_arg;
+    free(supervisor);
+    if (closed != NULL)
+        closed(arg);
+}
+
+static void maybe_closed(struct supervisor *supervisor)
+{
+    if (supervisor->closing && supervisor->keepers == NULL && !supervisor->claiming &&
+        !uv_is_closing((uv_handle_t *)&supervisor->timer))
+        uv_close((uv_handle_t *)&supervisor->timer, on_timer_closed);
+}
+
+static void keeper_free(struct keeper *keeper)
+{
+    struct supervisor *supervisor = keeper->supervisor;
+    for (struct keeper **at = &supervisor->keepers; *at != NULL; at = &(*at)->next)
+        if (*at == keeper) {
+            *at = keeper->next;
+            break;
+        }
+    free(keeper->claim.spec);
+    free(keeper);
+    maybe_closed(supervisor);
+}
+
+static void keeper_stop(struct keeper *keeper, enum attempt_stop why)
+{
+    if (keeper->end.stop == STOP_NONE)
+        keeper->kill_at_ms = clock_mono_ms() + GRACE_MS;
+    if (keeper->end.stop != STOP_CANCEL)
+        keeper->end.stop = why;
+    ask_to_stop(keeper);
+    set_timer(keeper->supervisor);
+}
+
+/* settling */
+
+static int settle_run(struct job *job, struct store *store, struct err *err)
+{
+    struct keeper *keeper = job->data;
+    return attempt_settle(store, keeper->supervisor->config.datadir, keeper->run, keeper->attempt,
+                          &keeper->end, &keeper->alive, &keeper->more, err);
+}
+
+static void settle_done(struct job *job)
+{
+    struct keeper *keeper = job->data;
+    struct supervisor *supervisor = keeper->supervisor;
+    keeper->settling = false;
+    if (job->status == 0 && keeper->more) {
+        settle(keeper);
+        return;
+    }
+    if (job->status != 0)
+        log_error("run %lld attempt %lld can't be settled: %s", (long long)keeper->run,
+                  (long long)keeper->attempt, job->err.message);
+    bool watched = job->status == 0 ? keeper->alive : job->status != -ERR_NOT_FOUND;
+    if (watched && !(supervisor->closing && !supervisor->stop_workers)) {
+        set_timer(supervisor); /* the next tick asks again */
+        return;
+    }
+    keeper_free(keeper);
+    supervisor_kick(supervisor);
+}
+
+static void settle(struct keeper *keeper)
+{
+    if (keeper->settling)
+        return;
+    keeper->over = keeper->settling = true;
+    keeper->job = (struct job){ .run = settle_run, .done = settle_done, .data = keeper };
+    work_write(keeper->supervisor->work, &keeper->job);
+}
+
+/* starting */
+
+static void on_process_closed(uv_handle_t *handle)
+{
+    struct keeper *keeper = handle->data;
+    keeper->spawned = false;
+    bool ended = keeper->ended || keeper->end.failure[0] != '\0';
+    if (ended)
+        settle(keeper);
+    else
+        keeper_free(keeper); /* the daemon ends; the worker lives on */
+}
+
+static void on_ended(uv_process_t *process, int64_t status, int signal)
+{
+    struct keeper *keeper = process->data;
+    (void)status; /* exit.json has the trainer's */
+    keeper->ended = true;
+    keeper->end.keeper_signal = signal;
+    uv_close((uv_handle_t *)process, on_process_closed);
+}
+
+static bool is_transient(int uv_code)
+{
+    static const int codes[] = { UV_EAGAIN, UV_ENOMEM, UV_EMFILE, UV_ENFILE, UV_ENOSPC };
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+        if (codes[i] == uv_code)
+            return true;
+    return false;
+}
+
+static void not_started(struct keeper *keeper, const char *why, bool transient)
+{
+    log_error("run %lld attempt %lld could not be started: %s", (long long)keeper->run,
+              (long long)keeper->attempt, why);
+    snprintf(keeper->end.failure, sizeof keeper->end.failure, "%s", why);
+    keeper->end.transient = transient;
+    hold(keeper->supervisor);
+}
+
+/* The pid matters only to a stop after the daemon's next start: nobody waits for this. */
+struct pid_note {
+    struct job job;
+    int64_t run, attempt, pid;
+};
+
+static int note_run(struct job *job, struct store *store, struct err *err)
+{
+    const struct pid_note *note = job->data;
+    return store_attempt_pid(store, note->run, note->attempt, note->pid, err);
+}
+
+static void note_done(struct job *job)
+{
+    free(job->data);
+}
+
+static void note_pid(const struct keeper *keeper)
+{
+    struct pid_note *note = calloc(1, sizeof *note);
+    if (note == NULL)
+        return;
+    *note = (struct pid_note){ .run = keeper->run, .attempt = keeper->attempt, .pid = keeper->pid };
+    note->job = (struct job){ .run = note_run, .done = note_done, .data = note };
+    work_write(keeper->supervisor->work, &note->job);
+}
+
+static void spawn(struct keeper *keeper)
+{
+    struct supervisor *supervisor = keeper->supervisor;
+    char dir[PATH_MAX];
+    attempt_path(supervisor->config.datadir, keeper->run, keeper->attempt, dir);
+    char *args[] = { (char *)(uintptr_t)supervisor->config.worker_path, "run", "--dir", dir, NULL };
+    uv_stdio_container_t stdio[] = {
+        { .flags = UV_IGNORE },
+        { .flags = UV_INHERIT_FD, .data.fd = keeper->log },
+        { .flags = UV_INHERIT_FD, .data.fd = keeper->log },
+    };
+    const uv_process_options_t options = {
+        .exit_cb = on_ended,
+        .file = args[0],
+        .args = args,
+        .cwd = supervisor->config.datadir->path,
+        .flags = UV_PROCESS_DETACHED, /* a session of its own */
+        .stdio = stdio,
+        .stdio_count = 3,
+    };
+    keeper->process.data = keeper;
+    keeper->spawned = true;
+    int code = uv_spawn(supervisor->loop, &keeper->process, &options);
+    close(keeper->log);
+    keeper->log = -1;
+    if (code != 0) {
+        char why[256];
+        snprintf(why, sizeof why, "%s: %s", args[0], uv_strerror(code));
+        not_started(keeper, why, is_transient(code));
+        uv_close((uv_handle_t *)&keeper->process, on_process_closed);
+        return;
+    }
+    supervisor->hold_ms = 0;
+    keeper->pid = keeper->process.pid;
+    note_pid(keeper);
+    log_info("run %lld attempt %lld started, pid %lld", (long long)keeper->run,
+             (long long)keeper->attempt, (long long)keeper->pid);
+}
+
+static void prepare_on_pool(uv_work_t *request)
+{
+    struct keeper *keeper = request->data;
+    const struct supervisor_config *config = &keeper->supervisor->config;
+    int64_t threads = keeper->exclusive ? uv_available_parallelism() : config->threads_per_run;
+    keeper->status =
+        attempt_prepare(config->datadir, &keeper->claim, threads, &keeper->log, &keeper->err);
+}
+
+static void prepared(uv_work_t *request, int uv_status)
+{
+    struct keeper *keeper = request->data;
+    (void)uv_status; /* never cancelled */
+    if (keeper->supervisor->closing && keeper->end.stop == STOP_NONE)
+        keeper->end.stop = STOP_SHUTDOWN;
+    if (keeper->status != 0)
+        not_started(keeper, keeper->err.message, keeper->status == -ERR_DISK_FULL);
+    if (keeper->status == 0 && keeper->end.stop == STOP_NONE)
+        spawn(keeper);
+    else
+        settle(keeper);
+    if (keeper->log >= 0)
+        close(keeper->log);
+    keeper->log = -1;
+    set_timer(keeper->supervisor);
+}
+
+static void start(struct keeper *keeper)
+{
+    keeper_add(keeper);
+    if (keeper->supervisor->closing) {
+        keeper->end.stop = STOP_SHUTDOWN;
+        settle(keeper);
+        return;
+    }
+    keeper->prepare.data = keeper;
+    uv_queue_work(keeper->supervisor->loop, &keeper->prepare, prepare_on_pool, prepared);
+}
+
+/* claiming */
+
+static bool is_busy(const struct supervisor *supervisor, int64_t run)
+{
+    for (size_t i = 0; i < supervisor->busy_n; i++)
+        if (supervisor->busy[i] == run)
+            return true;
+    return false;
+}
+
+static int claim_one(struct supervisor *supervisor, struct store *store,
+                     const struct queued_run *run, struct err *err)
+{
+    struct keeper *keeper = keeper_new(supervisor);
+    char token[65];
+    if (keeper == NULL)
+        return err_set(err, ERR_NO_MEMORY, "no memory for a keeper");
+    datadir_random_hex(32, token);
+    int status = store_run_claim(store, run->id, token, &keeper->claim, err);
+    if (status != 0) {
+        free(keeper);
+        return status;
+    }
+    keeper->run = run->id;
+    keeper->attempt = keeper->claim.attempt;
+    keeper->memory_bytes = run->memory_bytes;
+    keeper->exclusive = run->exclusive;
+    keeper->next = supervisor->claimed;
+    supervisor->claimed = keeper;
+    return 0;
+}
+
+static int claim_run(struct job *job, struct store *store, struct err *err)
+{
+    struct supervisor *supervisor = job->data;
+    struct queue_limits limits = supervisor->limits;
     struct queue_counts counts;
     struct queued_run *head = NULL;
-    struct queue_limits limits = s->limits;
-    size_t n = 0, kept = 0, chosen[LOOK_MAX];
-    s->claims_n = 0;
+    size_t n = 0, candidates = 0, chosen[SLOTS_MAX];
     int status = store_queue_counts(store, &counts, err);
-    if (status != 0 || counts.paused || counts.queued == 0)
-        return status;
-    status = store_queue_head(store, LOOK_MAX, &head, &n, err);
+    if (status == 0)
+        status = store_queue_head(store, (size_t)limits.slots + supervisor->busy_n, &head, &n, err);
     if (status != 0)
         return status;
+    supervisor->paused = limits.paused = counts.paused;
     for (size_t i = 0; i < n; i++)
-        if (!is_held(s, head[i].id))
-            head[kept++] = head[i];
-    size_t take = queue_choose(&limits, &s->load, head, kept, chosen);
-    for (size_t i = 0; i < take && status == 0; i++) {
-        char token[65];
-        datadir_random_hex(32, token);
-        s->exclusive[s->claims_n] = head[chosen[i]].exclusive;
-        status = store_run_claim(store, head[chosen[i]].id, token, &s->claims[s->claims_n], err);
-        if (status == 0)
-            s->claims_n++;
-        else if (status == -ERR_NOT_FOUND)
-            status = 0;
-    }
+        if (!is_busy(supervisor, head[i].id))
+            head[candidates++] = head[i];
+    n = queue_choose(&limits, &supervisor->load, head, candidates, chosen);
+    while (status == 0 && n-- > 0) /* each goes to the front of the list */
+        status = claim_one(supervisor, store, &head[chosen[n]], err);
     free(head);
     return status;
 }
 
-static void look_done(struct job *job)
+static void claim_done(struct job *job)
 {
-    struct supervisor *s = job->data;
-    s->looking = false;
-    if (job->status != 0) {
-        log_error("no runs can be claimed: %s", job->err.message);
-        for (size_t i = 0; i < s->claims_n; i++)
-            free(s->claims[i].spec);
-        s->claims_n = 0;
+    struct supervisor *supervisor = job->data;
+    struct keeper *claimed = supervisor->claimed;
+    supervisor->claimed = NULL;
+    supervisor->claiming = false;
+    free(supervisor->busy);
+    supervisor->busy = NULL;
+    if (job->status == 0) {
+        supervisor->limits.paused = supervisor->paused;
+    } else {
+        log_error("no run could be claimed: %s", job->err.message);
+        hold(supervisor);
     }
-    for (size_t i = 0; i < s->claims_n; i++) {
-        struct active *a = add_active(s, s->claims[i].run, s->claims[i].attempt);
-        a->claim = s->claims[i];
-        a->experiment = s->claims[i].experiment;
-        a->memory_bytes = s->claims[i].memory_bytes;
-        a->exclusive = s->exclusive[i];
-        a->pool.data = a;
-        a->busy++;
-        uv_queue_work(s->loop, &a->pool, prepare, prepared);
+    for (struct keeper *keeper = claimed, *next; keeper != NULL; keeper = next) {
+        next = keeper->next;
+        if (job->status == 0) {
+            start(keeper);
+        } else {
+            free(keeper->claim.spec);
+            free(keeper);
+        }
     }
-    bool again = s->look_again;
-    s->look_again = false;
-    if (again)
-        supervisor_kick(s);
-    maybe_closed(s);
+    set_timer(supervisor);
+    if (supervisor->again)
+        supervisor_kick(supervisor);
+    maybe_closed(supervisor);
 }
 
-void supervisor_kick(struct supervisor *s)
+static void claim_now(struct supervisor *supervisor)
 {
-    if (s->closing)
+    size_t n = 0;
+    supervisor->again = false;
+    supervisor->load = (struct queue_load){ 0 };
+    for (const struct keeper *k = supervisor->keepers; k != NULL; k = k->next, n++) {
+        supervisor->load.running++;
+        supervisor->load.memory_bytes += k->memory_bytes;
+        supervisor->load.exclusive |= k->exclusive;
+    }
+    if ((supervisor->busy = calloc(n + 1, sizeof(int64_t))) == NULL)
+        return; /* a later kick finds room */
+    supervisor->busy_n = 0;
+    for (const struct keeper *k = supervisor->keepers; k != NULL; k = k->next)
+        supervisor->busy[supervisor->busy_n++] = k->run;
+    supervisor->claiming = true;
+    supervisor->job = (struct job){ .run = claim_run, .done = claim_done, .data = supervisor };
+    work_write(supervisor->work, &supervisor->job);
+}
+
+void supervisor_kick(struct supervisor *supervisor)
+{
+    if (supervisor->claiming)
+        supervisor->again = true;
+    else if (supervisor->closing || supervisor->hold_until_ms > 0)
         return;
-    if (s->looking) {
-        s->look_again = true;
-        return;
-    }
-    s->load = (struct queue_load){ 0 };
-    s->held_n = 0;
-    for (const struct active *a = s->actives; a != NULL; a = a->next) {
-        s->load.running++;
-        s->load.memory_bytes += a->memory_bytes;
-        s->load.exclusive |= a->exclusive;
-        if (s->held_n < sizeof s->held / sizeof *s->held)
-            s->held[s->held_n++] = a->run;
-    }
-    if (s->load.running >= s->limits.slots)
-        return;
-    s->looking = true;
-    s->look_job = (struct job){ .run = look_run, .done = look_done, .data = s };
-    work_write(s->work, &s->look_job);
+    else if (supervisor->adopted)
+        claim_now(supervisor);
+    else
+        adopt_now(supervisor);
 }
 
-/* Watching: adopted runs' locks, and those that were asked to stop. */
-
-static void watch_one(struct active *a)
-{
-    struct supervisor *s = a->supervisor;
-    if (a->adopted && !a->settling && !a->gone && !attempt_alive(a->dir))
-        settle(a);
-    if (a->stopping && a->pid > 0 && uv_now(s->loop) > a->stop_at + STOP_GRACE_MS &&
-        attempt_alive(a->dir)) {
-        log_warn("run %lld attempt %lld doesn't stop: killed", (long long)a->run,
-                 (long long)a->attempt);
-        kill((pid_t)-a->pid, SIGKILL); /* the keeper leads a process group of its own */
-        a->stop_at = uv_now(s->loop);
-    }
-}
-
-static void on_watch(uv_timer_t *timer)
-{
-    struct supervisor *s = timer->data;
-    for (struct active *a = s->actives, *next; a != NULL; a = next) {
-        next = a->next;
-        watch_one(a);
-    }
-    supervisor_kick(s);
-}
+/* finding one's workers again */
 
 static int adopt_run(struct job *job, struct store *store, struct err *err)
 {
-    struct supervisor *s = job->data;
-    const struct run_query query = {
-        .filter = "state = running", .order_by = "", .page_token = "", .page_size = ADOPTED_PAGE
-    };
-    return store_run_list(store, &query, &s->adopted, err);
+    struct supervisor *supervisor = job->data;
+    return store_run_running(store, &supervisor->found, &supervisor->found_n, err);
+}
+
+static void adopt(struct supervisor *supervisor, const struct running_run *found)
+{
+    struct keeper *keeper = keeper_new(supervisor);
+    if (keeper == NULL)
+        return; /* the next start finds it */
+    keeper->run = found->run;
+    keeper->attempt = found->attempt;
+    keeper->memory_bytes = found->memory_bytes;
+    keeper->exclusive = found->exclusive;
+    keeper->pid = found->pid;
+    keeper_add(keeper);
+    if (found->cancel)
+        keeper_stop(keeper, STOP_CANCEL);
+    settle(keeper);
 }
 
 static void adopt_done(struct job *job)
 {
-    struct supervisor *s = job->data;
-    s->looking = false;
-    if (job->status != 0)
-        log_error("the running runs can't be read: %s", job->err.message);
-    for (size_t i = 0; job->status == 0 && i < s->adopted.n; i++) {
-        const struct run_row *row = &s->adopted.items[i];
-        struct active *a = add_active(s, row->id, row->attempt);
-        a->experiment = row->experiment;
-        a->memory_bytes = row->memory_bytes;
-        a->exclusive = row->exclusive;
-        a->adopted = true;
-        log_info("run %lld attempt %lld was running: %s", (long long)a->run, (long long)a->attempt,
-                 attempt_alive(a->dir) ? "it still is" : "it has ended");
+    struct supervisor *supervisor = job->data;
+    supervisor->claiming = false;
+    supervisor->adopted = job->status == 0;
+    if (job->status != 0) {
+        log_error("the running runs could not be read: %s", job->err.message);
+        hold(supervisor);
     }
-    if (job->status == 0)
-        run_list_done(&s->adopted);
-    if (s->closing)
-        maybe_closed(s);
-    else
-        uv_timer_start(&s->watch, on_watch, 0, WATCH_MS);
+    for (size_t i = 0; i < supervisor->found_n && !supervisor->closing; i++)
+        adopt(supervisor, &supervisor->found[i]);
+    free(supervisor->found);
+    supervisor->found = NULL;
+    supervisor->found_n = 0;
+    set_timer(supervisor);
+    supervisor_kick(supervisor);
+    maybe_closed(supervisor);
 }
 
-/* The rest. */
+static void adopt_now(struct supervisor *supervisor)
+{
+    supervisor->claiming = true; /* nothing is claimed until it is known what runs */
+    supervisor->job = (struct job){ .run = adopt_run, .done = adopt_done, .data = supervisor };
+    work_write(supervisor->work, &supervisor->job);
+}
+
+/* the supervisor */
 
 int supervisor_new(uv_loop_t *loop, const struct supervisor_config *config, struct work *work,
                    struct supervisor **ret, struct err *err)
 {
-    struct supervisor *s = calloc(1, sizeof *s);
-    if (s == NULL)
+    if (access(config->worker_path, X_OK) != 0)
+        return err_errno(err, ERR_USAGE, "the worker program %s can't be run", config->worker_path);
+    struct supervisor *supervisor = calloc(1, sizeof *supervisor);
+    if (supervisor == NULL)
         return err_set(err, ERR_NO_MEMORY, "no memory for the supervisor");
-    if (access(config->worker_path, X_OK) != 0) {
-        free(s);
-        return err_errno(err, ERR_USAGE, "the worker program %s can't be run (--worker)",
-                         config->worker_path);
-    }
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    s->loop = loop;
-    s->config = *config;
-    snprintf(s->worker_path, sizeof s->worker_path, "%s", config->worker_path);
-    if (s->config.threads_per_run < 1)
-        s->config.threads_per_run = cores / config->slots > 1 ? cores / config->slots : 1;
-    s->limits = (struct queue_limits){ config->slots, config->memory_bytes, false };
-    s->work = work;
-    uv_timer_init(loop, &s->watch);
-    s->watch.data = s;
-    s->looking = true; /* nothing is claimed before what runs is known */
-    s->adopt_job = (struct job){ .run = adopt_run, .done = adopt_done, .data = s };
-    work_read(work, &s->adopt_job);
-    *ret = s;
+    supervisor->loop = loop;
+    supervisor->config = *config;
+    supervisor->work = work;
+    struct supervisor_config *own = &supervisor->config;
+    int64_t cores = uv_available_parallelism();
+    own->slots = own->slots <= 0 ? cores : own->slots > SLOTS_MAX ? SLOTS_MAX : own->slots;
+    if (own->threads_per_run <= 0)
+        own->threads_per_run = cores / own->slots > 0 ? cores / own->slots : 1;
+    supervisor->limits =
+        (struct queue_limits){ .slots = own->slots, .memory_bytes = own->memory_bytes };
+    uv_timer_init(loop, &supervisor->timer);
+    supervisor->timer.data = supervisor;
+    adopt_now(supervisor);
+    *ret = supervisor;
     return 0;
 }
 
@@ -425,29 +582,11 @@ void supervisor_attach(struct supervisor *supervisor, struct ingest *ingest)
     supervisor->ingest = ingest;
 }
 
-static void stop_active(struct active *a, const char *reason)
-{
-    struct supervisor *s = a->supervisor;
-    if (!a->stopping)
-        a->stop_at = uv_now(s->loop);
-    a->stopping = true;
-    bool told = s->ingest != NULL && ingest_stop(s->ingest, a->run, reason);
-    if (!told && a->pid > 0)
-        kill((pid_t)a->pid, SIGTERM);
-}
-
 void supervisor_stop_run(struct supervisor *supervisor, int64_t run)
 {
-    for (struct active *a = supervisor->actives; a != NULL; a = a->next)
-        if (a->run == run)
-            stop_active(a, "cancelled");
-}
-
-void supervisor_stop_experiment(struct supervisor *supervisor, int64_t experiment)
-{
-    for (struct active *a = supervisor->actives; a != NULL; a = a->next)
-        if (a->experiment == experiment)
-            stop_active(a, "cancelled");
+    for (struct keeper *k = supervisor->keepers; k != NULL; k = k->next)
+        if (k->run == run)
+            keeper_stop(k, STOP_CANCEL);
 }
 
 const struct queue_limits *supervisor_limits(const struct supervisor *supervisor)
@@ -455,29 +594,22 @@ const struct queue_limits *supervisor_limits(const struct supervisor *supervisor
     return &supervisor->limits;
 }
 
-static void on_watch_closed(uv_handle_t *handle)
-{
-    struct supervisor *s = handle->data;
-    /* What nobody works on is let go: its keeper lives on, and the next daemon adopts it. */
-    for (struct active *a = s->actives, *next; a != NULL; a = next) {
-        next = a->next;
-        a->gone = true;
-        if (a->handle_open && !uv_is_closing((uv_handle_t *)&a->process))
-            uv_close((uv_handle_t *)&a->process, on_process_closed);
-        release(a);
-    }
-    s->timer_closed = true;
-    maybe_closed(s);
-}
-
 void supervisor_close(struct supervisor *supervisor, bool stop_workers, void (*closed)(void *),
                       void *arg)
 {
-    struct supervisor *s = supervisor;
-    s->closing = true;
-    s->closed = closed;
-    s->closed_arg = arg;
-    for (struct active *a = s->actives; stop_workers && a != NULL; a = a->next)
-        stop_active(a, "the daemon ends");
-    uv_close((uv_handle_t *)&s->watch, on_watch_closed);
+    supervisor->closing = true;
+    supervisor->stop_workers = stop_workers;
+    supervisor->closed = closed;
+    supervisor->closed_arg = arg;
+    for (struct keeper *k = supervisor->keepers, *next; k != NULL; k = next) {
+        next = k->next;
+        if (stop_workers)
+            keeper_stop(k, STOP_SHUTDOWN);
+        else if (k->spawned && !uv_is_closing((uv_handle_t *)&k->process))
+            uv_close((uv_handle_t *)&k->process, on_process_closed);
+        else if (k->over && !k->settling)
+            keeper_free(k); /* watched only */
+    }
+    set_timer(supervisor);
+    maybe_closed(supervisor);
 }

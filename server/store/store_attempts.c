@@ -106,6 +106,44 @@ int store_attempt_end(struct store *store, int64_t run, int64_t attempt, enum ru
     return status;
 }
 
+int store_run_forgive(struct store *store, int64_t run, struct err *err)
+{
+    return store_run_sql(store, SQL_RUN_FORGIVE, NULL, err, "i", run);
+}
+
+int store_run_running(struct store *store, struct running_run **ret, size_t *ret_n, struct err *err)
+{
+    struct running_run *rows = NULL;
+    size_t n = 0;
+    sqlite3_stmt *s = store_statement(store, SQL_RUNS_RUNNING, err);
+    if (s == NULL)
+        return -ERR_STORAGE;
+    int status;
+    while ((status = store_step(store, s, err)) == 1) {
+        struct running_run *row = store_grow((void **)&rows, &n, sizeof *rows);
+        if (row == NULL) {
+            sqlite3_reset(s);
+            status = err_set(err, ERR_INTERNAL, "out of memory");
+            break;
+        }
+        *row = (struct running_run){
+            .run = sqlite3_column_int64(s, 0),
+            .attempt = sqlite3_column_int64(s, 1),
+            .memory_bytes = sqlite3_column_int64(s, 2),
+            .exclusive = sqlite3_column_int(s, 3) != 0,
+            .cancel = sqlite3_column_int(s, 4) != 0,
+            .pid = sqlite3_column_int64(s, 5),
+        };
+    }
+    if (status < 0) {
+        free(rows);
+        return status;
+    }
+    *ret = rows;
+    *ret_n = n;
+    return 0;
+}
+
 static void attempt_from(sqlite3_stmt *s, struct attempt_row *row)
 {
     row->run = sqlite3_column_int64(s, 0);

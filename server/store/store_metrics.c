@@ -120,8 +120,7 @@ static int apply_metrics(const struct place *at, const json_t *body, struct err 
             const json_t *line = json_array_get(lines, i);
             double value;
             if (jsonx_to_double(json_array_get(line, c + 1), &value) != 0)
-                status =
-                    err_set(err, ERR_PROTOCOL, "a metrics event holds a value that is no number");
+                status = err_set(err, ERR_INTERNAL, "a metrics event holds what is no number");
             else
                 status = add_value(at, name, json_integer_value(json_array_get(line, 0)), value,
                                    rows, &n, err);
@@ -146,7 +145,7 @@ static int apply_eval(const struct place *at, const json_t *body, struct err *er
         double value;
         int64_t id = 0;
         if (jsonx_to_double(item, &value) != 0)
-            return err_set(err, ERR_PROTOCOL, "an eval event holds a value that is no number");
+            return err_set(err, ERR_INTERNAL, "an eval event holds what is no number");
         int status = name_id(at->store, name, &id, err);
         if (status == 0)
             status = add_value(at, id, step, value, &row, &n, err);
@@ -235,6 +234,8 @@ static int apply_failed(const struct place *at, const json_t *body, struct err *
     bool stopped = strcmp(reason, "stopped") == 0;
     enum run_state next = run.cancel ? RUN_CANCELLED : stopped ? RUN_QUEUED : RUN_FAILED;
     run_row_done(&run);
+    if (next == RUN_QUEUED && (status = store_run_forgive(at->store, at->run, err)) != 0)
+        return status;
     char text[600];
     snprintf(text, sizeof text, "%s%s%s", reason, detail[0] != '\0' ? ": " : "", detail);
     return store_attempt_end(at->store, at->run, at->attempt, next, stopped ? "stopped" : "failed",
@@ -269,10 +270,14 @@ int store_event_apply(struct store *store, int64_t run, int64_t attempt,
     struct place at = {
         .store = store, .experiment = sqlite3_column_int64(s, 1), .run = run, .attempt = attempt
     };
+    bool ended = sqlite3_column_int64(s, 2) != 0;
     sqlite3_reset(s);
     *ret_acked = acked;
     if (message->seq <= acked)
         return 0;
+    if (ended)
+        return err_set(err, ERR_PROTOCOL, "attempt %lld of run %lld has ended", (long long)attempt,
+                       (long long)run);
     if (message->seq != acked + 1)
         return err_set(err, ERR_CONFLICT, "event %llu came after %llu",
                        (unsigned long long)message->seq, (unsigned long long)acked);

@@ -139,6 +139,14 @@ int store_run_claim(struct store *, int64_t run, const char *token, struct claim
  * ended already. */
 int store_attempt_end(struct store *, int64_t run, int64_t attempt, enum run_state next,
                       const char *outcome, const char *reason, struct err *);
+/* The attempt that ends now doesn't count towards its run's max_attempts. */
+int store_run_forgive(struct store *, int64_t run, struct err *);
+/* Runs in state running, with their newest attempt: what a starting daemon finds. */
+struct running_run {
+    int64_t run, attempt, memory_bytes, pid; /* pid 0 = unknown */
+    bool exclusive, cancel;
+};
+int store_run_running(struct store *, struct running_run **ret, size_t *ret_n, struct err *);
 struct attempt_row {
     int64_t run, attempt, pid, acked_seq, started_at, ended_at;
     char kind[8], token[DIGEST_HEX], outcome[64];

@@ -107,8 +107,10 @@
     X(RUN_SETTLE, "UPDATE runs SET state = ?2, reason = ?3, ended_at = ?4 WHERE id = ?1 AND "      \
                   "state = 'running'")                                                             \
     X(RUN_STEP, "UPDATE runs SET step = max(step, ?2) WHERE id = ?1")                              \
-    X(RUNS_RUNNING,                                                                                \
-      "SELECT id, attempt, memory_bytes, exclusive FROM runs WHERE state = 'running' ORDER BY id") \
+    X(RUNS_RUNNING, "SELECT r.id, r.attempt, r.memory_bytes, r.exclusive, r.cancel, a.pid FROM "   \
+                    "runs r JOIN attempts a ON a.run = r.id AND a.attempt = r.attempt "            \
+                    "WHERE r.state = 'running' ORDER BY r.id")                                     \
+    X(RUN_FORGIVE, "UPDATE runs SET max_attempts = max_attempts + 1 WHERE id = ?")                 \
     /* attempts */                                                                                 \
     X(ATTEMPT_ADD, "INSERT INTO attempts (run, attempt, token, started_at) VALUES (?, ?, ?, ?)")   \
     X(ATTEMPT_END,                                                                                 \
@@ -122,7 +124,7 @@
                     "FROM attempts WHERE run = ? ORDER BY attempt")                                \
     X(ATTEMPT_PID, "UPDATE attempts SET pid = ?3 WHERE run = ?1 AND attempt = ?2")                 \
     X(ATTEMPT_ACKED,                                                                               \
-      "SELECT a.acked_seq, r.experiment FROM attempts a JOIN runs r ON r.id = a.run "              \
+      "SELECT a.acked_seq, r.experiment, a.ended_at FROM attempts a JOIN runs r ON r.id = a.run "  \
       "WHERE a.run = ? AND a.attempt = ?")                                                         \
     X(ATTEMPT_ACK, "UPDATE attempts SET acked_seq = ?3 WHERE run = ?1 AND attempt = ?2")           \
     X(ATTEMPT_ENVIRONMENT, "UPDATE attempts SET environment = ?3 WHERE run = ?1 AND attempt = ?2") \
