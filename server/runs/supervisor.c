@@ -31,7 +31,7 @@ enum { TICK_MS = 1000, GRACE_MS = 10000, HOLD_MS = 1000, HOLD_MAX_MS = 30000, SL
 struct keeper {
     struct supervisor *supervisor;
     struct keeper *next;
-    int64_t run, attempt, memory_bytes, pid; /* pid 0 = unknown */
+    int64_t run, attempt, experiment, memory_bytes, pid; /* pid 0 = unknown */
     bool exclusive;
     bool over;     /* there is no process of ours to wait for: the lock tells */
     bool settling; /* a job is under way */
@@ -409,6 +409,7 @@ static int claim_one(struct supervisor *supervisor, struct store *store,
     }
     keeper->run = run->id;
     keeper->attempt = keeper->claim.attempt;
+    keeper->experiment = keeper->claim.experiment;
     keeper->memory_bytes = run->memory_bytes;
     keeper->exclusive = run->exclusive;
     keeper->next = supervisor->claimed;
@@ -515,6 +516,7 @@ static void adopt(struct supervisor *supervisor, const struct running_run *found
         return; /* the next start finds it */
     keeper->run = found->run;
     keeper->attempt = found->attempt;
+    keeper->experiment = found->experiment;
     keeper->memory_bytes = found->memory_bytes;
     keeper->exclusive = found->exclusive;
     keeper->pid = found->pid;
@@ -586,6 +588,13 @@ void supervisor_stop_run(struct supervisor *supervisor, int64_t run)
 {
     for (struct keeper *k = supervisor->keepers; k != NULL; k = k->next)
         if (k->run == run)
+            keeper_stop(k, STOP_CANCEL);
+}
+
+void supervisor_stop_experiment(struct supervisor *supervisor, int64_t experiment)
+{
+    for (struct keeper *k = supervisor->keepers; k != NULL; k = k->next)
+        if (k->experiment == experiment)
             keeper_stop(k, STOP_CANCEL);
 }
 

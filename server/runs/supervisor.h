@@ -28,8 +28,10 @@ int supervisor_new(uv_loop_t *loop, const struct supervisor_config *config, stru
 void supervisor_attach(struct supervisor *supervisor, struct ingest *ingest);
 /* Something may have changed (a run was queued, cancelled, ended): looks again, soon. */
 void supervisor_kick(struct supervisor *supervisor);
-/* Asks a running run's trainer to stop, now; kills it when it hasn't after a grace. */
+/* Asks a running run's trainer to stop, now; kills it when it hasn't after a grace. The store must
+ * say already that the run is to be cancelled. */
 void supervisor_stop_run(struct supervisor *supervisor, int64_t run);
+/* The same for all of an experiment's. */
 void supervisor_stop_experiment(struct supervisor *supervisor, int64_t experiment);
 const struct queue_limits *supervisor_limits(const struct supervisor *supervisor);
 /* Claims nothing from now on. stop_workers: running trainers are stopped and their runs queued

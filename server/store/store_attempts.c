@@ -133,6 +133,7 @@ int store_run_running(struct store *store, struct running_run **ret, size_t *ret
             .exclusive = sqlite3_column_int(s, 3) != 0,
             .cancel = sqlite3_column_int(s, 4) != 0,
             .pid = sqlite3_column_int64(s, 5),
+            .experiment = sqlite3_column_int64(s, 6),
         };
     }
     if (status < 0) {

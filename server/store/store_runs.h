@@ -143,7 +143,7 @@ int store_attempt_end(struct store *, int64_t run, int64_t attempt, enum run_sta
 int store_run_forgive(struct store *, int64_t run, struct err *);
 /* Runs in state running, with their newest attempt: what a starting daemon finds. */
 struct running_run {
-    int64_t run, attempt, memory_bytes, pid; /* pid 0 = unknown */
+    int64_t run, attempt, experiment, memory_bytes, pid; /* pid 0 = unknown */
     bool exclusive, cancel;
 };
 int store_run_running(struct store *, struct running_run **ret, size_t *ret_n, struct err *);

@@ -107,9 +107,9 @@
     X(RUN_SETTLE, "UPDATE runs SET state = ?2, reason = ?3, ended_at = ?4 WHERE id = ?1 AND "      \
                   "state = 'running'")                                                             \
     X(RUN_STEP, "UPDATE runs SET step = max(step, ?2) WHERE id = ?1")                              \
-    X(RUNS_RUNNING, "SELECT r.id, r.attempt, r.memory_bytes, r.exclusive, r.cancel, a.pid FROM "   \
-                    "runs r JOIN attempts a ON a.run = r.id AND a.attempt = r.attempt "            \
-                    "WHERE r.state = 'running' ORDER BY r.id")                                     \
+    X(RUNS_RUNNING, "SELECT r.id, r.attempt, r.memory_bytes, r.exclusive, r.cancel, a.pid, "       \
+                    "r.experiment FROM runs r JOIN attempts a ON a.run = r.id AND a.attempt = "    \
+                    "r.attempt WHERE r.state = 'running' ORDER BY r.id")                           \
     X(RUN_FORGIVE, "UPDATE runs SET max_attempts = max_attempts + 1 WHERE id = ?")                 \
     /* attempts */                                                                                 \
     X(ATTEMPT_ADD, "INSERT INTO attempts (run, attempt, token, started_at) VALUES (?, ?, ?, ?)")   \
