@@ -1,0 +1,147 @@
+/* GET experiments/{id}/report?format=json|md|csv */
+#include "server/api/api.h"
+
+#include "server/report/report.h"
+
+#include "common/jsonx.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum format { FORMAT_JSON, FORMAT_MD, FORMAT_CSV };
+static const struct {
+    const char *name, *type;
+} formats[] = { [FORMAT_JSON] = { "json", "application/json" },
+                [FORMAT_MD] = { "md", "text/markdown; charset=utf-8" },
+                [FORMAT_CSV] = { "csv", "text/csv; charset=utf-8" } };
+
+struct asked {
+    int64_t id;
+    enum format format;
+    struct buf body;
+};
+
+static void asked_free(void *arg)
+{
+    struct asked *a = arg;
+    buf_done(&a->body);
+    free(a);
+}
+
+int report_decode(struct request *req, struct err *err)
+{
+    static const char *const args[] = { "format", NULL };
+    struct asked *a = request_state(req, sizeof *a, asked_free);
+    if (a == NULL)
+        return err_set(err, ERR_NO_MEMORY, "no memory for the request");
+    int status = request_args_check(req, args, err);
+    if (status == 0)
+        status = request_id(req, 0, &a->id, err);
+    const char *format = request_arg(req, "format");
+    if (status != 0 || format == NULL)
+        return status;
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+        if (strcmp(format, formats[i].name) == 0) {
+            a->format = (enum format)i;
+            return 0;
+        }
+    return err_set(err, ERR_BAD_PARAMETER, "format must be json, md or csv, not %.40s", format);
+}
+
+/* Every run of the experiment, page by page. */
+static int all_runs(struct store *store, int64_t experiment, struct run_list *ret, struct err *err)
+{
+    struct run_list all = { 0 }, page = { 0 };
+    struct run_query query = {
+        .experiment = experiment, .filter = "", .order_by = "", .page_token = "", .page_size = 1000
+    };
+    char token[sizeof page.next_page_token] = "";
+    int status;
+    do {
+        query.page_token = token;
+        status = store_run_list(store, &query, &page, err);
+        struct run_row *more =
+            status == 0 ? realloc(all.items, (all.n + page.n + 1) * sizeof *more) : NULL;
+        if (more == NULL) {
+            if (status == 0) {
+                run_list_done(&page);
+                status = err_set(err, ERR_NO_MEMORY, "no memory for the report");
+            }
+            run_list_done(&all);
+            return status;
+        }
+        all.items = more;
+        if (page.n > 0)
+            memcpy(all.items + all.n, page.items, page.n * sizeof *page.items);
+        all.n += page.n;
+        memcpy(token, page.next_page_token, sizeof token);
+        free(page.items); /* the rows live on in `all` */
+    } while (token[0] != '\0');
+    *ret = all;
+    return 0;
+}
+
+static void render(const json_t *report, int64_t as_of, struct asked *a)
+{
+    if (a->format == FORMAT_MD) {
+        report_markdown(report, &a->body);
+    } else if (a->format == FORMAT_CSV) {
+        report_csv(report, &a->body);
+    } else {
+        json_object_set_new((json_t *)(uintptr_t)report, "as_of", json_integer(as_of));
+        jsonx_dump(report, JSONX_KEEP_ORDER, &a->body);
+        buf_addc(&a->body, '\n');
+    }
+}
+
+int report_read(struct request *req, struct store *store, struct err *err)
+{
+    struct asked *a = req->state;
+    struct experiment_row experiment = { 0 };
+    struct run_list runs = { 0 };
+    struct audit_row *audits = NULL;
+    struct curve_point *curves = NULL;
+    struct report_input in = { .experiment = &experiment };
+    buf_init(&a->body, 0);
+    int status = store_experiment_get(store, a->id, &experiment, err);
+    if (status != 0)
+        return status;
+    json_t *spec = json_loads(experiment.spec, 0, NULL);
+    const char *metric =
+        json_string_value(json_object_get(json_object_get(spec, "compare"), "metric"));
+    status = all_runs(store, a->id, &runs, err);
+    if (status == 0)
+        status = store_audit_list(store, a->id, &audits, &in.audits_n, err);
+    if (status == 0 && metric != NULL)
+        status = store_curves(store, a->id, metric, &curves, &in.curves_n, err);
+    if (status == 0) {
+        in.runs = runs.items;
+        in.runs_n = runs.n;
+        in.audits = audits;
+        in.curves = curves;
+        json_t *report = report_json(&in);
+        if (report == NULL)
+            status = err_set(err, ERR_NO_MEMORY, "no memory for the report");
+        else
+            render(report, req->as_of, a);
+        json_decref(report);
+    }
+    json_decref(spec);
+    run_list_done(&runs);
+    for (size_t i = 0; i < in.audits_n && audits != NULL; i++)
+        audit_row_done(&audits[i]);
+    free(audits);
+    free(curves);
+    experiment_row_done(&experiment);
+    return status;
+}
+
+int report_encode(struct request *req, struct reply *reply, struct err *err)
+{
+    struct asked *a = req->state;
+    if (a->body.failed)
+        return err_set(err, ERR_NO_MEMORY, "no memory for the report");
+    reply->content_type = formats[a->format].type;
+    buf_add(&reply->body, a->body.data, a->body.len);
+    return 0;
+}

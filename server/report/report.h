@@ -1,0 +1,33 @@
+/* report: an experiment's table, dynamics, differences and verdict, computed from what the store
+ * holds.
+ *
+ * Pure: the same input gives the same bytes. The JSON is made first; Markdown and CSV are made from
+ * it, so that the three can't say different things. Statistics and verdicts over audits come in
+ * where the fields for them already stand (p, ci95, verdict).
+ */
+#ifndef ABLATE_SERVER_REPORT_H
+#define ABLATE_SERVER_REPORT_H
+
+#include "common/buf.h"
+#include "server/store/store_audits.h"
+#include "server/store/store_metrics.h"
+#include "server/store/store_runs.h"
+
+#include <jansson.h>
+
+struct report_input {
+    const struct experiment_row *experiment;
+    const struct run_row *runs;
+    size_t runs_n;
+    const struct audit_row *audits;
+    size_t audits_n;
+    const struct curve_point *curves; /* of the compared metric */
+    size_t curves_n;
+};
+
+/* New reference; NULL when memory runs out. */
+json_t *report_json(const struct report_input *in);
+void report_markdown(const json_t *report, struct buf *to);
+void report_csv(const json_t *report, struct buf *to);
+
+#endif
