@@ -1,2 +1,0 @@
-build-asan/common/version.o: common/version.c common/version.h
-common/version.h:

@@ -1,4 +1,0 @@
-build-asan/double/worker/simd.o: worker/simd.c worker/simd.h \
- common/simd.h
-worker/simd.h:
-common/simd.h:

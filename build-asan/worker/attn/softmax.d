@@ -1,8 +1,0 @@
-build-asan/worker/attn/softmax.o: worker/attn/softmax.c \
- worker/attn/softmax.h worker/ops.h worker/ops/vmath.h worker/simd.h \
- common/simd.h
-worker/attn/softmax.h:
-worker/ops.h:
-worker/ops/vmath.h:
-worker/simd.h:
-common/simd.h:

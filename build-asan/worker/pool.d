@@ -1,3 +1,0 @@
-build-asan/worker/pool.o: worker/pool.c worker/pool.h common/err.h
-worker/pool.h:
-common/err.h:

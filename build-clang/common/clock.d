@@ -1,3 +1,0 @@
-build-clang/common/clock.o: common/clock.c common/clock.h
-
-common/clock.h:

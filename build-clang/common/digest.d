@@ -1,5 +1,0 @@
-build-clang/common/digest.o: common/digest.c common/digest.h common/err.h
-
-common/digest.h:
-
-common/err.h:

@@ -1,5 +1,0 @@
-build-clang/common/files.o: common/files.c common/files.h common/err.h
-
-common/files.h:
-
-common/err.h:

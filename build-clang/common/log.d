@@ -1,5 +1,0 @@
-build-clang/common/log.o: common/log.c common/log.h common/clock.h
-
-common/log.h:
-
-common/clock.h:

@@ -1,3 +1,0 @@
-build-clang/common/version.o: common/version.c common/version.h
-
-common/version.h:

@@ -1,6 +1,0 @@
-build-clang/double/worker/arena.o: worker/arena.c worker/arena.h \
-  common/err.h
-
-worker/arena.h:
-
-common/err.h:

@@ -1,6 +1,0 @@
-build-clang/double/worker/simd.o: worker/simd.c worker/simd.h \
-  common/simd.h
-
-worker/simd.h:
-
-common/simd.h:

@@ -1,5 +1,0 @@
-build-clang/worker/arena.o: worker/arena.c worker/arena.h common/err.h
-
-worker/arena.h:
-
-common/err.h:

@@ -1,5 +1,0 @@
-build-clang/worker/pool.o: worker/pool.c worker/pool.h common/err.h
-
-worker/pool.h:
-
-common/err.h:

@@ -1,3 +1,0 @@
-build-clang/worker/simd.o: worker/simd.c worker/simd.h
-
-worker/simd.h:

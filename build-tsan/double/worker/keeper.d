@@ -1,7 +1,0 @@
-build-tsan/double/worker/keeper.o: worker/keeper.c worker/keeper.h \
- common/err.h common/clock.h common/files.h common/launch.h
-worker/keeper.h:
-common/err.h:
-common/clock.h:
-common/files.h:
-common/launch.h:

@@ -1,4 +1,0 @@
-build-tsan/double/worker/ops/rope.o: worker/ops/rope.c worker/ops/rope.h \
- worker/ops.h
-worker/ops/rope.h:
-worker/ops.h:

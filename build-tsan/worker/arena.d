@@ -1,3 +1,0 @@
-build-tsan/worker/arena.o: worker/arena.c worker/arena.h common/err.h
-worker/arena.h:
-common/err.h:

@@ -1,3 +1,0 @@
-build-tsan/worker/simd.o: worker/simd.c worker/simd.h common/simd.h
-worker/simd.h:
-common/simd.h:
