@@ -79,7 +79,7 @@ $(double_lib): $(patsubst %.c,$(BUILD)/double/%.o,$(worker_src))
 	$(AR) rcs $@ $^
 
 # --- files that are part of the daemon -------------------------------------------------------------
-embedded := $(wildcard schema/*.sql schema/presets/*.json) schema/experiment.schema.json $(wildcard schema/openapi.yaml) \
+embedded := $(wildcard schema/*.sql schema/presets/*.json schema/experiment.schema.json schema/openapi.yaml) \
             $(filter-out web/node_modules/%,$(shell find web -type f \( -name '*.js' -o -name '*.css' -o -name '*.html' -o -name '*.svg' \) 2>/dev/null))
 uplot    := web/node_modules/uplot/dist/uPlot.esm.js web/node_modules/uplot/dist/uPlot.min.css
 

@@ -19,6 +19,8 @@ CREATE TABLE experiments (
     hypothesis      TEXT    NOT NULL DEFAULT '',
     tags            TEXT    NOT NULL DEFAULT '{}',
     spec            TEXT    NOT NULL,       -- as submitted, preset merged, defaults filled in
+    metric          TEXT    NOT NULL,       -- compare.metric and compare.goal of the spec
+    goal            TEXT    NOT NULL CHECK (goal IN ('min', 'max')),
     runs_n          INTEGER NOT NULL,
     created_at      INTEGER NOT NULL,
     deleted_at      INTEGER,
@@ -179,12 +181,12 @@ FROM metrics m JOIN metric_names n ON n.id = m.name;
 
 CREATE VIEW v_runs AS
 SELECT r.id AS run, e.name AS experiment, r.arm, r.grid, r.seed, r.state,
-       json_extract(e.spec, '$.compare.metric') AS metric,
+       e.metric,
        CASE s.last_kind WHEN 0 THEN s.last WHEN 1 THEN 'nan' WHEN 2 THEN 'inf' WHEN 3 THEN '-inf' END AS final,
-       CASE json_extract(e.spec, '$.compare.goal') WHEN 'max' THEN s.max ELSE s.min END AS best,
+       CASE e.goal WHEN 'max' THEN s.max ELSE s.min END AS best,
        round((r.ended_at - r.started_at) / 1000.0, 3) AS seconds
 FROM runs r
 JOIN experiments e ON e.id = r.experiment
 LEFT JOIN series s ON s.run = r.id
-     AND s.name = (SELECT id FROM metric_names WHERE name = json_extract(e.spec, '$.compare.metric'))
+     AND s.name = (SELECT id FROM metric_names WHERE name = e.metric)
 WHERE e.deleted_at IS NULL;

@@ -274,6 +274,8 @@ int submit_write(struct request *req, struct store *store, struct err *err)
         .hypothesis = sweep->hypothesis,
         .tags = s->tags_text,
         .spec = s->spec_text,
+        .metric = sweep->compare.metric,
+        .goal = sweep->compare.goal == GOAL_MAX ? "max" : "min",
         .idempotency_key = req->idempotency_key[0] != '\0' ? req->idempotency_key : NULL,
         .body_digest = req->idempotency_key[0] != '\0' ? s->body_digest : NULL,
         .runs = s->runs,

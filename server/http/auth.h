@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 enum {
-    AUTH_CODE_BYTES = 96,
+    AUTH_CODE_BYTES = 112,
     AUTH_COOKIE_BYTES = 160,
     AUTH_COOKIE_S = 30 * 86400,
     AUTH_CODE_S = 600

@@ -75,8 +75,9 @@ int store_experiment_add(struct store *store, const struct new_experiment *new, 
         *ret_existing = true;
         return 0;
     }
-    status = store_run_sql(store, SQL_EXPERIMENT_ADD, NULL, err, "tttttiitt", new->name, new->notes,
-                           new->hypothesis, new->tags, new->spec, (int64_t) new->runs_n, now,
+    status = store_run_sql(store, SQL_EXPERIMENT_ADD, NULL, err, "tttttttiitt", new->name, new->notes,
+                           new->hypothesis, new->tags, new->spec, new->metric, new->goal,
+                           (int64_t) new->runs_n, now,
                            new->idempotency_key, new->body_digest);
     if (status != 0)
         return status;

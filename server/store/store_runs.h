@@ -67,6 +67,7 @@ struct new_run {
 };
 struct new_experiment {
     const char *name, *notes, *hypothesis, *tags, *spec;
+    const char *metric, *goal;                 /* what is compared; "min" or "max" */
     const char *idempotency_key, *body_digest; /* NULL = none */
     const struct new_run *runs;
     size_t runs_n;

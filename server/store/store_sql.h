@@ -55,8 +55,8 @@
     /* experiments */                                                                              \
     X(EXPERIMENT_BY_KEY, "SELECT id, body_digest FROM experiments WHERE idempotency_key = ?")      \
     X(EXPERIMENT_ADD,                                                                              \
-      "INSERT INTO experiments (name, notes, hypothesis, tags, spec, runs_n, created_at, "         \
-      "idempotency_key, body_digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")                          \
+      "INSERT INTO experiments (name, notes, hypothesis, tags, spec, metric, goal, runs_n, "       \
+      "created_at, idempotency_key, body_digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                          \
     X(EXPERIMENT_GET,                                                                              \
       "SELECT " EXPERIMENT_COLUMNS " FROM experiments e LEFT JOIN " EXPERIMENT_COUNTS              \
       "r.experiment = ?1) c WHERE e.id = ?1 AND e.deleted_at IS NULL")                             \
