@@ -6,19 +6,22 @@
  * pass: one product for the gradient of the inputs, one for that of the weights.
  *
  * Memory is an estimate of the peak: parameters, their gradients and both moments; what the forward
- * pass leaves for the backward pass; one chunk of logits with its gradient; and the process itself.
- * It decides how many runs are started side by side, so it rounds up where it isn't sure.
+ * pass leaves for the backward pass; one chunk of logits, which turns into its gradient; and the
+ * process itself. It decides how many runs are started side by side, so it rounds up where it isn't
+ * sure.
  */
 #include "common/cost.h"
 
 #include "common/spec_fields.h"
 
-enum { FLOAT = 4, LOGIT_ROWS = 1024 };
+/* The output layer's chunk: so many logits, but so many rows at least (worker/ops/loss.c). */
+enum { FLOAT = 4, LOGITS = 16 << 20, LOGIT_ROWS_LEAST = 64 };
 static const int64_t process_bytes = 48 << 20; /* code, OpenBLAS's buffers, the corpus */
 
 struct sizes {
     int64_t batch, t, c, h, f, e, k_experts, v, layers, k;
     int64_t index_heads, index_dim; /* 0 without an indexer */
+    bool masked;                    /* the visible keys are a mask, a byte a pair */
 };
 
 static struct sizes sizes_of(const struct run_spec *spec)
@@ -37,6 +40,7 @@ static struct sizes sizes_of(const struct run_spec *spec)
         .v = run_spec_vocab(spec),
         .layers = model->layers,
         .k = attention->top_k,
+        .masked = attention->kind != ATTENTION_DENSE,
         .index_heads = indexed ? attention->indexer_heads : 0,
         .index_dim = indexed ? attention->indexer_dim : 0,
     };
@@ -133,12 +137,13 @@ static int64_t memory(const struct sizes *s, int64_t n_parameters)
     /* What a layer keeps: both residual inputs and their norms, qkv, the heads' output, the gate,
      * and of each visited expert its input, hidden layer before and after silu, and output. */
     int64_t a_token = 4 * s->c + 3 * s->c + s->c + 2 * s->e + s->k_experts * (2 * s->f + 2 * s->c) +
-                      indexer_rows(s);
-    int64_t layer = tokens * a_token + s->h * square + (s->index_heads > 0 ? 2 * square : 0);
+                      indexer_rows(s) + (s->k_experts * s->f + 2 * s->c) / 4; /* masks, in bytes */
+    int64_t layer = tokens * a_token + s->h * square + (s->index_heads > 0 ? 2 * square : 0) +
+                    (s->masked ? square / 4 : 0);
     /* Gradients of one layer's activations live at a time. */
     int64_t floats = (s->layers + 1) * layer + 2 * tokens * s->c;
-    int64_t chunk = tokens < LOGIT_ROWS ? tokens : LOGIT_ROWS;
-    floats += 2 * chunk * s->v;
+    int64_t chunk = LOGITS / s->v > LOGIT_ROWS_LEAST ? LOGITS / s->v : LOGIT_ROWS_LEAST;
+    floats += (chunk < tokens ? chunk : tokens) * s->v;
     return process_bytes + 4 * n_parameters * FLOAT + floats * FLOAT;
 }
 
