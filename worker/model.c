@@ -12,6 +12,7 @@
 #include "worker/ops/norm.h"
 #include "worker/pass.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -155,6 +156,11 @@ struct params *model_params(struct model *model)
     return &model->params;
 }
 
+size_t model_bytes(const struct model *model)
+{
+    return model->arena.size + 4 * model->params.count * sizeof(real);
+}
+
 struct pool *model_pool(struct model *model)
 {
     return model->pool;
@@ -163,6 +169,8 @@ struct pool *model_pool(struct model *model)
 /* Inputs are the first T tokens of each window, targets the last T. */
 static void split_windows(struct model *m, const int32_t *windows, size_t batch)
 {
+    for (size_t i = 0; i < batch * (m->t + 1); i++)
+        assert(windows[i] >= 0 && (size_t)windows[i] < m->v);
     for (size_t b = 0; b < batch; b++) {
         memcpy(m->inputs + b * m->t, windows + b * (m->t + 1), m->t * sizeof *windows);
         memcpy(m->targets + b * m->t, windows + b * (m->t + 1) + 1, m->t * sizeof *windows);

@@ -29,6 +29,8 @@ struct model_stats {
 int model_new(const struct run_spec *spec, int threads, struct model **ret, struct err *err);
 void model_free(struct model *model);
 struct params *model_params(struct model *model);
+/* Bytes that it holds, parameters and moments included; cost_estimate's figure covers them. */
+size_t model_bytes(const struct model *model);
 /* The model's threads, for optim_step. */
 struct pool *model_pool(struct model *model);
 

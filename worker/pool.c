@@ -3,6 +3,7 @@
  * briefly, as a training step is a few hundred runs, then sleep. */
 #include "worker/pool.h"
 
+#include <fenv.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -66,6 +67,7 @@ static void *sit(void *arg)
     struct seat seat = *(struct seat *)arg;
     struct pool *pool = seat.pool;
     free(arg);
+    fesetenv(FE_DFL_ENV);
     for (unsigned seen = 0;;) {
         seen = await(pool, seen);
         if (pool->ending)
@@ -94,6 +96,8 @@ int pool_new(int threads, struct pool **ret, struct err *err)
         free(pool);
         return err_set(err, ERR_NO_MEMORY, "no memory for a pool of threads");
     }
+    fesetenv(
+        FE_DFL_ENV); /* as in the others: rounding and denormals must not depend on the thread */
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->announced, NULL);
     pthread_cond_init(&pool->finished, NULL);

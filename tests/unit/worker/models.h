@@ -21,7 +21,7 @@
 struct sketch {
     const char *attention, *model, *train;
     int64_t seed;
-    int64_t seq_len; /* 0: 48 */
+    int64_t seq_len, layers; /* 0: 48 and 2 */
 };
 
 static inline struct run_spec spec_of(struct sketch sketch)
@@ -30,13 +30,15 @@ static inline struct run_spec spec_of(struct sketch sketch)
     struct run_spec spec = { 0 };
     struct err err = { 0 };
     json_t *json = NULL;
-    snprintf(text, sizeof text,
-             "{\"data\":{\"dataset\":\"x\",\"seq_len\":%lld},\"model\":{\"layers\":2,\"heads\":2,"
-             "\"d_model\":32,\"d_ff\":48,\"attention\":{%s}%s},"
-             "\"train\":{\"steps\":20%s},\"seed\":%lld}",
-             sketch.seq_len > 0 ? (long long)sketch.seq_len : 48, sketch.attention,
-             sketch.model != NULL ? sketch.model : "",
-             sketch.train != NULL ? sketch.train : ",\"batch_size\":3", (long long)sketch.seed);
+    snprintf(
+        text, sizeof text,
+        "{\"data\":{\"dataset\":\"x\",\"seq_len\":%lld},\"model\":{\"layers\":%lld,\"heads\":2,"
+        "\"d_model\":32,\"d_ff\":48,\"attention\":{%s}%s},"
+        "\"train\":{\"steps\":20%s},\"seed\":%lld}",
+        (long long)(sketch.seq_len > 0 ? sketch.seq_len : 48),
+        (long long)(sketch.layers > 0 ? sketch.layers : 2), sketch.attention,
+        sketch.model != NULL ? sketch.model : "",
+        sketch.train != NULL ? sketch.train : ",\"batch_size\":3", (long long)sketch.seed);
     if (jsonx_load(text, strlen(text), &json, &err) != 0 ||
         run_spec_decode(json, "", &spec, &err) != 0)
         fail_msg("%s: %s", err.pointer, err.message);

@@ -1,5 +1,6 @@
 /* What must hold of the whole model to the bit: the number of threads can't show, arms share what
  * they share by name, nobody sees the future, and the indexer learns without being felt. */
+#include "common/cost.h"
 #include "tests/unit/worker/models.h"
 #include "worker/optim.h"
 
@@ -307,6 +308,36 @@ static void test_steps_allocate_nothing(void **state)
 #endif
 }
 
+/* What a run is admitted by must cover what it takes: in all, and as it grows, where the estimate's
+ * allowance for the process can't hide a buffer that was forgotten. */
+static void test_memory_stays_within_the_estimate(void **state)
+{
+    (void)state;
+    static const char *const models[] = { "", ",\"experts\":64,\"experts_per_token\":16",
+                                          ",\"experts\":1,\"experts_per_token\":1",
+                                          ",\"tied\":false" };
+    for (size_t i = 0; i < KINDS; i++)
+        for (size_t k = 0; k < sizeof models / sizeof *models; k++) {
+            double bytes[2], estimates[2];
+            for (int large = 0; large < 2; large++) {
+                struct cost cost;
+                struct run_spec spec = spec_of((struct sketch){ .attention = kinds[i],
+                                                                .model = models[k],
+                                                                .seq_len = large ? 192 : 48,
+                                                                .layers = 12 });
+                struct model *model = model_of(&spec, 2);
+                cost_estimate(&spec, &cost);
+                bytes[large] = (double)model_bytes(model);
+                estimates[large] = (double)cost.memory_bytes;
+                model_free(model);
+            }
+            if (bytes[1] > estimates[1] || bytes[1] - bytes[0] > estimates[1] - estimates[0])
+                fail_msg("{%s}%s: %.0f + %.0f bytes, but %.0f + %.0f were estimated", kinds[i],
+                         models[k], bytes[0], bytes[1] - bytes[0], estimates[0],
+                         estimates[1] - estimates[0]);
+        }
+}
+
 /* A few steps on one batch: it learns, in every kind. */
 static void test_every_kind_learns(void **state)
 {
@@ -343,6 +374,7 @@ int main(void)
         cmocka_unit_test(test_the_published_selection_does),
         cmocka_unit_test(test_evaluation_agrees_with_logits),
         cmocka_unit_test(test_steps_allocate_nothing),
+        cmocka_unit_test(test_memory_stays_within_the_estimate),
         cmocka_unit_test(test_every_kind_learns),
     };
     return cmocka_run_group_tests_name("model", tests, NULL, NULL);
