@@ -1,0 +1,87 @@
+// The real daemon, for tests: a free port on loopback, a data folder of its own, stopped by its own pid.
+//
+//   const daemon = await start({ args: ["--slots", "2"] });
+//   await daemon.fetch("/api/v1/runs");          // with the token
+//   await daemon.stop();                         // SIGTERM; returns the exit status, removes the folder
+//
+// BUILD names the build folder (build), ABLATED another program altogether.
+
+import { execFile, spawn } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+export const ABLATED = process.env.ABLATED ?? `${ROOT}${process.env.BUILD ?? "build"}/ablated`;
+const PATIENCE_MS = 20000; // a sanitizer's build on a busy machine
+
+/** Everything that was started and hasn't ended; a test that fails leaves nothing running. */
+const running = new Set();
+process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
+
+/** Runs the program to its end, e.g. ablated("link", "--data", dir): {status, stdout, stderr}. */
+export async function ablated(...args) {
+  try {
+    const { stdout, stderr } = await promisify(execFile)(ABLATED, args, { timeout: PATIENCE_MS });
+    return { status: 0, stdout, stderr };
+  } catch (error) {
+    if (typeof error.code !== "number") throw error;
+    return { status: error.code, stdout: error.stdout, stderr: error.stderr };
+  }
+}
+
+async function whenReady(path, child, output) {
+  for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline; await sleep(10)) {
+    if (child.exitCode !== null || child.signalCode !== null)
+      throw new Error(`ablated ended with ${child.exitCode ?? child.signalCode}\n${output()}`);
+    // The file of an earlier life of the folder doesn't count: this daemon has said where it is.
+    if (!/^Ablate is at /m.test(output())) continue;
+    const text = await readFile(path, "utf8").catch(() => "");
+    if (text.endsWith("\n")) return text.trim();
+  }
+  throw new Error(`ablated wasn't ready in time\n${output()}`);
+}
+
+/**
+ * Starts a daemon on a free port. `dir`: an existing data folder (kept by stop), else a new one (removed);
+ * `args`: more options; `env`: more environment.
+ */
+export async function start({ args = [], dir, env = {} } = {}) {
+  const folder = dir ?? (await mkdtemp(join(tmpdir(), "ablate-")));
+  const child = spawn(ABLATED, ["--data", folder, "--listen", "127.0.0.1:0", ...args],
+    { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
+  let text = "";
+  const ended = new Promise((resolve) => child.on("close", (status, signal) => {
+    running.delete(child);
+    resolve(status ?? signal);
+  }));
+  running.add(child);
+  child.stdout.on("data", (data) => (text += data));
+  child.stderr.on("data", (data) => (text += data));
+  try {
+    const base = await whenReady(join(folder, "address"), child, () => text);
+    const token = (await readFile(join(folder, "token"), "utf8")).trim();
+    return {
+      base, token, dir: folder, pid: child.pid, ended,
+      port: Number(new URL(base).port),
+      /** What it has printed so far. */
+      output: () => text,
+      fetch: (path, init = {}) => fetch(base + path, { ...init, headers: { Authorization: `Bearer ${token}`, ...init.headers } }),
+      kill: (signal) => child.kill(signal),
+      async stop({ keep = dir !== undefined } = {}) {
+        child.kill("SIGTERM");
+        const timer = setTimeout(() => child.kill("SIGKILL"), PATIENCE_MS);
+        const status = await ended;
+        clearTimeout(timer);
+        if (!keep) await rm(folder, { recursive: true, force: true });
+        return status;
+      },
+    };
+  } catch (error) {
+    child.kill("SIGKILL");
+    throw error;
+  }
+}
