@@ -66,7 +66,7 @@ enum err_code {
 
 struct err {
     int code;          /* an enum err_code; 0 while nothing failed */
-    char message[512]; /* a full sentence for a person: what is wrong, and what would be accepted */
+    char message[512]; /* a sentence for a person: what is wrong, what would do; valid UTF-8 */
     char pointer[256]; /* JSON pointer (RFC 6901) to the culprit, or "" */
 };
 

@@ -102,23 +102,41 @@ static void fail_all(struct job *job, int status, const struct err *err)
     }
 }
 
-/* A commit that fails for want of room can be tried again; after any other failure nobody knows
- * what is on the disk, and only recovery at the next start can tell. */
-static bool is_fatal(int status)
+/* Whether the batch may take another job. It never waits for one: what arrives during its commit
+ * makes the next batch. */
+static bool has_room(const struct work *work, int64_t start_ms)
 {
-    return status == -ERR_STORAGE || status == -ERR_BAD_DATA;
+    return store_in_transaction(work->writer) && store_changes(work->writer) < BATCH_ROWS &&
+           clock_mono_ms() - start_ms < BATCH_MS;
+}
+
+/* A commit that fails for want of room can be tried again. After a failure of the disk itself, or
+ * of COMMIT for any other reason, nobody knows what is on the disk. */
+static bool is_fatal(const struct work *work, int commit_status)
+{
+    return store_damaged(work->writer) || commit_status == -ERR_STORAGE;
+}
+
+static int commit(struct work *work, struct outcome *outcome, struct err *err)
+{
+    if (!store_in_transaction(work->writer)) /* an error has ended it, and all jobs with it */
+        return err_set(err, ERR_UNAVAILABLE,
+                       "what was written beside this could not be: the transaction was given up");
+    int status = work->hooks.collect == NULL
+                     ? 0
+                     : work->hooks.collect(work->writer, &outcome->batch, work->hooks.arg, err);
+    return status == 0 ? store_commit(work->writer, err) : status;
 }
 
 /* One transaction: the job given and all that wait, within the limits of a batch. */
 static void run_batch(struct work *work, struct job *job)
 {
     struct outcome *outcome = calloc(1, sizeof *outcome);
-    struct err err = { 0 };
-    int64_t start = clock_mono_ms();
-    int status = outcome == NULL ? err_set(&err, ERR_INTERNAL, "out of memory")
-                                 : store_begin(work->writer, &err);
     if (outcome == NULL)
         abort(); /* without these few bytes no promise could be kept, nor broken politely */
+    struct err err = { 0 };
+    int64_t start = clock_mono_ms();
+    int status = store_begin(work->writer, &err);
     bool began = status == 0;
     do {
         if (outcome->last != NULL)
@@ -129,12 +147,9 @@ static void run_batch(struct work *work, struct job *job)
         job->status = 0;
         if (began)
             run_job(work, job);
-    } while (store_changes(work->writer) < BATCH_ROWS && clock_mono_ms() - start < BATCH_MS &&
-             (job = take_job(work, false)) != NULL);
-    if (began && work->hooks.collect != NULL)
-        status = work->hooks.collect(work->writer, &outcome->batch, work->hooks.arg, &err);
-    if (status == 0)
-        status = store_commit(work->writer, &err);
+    } while (has_room(work, start) && (job = take_job(work, false)) != NULL);
+    if (began)
+        status = commit(work, outcome, &err);
     if (status != 0) {
         store_rollback(work->writer);
         if (outcome->batch != NULL)
@@ -142,7 +157,9 @@ static void run_batch(struct work *work, struct job *job)
         outcome->batch = NULL;
         fail_all(outcome->first, status, &err);
     }
-    give_back(work, outcome, is_fatal(status) ? &err : NULL);
+    if (is_fatal(work, status) && err.code == 0)
+        err_set(&err, ERR_STORAGE, "the database or its disk has failed");
+    give_back(work, outcome, is_fatal(work, status) ? &err : NULL);
 }
 
 static void *writer_main(void *arg)
@@ -183,8 +200,10 @@ static void work_free(uv_handle_t *handle)
 
 static void maybe_closed(struct work *work)
 {
-    if (!work->stopped || work->reading > 0 || work->timers > 0 || work->outcomes != NULL ||
-        uv_is_closing((uv_handle_t *)&work->wake))
+    pthread_mutex_lock(&work->lock);
+    bool over = work->stopped && work->outcomes == NULL;
+    pthread_mutex_unlock(&work->lock);
+    if (!over || work->reading > 0 || work->timers > 0 || uv_is_closing((uv_handle_t *)&work->wake))
         return;
     pthread_join(work->thread, NULL);
     uv_close((uv_handle_t *)&work->wake, work_free);
@@ -239,9 +258,8 @@ int work_new(uv_loop_t *loop, const char *path, const struct work_hooks *hooks, 
     work->wake.data = work;
     uv_async_init(loop, &work->wake, on_wake);
     if (pthread_create(&work->thread, NULL, writer_main, work) != 0) {
-        status = err_errno(err, ERR_INTERNAL, "can't start the writer thread");
-        uv_close((uv_handle_t *)&work->wake, NULL);
-        goto fail;
+        uv_close((uv_handle_t *)&work->wake, work_free);
+        return err_errno(err, ERR_INTERNAL, "can't start the writer thread");
     }
     *ret = work;
     return 0;

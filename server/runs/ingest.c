@@ -22,8 +22,8 @@ struct ingest {
     struct work *work;
     uv_pipe_t listener;
     struct conn *conns;
-    size_t conns_n, jobs_n;
-    bool closing;
+    size_t conns_n;
+    bool listener_closed;
     void (*closed)(void *);
     void *closed_arg;
 };
@@ -96,12 +96,13 @@ static void send_line(struct conn *conn, struct buf *line)
 
 static void maybe_closed(struct ingest *ingest)
 {
-    if (ingest->closing && ingest->conns == NULL && ingest->closed != NULL) {
-        void (*closed)(void *) = ingest->closed;
-        ingest->closed = NULL;
-        closed(ingest->closed_arg);
-        free(ingest);
-    }
+    if (!ingest->listener_closed || ingest->conns != NULL)
+        return;
+    void (*closed)(void *) = ingest->closed;
+    void *arg = ingest->closed_arg;
+    free(ingest);
+    if (closed != NULL)
+        closed(arg);
 }
 
 static void maybe_free(struct conn *conn)
@@ -185,8 +186,10 @@ static void lines_done(struct job *job)
     } else {
         struct buf line;
         buf_init(&line, 0);
-        wire_encode_ack(lines->acked, &line);
-        send_line(conn, &line);
+        if (lines->acked > 0) /* heartbeats alone need no answer */
+            wire_encode_ack(lines->acked, &line);
+        if (line.len > 0)
+            send_line(conn, &line);
         buf_done(&line);
         if (conn->paused && conn->inflight < INFLIGHT_MAX / 2)
             start_reading(conn);
@@ -398,14 +401,15 @@ bool ingest_stop(struct ingest *ingest, int64_t run, const char *reason)
 
 static void on_listener_closed(uv_handle_t *handle)
 {
-    maybe_closed(handle->data);
+    struct ingest *ingest = handle->data;
+    ingest->listener_closed = true;
+    maybe_closed(ingest);
 }
 
 void ingest_close(struct ingest *ingest, void (*closed)(void *), void *arg)
 {
     ingest->closed = closed;
     ingest->closed_arg = arg;
-    ingest->closing = true;
     for (struct conn *conn = ingest->conns; conn != NULL; conn = conn->next)
         close_conn(conn);
     uv_close((uv_handle_t *)&ingest->listener, on_listener_closed);

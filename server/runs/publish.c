@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { PAGE_BYTES = 256 << 10 }; /* of a replay, about */
+
 struct message *message_ref(struct message *message)
 {
     message->refs++;
@@ -165,7 +167,14 @@ static int render_metrics(struct store *store, const struct event_row *row, json
         for (size_t p = 0; p < series.n; p++)
             json_array_append_new(points, json_pack("[I, o]", (json_int_t)series.points[p].step,
                                                     jsonx_number(series.points[p].value)));
-        json_object_set_new(all, series.name, points);
+        /* Each job of a commit has a range of its own. */
+        json_t *before = json_object_get(all, series.name);
+        if (before != NULL) {
+            json_array_extend(before, points);
+            json_decref(points);
+        } else {
+            json_object_set_new(all, series.name, points);
+        }
         free(series.name);
         free(series.points);
     }
@@ -268,20 +277,25 @@ static int render(struct store *store, const struct event_row *row, struct messa
     return status == -ERR_NOT_FOUND ? 0 : status;
 }
 
-/* Takes rows over. */
-static int render_all(struct store *store, struct event_row *take_rows, size_t n,
-                      struct publish_batch **ret, struct err *err)
+/* Takes rows over. *ret_seq: the row it stopped after, once it had max_bytes (0 = no bound). */
+static int render_all(struct store *store, struct event_row *take_rows, size_t n, size_t max_bytes,
+                      struct publish_batch **ret, int64_t *ret_seq, struct err *err)
 {
     int status = 0;
+    size_t bytes = 0;
     struct publish_batch *batch = calloc(1, sizeof *batch);
     if (batch == NULL || (batch->items = calloc(n + 1, sizeof *batch->items)) == NULL)
         status = err_set(err, ERR_INTERNAL, "out of memory");
     for (size_t i = 0; i < n; i++) {
         struct message *message = NULL;
-        if (status == 0)
+        if (status == 0 && (max_bytes == 0 || bytes < max_bytes)) {
             status = render(store, &take_rows[i], &message, err);
-        if (message != NULL)
+            *ret_seq = take_rows[i].seq;
+        }
+        if (message != NULL) {
+            bytes += message->len;
             batch->items[batch->n++] = message;
+        }
         event_row_done(&take_rows[i]);
     }
     free(take_rows);
@@ -299,9 +313,10 @@ int publish_collect(struct store *store, void **ret_batch, void *arg, struct err
     struct event_row *rows = NULL;
     struct publish_batch *batch = NULL;
     size_t n = 0;
+    int64_t ignored = 0;
     int status = store_events_flush(store, &rows, &n, err);
     if (status == 0 && n > 0)
-        status = render_all(store, rows, n, &batch, err);
+        status = render_all(store, rows, n, 0, &batch, &ignored, err);
     if (status == 0)
         *ret_batch = batch;
     return status;
@@ -318,8 +333,9 @@ int publish_replay(struct store *store, int64_t after, size_t limit, struct publ
         status = store_events_list(store, after, limit, &rows, &n, ret_lost, err);
     if (status != 0)
         return status;
-    int64_t last = n == limit ? rows[n - 1].seq : as_of;
-    if ((status = render_all(store, rows, n, ret, err)) == 0)
-        *ret_last = last;
+    int64_t newest = n > 0 ? rows[n - 1].seq : after, last = newest;
+    status = render_all(store, rows, n, PAGE_BYTES, ret, &last, err);
+    if (status == 0)
+        *ret_last = n == limit || last < newest ? last : as_of;
     return status;
 }

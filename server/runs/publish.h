@@ -29,7 +29,8 @@ void publish_batch_free(struct publish_batch *batch); /* unrefs what is left in 
 
 /* work_hooks.collect: flushes what the transaction touched and renders it. */
 int publish_collect(struct store *store, void **ret_batch, void *arg, struct err *err);
-/* Replay: rows after `after`, rendered. *ret_last: the seq that has been covered (≥ after).
+/* Replay: rows after `after`, rendered, about 256 KiB of them at most. *ret_last: the seq that has
+ * been covered (≥ after).
  * *ret_lost as in store_events_list. */
 int publish_replay(struct store *store, int64_t after, size_t limit, struct publish_batch **ret,
                    int64_t *ret_last, bool *ret_lost, struct err *err);

@@ -58,13 +58,14 @@ static bool matches(const struct stream_filter *filter, const struct message *me
     return false;
 }
 
-static void clear_backlog(struct subscriber *s)
+/* Forgets what is due, down to the first `keep` messages. */
+static void cut_backlog(struct subscriber *s, size_t keep)
 {
-    for (; s->n > 0; s->n--) {
-        message_unref(s->backlog[s->first]);
-        s->first = (s->first + 1) % s->size;
+    while (s->n > keep) {
+        struct message *last = s->backlog[(s->first + --s->n) % s->size];
+        s->bytes -= last->len;
+        message_unref(last);
     }
-    s->bytes = s->sent = 0;
 }
 
 static bool push(struct subscriber *s, struct message *message)
@@ -92,7 +93,7 @@ static void tell_resync(struct subscriber *s)
     char text[96];
     snprintf(text, sizeof text, "id: %lld\nevent: resync\ndata: {}\n\n",
              (long long)s->stream->last_seq);
-    clear_backlog(s);
+    cut_backlog(s, s->sent > 0 ? 1 : 0); /* one that was begun must be ended */
     struct message *message = message_of(text, s->stream->last_seq);
     if (message != NULL)
         push(s, message);
@@ -192,8 +193,6 @@ void stream_free(struct stream *stream)
     while (stream->subscribers != NULL) {
         struct subscriber *s = stream->subscribers;
         s->drop(s->arg);
-        if (stream->subscribers == s)
-            subscriber_free(s);
     }
     uv_timer_stop(&stream->heartbeat);
     uv_close((uv_handle_t *)&stream->heartbeat, on_closed);
@@ -296,7 +295,7 @@ void subscriber_free(struct subscriber *s)
     if (s->next != NULL)
         s->next->previous = s->previous;
     stream->subscribers_n--;
-    clear_backlog(s);
+    cut_backlog(s, 0);
     free(s->backlog);
     s->backlog = NULL;
     if (s->reading)

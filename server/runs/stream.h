@@ -35,16 +35,16 @@ struct stream_filter {
 
 int stream_new(uv_loop_t *loop, struct stream **ret, struct err *err);
 void stream_attach(struct stream *stream, struct work *work, int64_t last_seq);
-/* Ends every subscription (each gets its closed callback through drop) and frees the stream once
- * nothing is in flight. */
+/* Drops every subscriber and frees the stream once nothing is in flight. */
 void stream_free(struct stream *stream);
 /* work_hooks.publish */
 void stream_publish(void *take_batch, void *stream);
 int64_t stream_last_seq(const struct stream *stream);
 size_t stream_subscribers(const struct stream *stream);
 
-/* after < 0: from now on. wake(arg): there is something to read. drop(arg): give up on this reader.
- * Errors: TOO_MANY_REQUESTS. */
+/* after < 0: from now on. wake(arg): there is something to read. drop(arg): give up on this reader;
+ * it frees the subscriber, at once. Neither touches another subscriber. Errors: TOO_MANY_REQUESTS.
+ */
 int stream_subscribe(struct stream *stream, int64_t after, const struct stream_filter *filter,
                      void (*wake)(void *), void (*drop)(void *), void *arg, struct subscriber **ret,
                      struct err *err);

@@ -1,5 +1,7 @@
 #include "server/store/filter.h"
 
+#include "common/jsonx.h"
+
 #include <ctype.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -67,6 +69,12 @@ static int add_value(struct filter *filter, const char *text, size_t len, double
     return 0;
 }
 
+static bool is_word(char c)
+{
+    return isalnum((unsigned char)c) || c == '_' || c == '.' || c == '/' || c == '-' || c == ':' ||
+           c == '+';
+}
+
 static bool ends_with(const char *name, size_t len, const char *suffix)
 {
     size_t n = strlen(suffix);
@@ -88,6 +96,11 @@ static int metric_field(struct filter *filter, const char *name, size_t len, str
 int filter_field(struct filter *filter, const char *name, size_t len, struct err *err)
 {
     static const char metrics[] = "metrics.";
+    for (size_t i = 0; i < len; i++)
+        if (!is_word(name[i]))
+            return err_set(err, ERR_BAD_PARAMETER,
+                           "a field's name has letters, digits and _ . / - : +, not \"%.*s\"",
+                           (int)(len > 80 ? 80 : len), name);
     if (len > sizeof metrics - 1 && memcmp(name, metrics, sizeof metrics - 1) == 0)
         return metric_field(filter, name + sizeof metrics - 1, len - (sizeof metrics - 1), err);
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
@@ -118,20 +131,14 @@ struct parser {
 
 static int fail(struct parser *p, const char *expected)
 {
-    return err_set(p->err, ERR_BAD_PARAMETER, "filter, at character %d (\"%.20s\"): %s expected",
-                   (int)(p->at - p->start) + 1, p->at, expected);
+    return err_set(p->err, ERR_BAD_PARAMETER, "filter, at character %d (\"%.*s\"): %s expected",
+                   (int)(p->at - p->start) + 1, (int)jsonx_prefix(p->at, 20), p->at, expected);
 }
 
 static void skip_space(struct parser *p)
 {
     while (isspace((unsigned char)*p->at))
         p->at++;
-}
-
-static bool is_word(char c)
-{
-    return isalnum((unsigned char)c) || c == '_' || c == '.' || c == '/' || c == '-' || c == ':' ||
-           c == '+';
 }
 
 /* Takes the keyword when it stands here as a whole word. */

@@ -3,6 +3,7 @@
 #include "server/store/store_priv.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 struct sums {
@@ -125,24 +126,46 @@ static void merge_into(struct metric_bucket *to, const struct metric_bucket *fro
     *sum += from_sum;
 }
 
-int rollup_get(struct store *store, int64_t run, int64_t name, int64_t from, int64_t to,
-               int64_t points, struct metric_bucket **ret, size_t *ret_n, struct err *err)
+/* A reply's buckets, being merged out of what lies in their slots. Slots are as wide as each other
+ * and aligned to the buckets of `level`, so that no bucket that is read lies in two of them. */
+struct cover {
+    struct store *store;
+    int64_t run, name;
+    int level;
+    int64_t first, width; /* of slots, in buckets of that level */
+    struct metric_bucket *buckets;
+    size_t n, room;
+    int64_t slot; /* of the last bucket */
+    double sum;
+};
+
+static void cover_add(struct cover *cover, const struct metric_bucket *bucket, double sum)
 {
-    int level = choose_level(from, to, points);
-    int shift = ROLLUP_SHIFT * level;
-    int64_t first = from >> shift, last = to >> shift;
-    int64_t width = (last - first + points) / points; /* neighbours a reply's bucket merges */
-    struct metric_bucket *rows = calloc((size_t)points + 1, sizeof *rows);
-    if (rows == NULL)
-        return err_set(err, ERR_INTERNAL, "out of memory");
-    size_t n = 0;
-    double sum = 0;
-    sqlite3_stmt *s = store_statement(store, SQL_ROLLUP_RANGE, err);
-    int status = s == NULL ? -ERR_STORAGE : 0;
-    if (s != NULL)
-        store_bind(s, "iiiii", run, name, (int64_t)level, first, last);
-    while (s != NULL && (status = store_step(store, s, err)) == 1) {
-        struct metric_bucket row = {
+    int64_t slot =
+        ((bucket->first_step >> (ROLLUP_SHIFT * cover->level)) - cover->first) / cover->width;
+    if (cover->n == 0 || slot != cover->slot) {
+        if (cover->n == cover->room)
+            return; /* no series has more slots than were counted */
+        cover->n++;
+        cover->slot = slot;
+    }
+    struct metric_bucket *to = &cover->buckets[cover->n - 1];
+    merge_into(to, bucket, sum, &cover->sum);
+    to->mean = to->count > 0 ? cover->sum / (double)to->count : NAN;
+    if (to->count == 0)
+        to->min = to->max = NAN;
+}
+
+static int read_buckets(struct cover *cover, int level, int64_t first, int64_t last,
+                        struct err *err)
+{
+    sqlite3_stmt *s = store_statement(cover->store, SQL_ROLLUP_RANGE, err);
+    if (s == NULL)
+        return -ERR_STORAGE;
+    store_bind(s, "iiiii", cover->run, cover->name, (int64_t)level, first, last);
+    int status;
+    while ((status = store_step(cover->store, s, err)) == 1) {
+        const struct metric_bucket bucket = {
             .first_step = sqlite3_column_int64(s, 0),
             .last_step = sqlite3_column_int64(s, 1),
             .count = sqlite3_column_int64(s, 2),
@@ -150,22 +173,82 @@ int rollup_get(struct store *store, int64_t run, int64_t name, int64_t from, int
             .min = sqlite3_column_double(s, 4),
             .max = sqlite3_column_double(s, 5),
         };
-        int64_t slot = ((row.first_step >> shift) - first) / width;
-        bool same = n > 0 && ((rows[n - 1].first_step >> shift) - first) / width == slot;
-        if (!same && n < (size_t)points)
-            n++;
-        merge_into(&rows[n - 1], &row, sqlite3_column_double(s, 6), &sum);
-        rows[n - 1].mean = rows[n - 1].count > 0 ? sum / (double)rows[n - 1].count : NAN;
-        if (rows[n - 1].count == 0)
-            rows[n - 1].min = rows[n - 1].max = NAN;
+        cover_add(cover, &bucket, sqlite3_column_double(s, 6));
     }
-    if (status < 0) {
-        if (s != NULL)
-            sqlite3_reset(s);
-        free(rows);
+    return status;
+}
+
+static int read_rows(struct cover *cover, int64_t from, int64_t to, struct err *err)
+{
+    sqlite3_stmt *s = store_statement(cover->store, SQL_METRIC_RANGE, err);
+    if (s == NULL)
+        return -ERR_STORAGE;
+    store_bind(s, "iiii", cover->run, cover->name, from, to);
+    int status;
+    while ((status = store_step(cover->store, s, err)) == 1) {
+        int64_t step = sqlite3_column_int64(s, 0);
+        double value = sqlite3_column_double(s, 1);
+        bool finite = sqlite3_column_int(s, 2) == 0;
+        const struct metric_bucket bucket = {
+            .first_step = step,
+            .last_step = step,
+            .count = finite,
+            .nonfinite = !finite,
+            .min = value,
+            .max = value,
+        };
+        cover_add(cover, &bucket, finite ? value : 0);
+    }
+    return status;
+}
+
+/* Reads exactly the steps from…to: the buckets of a level that lie wholly inside, and what is left
+ * at both ends one level finer, down to the rows. */
+static int read_range(struct cover *cover, int level, int64_t from, int64_t to, struct err *err)
+{
+    if (level == 0)
+        return read_rows(cover, from, to, err);
+    int shift = ROLLUP_SHIFT * level;
+    int64_t width = (int64_t)1 << shift;
+    int64_t first = (from >> shift) + ((from & (width - 1)) != 0);
+    int64_t last = (to >> shift) - ((to & (width - 1)) != width - 1);
+    if (first > last)
+        return read_range(cover, level - 1, from, to, err);
+    int status = 0;
+    if (from < first << shift)
+        status = read_range(cover, level - 1, from, (first << shift) - 1, err);
+    if (status == 0)
+        status = read_buckets(cover, level, first, last, err);
+    if (status == 0 && (last + 1) << shift <= to)
+        status = read_range(cover, level - 1, (last + 1) << shift, to, err);
+    return status;
+}
+
+int rollup_get(struct store *store, int64_t run, int64_t name, int64_t from, int64_t to,
+               int64_t points, struct metric_bucket **ret, size_t *ret_n, struct err *err)
+{
+    int level = choose_level(from, to, points);
+    int shift = ROLLUP_SHIFT * level;
+    int64_t first = from >> shift, last = to >> shift;
+    struct cover cover = {
+        .store = store,
+        .run = run,
+        .name = name,
+        .level = level,
+        .first = first,
+        .width = (last - first + points) / points,
+        .buckets = calloc((size_t)points, sizeof *cover.buckets),
+        .room = (size_t)points,
+    };
+    if (cover.buckets == NULL)
+        return err_set(err, ERR_NO_MEMORY, "no memory for a curve of %lld points",
+                       (long long)points);
+    int status = read_range(&cover, level, from, to, err);
+    if (status != 0) {
+        free(cover.buckets);
         return status;
     }
-    *ret = rows;
-    *ret_n = n;
+    *ret = cover.buckets;
+    *ret_n = cover.n;
     return 0;
 }

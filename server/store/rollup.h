@@ -21,7 +21,8 @@ struct rollup_row {
  */
 int rollup_add(struct store *, int64_t run, int64_t name, const struct rollup_row *rows, size_t n,
                struct err *);
-/* At most `points` buckets over steps from…to of a series that has more rows than that. */
+/* At most `points` buckets over exactly the steps from…to (0 ≤ from ≤ to), ascending; points ≥ 1.
+ */
 int rollup_get(struct store *, int64_t run, int64_t name, int64_t from, int64_t to, int64_t points,
                struct metric_bucket **ret, size_t *ret_n, struct err *);
 

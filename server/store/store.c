@@ -34,6 +34,8 @@ int store_error(struct store *store, struct err *err, const char *doing)
                          : primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB ? ERR_BAD_DATA
                          : primary == SQLITE_BUSY || primary == SQLITE_LOCKED    ? ERR_UNAVAILABLE
                                                                                  : ERR_STORAGE;
+    if (primary == SQLITE_IOERR || primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB)
+        store->damaged = true;
     return err_set(err, code, "%s: %s", doing, sqlite3_errmsg(store->db));
 }
 
@@ -97,7 +99,8 @@ static int keep_copy(struct store *store, const char *path, int64_t version, str
     return status;
 }
 
-static int migrate(struct store *store, const char *path, struct err *err)
+/* Before anything is written to it. */
+static int check_ours(struct store *store, const char *path, struct err *err)
 {
     int64_t version = 0, application = 0, tables = 0;
     int status = pragma_int(store, "PRAGMA user_version", &version, err);
@@ -109,6 +112,18 @@ static int migrate(struct store *store, const char *path, struct err *err)
         return status;
     if (tables > 0 && application != APPLICATION_ID)
         return err_set(err, ERR_BAD_DATA, "%s is a SQLite database, but not one of Ablate's", path);
+    if (version != 0 && migration(version) == NULL)
+        return err_set(err, ERR_BAD_DATA, "%s was made by a newer version of Ablate (schema %d)",
+                       path, (int)version);
+    return 0;
+}
+
+static int migrate(struct store *store, const char *path, struct err *err)
+{
+    int64_t version = 0;
+    int status = pragma_int(store, "PRAGMA user_version", &version, err);
+    if (status != 0)
+        return status;
     const struct embedded *file;
     for (; (file = migration(version + 1)) != NULL; version++) {
         if (version > 0 && (status = keep_copy(store, path, version, err)) != 0)
@@ -116,12 +131,6 @@ static int migrate(struct store *store, const char *path, struct err *err)
         if ((status = migrate_one(store, version + 1, file, err)) != 0)
             return status;
     }
-    int64_t newest = version;
-    if ((status = pragma_int(store, "PRAGMA user_version", &version, err)) != 0)
-        return status;
-    if (migration(version) == NULL || version > newest)
-        return err_set(err, ERR_BAD_DATA, "%s was made by a newer version of Ablate (schema %d)",
-                       path, (int)version);
     return 0;
 }
 
@@ -142,13 +151,14 @@ int store_open(const char *path, enum store_mode mode, struct store **ret, struc
     sqlite3_busy_timeout(store->db, 5000);
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-    if (mode == STORE_WRITER)
+    status = mode == STORE_WRITER ? check_ours(store, path, err) : 0;
+    if (status == 0 && mode == STORE_WRITER)
         status =
             execute(store,
                     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;"
                     "PRAGMA foreign_keys=ON; PRAGMA cache_size=-8192; PRAGMA temp_store=MEMORY;",
                     err);
-    else
+    else if (status == 0)
         status = execute(
             store, "PRAGMA query_only=ON; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-2048;",
             err);
@@ -335,6 +345,16 @@ int store_release(struct store *store, bool keep, struct err *err)
         status = store_run_sql(store, SQL_ROLLBACK_TO, NULL, err, "");
     }
     return status == 0 ? store_run_sql(store, SQL_RELEASE, NULL, err, "") : status;
+}
+
+bool store_in_transaction(const struct store *store)
+{
+    return !sqlite3_get_autocommit(store->db);
+}
+
+bool store_damaged(const struct store *store)
+{
+    return store->damaged;
 }
 
 int64_t store_changes(const struct store *store)

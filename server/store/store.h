@@ -32,6 +32,11 @@ void store_rollback(struct store *store);
 int store_savepoint(struct store *store, struct err *err);
 int store_release(struct store *store, bool keep,
                   struct err *err); /* keep = false rolls back to it */
+/* Whether a transaction is open. Some errors (a full disk, one of the disk's own) end it by
+ * themselves: what came before in it is gone, whatever was reported of it. */
+bool store_in_transaction(const struct store *store);
+/* Whether the disk or the database file has failed since it was opened. */
+bool store_damaged(const struct store *store);
 /* Rows inserted, changed or deleted since store_begin. */
 int64_t store_changes(const struct store *store);
 /* Moves WAL frames into the database. truncate only when idle. */

@@ -95,9 +95,11 @@ int store_attempt_end(struct store *store, int64_t run, int64_t attempt, enum ru
         return status;
     const char *state = run_state_names[next];
     if (next == RUN_QUEUED)
-        status = store_run_sql(store, SQL_RUN_SETTLE, NULL, err, "ittn", run, state, reason);
+        status =
+            store_run_sql(store, SQL_RUN_SETTLE, NULL, err, "ittni", run, state, reason, attempt);
     else
-        status = store_run_sql(store, SQL_RUN_SETTLE, NULL, err, "itti", run, state, reason, now);
+        status = store_run_sql(store, SQL_RUN_SETTLE, NULL, err, "ittii", run, state, reason, now,
+                               attempt);
     if (status == 0) {
         store_touch_run(store, experiment, run);
         store_touch_experiment(store, experiment);

@@ -237,7 +237,8 @@ static int apply_failed(const struct place *at, const json_t *body, struct err *
     if (next == RUN_QUEUED && (status = store_run_forgive(at->store, at->run, err)) != 0)
         return status;
     char text[600];
-    snprintf(text, sizeof text, "%s%s%s", reason, detail[0] != '\0' ? ": " : "", detail);
+    snprintf(text, sizeof text, "%.*s%s%.*s", (int)jsonx_prefix(reason, 80), reason,
+             detail[0] != '\0' ? ": " : "", (int)jsonx_prefix(detail, 512), detail);
     return store_attempt_end(at->store, at->run, at->attempt, next, stopped ? "stopped" : "failed",
                              next == RUN_CANCELLED ? "cancelled" : text, err);
 }

@@ -10,7 +10,8 @@
 
 /* Applies one event of an attempt and sets acked_seq to its seq. seq ≤ acked_seq: ignored (0). seq
  * > acked_seq + 1: CONFLICT, nothing applied: the caller reads the file from acked_seq + 1.
- * finished and failed settle the run. *ret_acked is the attempt's acked_seq afterwards. */
+ * finished and failed settle the run; an event after that: PROTOCOL, nothing applied. After any
+ * other error the savepoint must be given up. *ret_acked is the attempt's acked_seq afterwards. */
 int store_event_apply(struct store *, int64_t run, int64_t attempt, const struct wire_message *,
                       uint64_t *ret_acked, struct err *);
 

@@ -20,6 +20,7 @@ struct store {
     sqlite3 *db;
     enum store_mode mode;
     int64_t changes_before;
+    bool damaged; /* the disk or the file has failed: only recovery at the next start can tell */
     struct touch *touches;
     size_t touches_n, touches_size, touches_mark;
     sqlite3_stmt *statements[SQL_COUNT];

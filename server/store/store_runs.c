@@ -181,7 +181,7 @@ static void query_digest(const struct run_query *query, char ret[17])
 struct place {
     char type; /* n = NULL, d = number, t = text, i = by id alone, 0 = the beginning */
     double number;
-    char text[160];
+    char text[164]; /* 40 characters */
     int64_t id;
 };
 
@@ -232,7 +232,7 @@ static void make_token(const struct run_query *query, const struct order *order,
         snprintf(at, room, "n");
     else if (type == SQLITE_TEXT) {
         *at = 't';
-        char cut[160];
+        char cut[164];
         store_text_into(s, column, cut, sizeof cut);
         digest_hex((const uint8_t *)cut, strlen(cut), at + 1);
     } else
@@ -242,34 +242,38 @@ static void make_token(const struct run_query *query, const struct order *order,
 static int bind_values(sqlite3_stmt *s, const struct filter *filter, int at)
 {
     for (size_t i = 0; i < filter->values_n; i++, at++) {
+        double number = filter->values[i].number;
         if (filter->values[i].text != NULL)
             sqlite3_bind_text(s, at, filter->values[i].text, -1, SQLITE_TRANSIENT);
+        else if (number == trunc(number) && fabs(number) < 0x1p53)
+            sqlite3_bind_int64(s, at, (int64_t)number); /* so that the arm 42 equals 42 */
         else
-            sqlite3_bind_double(s, at, filter->values[i].number);
+            sqlite3_bind_double(s, at, number);
     }
     return at;
 }
 
 /* SELECT … FROM (filtered runs with their order key k) WHERE (after the place) ORDER BY k IS NULL,
- * k, id. */
+ * k, id. Texts are ordered by their beginnings, so that a token holds a whole key. */
 static int compile_list(const struct run_query *query, const struct order *order,
                         const struct place *place, struct filter *filter, struct err *err)
 {
     const char *cmp = order->descending ? "<" : ">", *dir = order->descending ? "DESC" : "ASC";
-    buf_adds(&filter->sql, "SELECT * FROM (SELECT " RUN_COLUMNS ", ");
+    buf_adds(&filter->sql, "SELECT * FROM (SELECT *, CASE typeof(f) WHEN 'text' THEN "
+                           "substr(f, 1, 40) ELSE f END AS k FROM (SELECT " RUN_COLUMNS ", ");
     int status = order->by_id ? (buf_adds(&filter->sql, "r.id"), 0)
                               : filter_field(filter, order->field, strlen(order->field), err);
     if (status != 0)
         return status;
     buf_adds(
         &filter->sql,
-        " AS k FROM runs r JOIN experiments e ON e.id = r.experiment WHERE e.deleted_at IS NULL ");
+        " AS f FROM runs r JOIN experiments e ON e.id = r.experiment WHERE e.deleted_at IS NULL ");
     if (query->experiment > 0)
         buf_addf(&filter->sql, "AND r.experiment = %lld ", (long long)query->experiment);
     buf_adds(&filter->sql, "AND (");
     if ((status = filter_compile(filter, query->filter, err)) != 0)
         return status;
-    buf_adds(&filter->sql, ")) ");
+    buf_adds(&filter->sql, "))) ");
     if (place->type == 'i')
         buf_addf(&filter->sql, "WHERE id %s %lld ", cmp, (long long)place->id);
     else if (place->type == 'n')
@@ -285,7 +289,7 @@ static int compile_list(const struct run_query *query, const struct order *order
 int store_run_list(struct store *store, const struct run_query *query, struct run_list *ret,
                    struct err *err)
 {
-    enum { KEY = 22 };
+    enum { KEY = 23 };
     struct filter filter;
     struct order order;
     struct place place;
@@ -398,7 +402,13 @@ int store_run_retry(struct store *store, int64_t id, struct err *err)
         return err_set(err, ERR_CONFLICT,
                        "run %lld is %s; only failed and cancelled runs can be retried",
                        (long long)id, run_state_names[state]);
-    status = store_run_sql(store, SQL_RUN_RETRY, NULL, err, "i", id);
+    int64_t missing = 0;
+    status = store_get_int(store, SQL_RUN_DATASET_GONE, 0, &missing, err, "i", id);
+    if (status == 0 && missing > 0)
+        status =
+            err_set(err, ERR_CONFLICT, "the dataset of run %lld has been deleted", (long long)id);
+    if (status == 0)
+        status = store_run_sql(store, SQL_RUN_RETRY, NULL, err, "i", id);
     if (status == 0)
         touch_run(store, experiment, id);
     return status;

@@ -113,8 +113,8 @@ int store_run_list(struct store *, const struct run_query *, struct run_list *re
 void run_list_done(struct run_list *list);
 
 int store_run_cancel(struct store *, int64_t id, struct err *); /* CONFLICT when terminal */
-int store_run_retry(struct store *, int64_t id,
-                    struct err *); /* CONFLICT unless failed or cancelled */
+/* CONFLICT unless failed or cancelled, and when its dataset was deleted. */
+int store_run_retry(struct store *, int64_t id, struct err *);
 int store_run_priority(struct store *, int64_t id, int64_t priority,
                        struct err *); /* CONFLICT unless queued */
 

@@ -56,7 +56,7 @@
     X(EXPERIMENT_BY_KEY, "SELECT id, body_digest FROM experiments WHERE idempotency_key = ?")      \
     X(EXPERIMENT_ADD,                                                                              \
       "INSERT INTO experiments (name, notes, hypothesis, tags, spec, metric, goal, runs_n, "       \
-      "created_at, idempotency_key, body_digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                          \
+      "created_at, idempotency_key, body_digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")        \
     X(EXPERIMENT_GET,                                                                              \
       "SELECT " EXPERIMENT_COLUMNS " FROM experiments e LEFT JOIN " EXPERIMENT_COUNTS              \
       "r.experiment = ?1) c WHERE e.id = ?1 AND e.deleted_at IS NULL")                             \
@@ -93,6 +93,9 @@
     X(RUN_RETRY, "UPDATE runs SET state = 'queued', reason = '', cancel = 0, ended_at = NULL, "    \
                  "max_attempts = max(max_attempts, attempt + 1) WHERE id = ? AND state IN "        \
                  "('failed', 'cancelled')")                                                        \
+    X(RUN_DATASET_GONE,                                                                            \
+      "SELECT 1 FROM runs r WHERE r.id = ? AND r.dataset_digest IS NOT NULL "                      \
+      "AND NOT EXISTS (SELECT 1 FROM datasets d WHERE d.digest = r.dataset_digest)")               \
     X(RUN_PRIORITY, "UPDATE runs SET priority = ?2 WHERE id = ?1 AND state = 'queued'")            \
     X(RUN_STATE,                                                                                   \
       "SELECT r.state, r.experiment FROM runs r JOIN experiments e ON e.id = r.experiment "        \
@@ -105,7 +108,7 @@
                  "RETURNING attempt, "                                                             \
                  "experiment, memory_bytes, steps, digest, dataset_digest, spec, max_attempts")    \
     X(RUN_SETTLE, "UPDATE runs SET state = ?2, reason = ?3, ended_at = ?4 WHERE id = ?1 AND "      \
-                  "state = 'running'")                                                             \
+                  "state = 'running' AND attempt = ?5")                                            \
     X(RUN_STEP, "UPDATE runs SET step = max(step, ?2) WHERE id = ?1")                              \
     X(RUNS_RUNNING, "SELECT r.id, r.attempt, r.memory_bytes, r.exclusive, r.cancel, a.pid, "       \
                     "r.experiment FROM runs r JOIN attempts a ON a.run = r.id AND a.attempt = "    \
