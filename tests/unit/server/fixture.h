@@ -1,0 +1,256 @@
+/* What the server's tests share: a data folder in /tmp, a store, and a loop with its writer. */
+#ifndef ABLATE_TESTS_FIXTURE_H
+#define ABLATE_TESTS_FIXTURE_H
+
+#include "common/clock.h"
+#include "server/datadir.h"
+#include "server/runs/publish.h"
+#include "server/store/store_metrics.h"
+#include "server/store/store_runs.h"
+#include "server/work.h"
+
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { PATIENCE_MS = 20000 }; /* before a test that waits gives up */
+
+#define assert_ok(status, err)                                                                     \
+    do {                                                                                           \
+        if ((status) != 0)                                                                         \
+            fail_msg("%s: %s", err_name((err).code), (err).message);                               \
+    } while (0)
+
+struct fixture {
+    char path[64]; /* the folder */
+    struct datadir datadir;
+    uv_loop_t loop;
+    struct work *work;
+    struct err fatal;
+    /* Every batch that was published, kept; publish may be set to get them too. */
+    struct publish_batch *batches[4096];
+    size_t batches_n;
+    void (*publish)(struct fixture *, struct publish_batch *);
+    void *data;
+};
+
+static inline int fixture_remove(const char *path, const struct stat *info, int type,
+                                 struct FTW *where)
+{
+    (void)info;
+    (void)type;
+    (void)where;
+    return remove(path);
+}
+
+static inline void fixture_folder(char ret[64])
+{
+    snprintf(ret, 64, "/tmp/ablate-test-XXXXXX");
+    assert_non_null(mkdtemp(ret));
+}
+
+static inline void fixture_remove_folder(const char *path)
+{
+    nftw(path, fixture_remove, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static inline void fixture_on_publish(void *take_batch, void *arg)
+{
+    struct fixture *f = arg;
+    assert_true(f->batches_n < sizeof f->batches / sizeof *f->batches);
+    f->batches[f->batches_n++] = take_batch;
+    if (f->publish != NULL)
+        f->publish(f, take_batch);
+}
+
+static inline void fixture_on_discard(void *take_batch, void *arg)
+{
+    (void)arg;
+    publish_batch_free(take_batch);
+}
+
+static inline void fixture_on_fatal(const struct err *err, void *arg)
+{
+    ((struct fixture *)arg)->fatal = *err;
+}
+
+static inline void fixture_start(struct fixture *f)
+{
+    const struct work_hooks hooks = { publish_collect, fixture_on_publish, fixture_on_discard,
+                                      fixture_on_fatal, f };
+    struct err err;
+    char path[PATH_MAX];
+    datadir_path(&f->datadir, path, "ablate.db");
+    uv_loop_init(&f->loop);
+    assert_ok(work_new(&f->loop, path, &hooks, &f->work, &err), err);
+}
+
+static inline struct fixture *fixture_new(void)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    struct err err;
+    assert_non_null(f);
+    fixture_folder(f->path);
+    assert_ok(datadir_open(f->path, &f->datadir, &err), err);
+    fixture_start(f);
+    return f;
+}
+
+/* Runs the loop until *flag; fails when that takes too long. */
+static inline void fixture_wait(struct fixture *f, const bool *flag)
+{
+    int64_t end = clock_mono_ms() + PATIENCE_MS;
+    while (!*flag) {
+        assert_true(clock_mono_ms() < end);
+        if (uv_run(&f->loop, UV_RUN_NOWAIT) == 0 || !*flag)
+            usleep(200);
+    }
+}
+
+static inline void fixture_flag(void *flag)
+{
+    *(bool *)flag = true;
+}
+
+static inline void fixture_stop(struct fixture *f)
+{
+    bool closed = false;
+    work_close(f->work, fixture_flag, &closed);
+    fixture_wait(f, &closed);
+    uv_run(&f->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&f->loop), 0);
+    for (size_t i = 0; i < f->batches_n; i++)
+        publish_batch_free(f->batches[i]);
+    f->batches_n = 0;
+}
+
+static inline void fixture_free(struct fixture *f)
+{
+    fixture_stop(f);
+    datadir_done(&f->datadir);
+    fixture_remove_folder(f->path);
+    free(f);
+}
+
+struct fixture_call {
+    struct job job;
+    int (*run)(struct store *, void *, struct err *);
+    void *arg;
+    bool done;
+};
+
+static inline int fixture_run(struct job *job, struct store *store, struct err *err)
+{
+    struct fixture_call *call = job->data;
+    return call->run(store, call->arg, err);
+}
+
+static inline void fixture_done(struct job *job)
+{
+    ((struct fixture_call *)job->data)->done = true;
+}
+
+/* Runs fn on the writer and waits for its commit. */
+static inline int fixture_write(struct fixture *f, int (*fn)(struct store *, void *, struct err *),
+                                void *arg, struct err *err)
+{
+    struct fixture_call call = { .run = fn, .arg = arg };
+    call.job = (struct job){ .run = fixture_run, .done = fixture_done, .data = &call };
+    work_write(f->work, &call.job);
+    fixture_wait(f, &call.done);
+    if (err != NULL)
+        *err = call.job.err;
+    return call.job.status;
+}
+
+/* The same on a reader. */
+static inline int fixture_read(struct fixture *f, int (*fn)(struct store *, void *, struct err *),
+                               void *arg, struct err *err)
+{
+    struct fixture_call call = { .run = fn, .arg = arg };
+    call.job = (struct job){ .run = fixture_run, .done = fixture_done, .data = &call };
+    work_read(f->work, &call.job);
+    fixture_wait(f, &call.done);
+    if (err != NULL)
+        *err = call.job.err;
+    return call.job.status;
+}
+
+/* A store of its own in path, outside any work: for the tests of store/ alone. */
+static inline struct store *fixture_store(const char *folder)
+{
+    char path[128];
+    struct store *store = NULL;
+    struct err err;
+    snprintf(path, sizeof path, "%s/ablate.db", folder);
+    assert_ok(store_open(path, STORE_WRITER, &store, &err), err);
+    return store;
+}
+
+/* An experiment of n runs (arms a0, a1, …; 100 MiB and 100 steps each); returns its id. Inside a
+ * transaction. */
+static inline int64_t fixture_experiment(struct store *store, size_t n, int64_t priority,
+                                         int64_t max_attempts, bool exclusive)
+{
+    struct new_run *runs = calloc(n + 1, sizeof *runs);
+    char arms[64][32];
+    int64_t id = 0;
+    bool existing;
+    struct err err;
+    assert_true(n <= 64);
+    for (size_t i = 0; i < n; i++) {
+        snprintf(arms[i], sizeof arms[i], "a%zu", i);
+        runs[i] = (struct new_run){ .arm = arms[i],
+                                    .grid = "{\"data.seq_len\":64}",
+                                    .spec = "{\"train\":{\"threads\":3}}",
+                                    .digest = "d",
+                                    .seed = (int64_t)i,
+                                    .priority = priority,
+                                    .max_attempts = max_attempts,
+                                    .steps = 100,
+                                    .exclusive = exclusive,
+                                    .cost = { .parameters = 10, .memory_bytes = 100 << 20 } };
+    }
+    const struct new_experiment experiment = {
+        .name = "test",
+        .notes = "",
+        .hypothesis = "",
+        .tags = "{\"topic\":\"dsa\"}",
+        .spec = "{\"arms\":{\"a0\":{}},\"seeds\":[0]}",
+        .metric = "val/loss",
+        .goal = "min",
+        .runs = runs,
+        .runs_n = n,
+    };
+    assert_ok(store_experiment_add(store, &experiment, &id, &existing, &err), err);
+    free(runs);
+    return id;
+}
+
+/* Applies one event, given as a format of its line. */
+static inline int fixture_event(struct store *store, int64_t run, int64_t attempt,
+                                const char *format, ...)
+{
+    char line[4096];
+    struct wire_message message;
+    struct err err = { 0 };
+    uint64_t acked;
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    assert_ok(wire_decode(line, (size_t)len, &message, &err), err);
+    int status = store_event_apply(store, run, attempt, &message, &acked, &err);
+    wire_message_done(&message);
+    return status;
+}
+
+#endif
