@@ -42,6 +42,8 @@ int metrics_decode(struct request *req, struct err *err)
         status = request_arg_int(req, "to", 0, INT64_MAX, -1, &c->query.to, err);
     if (status == 0)
         status = request_arg_int(req, "points", 0, POINTS_MAX, 2000, &c->query.points, err);
+    if (status == 0 && c->query.to >= 0 && c->query.to < c->query.from)
+        status = err_set(err, ERR_BAD_PARAMETER, "to must not be less than from");
     const char *names = request_arg(req, "names");
     if (status != 0 || names == NULL)
         return status;

@@ -1,6 +1,7 @@
 /* POST experiments: the spec is merged onto its preset and checked as a whole (decode), every run
  * is built, held against its corpus and the memory, and frozen (read), and all is stored at once
- * (write).
+ * (write). A repeated Idempotency-Key is looked up first: its experiment is the answer, whatever
+ * has become of the dataset since.
  *
  * Merging: objects are merged key by key; `arms` and `grid` replace the preset's when they are
  * given, since an arm that the preset has and the user doesn't name isn't wanted. */
@@ -257,6 +258,12 @@ int submit_read(struct request *req, struct store *store, struct err *err)
 {
     struct submit *s = req->state;
     int status = 0;
+    if (!s->dry_run && req->idempotency_key[0] != '\0')
+        status = store_experiment_by_key(store, req->idempotency_key, s->body_digest, &s->id, err);
+    if (status == 0 && s->id > 0) {
+        s->existing = true;
+        return store_experiment_get(store, s->id, &s->row, err);
+    }
     for (size_t i = 0; i < s->sweep->runs_n && status == 0; i++)
         status = build_run(req, s, store, i, err);
     return status;
@@ -266,7 +273,7 @@ int submit_write(struct request *req, struct store *store, struct err *err)
 {
     struct submit *s = req->state;
     const struct sweep *sweep = s->sweep;
-    if (s->dry_run)
+    if (s->dry_run || s->existing)
         return 0;
     const struct new_experiment new = {
         .name = sweep->name,

@@ -2,7 +2,6 @@
  * that the experiment changed and the store says that it has ended, or the time is over. */
 #include "server/api/api.h"
 
-#include "common/clock.h"
 #include "common/jsonx.h"
 #include "server/runs/publish.h"
 #include "server/runs/stream.h"
@@ -15,9 +14,9 @@
 struct wait {
     struct request *req; /* NULL once the connection is gone */
     struct subscriber *subscriber;
-    int64_t experiment, until_ms, as_of;
+    int64_t experiment, as_of;
     struct job job, timeout;
-    bool looking, look_again, timing, over;
+    bool looking, look_again, timing, timed_out, over;
     struct buf text;
     size_t sent;
     bool ended;
@@ -57,12 +56,16 @@ static void look_done(struct job *job)
 {
     struct wait *w = job->data;
     w->looking = false;
-    w->over |= job->status != 0 || w->ended || clock_mono_ms() >= w->until_ms;
+    bool again = w->look_again;
+    w->over |= w->ended || (w->timed_out && !again);
     if (w->req == NULL)
         release(w);
-    else if (w->over)
+    else if (job->status != 0) { /* it was deleted, say; 200 has gone out already */
+        w->over = true;
+        reply_drop(w->req);
+    } else if (w->over)
         reply_wake(w->req);
-    else if (w->look_again)
+    else if (again)
         look(w);
 }
 
@@ -80,6 +83,7 @@ static void timeout_done(struct job *job)
 {
     struct wait *w = job->data;
     w->timing = false;
+    w->timed_out = true;
     if (w->req == NULL)
         release(w);
     else
@@ -137,7 +141,6 @@ int wait_begin(struct request *req, struct reply *reply, int64_t experiment, int
         return err_set(err, ERR_NO_MEMORY, "no memory for the request");
     w->req = req;
     w->experiment = experiment;
-    w->until_ms = clock_mono_ms() + wait_s * 1000;
     buf_init(&w->text, 0);
     int status = stream_subscribe(req->app->stream, req->as_of, &filter, on_wake, on_drop, w,
                                   &w->subscriber, err);

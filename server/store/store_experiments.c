@@ -37,27 +37,31 @@ static void experiment_from(sqlite3_stmt *statement, struct experiment_row *row)
     row->ended_at = active == 0 ? sqlite3_column_int64(statement, 17) : 0;
 }
 
-/* 0, with *ret_id ≥ 0, when the key is known with the same body or there is none; *ret_id = 0 =
- * new. */
-static int known_key(struct store *store, const struct new_experiment *new, int64_t *ret_id,
-                     struct err *err)
+int store_experiment_by_key(struct store *store, const char *key, const char *body_digest,
+                            int64_t *ret_id, struct err *err)
 {
-    *ret_id = 0;
-    if (new->idempotency_key == NULL)
-        return 0;
     sqlite3_stmt *statement = store_statement(store, SQL_EXPERIMENT_BY_KEY, err);
     if (statement == NULL)
         return -ERR_STORAGE;
-    store_bind(statement, "t", new->idempotency_key);
+    store_bind(statement, "t", key);
     int status = store_step(store, statement, err);
-    if (status <= 0)
+    if (status < 0)
         return status;
+    if (status == 0) {
+        *ret_id = 0;
+        return 0;
+    }
     int64_t id = sqlite3_column_int64(statement, 0);
-    bool same = strcmp((const char *)sqlite3_column_text(statement, 1), new->body_digest) == 0;
+    bool same = strcmp((const char *)sqlite3_column_text(statement, 1), body_digest) == 0;
+    bool deleted = sqlite3_column_int64(statement, 2) != 0;
     sqlite3_reset(statement);
     if (!same)
         return err_set(err, ERR_IDEMPOTENCY_MISMATCH,
                        "this Idempotency-Key was used for another request body (experiment %lld)",
+                       (long long)id);
+    if (deleted)
+        return err_set(err, ERR_CONFLICT,
+                       "this Idempotency-Key made experiment %lld, which was deleted",
                        (long long)id);
     *ret_id = id;
     return 0;
@@ -67,7 +71,9 @@ int store_experiment_add(struct store *store, const struct new_experiment *new, 
                          bool *ret_existing, struct err *err)
 {
     int64_t id = 0, now = clock_wall_ms();
-    int status = known_key(store, new, &id, err);
+    int status = new->idempotency_key != NULL ? store_experiment_by_key(store, new->idempotency_key,
+                                                                        new->body_digest, &id, err)
+                                              : 0;
     if (status != 0)
         return status;
     if (id > 0) {
@@ -75,10 +81,10 @@ int store_experiment_add(struct store *store, const struct new_experiment *new, 
         *ret_existing = true;
         return 0;
     }
-    status = store_run_sql(store, SQL_EXPERIMENT_ADD, NULL, err, "tttttttiitt", new->name, new->notes,
-                           new->hypothesis, new->tags, new->spec, new->metric, new->goal,
-                           (int64_t) new->runs_n, now,
-                           new->idempotency_key, new->body_digest);
+    status =
+        store_run_sql(store, SQL_EXPERIMENT_ADD, NULL, err, "tttttttiitt", new->name, new->notes,
+                      new->hypothesis, new->tags, new->spec, new->metric, new->goal,
+                      (int64_t) new->runs_n, now, new->idempotency_key, new->body_digest);
     if (status != 0)
         return status;
     id = sqlite3_last_insert_rowid(store->db);

@@ -19,7 +19,7 @@ static int authorize(void *arg, int action, const char *a, const char *b, const 
     if (action == SQLITE_SELECT || action == SQLITE_RECURSIVE)
         return SQLITE_OK;
     if (action == SQLITE_READ)
-        /* tokens of workers, and keys that clients chose, are nobody's business */
+        /* not even the digests of workers' tokens are anybody's business */
         return strcmp(a, "attempts") == 0 && strcmp(b, "token") == 0 ? SQLITE_IGNORE : SQLITE_OK;
     if (action == SQLITE_FUNCTION)
         return strcmp(b, "load_extension") == 0 ? SQLITE_DENY : SQLITE_OK;
@@ -36,11 +36,11 @@ static int open_own(const char *path, sqlite3 **ret, struct err *err)
     static const struct {
         int which, value;
     } limits[] = {
-        { SQLITE_LIMIT_LENGTH, STORE_QUERY_BYTES },
+        { SQLITE_LIMIT_LENGTH, STORE_QUERY_CELL_BYTES },
         { SQLITE_LIMIT_SQL_LENGTH, STORE_QUERY_SQL_MAX },
         { SQLITE_LIMIT_EXPR_DEPTH, 100 },
         { SQLITE_LIMIT_COMPOUND_SELECT, 20 },
-        { SQLITE_LIMIT_COLUMN, 200 },
+        { SQLITE_LIMIT_COLUMN, STORE_QUERY_COLUMNS },
         { SQLITE_LIMIT_VDBE_OP, 100000 },
         { SQLITE_LIMIT_ATTACHED, 0 },
         { SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1000 },
@@ -102,13 +102,16 @@ static int collect(sqlite3_stmt *s, int64_t limit, json_t **ret, struct err *err
     for (int i = 0; i < n; i++)
         json_array_append_new(columns, json_string(sqlite3_column_name(s, i)));
     while ((code = sqlite3_step(s)) == SQLITE_ROW) {
-        if ((int64_t)json_array_size(rows) == limit || bytes > STORE_QUERY_BYTES) {
-            truncated = true;
+        truncated = (int64_t)json_array_size(rows) == limit;
+        json_t *row = json_array();
+        for (int i = 0; i < n && !truncated; i++) {
+            json_array_append_new(row, cell(s, i, &bytes));
+            truncated = bytes > STORE_QUERY_BYTES;
+        }
+        if (truncated) {
+            json_decref(row);
             break;
         }
-        json_t *row = json_array();
-        for (int i = 0; i < n; i++)
-            json_array_append_new(row, cell(s, i, &bytes));
         json_array_append_new(rows, row);
     }
     if (code != SQLITE_ROW && code != SQLITE_DONE) {

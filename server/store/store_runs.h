@@ -72,9 +72,13 @@ struct new_experiment {
     const struct new_run *runs;
     size_t runs_n;
 };
+/* The experiment that was submitted with this key; *ret_id = 0 = none. Errors: IDEMPOTENCY_MISMATCH
+ * (another body), CONFLICT (deleted since). */
+int store_experiment_by_key(struct store *, const char *key, const char *body_digest,
+                            int64_t *ret_id, struct err *);
 /* Stores an experiment with all its runs. *ret_existing is set when the idempotency key was known
  * with the same body: *ret_id is the old one then, and nothing is stored. Errors:
- * IDEMPOTENCY_MISMATCH, STORAGE. */
+ * as store_experiment_by_key, STORAGE. */
 int store_experiment_add(struct store *, const struct new_experiment *, int64_t *ret_id,
                          bool *ret_existing, struct err *);
 int store_experiment_get(struct store *, int64_t id, struct experiment_row *ret,

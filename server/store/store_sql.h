@@ -53,7 +53,8 @@
                      "AND o.digest = (SELECT digest FROM datasets WHERE name = ?1))")              \
     X(DATASET_DELETE, "DELETE FROM datasets WHERE name = ?")                                       \
     /* experiments */                                                                              \
-    X(EXPERIMENT_BY_KEY, "SELECT id, body_digest FROM experiments WHERE idempotency_key = ?")      \
+    X(EXPERIMENT_BY_KEY,                                                                           \
+      "SELECT id, body_digest, deleted_at FROM experiments WHERE idempotency_key = ?")             \
     X(EXPERIMENT_ADD,                                                                              \
       "INSERT INTO experiments (name, notes, hypothesis, tags, spec, metric, goal, runs_n, "       \
       "created_at, idempotency_key, body_digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")        \
