@@ -212,7 +212,8 @@ void attempt_judge(const struct attempt_facts *facts, struct attempt_verdict *re
 }
 
 static int conclude(struct store *store, const char *dir, const struct attempt_row *row,
-                    const struct attempt_end *end, const char *damage, struct err *err)
+                    const struct attempt_end *end, const char *damage,
+                    struct attempt_verdict *verdict, struct err *err)
 {
     struct run_row run = { 0 };
     struct launch_exit exit;
@@ -231,33 +232,32 @@ static int conclude(struct store *store, const char *dir, const struct attempt_r
         .last_line = last_line,
         .damage = damage,
     };
-    struct attempt_verdict verdict;
-    attempt_judge(&facts, &verdict);
+    attempt_judge(&facts, verdict);
     run_row_done(&run);
-    if (!verdict.counts)
+    if (!verdict->counts)
         status = store_run_forgive(store, row->run, err);
     if (status == 0)
-        status = store_attempt_end(store, row->run, row->attempt, verdict.next, verdict.outcome,
-                                   verdict.reason, err);
+        status = store_attempt_end(store, row->run, row->attempt, verdict->next, verdict->outcome,
+                                   verdict->reason, err);
     return status;
 }
 
 int attempt_settle(struct store *store, const struct datadir *datadir, int64_t run, int64_t attempt,
-                   const struct attempt_end *end, bool *ret_alive, bool *ret_more, struct err *err)
+                   const struct attempt_end *end, struct attempt_found *ret, struct err *err)
 {
     char dir[PATH_MAX];
     struct attempt_row row = { 0 };
     struct err damage = { 0 };
-    *ret_alive = *ret_more = false;
+    *ret = (struct attempt_found){ 0 };
     attempt_path(datadir, run, attempt, dir);
     int lock = take_lock(dir);
     if (lock == -1) {
-        *ret_alive = true;
+        ret->alive = true;
         return 0;
     }
     int status = store_attempt_get(store, run, attempt, &row, err);
     if (status == 0 && row.ended_at == 0) {
-        status = ingest_file(store, dir, run, attempt, ret_more, &damage);
+        status = ingest_file(store, dir, run, attempt, &ret->more, &damage);
         if (status == -ERR_PROTOCOL)
             status = 0; /* what stands before the damage counts */
         else if (status != 0 && err != NULL)
@@ -265,13 +265,13 @@ int attempt_settle(struct store *store, const struct datadir *datadir, int64_t r
         else
             damage.message[0] = '\0';
     }
-    if (status == 0 && !*ret_more) {
+    if (status == 0 && !ret->more) {
         free(row.environment);
         row.environment = NULL;
         status =
             store_attempt_get(store, run, attempt, &row, err); /* its events may have ended it */
         if (status == 0 && row.ended_at == 0)
-            status = conclude(store, dir, &row, end, damage.message, err);
+            status = conclude(store, dir, &row, end, damage.message, &ret->verdict, err);
     }
     free(row.environment);
     if (lock >= 0)

@@ -32,13 +32,23 @@ void attempt_path(const struct datadir *datadir, int64_t run, int64_t attempt, c
 int attempt_prepare(const struct datadir *datadir, const struct claim *claim, int64_t threads,
                     int *ret_log, struct err *err);
 
-/* Writer thread. Settles a run whose attempt may be over: its lock is free (*ret_alive otherwise,
- * and nothing is done). What the attempt's file still holds is applied, a part of it a call
- * (*ret_more: call again, in another transaction); then a `finished` or `failed` in it decides,
- * else a cancel or the daemon's shutdown, else exit.json, else what `end` knows. No-op when the
- * attempt has ended in the store. */
+struct attempt_verdict {
+    enum run_state next; /* RUN_QUEUED: another attempt */
+    bool counts;         /* towards max_attempts */
+    char outcome[64], reason[768];
+};
+/* What settling found. */
+struct attempt_found {
+    bool alive; /* the attempt's lock is held, and nothing was done */
+    bool more;  /* the attempt's file holds more: settle again, in another transaction */
+    struct attempt_verdict verdict; /* reason "" = the attempt said itself how it ended */
+};
+/* Writer thread. Settles a run whose attempt may be over. What the attempt's file still holds is
+ * applied, a part of it a call; then a `finished` or `failed` in it decides, else a cancel or the
+ * daemon's shutdown, else exit.json, else what `end` knows. No-op when the attempt has ended in the
+ * store. Errors: NOT_FOUND, the store's. */
 int attempt_settle(struct store *store, const struct datadir *datadir, int64_t run, int64_t attempt,
-                   const struct attempt_end *end, bool *ret_alive, bool *ret_more, struct err *err);
+                   const struct attempt_end *end, struct attempt_found *ret, struct err *err);
 
 /* The decision alone, for an attempt that didn't say how it ended. */
 struct attempt_facts {
@@ -48,11 +58,6 @@ struct attempt_facts {
     const struct launch_exit *exit; /* NULL = the keeper left none */
     const char *last_line;          /* of log.txt; "" = none */
     const char *damage;             /* why events.ndjson can't be read to its end; "" = it can */
-};
-struct attempt_verdict {
-    enum run_state next; /* RUN_QUEUED: another attempt */
-    bool counts;         /* towards max_attempts */
-    char outcome[64], reason[768];
 };
 void attempt_judge(const struct attempt_facts *facts, struct attempt_verdict *ret);
 

@@ -1,0 +1,272 @@
+/* The writer's promises: order, isolation, grouping, and what a transaction that was lost means. */
+#include "fixture.h"
+#include "server/store/store_priv.h"
+
+static int put(struct store *store, const char *key, struct err *err)
+{
+    return store_setting_put(store, key, "x", err);
+}
+
+static int count_run(struct store *store, void *arg, struct err *err)
+{
+    char value[8];
+    const char *key;
+    int *count = arg;
+    *count = 0;
+    for (int i = 0; i < 64; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "k%d", i);
+        key = name;
+        int status = store_setting_get(store, key, value, sizeof value, err);
+        if (status != 0)
+            return status;
+        *count += value[0] != '\0';
+    }
+    return 0;
+}
+
+static int count(struct fixture *f)
+{
+    int n = 0;
+    assert_int_equal(fixture_read(f, count_run, &n, NULL), 0);
+    return n;
+}
+
+enum deed { PUT, FAIL_AFTER_PUT, FILL };
+
+struct task {
+    struct job job;
+    struct tasks *tasks;
+    int number;
+    enum deed deed;
+    int64_t thread_changes;
+};
+
+struct tasks {
+    struct task items[64];
+    size_t n, done;
+    int order[64];
+    bool all_done;
+};
+
+static int fill(struct store *store, struct err *err)
+{
+    sqlite3_exec(store->db, "PRAGMA max_page_count = 1", NULL, NULL, NULL); /* = what it has */
+    char *big = malloc(1 << 20);
+    memset(big, 'x', (1 << 20) - 1);
+    big[(1 << 20) - 1] = '\0';
+    int status = store_setting_put(store, "big", big, err);
+    free(big);
+    sqlite3_exec(store->db, "PRAGMA max_page_count = 1000000", NULL, NULL, NULL);
+    return status;
+}
+
+static int task_run(struct job *job, struct store *store, struct err *err)
+{
+    struct task *task = job->data;
+    char key[16];
+    snprintf(key, sizeof key, "k%d", task->number);
+    task->thread_changes = store_changes(store);
+    if (task->deed == FILL)
+        return fill(store, err);
+    int status = put(store, key, err);
+    return task->deed == FAIL_AFTER_PUT ? err_set(err, ERR_CONFLICT, "on purpose") : status;
+}
+
+static void task_done(struct job *job)
+{
+    struct task *task = job->data;
+    struct tasks *tasks = task->tasks;
+    tasks->order[tasks->done++] = task->number;
+    tasks->all_done = tasks->done == tasks->n;
+}
+
+static void submit(struct fixture *f, struct tasks *tasks, const enum deed *deeds, size_t n)
+{
+    *tasks = (struct tasks){ .n = n };
+    for (size_t i = 0; i < n; i++) {
+        struct task *task = &tasks->items[i];
+        *task = (struct task){ .tasks = tasks, .number = (int)i, .deed = deeds[i] };
+        task->job = (struct job){ .run = task_run, .done = task_done, .data = task };
+        work_write(f->work, &task->job);
+    }
+    fixture_wait(f, &tasks->all_done);
+}
+
+static void test_order_and_isolation(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_new();
+    struct tasks tasks;
+    enum deed deeds[64];
+    for (int i = 0; i < 64; i++)
+        deeds[i] = i % 3 == 1 ? FAIL_AFTER_PUT : PUT;
+    submit(f, &tasks, deeds, 64);
+    int good = 0;
+    for (int i = 0; i < 64; i++) {
+        assert_int_equal(tasks.order[i], i);
+        assert_int_equal(tasks.items[i].job.status, deeds[i] == PUT ? 0 : -ERR_CONFLICT);
+        good += deeds[i] == PUT;
+    }
+    assert_int_equal(count(f), good);
+    assert_int_equal(f->fatal.code, 0);
+    assert_int_equal(work_backlog(f->work), 0);
+    fixture_free(f);
+}
+
+static int hold_run(struct job *job, struct store *store, struct err *err)
+{
+    (void)store;
+    (void)err;
+    usleep(20000); /* so that the others wait behind it */
+    *(bool *)job->data = true;
+    return 0;
+}
+
+static void nothing(struct job *job)
+{
+    (void)job;
+}
+
+static void test_waiting_jobs_share_a_commit(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_new();
+    struct tasks tasks;
+    bool held = false;
+    struct job hold = { .run = hold_run, .done = nothing, .data = &held };
+    const enum deed deeds[8] = { PUT, PUT, PUT, PUT, PUT, PUT, PUT, PUT };
+    work_write(f->work, &hold);
+    submit(f, &tasks, deeds, 8);
+    assert_true(held);
+    /* Each saw the changes of those before it in the same transaction. */
+    for (int i = 1; i < 8; i++)
+        assert_true(tasks.items[i].thread_changes >= i);
+    fixture_free(f);
+}
+
+static void test_a_lost_transaction_fails_all_its_jobs(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_new();
+    struct tasks tasks;
+    bool held = false;
+    struct job hold = { .run = hold_run, .done = nothing, .data = &held };
+    const enum deed deeds[] = { PUT, PUT, FILL, PUT, PUT };
+    work_write(f->work, &hold);
+    submit(f, &tasks, deeds, 5);
+    int good = 0;
+    for (int i = 0; i < 5; i++)
+        good += tasks.items[i].deed == PUT && tasks.items[i].job.status == 0;
+    assert_true(tasks.items[2].job.status < 0);
+    assert_int_equal(count(f), good); /* exactly what was reported to be there is there */
+    assert_int_equal(f->fatal.code, 0);
+    const enum deed one[] = { PUT };
+    submit(f, &tasks, one, 1);
+    assert_int_equal(tasks.items[0].job.status, 0);
+    fixture_free(f);
+}
+
+static int end_transaction(struct store *store, void *arg, struct err *err)
+{
+    (void)arg;
+    (void)err;
+    /* What SQLite does by itself after some errors. */
+    return sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL) == SQLITE_OK ? 0 : -1;
+}
+
+static void test_a_transaction_that_ended_early_reports_no_success(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_new();
+    struct err err;
+    assert_true(fixture_write(f, end_transaction, NULL, &err) < 0);
+    assert_int_equal(f->fatal.code, 0);
+    struct tasks tasks;
+    const enum deed one[] = { PUT };
+    submit(f, &tasks, one, 1);
+    assert_int_equal(tasks.items[0].job.status, 0);
+    assert_int_equal(count(f), 1);
+    fixture_free(f);
+}
+
+static int damage(struct store *store, void *arg, struct err *err)
+{
+    (void)arg;
+    store->damaged = true;
+    return err_set(err, ERR_STORAGE, "a page is broken");
+}
+
+static void test_damage_is_fatal_once(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_new();
+    struct err err;
+    assert_int_equal(fixture_write(f, damage, NULL, &err), -ERR_STORAGE);
+    uv_run(&f->loop, UV_RUN_NOWAIT);
+    assert_int_equal(f->fatal.code, ERR_STORAGE);
+    fixture_free(f);
+}
+
+static int write_run(struct store *store, void *arg, struct err *err)
+{
+    (void)arg;
+    return put(store, "k1", err);
+}
+
+static void test_readers_cannot_write(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_new();
+    struct err err;
+    assert_true(fixture_read(f, write_run, NULL, &err) < 0);
+    assert_int_equal(count(f), 0);
+    assert_int_equal(fixture_write(f, write_run, NULL, &err), 0);
+    assert_int_equal(count(f), 1);
+    fixture_free(f);
+}
+
+static void test_closing_takes_what_waits_and_refuses_the_rest(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_new();
+    static struct tasks tasks, late;
+    const enum deed deeds[] = { PUT, PUT, PUT };
+    tasks = (struct tasks){ .n = 3 };
+    for (int i = 0; i < 3; i++) {
+        tasks.items[i] = (struct task){ .tasks = &tasks, .number = i, .deed = deeds[i] };
+        tasks.items[i].job =
+            (struct job){ .run = task_run, .done = task_done, .data = &tasks.items[i] };
+        work_write(f->work, &tasks.items[i].job);
+    }
+    bool closed = false;
+    work_close(f->work, fixture_flag, &closed);
+    late = (struct tasks){ .n = 1 };
+    late.items[0] = (struct task){ .tasks = &late };
+    late.items[0].job = (struct job){ .run = task_run, .done = task_done, .data = &late.items[0] };
+    work_write(f->work, &late.items[0].job);
+    assert_int_equal(late.items[0].job.status, -ERR_UNAVAILABLE);
+    fixture_wait(f, &closed);
+    assert_true(tasks.all_done);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(tasks.items[i].job.status, 0);
+    uv_run(&f->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&f->loop), 0);
+    fixture_start(f);
+    assert_int_equal(count(f), 3);
+    fixture_free(f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_order_and_isolation),
+        cmocka_unit_test(test_waiting_jobs_share_a_commit),
+        cmocka_unit_test(test_a_lost_transaction_fails_all_its_jobs),
+        cmocka_unit_test(test_a_transaction_that_ended_early_reports_no_success),
+        cmocka_unit_test(test_damage_is_fatal_once),
+        cmocka_unit_test(test_readers_cannot_write),
+        cmocka_unit_test(test_closing_takes_what_waits_and_refuses_the_rest),
+    };
+    return cmocka_run_group_tests_name("work", tests, NULL, NULL);
+}
