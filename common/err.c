@@ -1,7 +1,8 @@
 #include "common/err.h"
 
+#include "common/utf8.h"
+
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,40 +16,13 @@ static const struct {
 #undef ERR_ROW
 };
 
-/* Bytes of the UTF-8 character at text; 0 when it is none, or was cut. */
-static size_t character(const unsigned char *text)
-{
-    static const struct {
-        unsigned char mask, lead, low; /* low: the least second byte after the very lead */
-        size_t len;
-    } forms[] = {
-        { 0x80, 0x00, 0, 1 }, { 0xe0, 0xc0, 0, 2 }, { 0xf0, 0xe0, 0xa0, 3 }, { 0xf8, 0xf0, 0x90, 4 }
-    };
-    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-        if ((text[0] & forms[i].mask) != forms[i].lead)
-            continue;
-        for (size_t j = 1; j < forms[i].len; j++)
-            if ((text[j] & 0xc0) != 0x80)
-                return 0;
-        bool overlong = text[0] == 0xc0 || text[0] == 0xc1 ||
-                        (text[0] == forms[i].lead && text[1] < forms[i].low);
-        bool surrogate = text[0] == 0xed && text[1] >= 0xa0;
-        bool beyond = text[0] > 0xf4 || (text[0] == 0xf4 && text[1] >= 0x90);
-        return overlong || surrogate || beyond ? 0 : forms[i].len;
-    }
-    return 0;
-}
-
 /* What strangers sent is quoted in messages, and long ones are cut anywhere: yet a message goes
  * into JSON. */
 static void make_utf8(char *text)
 {
-    for (unsigned char *c = (unsigned char *)text; *c != '\0';) {
-        size_t len = character(c);
-        if (len == 0)
-            *c = '?';
-        c += len == 0 ? 1 : len;
-    }
+    for (size_t len; *text != '\0'; text += len == 0 ? 1 : len)
+        if ((len = utf8_char(text, strnlen(text, 4))) == 0)
+            *text = '?';
 }
 
 static int fill(struct err *err, enum err_code code, const char *pointer, const char *format,

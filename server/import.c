@@ -15,6 +15,7 @@
 #include "common/buf.h"
 #include "common/files.h"
 #include "common/jsonx.h"
+#include "common/utf8.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -40,30 +41,6 @@ struct import {
     struct import_result result;
 };
 
-/* Whether bytes are valid UTF-8; if not, *ret_at is where they stop being it. */
-static bool is_utf8(const char *text, size_t len, size_t *ret_at)
-{
-    const uint8_t *s = (const uint8_t *)text;
-    for (size_t i = 0; i < len;) {
-        *ret_at = i;
-        size_t n = s[i] < 0x80                   ? 1
-                   : s[i] >= 0xC2 && s[i] < 0xE0 ? 2
-                   : s[i] >= 0xE0 && s[i] < 0xF0 ? 3
-                   : s[i] >= 0xF0 && s[i] < 0xF5 ? 4
-                                                 : 0;
-        if (n == 0 || i + n > len)
-            return false;
-        for (size_t k = 1; k < n; k++)
-            if ((s[i + k] & 0xC0) != 0x80)
-                return false;
-        if ((s[i] == 0xE0 && s[i + 1] < 0xA0) || (s[i] == 0xED && s[i + 1] > 0x9F) ||
-            (s[i] == 0xF0 && s[i + 1] < 0x90) || (s[i] == 0xF4 && s[i + 1] > 0x8F))
-            return false;
-        i += n;
-    }
-    return true;
-}
-
 static size_t line_of(const char *text, size_t at)
 {
     size_t line = 1;
@@ -76,7 +53,7 @@ static int check_text(const struct import *im, struct err *err)
 {
     size_t at = 0;
     const char *nul = memchr(im->text, '\0', im->len);
-    if (!is_utf8(im->text, im->len, &at))
+    if (!utf8_valid(im->text, im->len, &at))
         return err_set(err, ERR_BAD_UTF8, "the corpus is not UTF-8: line %zu, byte %zu (0x%02x)",
                        line_of(im->text, at), at, (unsigned)(uint8_t)im->text[at]);
     if (nul != NULL)

@@ -1,0 +1,13 @@
+/* utf8: what is a character (RFC 3629: shortest form, no surrogates, at most U+10FFFF). */
+#ifndef ABLATE_COMMON_UTF8_H
+#define ABLATE_COMMON_UTF8_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Bytes of the character that begins at text, of which len bytes exist; 0 when there is none. */
+size_t utf8_char(const char *text, size_t len);
+/* Whether len bytes are characters throughout. *ret_at (may be NULL): where they stop being any. */
+bool utf8_valid(const char *text, size_t len, size_t *ret_at);
+
+#endif
