@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Rows of the dynamics that a person still reads. */
+enum { STEPS = 200 };
+
 enum format { FORMAT_JSON, FORMAT_MD, FORMAT_CSV };
 static const struct {
     const char *name, *type;
@@ -113,7 +116,7 @@ int report_read(struct request *req, struct store *store, struct err *err)
     if (status == 0)
         status = store_audit_list(store, a->id, &audits, &in.audits_n, err);
     if (status == 0 && metric != NULL)
-        status = store_curves(store, a->id, metric, &curves, &in.curves_n, err);
+        status = store_curves(store, a->id, metric, STEPS, &curves, &in.curves_n, err);
     if (status == 0) {
         in.runs = runs.items;
         in.runs_n = runs.n;

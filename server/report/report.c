@@ -16,7 +16,9 @@ struct compare {
 /* A cell of the table: one arm at one grid point. */
 struct cell {
     const char *arm, *grid; /* borrowed from a run */
-    size_t n;               /* runs in it */
+    size_t point;           /* the first cell of the same grid point */
+    size_t first, runs;     /* its stretch of table.order */
+    size_t n;               /* runs of it that succeeded */
 };
 
 struct table {
@@ -24,14 +26,18 @@ struct table {
     struct compare compare;
     struct cell *cells;
     size_t n;
+    size_t *cell_of; /* [runs] */
+    size_t *order;   /* [runs] the runs' indices, cell by cell, ascending in each */
 };
 
-/* Metrics of the table, if a run has them: which of a run's figures counts, and which is best. */
-static const struct {
+/* Metrics of the table, if a run has them: which of a run's figures counts, and which is best. The
+ * compared metric is a row more when it isn't one of these. */
+struct metric {
     const char *name;
     bool mean;     /* the mean over steps (clocks), not the last value */
     bool maximise; /* more is better */
-} metrics[] = {
+};
+static const struct metric metrics[] = {
     { "val/loss", false, false },
     { "val/accuracy", false, true },
     { "test/loss", false, false },
@@ -40,6 +46,7 @@ static const struct {
     { "time/step_s", true, false },
     { "throughput/tokens_per_s", true, true },
 };
+enum { METRICS = sizeof metrics / sizeof *metrics };
 
 static const struct run_final *find_final(const struct run_row *run, const char *metric)
 {
@@ -59,24 +66,66 @@ static bool compared_value(const struct table *t, const struct run_row *run, dou
     return true;
 }
 
-static bool in_cell(const struct cell *cell, const struct run_row *run)
+/* The number that stands for a text, by first appearance. */
+static size_t number_of(json_t *seen, const char *text, size_t len)
 {
-    return strcmp(cell->arm, run->arm) == 0 && strcmp(cell->grid, run->grid) == 0;
+    json_t *number = json_object_getn(seen, text, len);
+    if (number == NULL) {
+        number = json_integer((json_int_t)json_object_size(seen));
+        json_object_setn_new_nocheck(seen, text, len, number);
+    }
+    return (size_t)json_integer_value(number);
 }
 
+/* Which cell each run belongs to. Up to 10,000 runs and as many cells: nothing here may compare
+ * each with each. */
 static bool find_cells(struct table *t)
 {
-    t->cells = calloc(t->in->runs_n + 1, sizeof *t->cells);
-    for (size_t i = 0; t->cells != NULL && i < t->in->runs_n; i++) {
-        const struct run_row *run = &t->in->runs[i];
-        size_t at = 0;
-        while (at < t->n && !in_cell(&t->cells[at], run))
-            at++;
-        if (at == t->n)
-            t->cells[t->n++] = (struct cell){ run->arm, run->grid, 0 };
+    const struct report_input *in = t->in;
+    json_t *cells = json_object(), *points = json_object();
+    struct buf key;
+    buf_init(&key, 0);
+    t->cells = calloc(in->runs_n + 1, sizeof *t->cells);
+    t->cell_of = calloc(in->runs_n + 1, sizeof *t->cell_of);
+    t->order = calloc(in->runs_n + 1, sizeof *t->order);
+    size_t *point_cells = calloc(in->runs_n + 1, sizeof *point_cells);
+    bool ok = t->cells != NULL && t->cell_of != NULL && t->order != NULL && point_cells != NULL;
+    for (size_t i = 0; ok && i < in->runs_n; i++) {
+        const struct run_row *run = &in->runs[i];
+        buf_clear(&key);
+        buf_addf(&key, "%s\n%s", run->arm, run->grid);
+        ok = !key.failed;
+        size_t at = ok ? number_of(cells, key.data, key.len) : 0;
+        if (at == t->n) {
+            size_t known = json_object_size(points);
+            size_t point = number_of(points, run->grid, strlen(run->grid));
+            if (point == known)
+                point_cells[point] = at;
+            t->cells[t->n++] =
+                (struct cell){ .arm = run->arm, .grid = run->grid, .point = point_cells[point] };
+        }
+        t->cell_of[i] = at;
+        t->cells[at].runs++;
         t->cells[at].n += run->state == RUN_SUCCEEDED;
     }
-    return t->cells != NULL;
+    for (size_t c = 1; ok && c < t->n; c++)
+        t->cells[c].first = t->cells[c - 1].first + t->cells[c - 1].runs;
+    for (size_t c = 0; ok && c < t->n; c++)
+        t->cells[c].runs = 0;
+    for (size_t i = 0; ok && i < in->runs_n; i++) {
+        struct cell *cell = &t->cells[t->cell_of[i]];
+        t->order[cell->first + cell->runs++] = i;
+    }
+    free(point_cells);
+    buf_done(&key);
+    json_decref(cells);
+    json_decref(points);
+    return ok;
+}
+
+static const struct run_row *run_in(const struct table *t, const struct cell *cell, size_t i)
+{
+    return &t->in->runs[t->order[cell->first + i]];
 }
 
 /* Mean and standard deviation (n − 1) as they come in. */
@@ -98,21 +147,21 @@ static json_t *number_or_null(bool known, double value)
     return known ? jsonx_number(value) : json_null();
 }
 
-static json_t *metric_json(const struct table *t, const struct cell *cell, size_t m)
+static json_t *metric_json(const struct table *t, const struct cell *cell, const struct metric *m)
 {
     struct sample last = { 0 }, counted = { 0 };
     double best = NAN;
-    bool compared = strcmp(metrics[m].name, t->compare.metric) == 0 && t->compare.best;
-    for (size_t i = 0; i < t->in->runs_n; i++) {
-        const struct run_row *run = &t->in->runs[i];
-        const struct run_final *f = in_cell(cell, run) ? find_final(run, metrics[m].name) : NULL;
+    bool compared = strcmp(m->name, t->compare.metric) == 0 && t->compare.best;
+    for (size_t i = 0; i < cell->runs; i++) {
+        const struct run_row *run = run_in(t, cell, i);
+        const struct run_final *f = find_final(run, m->name);
         if (f == NULL || run->state != RUN_SUCCEEDED)
             continue;
-        double value = metrics[m].mean ? f->mean : f->value;
-        double own = metrics[m].maximise ? f->greatest : f->best;
+        double value = m->mean ? f->mean : f->value;
+        double own = m->maximise ? f->greatest : f->best;
         sample_add(&last, value);
         sample_add(&counted, compared ? own : value);
-        if (isnan(best) || (metrics[m].maximise ? own > best : own < best))
+        if (isnan(best) || (m->maximise ? own > best : own < best))
             best = own;
     }
     if (counted.n == 0)
@@ -125,46 +174,63 @@ static json_t *metric_json(const struct table *t, const struct cell *cell, size_
 
 static json_t *table_json(const struct table *t)
 {
+    const struct metric compared = { t->compare.metric, false, t->compare.maximise };
     json_t *rows = json_array();
     for (size_t c = 0; c < t->n; c++) {
+        const struct cell *cell = &t->cells[c];
+        const struct run_row *run = run_in(t, cell, 0);
         json_t *values = json_object();
-        for (size_t m = 0; m < sizeof metrics / sizeof *metrics; m++) {
-            json_t *one = metric_json(t, &t->cells[c], m);
+        for (size_t m = 0; m <= METRICS; m++) {
+            const struct metric *metric = m < METRICS ? &metrics[m] : &compared;
+            json_t *one =
+                json_object_get(values, metric->name) == NULL ? metric_json(t, cell, metric) : NULL;
             if (one != NULL)
-                json_object_set_new(values, metrics[m].name, one);
+                json_object_set_new(values, metric->name, one);
         }
-        json_array_append_new(rows, json_pack("{s:s, s:o, s:I, s:o}", "arm", t->cells[c].arm,
-                                              "grid", publish_embed(t->cells[c].grid), "n",
-                                              (json_int_t)t->cells[c].n, "metrics", values));
+        json_array_append_new(rows,
+                              json_pack("{s:s, s:o, s:I, s:I, s:f, s:o}", "arm", cell->arm, "grid",
+                                        publish_embed(cell->grid), "n", (json_int_t)cell->n,
+                                        "parameters", (json_int_t)run->parameters, "flops_per_step",
+                                        run->flops_per_step, "metrics", values));
     }
     return rows;
 }
 
 /* Differences arm − baseline, paired by seed. */
 
+static const struct cell *baseline_of(const struct table *t, const struct cell *cell)
+{
+    for (const struct cell *c = &t->cells[cell->point]; c < t->cells + t->n; c++)
+        if (c->point == cell->point && strcmp(c->arm, t->compare.baseline) == 0)
+            return c;
+    return NULL;
+}
+
 static json_t *comparison_json(const struct table *t, const struct cell *cell)
 {
-    struct sample sample = { 0 };
-    size_t agree = 0;
-    for (size_t i = 0; i < t->in->runs_n; i++) {
-        const struct run_row *run = &t->in->runs[i];
-        double value, base;
-        if (!in_cell(cell, run) || !compared_value(t, run, &value))
+    const struct cell *base = baseline_of(t, cell);
+    struct sample sample = { 0 }, bases = { 0 };
+    size_t agree = 0, at = 0; /* the seeds of both come in the same order: no search starts over */
+    for (size_t i = 0; base != NULL && i < cell->runs; i++) {
+        const struct run_row *run = run_in(t, cell, i);
+        double value, other;
+        for (size_t tried = 0; tried < base->runs && run_in(t, base, at)->seed != run->seed;
+             tried++)
+            at = (at + 1) % base->runs;
+        if (run_in(t, base, at)->seed != run->seed || !compared_value(t, run, &value) ||
+            !compared_value(t, run_in(t, base, at), &other))
             continue;
-        for (size_t j = 0; j < t->in->runs_n; j++) {
-            const struct run_row *other = &t->in->runs[j];
-            if (other->seed != run->seed || strcmp(other->grid, run->grid) != 0 ||
-                strcmp(other->arm, t->compare.baseline) != 0 || !compared_value(t, other, &base))
-                continue;
-            sample_add(&sample, value - base);
-            agree += t->compare.maximise ? value > base : value < base;
-        }
+        sample_add(&sample, value - other);
+        sample_add(&bases, other);
+        agree += t->compare.maximise ? value > other : value < other;
     }
-    return json_pack("{s:o, s:s, s:s, s:s, s:I, s:o, s:n, s:n, s:n, s:I, s:s}", "grid",
+    bool relative = bases.n > 0 && bases.mean != 0;
+    return json_pack("{s:o, s:s, s:s, s:s, s:I, s:o, s:o, s:n, s:n, s:n, s:I, s:s}", "grid",
                      publish_embed(cell->grid), "baseline", t->compare.baseline, "arm", cell->arm,
                      "metric", t->compare.metric, "n", (json_int_t)sample.n, "mean_difference",
-                     number_or_null(sample.n > 0, sample.mean), "ci95", "p", "p_adjusted", "agree",
-                     (json_int_t)agree, "verdict", "undetermined");
+                     number_or_null(sample.n > 0, sample.mean), "relative_difference",
+                     number_or_null(relative, sample.mean / fabs(bases.mean)), "ci95", "p",
+                     "p_adjusted", "agree", (json_int_t)agree, "verdict", "undetermined");
 }
 
 static json_t *comparisons_json(const struct table *t)
@@ -178,86 +244,78 @@ static json_t *comparisons_json(const struct table *t)
 
 /* The compared metric step by step: for each grid point, a row a step, a mean an arm. */
 
-static const struct run_row *run_by_id(const struct report_input *in, int64_t id)
-{
-    size_t low = 0, high = in->runs_n; /* runs are in ascending order */
-    while (low < high) {
-        size_t mid = (low + high) / 2;
-        if (in->runs[mid].id < id)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low < in->runs_n && in->runs[low].id == id ? &in->runs[low] : NULL;
-}
-
 struct moment {
     int64_t step;
-    size_t cell;
+    size_t cell, point;
     double value;
 };
 
-static int by_step(const void *a, const void *b)
+static int by_point(const void *a, const void *b)
 {
     const struct moment *x = a, *y = b;
+    if (x->point != y->point)
+        return x->point < y->point ? -1 : 1;
     if (x->step != y->step)
         return x->step < y->step ? -1 : 1;
     return x->cell < y->cell ? -1 : x->cell > y->cell;
 }
 
-enum { DYNAMICS_ROWS = 200 };
+/* Curves are by run, as runs are. Returns how many moments were found. */
+static size_t find_moments(const struct table *t, struct moment *moments)
+{
+    const struct report_input *in = t->in;
+    size_t n = 0;
+    for (size_t i = 0, r = 0; i < in->curves_n; i++) {
+        while (r < in->runs_n && in->runs[r].id < in->curves[i].run)
+            r++;
+        if (r == in->runs_n || in->runs[r].id != in->curves[i].run)
+            continue;
+        size_t cell = t->cell_of[r];
+        moments[n++] =
+            (struct moment){ in->curves[i].step, cell, t->cells[cell].point, in->curves[i].value };
+    }
+    qsort(moments, n, sizeof *moments, by_point);
+    return n;
+}
 
-/* Rows for the cells of one grid point, out of moments that are sorted by step. */
-static json_t *dynamics_rows(const struct table *t, const char *grid, const struct moment *moments,
-                             size_t n)
+/* The rows of the grid point at moments[*at]; leaves *at behind them. */
+static json_t *dynamics_rows(const struct table *t, const struct moment *moments, size_t n,
+                             size_t *at)
 {
     json_t *rows = json_array();
-    for (size_t i = 0; i < n;) {
+    size_t i = *at, point = moments[i].point;
+    while (i < n && moments[i].point == point) {
         int64_t step = moments[i].step;
         json_t *arms = json_object();
-        while (i < n && moments[i].step == step) {
+        while (i < n && moments[i].point == point && moments[i].step == step) {
             size_t cell = moments[i].cell;
             struct sample sample = { 0 };
             for (; i < n && moments[i].step == step && moments[i].cell == cell; i++)
                 sample_add(&sample, moments[i].value);
-            if (strcmp(t->cells[cell].grid, grid) == 0)
-                json_object_set_new(arms, t->cells[cell].arm,
-                                    json_pack("{s:o, s:I}", "mean", jsonx_number(sample.mean), "n",
-                                              (json_int_t)sample.n));
+            json_object_set_new(arms, t->cells[cell].arm,
+                                json_pack("{s:o, s:I}", "mean", jsonx_number(sample.mean), "n",
+                                          (json_int_t)sample.n));
         }
-        if (json_object_size(arms) > 0 && json_array_size(rows) < DYNAMICS_ROWS)
-            json_array_append_new(rows,
-                                  json_pack("{s:I, s:O}", "step", (json_int_t)step, "arms", arms));
-        json_decref(arms);
+        json_array_append_new(rows,
+                              json_pack("{s:I, s:o}", "step", (json_int_t)step, "arms", arms));
     }
+    *at = i;
     return rows;
 }
 
 static json_t *dynamics_json(const struct table *t)
 {
-    const struct report_input *in = t->in;
-    struct moment *moments = calloc(in->curves_n + 1, sizeof *moments);
+    struct moment *moments = calloc(t->in->curves_n + 1, sizeof *moments);
     json_t *list = json_array();
-    size_t n = 0;
-    for (size_t i = 0; moments != NULL && i < in->curves_n; i++) {
-        const struct run_row *run = run_by_id(in, in->curves[i].run);
-        for (size_t c = 0; run != NULL && c < t->n; c++)
-            if (in_cell(&t->cells[c], run)) {
-                moments[n++] = (struct moment){ in->curves[i].step, c, in->curves[i].value };
-                break;
-            }
-    }
-    if (moments != NULL)
-        qsort(moments, n, sizeof *moments, by_step);
-    for (size_t c = 0; moments != NULL && c < t->n; c++) {
-        size_t first = 0;
-        while (strcmp(t->cells[first].grid, t->cells[c].grid) != 0)
-            first++;
-        if (first == c)
-            json_array_append_new(list, json_pack("{s:o, s:s, s:o}", "grid",
-                                                  publish_embed(t->cells[c].grid), "metric",
-                                                  t->compare.metric, "steps",
-                                                  dynamics_rows(t, t->cells[c].grid, moments, n)));
+    size_t n = moments != NULL ? find_moments(t, moments) : 0;
+    for (size_t c = 0, at = 0; c < t->n; c++) {
+        if (t->cells[c].point != c)
+            continue;
+        bool any = at < n && moments[at].point == c;
+        json_array_append_new(list,
+                              json_pack("{s:o, s:s, s:o}", "grid", publish_embed(t->cells[c].grid),
+                                        "metric", t->compare.metric, "steps",
+                                        any ? dynamics_rows(t, moments, n, &at) : json_array()));
     }
     free(moments);
     return list;
@@ -291,6 +349,8 @@ static json_t *arms_json(const struct table *t)
 
 /* The verdict: what can be said, and why not more. */
 
+enum { TOLD_MAX = 12 }; /* differences in a sentence; the table has them all */
+
 static json_t *verdict_json(const struct table *t, const json_t *comparisons)
 {
     const int64_t *counts = t->in->experiment->counts;
@@ -310,7 +370,11 @@ static json_t *verdict_json(const struct table *t, const json_t *comparisons)
             jsonx_to_double(json_object_get(c, "mean_difference"), &difference) != 0)
             continue;
         least = n < least ? n : least;
-        buf_addf(&text, "%s%s − %s: %+.4g %s", told++ > 0 ? "; " : "",
+        if (told == TOLD_MAX)
+            buf_adds(&text, "; …");
+        if (told++ >= TOLD_MAX)
+            continue;
+        buf_addf(&text, "%s%s − %s: %+.4g %s", told > 1 ? "; " : "",
                  json_string_value(json_object_get(c, "arm")), t->compare.baseline, difference,
                  t->compare.metric);
         const char *path;
@@ -364,6 +428,8 @@ json_t *report_json(const struct report_input *in)
         json_decref(comparisons);
     }
     free(t.cells);
+    free(t.cell_of);
+    free(t.order);
     json_decref(spec);
     return report;
 }

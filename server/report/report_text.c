@@ -55,72 +55,74 @@ static void add_value(const json_t *metrics, const char *name, double scale, int
     buf_addf(to, "%s |", unit);
 }
 
-static const json_t *comparison_of(const json_t *report, const json_t *row)
+static void add_difference(const json_t *comparison, struct buf *to)
 {
-    size_t i;
-    json_t *c;
-    json_array_foreach(json_object_get(report, "comparisons"), i, c)
-    {
-        if (strcmp(text(c, "arm"), text(row, "arm")) == 0 &&
-            json_equal(json_object_get(c, "grid"), json_object_get(row, "grid")))
-            return c;
-    }
-    return NULL;
-}
-
-static const json_t *baseline_row(const json_t *report, const json_t *comparison)
-{
-    size_t i;
-    json_t *row;
-    json_array_foreach(json_object_get(report, "table"), i, row)
-    {
-        if (strcmp(text(row, "arm"), text(comparison, "baseline")) == 0 &&
-            json_equal(json_object_get(row, "grid"), json_object_get(comparison, "grid")))
-            return row;
-    }
-    return NULL;
-}
-
-static void add_difference(const json_t *report, const json_t *row, struct buf *to)
-{
-    const json_t *c = comparison_of(report, row);
-    const json_t *base = c != NULL ? baseline_row(report, c) : NULL;
-    double difference = c != NULL ? number(c, "mean_difference") : NAN;
-    if (c == NULL) {
+    double relative = number(comparison, "relative_difference");
+    if (comparison == NULL) {
         buf_adds(to, " baseline |");
         return;
     }
-    if (!known(c, "mean_difference")) {
+    if (!known(comparison, "mean_difference")) {
         buf_adds(to, " – |");
         return;
     }
-    double against =
-        number(json_object_get(json_object_get(base, "metrics"), text(c, "metric")), "mean");
-    buf_addf(to, " %+.4f", difference);
-    if (isfinite(against) && against != 0)
-        buf_addf(to, " (%+.1f %%)", 100 * difference / fabs(against));
+    buf_addf(to, " %+.4f", number(comparison, "mean_difference"));
+    if (isfinite(relative))
+        buf_addf(to, " (%+.1f %%)", 100 * relative);
     buf_adds(to, " |");
+}
+
+/* The compared metric has a column of its own unless it stands in one of these. */
+static const struct {
+    const char *name, *title, *unit;
+    double scale;
+    int digits;
+} columns[] = {
+    { "val/loss", "val loss", "", 1, 4 },
+    { "val/accuracy", "val accuracy", " %", 100, 2 },
+    { "test/loss", "test loss", "", 1, 4 },
+    { "time/step_s", "s/step", "", 1, 4 },
+};
+enum { COLUMNS = sizeof columns / sizeof *columns };
+
+static const char *extra_column(const json_t *report)
+{
+    const json_t *compare = json_object_get(json_object_get(report, "experiment"), "compare");
+    for (size_t i = 0; i < COLUMNS; i++)
+        if (strcmp(columns[i].name, text(compare, "metric")) == 0)
+            return NULL;
+    return text(compare, "metric");
 }
 
 static void add_table(const json_t *report, struct buf *to)
 {
-    size_t i;
+    const char *extra = extra_column(report);
+    const json_t *comparisons = json_object_get(report, "comparisons");
+    const json_t *compare = json_object_get(json_object_get(report, "experiment"), "compare");
+    size_t i, next = 0; /* comparisons stand in the order of the rows that aren't the baseline's */
     json_t *row;
-    buf_adds(to, "| grid | arm | n | val loss | val accuracy | test loss | s/step | difference |\n"
-                 "|---|---|---|---|---|---|---|---|\n");
+    buf_adds(to, "| grid | arm | n |");
+    for (i = 0; i < COLUMNS; i++)
+        buf_addf(to, " %s |", columns[i].title);
+    if (extra != NULL)
+        buf_addf(to, " %s |", extra);
+    buf_adds(to, " difference |\n|---|---|---|");
+    for (i = 0; i < COLUMNS + (extra != NULL) + 1; i++)
+        buf_adds(to, "---|");
     json_array_foreach(json_object_get(report, "table"), i, row)
     {
         const json_t *m = json_object_get(row, "metrics");
-        buf_adds(to, "| ");
+        buf_adds(to, "\n| ");
         add_grid(json_object_get(row, "grid"), to);
         buf_addf(to, " | %s | %lld |", text(row, "arm"), (long long)number(row, "n"));
-        add_value(m, "val/loss", 1, 4, "", to);
-        add_value(m, "val/accuracy", 100, 2, " %", to);
-        add_value(m, "test/loss", 1, 4, "", to);
-        add_value(m, "time/step_s", 1, 4, "", to);
-        add_difference(report, row, to);
-        buf_addc(to, '\n');
+        for (size_t c = 0; c < COLUMNS; c++)
+            add_value(m, columns[c].name, columns[c].scale, columns[c].digits, columns[c].unit, to);
+        if (extra != NULL)
+            add_value(m, extra, 1, 4, "", to);
+        bool compared = strcmp(text(row, "arm"), text(compare, "baseline")) != 0;
+        add_difference(compared ? json_array_get(comparisons, next++) : NULL, to);
     }
+    buf_addc(to, '\n');
 }
 
 static void add_dynamics(const json_t *report, struct buf *to)
@@ -159,40 +161,84 @@ static void add_dynamics(const json_t *report, struct buf *to)
     }
 }
 
-static void add_arms(const json_t *report, struct buf *to)
+static void add_sizes(const json_t *report, struct buf *to)
 {
-    const char *name;
-    json_t *arm;
-    buf_adds(to, "\n## Arms\n\n| arm | parameters | GFLOP a step |\n|---|---|---|\n");
-    json_object_foreach(json_object_get(report, "arms"), name, arm)
+    size_t i;
+    json_t *row;
+    buf_adds(to, "\n## Sizes\n\n| grid | arm | parameters | GFLOP a step |\n|---|---|---|---|\n");
+    json_array_foreach(json_object_get(report, "table"), i, row)
     {
-        buf_addf(to, "| %s | %lld | %.3f |\n", name, (long long)number(arm, "parameters"),
-                 number(arm, "flops_per_step") / 1e9);
+        buf_adds(to, "| ");
+        add_grid(json_object_get(row, "grid"), to);
+        buf_addf(to, " | %s | %lld | %.4g |\n", text(row, "arm"),
+                 (long long)number(row, "parameters"), number(row, "flops_per_step") / 1e9);
     }
 }
 
+/* Text from a worker inside a cell of a table. */
+static void add_cell(const char *value, struct buf *to)
+{
+    for (; *value != '\0'; value++) {
+        if (*value == '|' || *value == '\\')
+            buf_addc(to, '\\');
+        buf_addc(to, *value == '\n' || *value == '\r' ? ' ' : *value);
+    }
+}
+
+/* An audit says the same of many runs: once, with their number. */
 static void add_audits(const json_t *report, struct buf *to)
 {
+    static const char *const keys[] = { "name", "arm", "status", "detail" };
     size_t i;
-    json_t *audit;
-    const json_t *audits = json_object_get(report, "audits");
-    if (json_array_size(audits) == 0)
-        return;
-    buf_adds(to, "\n## Audits\n\n| audit | arm | status | detail |\n|---|---|---|---|\n");
-    json_array_foreach(audits, i, audit)
+    json_t *audit, *said = json_object(), *runs;
+    const char *line;
+    json_array_foreach(json_object_get(report, "audits"), i, audit)
     {
-        buf_addf(to, "| %s | %s | %s | %s |\n", text(audit, "name"), text(audit, "arm"),
-                 text(audit, "status"), text(audit, "detail"));
+        struct buf cells;
+        buf_init(&cells, 0);
+        for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
+            buf_adds(&cells, "| ");
+            add_cell(text(audit, keys[k]), &cells);
+            buf_addc(&cells, ' ');
+        }
+        if (cells.data != NULL)
+            json_object_set_new(
+                said, cells.data,
+                json_integer(1 + json_integer_value(json_object_get(said, cells.data))));
+        buf_done(&cells);
     }
+    if (json_object_size(said) > 0)
+        buf_adds(to, "\n## Audits\n\n| audit | arm | status | detail | runs |\n"
+                     "|---|---|---|---|---|\n");
+    json_object_foreach(said, line, runs)
+        buf_addf(to, "%s| %lld |\n", line, (long long)json_integer_value(runs));
+    json_decref(said);
+}
+
+static void add_counts(const json_t *experiment, struct buf *to)
+{
+    const char *state, *separator = ": ";
+    json_t *count;
+    buf_addf(to, "%lld run%s", (long long)number(experiment, "runs"),
+             number(experiment, "runs") == 1 ? "" : "s");
+    json_object_foreach(json_object_get(experiment, "counts"), state, count)
+    {
+        if (json_integer_value(count) == 0)
+            continue;
+        buf_addf(to, "%s%lld %s", separator, (long long)json_integer_value(count), state);
+        separator = ", ";
+    }
+    buf_adds(to, ".\n\n");
 }
 
 void report_markdown(const json_t *report, struct buf *to)
 {
     const json_t *experiment = json_object_get(report, "experiment");
     buf_addf(to, "# %s\n\n%s\n\n", text(experiment, "name"), text(report, "verdict"));
+    add_counts(experiment, to);
     add_table(report, to);
     add_dynamics(report, to);
-    add_arms(report, to);
+    add_sizes(report, to);
     add_audits(report, to);
 }
 
@@ -222,7 +268,7 @@ static void add_number(const json_t *object, const char *key, struct buf *to)
 
 void report_csv(const json_t *report, struct buf *to)
 {
-    static const char *const columns[] = { "n", "mean", "sd", "best", "last" };
+    static const char *const figures[] = { "n", "mean", "sd", "best", "last" };
     size_t i;
     json_t *row, *value;
     const char *metric;
@@ -238,8 +284,8 @@ void report_csv(const json_t *report, struct buf *to)
             buf_addc(to, ',');
             add_field(text(row, "arm"), strlen(text(row, "arm")), to);
             buf_addf(to, ",%s", metric);
-            for (size_t c = 0; c < sizeof columns / sizeof *columns; c++)
-                add_number(value, columns[c], to);
+            for (size_t c = 0; c < sizeof figures / sizeof *figures; c++)
+                add_number(value, figures[c], to);
             buf_adds(to, "\r\n");
         }
         buf_done(&grid);

@@ -306,8 +306,7 @@ void metric_series_free(struct metric_series *series, size_t n)
     free(series);
 }
 
-/* A value and its kind, which stands in the next column. */
-static double value_at(sqlite3_stmt *s, int column)
+double store_metric_value(sqlite3_stmt *s, int column)
 {
     static const double words[] = { 0, NAN, INFINITY, -INFINITY };
     int kind = sqlite3_column_int(s, column + 1) & 3;
@@ -329,7 +328,7 @@ static int read_points(struct store *store, int64_t run, int64_t name, int64_t f
             sqlite3_reset(s);
             return err_set(err, ERR_INTERNAL, "out of memory");
         }
-        *point = (struct metric_point){ sqlite3_column_int64(s, 0), value_at(s, 1) };
+        *point = (struct metric_point){ sqlite3_column_int64(s, 0), store_metric_value(s, 1) };
     }
     return status;
 }
@@ -427,34 +426,5 @@ int store_metrics_range(struct store *store, int64_t run, int64_t name, int64_t 
     }
     series.raw = (int64_t)series.n;
     *ret = series;
-    return 0;
-}
-
-int store_curves(struct store *store, int64_t experiment, const char *metric,
-                 struct curve_point **ret, size_t *ret_n, struct err *err)
-{
-    struct curve_point *points = NULL;
-    size_t n = 0;
-    sqlite3_stmt *s = store_statement(store, SQL_CURVES, err);
-    if (s == NULL)
-        return -ERR_STORAGE;
-    store_bind(s, "it", experiment, metric);
-    int status;
-    while ((status = store_step(store, s, err)) == 1) {
-        struct curve_point *point = store_grow((void **)&points, &n, sizeof *point);
-        if (point == NULL) {
-            sqlite3_reset(s);
-            status = err_set(err, ERR_NO_MEMORY, "no memory for the curves");
-            break;
-        }
-        *point = (struct curve_point){ sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1),
-                                       value_at(s, 2) };
-    }
-    if (status != 0) {
-        free(points);
-        return status;
-    }
-    *ret = points;
-    *ret_n = n;
     return 0;
 }

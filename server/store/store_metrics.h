@@ -46,12 +46,13 @@ int store_metrics_range(struct store *, int64_t run, int64_t name, int64_t from,
                         struct metric_series *ret, struct err *);
 void metric_series_free(struct metric_series *series, size_t n);
 
-/* One metric over all runs of an experiment, by run, then step. *ret is the caller's (free). */
+/* One metric over all runs of an experiment, by run, then step; of a series with more than `points`
+ * rows, every so many-th (a round number) and the last. *ret is the caller's (free). */
 struct curve_point {
     int64_t run, step;
     double value;
 };
-int store_curves(struct store *, int64_t experiment, const char *metric, struct curve_point **ret,
-                 size_t *ret_n, struct err *);
+int store_curves(struct store *, int64_t experiment, const char *metric, int64_t points,
+                 struct curve_point **ret, size_t *ret_n, struct err *);
 
 #endif

@@ -44,6 +44,9 @@ int store_error(struct store *store, struct err *err, const char *doing);
 char *store_text(sqlite3_stmt *statement, int column, bool null_stays);
 void store_text_into(sqlite3_stmt *statement, int column, char *ret, size_t size);
 
+/* A metric's value; its kind stands in the next column. */
+double store_metric_value(sqlite3_stmt *statement, int column);
+
 /* Grows a vector of rows by one: returns the new, zeroed element, or NULL. */
 void *store_grow(void **items, size_t *n, size_t item_size);
 

@@ -180,10 +180,16 @@
                       "attempt = excluded.attempt, file = excluded.file, bytes = excluded.bytes, " \
                       "sha256 = excluded.sha256, created_at = excluded.created_at")                \
     /* report: curves of one metric over an experiment */                                          \
-    X(CURVES, "SELECT m.run, m.step, m.value, m.kind FROM runs r JOIN metrics m ON m.run = r.id "  \
-              "AND m.name = "                                                                      \
-              "(SELECT id FROM metric_names WHERE name = ?2) WHERE r.experiment = ?1 ORDER BY "    \
-              "m.run, m.step")                                                                     \
+    X(CURVES,                                                                                      \
+      "SELECT r.id, s.name, s.count + s.nonfinite, s.last_step, (SELECT min(m.step) FROM metrics " \
+      "m WHERE m.run = s.run AND m.name = s.name AND m.step > 0) FROM runs r JOIN series s ON "    \
+      "s.run = r.id AND "                                                                          \
+      "s.name = (SELECT id FROM metric_names WHERE name = ?2) WHERE r.experiment = ?1 ORDER BY "   \
+      "r.id")                                                                                      \
+    X(CURVE_STEPS,                                                                                 \
+      "WITH RECURSIVE at (step) AS (VALUES (?3) UNION ALL SELECT step + ?3 FROM at WHERE step + "  \
+      "?3 <= ?4) SELECT m.step, m.value, m.kind FROM (SELECT step FROM at UNION SELECT ?4) a "     \
+      "CROSS JOIN metrics m ON m.run = ?1 AND m.name = ?2 AND m.step = a.step ORDER BY m.step")    \
     /* audits, artifacts, events */                                                                \
     X(AUDIT_ADD, "INSERT INTO audits (experiment, run, arm, grid, name, status, detail, "          \
                  "evidence, created_at) "                                                          \
