@@ -90,7 +90,6 @@ ENCODE(query_encode);
 ENCODE(version_encode);
 ENCODE(healthz_encode);
 ENCODE(presets_encode);
-DECODE(preset_decode);
 ENCODE(preset_encode);
 STORED(queue_read);
 ENCODE(queue_encode);

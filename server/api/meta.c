@@ -5,10 +5,10 @@
 #include "common/jsonx.h"
 #include "common/version.h"
 #include "common/wire.h"
-#include "server/embed.h"
 #include "server/http/auth.h"
 #include "server/http/httpd.h"
 #include "server/options.h"
+#include "server/presets.h"
 #include "server/runs/publish.h"
 #include "server/runs/stream.h"
 #include "server/runs/supervisor.h"
@@ -41,49 +41,24 @@ int healthz_encode(struct request *req, struct reply *reply, struct err *err)
     return 0;
 }
 
-/* Presets: the files of schema/presets. */
-
-static const char preset_folder[] = "schema/presets/";
+/* Presets. */
 
 int presets_encode(struct request *req, struct reply *reply, struct err *err)
 {
     (void)req;
-    json_t *items = json_array();
-    int status = 0;
-    for (size_t i = 0; i < embedded_n && status == 0; i++) {
-        const char *name = embedded[i].path + strlen(preset_folder);
-        json_t *spec = NULL;
-        if (strncmp(embedded[i].path, preset_folder, strlen(preset_folder)) != 0)
-            continue;
-        status = jsonx_load(embedded[i].data, embedded[i].len, &spec, err);
-        if (status == 0) {
-            const char *what = json_string_value(json_object_get(spec, "description"));
-            json_array_append_new(items, json_pack("{s:o, s:s}", "name",
-                                                   json_stringn(name, strlen(name) - 5),
-                                                   "description", what != NULL ? what : ""));
-        }
-        json_decref(spec);
-    }
-    reply_json(reply, 200, json_pack("{s:o, s:n}", "items", items, "next_page_token"), -1);
+    json_t *items = NULL;
+    int status = presets_list(&items, err);
+    if (status == 0)
+        reply_json(reply, 200, json_pack("{s:o, s:n}", "items", items, "next_page_token"), -1);
     return status;
-}
-
-int preset_decode(struct request *req, struct err *err)
-{
-    char path[200];
-    snprintf(path, sizeof path, "%s%.100s.json", preset_folder, req->params[0]);
-    return embed_find(path) != NULL
-               ? 0
-               : err_set(err, ERR_NOT_FOUND, "there is no preset \"%.64s\"", req->params[0]);
 }
 
 int preset_encode(struct request *req, struct reply *reply, struct err *err)
 {
-    (void)err;
-    char path[200];
-    snprintf(path, sizeof path, "%s%.100s.json", preset_folder, req->params[0]);
-    const struct embedded *file = embed_find(path);
-    buf_add(&reply->body, file->data, file->len);
+    json_t *spec = NULL;
+    if (preset_load(req->params[0], &spec, err) != 0)
+        return err_set(err, ERR_NOT_FOUND, "there is no preset \"%.64s\"", req->params[0]);
+    reply_json(reply, 200, spec, -1);
     return 0;
 }
 

@@ -41,7 +41,7 @@ const struct endpoint routes[] = {
     { USER("DELETE", "/datasets/{name}", BODY_NONE), dataset_name_decode, NULL,
       dataset_delete_write, dataset_deleted_encode },
     { USER("GET", "/presets", BODY_NONE), NULL, NULL, NULL, presets_encode },
-    { USER("GET", "/presets/{name}", BODY_NONE), preset_decode, NULL, NULL, preset_encode },
+    { USER("GET", "/presets/{name}", BODY_NONE), NULL, NULL, NULL, preset_encode },
     { USER("POST", "/query", BODY_JSON), query_decode, query_read, NULL, query_encode },
     { USER("GET", "/queue", BODY_NONE), NULL, queue_read, NULL, queue_encode },
     { USER("POST", "/queue", BODY_JSON), queue_post_decode, NULL, queue_post_write,

@@ -1,10 +1,7 @@
 /* POST experiments: the spec is merged onto its preset and checked as a whole (decode), every run
  * is built, held against its corpus and the memory, and frozen (read), and all is stored at once
  * (write). A repeated Idempotency-Key is looked up first: its experiment is the answer, whatever
- * has become of the dataset since.
- *
- * Merging: objects are merged key by key; `arms` and `grid` replace the preset's when they are
- * given, since an arm that the preset has and the user doesn't name isn't wanted. */
+ * has become of the dataset since. */
 #include "server/api/api.h"
 
 #include "common/corpus.h"
@@ -12,8 +9,8 @@
 #include "common/jsonx.h"
 #include "common/sweep.h"
 #include "server/datadir.h"
-#include "server/embed.h"
 #include "server/options.h"
+#include "server/presets.h"
 #include "server/runs/publish.h"
 #include "server/runs/supervisor.h"
 #include "server/store/store_runs.h"
@@ -65,38 +62,6 @@ static void submit_free(void *arg)
     free(s);
 }
 
-/* The preset. */
-
-static int apply_preset(json_t *body, json_t **ret, struct err *err)
-{
-    static const char *const replaced[] = { "arms", "grid" };
-    json_t *name = json_object_get(body, "preset"), *base = NULL;
-    char path[200];
-    if (name == NULL) {
-        *ret = json_incref(body);
-        return 0;
-    }
-    if (!json_is_string(name))
-        return err_set_at(err, ERR_WRONG_TYPE, "/preset", "\"preset\" must be a string");
-    snprintf(path, sizeof path, "schema/presets/%.100s.json", json_string_value(name));
-    const struct embedded *file = embed_find(path);
-    if (file == NULL)
-        return err_set_at(err, ERR_UNKNOWN_PRESET, "/preset",
-                          "there is no preset \"%.64s\"; GET /api/v1/presets lists them",
-                          json_string_value(name));
-    int status = jsonx_load(file->data, file->len, &base, err);
-    if (status != 0)
-        return status;
-    for (size_t i = 0; i < sizeof replaced / sizeof *replaced; i++)
-        if (json_object_get(body, replaced[i]) != NULL)
-            json_object_del(base, replaced[i]);
-    status = jsonx_merge(base, body);
-    json_object_del(base, "preset");
-    json_object_del(base, "description");
-    *ret = base;
-    return status;
-}
-
 static char *dump(const json_t *value, int flags)
 {
     struct buf text;
@@ -122,7 +87,7 @@ int submit_decode(struct request *req, struct err *err)
     if (status == 0)
         status = request_arg_int(req, "dry_run", 0, 1, 0, &dry_run, err);
     if (status == 0)
-        status = apply_preset(req->body, &spec, err);
+        status = preset_apply(req->body, &spec, err);
     if (status == 0)
         status = sweep_new(spec, &s->sweep, err);
     json_decref(spec);
