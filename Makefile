@@ -6,7 +6,6 @@ CC := gcc
 endif
 PREFIX ?= /usr/local
 
-
 WARN   := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla
 OPT    ?= -O3 -g
 # Bit-exactness: no contraction that the source doesn't spell out, no fast-math (NUMERICS).
@@ -25,7 +24,7 @@ CFLAGS_PKG := $(call pkg-cflags,$(PKGS))
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
-# --- sources -------------------------------------------------------------------------------------
+# Sources.
 common_src := $(wildcard common/*.c)
 server_src := $(filter-out server/main.c,$(wildcard server/*.c server/*/*.c))
 worker_src := $(filter-out worker/main.c,$(wildcard worker/*.c worker/*/*.c))
@@ -39,26 +38,61 @@ double_lib := $(BUILD)/double/libworker.a
 
 programs := $(BUILD)/ablated $(BUILD)/ablate-worker
 
-# --- tests: the folder decides what a test links ---------------------------------------------------
+# Tests: the folder decides what a test links.
 test_bin = $(patsubst %.c,$(BUILD)/%,$(wildcard $(1)/test_*.c))
 tests_common := $(call test_bin,tests/unit/common)
 tests_server := $(call test_bin,tests/unit/server)
 tests_worker := $(call test_bin,tests/unit/worker) $(call test_bin,tests/golden)
 tests_grad   := $(call test_bin,tests/grad)
 unit_tests   := $(tests_common) $(tests_server) $(tests_worker) $(tests_grad)
+tests_schema := $(BUILD)/tests/schema/decode
+node_tests   := $(patsubst %package.json,%node_modules/.package-lock.json,$(wildcard tests/*/package.json))
 
 .DEFAULT_GOAL := all
-.PHONY: all check-packages units clean help
+.PHONY: all units tests setup test asan run demo install lint format clean help check-packages
 
 all: check-packages $(programs) ## build the programs and the page
-
 units: $(unit_tests)
+tests: $(programs) $(unit_tests) $(tests_schema) $(node_tests)
 
-# --- packages --------------------------------------------------------------------------------------
+# What was missing when make read this file may be there after set-up, hence the second make.
+again = +$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+quiet = > $(BUILD)/log 2>&1 || { cat $(BUILD)/log; exit 1; }
+
+setup: ## install every Debian package that building, testing and the demo need
+	deploy/setup.sh build test demo
+
+test: ## install what is missing, build, run every test
+	@deploy/setup.sh build test
+	@mkdir -p $(BUILD) && echo "Building …"
+	@$(again) tests $(quiet)
+	@BUILD=$(BUILD) tests/run
+
+asan: ## run the unit, gradient and golden tests under the address and undefined-behaviour sanitizers
+	@deploy/setup.sh build test
+	@mkdir -p $(BUILD)-asan && echo "Building with sanitizers …"
+	@$(again) units BUILD=$(BUILD)-asan OPT="-O1 -g -fno-omit-frame-pointer" \
+	  SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined" $(subst $(BUILD),$(BUILD)-asan,$(quiet))
+	@BUILD=$(BUILD)-asan UBSAN_OPTIONS=print_stacktrace=1 tests/run --units
+
+demo: ## train the demo's three arms and show the table and the page
+	@deploy/setup.sh build demo
+	@mkdir -p $(BUILD) && echo "Building …"
+	@$(again) all $(quiet)
+	@BUILD=$(BUILD) deploy/demo.sh
+
+run: all ## start the daemon on var/
+	$(BUILD)/ablated --data var
+
+install: all ## install the programs below DESTDIR/PREFIX
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(programs) $(DESTDIR)$(PREFIX)/bin
+
+# Packages.
 check-packages:
 	@deploy/setup.sh --check
 
-# --- rules -----------------------------------------------------------------------------------------
+# Rules.
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) $(CFLAGS_PKG) -c $< -o $@
@@ -78,7 +112,7 @@ $(double_lib): $(patsubst %.c,$(BUILD)/double/%.o,$(worker_src))
 	@rm -f $@
 	$(AR) rcs $@ $^
 
-# --- files that are part of the daemon -------------------------------------------------------------
+# Files that are part of the daemon.
 embedded := $(wildcard schema/*.sql schema/presets/*.json schema/experiment.schema.json schema/openapi.yaml) \
             $(filter-out web/node_modules/%,$(shell find web -type f \( -name '*.js' -o -name '*.css' -o -name '*.html' -o -name '*.svg' \) 2>/dev/null))
 uplot    := web/node_modules/uplot/dist/uPlot.esm.js web/node_modules/uplot/dist/uPlot.min.css
@@ -111,10 +145,34 @@ $(patsubst $(BUILD)/%,$(BUILD)/double/%.o,$(tests_grad)): CFLAGS_ALL += -DABLATE
 $(tests_grad): $(BUILD)/%: $(BUILD)/double/%.o $(double_lib) $(common_lib)
 	$(call link,$(PKG_WORKER) $(PKG_TEST))
 
+# The tests of the schema ask the daemon's own decoder.
+$(tests_schema): $(BUILD)/%: $(BUILD)/%.o $(server_lib) $(common_lib)
+	$(call link,$(PKG_SERVER))
+tests/%/node_modules/.package-lock.json: tests/%/package-lock.json
+	cd tests/$* && npm ci --no-audit --no-fund --silent
+	@touch $@
+
+# Each tool runs where it is installed.
+sources := $(wildcard common/*.c server/*.c server/*/*.c worker/*.c worker/*/*.c)
+scripts := $(wildcard deploy/*.sh tests/lint/*.sh) tests/run .ci/run
+have = command -v $(1) >/dev/null || { echo "lint: $(1) is not installed, left out"; exit 0; };
+
+lint: ## check the layers, and the code by clang-tidy, cppcheck and shellcheck where installed
+	@tests/lint/layers.sh
+	@$(call have,clang-format) clang-format --dry-run -Werror $$(git ls-files '*.[ch]')
+	@$(call have,shellcheck) shellcheck $(scripts)
+	@$(call have,cppcheck) cppcheck --quiet -j2 --std=c11 --error-exitcode=1 --enable=warning,portability \
+	  --inline-suppr --suppressions-list=tests/lint/cppcheck -I. common server worker
+	@$(call have,clang-tidy) printf '%s\n' $(sources) | xargs -P2 -n8 sh -c \
+	  'clang-tidy --quiet "$$@" -- -std=c17 -D_GNU_SOURCE -I. $(CFLAGS_PKG) 2>/dev/null' clang-tidy
+
+format: ## lay out the C sources
+	clang-format -i $$(git ls-files '*.[ch]')
+
 clean: ## remove what was built
-	rm -rf $(BUILD)
+	rm -rf $(BUILD) $(BUILD)-asan
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 12
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

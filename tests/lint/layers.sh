@@ -1,0 +1,56 @@
+#!/bin/bash
+# Checks that includes go downwards. Two tables: which of the project's headers a file may include (the first row
+# that matches the file decides), and the few files that may include a vendor's header.
+set -u
+cd "$(dirname "$0")/../.." || exit 70
+
+# file (regular expression)                         what it may include
+rooms='
+common/                                             common/
+server/main\.c                                      (common|server)/
+server/api/(session|meta)\.c                        (common|server/(api|report|runs|store))/|server/[a-z]+\.h|server/http/(reply|auth|httpd)\.h
+server/api/                                         (common|server/(api|report|runs|store))/|server/[a-z]+\.h|server/http/reply\.h
+server/http/                                        (common|server/http)/|server/[a-z]+\.h|server/api/endpoint\.h
+server/report/                                      (common|server/(report|store))/|server/runs/publish\.h
+server/runs/                                        (common|server/(runs|store))/|server/[a-z]+\.h
+server/store/                                       (common|server/store)/|server/embed\.h
+server/[a-z]+\.[ch]                                 common/|server/[a-z]+\.h|server/store/store\.h
+worker/ops/                                         (common|worker/ops)/|worker/(ops|pool|arena|simd)\.h
+worker/attn/                                        (common|worker/(attn|ops))/|worker/(ops|pool|arena|simd|params|pass)\.h
+worker/(pool|arena|simd)\.[ch]                      common/|worker/(ops|pool|arena|simd)\.h
+worker/                                             (common|worker)/
+'
+# header                                            files that may include it
+vendors='
+sqlite3\.h                                          server/store/
+microhttpd\.h                                       server/http/
+cblas\.h                                            worker/ops/gemm\.c
+uv\.h                                               server/(main\.c|work\.[ch]|http/(httpd|exchange)\.[ch]|runs/(supervisor|ingest|stream)\.[ch])
+nettle/.*                                           common/digest\.[ch]
+'
+
+grep -rnE --include='*.[ch]' '^ *# *include' common server worker | awk -v rooms="$rooms" -v vendors="$vendors" '
+BEGIN {
+    rows = split(rooms, row, "\n")
+    for (i = 1; i <= rows; i++)
+        if (split(row[i], cell, " ") == 2) { room[++n] = "^" cell[1]; may[n] = "^(" cell[2] ")" }
+    rows = split(vendors, row, "\n")
+    for (i = 1; i <= rows; i++)
+        if (split(row[i], cell, " ") == 2) { vendor[++m] = "^" cell[1] "$"; files[m] = "^" cell[2] }
+}
+{
+    split($0, part, ":")
+    place = part[1] ":" part[2]
+    match($0, /[<"][^>"]*/)
+    header = substr($0, RSTART + 1, RLENGTH - 1)
+    if ($0 ~ /"/) {
+        for (i = 1; i <= n && part[1] !~ room[i]; i++) ;
+        if (i > n || header !~ may[i]) { print place ": may not include " header; bad++ }
+    }
+    for (i = 1; i <= m; i++)
+        if (header ~ vendor[i] && part[1] !~ files[i]) { print place ": may not include " header; bad++ }
+}
+END {
+    if (bad) print "layers: " bad " includes break the rules"
+    exit bad > 0
+}'

@@ -1,0 +1,117 @@
+/* The daemon's decoder of experiments as a filter, so that the tests can hold the schema against it.
+ *
+ *   decode             reads a spec a line; prints a line for each: {"runs", "spec"} with the
+ * defaults filled in, or {"code", "pointer", "message"} of what is wrong decode --tables    prints
+ * the field tables: [{"table", "rows": [{"key", "type", …}]}]
+ */
+#include "common/jsonx.h"
+#include "common/sweep.h"
+#include "common/sweep_fields.h"
+#include "server/presets.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void print(json_t *take_value)
+{
+    struct buf text;
+    buf_init(&text, 0);
+    jsonx_dump(take_value, JSONX_KEEP_ORDER, &text);
+    buf_addc(&text, '\n');
+    fwrite(text.data, 1, text.len, stdout);
+    buf_done(&text);
+    json_decref(take_value);
+}
+
+/* Builds every run as well, as a submission does. */
+static int check_runs(const struct sweep *sweep, struct err *err)
+{
+    for (size_t i = 0; i < sweep->runs_n; i++) {
+        struct sweep_item item;
+        int status = sweep_run(sweep, i, &item, err);
+        if (status != 0)
+            return status;
+        json_decref(item.grid);
+    }
+    return 0;
+}
+
+static void decode(const char *line, size_t len)
+{
+    struct err err = { 0 };
+    struct sweep *sweep = NULL;
+    json_t *body = NULL, *spec = NULL;
+    int status = jsonx_load(line, len, &body, &err);
+    if (status == 0)
+        status = preset_apply(body, &spec, &err);
+    if (status == 0)
+        status = sweep_new(spec, &sweep, &err);
+    if (status == 0)
+        status = check_runs(sweep, &err);
+    if (status == 0)
+        print(json_pack("{s:I, s:O}", "runs", (json_int_t)sweep->runs_n, "spec", sweep->spec));
+    else
+        print(json_pack("{s:s, s:s, s:s}", "code", err_name(status), "pointer", err.pointer,
+                        "message", err.message));
+    sweep_free(sweep);
+    json_decref(spec);
+    json_decref(body);
+}
+
+static json_t *row_json(const struct jsonx_field *row)
+{
+    json_t *choices = NULL, *preset = NULL;
+    for (int i = 0; row->choices != NULL && row->choices[i] != NULL; i++) {
+        if (choices == NULL)
+            choices = json_array();
+        json_array_append_new(choices, json_string(row->choices[i]));
+    }
+    if (row->preset != NULL)
+        jsonx_load(row->preset, strlen(row->preset), &preset, NULL);
+    return json_pack("{s:s, s:s, s:f, s:f, s:b, s:b, s:b, s:o*, s:o*}", "key", row->key, "type",
+                     jsonx_type_name(row->type), "min", row->min, "max", row->max, "exclusive_min",
+                     (int)row->exclusive_min, "exclusive_max", (int)row->exclusive_max, "required",
+                     (int)row->required, "choices", choices, "default", preset);
+}
+
+static json_t *table_json(const char *name, const struct jsonx_field *rows, size_t n)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, row_json(&rows[i]));
+    return json_pack("{s:s, s:o}", "table", name, "rows", list);
+}
+
+static void print_tables(void)
+{
+    const struct spec_table *const plain[] = { &spec_data_table, &spec_model_table,
+                                               &spec_train_table, &sweep_compare_table };
+    json_t *all = json_array();
+    json_array_append_new(all, table_json("experiment", sweep_table.rows, sweep_table.n));
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+        json_array_append_new(all, table_json(plain[i]->name, plain[i]->rows, plain[i]->n));
+    for (int kind = 0; kind < ATTENTION_KINDS; kind++) {
+        const struct spec_table *table = &spec_attention_tables[kind];
+        char name[64];
+        snprintf(name, sizeof name, "attention_%s", table->name);
+        json_array_append_new(all, table_json(name, table->rows, table->n));
+    }
+    json_array_append_new(all, table_json("seeds", &sweep_seed_row, 1));
+    json_array_append_new(all, table_json("tags", &sweep_tag_row, 1));
+    print(all);
+}
+
+int main(int argc, char **argv)
+{
+    char *line = NULL;
+    size_t size = 0;
+    if (argc == 2 && strcmp(argv[1], "--tables") == 0) {
+        print_tables();
+        return 0;
+    }
+    for (ssize_t len; (len = getline(&line, &size, stdin)) > 0;)
+        decode(line, (size_t)len);
+    free(line);
+    return 0;
+}
