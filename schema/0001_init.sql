@@ -55,6 +55,7 @@ CREATE TABLE runs (
     ended_at       INTEGER
 ) STRICT;
 CREATE INDEX runs_by_experiment ON runs (experiment, id);
+CREATE INDEX runs_by_state ON runs (state);
 CREATE INDEX runs_queue ON runs (priority DESC, id) WHERE state = 'queued';
 CREATE INDEX runs_running ON runs (id) WHERE state = 'running';
 

@@ -294,11 +294,15 @@ static bool close_file(FILE **file, bool sync)
 /* The folder gets its name last, so that a name stands for a whole corpus. */
 static int publish_folder(struct import *im, const struct datadir *datadir, struct err *err)
 {
-    char to[PATH_MAX];
+    char to[PATH_MAX], file[PATH_MAX + 16];
     digest_end_hex(&im->digest, im->result.digest);
     datadir_path(datadir, to, "datasets/%s", im->result.digest);
     if (!close_file(&im->text_file, true) || !close_file(&im->index_file, true))
         return err_errno(err, ERR_STORAGE, "can't store the corpus");
+    snprintf(file, sizeof file, "%s/text", im->dir);
+    int status = files_sync_folder(file, err);
+    if (status != 0)
+        return status;
     if (rename(im->dir, to) == 0) {
         im->dir[0] = '\0';
         return files_sync_folder(to, err);

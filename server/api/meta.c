@@ -67,6 +67,7 @@ int preset_encode(struct request *req, struct reply *reply, struct err *err)
 struct queue_state {
     bool paused;
     struct queue_counts counts;
+    int64_t states[RUN_STATES]; /* for Prometheus */
 };
 
 int queue_read(struct request *req, struct store *store, struct err *err)
@@ -117,7 +118,9 @@ int queue_post_encode(struct request *req, struct reply *reply, struct err *err)
 
 int prometheus_read(struct request *req, struct store *store, struct err *err)
 {
-    return queue_read(req, store, err);
+    int status = queue_read(req, store, err);
+    return status == 0 ? store_run_states(store, ((struct queue_state *)req->state)->states, err)
+                       : status;
 }
 
 int prometheus_encode(struct request *req, struct reply *reply, struct err *err)
@@ -129,8 +132,6 @@ int prometheus_encode(struct request *req, struct reply *reply, struct err *err)
         const char *name, *kind, *help;
         double value;
     } rows[] = {
-        { "ablate_runs_queued", "gauge", "Runs that wait.", (double)q->counts.queued },
-        { "ablate_runs_running", "gauge", "Runs that train.", (double)q->counts.running },
         { "ablate_queue_paused", "gauge", "1 while no runs are claimed.", q->counts.paused },
         { "ablate_writer_backlog", "gauge", "Jobs at the writer thread.",
           (double)work_backlog(app->work) },
@@ -149,6 +150,10 @@ int prometheus_encode(struct request *req, struct reply *reply, struct err *err)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         buf_addf(&reply->body, "# HELP %s %s\n# TYPE %s %s\n%s %.17g\n", rows[i].name, rows[i].help,
                  rows[i].name, rows[i].kind, rows[i].name, rows[i].value);
+    buf_adds(&reply->body, "# HELP ablate_runs Runs by state.\n# TYPE ablate_runs gauge\n");
+    for (int i = 0; i < RUN_STATES; i++)
+        buf_addf(&reply->body, "ablate_runs{state=\"%s\"} %lld\n", run_state_names[i],
+                 (long long)q->states[i]);
     buf_addf(&reply->body,
              "# HELP ablate_build_info Always 1.\n# TYPE ablate_build_info gauge\n"
              "ablate_build_info{version=\"%s\"} 1\n",

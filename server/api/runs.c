@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PAGE = 100, PAGE_MAX = 1000, LOG_TAIL_BYTES = 1 << 20 };
+enum { PAGE = 100, PAGE_MAX = 1000, LOG_TAIL_BYTES = 256 << 10 /* of each file */ };
 
 static const char *arg_or_empty(const struct request *req, const char *name)
 {
@@ -193,7 +193,9 @@ int run_changed_encode(struct request *req, struct reply *reply, struct err *err
     return 0;
 }
 
-/* GET runs/{id}/log: what the attempts' log events and log.txt say, the tail of it. */
+/* GET runs/{id}/log: what the log events and log.txt say of the newest attempts, the tail of it. */
+
+enum { LOG_ATTEMPTS = 8 };
 
 static void add_events(struct buf *to, const char *text, size_t len)
 {
@@ -239,7 +241,8 @@ int run_log_read(struct request *req, struct store *store, struct err *err)
     struct one *o = req->state;
     int status = run_get_read(req, store, err);
     buf_init(&o->log, 0);
-    for (size_t i = 0; i < o->attempts_n && status == 0; i++) {
+    size_t first = o->attempts_n > LOG_ATTEMPTS ? o->attempts_n - LOG_ATTEMPTS : 0;
+    for (size_t i = first; i < o->attempts_n && status == 0; i++) {
         char path[PATH_MAX];
         long long attempt = (long long)o->attempts[i].attempt;
         buf_addf(&o->log, "attempt %lld\n", attempt);

@@ -47,6 +47,20 @@ static enum run_state state_of(const char *name)
     return RUN_FAILED;
 }
 
+int store_run_states(struct store *store, int64_t ret[RUN_STATES], struct err *err)
+{
+    int64_t counts[RUN_STATES] = { 0 };
+    int status;
+    sqlite3_stmt *s = store_statement(store, SQL_RUN_STATES, err);
+    if (s == NULL)
+        return -ERR_STORAGE;
+    while ((status = store_step(store, s, err)) == 1)
+        counts[state_of((const char *)sqlite3_column_text(s, 0))] = sqlite3_column_int64(s, 1);
+    if (status == 0)
+        memcpy(ret, counts, sizeof counts);
+    return status;
+}
+
 /* RUN_COLUMNS, in order. */
 static void run_from(sqlite3_stmt *s, struct run_row *row)
 {

@@ -169,6 +169,8 @@ struct queue_counts {
     bool paused;
 };
 int store_queue_counts(struct store *, struct queue_counts *ret, struct err *);
+/* All runs of the store, deleted experiments' too, counted by state. */
+int store_run_states(struct store *, int64_t ret[RUN_STATES], struct err *);
 int store_queue_pause(struct store *, bool paused, struct err *);
 
 #endif

@@ -132,6 +132,7 @@
       "WHERE a.run = ? AND a.attempt = ?")                                                         \
     X(ATTEMPT_ACK, "UPDATE attempts SET acked_seq = ?3 WHERE run = ?1 AND attempt = ?2")           \
     X(ATTEMPT_ENVIRONMENT, "UPDATE attempts SET environment = ?3 WHERE run = ?1 AND attempt = ?2") \
+    X(RUN_STATES, "SELECT state, count(*) FROM runs GROUP BY state")                               \
     X(QUEUE_COUNTS, "SELECT (SELECT count(*) FROM runs WHERE state = 'queued'), "                  \
                     "(SELECT count(*) FROM runs WHERE state = 'running')")                         \
     /* metrics */                                                                                  \
