@@ -56,6 +56,8 @@ int jsonx_load(const char *text, size_t len, json_t **ret, struct err *err)
     int status = check_depth(text, len, err);
     if (status < 0)
         return status;
+    if (memchr(text, '\0', len) != NULL)
+        return err_set(err, ERR_MALFORMED, "the JSON text contains a NUL byte");
     json_error_t error;
     json_t *value = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     if (value == NULL)

@@ -1,0 +1,88 @@
+#include "common/cost.h"
+#include "specs.h"
+
+#include <math.h>
+
+static struct cost cost_of(const char *quoted)
+{
+    struct run_spec spec;
+    struct cost cost;
+    struct err err;
+    json_t *json = spec_json(quoted);
+    if (run_spec_decode(json, "", &spec, &err) != 0)
+        fail_msg("%s: %s", quoted, err.message);
+    cost_estimate(&spec, &cost);
+    json_decref(json);
+    return cost;
+}
+
+/* Counted by hand, tensor by tensor. */
+static void test_parameters(void **state)
+{
+    (void)state;
+    int64_t layer = 2 * 256 /* norms */ + 256 * 768 /* q, k, v */ + 256 * 256 /* output */ +
+                    4 * 256 /* gate */ + 4 * 2 * 256 * 512 /* experts */;
+    assert_int_equal(cost_of("{'data':{'dataset':'x'}}").parameters, 257 * 256 + 4 * layer + 256);
+    assert_int_equal(cost_of("{'data':{'dataset':'x'},'model':{'tied':false}}").parameters,
+                     2 * 257 * 256 + 4 * layer + 256);
+    int64_t indexer = 256 * (4 * 64 + 64 + 4);
+    assert_int_equal(
+        cost_of("{'data':{'dataset':'x'},'model':{'attention':{'kind':'dsa'}}}").parameters,
+        257 * 256 + 4 * (layer + indexer) + 256);
+    assert_int_equal(
+        cost_of("{'data':{'dataset':'x'},'model':{'attention':{'kind':'window'}}}").parameters,
+        257 * 256 + 4 * layer + 256);
+    assert_int_equal(
+        cost_of("{'data':{'dataset':'x'},'model':{'experts':1,'experts_per_token':1}}").parameters,
+        257 * 256 + 4 * (layer - 4 * 256 - 3 * 2 * 256 * 512) + 256);
+}
+
+/* The study's step, as measured and stated: 195 and 53 GFLOP at vocabularies of 49152 and 4096. */
+static void test_the_study_s_flops(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *vocab;
+        double gflop;
+    } steps[] = { { "49152", 195 }, { "4096", 53 } };
+    for (size_t i = 0; i < 2; i++) {
+        char text[128];
+        snprintf(text, sizeof text, "{'data':{'dataset':'synthetic:uniform','vocab':%s}}",
+                 steps[i].vocab);
+        struct cost cost = cost_of(text);
+        assert_true(fabs(cost.flops_per_step / 1e9 - steps[i].gflop) < 0.02 * steps[i].gflop);
+        assert_true(cost.flops_total == 1000 * cost.flops_per_step);
+    }
+}
+
+/* What must be more is more. */
+static void test_order(void **state)
+{
+    (void)state;
+#define LONG "{'data':{'dataset':'x','seq_len':4096},'model':{'attention':"
+    double dense = cost_of(LONG "{'kind':'dense'}}}").flops_per_step;
+    double narrow = cost_of(LONG "{'kind':'window','window':64}}}").flops_per_step;
+    double sparse = cost_of(LONG "{'kind':'dsa','top_k':64}}}").flops_per_step;
+    double frozen =
+        cost_of(LONG "{'kind':'dsa','top_k':64,'indexer_training':'frozen'}}}").flops_per_step;
+    double all = cost_of(LONG "{'kind':'dsa','top_k':4096}}}").flops_per_step;
+    assert_true(narrow < frozen && frozen < sparse && sparse < all && dense < all &&
+                frozen < dense);
+    struct cost warm = cost_of(LONG "{'kind':'dsa','top_k':64,'dense_warmup_steps':500}}}");
+    assert_true(warm.flops_per_step == sparse && warm.flops_total > 1000 * sparse);
+    struct cost small = cost_of("{'data':{'dataset':'x'}}"),
+                wide = cost_of("{'data':{'dataset':'x'},'train':{'batch_size':32}}");
+    assert_true(wide.memory_bytes > small.memory_bytes &&
+                wide.flops_per_step == 2 * small.flops_per_step);
+    assert_true(small.memory_bytes > 16 * small.parameters);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_parameters),
+        cmocka_unit_test(test_the_study_s_flops),
+        cmocka_unit_test(test_order),
+    };
+    return cmocka_run_group_tests_name("cost", tests, NULL, NULL);
+}

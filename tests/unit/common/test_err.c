@@ -1,0 +1,102 @@
+#include "common/err.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void test_fills_and_returns(void **state)
+{
+    (void)state;
+    struct err err;
+    assert_int_equal(err_set(&err, ERR_NOT_FOUND, "no %s %d", "run", 7), -ERR_NOT_FOUND);
+    assert_int_equal(err.code, ERR_NOT_FOUND);
+    assert_string_equal(err.message, "no run 7");
+    assert_string_equal(err.pointer, "");
+    assert_int_equal(err_set_at(&err, ERR_OUT_OF_RANGE, "/a/b", "x"), -ERR_OUT_OF_RANGE);
+    assert_string_equal(err.pointer, "/a/b");
+    assert_int_equal(err_set_at(&err, ERR_OUT_OF_RANGE, NULL, "x"), -ERR_OUT_OF_RANGE);
+    assert_string_equal(err.pointer, "");
+    assert_int_equal(err_set(NULL, ERR_CONFLICT, "nobody asks"), -ERR_CONFLICT);
+}
+
+static void test_errno(void **state)
+{
+    (void)state;
+    struct err err;
+    errno = EACCES;
+    assert_int_equal(err_errno(&err, ERR_STORAGE, "can't open %s", "x"), -ERR_STORAGE);
+    assert_string_equal(err.message, "can't open x: Permission denied");
+    errno = ENOSPC;
+    assert_int_equal(err_errno(&err, ERR_STORAGE, "x"), -ERR_DISK_FULL);
+    assert_int_equal(err.code, ERR_DISK_FULL);
+    errno = EDQUOT;
+    assert_int_equal(err_errno(NULL, ERR_STORAGE, "x"), -ERR_DISK_FULL);
+}
+
+static void test_the_table(void **state)
+{
+    (void)state;
+    assert_string_equal(err_name(-ERR_UNKNOWN_FIELD), "unknown_field");
+    assert_int_equal(err_http_status(ERR_UNKNOWN_FIELD), 422);
+    assert_int_equal(err_exit_status(-ERR_USAGE), 64);
+    assert_int_equal(err_http_status(0), 200);
+    assert_int_equal(err_http_status(100000), 500);
+    for (int code = 1; code < ERR_COUNT; code++) {
+        assert_in_range(err_http_status(code), 400, 599);
+        assert_in_range(err_exit_status(code), 64, 78);
+        assert_true(err_title(code)[0] != '\0');
+        assert_int_equal(
+            err_name(code)[strspn(err_name(code), "abcdefghijklmnopqrstuvwxyz0123456789_")], '\0');
+        for (int other = 1; other < code; other++)
+            assert_string_not_equal(err_name(code), err_name(other));
+    }
+}
+
+static void test_messages_are_utf8(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *given, *kept;
+    } cases[] = {
+        { "\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80 z", "\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80 z" },
+        { "\xff x", "? x" },
+        { "\xc0\xaf", "??" }, /* overlong */
+        { "\xe0\x80\xaf", "???" },
+        { "\xf0\x80\x80\xaf", "????" },
+        { "\xed\xa0\x80", "???" },      /* a surrogate */
+        { "\xf4\x90\x80\x80", "????" }, /* beyond U+10FFFF */
+        { "\xf8\x88\x80\x80\x80", "?????" },
+        { "a\xe2\x82", "a??" }, /* cut */
+        { "\x80", "?" },
+        { "\xc3(", "?(" },
+    };
+    struct err err;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        err_set_at(&err, ERR_INTERNAL, cases[i].given, "%s", cases[i].given);
+        assert_string_equal(err.message, cases[i].kept);
+        assert_string_equal(err.pointer, cases[i].kept);
+    }
+    char many[2000] = "";
+    for (int i = 0; i < 300; i++)
+        strcat(many, "\xe2\x82\xac");
+    err_set(&err, ERR_INTERNAL, "%s", many);
+    assert_int_equal(strlen(err.message), sizeof err.message - 1);
+    assert_string_equal(err.message + 510, "?"); /* 170 whole ones, and what is left of the next */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_fills_and_returns),
+        cmocka_unit_test(test_errno),
+        cmocka_unit_test(test_the_table),
+        cmocka_unit_test(test_messages_are_utf8),
+    };
+    return cmocka_run_group_tests_name("err", tests, NULL, NULL);
+}
