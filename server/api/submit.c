@@ -178,19 +178,20 @@ static int build_run(const struct request *req, struct submit *s, struct store *
     int status = sweep_run(s->sweep, i, &item, err);
     if (status != 0)
         return status;
-    status = find_dataset(store, &item.spec, &dataset_digest, err);
-    if (status == 0) {
-        frozen = run_spec_encode(&item.spec);
-        status = check_corpus(req, s, &item.spec, dataset_digest, frozen, err);
-    }
     cost_estimate(&item.spec, &cost);
-    if (status == 0 && cost.memory_bytes > req->app->options->memory_bytes)
+    if (cost.memory_bytes > req->app->options->memory_bytes)
         status =
             err_set_at(err, ERR_MODEL_TOO_LARGE, "/model",
                        "a run of arm \"%.64s\" needs about %lld MiB, and the daemon may use %lld "
                        "(--memory)",
                        item.arm, (long long)(cost.memory_bytes >> 20),
                        (long long)(req->app->options->memory_bytes >> 20));
+    if (status == 0)
+        status = find_dataset(store, &item.spec, &dataset_digest, err);
+    if (status == 0) {
+        frozen = run_spec_encode(&item.spec);
+        status = check_corpus(req, s, &item.spec, dataset_digest, frozen, err);
+    }
     if (status == 0)
         status = run_spec_digest(&item.spec, digest, err);
     if (status == 0) {
