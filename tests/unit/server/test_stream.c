@@ -328,6 +328,26 @@ static void test_what_is_gone_is_told(void **state)
     rig_free(rig);
 }
 
+/* A commit that a page has shown already, before the loop hears of it. */
+static void test_a_page_may_run_ahead_of_the_news(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new();
+    static struct seqs all;
+    int64_t run = 1;
+    struct fixture_call call = { .run = touch_run, .arg = &run };
+    call.job = (struct job){ .run = fixture_run, .done = fixture_done, .data = &call };
+    work_write(rig->f->work, &call.job);
+    usleep(50000); /* committed; the loop hasn't run */
+    subscribe(rig, 0, 0, 0);
+    usleep(50000); /* its first page is read */
+    fixture_wait(rig->f, &call.done);
+    drain(rig);
+    assert_int_equal(fixture_read(rig->f, seqs_run, &all, NULL), 0);
+    check(&rig->readers[0], &all);
+    rig_free(rig);
+}
+
 static void test_leaving_while_a_page_is_read(void **state)
 {
     (void)state;
@@ -348,6 +368,7 @@ int main(void)
         cmocka_unit_test(test_exactly_once_in_any_order),
         cmocka_unit_test(test_a_slow_reader_is_dropped_alone),
         cmocka_unit_test(test_what_is_gone_is_told),
+        cmocka_unit_test(test_a_page_may_run_ahead_of_the_news),
         cmocka_unit_test(test_leaving_while_a_page_is_read),
     };
     return cmocka_run_group_tests_name("stream", tests, NULL, NULL);
