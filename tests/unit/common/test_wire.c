@@ -104,8 +104,8 @@ static const char *const bad[] = {
     "{\"type\":\"metrics\",\"seq\":2,\"names\":[\"\"],\"rows\":[[1,1]]}",
     "{\"type\":\"eval\",\"seq\":3,\"step\":1,\"values\":{\"a'b\":1}}",
     "{\"type\":\"eval\",\"seq\":3,\"step\":1,\"values\":{\"a\":\"1\"}}",
-    "{\"type\":\"finished\",\"seq\":7,\"step\":1,\"artifacts\":[{\"name\":\"n\",\"bytes\":-1,"
-    "\"sha256\":\"s\"}]}",
+    ("{\"type\":\"finished\",\"seq\":7,\"step\":1,\"artifacts\":[{\"name\":\"n\",\"bytes\":-1,"
+     "\"sha256\":\"s\"}]}"),
 };
 
 static void test_bad_lines(void **state)

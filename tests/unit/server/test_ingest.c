@@ -268,8 +268,8 @@ static void test_a_bad_line_keeps_what_stood_before(void **state)
     (void)state;
     static const char *const bad[] = {
         "{\"type\":\"metrics\",\"seq\":2,\"names\":[\"a\"],\"rows\":[[2,0.5,1]]}\n",
-        "{\"type\":\"audit\",\"seq\":2,\"name\":\"x\",\"status\":\"maybe\",\"detail\":\"\","
-        "\"evidence\":{}}\n",
+        ("{\"type\":\"audit\",\"seq\":2,\"name\":\"x\",\"status\":\"maybe\",\"detail\":\"\","
+         "\"evidence\":{}}\n"),
         "{\"type\":\"nosuch\",\"seq\":2}\n",
         "\xff\n",
         "\n",
