@@ -211,8 +211,13 @@ static int take_object(struct import *im, struct line line, size_t number, struc
     json_t *object = NULL;
     struct err why = { 0 };
     int status = jsonx_load(line.at, line.len, &object, &why);
-    if (status != 0)
-        return err_set(err, (enum err_code)why.code, "line %zu: %.400s", number, why.message);
+    if (status != 0) {
+        /* each line is a text of its own to the parser: "line 1, column 7: …" */
+        static const char first[] = "line 1, ";
+        bool placed = strncmp(why.message, first, strlen(first)) == 0;
+        return err_set(err, (enum err_code)why.code, "line %zu%s%.400s", number,
+                       placed ? ", " : ": ", why.message + (placed ? strlen(first) : 0));
+    }
     const json_t *text = json_object_get(object, "text");
     if (!json_is_object(object))
         status = err_set(err, ERR_BAD_CORPUS, "line %zu is no JSON object", number);
