@@ -1,0 +1,324 @@
+/* Reports over rows made here: figures by hand, pairs by seed, three formats of one content. */
+#include "tests/unit/server/fixture.h"
+
+#include "common/jsonx.h"
+#include "server/report/report.h"
+
+#include <math.h>
+
+enum { RUNS = 64 };
+
+/* An experiment in memory: `add` and `final` fill it, `report` hands it to the code under test. */
+struct study {
+    struct experiment_row experiment;
+    struct run_row runs[RUNS];
+    struct run_final finals[RUNS][4];
+    struct audit_row audits[8];
+    struct curve_point curves[256];
+    size_t audits_n, curves_n;
+    struct report_input in;
+};
+
+static void begin(struct study *s, const char *compare)
+{
+    static char spec[512], empty[] = "", name[] = "study", tags[] = "{}";
+    *s = (struct study){ 0 };
+    snprintf(spec, sizeof spec,
+             "{\"arms\":{\"dense\":{},\"dsa\":{}},\"grid\":{},\"seeds\":[1,2],\"compare\":%s}",
+             compare);
+    s->experiment = (struct experiment_row){
+        .id = 1, .name = name, .notes = empty, .hypothesis = empty, .tags = tags, .spec = spec
+    };
+}
+
+static struct run_row *add(struct study *s, const char *arm, const char *grid, int64_t seed,
+                           enum run_state state)
+{
+    size_t i = s->in.runs_n++;
+    assert_true(i < RUNS);
+    s->experiment.counts[state]++;
+    s->experiment.runs_n++;
+    s->runs[i] = (struct run_row){ .id = 10 + (int64_t)i,
+                                   .experiment = 1,
+                                   .seed = seed,
+                                   .state = state,
+                                   .arm = (char *)(uintptr_t)arm,
+                                   .grid = (char *)(uintptr_t)grid,
+                                   .parameters = 100,
+                                   .flops_per_step = 2e9,
+                                   .finals = s->finals[i] };
+    return &s->runs[i];
+}
+
+/* A series that ended at last, having been between least and greatest. */
+static void final(struct run_row *run, const char *name, double last, double least, double greatest)
+{
+    assert_true(run->finals_n < 4);
+    run->finals[run->finals_n++] = (struct run_final){ .name = name,
+                                                       .value = last,
+                                                       .best = least,
+                                                       .greatest = greatest,
+                                                       .mean = (least + greatest) / 2,
+                                                       .count = 2 };
+}
+
+static json_t *report(struct study *s)
+{
+    s->in.experiment = &s->experiment;
+    s->in.runs = s->runs;
+    s->in.audits = s->audits;
+    s->in.audits_n = s->audits_n;
+    s->in.curves = s->curves;
+    s->in.curves_n = s->curves_n;
+    json_t *made = report_json(&s->in);
+    assert_non_null(made);
+    return made;
+}
+
+static json_t *at(json_t *from, const char *key)
+{
+    json_t *value =
+        json_is_array(from) ? json_array_get(from, (size_t)atoi(key)) : json_object_get(from, key);
+    if (value == NULL)
+        fail_msg("no %s", key);
+    return value;
+}
+
+static void assert_number(json_t *value, double want)
+{
+    double got;
+    assert_int_equal(jsonx_to_double(value, &got), 0);
+    if (isnan(want) ? !isnan(got) : got != want && fabs(got - want) > 1e-12)
+        fail_msg("%.17g, not %.17g", got, want);
+}
+
+static void assert_text(json_t *value, const char *part)
+{
+    if (strstr(json_string_value(value), part) == NULL)
+        fail_msg("no \"%s\" in \"%s\"", part, json_string_value(value));
+}
+
+static const char by_loss[] =
+    "{\"metric\":\"val/loss\",\"goal\":\"min\",\"at\":\"last\",\"baseline\":\"dense\"}";
+
+/* Two seeds: dense 2.0, 3.0; dsa 1.5, 3.25. */
+static void fill_pair(struct study *s)
+{
+    static const double losses[2][2] = { { 2, 3 }, { 1.5, 3.25 } };
+    static const char *const arms[] = { "dense", "dsa" };
+    for (int64_t seed = 1; seed <= 2; seed++)
+        for (int a = 0; a < 2; a++) {
+            struct run_row *run = add(s, arms[a], "{}", seed, RUN_SUCCEEDED);
+            final(run, "val/loss", losses[a][seed - 1], losses[a][seed - 1] - 1, 9);
+            final(run, "time/step_s", 0.5, 0.1, 0.3);
+        }
+}
+
+static void test_table(void **state)
+{
+    (void)state;
+    struct study s;
+    begin(&s, by_loss);
+    fill_pair(&s);
+    json_t *r = report(&s), *row = at(at(r, "table"), "1"),
+           *loss = at(at(row, "metrics"), "val/loss");
+    assert_int_equal(json_array_size(at(r, "table")), 2);
+    assert_string_equal(json_string_value(at(row, "arm")), "dsa");
+    assert_int_equal(json_integer_value(at(row, "n")), 2);
+    assert_number(at(loss, "mean"), 2.375);
+    assert_number(at(loss, "sd"), 1.75 / sqrt(2));
+    assert_number(at(loss, "best"), 0.5);
+    assert_number(at(loss, "last"), 2.375);
+    /* a clock counts by its mean over steps, not by its last value */
+    assert_number(at(at(at(row, "metrics"), "time/step_s"), "mean"), 0.2);
+
+    json_t *c = at(at(r, "comparisons"), "0");
+    assert_number(at(c, "mean_difference"), -0.125);
+    assert_number(at(c, "relative_difference"), -0.125 / 2.5);
+    assert_int_equal(json_integer_value(at(c, "n")), 2);
+    assert_int_equal(json_integer_value(at(c, "agree")), 1);
+    assert_string_equal(json_string_value(at(c, "verdict")), "undetermined");
+    assert_true(json_is_null(at(c, "p")) && json_is_null(at(c, "ci95")));
+    assert_text(at(r, "verdict"), "dsa − dense: -0.125 val/loss (mean over 2 seeds)");
+    assert_text(at(r, "verdict"), "fewer than 6 seeds");
+    json_decref(r);
+}
+
+static void test_best_and_max(void **state)
+{
+    (void)state;
+    struct study s;
+    begin(&s,
+          "{\"metric\":\"dsa/recall\",\"goal\":\"max\",\"at\":\"best\",\"baseline\":\"dense\"}");
+    final(add(&s, "dense", "{}", 1, RUN_SUCCEEDED), "dsa/recall", 0.2, 0.1, 0.5);
+    final(add(&s, "dsa", "{}", 1, RUN_SUCCEEDED), "dsa/recall", 0.3, 0.1, 0.75);
+    json_t *r = report(&s), *recall = at(at(at(at(r, "table"), "1"), "metrics"), "dsa/recall");
+    assert_number(at(recall, "mean"), 0.75); /* `at` best: what is compared */
+    assert_number(at(recall, "last"), 0.3);
+    assert_number(at(recall, "best"), 0.75);
+    assert_true(json_is_null(at(recall, "sd")));
+    json_t *c = at(at(r, "comparisons"), "0");
+    assert_number(at(c, "mean_difference"), 0.25);
+    assert_int_equal(json_integer_value(at(c, "agree")), 1);
+    struct buf text;
+    buf_init(&text, 0);
+    report_markdown(r, &text);
+    assert_non_null(strstr(text.data, "| dsa/recall | difference |"));
+    assert_non_null(strstr(text.data, "+0.2500 (+50.0 %)"));
+    buf_done(&text);
+    json_decref(r);
+}
+
+/* Only seeds that succeeded in both arms make a pair, whatever order they come in. */
+static void test_pairs(void **state)
+{
+    (void)state;
+    struct study s;
+    begin(&s, by_loss);
+    final(add(&s, "dense", "{}", 3, RUN_SUCCEEDED), "val/loss", 1, 1, 1);
+    final(add(&s, "dense", "{}", 1, RUN_SUCCEEDED), "val/loss", 2, 2, 2);
+    final(add(&s, "dense", "{}", 2, RUN_FAILED), "val/loss", 50, 50, 50);
+    final(add(&s, "dsa", "{}", 2, RUN_SUCCEEDED), "val/loss", 70, 70, 70);
+    final(add(&s, "dsa", "{}", 1, RUN_SUCCEEDED), "val/loss", 2.5, 2.5, 2.5);
+    final(add(&s, "dsa", "{}", 3, RUN_SUCCEEDED), "val/loss", 2, 2, 2);
+    add(&s, "dsa", "{}", 4, RUN_CANCELLED);
+    final(add(&s, "dsa", "{}", 5, RUN_SUCCEEDED), "val/loss", 9, 9, 9);
+    json_t *r = report(&s), *c = at(at(r, "comparisons"), "0");
+    assert_int_equal(json_integer_value(at(c, "n")), 2);
+    assert_number(at(c, "mean_difference"), 0.75);
+    assert_int_equal(json_integer_value(at(c, "agree")), 0);
+    assert_int_equal(json_integer_value(at(at(at(r, "table"), "0"), "n")), 2);
+    json_decref(r);
+}
+
+static void test_grid(void **state)
+{
+    (void)state;
+    static const char *const grids[] = { "{\"data.seq_len\":64}", "{\"data.seq_len\":128}" };
+    struct study s;
+    begin(&s, by_loss);
+    for (int g = 0; g < 2; g++) {
+        final(add(&s, "dsa", grids[g], 1, RUN_SUCCEEDED), "val/loss", 5 + g, 1, 9);
+        final(add(&s, "dense", grids[g], 1, RUN_SUCCEEDED), "val/loss", 4 - g, 1, 9);
+        final(add(&s, "window", grids[g], 1, RUN_SUCCEEDED), "val/loss", 4, 1, 9);
+    }
+    /* steps come by run; grid points and arms are told apart, and a missing value leaves a gap */
+    for (int64_t i = 0; i < 6; i++)
+        for (int64_t step = 10; step <= (i == 2 ? 10 : 20); step += 10)
+            s.curves[s.curves_n++] = (struct curve_point){ 10 + i, step, (double)(i * 100 + step) };
+    json_t *r = report(&s), *list = at(r, "comparisons");
+    static const struct {
+        const char *arm;
+        double difference;
+    } want[] = { { "dsa", 1 }, { "window", 0 }, { "dsa", 3 }, { "window", 1 } };
+    assert_int_equal(json_array_size(list), 4);
+    for (size_t i = 0; i < 4; i++) {
+        json_t *c = json_array_get(list, i);
+        assert_string_equal(json_string_value(at(c, "arm")), want[i].arm);
+        assert_number(at(c, "mean_difference"), want[i].difference);
+    }
+    json_t *first = at(at(at(r, "dynamics"), "0"), "steps");
+    json_t *second = at(at(at(r, "dynamics"), "1"), "steps");
+    assert_int_equal(json_array_size(first), 2);
+    assert_int_equal(json_array_size(second), 2);
+    json_t *arms = at(at(first, "1"), "arms");
+    assert_number(at(at(arms, "dense"), "mean"), 120);
+    assert_null(json_object_get(arms, "window"));
+    assert_number(at(at(at(at(second, "0"), "arms"), "window"), "mean"), 510);
+    struct buf text;
+    buf_init(&text, 0);
+    report_markdown(r, &text);
+    assert_non_null(
+        strstr(text.data, "| seq_len 128 | dsa | 1 | 6.0000 | – | – | – | +3.0000 (+100.0 %) |"));
+    assert_non_null(
+        strstr(text.data, "| seq_len 64 | dense | 1 | 4.0000 | – | – | – | baseline |"));
+    assert_non_null(strstr(text.data, "| 20 | 20.0000 | 120.0000 | – |"));
+    buf_done(&text);
+    json_decref(r);
+}
+
+/* Runs that haven't ended, or never measured anything, and losses that aren't numbers. */
+static void test_open_and_nan(void **state)
+{
+    (void)state;
+    struct study s;
+    begin(&s, by_loss);
+    final(add(&s, "dense", "{}", 1, RUN_SUCCEEDED), "val/loss", 2, 2, 2);
+    final(add(&s, "dsa", "{}", 1, RUN_RUNNING), "val/loss", 1, 1, 1);
+    json_t *r = report(&s), *c = at(at(r, "comparisons"), "0");
+    assert_int_equal(json_integer_value(at(c, "n")), 0);
+    assert_true(json_is_null(at(c, "mean_difference")));
+    assert_text(at(r, "verdict"), "1 of 2 runs have ended; nothing is claimed");
+    json_decref(r);
+
+    begin(&s, by_loss);
+    final(add(&s, "dense", "{}", 1, RUN_SUCCEEDED), "val/loss", 2, 2, 2);
+    final(add(&s, "dsa", "{}", 1, RUN_SUCCEEDED), "val/loss", NAN, 1, 3);
+    r = report(&s);
+    c = at(at(r, "comparisons"), "0");
+    assert_string_equal(json_string_value(at(c, "mean_difference")), "nan");
+    assert_int_equal(json_integer_value(at(c, "agree")), 0);
+    json_decref(r);
+
+    begin(&s, by_loss);
+    add(&s, "dense", "{}", 1, RUN_CANCELLED);
+    r = report(&s);
+    assert_text(at(r, "verdict"), "nothing to compare");
+    json_decref(r);
+
+    begin(&s, by_loss); /* no runs at all */
+    r = report(&s);
+    assert_int_equal(json_array_size(at(r, "table")), 0);
+    json_decref(r);
+}
+
+static void test_formats(void **state)
+{
+    (void)state;
+    static const char *const details[] = { "fine", "fine", "a | b\nc" };
+    struct study s;
+    begin(&s, by_loss);
+    fill_pair(&s);
+    for (size_t i = 0; i < 3; i++)
+        s.audits[s.audits_n++] = (struct audit_row){ .id = (int64_t)i + 1,
+                                                     .experiment = 1,
+                                                     .arm = (char *)(uintptr_t) "dsa",
+                                                     .name = (char *)(uintptr_t) "finite",
+                                                     .status = (char *)(uintptr_t) "pass",
+                                                     .detail = (char *)(uintptr_t)details[i],
+                                                     .evidence = (char *)(uintptr_t) "{}" };
+    json_t *r = report(&s), *again = report(&s);
+    struct buf a, b, csv;
+    buf_init(&a, 0);
+    buf_init(&b, 0);
+    buf_init(&csv, 0);
+    report_markdown(r, &a);
+    report_markdown(again, &b);
+    report_csv(r, &csv);
+    assert_string_equal(a.data, b.data);
+    assert_true(json_equal(r, again));
+    assert_non_null(strstr(a.data, "# study\n"));
+    assert_non_null(strstr(a.data, "4 runs: 4 succeeded.\n"));
+    assert_non_null(strstr(a.data,
+                           "| all | dsa | 2 | 2.3750 ± 1.2374 | – | – | 0.2000 ± 0.0000 | -0.1250 "
+                           "(-5.0 %) |\n"));
+    assert_non_null(strstr(a.data, "| finite | dsa | pass | fine | 2 |\n"));
+    assert_non_null(strstr(a.data, "| finite | dsa | pass | a \\| b c | 1 |\n"));
+    assert_non_null(
+        strstr(csv.data, "\r\n{},dsa,val/loss,2,2.375,1.2374368670764582,0.5,2.375\r\n"));
+    buf_done(&a);
+    buf_done(&b);
+    buf_done(&csv);
+    json_decref(r);
+    json_decref(again);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_table),        cmocka_unit_test(test_best_and_max),
+        cmocka_unit_test(test_pairs),        cmocka_unit_test(test_grid),
+        cmocka_unit_test(test_open_and_nan), cmocka_unit_test(test_formats),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
