@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,6 +170,9 @@ static void say_lost(const struct attempt_facts *facts, struct attempt_verdict *
         snprintf(ret->reason, sizeof ret->reason, "the worker vanished%s%s",
                  facts->last_line[0] != '\0' ? ": " : " without a word", facts->last_line);
 }
+
+static void say_more(struct attempt_verdict *verdict, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 static void say_more(struct attempt_verdict *verdict, const char *format, ...)
 {
