@@ -2,6 +2,7 @@
 
 #include "common/files.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -76,7 +77,8 @@ static int set_path(const char *path, struct datadir *dir, struct err *err)
 {
     char full[PATH_MAX];
     if (realpath(path, full) == NULL)
-        return err_errno(err, ERR_STORAGE, "can't open the data folder %s", path);
+        return err_errno(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_STORAGE,
+                         "can't open the data folder %s", path);
     if (strlen(full) >= sizeof dir->path)
         return err_set(err, ERR_USAGE, "the path of the data folder is longer than %zu characters",
                        sizeof dir->path - 1);
@@ -98,6 +100,22 @@ static int take_lock(struct datadir *dir, struct err *err)
     return 0;
 }
 
+/* What an earlier daemon left behind: half an upload, an address where nobody listens. */
+static int clear_leftovers(const struct datadir *dir, struct err *err)
+{
+    char path[PATH_MAX];
+    datadir_set_address(dir, NULL, NULL);
+    datadir_path(dir, path, "tmp");
+    DIR *folder = opendir(path);
+    if (folder == NULL)
+        return err_errno(err, ERR_STORAGE, "can't open %s", path);
+    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;)
+        if (strncmp(entry->d_name, "upload-", 7) == 0)
+            unlinkat(dirfd(folder), entry->d_name, 0);
+    closedir(folder);
+    return 0;
+}
+
 int datadir_open(const char *path, struct datadir *ret, struct err *err)
 {
     static const char *const folders[] = { "tmp", "datasets", "runs" };
@@ -112,6 +130,8 @@ int datadir_open(const char *path, struct datadir *ret, struct err *err)
         datadir_path(&dir, below, "%s", folders[i]);
         status = files_make_folder(below, err);
     }
+    if (status == 0)
+        status = clear_leftovers(&dir, err);
     if (status == 0)
         status = make_secrets(&dir, err);
     if (status == 0)

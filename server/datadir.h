@@ -22,10 +22,12 @@ struct datadir {
     int lock_fd;
 };
 
-/* Creates the folder (0700) and what is missing in it, and takes its lock.
+/* Creates the folder (0700) and what is missing in it, takes its lock, and clears away what an
+ * earlier daemon left in tmp/.
  * Errors: RUNNING when another daemon holds it, STORAGE, BAD_DATA for a token that isn't one. */
 int datadir_open(const char *path, struct datadir *ret, struct err *err);
-/* Reads the token of an existing folder without locking it (for `ablated link`). */
+/* Reads the token of an existing folder without locking it (for `ablated link`).
+ * Errors: NOT_FOUND, STORAGE, BAD_DATA. */
 int datadir_peek(const char *path, struct datadir *ret, struct err *err);
 void datadir_done(struct datadir *dir);
 /* Writes the base URL to `address`; NULL removes the file. */

@@ -2,7 +2,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/version.h"
-#include "server/api/endpoint.h"
+#include "server/api/api.h"
 #include "server/datadir.h"
 #include "server/http/auth.h"
 #include "server/http/httpd.h"
@@ -18,14 +18,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 #include <uv.h>
+
+enum { SIGNALS = 3 };
 
 struct daemon {
     struct app app;
     struct options options;
     struct datadir datadir;
     uv_loop_t loop;
-    uv_signal_t signals[2];
+    uv_signal_t signals[SIGNALS];
     struct work *work;
     struct stream *stream;
     struct ingest *ingest;
@@ -34,8 +37,6 @@ struct daemon {
     struct auth *auth;
     struct job first; /* reads where the events stand */
     int64_t last_seq;
-    int status; /* what main returns, as a code of err.h */
-    bool fatal;
 };
 
 /* The way out, one step after the other: no new claims, no HTTP, no workers' socket, no store. */
@@ -44,7 +45,7 @@ static void store_closed(void *arg)
 {
     struct daemon *d = arg;
     stream_free(d->stream);
-    for (size_t i = 0; i < sizeof d->signals / sizeof *d->signals; i++)
+    for (size_t i = 0; i < SIGNALS; i++)
         uv_close((uv_handle_t *)&d->signals[i], NULL);
 }
 
@@ -66,20 +67,20 @@ static void supervisor_closed(void *arg)
     httpd_close(d->httpd, http_closed, d);
 }
 
-static void begin_end(struct daemon *d)
-{
-    if (d->app.closing)
-        return;
-    d->app.closing = true;
-    datadir_set_address(&d->datadir, NULL, NULL);
-    supervisor_close(d->supervisor, false, supervisor_closed, d);
-}
-
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct daemon *d = handle->data;
+    if (d->app.closing) {
+        log_warn("signal %d again: leaving at once", number);
+        _Exit(128 + number); /* the next start recovers, as after any death */
+    }
     log_info("signal %d: ending; workers train on", number);
-    begin_end(d);
+    d->app.closing = true;
+    datadir_set_address(&d->datadir, NULL, NULL);
+    if (d->httpd != NULL)
+        supervisor_close(d->supervisor, false, supervisor_closed, d);
+    else
+        work_close(d->work, store_closed, d); /* still starting: there is nothing else yet */
 }
 
 static void on_fatal(const struct err *err, void *arg)
@@ -116,31 +117,27 @@ static void raise_limits(void)
 static int first_run(struct job *job, struct store *store, struct err *err)
 {
     struct daemon *d = job->data;
-    return store_as_of(store, &d->last_seq, err);
+    int status = store_as_of(store, &d->last_seq, err);
+    return status == 0 ? session_load(store, d->auth, err) : status;
 }
 
 static int open_http(struct daemon *d, struct err *err)
 {
     const struct options *o = &d->options;
     char code[AUTH_CODE_BYTES];
-    int status = auth_new(&d->datadir, o, &d->auth, err);
-    d->app.auth = d->auth;
-    if (status == 0)
-        status = httpd_new(&d->loop, &d->app, o->host, o->port, &d->httpd, err);
+    int status = httpd_new(&d->loop, &d->app, o->host, o->port, &d->httpd, err);
     if (status != 0)
         return status;
     d->app.httpd = d->httpd;
-    bool v6 = strchr(o->host, ':') != NULL;
-    if (o->public_url[0] != '\0')
-        snprintf(d->app.base_url, sizeof d->app.base_url, "%s", o->public_url);
-    else
-        snprintf(d->app.base_url, sizeof d->app.base_url, "http://%s%s%s:%d", v6 ? "[" : "",
-                 o->host, v6 ? "]" : "", httpd_port(d->httpd));
+    options_url(o, httpd_port(d->httpd), d->app.base_url, sizeof d->app.base_url);
     status = datadir_set_address(&d->datadir, d->app.base_url, err);
     if (status != 0)
         return status;
     auth_code_make(&d->datadir, code);
-    printf("Ablate is at %s\n", d->app.base_url);
+    printf("Ablate is at %s", d->app.base_url);
+    if (o->public_url[0] != '\0')
+        printf(" (listening on %s port %d)", o->host, httpd_port(d->httpd));
+    printf("\n");
     if (!o->no_auth)
         printf("Log in once, within ten minutes: %s/#login=%s\n", d->app.base_url, code);
     fflush(stdout);
@@ -152,6 +149,8 @@ static void first_done(struct job *job)
     struct daemon *d = job->data;
     struct err err = job->err;
     int status = job->status;
+    if (d->app.closing)
+        return;
     if (status == 0) {
         stream_attach(d->stream, d->work, d->last_seq);
         status = ingest_new(&d->loop, &d->datadir, d->work, &d->ingest, &err);
@@ -171,14 +170,14 @@ static void first_done(struct job *job)
         status = open_http(d, &err);
     }
     if (status != 0) {
-        log_error("%s", err.message);
+        fprintf(stderr, "ablated: %s\n", err.message);
         _Exit(err_exit_status(status)); /* nothing has been accepted yet */
     }
 }
 
 static int start(struct daemon *d, struct err *err)
 {
-    static const int numbers[] = { SIGTERM, SIGINT };
+    static const int numbers[SIGNALS] = { SIGTERM, SIGINT, SIGHUP };
     const struct work_hooks hooks = { .collect = publish_collect,
                                       .publish = on_publish,
                                       .discard = on_discard,
@@ -186,13 +185,15 @@ static int start(struct daemon *d, struct err *err)
                                       .arg = d };
     char path[PATH_MAX];
     uv_loop_init(&d->loop);
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+    for (size_t i = 0; i < SIGNALS; i++) {
         uv_signal_init(&d->loop, &d->signals[i]);
         d->signals[i].data = d;
         uv_signal_start(&d->signals[i], on_signal, numbers[i]);
     }
     datadir_path(&d->datadir, path, "ablate.db");
-    int status = stream_new(&d->loop, &d->stream, err);
+    int status = auth_new(&d->datadir, &d->options, &d->auth, err);
+    if (status == 0)
+        status = stream_new(&d->loop, &d->stream, err);
     if (status == 0)
         status = work_new(&d->loop, path, &hooks, &d->work, err);
     if (status != 0)
@@ -201,6 +202,7 @@ static int start(struct daemon *d, struct err *err)
                            .datadir = &d->datadir,
                            .work = d->work,
                            .stream = d->stream,
+                           .auth = d->auth,
                            .started_ms = clock_mono_ms() };
     d->first = (struct job){ .run = first_run, .done = first_done, .data = d };
     work_read(d->work, &d->first);
@@ -215,6 +217,8 @@ static int serve(const struct options *options, struct err *err)
     signal(SIGPIPE, SIG_IGN);
     raise_limits();
     int status = datadir_open(options->data, &d.datadir, err);
+    if (status == 0 && access(options->worker, X_OK) != 0)
+        log_warn("%s isn't a program: no run can be trained; see --worker", options->worker);
     if (status == 0)
         status = start(&d, err);
     if (status != 0)

@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
+#include <sched.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,6 +76,8 @@ static int set_listen(struct options *o, const char *text, struct err *err)
     if (len > 1 && text[0] == '[' && text[len - 1] == ']') {
         text++;
         len -= 2;
+    } else if (len == 9 && strncmp(text, "localhost", 9) == 0) {
+        text = "127.0.0.1";
     }
     struct in6_addr ignored;
     if (len == 0 || len >= sizeof o->host)
@@ -143,6 +146,9 @@ static int set_public_url(struct options *o, const char *text, struct err *err)
     size_t len = strlen(o->public_url);
     if (o->public_url[len - 1] == '/')
         o->public_url[len - 1] = '\0';
+    if (strpbrk(o->public_url + (host + 3 - text), "/?#@") != NULL)
+        return err_set(err, ERR_USAGE,
+                       "--public-url is scheme, name and port without a path, not \"%.60s\"", text);
     return 0;
 }
 
@@ -161,7 +167,7 @@ static const struct option_row rows[] = {
     { "public-url", "URL", "how browsers reach the daemon behind a proxy", set_public_url },
     { "trusted-proxy", NULL, "believe X-Forwarded-For", set_trusted_proxy },
     { "upload-limit", "BYTES", "largest corpus that is taken (1G)", set_upload_limit },
-    { "worker", "FILE", "the ablate-worker program (the one beside this)", set_worker },
+    { "worker", "FILE", "the ablate-worker program (the one beside this, or in PATH)", set_worker },
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 
@@ -226,30 +232,74 @@ bool options_is_loopback(const char *host)
     return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0;
 }
 
-/* Bytes that this machine, or the control group it lives in, has. */
-static int64_t machine_memory(void)
+/* A number in a file of the kernel; `missing` when there is none. */
+static int64_t read_number(const char *path, int64_t missing)
 {
-    int64_t bytes = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
-    char *text = NULL;
-    size_t len;
-    if (files_read("/sys/fs/cgroup/memory.max", 4096, &text, &len, NULL) == 0) {
-        int64_t most = strtoll(text, NULL, 10);
-        if (most > 0 && most < bytes)
-            bytes = most;
-    }
-    free(text);
-    return bytes;
+    char line[32] = "", *end;
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return missing;
+    long long value = fgets(line, sizeof line, file) != NULL ? strtoll(line, &end, 10) : 0;
+    fclose(file);
+    return line[0] != '\0' && end > line ? value : missing;
 }
 
-static void beside_me(char ret[PATH_MAX])
+/* Bytes that this machine has, or that the control groups around us allow (cgroup v2). */
+static int64_t machine_memory(void)
 {
-    char path[PATH_MAX];
-    ssize_t len = readlink("/proc/self/exe", path, sizeof path - 1);
-    path[len > 0 ? len : 0] = '\0';
-    char *slash = strrchr(path, '/');
-    if (slash != NULL)
-        *slash = '\0';
-    snprintf(ret, PATH_MAX, "%.*s/ablate-worker", PATH_MAX - 16, path);
+    char group[PATH_MAX] = "", path[2 * PATH_MAX];
+    int64_t bytes = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
+    FILE *file = fopen("/proc/self/cgroup", "re");
+    if (file != NULL && (fscanf(file, "0::%4095[^\n]", group) != 1))
+        group[0] = '\0';
+    if (file != NULL)
+        fclose(file);
+    for (char *slash;; *slash = '\0') {
+        snprintf(path, sizeof path, "/sys/fs/cgroup%s/memory.max", group);
+        int64_t most = read_number(path, bytes);
+        bytes = most > 0 && most < bytes ? most : bytes;
+        if ((slash = strrchr(group, '/')) == NULL)
+            return bytes;
+    }
+}
+
+static int64_t machine_cores(void)
+{
+    cpu_set_t set;
+    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return n > 0 ? n : 1;
+}
+
+/* The worker beside this program, else the first one in PATH. */
+static void find_worker(char ret[PATH_MAX])
+{
+    char self[PATH_MAX], path[PATH_MAX];
+    ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
+    self[len > 0 ? len : 0] = '\0';
+    char *slash = strrchr(self, '/');
+    snprintf(ret, PATH_MAX, "%.*s/ablate-worker", slash != NULL ? (int)(slash - self) : 0, self);
+    const char *folders = getenv("PATH");
+    while (access(ret, X_OK) != 0 && folders != NULL) {
+        size_t n = strcspn(folders, ":");
+        snprintf(path, sizeof path, "%.*s/ablate-worker", (int)n, folders);
+        if (n > 0 && access(path, X_OK) == 0) {
+            snprintf(ret, PATH_MAX, "%s", path);
+            return;
+        }
+        folders = folders[n] == ':' ? folders + n + 1 : NULL;
+    }
+}
+
+void options_url(const struct options *o, int port, char *ret, size_t size)
+{
+    const char *host = strcmp(o->host, "0.0.0.0") == 0 ? "127.0.0.1"
+                       : strcmp(o->host, "::") == 0    ? "::1"
+                                                       : o->host;
+    bool v6 = strchr(host, ':') != NULL;
+    if (o->public_url[0] != '\0')
+        snprintf(ret, size, "%s", o->public_url);
+    else
+        snprintf(ret, size, "http://%s%s%s:%d", v6 ? "[" : "", host, v6 ? "]" : "", port);
 }
 
 /* The configuration file first, whatever the order, so that the command line wins. */
@@ -294,12 +344,11 @@ static bool asks(int argc, char **argv, const char *flag)
 int options_parse(int argc, char **argv, struct options *ret, enum options_command *ret_command,
                   struct err *err)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
     struct options o = { .host = "127.0.0.1", .port = 8642, .log_level = LOG_INFO };
-    o.slots = cores > 0 ? cores : 1;
+    o.slots = machine_cores();
     o.memory_bytes = machine_memory() / 5 * 4;
     o.upload_limit = 1 << 30;
-    beside_me(o.worker);
+    find_worker(o.worker);
     *ret_command = OPTIONS_SERVE;
     if (asks(argc, argv, "--help") || asks(argc, argv, "-h")) {
         *ret_command = OPTIONS_HELP;

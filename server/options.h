@@ -30,6 +30,8 @@ enum options_command { OPTIONS_SERVE, OPTIONS_LINK, OPTIONS_HELP, OPTIONS_VERSIO
 int options_parse(int argc, char **argv, struct options *ret, enum options_command *ret_command,
                   struct err *err);
 void options_help(FILE *to);
+/* The base URL: public_url, or where a browser on this machine reaches the port. */
+void options_url(const struct options *options, int port, char *ret, size_t size);
 /* 127.0.0.0/8 or ::1. */
 bool options_is_loopback(const char *host);
 

@@ -3,9 +3,13 @@
 #include "common/digest.h"
 #include "server/embed.h"
 #include "server/http/exchange.h"
+#include "server/http/route.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+enum { TAG_BYTES = 20 };
 
 static const struct {
     const char *ending, *type;
@@ -27,25 +31,35 @@ static const char *type_of(const char *path)
     return NULL;
 }
 
-int assets_find(struct exchange *x, const char *method, struct err *err)
+/* The entity tag of a file: of its content, computed once. */
+static const char *tag_of(const struct embedded *file)
 {
-    char name[300], tag[DIGEST_HEX];
+    static char(*tags)[TAG_BYTES];
+    char hex[DIGEST_HEX];
+    if (tags == NULL && (tags = calloc(embedded_n, sizeof *tags)) == NULL)
+        return "";
+    char *tag = tags[file - embedded];
+    if (tag[0] == '\0') {
+        digest_of_hex(file->data, file->len, hex);
+        snprintf(tag, TAG_BYTES, "\"%.16s\"", hex);
+    }
+    return tag;
+}
+
+int assets_find(struct exchange *x, struct err *err)
+{
+    char name[300];
     snprintf(name, sizeof name, "web%s", strcmp(x->path, "/") == 0 ? "/index.html" : x->path);
     const struct embedded *file = type_of(name) != NULL ? embed_find(name) : NULL;
     if (file == NULL)
         return 0;
-    if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
-        reply_header(&x->reply, "Allow", "GET, HEAD");
-        return err_set(err, ERR_METHOD_NOT_ALLOWED, "%.20s isn't allowed at %.200s", method,
-                       x->path);
-    }
-    digest_of_hex(file->data, file->len, tag);
+    if (strcmp(x->method, "GET") != 0 && !x->head)
+        return route_other(x, "GET, HEAD", err);
+    const char *tag = tag_of(file), *known = exchange_header(x, "If-None-Match");
     x->reply.content_type = type_of(name);
-    reply_header(&x->reply, "ETag", "\"%.16s\"", tag);
+    reply_header(&x->reply, "ETag", "%s", tag);
     reply_header(&x->reply, "Cache-Control", "no-cache");
-    const char *known =
-        MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, "If-None-Match");
-    if (known != NULL && strstr(known, x->reply.headers[0].value) != NULL)
+    if (known != NULL && (strstr(known, tag) != NULL || strcmp(known, "*") == 0))
         x->reply.status = 304;
     else
         buf_add(&x->reply.body, file->data, file->len);

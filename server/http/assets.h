@@ -8,6 +8,6 @@ struct exchange;
 
 /* Makes the reply (state READY) if the path is a file of the page; 0 without one if it isn't.
  * Errors: METHOD_NOT_ALLOWED. */
-int assets_find(struct exchange *exchange, const char *method, struct err *err);
+int assets_find(struct exchange *exchange, struct err *err);
 
 #endif

@@ -1,27 +1,25 @@
 #include "server/http/auth.h"
 
 #include "common/clock.h"
-#include "common/log.h"
 #include "server/http/exchange.h"
 
 #include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-enum { USED_MAX = 4096, NONCE_HEX = 16, MAC_HEX = 64, HOST_MAX = 256 };
+enum { ENDED_MAX = 2048, NONCE_HEX = AUTH_NONCE_BYTES - 1, MAC_HEX = 64, HOST_MAX = 256 };
 
 struct auth {
     const struct datadir *datadir;
     const struct options *options;
     char public_host[HOST_MAX]; /* of public_url, with its port if it has one; "" = none */
     char cookie_name[32];
-    struct {
-        char nonce[NONCE_HEX + 1];
-        int64_t expiry_s;
-    } used[USED_MAX]; /* codes that were taken and haven't expired */
-    size_t used_n;
+    struct auth_nonce ended[ENDED_MAX]; /* sessions; a ring */
+    size_t ended_n;
     uint64_t refused;
 };
 
@@ -36,8 +34,7 @@ int auth_new(const struct datadir *datadir, const struct options *options, struc
     snprintf(auth->cookie_name, sizeof auth->cookie_name, "ablate_%s", datadir->instance);
     const char *at = strstr(options->public_url, "://");
     if (at != NULL)
-        snprintf(auth->public_host, sizeof auth->public_host, "%.*s", (int)strcspn(at + 3, "/"),
-                 at + 3);
+        snprintf(auth->public_host, sizeof auth->public_host, "%s", at + 3);
     *ret = auth;
     return 0;
 }
@@ -50,6 +47,25 @@ void auth_free(struct auth *auth)
 uint64_t auth_refused(const struct auth *auth)
 {
     return auth->refused;
+}
+
+void auth_client(const struct exchange *x, char ret[AUTH_CLIENT_BYTES])
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const char *forwarded =
+        x->req.app->options->trusted_proxy ? exchange_header(x, "X-Forwarded-For") : NULL;
+    snprintf(ret, AUTH_CLIENT_BYTES, "?");
+    if (forwarded != NULL) { /* the last one is what the proxy itself has seen */
+        const char *comma = strrchr(forwarded, ',');
+        snprintf(ret, AUTH_CLIENT_BYTES, "%s",
+                 comma != NULL ? comma + 1 + strspn(comma + 1, " ") : forwarded);
+    } else if (info != NULL) {
+        getnameinfo(info->client_addr,
+                    info->client_addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                                             : sizeof(struct sockaddr_in),
+                    ret, AUTH_CLIENT_BYTES, NULL, 0, NI_NUMERICHOST);
+    }
 }
 
 /* Host and Origin. */
@@ -83,25 +99,20 @@ bool auth_host_allowed(const struct auth *auth, const char *host)
     return is_address(host, len) || (len == 9 && strncasecmp(host, "localhost", 9) == 0);
 }
 
-static const char *header(const struct exchange *x, const char *name)
-{
-    return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
-}
-
 /* Whether the page that sent this is ours. `needed`: something must say so. */
 static bool same_origin(const struct auth *auth, const struct exchange *x, bool needed)
 {
-    const char *origin = header(x, "Origin"), *site = header(x, "Sec-Fetch-Site");
-    const char *host = header(x, "Host");
+    char ours[HOST_MAX + 8];
+    const char *origin = exchange_header(x, "Origin"), *site = exchange_header(x, "Sec-Fetch-Site");
+    const char *host = exchange_header(x, "Host");
     if (site != NULL && strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0)
         return false;
     if (origin == NULL)
         return site != NULL || !needed;
-    const char *at = strstr(origin, "://");
-    if (at == NULL)
-        return false;
-    return strcasecmp(at + 3, host) == 0 ||
-           (auth->public_host[0] != '\0' && strcasecmp(at + 3, auth->public_host) == 0);
+    if (auth->public_host[0] != '\0' && strcasecmp(origin, auth->options->public_url) == 0)
+        return true;
+    snprintf(ours, sizeof ours, "http://%s", host);
+    return strcasecmp(host, auth->public_host) != 0 && strcasecmp(origin, ours) == 0;
 }
 
 /* Signed values. */
@@ -126,22 +137,22 @@ static void make_signed(const struct datadir *datadir, const char *purpose, char
     snprintf(ret, size, "%lld%c%s%c%s", expiry_s, separator, nonce, separator, mac);
 }
 
-/* Reads "<expiry><separator><nonce><separator><mac>" up to its end or a ';'. */
+/* Reads "<expiry><separator><nonce><separator><mac>". */
 static bool check_signed(const struct datadir *datadir, const char *purpose, char separator,
-                         const char *text, char ret_nonce[NONCE_HEX + 1], int64_t *ret_expiry_s)
+                         const char *text, struct auth_nonce *ret)
 {
     char *end, mac[MAC_HEX + 1];
     long long expiry_s = strtoll(text, &end, 10);
     if (end == text || *end++ != separator || strspn(end, "0123456789abcdef") != NONCE_HEX)
         return false;
-    memcpy(ret_nonce, end, NONCE_HEX);
-    ret_nonce[NONCE_HEX] = '\0';
+    memcpy(ret->text, end, NONCE_HEX);
+    ret->text[NONCE_HEX] = '\0';
+    ret->expiry_s = expiry_s;
     end += NONCE_HEX;
-    if (*end++ != separator || strspn(end, "0123456789abcdef") != MAC_HEX)
+    if (*end++ != separator || strlen(end) != MAC_HEX)
         return false;
-    sign(datadir, purpose, expiry_s, ret_nonce, mac);
-    *ret_expiry_s = expiry_s;
-    return digest_equal(mac, end, MAC_HEX) && expiry_s * 1000 > clock_wall_ms();
+    sign(datadir, purpose, expiry_s, ret->text, mac);
+    return digest_equal(mac, end, MAC_HEX) && expiry_s > clock_wall_ms() / 1000;
 }
 
 void auth_code_make(const struct datadir *datadir, char ret[AUTH_CODE_BYTES])
@@ -149,27 +160,19 @@ void auth_code_make(const struct datadir *datadir, char ret[AUTH_CODE_BYTES])
     make_signed(datadir, "log-in", '-', AUTH_CODE_S, ret, AUTH_CODE_BYTES);
 }
 
-int auth_code_take(struct auth *auth, const char *code, struct err *err)
+int auth_code_refused(struct err *err)
 {
-    char nonce[NONCE_HEX + 1];
-    int64_t expiry_s = 0, now_s = clock_wall_ms() / 1000;
-    for (size_t i = 0; i < auth->used_n;)
-        if (auth->used[i].expiry_s < now_s)
-            auth->used[i] = auth->used[--auth->used_n];
-        else
-            i++;
-    bool good = check_signed(auth->datadir, "log-in", '-', code, nonce, &expiry_s);
-    for (size_t i = 0; i < auth->used_n && good; i++)
-        good = strcmp(auth->used[i].nonce, nonce) != 0;
-    if (!good || auth->used_n == USED_MAX) {
-        auth->refused++;
-        return err_set(err, ERR_UNAUTHORIZED,
-                       "this log-in link has been used or has expired; `ablated link --data DIR` "
-                       "prints a new one");
-    }
-    memcpy(auth->used[auth->used_n].nonce, nonce, sizeof nonce);
-    auth->used[auth->used_n++].expiry_s = expiry_s;
-    return 0;
+    return err_set(err, ERR_UNAUTHORIZED,
+                   "this log-in link has been used or has expired; `ablated link --data DIR` "
+                   "prints a new one");
+}
+
+int auth_code_check(struct auth *auth, const char *code, struct auth_nonce *ret, struct err *err)
+{
+    if (check_signed(auth->datadir, "log-in", '-', code, ret))
+        return 0;
+    auth->refused++;
+    return auth_code_refused(err);
 }
 
 void auth_cookie_make(const struct auth *auth, bool end, char *ret, size_t size)
@@ -192,28 +195,36 @@ static bool good_token(const struct auth *auth, const char *authorization)
     return strlen(token) == 64 && digest_equal(token, auth->datadir->token, 64);
 }
 
-static bool good_cookie(const struct auth *auth, const struct exchange *x)
+bool auth_session(const struct request *req, struct auth_nonce *ret)
 {
-    char nonce[NONCE_HEX + 1];
-    int64_t expiry_s;
+    const struct auth *auth = req->app->auth;
     const char *value =
-        MHD_lookup_connection_value(x->connection, MHD_COOKIE_KIND, auth->cookie_name);
-    return value != NULL && check_signed(auth->datadir, "session", '.', value, nonce, &expiry_s);
+        MHD_lookup_connection_value(req->exchange->connection, MHD_COOKIE_KIND, auth->cookie_name);
+    if (value == NULL || !check_signed(auth->datadir, "session", '.', value, ret))
+        return false;
+    for (size_t i = 0; i < ENDED_MAX && i < auth->ended_n; i++)
+        if (strcmp(auth->ended[i].text, ret->text) == 0)
+            return false;
+    return true;
 }
 
-int auth_check(struct exchange *x, const char *method, struct err *err)
+void auth_session_end(struct auth *auth, const struct auth_nonce *nonce)
+{
+    auth->ended[auth->ended_n++ % ENDED_MAX] = *nonce;
+}
+
+int auth_check(struct exchange *x, struct err *err)
 {
     struct auth *auth = x->req.app->auth;
-    bool changes = strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0;
-    bool cookie = false;
-    if (good_token(auth, header(x, "Authorization"))) {
+    struct auth_nonce session;
+    bool changes = strcmp(x->method, "GET") != 0 && !x->head, by_browser = false;
+    if (good_token(auth, exchange_header(x, "Authorization"))) {
         x->req.session = "token";
-    } else if (good_cookie(auth, x)) {
+    } else if (auth_session(&x->req, &session)) {
         x->req.session = "cookie";
-        cookie = true;
+        by_browser = true;
     } else if (auth->options->no_auth) {
         x->req.session = "none";
-        cookie = header(x, "Origin") != NULL || header(x, "Sec-Fetch-Site") != NULL;
     } else if (x->req.endpoint->access != ACCESS_PUBLIC) {
         auth->refused++;
         reply_header(&x->reply, "WWW-Authenticate", "Bearer");
@@ -221,7 +232,7 @@ int auth_check(struct exchange *x, const char *method, struct err *err)
                        "send the token of the data folder (curl -K DIR/curlrc), or log in by the "
                        "link that `ablated link --data DIR` prints");
     }
-    if (changes && !same_origin(auth, x, cookie)) {
+    if (changes && !same_origin(auth, x, by_browser)) {
         auth->refused++;
         return err_set(err, ERR_FORBIDDEN, "this request comes from another site's page");
     }

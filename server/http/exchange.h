@@ -1,11 +1,16 @@
 /* exchange: one request and its reply, as microhttpd drives them.
  *
- *   begin (the request line) → gate (header checks, auth, route) → body → decode → read → write →
- *   encode → reply → completed
+ *   begin (the request line) → gate (header) → route → auth → body → decode → read → write → encode
+ *   → reply → completed
  *
- * While a job of it is on another thread the connection is suspended; `suspended` is our own flag,
- * as resuming a running connection is undefined. A refused request with a small body is drained
- * first (at most DRAIN_BYTES), so that the client reads the reply instead of a reset connection.
+ * While a thread works for it the connection is suspended; `suspended` is our own flag, as resuming
+ * a running connection is undefined. Everything here happens on the loop thread, except what
+ * exchange_pool and the store's jobs carry elsewhere.
+ *
+ *   exchange.c  the steps        body.c     the body, and what is left of a refused one
+ *   gate.c      what the parser lets through         respond.c  from a reply to bytes
+ *   route.c     the table        sending.c  bodies that are made while they are sent
+ *   auth.c      who may ask      linger.c   closing so that the reply is read
  */
 #ifndef ABLATE_SERVER_EXCHANGE_H
 #define ABLATE_SERVER_EXCHANGE_H
@@ -22,58 +27,112 @@ struct peer {
     int fd;
     int64_t since_ms, allowed_ms; /* allowed_ms 0: no deadline */
 };
-/* From now on the peer has allowed_ms to get on; 0 = as long as it takes. */
+/* From now on the peer has allowed_ms to get on; 0 = as long as it takes. peer may be NULL. */
 void peer_wait(struct peer *peer, int64_t allowed_ms);
-/* Between requests. */
-void peer_idle(struct peer *peer);
+
+/* All exchanges of a server. */
+struct exchanges {
+    struct app *app;
+    struct exchange *first;
+    size_t waiting; /* suspended because a thread works for them */
+};
 
 enum exchange_state {
-    EXCHANGE_NEW,
-    EXCHANGE_BODY,
-    EXCHANGE_REFUSED,
-    EXCHANGE_WORKING,
-    EXCHANGE_READY,
+    EXCHANGE_NEW,     /* the request line is here */
+    EXCHANGE_BODY,    /* the body comes in */
+    EXCHANGE_REFUSED, /* err says why; what is left of the body is drained */
+    EXCHANGE_WORKING, /* a thread works for it */
+    EXCHANGE_READY,   /* the reply is complete */
     EXCHANGE_SENT
 };
 
-enum { EXCHANGE_URI_MAX = 8192 };
+enum {
+    EXCHANGE_URI_MAX = 8192,
+    EXCHANGE_DRAIN_BYTES = 1 << 20, /* of a refused body, so that its sender reads the reply */
+    /* Who takes fewer bytes of a reply in a millisecond, after a grace, isn't reading. */
+    SENDING_MS = 60000,
+    SENDING_BYTES_PER_MS = 16
+};
 
 struct exchange {
     struct request req;
+    struct exchanges *all;
+    struct exchange *next, *previous;
     struct MHD_Connection *connection;
     struct peer *peer;
     enum exchange_state state;
-    bool suspended, head;
-    char *uri;  /* as it came, owned */
-    char *path; /* decoded by microhttpd; its segments are cut by the route, owned */
-    struct buf body;
-    int64_t received; /* bytes of the body */
+    char method[24];
+    char *uri;      /* as it came, owned */
+    char *path;     /* decoded; its segments are cut by the route, owned */
+    int64_t length; /* Content-Length; −1: chunked; 0: no body */
+    bool head;      /* a HEAD request */
+    bool expects;   /* 100-continue */
+    bool close;     /* where this request ends is in doubt: nothing may follow it */
+    bool linger;    /* the connection ends with this reply, and bytes may still be coming */
+    bool suspended;
+    int64_t begun_ms;
+
+    struct buf body;           /* JSON */
+    int64_t received, drained; /* bytes of the body; of it since it was refused */
+    const char *chunk;         /* of an upload, in microhttpd's buffer: being written … */
+    size_t chunk_len, written; /* … and, once it is, how much of it */
     int upload_fd;
-    char upload_path[4096];
+    char *upload_path; /* owned; NULL until there is a file */
+
     struct job job;
-    uv_work_t pool; /* a chunk of an upload, or of a file that is sent */
+    uv_work_t pool;
+    void (*pool_run)(struct exchange *), (*pool_done)(struct exchange *);
+
     struct err err;
     struct reply reply;
-    struct sending *sending;          /* a file or source that is being sent */
-    struct exchange *next, *previous; /* all that live */
+    struct sending *sending; /* a file or source that is being sent */
 };
 
-void *exchange_begin(void *app, const char *uri, struct MHD_Connection *connection);
-enum MHD_Result exchange_access(void *app, struct MHD_Connection *connection, const char *url,
+/* Callbacks of microhttpd; the closure is a struct exchanges. */
+void *exchange_begin(void *all, const char *uri, struct MHD_Connection *connection);
+enum MHD_Result exchange_access(void *all, struct MHD_Connection *connection, const char *url,
                                 const char *method, const char *version, const char *upload_data,
                                 size_t *upload_data_size, void **context);
-void exchange_completed(void *app, struct MHD_Connection *connection, void **context,
+void exchange_completed(void *all, struct MHD_Connection *connection, void **context,
                         enum MHD_RequestTerminationCode code);
+
+/* Only inside a callback of microhttpd. */
 void exchange_suspend(struct exchange *exchange);
+/* Does nothing unless suspended. */
 void exchange_resume(struct exchange *exchange);
-/* Requests that are suspended because a thread works for them. */
-size_t exchange_waiting(void);
-/* Ends every source, so that no connection stays suspended. */
-void exchange_wake_all(void);
+/* Suspends (unless it is already), calls run on the pool, then done (may be NULL) on the loop, and
+ * resumes. One at a time. */
+void exchange_pool(struct exchange *exchange, void (*run)(struct exchange *),
+                   void (*done)(struct exchange *));
+/* The reply is complete: a problem document of exchange->err when status is negative. */
+void exchange_ready(struct exchange *exchange, int status);
+/* decode, then what needs a thread, then encode. */
+void exchange_work(struct exchange *exchange);
+/* A request header; NULL when absent. */
+const char *exchange_header(const struct exchange *exchange, const char *name);
+
+/* body.c: the header has been accepted; what comes is not wanted; a part of the body; all of it is
+ * here; the exchange is over. */
+void body_begin(struct exchange *exchange);
+void body_refuse(struct exchange *exchange);
+/* *n: in, the bytes that are here; out, those that aren't taken yet. */
+enum MHD_Result body_take(struct exchange *exchange, const char *bytes, size_t *n);
+void body_end(struct exchange *exchange);
+void body_discard(struct exchange *exchange);
 
 /* respond.c: queues exchange->reply. */
 enum MHD_Result exchange_respond(struct exchange *exchange);
+/* Writes the reply past microhttpd, which takes none while a body comes in. Ends the connection. */
+void exchange_respond_past(struct exchange *exchange);
+
+/* sending.c: makes a response of reply.source, or of reply.file once sending_open has opened it on
+ * the pool (state READY after that). NULL when memory runs out. */
+struct MHD_Response *sending_source(struct exchange *exchange);
+void sending_open(struct exchange *exchange);
+struct MHD_Response *sending_file(struct exchange *exchange);
+/* A source has something to say, or everything ends. */
 void sending_wake(struct exchange *exchange);
+/* The exchange is over. */
 void sending_end(struct exchange *exchange);
 
 #endif

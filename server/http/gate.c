@@ -1,11 +1,11 @@
 #include "server/http/gate.h"
 
+#include "common/utf8.h"
 #include "server/http/auth.h"
 #include "server/http/exchange.h"
 #include "server/options.h"
 
 #include <ctype.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -48,31 +48,43 @@ static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char 
     return MHD_YES;
 }
 
-/* The path as it came: percent signs may not hide what has a meaning. */
+static int digit(char c)
+{
+    return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
+}
+
+/* The address as it came: percent signs may not hide what has a meaning, and what they spell is
+ * UTF-8 without control characters. */
 static int check_uri(const char *uri, struct err *err)
 {
-    size_t path = strcspn(uri, "?");
+    char plain[EXCHANGE_URI_MAX];
+    size_t path = strcspn(uri, "?"), n = 0;
     if (strlen(uri) > EXCHANGE_URI_MAX)
         return err_set(err, ERR_URI_TOO_LONG, "an address may have at most %d bytes",
                        EXCHANGE_URI_MAX);
-    if (uri[0] != '/')
+    if (uri[0] != '/' && strcmp(uri, "*") != 0)
         return err_set(err, ERR_BAD_REQUEST, "the address must be a path that begins with /");
     for (size_t i = 0; uri[i] != '\0'; i++) {
         unsigned char c = (unsigned char)uri[i];
-        if (c <= ' ' || c == 0x7f || c == '\\')
-            return err_set(err, ERR_BAD_REQUEST, "the address holds a forbidden character");
-        if (c != '%')
+        if (c <= ' ' || c >= 0x7f || c == '\\')
+            return err_set(err, ERR_BAD_REQUEST,
+                           "the address holds a character that must be percent-encoded");
+        if (c != '%') {
+            plain[n++] = (char)c;
             continue;
+        }
         if (!isxdigit((unsigned char)uri[i + 1]) || !isxdigit((unsigned char)uri[i + 2]))
             return err_set(err, ERR_BAD_REQUEST,
-                           "a %% in the address isn't followed by two "
-                           "hexadecimal digits");
-        char hex[3] = { uri[i + 1], uri[i + 2], '\0' };
-        long code = strtol(hex, NULL, 16);
-        if (code == 0 || (i < path && (code < ' ' || strchr("/\\%", (int)code) != NULL)))
-            return err_set(err, ERR_BAD_REQUEST, "the address hides %%%s", hex);
+                           "a %% in the address isn't followed by two hexadecimal digits");
+        int code = digit(uri[i + 1]) * 16 + digit(uri[i + 2]);
+        if (code == 0 || (i < path && (code < ' ' || code == 0x7f || strchr("/\\%", code) != NULL)))
+            return err_set(err, ERR_BAD_REQUEST, "the address hides %.3s", uri + i);
+        plain[n++] = (char)code;
+        i += 2;
     }
-    return 0;
+    return utf8_valid(plain, n, NULL)
+               ? 0
+               : err_set(err, ERR_BAD_REQUEST, "the address spells something that isn't UTF-8");
 }
 
 /* Dot segments, after decoding. */
@@ -87,55 +99,57 @@ static int check_path(const char *path, struct err *err)
     return 0;
 }
 
-static int check_head(const struct head *head, int64_t *ret_length, struct err *err)
+/* Where the request ends: nothing may be said twice, or in two ways. */
+static int check_framing(const struct head *head, bool old, struct err *err)
 {
-    if (head->lengths == 1) {
-        char *end;
-        long long n = strtoll(head->length, &end, 10);
-        if (!isdigit((unsigned char)head->length[0]) || *end != '\0' || n < 0)
-            return err_set(err, ERR_BAD_REQUEST, "Content-Length is no number");
-        *ret_length = n;
-    } else if (head->encodings > 0) {
-        *ret_length = -1;
-    }
     if (head->bad_names > 0)
         return err_set(err, ERR_BAD_REQUEST, "the name of a header holds a forbidden character");
     if (head->lengths > 1)
         return err_set(err, ERR_BAD_REQUEST, "there is more than one Content-Length");
+    if (head->lengths == 1 && strspn(head->length, "0123456789") != strlen(head->length))
+        return err_set(err, ERR_BAD_REQUEST, "Content-Length is no number");
     if (head->encodings > 1 || (head->encodings == 1 && strcasecmp(head->encoding, "chunked") != 0))
         return err_set(err, ERR_BAD_REQUEST, "the only Transfer-Encoding taken is chunked, once");
     if (head->lengths > 0 && head->encodings > 0)
         return err_set(err, ERR_BAD_REQUEST,
                        "Content-Length and Transfer-Encoding contradict each other");
+    if (head->encodings > 0 && old)
+        return err_set(err, ERR_BAD_REQUEST, "HTTP/1.0 has no Transfer-Encoding");
     if (head->hosts != 1)
         return err_set(err, ERR_BAD_REQUEST, "there must be one Host, not %d", head->hosts);
     return 0;
 }
 
-static const char *header(const struct exchange *x, const char *name)
+static const char *text_of(const struct exchange *x, const char *name)
 {
-    const char *value = MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
+    const char *value = exchange_header(x, name);
     return value != NULL ? value : "";
 }
 
-int gate_check(struct exchange *x, int64_t *ret_length, struct err *err)
+int gate_check(struct exchange *x, const char *version, struct err *err)
 {
     struct head head = { 0 };
     MHD_get_connection_values(x->connection, MHD_HEADER_KIND, on_header, &head);
-    x->req.content_type = header(x, "Content-Type");
-    x->req.idempotency_key = header(x, "Idempotency-Key");
-    x->req.last_event_id = header(x, "Last-Event-ID");
+    x->req.content_type = text_of(x, "Content-Type");
+    x->req.idempotency_key = text_of(x, "Idempotency-Key");
+    x->req.last_event_id = text_of(x, "Last-Event-ID");
     x->req.session = "";
-    int status = check_head(&head, ret_length, err);
+    x->expects = exchange_header(x, "Expect") != NULL;
+    x->length = head.lengths > 0 ? strtoll(head.length, NULL, 10) : head.encodings > 0 ? -1 : 0;
+    int status = check_framing(&head, strcmp(version, "HTTP/1.1") != 0, err);
+    x->close = status != 0;
     if (status == 0)
         status = check_uri(x->uri, err);
     if (status == 0)
         status = check_path(x->path, err);
     if (status == 0 && !auth_host_allowed(x->req.app->auth, head.host))
         status = err_set(err, ERR_MISDIRECTED,
-                         "Host %.100s isn't this server's; give the name it is reached by as "
-                         "public_url",
+                         "Host \"%.100s\" isn't this server's; give the name it is reached by as "
+                         "--public-url",
                          head.host);
+    if (status == 0 && x->length != 0 &&
+        (x->head || strcmp(x->method, "GET") == 0 || strcmp(x->method, "OPTIONS") == 0))
+        status = err_set(err, ERR_BAD_REQUEST, "%s takes no body", x->method);
     return status;
 }
 
@@ -145,18 +159,21 @@ static bool is_json(const char *type)
     return len == strlen("application/json") && strncasecmp(type, "application/json", len) == 0;
 }
 
-int gate_body(const struct exchange *x, int64_t length, struct err *err)
+int gate_body(const struct exchange *x, struct err *err)
 {
     const struct endpoint *endpoint = x->req.endpoint;
     int64_t most =
         endpoint->body == BODY_UPLOAD ? x->req.app->options->upload_limit : ENDPOINT_BODY_MAX;
-    if (endpoint->body == BODY_NONE && length != 0)
-        return err_set(err, ERR_BAD_REQUEST, "%s takes no body", endpoint->path);
-    if (length > most)
+    if (endpoint->body == BODY_NONE && x->length != 0)
+        return err_set(err, ERR_BAD_REQUEST, "%s %s takes no body", x->method, endpoint->path);
+    if (x->length > most)
         return err_set(err, ERR_TOO_LARGE, "a body of %lld bytes is more than the %lld allowed",
-                       (long long)length, (long long)most);
+                       (long long)x->length, (long long)most);
+    const char *coding = exchange_header(x, "Content-Encoding");
+    if (x->length != 0 && coding != NULL && strcasecmp(coding, "identity") != 0)
+        return err_set(err, ERR_UNSUPPORTED_TYPE, "the body must come as it is, not %.40s", coding);
     bool json =
-        endpoint->body == BODY_JSON || (endpoint->body == BODY_JSON_OPTIONAL && length != 0);
+        endpoint->body == BODY_JSON || (endpoint->body == BODY_JSON_OPTIONAL && x->length != 0);
     if (json && !is_json(x->req.content_type))
         return err_set(err, ERR_UNSUPPORTED_TYPE, "the body must be application/json, not %.100s",
                        x->req.content_type[0] != '\0' ? x->req.content_type : "without a type");

@@ -5,16 +5,14 @@
 
 #include "common/err.h"
 
-#include <stdint.h>
-
 struct exchange;
 
-/* Checks request line and header; *ret_length = Content-Length, or −1 when the body is chunked, 0
- * without a body (set also when the check fails, as far as it is known). Fills req's header fields.
+/* Checks request line and header. Fills length, expects, close (when it is in doubt where this
+ * request ends, and so where the next begins) and req's header fields, also when it fails.
  * Errors: BAD_REQUEST, URI_TOO_LONG, MISDIRECTED. */
-int gate_check(struct exchange *exchange, int64_t *ret_length, struct err *err);
+int gate_check(struct exchange *exchange, const char *version, struct err *err);
 /* Holds the announced body against what the endpoint takes. Errors: TOO_LARGE, UNSUPPORTED_TYPE,
  * BAD_REQUEST. */
-int gate_body(const struct exchange *exchange, int64_t length, struct err *err);
+int gate_body(const struct exchange *exchange, struct err *err);
 
 #endif

@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "server/http/exchange.h"
+#include "server/http/linger.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,12 +17,14 @@
 #include <unistd.h>
 
 enum {
-    POOL_BYTES = 32768,     /* of one connection: bounds its header and its upload buffer */
-    IDLE_S = 120,           /* inactivity */
-    SWEEP_MS = 2000,        /* how often the slow are looked for */
-    HEAD_MS = 20000,        /* from connecting, or the last reply, to a whole header */
-    KEEP_ALIVE_MS = 120000, /* between requests */
-    SPARE_DESCRIPTORS = 128
+    POOL_BYTES = 32768,      /* of one connection: bounds its header and its upload buffer */
+    IDLE_S = 120,            /* inactivity */
+    SWEEP_MS = 2000,         /* how often the slow are looked for */
+    FIRST_MS = 20000,        /* from connecting to the first request line */
+    CLOSING_MS = 5,          /* turns of closing */
+    CLOSING_TURNS = 200,     /* that replies under way are given to get away */
+    SPARE_DESCRIPTORS = 128, /* for files, the store, workers */
+    CONNECTIONS_MAX = 16384,
 };
 
 struct httpd {
@@ -32,7 +35,9 @@ struct httpd {
     uv_timer_t timer, sweep;
     int epoll_fd, listen_fd, port;
     struct peer *peers;
-    size_t peers_n, handles;
+    size_t peers_n, handles, turns;
+    struct exchanges exchanges;
+    struct lingering lingering;
     bool closing;
     void (*closed)(void *);
     void *closed_arg;
@@ -85,7 +90,7 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
             return;
         peer->fd = info != NULL ? info->connect_fd : -1;
         peer->since_ms = clock_mono_ms();
-        peer->allowed_ms = HEAD_MS;
+        peer->allowed_ms = FIRST_MS;
         peer->next = httpd->peers;
         if (peer->next != NULL)
             peer->next->previous = peer;
@@ -126,9 +131,10 @@ void peer_wait(struct peer *peer, int64_t allowed_ms)
     peer->allowed_ms = allowed_ms;
 }
 
-void peer_idle(struct peer *peer)
+void httpd_linger(struct httpd *httpd, int fd)
 {
-    peer_wait(peer, KEEP_ALIVE_MS);
+    if (!httpd->closing)
+        linger_begin(&httpd->lingering, fd);
 }
 
 /* Listening. */
@@ -150,7 +156,8 @@ static int listen_on(const char *host, int port, int *ret_fd, int *ret_port, str
         if (fd >= 0)
             close(fd);
         errno = code;
-        status = err_errno(err, ERR_STORAGE, "can't listen on %s port %d", host, port);
+        status = err_errno(err, code == EADDRINUSE ? ERR_RUNNING : ERR_USAGE,
+                           "can't listen on %s port %d", host, port);
     }
     freeaddrinfo(found);
     if (status != 0)
@@ -183,7 +190,7 @@ static unsigned connection_limit(void)
     if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur <= 2 * SPARE_DESCRIPTORS)
         return 64;
     rlim_t most = files.rlim_cur - SPARE_DESCRIPTORS;
-    return most < 16384 ? (unsigned)most : 16384;
+    return most < CONNECTIONS_MAX ? (unsigned)most : CONNECTIONS_MAX;
 }
 
 int httpd_new(uv_loop_t *loop, struct app *app, const char *host, int port, struct httpd **ret,
@@ -194,6 +201,8 @@ int httpd_new(uv_loop_t *loop, struct app *app, const char *host, int port, stru
         return err_set(err, ERR_NO_MEMORY, "no memory for the HTTP server");
     httpd->loop = loop;
     httpd->app = app;
+    httpd->exchanges.app = app;
+    httpd->lingering.loop = loop;
     int status = listen_on(host, port, &httpd->listen_fd, &httpd->port, err);
     if (status != 0) {
         free(httpd);
@@ -201,10 +210,11 @@ int httpd_new(uv_loop_t *loop, struct app *app, const char *host, int port, stru
     }
     httpd->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-        exchange_access, app, MHD_OPTION_EXTERNAL_LOGGER, on_mhd_log, NULL,
+        exchange_access, &httpd->exchanges, MHD_OPTION_EXTERNAL_LOGGER, on_mhd_log, NULL,
         MHD_OPTION_LISTEN_SOCKET, httpd->listen_fd, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
-        httpd, MHD_OPTION_NOTIFY_COMPLETED, exchange_completed, app, MHD_OPTION_URI_LOG_CALLBACK,
-        exchange_begin, app, MHD_OPTION_CONNECTION_LIMIT, connection_limit(),
+        httpd, MHD_OPTION_NOTIFY_COMPLETED, exchange_completed, &httpd->exchanges,
+        MHD_OPTION_URI_LOG_CALLBACK, exchange_begin, &httpd->exchanges,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_CONNECTION_LIMIT, connection_limit(),
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)IDLE_S, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
     if (httpd->daemon == NULL) {
@@ -247,15 +257,17 @@ static void on_handle_closed(uv_handle_t *handle)
     closed(arg);
 }
 
-/* Requests that wait for the store are resumed when their job is done; microhttpd may only be
- * stopped when nothing is suspended. */
+/* Requests that wait for a thread are resumed when it is done: microhttpd may only be stopped when
+ * nothing is suspended. Then what is being sent has a second to get away. */
 static void on_closing(uv_timer_t *timer)
 {
     struct httpd *httpd = timer->data;
     MHD_run(httpd->daemon);
-    if (exchange_waiting() > 0)
+    if (httpd->exchanges.waiting > 0 ||
+        (httpd->exchanges.first != NULL && httpd->turns++ < CLOSING_TURNS))
         return;
     uv_timer_stop(timer);
+    linger_end_all(&httpd->lingering);
     MHD_stop_daemon(httpd->daemon);
     httpd->handles = 3;
     uv_close((uv_handle_t *)&httpd->poll, on_handle_closed);
@@ -277,6 +289,7 @@ void httpd_close(struct httpd *httpd, void (*closed)(void *), void *arg)
     for (struct peer *peer = httpd->peers; peer != NULL; peer = peer->next)
         if (peer->fd >= 0)
             shutdown(peer->fd, SHUT_RD);
-    exchange_wake_all();
-    uv_timer_start(&httpd->timer, on_closing, 0, 5);
+    for (struct exchange *x = httpd->exchanges.first; x != NULL; x = x->next)
+        sending_wake(x);
+    uv_timer_start(&httpd->timer, on_closing, 0, CLOSING_MS);
 }

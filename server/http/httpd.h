@@ -16,13 +16,15 @@
 
 struct httpd;
 
-/* Listens on host:port (port 0: a free one). Errors: STORAGE (address in use, …), USAGE. */
+/* Listens on host:port (port 0: a free one). Errors: RUNNING when it is taken, USAGE. */
 int httpd_new(uv_loop_t *loop, struct app *app, const char *host, int port, struct httpd **ret,
               struct err *err);
 int httpd_port(const struct httpd *httpd);
 size_t httpd_connections(const struct httpd *httpd);
 /* Runs microhttpd once more in this turn of the loop: something was resumed. */
 void httpd_kick(struct httpd *httpd);
+/* Closes a connection's descriptor, which stays microhttpd's, so that its peer reads the reply. */
+void httpd_linger(struct httpd *httpd, int fd);
 /* Stops listening, ends every connection, frees; closed(arg) when nothing is under way any more. */
 void httpd_close(struct httpd *httpd, void (*closed)(void *), void *arg);
 

@@ -11,7 +11,7 @@ const char *request_arg(const struct request *req, const char *name)
 
 struct known {
     const char *const *names;
-    const char *unknown, *twice;
+    const char *unknown, *twice, *bare;
     const char *seen[32];
     size_t seen_n;
 };
@@ -20,13 +20,14 @@ static enum MHD_Result on_arg(void *arg, enum MHD_ValueKind kind, const char *ke
                               const char *value)
 {
     (void)kind;
-    (void)value;
     struct known *known = arg;
     bool found = false;
     for (const char *const *name = known->names; *name != NULL; name++)
         found |= strcmp(*name, key) == 0;
     if (!found)
         known->unknown = key;
+    if (value == NULL)
+        known->bare = key;
     for (size_t i = 0; i < known->seen_n; i++)
         if (strcmp(known->seen[i], key) == 0)
             known->twice = key;
@@ -42,6 +43,9 @@ int request_args_check(const struct request *req, const char *const *names, stru
     if (known.twice != NULL)
         return err_set(err, ERR_BAD_PARAMETER, "the query parameter \"%.64s\" is given twice",
                        known.twice);
+    if (known.unknown == NULL && known.bare != NULL)
+        return err_set(err, ERR_BAD_PARAMETER, "the query parameter \"%.64s\" needs a value",
+                       known.bare);
     if (known.unknown == NULL)
         return 0;
     struct buf list;

@@ -73,25 +73,30 @@ const struct endpoint *route_match(const struct endpoint *table, const char *met
     return found;
 }
 
-int route_find(struct exchange *x, const char *method, struct err *err)
+int route_other(struct exchange *x, const char *allowed, struct err *err)
 {
-    char allowed[ALLOW_BYTES];
-    const char *path = x->path;
-    int status = assets_find(x, method, err);
-    if (status != 0 || x->state == EXCHANGE_READY)
-        return status;
-    x->req.endpoint = route_match(routes, method, x->path, x->req.params, allowed);
-    if (x->req.endpoint != NULL)
-        return 0;
-    if (allowed[0] == '\0')
-        return err_set(err, ERR_NOT_FOUND, "there is nothing at %.200s", path);
-    size_t used = strlen(allowed);
-    snprintf(allowed + used, sizeof allowed - used, ", OPTIONS");
-    reply_header(&x->reply, "Allow", "%s", allowed);
-    if (strcmp(method, "OPTIONS") != 0)
-        return err_set(err, ERR_METHOD_NOT_ALLOWED, "%.20s isn't allowed at %.200s; allowed are %s",
-                       method, path, allowed);
+    reply_header(&x->reply, "Allow", "%s, OPTIONS", allowed);
+    if (strcmp(x->method, "OPTIONS") != 0)
+        return err_set(err, ERR_METHOD_NOT_ALLOWED,
+                       "%s isn't allowed at %.200s; allowed are %s, OPTIONS", x->method, x->path,
+                       allowed);
     x->reply.status = 204;
     x->state = EXCHANGE_READY;
     return 0;
+}
+
+int route_find(struct exchange *x, struct err *err)
+{
+    char allowed[ALLOW_BYTES] = "GET, HEAD, POST, PUT, PATCH, DELETE";
+    bool asks = strcmp(x->method, "OPTIONS") == 0, any = strcmp(x->path, "*") == 0;
+    int status = assets_find(x, err);
+    if (status != 0 || x->state == EXCHANGE_READY)
+        return status;
+    if (!any)
+        x->req.endpoint = route_match(routes, x->method, x->path, x->req.params, allowed);
+    if (x->req.endpoint != NULL)
+        return 0;
+    if (allowed[0] == '\0' || (any && !asks))
+        return err_set(err, ERR_NOT_FOUND, "there is nothing at %.200s", x->path);
+    return route_other(x, allowed, err);
 }

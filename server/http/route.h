@@ -14,6 +14,8 @@ const struct endpoint *route_match(const struct endpoint *table, const char *met
                                    const char *params[ENDPOINT_PARAMS], char *ret_allow);
 /* Sets exchange->req.endpoint and params, or, for OPTIONS and files of the page, makes the reply
  * (state READY). Errors: NOT_FOUND, METHOD_NOT_ALLOWED. */
-int route_find(struct exchange *exchange, const char *method, struct err *err);
+int route_find(struct exchange *exchange, struct err *err);
+/* A method that the path doesn't have: OPTIONS is answered, anything else METHOD_NOT_ALLOWED. */
+int route_other(struct exchange *exchange, const char *allowed, struct err *err);
 
 #endif

@@ -1,0 +1,191 @@
+/* A request's body. JSON is gathered, at most ENDPOINT_BODY_MAX, and parsed when it is whole. An
+ * upload goes to a file in the data folder: the connection is suspended while the pool writes a
+ * chunk, so that a slow disk slows its sender and nothing else. What is left of a refused body is
+ * read and forgotten, at most EXCHANGE_DRAIN_BYTES; then the reply goes past microhttpd, which
+ * takes none while a body comes in, and the connection ends. */
+#include "common/jsonx.h"
+#include "server/datadir.h"
+#include "server/http/exchange.h"
+#include "server/options.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { BODY_MS = 30000, UPLOAD_MS = 3600000 };
+
+static bool is_upload(const struct exchange *x)
+{
+    return x->req.endpoint != NULL && x->req.endpoint->body == BODY_UPLOAD;
+}
+
+void body_begin(struct exchange *x)
+{
+    x->state = EXCHANGE_BODY;
+    peer_wait(x->peer, is_upload(x) ? UPLOAD_MS : BODY_MS);
+}
+
+void body_refuse(struct exchange *x)
+{
+    x->state = EXCHANGE_REFUSED;
+    buf_clear(&x->body);
+    peer_wait(x->peer, BODY_MS);
+}
+
+static void open_upload(struct exchange *x)
+{
+    char name[17], path[PATH_MAX];
+    datadir_random_hex(8, name);
+    datadir_path(x->req.app->datadir, path, "tmp/upload-%s", name);
+    x->upload_fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (x->upload_fd < 0)
+        err_errno(&x->err, ERR_STORAGE, "can't store the upload");
+    else if ((x->upload_path = strdup(path)) == NULL)
+        err_set(&x->err, ERR_NO_MEMORY, "no memory to store the upload");
+}
+
+/* On the pool. The first chunk, which may be empty, makes the file. */
+static void write_chunk(struct exchange *x)
+{
+    if (x->upload_fd < 0)
+        open_upload(x);
+    for (size_t at = 0; at < x->chunk_len && x->err.code == 0;) {
+        ssize_t n = write(x->upload_fd, x->chunk + at, x->chunk_len - at);
+        if (n < 0 && errno != EINTR)
+            err_errno(&x->err, ERR_STORAGE, "can't store the upload");
+        at += n > 0 ? (size_t)n : 0;
+    }
+    x->written = x->chunk_len;
+}
+
+static void chunk_written(struct exchange *x)
+{
+    if (x->err.code != 0)
+        body_refuse(x);
+}
+
+/* The bytes stay microhttpd's, and untaken, until they are on the disk: it would go on with the
+ * next chunk otherwise, suspended or not. */
+static void take_upload(struct exchange *x, const char *bytes, size_t *n)
+{
+    int64_t most = x->req.app->options->upload_limit;
+    x->received += (int64_t)x->written;
+    bytes += x->written;
+    *n -= x->written;
+    x->written = 0;
+    if (*n == 0)
+        return;
+    if (x->received + (int64_t)*n > most) {
+        err_set(&x->err, ERR_TOO_LARGE, "an upload may have at most %lld bytes", (long long)most);
+        body_refuse(x);
+        *n = 0;
+        return;
+    }
+    x->chunk = bytes;
+    x->chunk_len = *n;
+    exchange_pool(x, write_chunk, chunk_written);
+}
+
+static void take_json(struct exchange *x, const char *bytes, size_t *n)
+{
+    buf_add(&x->body, bytes, *n);
+    *n = 0;
+    if (x->body.failed) {
+        err_set(&x->err, ERR_TOO_LARGE, "a body may have at most %d bytes", ENDPOINT_BODY_MAX);
+        body_refuse(x);
+    }
+}
+
+static enum MHD_Result drain(struct exchange *x, size_t *n)
+{
+    x->drained += (int64_t)*n;
+    *n = 0;
+    if (x->drained <= EXCHANGE_DRAIN_BYTES)
+        return MHD_YES;
+    exchange_ready(x, -x->err.code);
+    exchange_respond_past(x);
+    return MHD_NO;
+}
+
+enum MHD_Result body_take(struct exchange *x, const char *bytes, size_t *n)
+{
+    if (x->state == EXCHANGE_REFUSED)
+        return drain(x, n);
+    (is_upload(x) ? take_upload : take_json)(x, bytes, n);
+    return MHD_YES;
+}
+
+static int parse(struct exchange *x)
+{
+    if (x->body.len == 0 && x->req.endpoint->body == BODY_JSON_OPTIONAL)
+        return 0;
+    const char *text = x->body.data != NULL ? x->body.data : "";
+    int status = jsonx_load(text, x->body.len, &x->req.body, &x->err);
+    if (status == 0 && !json_is_object(x->req.body))
+        status = err_set_at(&x->err, ERR_WRONG_TYPE, "", "the body must be a JSON object");
+    x->req.body_text = text;
+    x->req.body_len = x->body.len;
+    return status;
+}
+
+void body_end(struct exchange *x)
+{
+    if (x->state == EXCHANGE_REFUSED) {
+        exchange_ready(x, -x->err.code);
+        return;
+    }
+    enum body_kind kind = x->req.endpoint->body;
+    if (kind == BODY_UPLOAD && x->upload_fd < 0) { /* comes back when there is a file */
+        exchange_pool(x, write_chunk, chunk_written);
+        return;
+    }
+    x->req.upload_path = x->upload_path;
+    x->req.upload_bytes = x->received;
+    int status = kind == BODY_JSON || kind == BODY_JSON_OPTIONAL ? parse(x) : 0;
+    if (status < 0)
+        exchange_ready(x, status);
+    else
+        exchange_work(x);
+}
+
+/* Removing a large file takes its time, so the pool does it. */
+struct removal {
+    uv_work_t work;
+    int fd;
+    char *path;
+};
+
+static void remove_file(uv_work_t *work)
+{
+    const struct removal *removal = work->data;
+    if (removal->path != NULL)
+        unlink(removal->path); /* unless the endpoint has taken it */
+    close(removal->fd);
+}
+
+static void removed(uv_work_t *work, int status)
+{
+    (void)status;
+    struct removal *removal = work->data;
+    free(removal->path);
+    free(removal);
+}
+
+void body_discard(struct exchange *x)
+{
+    json_decref(x->req.body);
+    x->req.body = NULL;
+    buf_done(&x->body);
+    if (x->upload_fd < 0)
+        return;
+    struct removal *removal = malloc(sizeof *removal);
+    if (removal == NULL) { /* the next start empties tmp/ */
+        close(x->upload_fd);
+        free(x->upload_path);
+        return;
+    }
+    *removal = (struct removal){ .work.data = removal, .fd = x->upload_fd, .path = x->upload_path };
+    uv_queue_work(work_loop(x->req.app->work), &removal->work, remove_file, removed);
+}
