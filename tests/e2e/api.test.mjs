@@ -9,7 +9,7 @@ const V1 = "/api/v1";
 let daemon;
 
 before(async () => { daemon = await start({ args: ["--slots", "1", "--memory", "256M"] }); });
-after(async () => { await daemon?.stop(); });
+after(async () => { assert.equal(await daemon?.stop(), 0, "a clean end"); });
 
 async function call(method, path, body, headers = {}) {
   const json = body !== undefined && typeof body !== "string" && !(body instanceof Uint8Array);
