@@ -140,6 +140,18 @@ static void put_piece(const struct corpus *corpus, const struct piece *p, uint16
         to[p->bytes] = CORPUS_END;
 }
 
+/* Windows of T + 1 tokens, each beginning with the last token of the one before. */
+static size_t windows_in(size_t tokens, size_t seq_len)
+{
+    return tokens > 0 ? (tokens - 1) / seq_len : 0;
+}
+
+/* Starts of windows in a stream. */
+static size_t starts_in(size_t tokens, size_t seq_len)
+{
+    return tokens > seq_len ? tokens - seq_len : 0;
+}
+
 /* Whole documents to test, then val, in keyed order, until each holds its fraction. */
 static int deal_documents(const struct spec_data *data, struct piece *pieces, size_t n,
                           size_t tokens, struct err *err)
@@ -179,7 +191,7 @@ static int split_documents(const struct corpus *corpus, const struct run_spec *s
             }
         size_t held = at - out->parts[part].first;
         out->parts[part].n = held;
-        out->parts[part].windows = held > 0 ? (held - 1) / out->seq_len : 0;
+        out->parts[part].windows = windows_in(held, out->seq_len);
     }
     return status;
 }
@@ -196,7 +208,7 @@ static int split_windows(const struct corpus *corpus, const struct run_spec *spe
                          const struct piece *pieces, size_t n, size_t tokens,
                          struct corpus_split *out, struct err *err)
 {
-    size_t starts = tokens > out->seq_len ? tokens - out->seq_len : 0, held = starts / 10, at = 0;
+    size_t starts = starts_in(tokens, out->seq_len), held = starts / 10, at = 0;
     for (size_t i = 0; i < n; i++) {
         put_piece(corpus, &pieces[i], out->tokens + at);
         at += pieces[i].tokens;
@@ -267,6 +279,28 @@ int corpus_split_new(const struct corpus *corpus, const struct run_spec *spec,
     }
     *ret = out;
     return 0;
+}
+
+int corpus_split_check(const struct corpus *corpus, const struct run_spec *spec, struct err *err)
+{
+    struct corpus_split out = { .seq_len = (size_t)spec->data.seq_len };
+    struct piece *pieces = NULL;
+    size_t n = 0, tokens = 0;
+    int status = take_pieces(corpus, &spec->data, &pieces, &n, &tokens, err);
+    bool whole = spec->data.split == SPLIT_DOCUMENTS;
+    if (status == 0 && whole)
+        status = deal_documents(&spec->data, pieces, n, tokens, err);
+    for (size_t i = 0; i < n && status == 0; i++)
+        out.parts[pieces[i].part].n += pieces[i].tokens;
+    size_t starts = starts_in(tokens, out.seq_len), held = starts / 10;
+    for (int part = 0; part < CORPUS_PARTS; part++)
+        out.parts[part].windows = whole ? windows_in(out.parts[part].n, out.seq_len)
+                                  : part == CORPUS_TRAIN ? starts - held
+                                                         : held;
+    if (status == 0)
+        status = check_enough(spec, &out, n, tokens, err);
+    free(pieces);
+    return status;
 }
 
 void corpus_split_done(struct corpus_split *split)
