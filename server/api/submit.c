@@ -134,7 +134,6 @@ static int check_corpus(const struct request *req, struct submit *s, const struc
 {
     char dir[PATH_MAX], batch[32];
     struct corpus corpus;
-    struct corpus_split split;
     if (digest == NULL)
         return 0;
     char *key = dump(json_object_get(frozen, "data"), JSONX_CANONICAL), *full = NULL;
@@ -152,9 +151,7 @@ static int check_corpus(const struct request *req, struct submit *s, const struc
     datadir_path(req->app->datadir, dir, "datasets/%s", digest);
     int status = corpus_open(dir, &corpus, err);
     if (status == 0) {
-        status = corpus_split_new(&corpus, spec, &split, err);
-        if (status == 0)
-            corpus_split_done(&split);
+        status = corpus_split_check(&corpus, spec, err);
         corpus_done(&corpus);
     }
     struct checked *c = status == 0 ? malloc(sizeof *c) : NULL;
