@@ -83,7 +83,7 @@ struct spec_train {
     int schedule; /* enum schedule */
     int64_t warmup_steps;
     double min_lr_ratio;
-    int64_t eval_every, eval_windows, checkpoint_every, threads;
+    int64_t eval_every, eval_windows, eval_tokens, checkpoint_every, threads;
 };
 
 struct run_spec {
@@ -94,7 +94,7 @@ struct run_spec {
     unsigned artifacts; /* bit set of 1u << enum artifact */
 };
 
-/* Decodes {data, model, train, seed, artifacts}, fills defaults, resolves batch_tokens and ratios,
+/* Decodes {data, model, train, seed, artifacts}, fills defaults, resolves batch_tokens, eval_tokens and ratios,
  * and checks every rule that needs no corpus (heads divide d_model, head size even, K ≤ T, …).
  * Errors: as jsonx_decode, and INCONSISTENT; pointers are absolute (pointer + "/model/heads"). */
 int run_spec_decode(const json_t *obj, const char *pointer, struct run_spec *ret, struct err *err);

@@ -44,6 +44,20 @@ static int resolve_batch(const struct check *check)
     return 0;
 }
 
+static int resolve_eval(const struct check *check)
+{
+    struct spec_train *train = &check->spec->train;
+    int64_t t = check->spec->data.seq_len;
+    if (train->eval_tokens == 0)
+        return 0;
+    if (train->eval_tokens % t != 0)
+        return refuse(check, ERR_INCONSISTENT, "/train/eval_tokens",
+                      "eval_tokens must be a multiple of seq_len (%lld), which %lld is not",
+                      INT64(t), INT64(train->eval_tokens));
+    train->eval_windows = train->eval_tokens / t;
+    return 0;
+}
+
 static int check_fractions(const struct check *check)
 {
     const struct spec_data *data = &check->spec->data;
@@ -211,7 +225,7 @@ static int check_decay(const struct check *check)
 int spec_resolve(struct run_spec *spec, const char *pointer, struct err *err)
 {
     static int (*const rules[])(const struct check *) = {
-        check_fractions, resolve_dataset, resolve_batch, check_heads,  check_experts,
+        check_fractions, resolve_dataset, resolve_batch, resolve_eval, check_heads, check_experts,
         resolve_top_k,   check_window,    check_indexer, check_warmup, check_decay,
     };
     const struct check check = { spec, pointer, err };

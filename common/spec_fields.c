@@ -83,6 +83,7 @@ static const struct jsonx_field train_rows[] = {
     { REAL(spec_train, min_lr_ratio, 0, 1, "0.1") },
     { INT(spec_train, eval_every, 1, 1e7, "200") },
     { INT(spec_train, eval_windows, 0, 1e9, "0") },
+    { INT(spec_train, eval_tokens, 0, 1e12, "0") },
     { INT(spec_train, checkpoint_every, 1, 1e7, "200") },
     { INT(spec_train, threads, 0, 256, "0") },
 };
