@@ -42,7 +42,7 @@ corpus("bad-rules", ({ spec, expect }, { code, pointer }) => {
 test("presets are specs, beside their description", () => {
   for (const [name, { description, ...spec }] of readAll("schema/presets")) {
     assert.equal(schemaSays(spec), "", name);
-    const answers = decode([spec, { preset: name }, { preset: name, seeds: [7], data: { dataset: "another" } }]);
+    const answers = decode([spec, { preset: name }, { preset: name, seeds: [7], train: { steps: 5000 } }]);
     for (const answer of answers) assert.ok(accepts(answer), `${name}: ${JSON.stringify(answer)}`);
     assert.equal(spec.name, name);
     assert.ok(description.length > 20 && spec.notes.length > 20, `${name}: no description or notes`);
