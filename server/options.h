@@ -26,7 +26,8 @@ struct options {
 
 enum options_command { OPTIONS_SERVE, OPTIONS_LINK, OPTIONS_HELP, OPTIONS_VERSION };
 
-/* Errors: USAGE, with the option's name and what it takes; STORAGE for the configuration file. */
+/* Errors: USAGE, with the option's name and what it takes; NOT_FOUND, STORAGE, TOO_LARGE for the
+ * configuration file. */
 int options_parse(int argc, char **argv, struct options *ret, enum options_command *ret_command,
                   struct err *err);
 void options_help(FILE *to);

@@ -1,0 +1,107 @@
+/* Replies before they are bytes. */
+#include "server/http/reply.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const char *text(const struct reply *reply, const char *key)
+{
+    return json_string_value(json_object_get(reply->json, key));
+}
+
+static void test_a_fresh_reply_is_an_empty_200(void **state)
+{
+    (void)state;
+    struct reply reply;
+    reply_init(&reply);
+    assert_int_equal(reply.status, 200);
+    assert_string_equal(reply.content_type, "application/json");
+    assert_null(reply.json);
+    reply_done(&reply);
+}
+
+static void test_objects_carry_as_of_and_arrays_do_not(void **state)
+{
+    (void)state;
+    struct reply reply;
+    reply_init(&reply);
+    reply_json(&reply, 201, json_object(), 7);
+    assert_int_equal(reply.status, 201);
+    assert_int_equal(json_integer_value(json_object_get(reply.json, "as_of")), 7);
+    reply_json(&reply, 200, json_object(), -1);
+    assert_null(json_object_get(reply.json, "as_of"));
+    reply_json(&reply, 200, json_array(), 7);
+    assert_int_equal(json_array_size(reply.json), 0);
+    reply_done(&reply);
+}
+
+static void test_every_error_makes_a_whole_problem(void **state)
+{
+    (void)state;
+    for (int code = 1; code < ERR_COUNT; code++) {
+        struct reply reply;
+        struct err err = { 0 };
+        char type[100];
+        reply_init(&reply);
+        buf_adds(&reply.body, "half a reply");
+        reply.file = strdup("/some/file");
+        err_set_at(&err, (enum err_code)code, "/arms/a~1b", "what is wrong: %s", "\xff \xc3(");
+        reply_problem(&reply, &err);
+        assert_int_equal(reply.status, err_http_status(code));
+        assert_true(reply.status >= 400 && reply.status < 600);
+        assert_string_equal(reply.content_type, "application/problem+json");
+        assert_int_equal(reply.body.len, 0);
+        assert_null(reply.file);
+        snprintf(type, sizeof type, "urn:ablate:problem:%s", err_name(code));
+        assert_string_equal(text(&reply, "type"), type);
+        assert_string_equal(text(&reply, "code"), err_name(code));
+        assert_string_equal(text(&reply, "title"), err_title(code));
+        assert_string_equal(text(&reply, "detail"), "what is wrong: ? ?(");
+        assert_string_equal(text(&reply, "pointer"), "/arms/a~1b");
+        assert_int_equal(json_integer_value(json_object_get(reply.json, "status")), reply.status);
+        reply_done(&reply);
+    }
+}
+
+static void test_a_pointer_only_where_there_is_one(void **state)
+{
+    (void)state;
+    struct reply reply;
+    struct err err = { 0 };
+    reply_init(&reply);
+    err_set(&err, ERR_NOT_FOUND, "nothing");
+    reply_problem(&reply, &err);
+    assert_null(json_object_get(reply.json, "pointer"));
+    reply_done(&reply);
+}
+
+static void test_headers_are_bounded(void **state)
+{
+    (void)state;
+    struct reply reply;
+    reply_init(&reply);
+    for (int i = 0; i < REPLY_HEADERS + 3; i++)
+        reply_header(&reply, "X-Test", "%d %0500d", i, 0);
+    assert_int_equal(reply.headers_n, REPLY_HEADERS);
+    assert_int_equal(strlen(reply.headers[0].value), sizeof reply.headers[0].value - 1);
+    reply_done(&reply);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_fresh_reply_is_an_empty_200),
+        cmocka_unit_test(test_objects_carry_as_of_and_arrays_do_not),
+        cmocka_unit_test(test_every_error_makes_a_whole_problem),
+        cmocka_unit_test(test_a_pointer_only_where_there_is_one),
+        cmocka_unit_test(test_headers_are_bounded),
+    };
+    return cmocka_run_group_tests_name("reply", tests, NULL, NULL);
+}
