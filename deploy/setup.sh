@@ -4,7 +4,7 @@
 set -eu
 
 build="build-essential pkg-config libmicrohttpd-dev libjansson-dev libsqlite3-dev libopenblas-dev libuv1-dev nettle-dev"
-demo="curl jq fortunes fortunes-min"
+demo="curl jq sqlite3 fortunes fortunes-min"
 test="libcmocka-dev curl jq sqlite3 fortunes fortunes-min chromium"
 oracle="python3-torch python3-numpy"
 
@@ -36,6 +36,7 @@ for group in "$@"; do
         command -v npm >/dev/null || missing="$missing npm"
     fi
 done
+# shellcheck disable=SC2086
 missing=$(printf '%s\n' $missing | sort -u | tr '\n' ' ')
 
 [ -n "${missing# }" ] || exit 0
