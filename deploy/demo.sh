@@ -127,8 +127,8 @@ trap 'exit 0' INT
 say ''
 api GET "/api/v1/experiments/$finished/report?format=md" | sed '/^## Sizes/,$d'
 say "Database  $data/ablate.db, for example:"
-say "            sqlite3 -readonly -box $data/ablate.db \\"
-say "              \"SELECT r.run, r.arm, r.seed, c.step, c.value FROM v_runs r JOIN v_curves c USING (run) WHERE c.metric = 'val/loss'\""
+say "            sqlite3 -readonly -box $data/ablate.db 'SELECT run, arm, seed, final, best, seconds FROM v_runs'"
+say "            (v_curves has every step: run, metric, step, value)"
 say "Page      $("$program" link --data "$data")   (this link logs in once)"
 
 if [ -n "${DEMO_ONCE:-}" ]; then
