@@ -17,6 +17,12 @@ enum {
     KEEP_ALIVE_MS = 120000 /* between requests */
 };
 
+static void our_turn(const struct exchange *x, bool ours)
+{
+    if (x->peer != NULL)
+        x->peer->ours = ours;
+}
+
 /* Beginning and end. */
 
 void *exchange_begin(void *all, const char *uri, struct MHD_Connection *connection)
@@ -60,6 +66,7 @@ void exchange_completed(void *all, struct MHD_Connection *connection, void **con
               code == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "" : " (cut off)",
               (long long)(clock_mono_ms() - x->begun_ms));
     peer_wait(x->peer, KEEP_ALIVE_MS);
+    our_turn(x, false);
     if (x->linger && x->peer != NULL)
         httpd_linger(x->req.app->httpd, x->peer->fd);
     sending_end(x);
@@ -83,6 +90,7 @@ void exchange_completed(void *all, struct MHD_Connection *connection, void **con
 void exchange_suspend(struct exchange *x)
 {
     x->suspended = true;
+    our_turn(x, true);
     MHD_suspend_connection(x->connection);
 }
 
@@ -91,6 +99,7 @@ void exchange_resume(struct exchange *x)
     if (!x->suspended)
         return;
     x->suspended = false;
+    our_turn(x, x->state >= EXCHANGE_WORKING);
     MHD_resume_connection(x->connection);
     httpd_kick(x->req.app->httpd);
 }
@@ -128,6 +137,7 @@ void exchange_pool(struct exchange *x, void (*run)(struct exchange *),
 void exchange_ready(struct exchange *x, int status)
 {
     x->state = EXCHANGE_READY;
+    our_turn(x, true);
     if (status >= 0)
         return;
     if (err_http_status(x->err.code) >= 500)
@@ -182,6 +192,7 @@ void exchange_work(struct exchange *x)
     const struct endpoint *endpoint = x->req.endpoint;
     int status = endpoint->decode != NULL ? endpoint->decode(&x->req, &x->err) : 0;
     x->state = EXCHANGE_WORKING;
+    our_turn(x, true);
     peer_wait(x->peer, 0);
     if (status < 0) {
         exchange_ready(x, status);

@@ -26,6 +26,7 @@ struct peer {
     struct peer *next, *previous;
     int fd;
     int64_t since_ms, allowed_ms; /* allowed_ms 0: no deadline */
+    bool ours;                    /* it is our turn: nothing more is needed from it */
 };
 /* From now on the peer has allowed_ms to get on; 0 = as long as it takes. peer may be NULL. */
 void peer_wait(struct peer *peer, int64_t allowed_ms);

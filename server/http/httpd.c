@@ -88,7 +88,7 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
         *context = peer;
         if (peer == NULL)
             return;
-        peer->fd = info != NULL ? info->connect_fd : -1;
+        peer->fd = info->connect_fd;
         peer->since_ms = clock_mono_ms();
         peer->allowed_ms = FIRST_MS;
         peer->next = httpd->peers;
@@ -112,14 +112,22 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
     free(peer);
 }
 
+/* Whether the peer will never send another byte. */
+static bool has_gone(const struct peer *peer)
+{
+    char byte;
+    return !peer->ours && recv(peer->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 /* A byte now and then keeps microhttpd's own timeout away, so a request has a deadline as a whole.
- */
+ * And of an end that arrives together with the last bytes microhttpd learns nothing, as its
+ * descriptors are edge-triggered: such a connection would stay until its deadline. */
 static void on_sweep(uv_timer_t *timer)
 {
     struct httpd *httpd = timer->data;
     int64_t now = clock_mono_ms();
     for (struct peer *peer = httpd->peers; peer != NULL; peer = peer->next)
-        if (peer->allowed_ms > 0 && now - peer->since_ms > peer->allowed_ms && peer->fd >= 0)
+        if ((peer->allowed_ms > 0 && now - peer->since_ms > peer->allowed_ms) || has_gone(peer))
             shutdown(peer->fd, SHUT_RDWR);
 }
 
@@ -287,8 +295,7 @@ void httpd_close(struct httpd *httpd, void (*closed)(void *), void *arg)
     if (fd != MHD_INVALID_SOCKET)
         close(fd);
     for (struct peer *peer = httpd->peers; peer != NULL; peer = peer->next)
-        if (peer->fd >= 0)
-            shutdown(peer->fd, SHUT_RD);
+        shutdown(peer->fd, SHUT_RD);
     for (struct exchange *x = httpd->exchanges.first; x != NULL; x = x->next)
         sending_wake(x);
     uv_timer_start(&httpd->timer, on_closing, 0, CLOSING_MS);
