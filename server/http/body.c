@@ -51,13 +51,13 @@ static void write_chunk(struct exchange *x)
 {
     if (x->upload_fd < 0)
         open_upload(x);
-    for (size_t at = 0; at < x->chunk_len && x->err.code == 0;) {
-        ssize_t n = write(x->upload_fd, x->chunk + at, x->chunk_len - at);
+    for (size_t at = 0; at < x->body.len && x->err.code == 0;) {
+        ssize_t n = write(x->upload_fd, x->body.data + at, x->body.len - at);
         if (n < 0 && errno != EINTR)
             err_errno(&x->err, ERR_STORAGE, "can't store the upload");
         at += n > 0 ? (size_t)n : 0;
     }
-    x->written = x->chunk_len;
+    x->written = x->body.len;
 }
 
 static void chunk_written(struct exchange *x)
@@ -66,8 +66,8 @@ static void chunk_written(struct exchange *x)
         body_refuse(x);
 }
 
-/* The bytes stay microhttpd's, and untaken, until they are on the disk: it would go on with the
- * next chunk otherwise, suspended or not. */
+/* The bytes stay untaken until they are on the disk: microhttpd would go on with the next chunk
+ * otherwise, suspended or not. They are copied, since it moves its own when some are taken. */
 static void take_upload(struct exchange *x, const char *bytes, size_t *n)
 {
     int64_t most = x->req.app->options->upload_limit;
@@ -83,8 +83,8 @@ static void take_upload(struct exchange *x, const char *bytes, size_t *n)
         *n = 0;
         return;
     }
-    x->chunk = bytes;
-    x->chunk_len = *n;
+    buf_clear(&x->body);
+    buf_add(&x->body, bytes, *n);
     exchange_pool(x, write_chunk, chunk_written);
 }
 

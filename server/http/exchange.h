@@ -73,10 +73,9 @@ struct exchange {
     bool suspended;
     int64_t begun_ms;
 
-    struct buf body;           /* JSON */
+    struct buf body;           /* JSON, or the chunk of an upload that is being written */
     int64_t received, drained; /* bytes of the body; of it since it was refused */
-    const char *chunk;         /* of an upload, in microhttpd's buffer: being written … */
-    size_t chunk_len, written; /* … and, once it is, how much of it */
+    size_t written;            /* bytes of an upload on the disk that microhttpd still holds */
     int upload_fd;
     char *upload_path; /* owned; NULL until there is a file */
 

@@ -313,12 +313,16 @@ test("an upload goes to the disk as it comes, and leaves nothing when it is refu
   const small = await start({ args: ["--upload-limit", "1M"] });
   try {
     const put = (body, header = {}) => small.fetch("/api/v1/datasets/a", { method: "PUT", headers: { "Content-Type": "text/plain", ...header }, body, duplex: "half" });
-    const text = Array.from({ length: 20000 }, (_, i) => `Line ${i}\n\n`).join("");
-    assert.equal((await put(text)).status, 201);
-    const chunks = async function* () {
-      for (let i = 0; i < 20; i++) yield new TextEncoder().encode(text.slice(i * 10000, (i + 1) * 10000));
+    const documents = Array.from({ length: 30000 }, (_, i) => `Document ${i}`), text = documents.join("\n\n");
+    const stored = { documents: documents.length, duplicates: 0, bytes: documents.join("").length };
+    const pieces = async function* (size) {
+      for (let i = 0, n = 1; i < text.length; i += n, n = (n * 7919) % size) yield new TextEncoder().encode(text.slice(i, i + n));
     };
-    assert.ok([200, 201].includes((await put(ReadableStream.from(chunks()))).status));
+    for (const [body, status] of [[text, 201], [text, 200], [ReadableStream.from(pieces(65521)), 200], [ReadableStream.from(pieces(1009)), 200]]) {
+      const reply = await put(body), { documents: n, duplicates, bytes } = await reply.json();
+      assert.equal(reply.status, status);
+      assert.deepEqual({ documents: n, duplicates, bytes }, stored);
+    }
     const refused = connect(small.port);
     refused.send(`PUT /api/v1/datasets/b HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${small.token}\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n`);
     for (let i = 0; i < 64 && refused.over() === null; i++) refused.send(`10000\r\n${"x\n".repeat(32768)}\r\n`);
