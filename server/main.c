@@ -18,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 #include <uv.h>
 
 enum { SIGNALS = 3 };
@@ -217,8 +216,6 @@ static int serve(const struct options *options, struct err *err)
     signal(SIGPIPE, SIG_IGN);
     raise_limits();
     int status = datadir_open(options->data, &d.datadir, err);
-    if (status == 0 && access(options->worker, X_OK) != 0)
-        log_warn("%s isn't a program: no run can be trained; see --worker", options->worker);
     if (status == 0)
         status = start(&d, err);
     if (status != 0)

@@ -195,9 +195,10 @@ static void on_mhd_log(void *arg, const char *format, va_list args)
 static unsigned connection_limit(void)
 {
     struct rlimit files = { 0 };
-    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur <= 2 * SPARE_DESCRIPTORS)
-        return 64;
-    rlim_t most = files.rlim_cur - SPARE_DESCRIPTORS;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return SPARE_DESCRIPTORS;
+    rlim_t most = files.rlim_cur > 2 * SPARE_DESCRIPTORS ? files.rlim_cur - SPARE_DESCRIPTORS
+                                                         : files.rlim_cur / 2;
     return most < CONNECTIONS_MAX ? (unsigned)most : CONNECTIONS_MAX;
 }
 

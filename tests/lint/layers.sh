@@ -25,7 +25,7 @@ vendors='
 sqlite3\.h                                          server/store/
 microhttpd\.h                                       server/http/
 cblas\.h                                            worker/ops/gemm\.c
-uv\.h                                               server/(main\.c|work\.[ch]|http/(httpd|exchange)\.[ch]|runs/(supervisor|ingest|stream)\.[ch])
+uv\.h                                               server/(main\.c|work\.[ch]|http/(httpd|exchange|linger)\.[ch]|runs/(supervisor|ingest|stream)\.[ch])
 nettle/.*                                           common/digest\.[ch]
 '
 
