@@ -1,0 +1,169 @@
+// The OpenAPI document is sound, and names exactly the daemon's routes, problem codes and answers.
+
+import { Validator } from "@seriousme/openapi-schema-validator";
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import test, { after, before } from "node:test";
+import { start } from "../e2e/daemon.mjs";
+import { ROOT } from "./contract.mjs";
+import { api, operations, schemaOf, strictly } from "./openapi.mjs";
+
+test("the document is valid OpenAPI 3.1", async () => {
+  const own = structuredClone(api);
+  own.components.schemas.Spec = { type: "object" };
+  const text = JSON.stringify(own).replaceAll(/"experiment\.schema\.json[^"]*"/g, '"#/components/schemas/Spec"');
+  const { valid, errors } = await new Validator().validate(JSON.parse(text));
+  assert.ok(valid, JSON.stringify(errors, null, 2));
+});
+
+test("its paths are the rows of the route table", () => {
+  const table = readFileSync(`${ROOT}server/api/routes.c`, "utf8");
+  const rows = [...table.matchAll(/\{ USER\("([A-Z]+)", "([^"]+)"/g)].map(([, method, path]) => `${method} /api/v1${path}`)
+    .concat([...table.matchAll(/\{ "([A-Z]+)", (V1 )?"([^"]+)"/g)].map(([, method, v1, path]) => `${method} ${v1 ? "/api/v1" : ""}${path}`));
+  assert.equal(rows.length, table.match(/^ {4}\{ (USER\(|")/gm).length);
+  assert.deepEqual(operations().map(({ method, path }) => `${method} ${path}`).sort(), rows.sort());
+});
+
+test("public paths are the table's public rows", () => {
+  const table = readFileSync(`${ROOT}server/api/routes.c`, "utf8");
+  const open = [...table.matchAll(/\{ "([A-Z]+)", (V1 )?"([^"]+)", ACCESS_PUBLIC/g)]
+    .map(([, method, v1, path]) => `${method} ${v1 ? "/api/v1" : ""}${path}`);
+  assert.deepEqual(operations().filter(({ op }) => op.security?.length === 0).map(({ method, path }) => `${method} ${path}`).sort(), open.sort());
+});
+
+test("problem codes are those of the one table of errors", () => {
+  const known = [...readFileSync(`${ROOT}common/err.h`, "utf8").matchAll(/^ {4}X\([A-Z0-9_]+, "([a-z0-9_]+)"/gm)].map(([, name]) => name);
+  assert.ok(known.length > 30);
+  assert.deepEqual(api.components.schemas.Problem.properties.code.enum, known);
+});
+
+test("examples are what their schemas say", () => {
+  let n = 0;
+  for (const { name, op } of operations())
+    for (const content of [op.requestBody?.content, ...Object.values(op.responses).map((answer) => answer.content)])
+      for (const media of Object.values(content ?? {}))
+        for (const value of [media.example, ...Object.values(media.examples ?? {}).map((one) => one.value)]) {
+          if (value === undefined) continue;
+          const check = strictly(media.schema);
+          assert.ok(check(value), `${name}: ${JSON.stringify(check.errors)}`);
+          n++;
+        }
+  assert.ok(n >= 10, `${n} examples`);
+});
+
+// What the daemon answers, held against the document: nothing that it doesn't name, nothing missing.
+
+let daemon;
+const visited = new Set();
+before(async () => { daemon = await start({ args: ["--slots", "2"] }); });
+after(async () => { await daemon?.stop(); });
+
+/** Calls and checks the answer; `path` is the document's, with values for its {…}. Returns the body. */
+async function call(method, path, { at = {}, query = "", body, headers = {}, status = 200 } = {}) {
+  const url = path.replaceAll(/\{(\w+)\}/g, (_, key) => encodeURIComponent(at[key])) + query;
+  if (body !== undefined && typeof body !== "string") {
+    headers = { "Content-Type": "application/json", ...headers };
+    body = JSON.stringify(body);
+  }
+  const answer = await daemon.fetch(url, { method, body, headers });
+  const text = await answer.text(), where = `${method} ${url}: ${answer.status} ${text.slice(0, 600)}`;
+  assert.equal(answer.status, status, where);
+  const type = (answer.headers.get("content-type") ?? "").split(";")[0];
+  const schema = schemaOf(method, path, status, type);
+  if (status !== 204) assert.ok(schema, `${where}\nundocumented: ${type}`);
+  visited.add(`${method} ${path}`);
+  if (!/json$/.test(type)) return text;
+  const check = strictly(schema), value = JSON.parse(text);
+  assert.ok(check(value), `${where}\n${JSON.stringify(check.errors, null, 1)}`);
+  return value;
+}
+
+const V1 = "/api/v1", corpus = Array.from({ length: 300 }, (_, i) => `Document ${i} says that ${i} comes after ${i - 1}.`).join("\n%\n");
+const tiny = {
+  name: "tiny", data: { dataset: "tiny", seq_len: 16 },
+  model: { layers: 1, heads: 2, d_model: 16, d_ff: 16, experts: 2, experts_per_token: 1 },
+  train: { steps: 30, batch_size: 2, eval_every: 10, eval_windows: 4, checkpoint_every: 30 },
+  arms: { dense: {}, dsa: { "model.attention": { kind: "dsa", indexer_dim: 8 } } }, seeds: [1, 2],
+};
+
+test("datasets", async () => {
+  const text = { "Content-Type": "text/plain" }, at = { name: "tiny" }, path = `${V1}/datasets/{name}`;
+  await call("PUT", path, { at, body: corpus, headers: text, status: 201 });
+  await call("PUT", path, { at, body: corpus, headers: text, status: 200 });
+  await call("PUT", path, { at: { name: "spare" }, query: "?format=jsonl", body: '{"text":"a"}\n', headers: text, status: 201 });
+  await call("PUT", path, { at, body: " ", headers: text, status: 422 });
+  await call("PUT", path, { at, body: corpus, headers: { "Content-Type": "image/png" }, status: 415 });
+  await call("GET", `${V1}/datasets`);
+  await call("DELETE", path, { at: { name: "spare" }, status: 204 });
+});
+
+test("experiments and their runs, from the dry run to the report", async () => {
+  const all = `${V1}/experiments`, one = `${all}/{id}`, runs = `${V1}/runs`, run = `${runs}/{id}`;
+  await call("POST", all, { query: "?dry_run=1", body: tiny });
+  await call("POST", all, { body: { ...tiny, model: { heads: 3 } }, status: 422 });
+  const { id } = await call("POST", all, { body: tiny, status: 201, headers: { "Idempotency-Key": "k" } });
+  await call("POST", all, { body: tiny, headers: { "Idempotency-Key": "k" } });
+  await call("GET", one, { at: { id }, query: "?wait=60" });
+  await call("GET", all);
+  await call("GET", one, { at: { id: 999 }, status: 404 });
+  await call("PATCH", one, { at: { id }, body: { notes: "seen", tags: { topic: "test" } } });
+  const report = await call("GET", `${one}/report`, { at: { id } });
+  assert.ok(report.comparisons.length > 0 && report.dynamics[0].steps.length > 0 && report.audits.length > 0);
+  await call("GET", `${one}/report`, { at: { id }, query: "?format=md" });
+  await call("GET", `${one}/report`, { at: { id }, query: "?format=csv" });
+
+  const { items } = await call("GET", runs, { query: `?experiment=${id}&filter=${encodeURIComponent("state = succeeded")}&order_by=-seed` });
+  assert.equal(items.length, 4);
+  const at = { id: items[0].id };
+  await call("GET", run, { at });
+  await call("GET", `${run}/metrics`, { at });
+  const { series } = await call("GET", `${run}/metrics`, { at, query: "?names=train/loss,val/loss&from=1&to=30&points=4" });
+  assert.ok(series["train/loss"].buckets && series["val/loss"].points);
+  assert.ok((await call("GET", `${run}/log`, { at })).length > 0);
+  await call("GET", `${run}/artifacts`, { at });
+  await call("GET", `${run}/artifacts/{name}`, { at: { ...at, name: "final.safetensors" } });
+  await call("POST", `${run}/retry`, { at, status: 409 });
+
+  await call("POST", `${V1}/queue`, { body: { paused: true } });
+  const later = await call("POST", all, { body: { ...tiny, seeds: [3] }, status: 201 });
+  const queued = (await call("GET", runs, { query: `?experiment=${later.id}` })).items[0].id;
+  await call("POST", `${run}/priority`, { at: { id: queued }, body: { priority: 5 } });
+  await call("POST", `${run}/cancel`, { at: { id: queued }, status: 202 });
+  await call("POST", `${run}/retry`, { at: { id: queued } });
+  await call("POST", `${one}/cancel`, { at: { id: later.id }, status: 202 });
+  await call("DELETE", one, { at: { id: later.id }, status: 204 });
+  await call("GET", `${V1}/queue`);
+});
+
+test("the rest", async () => {
+  await call("GET", `${V1}/presets`);
+  await call("GET", `${V1}/presets/{name}`, { at: { name: "demo" } });
+  await call("GET", `${V1}/presets/{name}`, { at: { name: "none" }, status: 404 });
+  await call("POST", `${V1}/query`, { body: { sql: "SELECT run, arm, final FROM v_runs", limit: 2 } });
+  await call("POST", `${V1}/query`, { body: { sql: "DELETE FROM runs" }, status: 422 });
+  await call("GET", `${V1}/session`);
+  await call("POST", `${V1}/session`, { body: { code: "nonsense" }, status: 401 });
+  await call("DELETE", `${V1}/session`, { status: 204 });
+  await call("GET", `${V1}/version`);
+  await call("GET", "/healthz");
+  await call("GET", "/metrics");
+});
+
+test("events", async () => {
+  const answer = await daemon.fetch(`${V1}/events?after=0&experiment=1`, { signal: AbortSignal.timeout(10000) });
+  assert.equal(answer.headers.get("content-type"), "text/event-stream");
+  const kinds = new Set();
+  let text = "";
+  for await (const chunk of answer.body) {
+    text += Buffer.from(chunk).toString();
+    for (const [, kind] of text.matchAll(/^event: (\w+)$/gm)) kinds.add(kind);
+    if (["run", "metrics", "audit", "experiment"].every((kind) => kinds.has(kind))) break;
+  }
+  const described = operations().find(({ name }) => name === "followEvents").op.description;
+  for (const kind of kinds) assert.match(described, new RegExp(`\`${kind}\``));
+  visited.add(`GET ${V1}/events`);
+});
+
+test("every path was called", () => {
+  assert.deepEqual(operations().map(({ method, path }) => `${method} ${path}`).filter((one) => !visited.has(one)), []);
+});
