@@ -101,7 +101,12 @@ $(BUILD)/double/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) $(CFLAGS_PKG) -DABLATE_DOUBLE -c $< -o $@
 
+# Compiled again when the version has changed, and only then.
 $(BUILD)/common/version.o: CFLAGS_PKG += -DABLATE_VERSION='"$(VERSION)"'
+$(BUILD)/common/version.o: $(BUILD)/version
+$(BUILD)/version: FORCE
+	@mkdir -p $(@D) && echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
+FORCE:
 
 $(common_lib): $(call obj,$(common_src))
 $(server_lib): $(call obj,$(server_src)) $(BUILD)/embedded.o

@@ -30,6 +30,10 @@ function run(args, input) {
 export const decode = (specs) => run([], specs.map((spec) => JSON.stringify(spec) + "\n").join(""))
   .split("\n").slice(0, -1).map((line) => JSON.parse(line));
 
+/** What the codec of the workers' protocol answers to each message. */
+export const decodeWire = (messages) => run(["--wire"], messages.map((message) => JSON.stringify(message) + "\n").join(""))
+  .split("\n").slice(0, -1).map((line) => JSON.parse(line));
+
 /** The decoder's field tables, by name. */
 export const tables = () => new Map(JSON.parse(run(["--tables"])).map(({ table, rows }) => [table, rows]));
 

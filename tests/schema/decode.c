@@ -1,12 +1,14 @@
-/* The daemon's decoder of experiments as a filter, so that the tests can hold the schema against it.
+/* The daemon's decoders as filters, so that the tests can hold the written contracts against them.
  *
- *   decode             reads a spec a line; prints a line for each: {"runs", "spec"} with the
- * defaults filled in, or {"code", "pointer", "message"} of what is wrong decode --tables    prints
- * the field tables: [{"table", "rows": [{"key", "type", …}]}]
- */
+ *   decode             reads a spec a line; prints {"runs", "spec"} with the defaults filled in, or
+ *                      {"code", "pointer", "message"} of what is wrong
+ *   decode --wire      reads a message of the workers' protocol a line; prints {"type", "seq"}, or
+ *                      {"code", "message"}
+ *   decode --tables    prints the spec's field tables: [{"table", "rows": [{"key", "type", …}]}] */
 #include "common/jsonx.h"
 #include "common/sweep.h"
 #include "common/sweep_fields.h"
+#include "common/wire.h"
 #include "server/presets.h"
 
 #include <stdio.h>
@@ -57,6 +59,19 @@ static void decode(const char *line, size_t len)
     sweep_free(sweep);
     json_decref(spec);
     json_decref(body);
+}
+
+static void decode_wire(const char *line, size_t len)
+{
+    struct err err = { 0 };
+    struct wire_message message = { 0 };
+    int status = wire_decode(line, len, &message, &err);
+    if (status == 0)
+        print(json_pack("{s:s, s:I}", "type", wire_type_name(message.type), "seq",
+                        (json_int_t)message.seq));
+    else
+        print(json_pack("{s:s, s:s}", "code", err_name(status), "message", err.message));
+    wire_message_done(&message);
 }
 
 static json_t *row_json(const struct jsonx_field *row)
@@ -110,8 +125,9 @@ int main(int argc, char **argv)
         print_tables();
         return 0;
     }
+    bool wire = argc == 2 && strcmp(argv[1], "--wire") == 0;
     for (ssize_t len; (len = getline(&line, &size, stdin)) > 0;)
-        decode(line, (size_t)len);
+        (wire ? decode_wire : decode)(line, (size_t)len);
     free(line);
     return 0;
 }
