@@ -129,7 +129,7 @@ test("a client that is cut off again and again loses nothing and gets nothing tw
   const e = await submit("cut");
   const events = [];
   let last = e.as_of, end = Infinity;
-  const ended = lastEvent(e.id).then((seq) => (end = seq));
+  const ended = lastEvent(e.id).then((seq) => (end = seq), (error) => { end = 0; throw error; });
   for (let round = 1; last < end; round++) {
     events.push(...await read(`experiment=${e.id}`, last, 1 + (round * 7) % 5, 500));
     last = events.at(-1)?.id ?? last;
