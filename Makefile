@@ -167,7 +167,8 @@ lint: ## check the layers, and the code by clang-tidy, cppcheck and shellcheck w
 	@$(call have,clang-format) clang-format --dry-run -Werror $$(git ls-files '*.[ch]')
 	@$(call have,shellcheck) shellcheck $(scripts)
 	@$(call have,cppcheck) cppcheck --quiet -j2 --std=c11 --error-exitcode=1 --enable=warning,portability \
-	  --inline-suppr --suppressions-list=tests/lint/cppcheck -I. common server worker
+	  --suppressions-list=tests/lint/cppcheck '-Djson_object_foreach(o,k,v)=while(next(o,&k,&v))' \
+	  '-Djson_array_foreach(a,i,v)=while(next(a,&i,&v))' -I. common server worker
 	@$(call have,clang-tidy) printf '%s\n' $(sources) | xargs -P2 -n8 sh -c \
 	  'clang-tidy --quiet "$$@" -- -std=c17 -D_GNU_SOURCE -I. $(CFLAGS_PKG) 2>/dev/null' clang-tidy
 

@@ -94,9 +94,10 @@ struct run_spec {
     unsigned artifacts; /* bit set of 1u << enum artifact */
 };
 
-/* Decodes {data, model, train, seed, artifacts}, fills defaults, resolves batch_tokens, eval_tokens and ratios,
- * and checks every rule that needs no corpus (heads divide d_model, head size even, K ≤ T, …).
- * Errors: as jsonx_decode, and INCONSISTENT; pointers are absolute (pointer + "/model/heads"). */
+/* Decodes {data, model, train, seed, artifacts}, fills defaults, resolves batch_tokens, eval_tokens
+ * and ratios, and checks every rule that needs no corpus (heads divide d_model, head size even, K ≤
+ * T, …). Errors: as jsonx_decode, and INCONSISTENT; pointers are absolute (pointer +
+ * "/model/heads"). */
 int run_spec_decode(const json_t *obj, const char *pointer, struct run_spec *ret, struct err *err);
 /* The frozen form, every field present. New reference. */
 json_t *run_spec_encode(const struct run_spec *spec);
