@@ -1,0 +1,52 @@
+"""One run: steps and evaluations."""
+import torch
+import torch.nn.functional as F
+
+from data import Data
+from model import Model
+from optim import Optimizer
+
+
+class Trial:
+    def __init__(self, spec, documents, dtype=torch.float32):
+        self.spec = spec
+        self.data = Data(spec, documents)
+        self.model = Model(spec, dtype)
+        self.optimizer = Optimizer(spec["train"], self.model.parameters)
+        self.warmup = spec["model"]["attention"].get("dense_warmup_steps", 0)
+
+    def losses(self, windows, step):
+        """Logits, what the gradient is of, and what a step reports, at step ≥ 1."""
+        windows = torch.from_numpy(windows)
+        m = self.spec["model"]
+        logits, run = self.model.forward(windows[:, :-1], step, dense=step <= self.warmup)
+        loss = F.cross_entropy(logits.flatten(0, 1), windows[:, 1:].flatten())
+        balance, kl = sum(run.balance), sum(run.kl)
+        total = loss + m["balance_weight"] * balance + m["attention"].get("kl_weight", 0) * kl
+        reported = {"loss": float(loss), "balance": float(balance), "kl": float(kl),
+                    "imbalance": float(sum(run.imbalance)) / m["layers"] if run.imbalance else 1.0}
+        return logits, total, reported
+
+    def step(self, step):
+        """Trains on the step's batch; what it reports is from before the update."""
+        for p in self.model.parameters.values():
+            p.grad = None
+        _, total, reported = self.losses(self.data.batch(step), step)
+        total.backward()
+        reported["lr"], reported["grad_norm"] = self.optimizer.step(step)
+        return reported
+
+    @torch.no_grad()
+    def evaluate(self, part, step):
+        """Mean loss and accuracy over a part, after `step` training steps."""
+        windows, size = self.data.evaluated(part), self.spec["train"]["batch_size"]
+        nll, correct, targets = 0.0, 0, 0
+        for first in range(0, len(windows), size):
+            batch = torch.from_numpy(windows[first:first + size])
+            logits, _ = self.model.forward(batch[:, :-1], 0, dense=step <= self.warmup)
+            logits, target = logits.flatten(0, 1), batch[:, 1:].flatten()
+            nll += F.cross_entropy(logits.double(), target, reduction="sum").item()
+            best = logits == logits.max(-1, keepdim=True).values
+            correct += (best.int().argmax(-1) == target).sum().item()  # ties: the lowest id
+            targets += target.numel()
+        return {"loss": nll / targets, "accuracy": correct / targets}
