@@ -59,7 +59,7 @@ def token_documents(documents, data):
 
 
 def split_documents(documents, data):
-    """Each part's windows: whole documents are held out, and windows don't overlap."""
+    """Each part's windows: whole documents are held out, and windows don't overlap. File order within each part."""
     total = sum(map(len, documents))
     order = Stream(data["split_seed"], "split").permutation(0, len(documents)).tolist()
     parts = {}
@@ -67,23 +67,23 @@ def split_documents(documents, data):
         needed, parts[part] = math.ceil(data[part + "_fraction"] * total), []
         while sum(len(documents[i]) for i in parts[part]) < needed:
             parts[part].append(order.pop(0))
-    parts["train"] = sorted(order)
+    parts["train"] = order
     t = data["seq_len"]
     windows = {}
     for part, members in parts.items():
-        stream = [token for i in members for token in documents[i]]
+        stream = [token for i in sorted(members) for token in documents[i]]
         windows[part] = [stream[i * t:i * t + t + 1] for i in range((len(stream) - 1) // t)]
     return windows
 
 
 def split_windows(documents, data):
-    """The study's: a window at every token, a random tenth of them held out, test = val."""
+    """The study's: a window at every token, a random tenth of them held out, test = val. Both in file order."""
     stream = [token for document in documents for token in document]
     t = data["seq_len"]
     starts = Stream(data["split_seed"], "split").permutation(0, len(stream) - t).tolist()
     held_out = len(starts) // 10
-    val = [stream[s:s + t + 1] for s in starts[:held_out]]
-    return {"train": [stream[s:s + t + 1] for s in starts[held_out:]], "val": val, "test": val}
+    val, train = ([stream[s:s + t + 1] for s in sorted(part)] for part in (starts[:held_out], starts[held_out:]))
+    return {"train": train, "val": val, "test": val}
 
 
 class Data:

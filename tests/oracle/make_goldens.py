@@ -8,7 +8,7 @@ computed in float32 as well, and refused if the two differ by more than a part o
 choice of the run (an expert, a selected key) hangs on rounding, and another seed is called for.
 
 An array that the test compares by a share of its greatest magnitude is stored as whole millionths of that:
-{"max": m, "e6": […]}, value = m·e6/10⁶. It keeps the files small and loses less than a tenth of the tolerance.
+{"max": m, "e6": […]}, value = m·e6/10⁶. It keeps the files small and loses a tenth of the tolerance.
 """
 import copy
 import json
@@ -25,14 +25,14 @@ from trial import Trial
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden")
 STEPS = 5
 BATCHES = 20  # steps whose batches are written: in the short corpus they cross epochs
-TOLERANCE = 5e-6  # float32 against float64, half of what the test allows
-MOVED_TOLERANCE = 1e-4  # of how far a tensor moves: Adam's first steps take rounding of a tiny gradient for its sign
+TOLERANCE = 2.5e-6  # float32 against float64, half of what the test allows
+MOVED_TOLERANCE = 2.5e-5  # of how far a tensor moves: Adam's first steps take rounding of a tiny gradient for its sign
 
 # By this split_seed no evaluated window starts with the same letter twice. One that does has two keys that are equal
 # but for rounding from the second layer on, and which of them is selected tells nothing of an implementation.
 BASE = {
     "data": {"dataset": "golden", "tokenizer": "byte", "documents": 0, "tokens": 0, "seq_len": 12,
-             "split": "documents", "val_fraction": 0.1, "test_fraction": 0.1, "split_seed": 5, "vocab": 0, "pairs": 0},
+             "split": "documents", "val_fraction": 0.1, "test_fraction": 0.1, "split_seed": 8, "vocab": 0, "pairs": 0},
     "model": {"layers": 2, "heads": 2, "d_model": 16, "d_ff": 24, "experts": 4, "experts_per_token": 2,
               "router_noise": 0.1, "balance_weight": 0.01, "dropout": 0.1, "init": "torch", "tied": True,
               "attention": {"kind": "dense"}},
@@ -44,7 +44,7 @@ BASE = {
     "artifacts": [],
 }
 
-DSA = {"kind": "dsa", "top_k": 5, "top_k_ratio": 0, "indexer_heads": 2, "indexer_dim": 8, "indexer_training": "kl",
+DSA = {"kind": "dsa", "top_k": 5, "indexer_heads": 2, "indexer_dim": 8, "indexer_training": "kl",
        "kl_weight": 1, "dense_warmup_steps": 0, "indexer_rope": False, "indexer_norm": False, "selection": "causal"}
 
 
@@ -62,8 +62,7 @@ GOLDENS = {
     "dense-untied": {"model.tied": False},
     "dense-windows-split": {"data.split": "windows", "data.split_seed": 3, "data.tokens": 1500,
                             "train.eval_windows": 7},
-    "dense-few-tokens": {"data.documents": 9, "data.tokens": 800, "data.val_fraction": 0.2, "seed": 7,
-                         "data.split_seed": 1},
+    "dense-few-tokens": {"data.documents": 9, "data.tokens": 780, "data.val_fraction": 0.2, "data.split_seed": 1},
     "dense-adamw-cosine-clip": {"train.optimizer": "adamw", "train.betas": [0.9, 0.95], "train.weight_decay": 5,
                                 "train.lr": 0.01, "train.schedule": "cosine", "train.warmup_steps": 2,
                                 "train.grad_clip": 0.25, "model.tied": False},
@@ -75,8 +74,8 @@ GOLDENS = {
     "dsa-rope-norm-linear-clip": {**attention(indexer_rope=True, indexer_norm=True, kl_weight=3),
                                   "train.schedule": "linear", "train.warmup_steps": 1, "train.grad_clip": 0.02},
     "window": {"model.attention": {"kind": "window", "window": 4, "sink": 2}},
-    "random-topk": {"model.attention": {"kind": "random_topk", "top_k": 5, "top_k_ratio": 0}},
-    "oracle-topk": {"model.attention": {"kind": "oracle_topk", "top_k": 5, "top_k_ratio": 0}},
+    "random-topk": {"model.attention": {"kind": "random_topk", "top_k": 5}},
+    "oracle-topk": {"model.attention": {"kind": "oracle_topk", "top_k": 5}},
 }
 
 # Between them these have every parameter's name, so that one file serves all goldens of an init.

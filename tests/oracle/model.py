@@ -169,15 +169,14 @@ class Model:
                     for z in (q, k))
         each = torch.relu(q @ k.transpose(1, 2).unsqueeze(1))
         scores = (w.transpose(1, 2).unsqueeze(-1) * each).sum(1)
-        return scores * (heads * dim) ** -0.5 if a["indexer_training"] == "kl" else scores
+        if a["indexer_training"] == "kl":
+            scores = scores * (heads * dim) ** -0.5
+        return scores.masked_fill(~self.causal, FUTURE_SCORE) if a["selection"] == "published" else scores
 
     def select_dsa(self, scores):
         a, causal = self.spec["model"]["attention"], self.causal.numpy()
-        scores = scores.detach().numpy()
-        if a["selection"] == "published":
-            scores = np.where(causal, scores, scores.dtype.type(FUTURE_SCORE))
-            return largest(scores, a["top_k"], np.ones_like(causal))
-        return largest(scores, a["top_k"], causal)
+        return largest(scores.detach().numpy(), a["top_k"],
+                       np.ones_like(causal) if a["selection"] == "published" else causal)
 
     def select_window(self):
         a, t = self.spec["model"]["attention"], np.arange(self.spec["data"]["seq_len"])
