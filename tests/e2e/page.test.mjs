@@ -8,10 +8,11 @@ import { launch, link, open, overflow } from "./browser.mjs";
 import { start } from "./daemon.mjs";
 
 const CORPUS = Array.from({ length: 400 }, (_, i) => `Document ${i} says that ${i} times ${i} is ${i * i}.\n`).join("%\n");
+const STEPS = 3000, EVERY = 250; // a few seconds, so that the page is seen to follow
 const SPEC = {
   name: "tiny", data: { dataset: "squares", seq_len: 16 },
   model: { layers: 1, heads: 2, d_model: 32, d_ff: 32, experts: 2, experts_per_token: 1, dropout: 0 },
-  train: { steps: 600, batch_size: 4, eval_every: 50, eval_windows: 8, checkpoint_every: 600 },
+  train: { steps: STEPS, batch_size: 4, eval_every: EVERY, eval_windows: 8, checkpoint_every: STEPS },
   arms: { dense: {}, dsa: { "model.attention": { kind: "dsa", top_k: 8, indexer_heads: 2, indexer_dim: 8 } } },
   seeds: [1, 2],
 };
@@ -126,9 +127,9 @@ test("submit, watch the curves grow, see the table", async () => {
     assert.match(await legend.innerText(), /n\s=\s2/);
     await page.locator("table.study tbody tr", { hasText: new RegExp(`^${arm}`) }).getByText(shown).waitFor();
     const last = page.locator("table.dynamics tbody tr").last();
-    assert.match(await last.innerText(), new RegExp(`600[^]*${shown}`));
+    assert.match(await last.innerText(), new RegExp(`${STEPS.toLocaleString("en")}[^]*${shown}`));
   }
-  assert.equal(await page.locator("table.dynamics tbody tr").count(), 600 / 50);
+  assert.equal(await page.locator("table.dynamics tbody tr").count(), STEPS / EVERY);
   assert.deepEqual(faults, []);
 });
 
@@ -141,10 +142,10 @@ test("a run's page: all curves, the frozen specification, its log; artifacts to 
   assert.ok(await page.locator("figure").count() >= 3);
   await page.getByText("Resolved specification").click();
   const spec = JSON.parse(await page.locator("section[aria-labelledby=spec] pre").innerText());
-  assert.equal(spec.train.steps, 600);
+  assert.equal(spec.train.steps, STEPS);
   assert.match(spec.data.dataset, /^sha256:[0-9a-f]{64}$/);
   const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "final.safetensors" }).click()]);
-  assert.equal(download.suggestedFilename(), "final.safetensors");
+  assert.equal(download.suggestedFilename(), `run-${run.id}-final.safetensors`);
   assert.equal(await download.failure(), null);
   assert.deepEqual(faults, []);
 });
@@ -217,10 +218,10 @@ test("nothing sticks out at 400 pixels, in either scheme", async () => {
   for (const scheme of ["light", "dark"]) {
     const narrow = await open(browser, { width: 400, scheme });
     await logIn(narrow.page);
-    for (const hash of ["#/", `#/experiments/${experiment.id}`, `#/runs/${run.id}`, "#/queue", "#/new"]) {
+    const views = { "#/": "li, tbody tr", [`#/experiments/${experiment.id}`]: "canvas", [`#/runs/${run.id}`]: "canvas", "#/queue": "h1", "#/new": "textarea" };
+    for (const [hash, shown] of Object.entries(views)) {
       await goto(hash, narrow.page);
-      await narrow.page.locator("h1").waitFor();
-      await narrow.page.waitForLoadState("networkidle").catch(() => {});
+      await narrow.page.locator(`main :is(${shown})`).first().waitFor();
       assert.equal(await overflow(narrow.page), 0, `${hash}, ${scheme}`);
     }
     assert.equal(await narrow.page.evaluate(() => document.documentElement.dataset.scheme), scheme);
@@ -243,9 +244,9 @@ test("by keyboard: skip link, navigation, a chart read by arrow keys, the theme 
   const ring = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
   assert.notEqual(ring, "none", "no focus ring on a chart");
   await page.keyboard.press("Home");
-  await page.locator("figure").first().getByText("step 50").waitFor();
+  await page.locator("figure").first().getByText(`step ${EVERY}`).waitFor();
   await page.keyboard.press("ArrowRight");
-  await page.locator("figure").first().getByText("step 100").waitFor();
+  await page.locator("figure").first().getByText(`step ${2 * EVERY}`).waitFor();
   const theme = page.getByRole("button", { name: /^Theme/ });
   await theme.focus();
   await page.keyboard.press("Enter");

@@ -17,11 +17,11 @@ def documents_of_text(text):
     documents, current = [], []
     for line in lines + [b"%" if b"%" in lines else b""]:
         if not separates(line):
-            current.append(line)
+            current.append(line if line.strip() else b"")
             continue
-        while current and not current[0].strip():
+        while current and not current[0]:
             current.pop(0)
-        while current and not current[-1].strip():
+        while current and not current[-1]:
             current.pop()
         if current:
             documents.append(b"\n".join(current))
