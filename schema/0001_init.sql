@@ -181,7 +181,7 @@ SELECT m.run, n.name AS metric, m.step,
 FROM metrics m JOIN metric_names n ON n.id = m.name;
 
 CREATE VIEW v_runs AS
-SELECT r.id AS run, e.name AS experiment, r.arm, r.grid, r.seed, r.state,
+SELECT r.id AS run, e.id AS experiment, e.name, r.arm, r.grid, r.seed, r.state,
        e.metric,
        CASE s.last_kind WHEN 0 THEN s.last WHEN 1 THEN 'nan' WHEN 2 THEN 'inf' WHEN 3 THEN '-inf' END AS final,
        CASE e.goal WHEN 'max' THEN s.max ELSE s.min END AS best,

@@ -390,5 +390,5 @@ void options_help(FILE *to)
                  rows[i].value != NULL ? rows[i].value : "");
         fprintf(to, "  %-24s %s\n", head, rows[i].what);
     }
-    fprintf(to, "  %-24s\n  %-24s\n", "--help", "--version");
+    fprintf(to, "  %-24s print this\n  %-24s print the version\n", "--help", "--version");
 }

@@ -453,7 +453,7 @@ describe("query", () => {
   test("a SELECT answers with columns and rows", async () => {
     const { columns, rows, truncated } = await ok(query("SELECT 1 AS a, 2.5 AS b, 'x' AS c, NULL AS d, x'ff00' AS e, 9e999 AS f"));
     assert.deepEqual([columns, rows, truncated], [["a", "b", "c", "d", "e", "f"], [[1, 2.5, "x", null, "ff00", "inf"]], false]);
-    const views = await ok(query("SELECT run, arm, final FROM v_runs WHERE experiment = 'renamed' ORDER BY run"));
+    const views = await ok(query("SELECT run, arm, final FROM v_runs WHERE name = 'renamed' ORDER BY run"));
     assert.equal(views.rows.length, 4);
     const limited = await ok(query("SELECT * FROM v_curves", { limit: 3 }));
     assert.deepEqual([limited.rows.length, limited.truncated], [3, true]);
