@@ -45,6 +45,7 @@ tests_server := $(call test_bin,tests/unit/server)
 tests_worker := $(call test_bin,tests/unit/worker) $(call test_bin,tests/golden)
 tests_grad   := $(call test_bin,tests/grad)
 unit_tests   := $(tests_common) $(tests_server) $(tests_worker) $(tests_grad)
+bench_bin    := $(BUILD)/tests/bench/bench
 tests_schema := $(BUILD)/tests/schema/decode
 node_tests   := $(patsubst %package.json,%node_modules/.package-lock.json,$(wildcard tests/*/package.json))
 
@@ -149,6 +150,9 @@ $(tests_worker): $(BUILD)/%: $(BUILD)/%.o $(worker_lib) $(common_lib)
 $(patsubst $(BUILD)/%,$(BUILD)/double/%.o,$(tests_grad)): CFLAGS_ALL += -DABLATE_DOUBLE
 $(tests_grad): $(BUILD)/%: $(BUILD)/double/%.o $(double_lib) $(common_lib)
 	$(call link,$(PKG_WORKER) $(PKG_TEST))
+
+$(bench_bin): $(BUILD)/%: $(BUILD)/%.o $(worker_lib) $(common_lib)
+	$(call link,$(PKG_WORKER))
 
 # The tests of the schema ask the daemon's own decoder.
 $(tests_schema): $(BUILD)/%: $(BUILD)/%.o $(server_lib) $(common_lib)
