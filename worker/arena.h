@@ -17,7 +17,7 @@ struct arena {
 
 /* count × size bytes, aligned to 64, zeroed; NULL while counting. */
 void *arena_take(struct arena *arena, size_t count, size_t size);
-/* After counting: allocates what was counted and starts again from 0. Errors: INTERNAL. */
+/* After counting: allocates what was counted and starts again from 0. Errors: NO_MEMORY. */
 int arena_build(struct arena *arena, struct err *err);
 void arena_done(struct arena *arena);
 

@@ -122,25 +122,27 @@ static void draw(const struct tensor *t, const struct run_spec *spec, real *valu
     }
 }
 
+/* Runs twice: to count, and to place. */
+static void layout(struct params *p)
+{
+    real **const arrays[] = { &p->value, &p->grad, &p->m, &p->v };
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
+        *arrays[i] = arena_take(&p->arena, p->count, sizeof(real));
+}
+
 int params_new(const struct run_spec *spec, struct params *ret, struct err *err)
 {
     struct builder count = { 0 };
     build(&count, spec);
     struct params p = { .n = count.n, .count = count.count };
     p.tensors = calloc(p.n, sizeof *p.tensors);
-    real **const arrays[] = { &p.value, &p.grad, &p.m, &p.v };
-    bool refused = p.tensors == NULL;
-    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
-        *arrays[i] = aligned_alloc(64, (p.count * sizeof(real) + 63) / 64 * 64);
-        refused |= *arrays[i] == NULL;
-    }
-    if (refused) {
+    layout(&p);
+    if (p.tensors == NULL || arena_build(&p.arena, err) != 0) {
         params_done(&p);
         return err_set(err, ERR_NO_MEMORY, "no memory for %zu parameters and their moments",
                        count.count);
     }
-    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
-        memset(*arrays[i], 0, p.count * sizeof(real));
+    layout(&p);
     struct builder fill = { .tensors = p.tensors };
     build(&fill, spec);
     for (size_t i = 0; i < p.n; i++)
@@ -152,10 +154,7 @@ int params_new(const struct run_spec *spec, struct params *ret, struct err *err)
 void params_done(struct params *params)
 {
     free(params->tensors);
-    free(params->value);
-    free(params->grad);
-    free(params->m);
-    free(params->v);
+    arena_done(&params->arena);
     *params = (struct params){ 0 };
 }
 

@@ -7,6 +7,7 @@
 #include "common/digest.h"
 #include "common/err.h"
 #include "common/spec.h"
+#include "worker/arena.h"
 #include "worker/ops.h"
 
 #include <stdbool.h>
@@ -30,7 +31,8 @@ struct params {
     struct tensor *tensors; /* owned */
     size_t n;
     size_t count;               /* reals in all tensors */
-    real *value, *grad, *m, *v; /* [count] each, owned; m and v are Adam's moments */
+    real *value, *grad, *m, *v; /* [count] each, in the arena; m and v are Adam's moments */
+    struct arena arena;
 };
 
 /* Builds the table for a model and draws the initial values (NUMERICS §3), keyed by tensor name. */
