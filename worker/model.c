@@ -158,7 +158,7 @@ struct params *model_params(struct model *model)
 
 size_t model_bytes(const struct model *model)
 {
-    return model->arena.size + 4 * model->params.count * sizeof(real);
+    return model->arena.used + model->params.arena.used;
 }
 
 struct pool *model_pool(struct model *model)
