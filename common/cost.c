@@ -14,8 +14,15 @@
 
 #include "common/spec_fields.h"
 
-/* The output layer's chunk: so many logits, but so many rows at least (worker/ops/loss.c). */
-enum { FLOAT = 4, LOGITS = 16 << 20, LOGIT_ROWS_LEAST = 64 };
+/* The output layer's chunk: so many logits, within these numbers of rows, and the parts that its
+ * gradient comes in (worker/ops/loss.c). */
+enum {
+    FLOAT = 4,
+    LOGITS = 24 << 20,
+    LOGIT_ROWS_LEAST = 64,
+    LOGIT_ROWS_MOST = 512,
+    LOGIT_PARTS = 12
+};
 static const int64_t process_bytes = 48 << 20; /* code, OpenBLAS's buffers, the corpus */
 
 struct sizes {
@@ -143,7 +150,8 @@ static int64_t memory(const struct sizes *s, int64_t n_parameters)
     /* Gradients of one layer's activations live at a time. */
     int64_t floats = (s->layers + 1) * layer + 2 * tokens * s->c;
     int64_t chunk = LOGITS / s->v > LOGIT_ROWS_LEAST ? LOGITS / s->v : LOGIT_ROWS_LEAST;
-    floats += (chunk < tokens ? chunk : tokens) * s->v;
+    chunk = chunk < LOGIT_ROWS_MOST ? chunk : LOGIT_ROWS_MOST;
+    floats += (chunk < tokens ? chunk : tokens) * (s->v + LOGIT_PARTS * s->c + 64);
     return process_bytes + 4 * n_parameters * FLOAT + floats * FLOAT;
 }
 

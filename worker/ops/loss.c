@@ -1,120 +1,247 @@
+/* A chunk of rows goes three times over the tiles of the vocabulary, and a tile fits a core's
+ * cache:
+ *
+ *   1. logits of the tile, and while they are near: each row's maximum, exponentials, their sum;
+ *   2. row by row, the tiles' maxima and sums become those of the row, and the factor that each
+ *      tile's exponentials still lack;
+ *   3. the tile times its factors, less the targets, is dlogits: into dW at once, and into the dx
+ * of its group. Last, the groups' dx are added in order.
+ *
+ * So logits travel to memory and back once. Tiles, groups and chunks depend on the shape alone. */
 #include "worker/ops/loss.h"
 
 #include "worker/ops/gemm.h"
 #include "worker/ops/vmath.h"
 
 #include <math.h>
+#include <stdbool.h>
 
-/* A chunk's logits take about 64 MB at most, so that dW, which every chunk adds to, isn't read and
- * written too often. */
-enum { CHUNK_REALS = 16 << 20, CHUNK_LEAST = 64, ROWS = 16 };
+/* A chunk is a compromise: dW is read and written once a chunk, and the chunk's logits take memory.
+ */
+enum { CHUNK = 512, CHUNK_REALS = 24 << 20, CHUNK_LEAST = 64 };
+enum { WIDTH = 256, WIDTH_LEAST = 32, TILES = 16, GROUPS = 12, ROWS = 64 };
 
 static size_t chunk_rows(size_t n, size_t v)
 {
     size_t rows = CHUNK_REALS / v / CHUNK_LEAST * CHUNK_LEAST;
-    rows = rows < CHUNK_LEAST ? CHUNK_LEAST : rows;
+    rows = rows < CHUNK_LEAST ? CHUNK_LEAST : rows > CHUNK ? CHUNK : rows;
     return rows < n ? rows : n;
+}
+
+/* About TILES tiles at least, since they are what threads share out. */
+static size_t tile_width(size_t v)
+{
+    size_t width = v / TILES / WIDTH_LEAST * WIDTH_LEAST;
+    return width < WIDTH_LEAST ? WIDTH_LEAST : width > WIDTH ? WIDTH : width;
 }
 
 void loss_layout(struct loss *loss, struct arena *arena, size_t n_max, size_t c, size_t v)
 {
-    *loss = (struct loss){ .n_max = n_max, .c = c, .v = v, .chunk = chunk_rows(n_max, v) };
-    loss->logits = arena_take(arena, loss->chunk * v, sizeof(real));
+    size_t width = tile_width(v), tiles = (v + width - 1) / width;
+    *loss = (struct loss){
+        .n_max = n_max,
+        .c = c,
+        .v = v,
+        .chunk = chunk_rows(n_max, v),
+        .width = width,
+        .tiles = tiles,
+        .groups = tiles < GROUPS ? tiles : GROUPS,
+    };
+    loss->logits = arena_take(arena, tiles * loss->chunk * width, sizeof(real));
+    loss->most = arena_take(arena, loss->chunk * tiles, sizeof(real));
+    loss->sum = arena_take(arena, loss->chunk * tiles, sizeof(real));
+    loss->first = arena_take(arena, loss->chunk * tiles, sizeof(int32_t));
+    loss->at_target = arena_take(arena, loss->chunk, sizeof(real));
+    loss->parts = arena_take(arena, loss->groups * loss->chunk * c, sizeof(real));
     loss->nll = arena_take(arena, n_max, sizeof(double));
     loss->hit = arena_take(arena, n_max, sizeof(uint8_t));
 }
 
-struct softmax {
+struct chunk {
     const struct loss *loss;
-    size_t first, rows; /* of the chunk, within the batch */
-    const int32_t *targets;
-    real scale; /* 1/N when the logits are to become their gradient; 0 = forward only */
+    size_t at, rows; /* of the chunk, within the batch */
+    const real *x, *w;
+    const int32_t *targets; /* the chunk's */
+    double scale;           /* 1/N when there is a backward pass; else 0 */
+    real *dx, *dw;          /* dx: the chunk's */
 };
 
-SIMD static real row_max(const real *x, size_t v)
+struct tile {
+    size_t from, n; /* columns */
+    real *logits;   /* [rows × width] */
+};
+
+static struct tile tile_of(const struct loss *loss, size_t i)
+{
+    size_t from = i * loss->width, left = loss->v - from;
+    return (struct tile){ from, left < loss->width ? left : loss->width,
+                          loss->logits + i * loss->chunk * loss->width };
+}
+
+static bool within(const struct tile *tile, int32_t target)
+{
+    return (size_t)target - tile->from < tile->n;
+}
+
+SIMD static real row_max(const real *x, size_t n)
 {
     real lanes[SIMD_LANES], most = x[0];
     for (int j = 0; j < SIMD_LANES; j++)
         lanes[j] = x[0];
     size_t k = 0;
-    for (; k + SIMD_LANES <= v; k += SIMD_LANES)
+    for (; k + SIMD_LANES <= n; k += SIMD_LANES)
         for (int j = 0; j < SIMD_LANES; j++)
             lanes[j] = x[k + (size_t)j] > lanes[j] ? x[k + (size_t)j] : lanes[j];
-    for (; k < v; k++)
+    for (; k < n; k++)
         most = x[k] > most ? x[k] : most;
     for (int j = 0; j < SIMD_LANES; j++)
         most = lanes[j] > most ? lanes[j] : most;
     return most;
 }
 
-/* x becomes exp(x − most); returns the sum, of lane sums that are short enough to be exact to a few
- * units whatever V is. */
-enum { SEGMENT = 2048 };
-
-SIMD static double row_exp(real *x, size_t v, real most)
+/* x becomes exp(x − most); returns the sum. */
+SIMD static real row_exp(real *x, size_t n, real most)
 {
-    double total = 0;
-    for (size_t from = 0; from < v; from += SEGMENT) {
-        size_t to = from + SEGMENT < v ? from + SEGMENT : v, k = from;
-        real lanes[SIMD_LANES] = { 0 };
-        for (; k + SIMD_LANES <= to; k += SIMD_LANES)
-            for (int j = 0; j < SIMD_LANES; j++) {
-                real y = real_exp(x[k + (size_t)j] - most);
-                x[k + (size_t)j] = y;
-                lanes[j] += y;
-            }
-        for (int j = 0; k < to; k++, j++) {
-            x[k] = real_exp(x[k] - most);
-            lanes[j] += x[k];
+    real lanes[SIMD_LANES] = { 0 };
+    size_t k = 0;
+    for (; k + SIMD_LANES <= n; k += SIMD_LANES)
+        for (int j = 0; j < SIMD_LANES; j++) {
+            real y = real_exp(x[k + (size_t)j] - most);
+            x[k + (size_t)j] = y;
+            lanes[j] += y;
         }
-        total += (double)lanes_total(lanes);
+    for (int j = 0; k < n; k++, j++) {
+        x[k] = real_exp(x[k] - most);
+        lanes[j] += x[k];
     }
-    return total;
+    return lanes_total(lanes);
 }
 
-SIMD static void row_scale(real *x, size_t v, real by)
+SIMD static void row_scale(real *x, size_t n, real by)
 {
-    for (size_t k = 0; k < v; k++)
+    for (size_t k = 0; k < n; k++)
         x[k] *= by;
 }
 
-static void softmax_row(const struct softmax *s, size_t row)
+static void logits_task(void *arg, size_t i, int thread)
 {
-    const struct loss *loss = s->loss;
-    real *x = loss->logits + row * loss->v;
-    size_t target = (size_t)s->targets[s->first + row], v = loss->v, first = 0;
-    real most = row_max(x, v), at_target = x[target];
-    while (first < v && !(x[first] == most)) /* ties: the lowest id; none when all is NaN */
-        first++;
-    loss->hit[s->first + row] = first == target;
-    double sum = row_exp(x, v, most);
-    loss->nll[s->first + row] = log(sum) - ((double)at_target - (double)most);
-    if (s->scale > 0) {
-        row_scale(x, v, (real)((double)s->scale / sum));
-        x[target] -= s->scale;
+    (void)thread;
+    const struct chunk *chunk = arg;
+    const struct loss *loss = chunk->loss;
+    const struct tile tile = tile_of(loss, i);
+    gemm(chunk->rows, tile.n, loss->c, 1, (struct mat){ chunk->x, loss->c, false },
+         (struct mat){ chunk->w + tile.from * loss->c, loss->c, true }, 0, tile.logits,
+         loss->width);
+    for (size_t row = 0; row < chunk->rows; row++) {
+        real *x = tile.logits + row * loss->width, most = row_max(x, tile.n);
+        size_t at = row * loss->tiles + i, first = 0;
+        while (first < tile.n && !(x[first] == most)) /* ties: the lowest id; none if all is NaN */
+            first++;
+        if (within(&tile, chunk->targets[row]))
+            loss->at_target[row] = x[(size_t)chunk->targets[row] - tile.from];
+        loss->most[at] = most;
+        loss->first[at] = (int32_t)(tile.from + first);
+        loss->sum[at] = row_exp(x, tile.n, most);
     }
 }
 
-static void softmax_task(void *arg, size_t i, int thread)
+static void row_task(void *arg, size_t i, int thread)
 {
     (void)thread;
-    const struct softmax *s = arg;
-    for (size_t row = i * ROWS; row < (i + 1) * ROWS && row < s->rows; row++)
-        softmax_row(s, row);
+    const struct chunk *chunk = arg;
+    const struct loss *loss = chunk->loss;
+    for (size_t row = i * ROWS; row < (i + 1) * ROWS && row < chunk->rows; row++) {
+        const real *most = loss->most + row * loss->tiles;
+        real *sum = loss->sum + row * loss->tiles, highest = row_max(most, loss->tiles);
+        double total = 0;
+        size_t best = 0;
+        while (best + 1 < loss->tiles && !(most[best] == highest))
+            best++;
+        for (size_t tile = 0; tile < loss->tiles; tile++)
+            total += (double)sum[tile] * exp((double)most[tile] - (double)highest);
+        loss->hit[chunk->at + row] = loss->first[row * loss->tiles + best] == chunk->targets[row];
+        loss->nll[chunk->at + row] = log(total) - ((double)loss->at_target[row] - (double)highest);
+        for (size_t tile = 0; tile < loss->tiles; tile++)
+            sum[tile] = (real)(chunk->scale / total * exp((double)most[tile] - (double)highest));
+    }
 }
 
-static void chunk_forward(const struct loss *loss, struct pool *pool, struct softmax *s,
-                          const real *x, const real *w)
+static void gradient_tile(const struct chunk *chunk, size_t i, real *dx, bool first)
 {
-    gemm_shared(pool, s->rows, loss->v, loss->c,
-                (struct mat){ x + s->first * loss->c, loss->c, false },
-                (struct mat){ w, loss->c, true }, 0, loss->logits, loss->v);
-    pool_run(pool, (s->rows + ROWS - 1) / ROWS, softmax_task, s);
+    const struct loss *loss = chunk->loss;
+    const struct tile tile = tile_of(loss, i);
+    size_t c = loss->c;
+    for (size_t row = 0; row < chunk->rows; row++) {
+        real *d = tile.logits + row * loss->width;
+        row_scale(d, tile.n, loss->sum[row * loss->tiles + i]);
+        if (within(&tile, chunk->targets[row]))
+            d[(size_t)chunk->targets[row] - tile.from] -= (real)chunk->scale;
+    }
+    gemm(tile.n, c, chunk->rows, 1, (struct mat){ tile.logits, loss->width, true },
+         (struct mat){ chunk->x, c, false }, 1, chunk->dw + tile.from * c, c);
+    gemm(chunk->rows, c, tile.n, 1, (struct mat){ tile.logits, loss->width, false },
+         (struct mat){ chunk->w + tile.from * c, c, false }, first ? 0 : 1, dx, c);
 }
 
-static void total(const struct loss *loss, size_t n, struct loss_result *ret)
+static void gradient_task(void *arg, size_t group, int thread)
+{
+    (void)thread;
+    const struct chunk *chunk = arg;
+    const struct loss *loss = chunk->loss;
+    size_t from = group * loss->tiles / loss->groups, to = (group + 1) * loss->tiles / loss->groups;
+    for (size_t i = from; i < to; i++)
+        gradient_tile(chunk, i, loss->parts + group * loss->chunk * loss->c, i == from);
+}
+
+SIMD static void add(real *restrict to, const real *restrict part, size_t n)
+{
+    for (size_t k = 0; k < n; k++)
+        to[k] += part[k];
+}
+
+static void gather_task(void *arg, size_t i, int thread)
+{
+    (void)thread;
+    const struct chunk *chunk = arg;
+    const struct loss *loss = chunk->loss;
+    size_t at = i * ROWS, rows = chunk->rows - at < ROWS ? chunk->rows - at : ROWS;
+    real *dx = chunk->dx + at * loss->c;
+    for (size_t k = 0; k < rows * loss->c; k++)
+        dx[k] = 0;
+    for (size_t group = 0; group < loss->groups; group++)
+        add(dx, loss->parts + (group * loss->chunk + at) * loss->c, rows * loss->c);
+}
+
+/* One chunk, forward; and back when there is somewhere to put it. */
+static void run(struct chunk *chunk, struct pool *pool)
+{
+    size_t blocks = (chunk->rows + ROWS - 1) / ROWS;
+    pool_run(pool, chunk->loss->tiles, logits_task, chunk);
+    pool_run(pool, blocks, row_task, chunk);
+    if (chunk->dw == NULL)
+        return;
+    pool_run(pool, chunk->loss->groups, gradient_task, chunk);
+    pool_run(pool, blocks, gather_task, chunk);
+}
+
+void loss_step(const struct loss *loss, struct pool *pool, size_t n, const real *x, const real *w,
+               const int32_t *targets, real *dx, real *dw, struct loss_result *ret)
 {
     *ret = (struct loss_result){ 0 };
+    for (size_t at = 0; at < n; at += loss->chunk) {
+        struct chunk chunk = {
+            .loss = loss,
+            .at = at,
+            .rows = n - at < loss->chunk ? n - at : loss->chunk,
+            .x = x + at * loss->c,
+            .w = w,
+            .targets = targets + at,
+            .scale = dw != NULL ? 1.0 / (double)n : 0,
+            .dx = dx != NULL ? dx + at * loss->c : NULL,
+            .dw = dw,
+        };
+        run(&chunk, pool);
+    }
     for (size_t i = 0; i < n; i++) {
         ret->nll += loss->nll[i];
         ret->correct += loss->hit[i];
@@ -124,26 +251,5 @@ static void total(const struct loss *loss, size_t n, struct loss_result *ret)
 void loss_forward(const struct loss *loss, struct pool *pool, size_t n, const real *x,
                   const real *w, const int32_t *targets, struct loss_result *ret)
 {
-    struct softmax s = { .loss = loss, .targets = targets };
-    for (; s.first < n; s.first += s.rows) {
-        s.rows = n - s.first < loss->chunk ? n - s.first : loss->chunk;
-        chunk_forward(loss, pool, &s, x, w);
-    }
-    total(loss, n, ret);
-}
-
-void loss_step(const struct loss *loss, struct pool *pool, size_t n, const real *x, const real *w,
-               const int32_t *targets, real *dx, real *dw, struct loss_result *ret)
-{
-    size_t c = loss->c, v = loss->v;
-    struct softmax s = { .loss = loss, .targets = targets, .scale = (real)(1.0 / (double)n) };
-    for (; s.first < n; s.first += s.rows) {
-        s.rows = n - s.first < loss->chunk ? n - s.first : loss->chunk;
-        chunk_forward(loss, pool, &s, x, w);
-        gemm_shared(pool, s.rows, c, v, (struct mat){ loss->logits, v, false },
-                    (struct mat){ w, c, false }, 0, dx + s.first * c, c);
-        gemm_shared(pool, v, c, s.rows, (struct mat){ loss->logits, v, true },
-                    (struct mat){ x + s.first * c, c, false }, 1, dw, c);
-    }
-    total(loss, n, ret);
+    loss_step(loss, pool, n, x, w, targets, NULL, NULL, ret);
 }

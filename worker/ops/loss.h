@@ -15,10 +15,18 @@
 #include <stdint.h>
 
 struct loss {
-    size_t n_max, c, v, chunk; /* chunk: rows a chunk, by shape alone */
-    real *logits;              /* [chunk × V] */
-    double *nll;               /* [n_max] */
-    uint8_t *hit;              /* [n_max] argmax equals the target */
+    size_t n_max, c, v;
+    size_t chunk;        /* rows a chunk */
+    size_t width, tiles; /* columns a tile, tiles across V */
+    size_t groups;       /* runs of tiles that share a part of dx */
+    real *logits;        /* [tiles × chunk × width], then exponentials, then their gradients */
+    real *most;          /* [chunk × tiles] a row's largest logit in a tile */
+    real *sum;       /* [chunk × tiles] Σ exp(logit − most); then what a tile is scaled by */
+    int32_t *first;  /* [chunk × tiles] the lowest id that has the largest logit */
+    real *at_target; /* [chunk] the target's logit */
+    real *parts;     /* [groups × chunk × C] of dx */
+    double *nll;     /* [n_max] */
+    uint8_t *hit;    /* [n_max] argmax equals the target */
 };
 
 void loss_layout(struct loss *loss, struct arena *arena, size_t n_max, size_t c, size_t v);
