@@ -57,8 +57,20 @@ uint32_t philox_word(const struct philox *stream, uint64_t step, uint64_t word)
     return lanes[word % 4];
 }
 
-/* n whole blocks: philox_block over and over, written so that the loop over blocks vectorises (the
- * rounds unrolled, each word a scalar of its own). Masks are most of what a step draws. */
+/* philox_block once more, as statements, so that a loop around them vectorises: the rounds
+ * unrolled, each word a variable of its own. Masks are most of what a step draws. */
+#define ROUNDS(c0, c1, c2, c3, k0, k1)                                                             \
+    _Pragma("GCC unroll 10") for (uint32_t round = 0; round < 10; round++)                         \
+    {                                                                                              \
+        uint64_t p0 = (uint64_t)0xD2511F53u * c0;                                                  \
+        uint64_t p1 = (uint64_t)0xCD9E8D57u * c2;                                                  \
+        c0 = (uint32_t)(p1 >> 32) ^ c1 ^ (k0 + round * 0x9E3779B9u);                               \
+        c2 = (uint32_t)(p0 >> 32) ^ c3 ^ (k1 + round * 0xBB67AE85u);                               \
+        c1 = (uint32_t)p1;                                                                         \
+        c3 = (uint32_t)p0;                                                                         \
+    }
+
+/* n whole blocks. */
 SIMD static void blocks_at(const struct philox *stream, uint64_t step, uint64_t first, size_t n,
                            uint32_t *restrict ret)
 {
@@ -67,19 +79,26 @@ SIMD static void blocks_at(const struct philox *stream, uint64_t step, uint64_t 
     for (size_t i = 0; i < n; i++) {
         uint64_t block = first + i;
         uint32_t c0 = (uint32_t)block, c1 = (uint32_t)(block >> 32), c2 = step0, c3 = step1;
-#pragma GCC unroll 10
-        for (uint32_t round = 0; round < 10; round++) {
-            uint64_t p0 = (uint64_t)0xD2511F53u * c0;
-            uint64_t p1 = (uint64_t)0xCD9E8D57u * c2;
-            c0 = (uint32_t)(p1 >> 32) ^ c1 ^ (k0 + round * 0x9E3779B9u);
-            c2 = (uint32_t)(p0 >> 32) ^ c3 ^ (k1 + round * 0xBB67AE85u);
-            c1 = (uint32_t)p1;
-            c3 = (uint32_t)p0;
-        }
+        ROUNDS(c0, c1, c2, c3, k0, k1)
         ret[4 * i] = c0;
         ret[4 * i + 1] = c1;
         ret[4 * i + 2] = c2;
         ret[4 * i + 3] = c3;
+    }
+}
+
+SIMD void philox_pick(const struct philox *stream, uint64_t step, uint64_t first, const int32_t *at,
+                      size_t n, uint32_t *ret)
+{
+    const uint32_t k0 = stream->key[0], k1 = stream->key[1];
+    const uint32_t step0 = (uint32_t)step, step1 = (uint32_t)(step >> 32);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t word = first + (uint64_t)(uint32_t)at[i];
+        uint32_t lane = (uint32_t)word & 3;
+        uint32_t c0 = (uint32_t)(word >> 2), c1 = (uint32_t)(word >> 34), c2 = step0, c3 = step1;
+        ROUNDS(c0, c1, c2, c3, k0, k1)
+        uint32_t low = lane & 1 ? c1 : c0, high = lane & 1 ? c3 : c2;
+        ret[i] = lane & 2 ? high : low;
     }
 }
 

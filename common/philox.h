@@ -32,6 +32,10 @@ uint32_t philox_word(const struct philox *stream, uint64_t step, uint64_t word);
 void philox_words(const struct philox *stream, uint64_t step, uint64_t first, size_t n,
                   uint32_t *ret);
 
+/* Words first + at[0 … n−1] into ret[n]; at ≥ 0. */
+void philox_pick(const struct philox *stream, uint64_t step, uint64_t first, const int32_t *at,
+                 size_t n, uint32_t *ret);
+
 /* u = (w >> 8)·2^-24, in [0, 1); element e needs one word. */
 double philox_uniform(const struct philox *stream, uint64_t step, uint64_t element);
 /* Standard normal by Box–Muller: √(−2 ln((w0+1)·2^-32))·cos(2π·w1·2^-32); two words an element. */

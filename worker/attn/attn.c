@@ -1,12 +1,9 @@
 #include "worker/attn/attn.h"
 
 #include "worker/attn/select.h"
-#include "worker/attn/softmax.h"
-#include "worker/ops/drop.h"
 #include "worker/ops/gemm.h"
 #include "worker/ops/rope.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -22,6 +19,39 @@ const struct attn_kind attn_kinds[ATTENTION_KINDS] = {
     [ATTENTION_ORACLE_TOPK] = { .name = "oracle_topk", .masked = true, .select = select_oracle },
 };
 
+/* Measured on a CPU with AVX-512 (make bench): probabilities of more than so many positions cost
+ * more to keep than to make again; lists pay from so many positions on, when a query sees at most
+ * that share of them. */
+enum { KEPT_MOST = 512, GATHER_FROM = 1024, GATHER_SHARE = 4 };
+
+/* The most keys that a query sees. */
+static int64_t keys_most(const struct spec_attention *a, int64_t t)
+{
+    int64_t k = a->kind == ATTENTION_WINDOW ? a->window + a->sink : a->top_k;
+    return k > 0 && k < t ? k : t;
+}
+
+static const struct attn_path *dense_path_of(const struct attn_shared *shared,
+                                             const struct run_spec *spec)
+{
+    if (shared->force == &attn_kept || shared->force == &attn_flash)
+        return shared->force;
+    return spec->data.seq_len <= KEPT_MOST ? &attn_kept : &attn_flash;
+}
+
+static const struct attn_path *path_of(const struct attn_shared *shared,
+                                       const struct run_spec *spec)
+{
+    const struct spec_attention *a = &spec->model.attention;
+    int64_t t = spec->data.seq_len;
+    bool few = t >= GATHER_FROM && keys_most(a, t) * GATHER_SHARE <= t;
+    if (!attn_kinds[a->kind].masked)
+        return dense_path_of(shared, spec);
+    if (shared->force != NULL)
+        return shared->force;
+    return few ? &attn_gather : dense_path_of(shared, spec);
+}
+
 void attn_shared_layout(struct attn_shared *shared, struct arena *arena,
                         const struct run_spec *spec, size_t batch, int threads)
 {
@@ -31,7 +61,13 @@ void attn_shared_layout(struct attn_shared *shared, struct arena *arena,
     shared->rope_sin = arena_take(arena, t * (d / 2), sizeof(real));
     shared->dy = arena_take(arena, batch * t * c, sizeof(real));
     shared->dqkv = arena_take(arena, batch * t * 3 * c, sizeof(real));
-    shared->blocks = arena_take(arena, (size_t)threads * 2 * ATTN_BLOCK * t, sizeof(real));
+    shared->span = t > ATTN_TILE ? t : ATTN_TILE;
+    shared->blocks =
+        arena_take(arena, (size_t)threads * 2 * ATTN_BLOCK * shared->span, sizeof(real));
+    real **const packed[] = { &shared->packed_k, &shared->packed_v, &shared->packed_dk,
+                              &shared->packed_dv };
+    for (size_t i = 0; i < 4 && path_of(shared, spec) == &attn_gather; i++)
+        *packed[i] = arena_take(arena, batch * t * c, sizeof(real));
     if (attn_kinds[spec->model.attention.kind].indexed)
         indexer_shared_layout(&shared->indexer, arena, spec, batch, threads);
 }
@@ -55,7 +91,9 @@ void attn_layout(struct attn *attn, struct arena *arena, struct attn_shared *sha
         .t = (size_t)spec->data.seq_len,
         .c = (size_t)spec->model.d_model,
         .h = (size_t)spec->model.heads,
-        .k = (size_t)a->top_k,
+        .k = (size_t)keys_most(a, spec->data.seq_len),
+        .path = path_of(shared, spec),
+        .dense_path = dense_path_of(shared, spec),
         .window = (size_t)a->window,
         .sink = (size_t)a->sink,
         .open = a->kind == ATTENTION_DSA && a->selection == SELECTION_PUBLISHED,
@@ -71,12 +109,16 @@ void attn_layout(struct attn *attn, struct arena *arena, struct attn_shared *sha
     attn->dw_out = params->grad + params_find(params, name)->offset;
     size_t n = batch * attn->t;
     attn->qkv = arena_take(arena, n * 3 * attn->c, sizeof(real));
-    attn->probs = arena_take(arena, batch * attn->h * attn->t * attn->t, sizeof(real));
     attn->y = arena_take(arena, n * attn->c, sizeof(real));
-    if (attn->kind->masked)
+    attn->path->layout(attn, arena, batch);
+    bool gather = attn->path == &attn_gather, warm_up = a->dense_warmup_steps > 0;
+    if (attn->dense_path != attn->path && (warm_up || !gather))
+        attn->dense_path->layout(attn, arena, batch);
+    if (attn->kind->masked && !gather)
         attn->mask = arena_take(arena, n * attn->t, sizeof(uint8_t));
     if (attn->kind->indexed)
-        indexer_layout(&attn->indexer, arena, &shared->indexer, spec, params, layer, batch);
+        indexer_layout(&attn->indexer, arena, &shared->indexer, spec, params, layer, batch,
+                       !gather || warm_up);
 }
 
 /* Rotation of the q and k parts of rows [N × 3C], a task a sequence. */
@@ -100,113 +142,36 @@ static void turn_task(void *arg, size_t b, int thread)
     }
 }
 
-struct core {
-    struct attn *attn;
-    const struct pass *pass;
-    struct drop drop;
-    real scale; /* D^-½ */
-};
-
-static struct core core_of(struct attn *attn, const struct pass *pass)
+static struct attn_core core_of(struct attn *attn, const struct pass *pass)
 {
-    return (struct core){
+    return (struct attn_core){
         .attn = attn,
         .pass = pass,
         .drop = drop_of(pass->spec->seed, attn->drop_name, pass->spec->model.dropout, pass->step),
-        .scale = (real)(1.0 / sqrt((double)attn->d)),
+        .scale = attn_scale(attn),
     };
 }
 
-/* Keys that a block of queries up to `last` can see. */
-static size_t reach(const struct attn *a, size_t last)
+/* The path of this pass. */
+static const struct attn_path *walked(const struct attn *attn)
 {
-    return a->open && a->use_mask ? a->t : last + 1;
-}
-
-static void forward_rows(const struct core *core, size_t bh, size_t from, size_t rows, size_t cols,
-                         real *dropped)
-{
-    const struct attn *a = core->attn;
-    uint8_t keep[ATTN_BLOCK * 8];
-    for (size_t r = 0; r < rows; r++) {
-        size_t t = from + r;
-        real *p = a->probs + (bh * a->t + t) * a->t;
-        const uint8_t *mask = a->use_mask ? a->mask + (bh / a->h * a->t + t) * a->t : NULL;
-        softmax_forward(p, cols, t + 1, mask);
-        if (core->drop.threshold == 0)
-            continue;
-        for (size_t s = 0; s < cols; s += sizeof keep) {
-            size_t part = cols - s < sizeof keep ? cols - s : sizeof keep;
-            drop_mask(&core->drop, (bh * a->t + t) * a->t + s, part, keep);
-            softmax_drop(p + s, part, keep, core->drop.scale, dropped + r * a->t + s);
-        }
-    }
-}
-
-static void forward_task(void *arg, size_t bh, int thread)
-{
-    const struct core *core = arg;
-    const struct attn *a = core->attn;
-    size_t b = bh / a->h, head = bh % a->h, ld = 3 * a->c;
-    const real *q = a->qkv + b * a->t * ld + head * a->d, *k = q + a->c, *v = k + a->c;
-    real *dropped = a->shared->blocks + (size_t)thread * 2 * ATTN_BLOCK * a->t;
-    for (size_t from = 0; from < a->t; from += ATTN_BLOCK) {
-        size_t rows = a->t - from < ATTN_BLOCK ? a->t - from : ATTN_BLOCK;
-        size_t cols = reach(a, from + rows - 1);
-        real *p = a->probs + (bh * a->t + from) * a->t;
-        gemm(rows, cols, a->d, core->scale, (struct mat){ q + from * ld, ld, false },
-             (struct mat){ k, ld, true }, 0, p, a->t);
-        forward_rows(core, bh, from, rows, cols, dropped);
-        gemm(rows, a->d, cols, 1,
-             (struct mat){ core->drop.threshold == 0 ? p : dropped, a->t, false },
-             (struct mat){ v, ld, false }, 0, a->y + (b * a->t + from) * a->c + head * a->d, a->c);
-    }
-}
-
-static void backward_task(void *arg, size_t bh, int thread)
-{
-    const struct core *core = arg;
-    const struct attn *a = core->attn;
-    size_t b = bh / a->h, head = bh % a->h, ld = 3 * a->c, at = b * a->t * ld + head * a->d;
-    const real *q = a->qkv + at, *k = q + a->c, *v = k + a->c;
-    real *dq = a->shared->dqkv + at, *dk = dq + a->c, *dv = dk + a->c;
-    real *dropped = a->shared->blocks + (size_t)thread * 2 * ATTN_BLOCK * a->t;
-    real *ds = dropped + ATTN_BLOCK * a->t;
-    for (size_t t = 0; t < a->t; t++) {
-        memset(dk + t * ld, 0, a->d * sizeof *dk);
-        memset(dv + t * ld, 0, a->d * sizeof *dv);
-    }
-    for (size_t from = 0; from < a->t; from += ATTN_BLOCK) {
-        size_t rows = a->t - from < ATTN_BLOCK ? a->t - from : ATTN_BLOCK;
-        size_t cols = reach(a, from + rows - 1);
-        const real *p = a->probs + (bh * a->t + from) * a->t;
-        const real *dy = a->shared->dy + (b * a->t + from) * a->c + head * a->d;
-        for (size_t r = 0; r < rows; r++)
-            softmax_dropped(p + r * a->t, cols, core->drop.scale, dropped + r * a->t);
-        gemm(cols, a->d, rows, 1, (struct mat){ dropped, a->t, true },
-             (struct mat){ dy, a->c, false }, 1, dv, ld);
-        gemm(rows, cols, a->d, 1, (struct mat){ dy, a->c, false }, (struct mat){ v, ld, true }, 0,
-             ds, a->t);
-        for (size_t r = 0; r < rows; r++)
-            softmax_backward(p + r * a->t, ds + r * a->t, cols, core->drop.scale, core->scale);
-        gemm(rows, a->d, cols, 1, (struct mat){ ds, a->t, false }, (struct mat){ k, ld, false }, 0,
-             dq + from * ld, ld);
-        gemm(cols, a->d, rows, 1, (struct mat){ ds, a->t, true },
-             (struct mat){ q + from * ld, ld, false }, 1, dk, ld);
-    }
+    return attn->use_mask || attn->use_lists ? attn->path : attn->dense_path;
 }
 
 void attn_forward(struct attn *attn, const struct pass *pass, const real *x, real *out)
 {
     size_t n = pass->batch * attn->t, c = attn->c;
+    bool chosen = attn->kind->select != NULL && !pass->dense;
     gemm_shared(pass->pool, n, 3 * c, c, (struct mat){ x, c, false },
                 (struct mat){ attn->w_qkv, c, true }, 0, attn->qkv, 3 * c);
     pool_run(pass->pool, pass->batch, turn_task, &(struct turn){ attn, attn->qkv, 0 });
-    attn->use_mask = attn->kind->select != NULL && !pass->dense;
-    if (attn->kind->select != NULL)
+    attn->use_lists = chosen && attn->path == &attn_gather;
+    attn->use_mask = chosen && !attn->use_lists;
+    /* A dense pass chooses nothing, but the indexer may learn from it. */
+    if (chosen || (attn->kind->learn != NULL && pass->kl_scale > 0))
         attn->kind->select(attn, pass, x);
-    struct core core = core_of(attn, pass);
-    pool_run(pass->pool, pass->batch * attn->h, forward_task, &core);
+    struct attn_core core = core_of(attn, pass);
+    walked(attn)->forward(&core);
     gemm_shared(pass->pool, n, c, c, (struct mat){ attn->y, c, false },
                 (struct mat){ attn->w_out, c, true }, 0, out, c);
 }
@@ -220,8 +185,8 @@ double attn_backward(struct attn *attn, const struct pass *pass, const real *x, 
                 (struct mat){ attn->y, c, false }, 1, attn->dw_out, c);
     gemm_shared(pass->pool, n, c, c, (struct mat){ dout, c, false },
                 (struct mat){ attn->w_out, c, false }, 0, shared->dy, c);
-    struct core core = core_of(attn, pass);
-    pool_run(pass->pool, pass->batch * attn->h, backward_task, &core);
+    struct attn_core core = core_of(attn, pass);
+    walked(attn)->backward(&core);
     pool_run(pass->pool, pass->batch, turn_task, &(struct turn){ attn, shared->dqkv, 1 });
     gemm_shared(pass->pool, 3 * c, c, n, (struct mat){ shared->dqkv, 3 * c, true },
                 (struct mat){ x, c, false }, 1, attn->dw_qkv, c);

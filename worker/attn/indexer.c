@@ -1,5 +1,7 @@
 #include "worker/attn/indexer.h"
 
+#include "worker/attn/gather_kernels.h"
+#include "worker/ops/act.h"
 #include "worker/ops/gemm.h"
 #include "worker/ops/layernorm.h"
 #include "worker/ops/rope.h"
@@ -20,6 +22,8 @@ void indexer_shared_layout(struct indexer_shared *shared, struct arena *arena,
     shared->dw = arena_take(arena, n * j, sizeof(real));
     shared->dk_norm = arena_take(arena, 2 * batch * i, sizeof(real));
     shared->block = arena_take(arena, (size_t)threads * INDEXER_BLOCK * t, sizeof(real));
+    shared->parts = (INDEXER_PARTS + batch - 1) / batch;
+    shared->dk_parts = arena_take(arena, batch * shared->parts * t * i, sizeof(real));
     shared->rope_cos = arena_take(arena, t * (i / 4), sizeof(real));
     shared->rope_sin = arena_take(arena, t * (i / 4), sizeof(real));
 }
@@ -40,7 +44,7 @@ static const struct tensor *part(const struct params *params, int layer, const c
 
 void indexer_layout(struct indexer *indexer, struct arena *arena, struct indexer_shared *shared,
                     const struct run_spec *spec, const struct params *params, int layer,
-                    size_t batch)
+                    size_t batch, bool keep_scores)
 {
     const struct spec_attention *a = &spec->model.attention;
     const struct tensor *q = part(params, layer, "q.weight"), *k = part(params, layer, "k.weight"),
@@ -76,7 +80,8 @@ void indexer_layout(struct indexer *indexer, struct arena *arena, struct indexer
     indexer->q = arena_take(arena, n * indexer->j * indexer->i, sizeof(real));
     indexer->k = arena_take(arena, n * indexer->i, sizeof(real));
     indexer->w = arena_take(arena, n * indexer->j, sizeof(real));
-    indexer->scores = arena_take(arena, n * indexer->t, sizeof(real));
+    if (keep_scores)
+        indexer->scores = arena_take(arena, n * indexer->t, sizeof(real));
 }
 
 /* The indexer's own RoPE on a row of q (its heads) or of k (one head). */
@@ -120,49 +125,46 @@ static void unshape(const struct indexer *x, size_t b)
     }
 }
 
+enum { TILE = 512 }; /* keys */
+
+SIMD static void add_row(real *restrict to, const real *restrict from, size_t n)
+{
+    for (size_t k = 0; k < n; k++)
+        to[k] += from[k];
+}
+
 SIMD static void add_relu(real *to, const real *dots, size_t n, real weight)
 {
     for (size_t k = 0; k < n; k++)
         to[k] += weight * (dots[k] > 0 ? dots[k] : 0);
 }
 
-SIMD static void scale_row(real *x, size_t n, real by)
-{
-    for (size_t k = 0; k < n; k++)
-        x[k] *= by;
-}
-
-struct scoring {
-    struct indexer *indexer;
-    size_t blocks; /* a sequence */
-};
-
+/* q·k of a block of queries with the keys at … at+n−1; ret [rows × ld]. */
 static void dots(const struct indexer *x, size_t b, size_t from, size_t rows, size_t head,
-                 real *ret)
+                 size_t at, size_t n, real *ret, size_t ld)
 {
-    gemm(rows, from + rows, x->i, 1,
+    gemm(rows, n, x->i, 1,
          (struct mat){ x->q + ((b * x->t + from) * x->j + head) * x->i, x->j * x->i, false },
-         (struct mat){ x->k + b * x->t * x->i, x->i, true }, 0, ret, x->t);
+         (struct mat){ x->k + (b * x->t + at) * x->i, x->i, true }, 0, ret, ld);
 }
 
-static void score_task(void *arg, size_t i, int thread)
+void indexer_scores(const struct indexer *indexer, size_t b, size_t from, size_t rows, real *scores,
+                    int thread)
 {
-    const struct scoring *s = arg;
-    const struct indexer *x = s->indexer;
-    size_t b = i / s->blocks, from = i % s->blocks * INDEXER_BLOCK;
-    size_t rows = x->t - from < INDEXER_BLOCK ? x->t - from : INDEXER_BLOCK, cols = from + rows;
-    real *block = x->shared->block + (size_t)thread * INDEXER_BLOCK * x->t;
-    real *scores = x->scores + (b * x->t + from) * x->t;
+    const struct indexer *x = indexer;
+    size_t cols = from + rows;
+    real *tile = x->shared->block + (size_t)thread * INDEXER_BLOCK * x->t;
     for (size_t r = 0; r < rows; r++)
         memset(scores + r * x->t, 0, cols * sizeof *scores);
-    for (size_t head = 0; head < x->j; head++) {
-        dots(x, b, from, rows, head, block);
-        for (size_t r = 0; r < rows; r++)
-            add_relu(scores + r * x->t, block + r * x->t, cols,
-                     x->w[(b * x->t + from + r) * x->j + head]);
+    for (size_t at = 0, n; at < cols; at += n) {
+        n = cols - at < TILE ? cols - at : TILE;
+        for (size_t head = 0; head < x->j; head++) {
+            dots(x, b, from, rows, head, at, n, tile, n);
+            for (size_t r = 0; r < rows; r++)
+                add_relu(scores + r * x->t + at, tile + r * n, n,
+                         x->scale * x->w[(b * x->t + from + r) * x->j + head]);
+        }
     }
-    for (size_t r = 0; r < rows; r++)
-        scale_row(scores + r * x->t, cols, x->scale);
 }
 
 void indexer_forward(struct indexer *indexer, const struct pass *pass, const real *x)
@@ -176,8 +178,6 @@ void indexer_forward(struct indexer *indexer, const struct pass *pass, const rea
                 indexer->w, indexer->j);
     if (indexer->rope || indexer->norm_w != NULL)
         pool_run(pass->pool, pass->batch, shape_task, indexer);
-    struct scoring s = { indexer, (indexer->t + INDEXER_BLOCK - 1) / INDEXER_BLOCK };
-    pool_run(pass->pool, pass->batch * s.blocks, score_task, &s);
 }
 
 /* dots becomes ∂/∂dots where the gate was open, else 0; returns Σ dI·relu(dots), which is ∂/∂w. */
@@ -211,10 +211,10 @@ static void backward_task(void *arg, size_t b, int thread)
         size_t rows = x->t - from < INDEXER_BLOCK ? x->t - from : INDEXER_BLOCK, cols = from + rows;
         real *dscores = x->scores + (b * x->t + from) * x->t;
         for (size_t r = 0; r < rows; r++)
-            scale_row(dscores + r * x->t, cols, x->scale);
+            act_scale(dscores + r * x->t, x->scale, cols);
         for (size_t head = 0; head < x->j; head++) {
             size_t at = (b * x->t + from) * ji + head * x->i;
-            dots(x, b, from, rows, head, block);
+            dots(x, b, from, rows, head, 0, cols, block, x->t);
             for (size_t r = 0; r < rows; r++) {
                 size_t row = b * x->t + from + r;
                 s->dw[row * x->j + head] =
@@ -239,16 +239,85 @@ static void add_norm_gradients(const struct indexer *x, size_t batch)
         }
 }
 
-void indexer_backward(struct indexer *indexer, const struct pass *pass, const real *x)
+static void weights_backward(struct indexer *indexer, const struct pass *pass, const real *x)
 {
     size_t n = pass->batch * indexer->t, c = indexer->c, ji = indexer->j * indexer->i;
     const struct indexer_shared *s = indexer->shared;
     const struct mat in = { x, c, false };
-    pool_run(pass->pool, pass->batch, backward_task, indexer);
     add_norm_gradients(indexer, pass->batch);
     gemm_shared(pass->pool, ji, c, n, (struct mat){ s->dq, ji, true }, in, 1, indexer->dw_q, c);
     gemm_shared(pass->pool, indexer->i, c, n, (struct mat){ s->dk, indexer->i, true }, in, 1,
                 indexer->dw_k, c);
     gemm_shared(pass->pool, indexer->j, c, n, (struct mat){ s->dw, indexer->j, true }, in, 1,
                 indexer->dw_w, c);
+}
+
+void indexer_backward(struct indexer *indexer, const struct pass *pass, const real *x)
+{
+    pool_run(pass->pool, pass->batch, backward_task, indexer);
+    weights_backward(indexer, pass, x);
+}
+
+struct listing {
+    const struct indexer *indexer;
+    const struct indexer_lists *lists;
+};
+
+/* One query: its dq and dw, and what it adds to dk. */
+static void backward_list(const struct listing *l, size_t row, real *dk, int32_t *at, real *r)
+{
+    const struct indexer *x = l->indexer;
+    const struct indexer_shared *s = x->shared;
+    const struct gather_kernels *kernels = gather_kernels(x->i);
+    const int32_t *keys = l->lists->keys + row * l->lists->k;
+    real *dscores = l->lists->dscores + row * l->lists->k;
+    const real *k = x->k + row / x->t * x->t * x->i;
+    size_t n = (size_t)l->lists->n[row];
+    for (size_t i = 0; i < n; i++)
+        at[i] = keys[i] * (int32_t)x->i;
+    act_scale(dscores, x->scale, n);
+    for (size_t head = 0; head < x->j; head++) {
+        const real *q = x->q + (row * x->j + head) * x->i;
+        kernels->dots(q, k, at, n, x->i, r);
+        s->dw[row * x->j + head] = gate(r, dscores, n, x->w[row * x->j + head]);
+        kernels->sum(r, k, at, n, x->i, s->dq + (row * x->j + head) * x->i);
+        kernels->scatter(r, q, at, n, x->i, dk);
+    }
+}
+
+/* A run of queries of one sequence, with a dk of its own. */
+static void list_task(void *arg, size_t i, int thread)
+{
+    const struct listing *l = arg;
+    const struct indexer *x = l->indexer;
+    const struct indexer_shared *s = x->shared;
+    size_t b = i / s->parts, part = i % s->parts;
+    size_t from = part * x->t / s->parts, to = (part + 1) * x->t / s->parts;
+    real *dk = s->dk_parts + i * x->t * x->i;
+    real *r = s->block + (size_t)thread * INDEXER_BLOCK * x->t;
+    memset(dk, 0, x->t * x->i * sizeof *dk);
+    for (size_t t = from; t < to; t++)
+        backward_list(l, b * x->t + t, dk, (int32_t *)(void *)(r + x->t), r);
+}
+
+static void gather_task(void *arg, size_t b, int thread)
+{
+    (void)thread;
+    const struct indexer *x = ((const struct listing *)arg)->indexer;
+    const struct indexer_shared *s = x->shared;
+    size_t n = x->t * x->i;
+    memcpy(s->dk + b * n, s->dk_parts + b * s->parts * n, n * sizeof *s->dk);
+    for (size_t part = 1; part < s->parts; part++)
+        add_row(s->dk + b * n, s->dk_parts + (b * s->parts + part) * n, n);
+    if (x->rope || x->norm_w != NULL)
+        unshape(x, b);
+}
+
+void indexer_backward_lists(struct indexer *indexer, const struct pass *pass, const real *x,
+                            const struct indexer_lists *lists)
+{
+    struct listing l = { indexer, lists };
+    pool_run(pass->pool, pass->batch * indexer->shared->parts, list_task, &l);
+    pool_run(pass->pool, pass->batch, gather_task, &l);
+    weights_backward(indexer, pass, x);
 }

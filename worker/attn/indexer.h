@@ -15,6 +15,7 @@
 #include "worker/params.h"
 #include "worker/pass.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Scratch that layers share; widths: J·I, I and J. */
@@ -22,9 +23,11 @@ struct indexer_shared {
     real *dq, *dk, *dw;        /* [N × J·I], [N × I], [N × J] */
     real *dk_norm;             /* [2 × B × I] a sequence's share of the LayerNorm's gradients */
     real *block;               /* [threads × INDEXER_BLOCK × T] */
+    size_t parts;              /* runs of queries that a sequence is split in, for lists */
+    real *dk_parts;            /* [B × parts × T × I] */
     real *rope_cos, *rope_sin; /* [T × I/4] */
 };
-enum { INDEXER_BLOCK = 64 };
+enum { INDEXER_BLOCK = 64, INDEXER_PARTS = 8 }; /* queries at a time; parts of a batch */
 
 struct indexer {
     struct indexer_shared *shared;
@@ -38,7 +41,16 @@ struct indexer {
     /* kept by the forward pass */
     real *q, *k, *w;      /* [N × J·I], [N × I], [N × J] */
     real *k_hat, *k_rstd; /* [N × I], [N], of the LayerNorm */
-    real *scores; /* [N × T]; row t holds s ≤ t; the backward pass takes their gradient here */
+    /* [N × T], NULL if no path keeps them; row t holds s ≤ t. indexer_backward takes their gradient
+     * here. */
+    real *scores;
+};
+
+/* Of N queries the keys that they saw: row r has n[r] of at most K, ascending. */
+struct indexer_lists {
+    const int32_t *keys, *n; /* [N × K], [N] */
+    real *dscores;           /* [N × K], used up */
+    size_t k;
 };
 
 void indexer_shared_layout(struct indexer_shared *shared, struct arena *arena,
@@ -47,10 +59,22 @@ void indexer_shared_layout(struct indexer_shared *shared, struct arena *arena,
 void indexer_shared_fill(struct indexer_shared *shared, const struct run_spec *spec);
 void indexer_layout(struct indexer *indexer, struct arena *arena, struct indexer_shared *shared,
                     const struct run_spec *spec, const struct params *params, int layer,
-                    size_t batch);
-/* Fills scores for x [N × C]; places s > t hold nothing. */
+                    size_t batch, bool keep_scores);
+/* Projects x [N × C] to q, k and w. */
 void indexer_forward(struct indexer *indexer, const struct pass *pass, const real *x);
-/* From dI (in scores, 0 where there is none, for s ≤ t) to the gradients of its parameters. */
+/* After that: I of `rows` ≤ INDEXER_BLOCK queries from `from` of sequence b into scores [rows × T];
+ * places beyond the block's last query are left alone, those beyond each one's own hold nothing. */
+void indexer_scores(const struct indexer *indexer, size_t b, size_t from, size_t rows, real *scores,
+                    int thread);
+/* Where the scores of query `row` (b·T + t) are kept, or `otherwise` if they aren't. */
+static inline real *indexer_scores_row(const struct indexer *indexer, size_t row, real *otherwise)
+{
+    return indexer->scores != NULL ? indexer->scores + row * indexer->t : otherwise;
+}
+/* From dI (in scores, 0 where there is none, for s ≤ t) to the gradients of its parameters; the
+ * same from dI of listed keys. */
 void indexer_backward(struct indexer *indexer, const struct pass *pass, const real *x);
+void indexer_backward_lists(struct indexer *indexer, const struct pass *pass, const real *x,
+                            const struct indexer_lists *lists);
 
 #endif

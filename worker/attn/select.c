@@ -1,3 +1,5 @@
+/* Kinds give each key of a query a score, or say directly which ones they want. What is chosen
+ * becomes a row of the mask or a list, as the path of this pass wants it. */
 #include "worker/attn/select.h"
 
 #include "common/philox.h"
@@ -12,102 +14,89 @@
 /* What the published code scores future keys with. */
 static const real published_future = (real)-1e9;
 
-/* The thread's scratch, as room for 2T keys. */
-static topk_key *keys_of(const struct attn *a, int thread)
+static size_t blocks_of(const struct attn *a)
 {
-    return (topk_key *)(void *)(a->shared->blocks + (size_t)thread * 2 * ATTN_BLOCK * a->t);
+    return (a->t + ATTN_BLOCK - 1) / ATTN_BLOCK;
 }
 
-static void dsa_task(void *arg, size_t row, int thread)
+/* A block of queries of one sequence, by the number of its task. */
+struct block {
+    size_t b, from, rows;
+};
+
+static struct block block_of(const struct attn *a, size_t i)
+{
+    size_t from = i % blocks_of(a) * ATTN_BLOCK, left = a->t - from;
+    return (struct block){ i / blocks_of(a), from, left < ATTN_BLOCK ? left : ATTN_BLOCK };
+}
+
+/* The K largest of scores[n], as `row` of what this pass uses. */
+static void take_largest(const struct attn *a, size_t row, const real *scores, size_t n,
+                         topk_key *scratch)
+{
+    if (a->use_lists) {
+        a->n[row] = (int32_t)topk_list(scores, n, a->k, a->keys + row * a->k, scratch);
+        return;
+    }
+    topk_mask(scores, n, a->k, a->mask + row * a->t, scratch);
+    memset(a->mask + row * a->t + n, 0, a->t - n);
+}
+
+static void dsa_task(void *arg, size_t i, int thread)
 {
     const struct attn *a = arg;
-    size_t t = row % a->t;
-    real *scores = a->indexer.scores + row * a->t;
-    uint8_t *mask = a->mask + row * a->t;
-    size_t n = t + 1;
-    if (a->open) {
-        for (size_t s = n; s < a->t; s++)
+    struct block block = block_of(a, i);
+    real *own = attn_block(a, thread, 0);
+    topk_key *scratch = (topk_key *)(void *)attn_block(a, thread, 1);
+    for (size_t r = 0; r < block.rows; r++) {
+        size_t t = block.from + r, row = block.b * a->t + t, n = a->open ? a->t : t + 1;
+        real *scores = indexer_scores_row(&a->indexer, row, own + r * a->t);
+        for (size_t s = t + 1; s < n; s++)
             scores[s] = published_future;
-        n = a->t;
+        take_largest(a, row, scores, n, scratch);
+        for (size_t k = 0; a->use_lists && k < (size_t)a->n[row]; k++)
+            a->scores[row * a->k + k] = scores[a->keys[row * a->k + k]];
     }
-    topk_mask(scores, n, a->k, mask, keys_of(a, thread));
-    memset(mask + n, 0, a->t - n);
+}
+
+/* Scores of a block, where they are kept or in the thread's scratch; then the choice among them. */
+static void score_task(void *arg, size_t i, int thread)
+{
+    const struct attn *a = arg;
+    struct block block = block_of(a, i);
+    indexer_scores(
+        &a->indexer, block.b, block.from, block.rows,
+        indexer_scores_row(&a->indexer, block.b * a->t + block.from, attn_block(a, thread, 0)),
+        thread);
+    if (a->use_mask || a->use_lists)
+        dsa_task(arg, i, thread);
 }
 
 void select_dsa(struct attn *attn, const struct pass *pass, const real *x)
 {
     indexer_forward(&attn->indexer, pass, x);
-    if (attn->use_mask)
-        pool_run(pass->pool, pass->batch * attn->t, dsa_task, attn);
-}
-
-struct learning {
-    struct attn *attn;
-    const struct pass *pass;
-    double *kl; /* [B × T], in the first bytes of a scratch buffer */
-};
-
-/* One query: its KL, and dI = weight·(softmax(I) − p) on the visible past keys, in place of I. */
-static void learn_task(void *arg, size_t row, int thread)
-{
-    const struct learning *l = arg;
-    const struct attn *a = l->attn;
-    size_t b = row / a->t, t = row % a->t, n = a->open && a->use_mask ? a->t : t + 1;
-    real *scores = a->indexer.scores + row * a->t;
-    real *p = a->shared->blocks + (size_t)thread * 2 * ATTN_BLOCK * a->t;
-    const uint8_t *mask = a->use_mask ? a->mask + row * a->t : NULL;
-    memset(p, 0, n * sizeof *p);
-    for (size_t h = 0; h < a->h; h++) {
-        const real *probs = a->probs + ((b * a->h + h) * a->t + t) * a->t;
-        for (size_t s = 0; s < n; s++)
-            p[s] += probs[s] < 0 ? -probs[s] : probs[s];
-    }
-    double most = -INFINITY, sum = 0, kl = 0;
-    for (size_t s = 0; s < n; s++)
-        if ((mask == NULL || mask[s]) && (double)scores[s] > most)
-            most = (double)scores[s];
-    for (size_t s = 0; s < n; s++)
-        if (mask == NULL || mask[s])
-            sum += exp((double)scores[s] - most);
-    double log_sum = log(sum), weight = l->pass->kl_scale;
-    for (size_t s = 0; s < n; s++) {
-        bool visible = mask == NULL || mask[s];
-        double target = (double)p[s] / (double)a->h, log_q = (double)scores[s] - most - log_sum;
-        if (visible && target > 0)
-            kl += target * (log(target) - log_q);
-        scores[s] = visible ? (real)(weight * (exp(log_q) - target)) : 0;
-    }
-    /* The future's score is a constant, and a block of queries reads past each one's own place. */
-    memset(scores + t + 1, 0, (a->t - t - 1) * sizeof *scores);
-    l->kl[row] = kl;
-}
-
-double select_dsa_learn(struct attn *attn, const struct pass *pass, const real *x)
-{
-    size_t n = pass->batch * attn->t;
-    struct learning l = { attn, pass, (double *)(void *)attn->shared->dqkv };
-    pool_run(pass->pool, n, learn_task, &l);
-    double total = 0;
-    for (size_t row = 0; row < n; row++)
-        total += l.kl[row];
-    indexer_backward(&attn->indexer, pass, x);
-    return total / (double)n;
+    pool_run(pass->pool, pass->batch * blocks_of(attn), score_task, attn);
 }
 
 static void window_task(void *arg, size_t row, int thread)
 {
     (void)thread;
     const struct attn *a = arg;
-    size_t t = row % a->t;
-    for (size_t s = 0; s < a->t; s++)
+    size_t t = row % a->t, n = 0;
+    for (size_t s = 0; !a->use_lists && s < a->t; s++)
         a->mask[row * a->t + s] = s <= t && (s + a->window > t || s < a->sink);
+    if (!a->use_lists)
+        return;
+    for (size_t s = 0; s <= t; s++)
+        if (s + a->window > t || s < a->sink)
+            a->keys[row * a->k + n++] = (int32_t)s;
+    a->n[row] = (int32_t)n;
 }
 
 void select_window(struct attn *attn, const struct pass *pass, const real *x)
 {
     (void)x;
-    if (attn->use_mask)
-        pool_run(pass->pool, pass->batch * attn->t, window_task, attn);
+    pool_run(pass->pool, pass->batch * attn->t, window_task, attn);
 }
 
 struct lot {
@@ -121,12 +110,15 @@ static void random_task(void *arg, size_t row, int thread)
     const struct lot *lot = arg;
     const struct attn *a = lot->attn;
     size_t n = row % a->t + 1;
-    topk_key *keys = keys_of(a, thread);
-    uint32_t *words = (uint32_t *)(void *)(keys + 2 * a->t);
-    uint8_t *mask = a->mask + row * a->t;
+    uint32_t *words = (uint32_t *)(void *)attn_block(a, thread, 0);
+    topk_key *scratch = (topk_key *)(void *)attn_block(a, thread, 1);
     philox_words(&lot->stream, lot->step, row * a->t, n, words);
-    topk_mask_smallest(words, n, a->k, mask, keys);
-    memset(mask + n, 0, a->t - n);
+    if (a->use_lists) {
+        a->n[row] = (int32_t)topk_list_smallest(words, n, a->k, a->keys + row * a->k, scratch);
+        return;
+    }
+    topk_mask_smallest(words, n, a->k, a->mask + row * a->t, scratch);
+    memset(a->mask + row * a->t + n, 0, a->t - n);
 }
 
 void select_random(struct attn *attn, const struct pass *pass, const real *x)
@@ -137,37 +129,77 @@ void select_random(struct attn *attn, const struct pass *pass, const real *x)
     pool_run(pass->pool, pass->batch * attn->t, random_task, &lot);
 }
 
-/* A block of queries: the heads' dense probabilities added up, then the choice. */
+/* sum [rows × T] = Σ over heads of the dense probabilities; scratch likewise. */
+static void dense_sum(const struct attn *a, const struct block *block, real *sum, real *scratch)
+{
+    size_t cols = block->from + block->rows, ld = 3 * a->c;
+    memset(sum, 0, block->rows * a->t * sizeof *sum);
+    for (size_t h = 0; h < a->h; h++) {
+        gemm(block->rows, cols, a->d, (real)(1.0 / sqrt((double)a->d)),
+             (struct mat){ attn_head(a, block->b, h, 0) + block->from * ld, ld, false },
+             (struct mat){ attn_head(a, block->b, h, 1), ld, true }, 0, scratch, a->t);
+        for (size_t r = 0; r < block->rows; r++) {
+            softmax_forward(scratch + r * a->t, cols, block->from + r + 1, NULL);
+            softmax_add(scratch + r * a->t, cols, sum + r * a->t);
+        }
+    }
+}
+
 static void oracle_task(void *arg, size_t i, int thread)
 {
     const struct attn *a = arg;
-    size_t blocks = (a->t + ATTN_BLOCK - 1) / ATTN_BLOCK, ld = 3 * a->c;
-    size_t b = i / blocks, from = i % blocks * ATTN_BLOCK;
-    size_t rows = a->t - from < ATTN_BLOCK ? a->t - from : ATTN_BLOCK, cols = from + rows;
-    real *p = a->shared->blocks + (size_t)thread * 2 * ATTN_BLOCK * a->t;
-    real *total = p + ATTN_BLOCK * a->t;
-    memset(total, 0, ATTN_BLOCK * a->t * sizeof *total);
-    for (size_t h = 0; h < a->h; h++) {
-        const real *q = a->qkv + b * a->t * ld + h * a->d, *k = q + a->c;
-        gemm(rows, cols, a->d, (real)(1.0 / sqrt((double)a->d)),
-             (struct mat){ q + from * ld, ld, false }, (struct mat){ k, ld, true }, 0, p, a->t);
-        for (size_t r = 0; r < rows; r++) {
-            softmax_forward(p + r * a->t, cols, from + r + 1, NULL);
-            for (size_t s = 0; s < cols; s++)
-                total[r * a->t + s] += p[r * a->t + s];
-        }
-    }
-    for (size_t r = 0; r < rows; r++) {
-        size_t n = from + r + 1;
-        uint8_t *mask = a->mask + (b * a->t + from + r) * a->t;
-        topk_mask(total + r * a->t, n, a->k, mask, keys_of(a, thread));
-        memset(mask + n, 0, a->t - n);
-    }
+    struct block block = block_of(a, i);
+    real *sum = attn_block(a, thread, 0), *scratch = attn_block(a, thread, 1);
+    dense_sum(a, &block, sum, scratch);
+    for (size_t r = 0; r < block.rows; r++)
+        take_largest(a, block.b * a->t + block.from + r, sum + r * a->t, block.from + r + 1,
+                     (topk_key *)(void *)scratch);
 }
 
 void select_oracle(struct attn *attn, const struct pass *pass, const real *x)
 {
     (void)x;
-    pool_run(pass->pool, pass->batch * ((attn->t + ATTN_BLOCK - 1) / ATTN_BLOCK), oracle_task,
-             attn);
+    pool_run(pass->pool, pass->batch * blocks_of(attn), oracle_task, attn);
+}
+
+struct recall {
+    const struct attn *attn;
+    double *mass; /* [B × T], in the first bytes of a scratch buffer */
+};
+
+static double mass_of(const struct attn *a, size_t row, const real *p, size_t n)
+{
+    double mass = 0;
+    if (a->use_lists)
+        for (size_t i = 0; i < (size_t)a->n[row]; i++)
+            mass += (double)p[a->keys[row * a->k + i]];
+    else
+        for (size_t s = 0; s < n; s++)
+            mass += a->mask[row * a->t + s] ? (double)p[s] : 0;
+    return mass / (double)a->h;
+}
+
+static void recall_task(void *arg, size_t i, int thread)
+{
+    const struct recall *recall = arg;
+    const struct attn *a = recall->attn;
+    struct block block = block_of(a, i);
+    real *sum = attn_block(a, thread, 0);
+    dense_sum(a, &block, sum, attn_block(a, thread, 1));
+    for (size_t r = 0; r < block.rows; r++) {
+        size_t t = block.from + r, row = block.b * a->t + t;
+        recall->mass[row] = t < a->k ? 0 : mass_of(a, row, sum + r * a->t, t + 1);
+    }
+}
+
+double attn_recall(struct attn *attn, const struct pass *pass)
+{
+    if ((!attn->use_mask && !attn->use_lists) || attn->k >= attn->t)
+        return NAN;
+    struct recall recall = { attn, (double *)(void *)attn->shared->dqkv };
+    pool_run(pass->pool, pass->batch * blocks_of(attn), recall_task, &recall);
+    double total = 0;
+    for (size_t row = 0; row < pass->batch * attn->t; row++)
+        total += recall.mass[row];
+    return total / (double)(pass->batch * (attn->t - attn->k));
 }

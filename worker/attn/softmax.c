@@ -2,29 +2,38 @@
 
 #include "worker/ops/vmath.h"
 
-SIMD void softmax_forward(real *x, size_t n, size_t visible, const uint8_t *mask)
+static inline void hide(real *x, size_t n, size_t visible, const uint8_t *mask)
 {
-    const real hidden = (real)-1e30;
-    real lanes[SIMD_LANES], most = hidden;
-    size_t k = 0;
     if (mask != NULL)
-        for (k = 0; k < n; k++)
-            x[k] = mask[k] ? x[k] : hidden;
+        for (size_t k = 0; k < n; k++)
+            x[k] = mask[k] ? x[k] : SOFTMAX_HIDDEN;
     else
-        for (k = visible; k < n; k++)
-            x[k] = hidden;
+        for (size_t k = visible; k < n; k++)
+            x[k] = SOFTMAX_HIDDEN;
+}
+
+static inline real largest(const real *x, size_t n, real most)
+{
+    real lanes[SIMD_LANES];
+    size_t k = 0;
     for (int j = 0; j < SIMD_LANES; j++)
-        lanes[j] = hidden;
-    for (k = 0; k + SIMD_LANES <= n; k += SIMD_LANES)
+        lanes[j] = most;
+    for (; k + SIMD_LANES <= n; k += SIMD_LANES)
         for (int j = 0; j < SIMD_LANES; j++)
             lanes[j] = x[k + (size_t)j] > lanes[j] ? x[k + (size_t)j] : lanes[j];
     for (; k < n; k++)
         most = x[k] > most ? x[k] : most;
     for (int j = 0; j < SIMD_LANES; j++)
         most = lanes[j] > most ? lanes[j] : most;
-    for (int j = 0; j < SIMD_LANES; j++)
-        lanes[j] = 0;
-    for (k = 0; k + SIMD_LANES <= n; k += SIMD_LANES)
+    return most;
+}
+
+/* x becomes exp(x − most); returns the sum. */
+static inline real exponentials(real *x, size_t n, real most)
+{
+    real lanes[SIMD_LANES] = { 0 };
+    size_t k = 0;
+    for (; k + SIMD_LANES <= n; k += SIMD_LANES)
         for (int j = 0; j < SIMD_LANES; j++) {
             real y = real_exp(x[k + (size_t)j] - most);
             x[k + (size_t)j] = y;
@@ -34,9 +43,65 @@ SIMD void softmax_forward(real *x, size_t n, size_t visible, const uint8_t *mask
         x[k] = real_exp(x[k] - most);
         lanes[j] += x[k];
     }
-    real scale = 1 / lanes_total(lanes);
-    for (k = 0; k < n; k++)
+    return lanes_total(lanes);
+}
+
+SIMD void softmax_forward(real *x, size_t n, size_t visible, const uint8_t *mask)
+{
+    hide(x, n, visible, mask);
+    real scale = 1 / exponentials(x, n, largest(x, n, SOFTMAX_HIDDEN));
+    for (size_t k = 0; k < n; k++)
         x[k] *= scale;
+}
+
+SIMD real softmax_online(real *x, size_t n, size_t visible, const uint8_t *mask, real *most,
+                         real *sum)
+{
+    hide(x, n, visible, mask);
+    real before = *most, now = largest(x, n, before);
+    if (now == SOFTMAX_HIDDEN) { /* nothing seen yet */
+        for (size_t k = 0; k < n; k++)
+            x[k] = 0;
+        return 1;
+    }
+    real scale = real_exp(before - now);
+    *sum = *sum * scale + exponentials(x, n, now);
+    *most = now;
+    return scale;
+}
+
+real softmax_lse(real most, real sum)
+{
+    return (real)((double)most + log((double)sum));
+}
+
+SIMD void softmax_keep(real *x, size_t n, const uint8_t *keep, real scale)
+{
+    for (size_t k = 0; k < n; k++)
+        x[k] = keep[k] ? x[k] * scale : 0;
+}
+
+SIMD void softmax_again(real *x, size_t n, size_t visible, const uint8_t *mask, real lse)
+{
+    hide(x, n, visible, mask);
+    for (size_t k = 0; k < n; k++)
+        x[k] = real_exp(x[k] - lse);
+}
+
+SIMD void softmax_back(real *p, real *dpd, size_t n, const uint8_t *keep, real scale, real along,
+                       real by)
+{
+    for (size_t k = 0; k < n; k++) {
+        real dp = keep[k] ? dpd[k] * scale : 0;
+        dpd[k] = p[k] * (dp - along) * by;
+        p[k] = keep[k] ? p[k] * scale : 0;
+    }
+}
+
+SIMD void softmax_add(const real *p, size_t n, real *sum)
+{
+    for (size_t k = 0; k < n; k++)
+        sum[k] += p[k] < 0 ? -p[k] : p[k];
 }
 
 SIMD void softmax_drop(real *p, size_t n, const uint8_t *keep, real scale, real *dropped)

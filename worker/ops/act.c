@@ -21,6 +21,12 @@ SIMD void act_silu_drop_backward(const real *h, const uint8_t *keep, real scale,
     }
 }
 
+SIMD void act_scale(real *x, real by, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] *= by;
+}
+
 SIMD real act_scale_dot(const real *a, const real *b, real by, size_t n, real *to)
 {
     real lanes[SIMD_LANES] = { 0 };

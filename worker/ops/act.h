@@ -12,6 +12,8 @@
 void act_silu_drop(const real *h, const uint8_t *keep, real scale, size_t n, real *y);
 /* d becomes d·scale·silu'(h) where kept, else 0; silu' = σ·(1 + h·(1 − σ)). */
 void act_silu_drop_backward(const real *h, const uint8_t *keep, real scale, size_t n, real *d);
+/* x *= by */
+void act_scale(real *x, real by, size_t n);
 /* to = by·a; returns a·b. */
 real act_scale_dot(const real *a, const real *b, real by, size_t n, real *to);
 

@@ -37,3 +37,17 @@ void drop_mask(const struct drop *drop, uint64_t first, size_t n, uint8_t *keep)
         compare(words, part, drop->threshold, keep + i);
     }
 }
+
+void drop_pick(const struct drop *drop, uint64_t first, const int32_t *at, size_t n, uint8_t *keep)
+{
+    uint32_t words[CHUNK];
+    if (drop->threshold == 0) {
+        memset(keep, 1, n);
+        return;
+    }
+    for (size_t i = 0; i < n; i += CHUNK) {
+        size_t part = n - i < CHUNK ? n - i : CHUNK;
+        philox_pick(&drop->stream, drop->step, first, at + i, part, words);
+        compare(words, part, drop->threshold, keep + i);
+    }
+}

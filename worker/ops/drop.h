@@ -20,5 +20,7 @@ struct drop {
 struct drop drop_of(int64_t seed, const char *name, double p, uint64_t step);
 /* keep[n]: 1 or 0 for the elements first … first+n−1. */
 void drop_mask(const struct drop *drop, uint64_t first, size_t n, uint8_t *keep);
+/* The same for the elements first + at[0 … n−1]. */
+void drop_pick(const struct drop *drop, uint64_t first, const int32_t *at, size_t n, uint8_t *keep);
 
 #endif

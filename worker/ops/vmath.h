@@ -2,7 +2,8 @@
  *
  * real_exp for floats: x = n·ln 2 + r with |r| ≤ ln 2 / 2, e^r by a polynomial of degree 6 (Cephes'
  * expf coefficients), times 2^n through the exponent bits; below 1.5 ulp. Arguments under −87 give
- * 0, above 88 they are held at 88. Doubles use libm.
+ * 0, above 88 they are held at 88. real_log for positive normal floats: x = 2^e·m, ln m by a
+ * polynomial of degree 9 (Cephes' logf); below 1 ulp. Doubles use libm.
  */
 #ifndef ABLATE_WORKER_VMATH_H
 #define ABLATE_WORKER_VMATH_H
@@ -18,6 +19,10 @@
 static inline double real_exp(double x)
 {
     return exp(x);
+}
+static inline double real_log(double x)
+{
+    return log(x);
 }
 static inline double real_sqrt(double x)
 {
@@ -47,6 +52,29 @@ static inline float real_exp(float x)
     float y = p * scale;
     y = x < -87.0f ? 0.0f : y;
     return x != x ? x : y;
+}
+static inline float real_log(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    /* x = 2^e·m with m in [√½, √2) */
+    uint32_t shifted = bits - 0x3f3504f3u;
+    float e = (float)((int32_t)shifted >> 23);
+    bits = (shifted & 0x007fffffu) + 0x3f3504f3u;
+    float m;
+    memcpy(&m, &bits, sizeof m);
+    float r = m - 1.0f, r2 = r * r;
+    float p = 7.0376836292e-2f;
+    p = p * r - 1.1514610310e-1f;
+    p = p * r + 1.1676998740e-1f;
+    p = p * r - 1.2420140846e-1f;
+    p = p * r + 1.4249322787e-1f;
+    p = p * r - 1.6668057665e-1f;
+    p = p * r + 2.0000714765e-1f;
+    p = p * r - 2.4999993993e-1f;
+    p = p * r + 3.3333331174e-1f;
+    p = p * r * r2 + e * -2.12194440e-4f - 0.5f * r2;
+    return r + p + e * 0.693359375f;
 }
 static inline float real_sqrt(float x)
 {
