@@ -12,6 +12,7 @@
  */
 #include "common/cost.h"
 
+#include "common/path.h"
 #include "common/spec_fields.h"
 
 /* The output layer's chunk: so many logits, within these numbers of rows, and the parts that its
@@ -23,6 +24,9 @@ enum {
     LOGIT_ROWS_MOST = 512,
     LOGIT_PARTS = 12
 };
+/* A thread's blocks of queries (worker/attn), for a machine of moderate size; the indexer's parts.
+ */
+enum { SCRATCH_THREADS = 4, SCRATCH_ROWS = 64, INDEX_PARTS = 16 };
 static const int64_t process_bytes = 48 << 20; /* code, OpenBLAS's buffers, the corpus */
 
 struct sizes {
@@ -137,18 +141,41 @@ static double step_flops(const struct run_spec *spec, const struct sizes *s, dou
     return 3.0 * logits + (double)s->layers * layer;
 }
 
-static int64_t memory(const struct sizes *s, int64_t n_parameters)
+/* Reals of one layer's attention that grow faster than its tokens. */
+static int64_t attention_reals(const struct run_spec *spec, const struct sizes *s)
+{
+    const struct spec_attention *a = &spec->model.attention;
+    enum attention_path path = attention_path(a, s->t), dense = attention_dense_path(s->t);
+    int64_t tokens = s->batch * s->t, square = tokens * s->t,
+            listed = tokens * attention_keys(a, s->t);
+    int64_t of_path[] = {
+        [PATH_KEPT] = s->h * square,
+        [PATH_FLASH] = s->h * tokens,
+        [PATH_GATHER] = s->h * tokens + tokens + listed * (s->index_heads > 0 ? 3 : 1),
+    };
+    int64_t reals = of_path[path];
+    if (a->dense_warmup_steps > 0 && dense != path)
+        reals += of_path[dense];
+    if (path != PATH_GATHER && s->masked)
+        reals += square / 4;
+    if (s->index_heads > 0 && (path != PATH_GATHER || a->dense_warmup_steps > 0))
+        reals += 2 * square;
+    return reals;
+}
+
+static int64_t memory(const struct run_spec *spec, const struct sizes *s, int64_t n_parameters)
 {
     int64_t tokens = s->batch * s->t;
-    int64_t square = s->batch * s->t * s->t;
     /* What a layer keeps: both residual inputs and their norms, qkv, the heads' output, the gate,
      * and of each visited expert its input, hidden layer before and after silu, and output. */
     int64_t a_token = 4 * s->c + 3 * s->c + s->c + 2 * s->e + s->k_experts * (2 * s->f + 2 * s->c) +
                       indexer_rows(s) + (s->k_experts * s->f + 2 * s->c) / 4; /* masks, in bytes */
-    int64_t layer = tokens * a_token + s->h * square + (s->index_heads > 0 ? 2 * square : 0) +
-                    (s->masked ? square / 4 : 0);
+    int64_t layer = tokens * a_token + attention_reals(spec, s);
     /* Gradients of one layer's activations live at a time. */
     int64_t floats = (s->layers + 1) * layer + 2 * tokens * s->c;
+    if (attention_path(&spec->model.attention, s->t) == PATH_GATHER)
+        floats += 4 * tokens * s->c + INDEX_PARTS * s->t * s->index_dim;
+    floats += SCRATCH_THREADS * 3 * SCRATCH_ROWS * s->t;
     int64_t chunk = LOGITS / s->v > LOGIT_ROWS_LEAST ? LOGITS / s->v : LOGIT_ROWS_LEAST;
     chunk = chunk < LOGIT_ROWS_MOST ? chunk : LOGIT_ROWS_MOST;
     floats += (chunk < tokens ? chunk : tokens) * (s->v + LOGIT_PARTS * s->c + 64);
@@ -163,7 +190,7 @@ void cost_estimate(const struct run_spec *spec, struct cost *ret)
     double sparse = step_flops(spec, &s, attended_pairs(spec, &s));
     double dense = step_flops(spec, &s, capped_pairs(s.t, s.t));
     ret->parameters = parameters(spec, &s);
-    ret->memory_bytes = memory(&s, ret->parameters);
+    ret->memory_bytes = memory(spec, &s, ret->parameters);
     ret->flops_per_step = sparse;
     ret->flops_total = (steps - warmup) * sparse + warmup * dense;
 }

@@ -295,7 +295,7 @@ void model_step(struct model *model, const int32_t *windows, int64_t step, struc
 {
     struct model *m = model;
     const struct spec_attention *a = &m->spec.model.attention;
-    struct model_stats stats = { .recall = NAN };
+    struct model_stats stats = { 0 };
     struct loss_result loss;
     size_t n = m->batch * m->t;
     struct pass pass = pass_of(m, m->batch, step, step);
@@ -323,6 +323,15 @@ void model_evaluate(struct model *model, const int32_t *windows, int64_t n, int6
     loss_forward(&model->loss, model->pool, rows, model->normed, model->w_head, model->targets,
                  &loss);
     *ret = (struct model_eval){ loss.nll, loss.correct, (int64_t)rows };
+}
+
+double model_recall(struct model *model, int64_t n)
+{
+    struct pass pass = pass_of(model, (size_t)n, 0, 0);
+    double sum = 0;
+    for (size_t l = 0; l < model->layers; l++)
+        sum += attn_recall(&model->blocks[l].attn, &pass);
+    return sum / (double)model->layers;
 }
 
 void model_logits(struct model *model, const int32_t *windows, int64_t n, int64_t step, real *ret)

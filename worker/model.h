@@ -21,8 +21,6 @@ struct model_stats {
     double balance;   /* Σ over layers of the balance loss, unweighted */
     double kl;        /* Σ over layers of the indexer's KL, unweighted; 0 without one */
     double imbalance; /* largest share of an expert × E, averaged over layers; 1 = even */
-    double recall;    /* share of the dense attention mass that the selected keys hold, where the
-                         arm computes it; otherwise NaN */
 };
 
 /* threads ≥ 1. Errors: NO_MEMORY. */
@@ -47,6 +45,9 @@ struct model_eval {
 };
 void model_evaluate(struct model *model, const int32_t *windows, int64_t n, int64_t step,
                     struct model_eval *ret);
+/* Of the n windows that model_evaluate saw last: the share of the dense attention mass that the chosen
+ * keys hold (attn_recall), averaged over the layers; NaN where every past key was seen. */
+double model_recall(struct model *model, int64_t n);
 /* Logits of the same pass into ret[n × T × V]; for tests and audits. step 0 = evaluation mode;
  * step ≥ 1 = training mode with that step's masks and noise. */
 void model_logits(struct model *model, const int32_t *windows, int64_t n, int64_t step, real *ret);

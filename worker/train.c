@@ -118,7 +118,7 @@ static void evaluate(struct train *t, enum corpus_part part)
     size_t n = data_eval_windows(t->data, part), batch = (size_t)t->spec->train.batch_size;
     size_t width = (size_t)t->spec->data.seq_len + 1;
     struct model_eval sum = { 0 };
-    double start = clock_mono_s();
+    double start = clock_mono_s(), recall = NAN;
     for (size_t i = 0; i < n && !stopping(t); i += batch) {
         struct model_eval got;
         size_t rows = n - i < batch ? n - i : batch;
@@ -128,6 +128,9 @@ static void evaluate(struct train *t, enum corpus_part part)
         sum.nll += got.nll;
         sum.correct += got.correct;
         sum.targets += got.targets;
+        if (i == 0 &&
+            part == CORPUS_VAL) /* one batch tells enough, and costs as much as dense attention */
+            recall = model_recall(t->model, (int64_t)rows);
     }
     if (stopping(t))
         return;
@@ -136,10 +139,12 @@ static void evaluate(struct train *t, enum corpus_part part)
            accuracy = (double)sum.correct / (double)sum.targets;
     snprintf(loss_name, sizeof loss_name, "%s/loss", corpus_part_names[part]);
     snprintf(accuracy_name, sizeof accuracy_name, "%s/accuracy", corpus_part_names[part]);
+    json_t *values = json_pack("{s:o, s:o}", loss_name, jsonx_number(loss), accuracy_name,
+                               jsonx_number(accuracy));
+    if (!isnan(recall))
+        json_object_set_new(values, "dsa/recall", jsonx_number(recall));
     emit_event(t->emit, WIRE_EVAL,
-               json_pack("{s:I, s:{s:o, s:o}}", "step", (json_int_t)t->step, "values", loss_name,
-                         jsonx_number(loss), accuracy_name, jsonx_number(accuracy)),
-               false);
+               json_pack("{s:I, s:o}", "step", (json_int_t)t->step, "values", values), false);
     emit_log(t->emit, "info", "step %lld: %s %.4f, %s %.2f %% (%lld targets, %.2f s)",
              (long long)t->step, loss_name, loss, accuracy_name, 100 * accuracy,
              (long long)sum.targets, clock_mono_s() - start);

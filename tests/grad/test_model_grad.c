@@ -251,6 +251,17 @@ static void test_strips(void **state)
     check_sized((struct sizes){ 10, 144, 300 }, "\"kind\":\"dense\"", "", "", 2);
 }
 
+/* Long sequences: tiles of keys, and lists of them. So many choices by an indexer would flip under
+ * any perturbation; what it learns from lists is compared with the short path instead
+ * (test_attn.c). */
+static void test_long(void **state)
+{
+    (void)state;
+    const char *one = ",\"experts\":1,\"experts_per_token\":1";
+    check_sized((struct sizes){ 530, 16, 8 }, "\"kind\":\"dense\"", one, "", 2);
+    check_sized((struct sizes){ 1024, 16, 8 }, "\"kind\":\"random_topk\",\"top_k\":20", one, "", 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +282,7 @@ int main(void)
         cmocka_unit_test(test_oracle_topk),
         cmocka_unit_test(test_blocks),
         cmocka_unit_test(test_strips),
+        cmocka_unit_test(test_long),
     };
     return cmocka_run_group_tests_name("model gradients", tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 #include "worker/attn/attn.h"
 
+#include "common/path.h"
 #include "worker/attn/select.h"
 #include "worker/ops/gemm.h"
 #include "worker/ops/rope.h"
@@ -19,37 +20,25 @@ const struct attn_kind attn_kinds[ATTENTION_KINDS] = {
     [ATTENTION_ORACLE_TOPK] = { .name = "oracle_topk", .masked = true, .select = select_oracle },
 };
 
-/* Measured on a CPU with AVX-512 (make bench): probabilities of more than so many positions cost
- * more to keep than to make again; lists pay from so many positions on, when a query sees at most
- * that share of them. */
-enum { KEPT_MOST = 512, GATHER_FROM = 1024, GATHER_SHARE = 4 };
-
-/* The most keys that a query sees. */
-static int64_t keys_most(const struct spec_attention *a, int64_t t)
-{
-    int64_t k = a->kind == ATTENTION_WINDOW ? a->window + a->sink : a->top_k;
-    return k > 0 && k < t ? k : t;
-}
+static const struct attn_path *const paths[] = {
+    [PATH_KEPT] = &attn_kept, [PATH_FLASH] = &attn_flash, [PATH_GATHER] = &attn_gather
+};
 
 static const struct attn_path *dense_path_of(const struct attn_shared *shared,
                                              const struct run_spec *spec)
 {
     if (shared->force == &attn_kept || shared->force == &attn_flash)
         return shared->force;
-    return spec->data.seq_len <= KEPT_MOST ? &attn_kept : &attn_flash;
+    return paths[attention_dense_path(spec->data.seq_len)];
 }
 
 static const struct attn_path *path_of(const struct attn_shared *shared,
                                        const struct run_spec *spec)
 {
     const struct spec_attention *a = &spec->model.attention;
-    int64_t t = spec->data.seq_len;
-    bool few = t >= GATHER_FROM && keys_most(a, t) * GATHER_SHARE <= t;
     if (!attn_kinds[a->kind].masked)
         return dense_path_of(shared, spec);
-    if (shared->force != NULL)
-        return shared->force;
-    return few ? &attn_gather : dense_path_of(shared, spec);
+    return shared->force != NULL ? shared->force : paths[attention_path(a, spec->data.seq_len)];
 }
 
 void attn_shared_layout(struct attn_shared *shared, struct arena *arena,
@@ -91,7 +80,7 @@ void attn_layout(struct attn *attn, struct arena *arena, struct attn_shared *sha
         .t = (size_t)spec->data.seq_len,
         .c = (size_t)spec->model.d_model,
         .h = (size_t)spec->model.heads,
-        .k = (size_t)keys_most(a, spec->data.seq_len),
+        .k = (size_t)attention_keys(a, spec->data.seq_len),
         .path = path_of(shared, spec),
         .dense_path = dense_path_of(shared, spec),
         .window = (size_t)a->window,

@@ -108,6 +108,23 @@ static void test_permutation_is_one(void **state)
     assert_true(memcmp(items, again, sizeof items) != 0);
 }
 
+/* Picked words are the words; beyond 2^34 the block's number needs its second word. */
+static void test_picks(void **state)
+{
+    (void)state;
+    const struct philox stream = philox_stream(5, "dropout", "picks");
+    static const uint64_t firsts[] = { 0, 3, 1ull << 20, (1ull << 34) - 5, (1ull << 40) + 1 };
+    for (size_t f = 0; f < sizeof firsts / sizeof *firsts; f++) {
+        int32_t at[37];
+        uint32_t words[37];
+        for (int i = 0; i < 37; i++)
+            at[i] = i * i * 3 + (i & 1);
+        philox_pick(&stream, 9, firsts[f], at, 37, words);
+        for (int i = 0; i < 37; i++)
+            assert_int_equal(words[i], philox_word(&stream, 9, firsts[f] + (uint64_t)at[i]));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -117,6 +134,7 @@ int main(void)
         cmocka_unit_test(test_streams_differ_by_every_part_of_their_name),
         cmocka_unit_test(test_normal_has_the_moments_of_one),
         cmocka_unit_test(test_permutation_is_one),
+        cmocka_unit_test(test_picks),
     };
     return cmocka_run_group_tests_name("philox", tests, NULL, NULL);
 }

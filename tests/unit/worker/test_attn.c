@@ -4,6 +4,7 @@
 #include "tests/unit/worker/models.h"
 #include "worker/arena.h"
 #include "worker/attn/attn.h"
+#include "worker/attn/gather_kernels.h"
 #include "worker/ops/gemm.h"
 
 #include <math.h>
@@ -23,10 +24,12 @@ struct fixture {
     real *x, *out, *dx;
 };
 
-static void set_up(struct fixture *f, const char *attention, size_t t, uint64_t step)
+static void set_up_on(struct fixture *f, const char *attention, size_t t, uint64_t step,
+                      const struct attn_path *force)
 {
     struct err err;
     memset(f, 0, sizeof *f);
+    f->shared.force = force;
     f->spec = spec_of((struct sketch){
         .attention = attention, .model = ",\"init\":\"torch\"", .seq_len = (int64_t)t });
     f->t = t;
@@ -51,6 +54,11 @@ static void set_up(struct fixture *f, const char *attention, size_t t, uint64_t 
     f->pass = (struct pass){ .spec = &f->spec, .pool = f->pool, .batch = B, .step = step };
     f->pass.kl_scale = 1.0 / (double)f->n;
     attn_forward(&f->attn, &f->pass, f->x, f->out);
+}
+
+static void set_up(struct fixture *f, const char *attention, size_t t, uint64_t step)
+{
+    set_up_on(f, attention, t, step, NULL);
 }
 
 static void tear_down(struct fixture *f)
@@ -357,13 +365,192 @@ static void test_kl(void **state)
     check_kl("\"kind\":\"dsa\"," INDEXER ",\"selection\":\"published\"", false);
 }
 
+static double largest_of(const real *x, size_t n)
+{
+    double most = 0;
+    for (size_t i = 0; i < n; i++)
+        most = fmax(most, fabs((double)x[i]));
+    return most;
+}
+
+/* Relative to the largest: what two orders of summing may differ by. */
+static void assert_alike(const char *what, const real *a, const real *b, size_t n)
+{
+    double most = largest_of(b, n);
+    assert_true(most > 0);
+    for (size_t i = 0; i < n; i++)
+        if (!(fabs((double)a[i] - (double)b[i]) <= 1e-5 * most))
+            fail_msg("%s[%zu]: %g, not %g (largest %g)", what, i, (double)a[i], (double)b[i], most);
+}
+
+/* Output, dx, every gradient and the indexer's loss on a path, against those of the kept one. */
+static void check_path(const struct attn_path *path, const char *attention, size_t t, bool dense)
+{
+    struct fixture f[2];
+    double kl[2];
+    for (int i = 0; i < 2; i++) {
+        set_up_on(&f[i], attention, t, 3, i == 0 ? path : &attn_kept);
+        assert_ptr_equal(f[i].attn.path, i == 0 ? path : &attn_kept);
+        f[i].pass.dense = dense;
+        attn_forward(&f[i].attn, &f[i].pass, f[i].x, f[i].out);
+        kl[i] = attn_backward(&f[i].attn, &f[i].pass, f[i].x, f[i].x, f[i].dx);
+    }
+    assert_alike("out", f[0].out, f[1].out, f[0].n * C);
+    assert_alike("dx", f[0].dx, f[1].dx, f[0].n * C);
+    for (size_t i = 0; i < f[0].params.n; i++) {
+        const struct tensor *tensor = &f[0].params.tensors[i];
+        if (strstr(tensor->name, "blocks.1.attn.") != NULL && !tensor->frozen)
+            assert_alike(tensor->name, f[0].params.grad + tensor->offset,
+                         f[1].params.grad + tensor->offset, tensor->count);
+    }
+    assert_true(fabs(kl[0] - kl[1]) <= 1e-5 * kl[1]);
+    tear_down(&f[0]);
+    tear_down(&f[1]);
+}
+
+#define SPARSE "\"top_k\":37,\"indexer_heads\":3,\"indexer_dim\":16"
+
+static void test_flash(void **state)
+{
+    (void)state;
+    check_path(&attn_flash, "\"kind\":\"dense\"", SHORT, false);
+    check_path(&attn_flash, "\"kind\":\"dense\"", LONG, false);
+    check_path(&attn_flash, "\"kind\":\"dsa\"," SPARSE, LONG, false);
+    check_path(&attn_flash, "\"kind\":\"dsa\"," SPARSE ",\"dense_warmup_steps\":4", LONG, true);
+    check_path(&attn_flash, "\"kind\":\"dsa\"," SPARSE ",\"selection\":\"published\"", LONG, false);
+    check_path(&attn_flash, "\"kind\":\"window\",\"window\":5,\"sink\":2", LONG, false);
+}
+
+static void test_gather(void **state)
+{
+    (void)state;
+    check_path(&attn_gather, "\"kind\":\"dsa\"," SPARSE, SHORT, false);
+    check_path(&attn_gather, "\"kind\":\"dsa\"," SPARSE, LONG, false);
+    check_path(&attn_gather, "\"kind\":\"dsa\"," SPARSE ",\"indexer_training\":\"frozen\"", LONG,
+               false);
+    check_path(&attn_gather,
+               "\"kind\":\"dsa\"," SPARSE ",\"indexer_norm\":true,\"indexer_rope\":true", LONG,
+               false);
+    check_path(&attn_gather, "\"kind\":\"dsa\"," SPARSE ",\"selection\":\"published\"", LONG,
+               false);
+    check_path(&attn_gather, "\"kind\":\"dsa\"," SPARSE ",\"dense_warmup_steps\":4", LONG, true);
+    check_path(&attn_gather, "\"kind\":\"dsa\"," SPARSE ",\"dense_warmup_steps\":2", LONG, false);
+    check_path(&attn_gather, "\"kind\":\"window\",\"window\":5,\"sink\":2", LONG, false);
+    check_path(&attn_gather, "\"kind\":\"random_topk\",\"top_k\":9", LONG, false);
+    check_path(&attn_gather, "\"kind\":\"oracle_topk\",\"top_k\":9", LONG, false);
+}
+
+/* The shape alone decides. */
+static void test_paths(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *attention;
+        size_t t;
+        const struct attn_path *path, *dense;
+    } rows[] = {
+        { "\"kind\":\"dense\"", 512, &attn_kept, &attn_kept },
+        { "\"kind\":\"dense\"", 513, &attn_flash, &attn_flash },
+        { "\"kind\":\"dsa\",\"top_k\":64", 512, &attn_kept, &attn_kept },
+        { "\"kind\":\"dsa\",\"top_k\":256", 1024, &attn_gather, &attn_flash },
+        { "\"kind\":\"dsa\",\"top_k\":257", 1024, &attn_flash, &attn_flash },
+        { "\"kind\":\"window\",\"window\":200,\"sink\":56", 1024, &attn_gather, &attn_flash },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct fixture f;
+        set_up(&f, rows[i].attention, rows[i].t, 0);
+        assert_ptr_equal(f.attn.path, rows[i].path);
+        assert_ptr_equal(f.attn.dense_path, rows[i].dense);
+        tear_down(&f);
+    }
+}
+
+/* The dense mass on the chosen keys, over the queries with more than K past ones. */
+static void check_recall(const char *attention, const struct attn_path *path)
+{
+    struct fixture dense, f;
+    double mass = 0;
+    set_up(&dense, "\"kind\":\"dense\"", SHORT, 0);
+    set_up(&f, attention, SHORT, 0); /* on a path with a mask */
+    for (size_t row = 0; row < f.n; row++)
+        for (size_t s = 0; row % f.t >= f.k && s < f.t; s++)
+            mass += mask_row(&f, row)[s] ? mean_prob(&dense, row, s) : 0;
+    mass /= (double)(B * (f.t - f.k));
+    tear_down(&f);
+    set_up_on(&f, attention, SHORT, 0, path);
+    double given = attn_recall(&f.attn, &f.pass);
+    if (!(fabs(given - mass) < 1e-5 && mass > 0.05 && mass < 0.95))
+        fail_msg("{%s} %g, not %g", attention, given, mass);
+    tear_down(&f);
+    tear_down(&dense);
+}
+
+static void test_recall(void **state)
+{
+    (void)state;
+    struct fixture f;
+    check_recall("\"kind\":\"dsa\"," INDEXER, NULL);
+    check_recall("\"kind\":\"dsa\"," INDEXER, &attn_gather);
+    check_recall("\"kind\":\"oracle_topk\",\"top_k\":9", &attn_gather);
+    set_up(&f, "\"kind\":\"dense\"", SHORT, 0);
+    assert_true(isnan(attn_recall(&f.attn, &f.pass)));
+    tear_down(&f);
+}
+
+/* Picked rows against plain loops, for whole vectors, remainders and widths that have none. */
+static void test_gather_kernels(void **state)
+{
+    (void)state;
+    enum { ROWS = 90, WIDEST = 136 };
+    static const size_t widths[] = { 8, 16, 32, 40, 64, 128, 136, 6, 12 };
+    real *rows[2], x[WIDEST], w[ROWS], got[2][ROWS > WIDEST ? ROWS : WIDEST];
+    const struct philox stream = philox_stream(4, "data", "kernels");
+    for (int i = 0; i < 2; i++)
+        rows[i] = malloc(ROWS * WIDEST * sizeof *rows[i]);
+    for (size_t i = 0; i < sizeof widths / sizeof *widths; i++)
+        for (size_t n = 0; n <= 27; n++) {
+            const struct gather_kernels *kernels[2] = { gather_kernels(widths[i]), &gather_plain };
+            int32_t at[ROWS];
+            for (size_t k = 0; k < ROWS * WIDEST; k++)
+                rows[0][k] = rows[1][k] = (real)philox_normal(&stream, 1, k);
+            for (size_t k = 0; k < n; k++)
+                at[k] = (int32_t)((k * 3 + k % 2) * WIDEST);
+            for (size_t k = 0; k < ROWS; k++)
+                w[k] = (real)philox_normal(&stream, 2, k);
+            for (size_t k = 0; k < WIDEST; k++)
+                x[k] = (real)philox_normal(&stream, 3, k);
+            for (int k = 0; k < 2; k++)
+                kernels[k]->dots(x, rows[k], at, n, widths[i], got[k]);
+            for (size_t k = 0; k < n; k++)
+                assert_true(fabs((double)(got[0][k] - got[1][k])) < 1e-4);
+            for (int k = 0; k < 2; k++)
+                kernels[k]->sum(w, rows[k], at, n, widths[i], got[k]);
+            for (size_t k = 0; k < widths[i]; k++)
+                assert_true(fabs((double)(got[0][k] - got[1][k])) < 1e-4);
+            for (int k = 0; k < 2; k++)
+                kernels[k]->scatter(w, x, at, n, widths[i], rows[k]);
+            assert_memory_equal(rows[0], rows[1], ROWS * WIDEST * sizeof *rows[0]);
+        }
+    free(rows[0]);
+    free(rows[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_dsa),      cmocka_unit_test(test_published),
-        cmocka_unit_test(test_window),   cmocka_unit_test(test_random),
-        cmocka_unit_test(test_oracle),   cmocka_unit_test(test_output),
-        cmocka_unit_test(test_rotation), cmocka_unit_test(test_kl),
+        cmocka_unit_test(test_dsa),
+        cmocka_unit_test(test_published),
+        cmocka_unit_test(test_window),
+        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_oracle),
+        cmocka_unit_test(test_output),
+        cmocka_unit_test(test_rotation),
+        cmocka_unit_test(test_kl),
+        cmocka_unit_test(test_flash),
+        cmocka_unit_test(test_gather),
+        cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_recall),
+        cmocka_unit_test(test_gather_kernels),
     };
     return cmocka_run_group_tests_name("attention", tests, NULL, NULL);
 }

@@ -315,7 +315,10 @@ static void test_memory_stays_within_the_estimate(void **state)
     (void)state;
     static const char *const models[] = { "", ",\"experts\":64,\"experts_per_token\":16",
                                           ",\"experts\":1,\"experts_per_token\":1",
-                                          ",\"tied\":false" };
+                                          ",\"tied\":false", "" };
+    static const int64_t lengths[][2] = {
+        { 48, 192 }, { 48, 192 }, { 48, 192 }, { 48, 192 }, { 1100, 1500 }
+    };
     for (size_t i = 0; i < KINDS; i++)
         for (size_t k = 0; k < sizeof models / sizeof *models; k++) {
             double bytes[2], estimates[2];
@@ -323,7 +326,7 @@ static void test_memory_stays_within_the_estimate(void **state)
                 struct cost cost;
                 struct run_spec spec = spec_of((struct sketch){ .attention = kinds[i],
                                                                 .model = models[k],
-                                                                .seq_len = large ? 192 : 48,
+                                                                .seq_len = lengths[k][large],
                                                                 .layers = 12 });
                 struct model *model = model_of(&spec, 2);
                 cost_estimate(&spec, &cost);

@@ -27,11 +27,19 @@ static void plainly(const real *x, size_t n, size_t k, uint8_t *mask)
 
 static void check(const real *x, size_t n, size_t k)
 {
-    topk_key scratch[2 * MOST];
+    topk_key scratch[MOST];
     uint8_t mask[MOST], expected[MOST];
+    int32_t list[MOST];
     topk_mask(x, n, k, mask, scratch);
     plainly(x, n, k, expected);
     assert_memory_equal(mask, expected, n);
+    size_t listed = topk_list(x, n, k, list, scratch), found = 0;
+    for (size_t i = 0; i < n; i++)
+        if (mask[i]) {
+            assert_true(found < listed);
+            assert_int_equal(list[found++], i);
+        }
+    assert_int_equal(listed, found);
 }
 
 /* Few distinct values: ties everywhere, as relu makes them. */
