@@ -125,7 +125,9 @@ static const struct {
     int (*run)(const struct arguments *a, struct err *err);
 } commands[] = {
     { "train", "train RUNSPEC --dataset DIR --out DIR [--threads N]",
-      "trains the run in the file RUNSPEC and prints its events, a JSON object a line",
+      "trains the run in the file RUNSPEC and prints its events, a JSON object a line;\n"
+      "      goes on from the last checkpoint in --out. The daemon's folder has both inputs:\n"
+      "      runs/ID/spec.json and datasets/DIGEST",
       command_train },
     { "run", "run --dir DIR", "keeps the attempt in DIR (started by the daemon)", command_run },
     { "attempt", "attempt --dir DIR", "trains the attempt in DIR (started by its keeper)",
@@ -186,9 +188,14 @@ static int dispatch(int argc, char **argv, struct err *err)
 int main(int argc, char **argv)
 {
     struct err err = { 0 };
-    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            help();
+            return 0;
+        }
+    if (argc < 2) {
         help();
-        return argc < 2 ? err_exit_status(ERR_USAGE) : 0;
+        return err_exit_status(ERR_USAGE);
     }
     if (strcmp(argv[1], "--version") == 0) {
         printf("ablate-worker %s\n", ablate_version());

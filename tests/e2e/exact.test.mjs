@@ -1,0 +1,101 @@
+// The same specification gives the same bits: with 1, 2, 3 and 4 threads, again, beside another run, and when the
+// trainer is killed at any moment and resumes. `ablate-worker train` is run as a person would, and all that it
+// says is compared, clocks aside: every metric of every step, evaluations, the content of checkpoints, artifacts.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { after, before, test } from "node:test";
+import { ABLATED, start } from "./daemon.mjs";
+
+const WORKER = join(dirname(ABLATED), "ablate-worker");
+const CLOCKS = /^(time|throughput)\//;
+const CORPUS = Array.from({ length: 300 }, (_, i) => `Line ${i} of a small corpus: ${i * i % 97} and ${i % 7}.\n`).join("%\n");
+const ATTENTION = {
+  dense: { kind: "dense" },
+  dsa: { kind: "dsa", top_k: 9, indexer_heads: 2, indexer_dim: 8, dense_warmup_steps: 7, indexer_norm: true, indexer_rope: true },
+  published: { kind: "dsa", top_k: 12, indexer_heads: 2, indexer_dim: 8, indexer_training: "frozen", selection: "published" },
+};
+
+let folder, dataset, count = 0;
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "ablate-exact-"));
+  const daemon = await start({ dir: join(folder, "data") });
+  const reply = await daemon.fetch("/api/v1/datasets/corpus", { method: "PUT", body: CORPUS, headers: { "Content-Type": "text/plain" } });
+  dataset = join(daemon.dir, "datasets", (await reply.json()).digest);
+  await daemon.stop();
+});
+after(() => rm(folder, { recursive: true, force: true }));
+
+const spec = (attention, { seed = 3, steps = 120 } = {}) => ({
+  data: { dataset: "corpus", seq_len: 24 },
+  model: { layers: 2, heads: 2, d_model: 48, d_ff: 48, attention },
+  train: { steps, batch_size: 6, eval_every: 20, checkpoint_every: 15, warmup_steps: 3, grad_clip: 1 },
+  seed, artifacts: ["final"],
+});
+
+/** One attempt: {lines, status}. `kill`: SIGKILL after so many lines. */
+async function attempt(file, out, { threads = 1, kill = Infinity } = {}) {
+  const child = spawn(WORKER, ["train", file, "--dataset", dataset, "--out", out, "--threads", String(threads)],
+    { stdio: ["ignore", "pipe", "inherit"] });
+  const lines = [], ended = new Promise((resolve) => child.on("close", resolve));
+  for await (const line of createInterface({ input: child.stdout })) {
+    lines.push(line);
+    if (lines.length === kill) child.kill("SIGKILL");
+  }
+  return { lines, status: await ended };
+}
+
+/** Adds what the lines say to `said`; a step that is said again must say the same. */
+function collect(lines, said) {
+  const say = (key, value) => {
+    const text = JSON.stringify(value);
+    assert.equal(said[key] ?? text, text, `${key}, trained again`);
+    said[key] = text;
+  };
+  for (const line of lines) {
+    let event;
+    try { event = JSON.parse(line); } catch { continue; } // the line in which it was killed
+    if (event.type === "metrics")
+      for (const [step, ...values] of event.rows)
+        event.names.forEach((name, i) => CLOCKS.test(name) || say(`${name} at ${step}`, values[i]));
+    if (event.type === "eval") for (const [name, value] of Object.entries(event.values)) say(`${name} at ${event.step}`, value);
+    if (event.type === "checkpoint") say(`checkpoint at ${event.step}`, event.sha256);
+    if (event.type === "finished") say("end", [event.step, event.artifacts, event.consumed_sha256]);
+  }
+}
+
+/** Trains to the end, killed after the given numbers of lines; everything that was said. */
+async function train(run, { threads, kills = [] } = {}) {
+  const name = join(folder, String(++count)), said = {};
+  await writeFile(`${name}.json`, JSON.stringify(run));
+  for (const kill of [...kills, Infinity]) {
+    const { lines, status } = await attempt(`${name}.json`, name, { threads, kill });
+    collect(lines, said);
+    assert.equal(status, kill === Infinity ? 0 : null, lines.at(-1)); // killed, or done
+  }
+  assert.ok("end" in said && `train/loss at ${run.train.steps}` in said);
+  return said;
+}
+
+for (const [arm, attention] of Object.entries(ATTENTION))
+  test(`${arm}: the same bits`, async () => {
+    const reference = await train(spec(attention));
+    assert.ok(Object.keys(reference).length > 120 * 4);
+    for (const threads of [1, 2, 3, 4])
+      assert.deepEqual(await train(spec(attention), { threads }), reference, `${threads} threads`);
+    const [beside] = await Promise.all([train(spec(attention), { threads: 2 }), train(spec(ATTENTION.dense, { seed: 9 }), { threads: 2 })]);
+    assert.deepEqual(beside, reference, "beside another run");
+    for (const kills of [[1], [7, 4], [11, 2, 5], [3, 13]])
+      assert.deepEqual(await train(spec(attention), { threads: 1 + kills.length % 2, kills }), reference, `killed after ${kills} lines`);
+  });
+
+test("another seed gives other bits, and the comparison sees them", async () => {
+  const [one, other] = [await train(spec(ATTENTION.dense)), await train(spec(ATTENTION.dense, { seed: 4 }))];
+  assert.notDeepEqual(one, other);
+  assert.throws(() => collect(['{"type":"metrics","names":["train/loss"],"rows":[[1,2.5]]}'], { ...one }), /trained again/);
+});
