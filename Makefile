@@ -50,7 +50,7 @@ tests_schema := $(BUILD)/tests/schema/decode
 node_tests   := $(patsubst %package.json,%node_modules/.package-lock.json,$(wildcard tests/*/package.json))
 
 .DEFAULT_GOAL := all
-.PHONY: all units tests setup test asan run demo install lint format clean help check-packages
+.PHONY: all units tests setup test asan bench run demo install lint format clean help check-packages
 
 all: check-packages $(programs) ## build the programs and the page
 units: $(unit_tests)
@@ -75,6 +75,12 @@ asan: ## run the unit, gradient and golden tests under the address and undefined
 	@$(again) units BUILD=$(BUILD)-asan OPT="-O1 -g -fno-omit-frame-pointer" \
 	  SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined" $(subst $(BUILD),$(BUILD)-asan,$(quiet))
 	@BUILD=$(BUILD)-asan UBSAN_OPTIONS=print_stacktrace=1 tests/run --units
+
+bench: ## measure the trainer: against sgemm, PyTorch, itself; BENCH="share sparse" chooses parts
+	@deploy/setup.sh build bench
+	@mkdir -p $(BUILD) && echo "Building …"
+	@$(again) $(bench_bin) $(quiet)
+	@tests/bench/run.py --build $(abspath $(BUILD)) $(BENCH)
 
 demo: ## train the demo's three arms and show the table and the page
 	@deploy/setup.sh build demo

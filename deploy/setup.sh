@@ -1,12 +1,13 @@
 #!/bin/sh
 # Installs, or with --check only names, the Debian packages that building, testing and the demo need.
-# Usage: deploy/setup.sh [--check] [build|test|demo|oracle …]      (default: build)
+# Usage: deploy/setup.sh [--check] [build|test|demo|bench|oracle …]      (default: build)
 set -eu
 
 build="build-essential pkg-config libmicrohttpd-dev libjansson-dev libsqlite3-dev libopenblas-dev libuv1-dev nettle-dev"
 demo="curl jq sqlite3 fortunes fortunes-min"
 test="libcmocka-dev curl jq sqlite3 fortunes fortunes-min chromium"
-oracle="python3-torch python3-numpy"
+bench="python3-torch python3-numpy"
+oracle=$bench
 
 check=no
 [ "${1:-}" = --check ] && { check=yes; shift; }
@@ -20,8 +21,9 @@ for group in "$@"; do
         build) wanted=$build ;;
         demo) wanted=$demo ;;
         test) wanted=$test ;;
+        bench) wanted=$bench ;;
         oracle) wanted=$oracle ;;
-        *) echo "setup: unknown group '$group' (build, test, demo, oracle)" >&2; exit 64 ;;
+        *) echo "setup: unknown group '$group' (build, test, demo, bench, oracle)" >&2; exit 64 ;;
     esac
     for package in $wanted; do
         case $package in
@@ -31,7 +33,7 @@ for group in "$@"; do
         installed "$package" || missing="$missing $package"
     done
     # The page needs uPlot, and the tests their clients, from npm. A node that didn't come from Debian is as good.
-    if [ "$group" != oracle ]; then
+    if [ "$group" != oracle ] && [ "$group" != bench ]; then
         command -v node >/dev/null || missing="$missing nodejs"
         command -v npm >/dev/null || missing="$missing npm"
     fi
