@@ -104,10 +104,6 @@ json_t *run_spec_encode(const struct run_spec *spec);
 /* SHA-256 of the canonical JSON without train.threads. */
 int run_spec_digest(const struct run_spec *spec, char ret[DIGEST_HEX], struct err *err);
 
-/* Whether this version's trainer runs what the spec asks for. Errors: NOT_IMPLEMENTED, at the
- * field. */
-int run_spec_supported(const struct run_spec *spec, const char *pointer, struct err *err);
-
 /* Field by field checks and defaults for the sections of an experiment (each may be NULL), without
  * the rules that need a whole run: {"data", "model", "train"}, a new reference. data.dataset may be
  * absent and attention gets no defaults but its kind, since overrides may still change them. */

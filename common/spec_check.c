@@ -89,9 +89,9 @@ static int resolve_alphabet(const struct check *check)
     return 0;
 }
 
-/* Multi-query associative recall: keys from the lower half of the vocabulary, values from the
- * upper; the pairs come first (2 tokens each), then every key is asked for once (2 tokens again).
- */
+/* Multi-query associative recall: keys from the lower half of the vocabulary without 0, which
+ * fills, values from the upper; the pairs come first (2 tokens each), last every key is asked for
+ * once (2 tokens again). */
 static int resolve_mqar(const struct check *check)
 {
     struct spec_data *data = &check->spec->data;
@@ -103,10 +103,10 @@ static int resolve_mqar(const struct check *check)
         return refuse(check, ERR_INCONSISTENT, "/data/pairs",
                       "%lld pairs need seq_len %lld or more, not %lld", INT64(data->pairs),
                       INT64(4 * data->pairs), INT64(data->seq_len));
-    if (data->vocab % 2 != 0 || data->vocab / 2 < data->pairs)
+    if (data->vocab % 2 != 0 || data->vocab / 2 <= data->pairs)
         return refuse(check, ERR_INCONSISTENT, "/data/vocab",
                       "vocab must be even and at least %lld for %lld pairs, not %lld",
-                      INT64(2 * data->pairs), INT64(data->pairs), INT64(data->vocab));
+                      INT64(2 * data->pairs + 2), INT64(data->pairs), INT64(data->vocab));
     return 0;
 }
 

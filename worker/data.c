@@ -1,6 +1,7 @@
 #include "worker/data.h"
 
 #include "common/philox.h"
+#include "worker/tasks.h"
 
 #include <stdlib.h>
 
@@ -14,24 +15,43 @@ static int load_epoch(struct data *data, uint64_t epoch, struct err *err)
     return 0;
 }
 
-int data_new(const struct run_spec *spec, const char *dir, struct data **ret, struct err *err)
+static bool synthetic(const struct data *data)
+{
+    return data->spec.data.kind != DATASET_STORED;
+}
+
+/* Training windows differ by the run's seed; those of evaluations are the same for every seed. */
+static void name_streams(struct data *data)
+{
+    for (int part = 0; part < CORPUS_PARTS; part++)
+        data->streams[part] =
+            philox_stream(part == CORPUS_TRAIN ? data->spec.seed : data->spec.data.split_seed,
+                          "data", corpus_part_names[part]);
+}
+
+static int open_corpus(struct data *data, const char *dir, struct err *err)
 {
     struct corpus corpus;
-    struct data *data = calloc(1, sizeof *data);
-    if (data == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the data");
-    data->spec = *spec;
-    digest_init(&data->consumed);
     int status = corpus_open(dir, &corpus, err);
     if (status == 0) {
-        status = corpus_split_new(&corpus, spec, &data->split, err);
+        status = corpus_split_new(&corpus, &data->spec, &data->split, err);
         corpus_done(&corpus);
     }
     size_t n = data->split.parts[CORPUS_TRAIN].windows;
     if (status == 0 && (data->order = calloc(n, sizeof *data->order)) == NULL)
         status = err_set(err, ERR_NO_MEMORY, "no memory to shuffle %zu windows", n);
-    if (status == 0)
-        status = load_epoch(data, 0, err);
+    return status == 0 ? load_epoch(data, 0, err) : status;
+}
+
+int data_new(const struct run_spec *spec, const char *dir, struct data **ret, struct err *err)
+{
+    struct data *data = calloc(1, sizeof *data);
+    if (data == NULL)
+        return err_set(err, ERR_NO_MEMORY, "no memory for the data");
+    data->spec = *spec;
+    digest_init(&data->consumed);
+    name_streams(data);
+    int status = synthetic(data) ? 0 : open_corpus(data, dir, err);
     if (status != 0) {
         data_free(data);
         return status;
@@ -49,18 +69,27 @@ void data_free(struct data *data)
     free(data);
 }
 
+/* Training window number `drawn`, counted from the first step's first. */
+static int train_window(struct data *data, uint64_t drawn, int32_t *ret, struct err *err)
+{
+    size_t n = data->split.parts[CORPUS_TRAIN].windows;
+    if (synthetic(data)) {
+        task_window(&data->spec.data, &data->streams[CORPUS_TRAIN], drawn, ret);
+        return 0;
+    }
+    int status = drawn / n != data->epoch ? load_epoch(data, drawn / n, err) : 0;
+    if (status == 0)
+        corpus_split_window(&data->split, CORPUS_TRAIN, data->order[drawn % n], ret);
+    return status;
+}
+
 int data_batch(struct data *data, int64_t step, int32_t *ret, struct err *err)
 {
-    size_t n = data->split.parts[CORPUS_TRAIN].windows, width = data->split.seq_len + 1;
-    size_t batch = (size_t)data->spec.train.batch_size;
+    size_t batch = (size_t)data->spec.train.batch_size, width = (size_t)data->spec.data.seq_len + 1;
     for (size_t b = 0; b < batch; b++) {
-        uint64_t drawn = (uint64_t)(step - 1) * batch + b;
-        if (drawn / n != data->epoch) {
-            int status = load_epoch(data, drawn / n, err);
-            if (status != 0)
-                return status;
-        }
-        corpus_split_window(&data->split, CORPUS_TRAIN, data->order[drawn % n], ret + b * width);
+        int status = train_window(data, (uint64_t)(step - 1) * batch + b, ret + b * width, err);
+        if (status != 0)
+            return status;
     }
     digest_add(&data->consumed, ret, batch * width * sizeof *ret);
     return 0;
@@ -75,11 +104,17 @@ void data_consumed(const struct data *data, char ret[DIGEST_HEX])
 size_t data_eval_windows(const struct data *data, enum corpus_part part)
 {
     size_t n = data->split.parts[part].windows, m = (size_t)data->spec.train.eval_windows;
+    if (synthetic(data))
+        return m == 0 ? DATA_EVAL_WINDOWS : m;
     return m == 0 || m > n ? n : m;
 }
 
 void data_eval_window(const struct data *data, enum corpus_part part, size_t i, int32_t *ret)
 {
     size_t n = data->split.parts[part].windows, m = data_eval_windows(data, part);
+    if (synthetic(data)) {
+        task_window(&data->spec.data, &data->streams[part], i, ret);
+        return;
+    }
     corpus_split_window(&data->split, part, i * n / m, ret);
 }

@@ -4,24 +4,31 @@
 
 #include "common/corpus.h"
 #include "common/digest.h"
+#include "common/philox.h"
 #include "common/spec.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
+/* Synthetic tasks have as many windows as are asked for; an evaluation takes so many by default. */
+enum { DATA_EVAL_WINDOWS = 512 };
+
 struct data {
     struct run_spec spec;
+    struct philox streams[CORPUS_PARTS]; /* of a synthetic task's windows, by part */
     struct corpus_split split;
     uint32_t *order;        /* of the training windows in this epoch; owned */
     uint64_t epoch;         /* that `order` belongs to */
     struct digest consumed; /* token ids of every training window drawn so far */
 };
 
-/* dir: the corpus folder. Errors: as corpus_open, corpus_split_new. */
+/* dir: the corpus folder; a synthetic task needs none. Errors: as corpus_open, corpus_split_new. */
 int data_new(const struct run_spec *spec, const char *dir, struct data **ret, struct err *err);
 void data_free(struct data *data);
 
-/* The windows [B × (T+1)] of training step 1, 2, …: each epoch is a keyed permutation, walked in
+/* In windows, a token that isn't scored as a target is a complement (tasks.h).
+ *
+ * The windows [B × (T+1)] of training step 1, 2, …: each epoch is a keyed permutation, walked in
  * order, crossing epochs without a short batch. Any step may be asked for; going on from the last
  * one is the fast way. Adds to the digest of what was consumed. Errors: INTERNAL. */
 int data_batch(struct data *data, int64_t step, int32_t *ret, struct err *err);

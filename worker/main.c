@@ -39,8 +39,6 @@ static int read_spec(const char *path, struct run_spec *ret, struct err *err)
         status = jsonx_load(text, len, &json, err);
     if (status == 0)
         status = run_spec_decode(json, "", ret, err);
-    if (status == 0)
-        status = run_spec_supported(ret, "", err);
     json_decref(json);
     free(text);
     return status;
@@ -69,12 +67,12 @@ static int threads_of(long asked, int64_t from_spec)
     return n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : (int)n;
 }
 
-/* ablate-worker train RUNSPEC --dataset DIR --out DIR [--threads N] */
+/* ablate-worker train RUNSPEC [--dataset DIR] --out DIR [--threads N] */
 static int command_train(const struct arguments *a, struct err *err)
 {
     struct train_config config = { .dataset = a->dataset, .out = a->out, .resume = true };
     if (a->spec == NULL || a->out == NULL)
-        return err_set(err, ERR_USAGE, "train needs RUNSPEC, --dataset DIR and --out DIR");
+        return err_set(err, ERR_USAGE, "train needs RUNSPEC and --out DIR");
     int status = read_spec(a->spec, &config.spec, err);
     if (status == 0 && config.spec.data.kind == DATASET_STORED && a->dataset == NULL)
         status = err_set(err, ERR_USAGE, "a stored corpus needs --dataset DIR");
@@ -124,7 +122,7 @@ static const struct {
     const char *name, *usage, *what;
     int (*run)(const struct arguments *a, struct err *err);
 } commands[] = {
-    { "train", "train RUNSPEC --dataset DIR --out DIR [--threads N]",
+    { "train", "train RUNSPEC [--dataset DIR] --out DIR [--threads N]",
       "trains the run in the file RUNSPEC and prints its events, a JSON object a line;\n"
       "      goes on from the last checkpoint in --out. The daemon's folder has both inputs:\n"
       "      runs/ID/spec.json and datasets/DIGEST",

@@ -166,15 +166,17 @@ struct pool *model_pool(struct model *model)
     return model->pool;
 }
 
-/* Inputs are the first T tokens of each window, targets the last T. */
+/* Inputs are the first T tokens of each window, targets the last T; a complement isn't a target. */
 static void split_windows(struct model *m, const int32_t *windows, size_t batch)
 {
-    for (size_t i = 0; i < batch * (m->t + 1); i++)
-        assert(windows[i] >= 0 && (size_t)windows[i] < m->v);
-    for (size_t b = 0; b < batch; b++) {
-        memcpy(m->inputs + b * m->t, windows + b * (m->t + 1), m->t * sizeof *windows);
-        memcpy(m->targets + b * m->t, windows + b * (m->t + 1) + 1, m->t * sizeof *windows);
-    }
+    for (size_t b = 0; b < batch; b++)
+        for (size_t t = 0; t < m->t; t++) {
+            const int32_t *window = windows + b * (m->t + 1);
+            int32_t input = window[t] < 0 ? ~window[t] : window[t];
+            assert((size_t)input < m->v && window[t + 1] < (int32_t)m->v);
+            m->inputs[b * m->t + t] = input;
+            m->targets[b * m->t + t] = window[t + 1] < 0 ? LOSS_UNSCORED : window[t + 1];
+        }
 }
 
 static void embed_task(void *arg, size_t b, int thread)
@@ -307,7 +309,7 @@ void model_step(struct model *model, const int32_t *windows, int64_t step, struc
     loss_step(&m->loss, m->pool, n, m->normed, m->w_head, m->targets, m->dnormed, m->dw_head,
               &loss);
     backward(m, &pass, &stats);
-    stats.loss = loss.nll / (double)n;
+    stats.loss = loss.nll / (double)loss.targets;
     *ret = stats;
 }
 
@@ -322,7 +324,7 @@ void model_evaluate(struct model *model, const int32_t *windows, int64_t n, int6
     forward(model, &pass, &ignored);
     loss_forward(&model->loss, model->pool, rows, model->normed, model->w_head, model->targets,
                  &loss);
-    *ret = (struct model_eval){ loss.nll, loss.correct, (int64_t)rows };
+    *ret = (struct model_eval){ loss.nll, loss.correct, loss.targets };
 }
 
 double model_recall(struct model *model, int64_t n)

@@ -32,8 +32,9 @@ size_t model_bytes(const struct model *model);
 /* The model's threads, for optim_step. */
 struct pool *model_pool(struct model *model);
 
-/* Training pass over windows[B × (T+1)] (inputs: the first T tokens, targets: the last T) at step ≥
- * 1: sets every gradient; changes no parameter. */
+/* Training pass over windows[B × (T+1)] (inputs: the first T tokens, targets: the last T, of which
+ * a complement, a negative number, isn't scored) at step ≥ 1: sets every gradient; changes no
+ * parameter. */
 void model_step(struct model *model, const int32_t *windows, int64_t step, struct model_stats *ret);
 
 /* Evaluation pass (no dropout, no noise) over n ≤ B windows. `step` = training steps done: during

@@ -246,15 +246,17 @@ static int begin(struct train *t, struct err *err)
                json_pack("{s:I, s:o}", "step", (json_int_t)t->step, "environment",
                          environment_json(&t->environment, t->config->threads)),
                false);
+    char windows[120] = "windows drawn as they are needed";
     const struct corpus_split *split = &t->data->split;
     struct cost cost;
     cost_estimate(t->spec, &cost);
-    emit_log(t->emit, "info",
-             "%zu training, %zu validation and %zu test windows of %zu tokens; %lld parameters; %d "
-             "threads; from step %lld",
-             split->parts[CORPUS_TRAIN].windows, split->parts[CORPUS_VAL].windows,
-             split->parts[CORPUS_TEST].windows, split->seq_len, (long long)cost.parameters,
-             t->config->threads, (long long)t->step);
+    if (t->spec->data.kind == DATASET_STORED)
+        snprintf(windows, sizeof windows,
+                 "%zu training, %zu validation and %zu test windows of %zu tokens",
+                 split->parts[CORPUS_TRAIN].windows, split->parts[CORPUS_VAL].windows,
+                 split->parts[CORPUS_TEST].windows, split->seq_len);
+    emit_log(t->emit, "info", "%s; %lld parameters; %d threads; from step %lld", windows,
+             (long long)cost.parameters, t->config->threads, (long long)t->step);
     return 0;
 }
 

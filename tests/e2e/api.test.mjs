@@ -311,6 +311,21 @@ describe("an experiment's life", () => {
       await refused(get(`/runs?${query}`), 400, "bad_parameter");
   });
 
+  test("synthetic tasks need no corpus; what they can be scored on is counted", async () => {
+    const task = (dataset, more) => spec({ data: { dataset: `synthetic:${dataset}`, seq_len: 16, ...more }, arms: { dense: {} }, seeds: [1, 2] });
+    for (const [dataset, more, floor] of [["uniform", { vocab: 4 }, Math.log(4)], ["copy", { vocab: 6 }, 0], ["mqar", { vocab: 32, pairs: 3 }, 0]]) {
+      const { id } = await ok(post("/experiments", task(dataset, more)), 201);
+      assert.equal((await ended(id)).counts.succeeded, 2, dataset);
+      const { items } = await ok(get(`/runs?experiment=${id}`));
+      for (const { final } of items) assert.ok(final["val/loss"] > floor - 0.05 && final["val/loss"] < Math.log(40), `${dataset}: ${final["val/loss"]}`);
+      assert.notEqual(items[0].final["train/loss"], items[1].final["train/loss"]);
+      const run = await ok(get(`/runs/${items[0].id}`));
+      assert.equal(run.spec.data.dataset, `synthetic:${dataset}`);
+      assert.match(await (await daemon.fetch(`${V1}/runs/${items[0].id}/log`)).text(), /windows drawn as they are needed/);
+    }
+    await refused(post("/experiments", task("mqar", { vocab: 6, pairs: 3 })), 422, "inconsistent", "/data/vocab");
+  });
+
   test("experiments are paged, newest first", async () => {
     const seen = [];
     for (let token = null; ;) {

@@ -62,7 +62,7 @@ struct chunk {
     size_t at, rows; /* of the chunk, within the batch */
     const real *x, *w;
     const int32_t *targets; /* the chunk's */
-    double scale;           /* 1/N when there is a backward pass; else 0 */
+    double scale;           /* 1/(scored rows) when there is a backward pass; else 0 */
     real *dx, *dw;          /* dx: the chunk's */
 };
 
@@ -154,15 +154,19 @@ static void row_task(void *arg, size_t i, int thread)
         const real *most = loss->most + row * loss->tiles;
         real *sum = loss->sum + row * loss->tiles, highest = row_max(most, loss->tiles);
         double total = 0;
+        bool scored = chunk->targets[row] != LOSS_UNSCORED;
+        double scale = scored ? chunk->scale : 0;
         size_t best = 0;
         while (best + 1 < loss->tiles && !(most[best] == highest))
             best++;
         for (size_t tile = 0; tile < loss->tiles; tile++)
             total += (double)sum[tile] * exp((double)most[tile] - (double)highest);
-        loss->hit[chunk->at + row] = loss->first[row * loss->tiles + best] == chunk->targets[row];
-        loss->nll[chunk->at + row] = log(total) - ((double)loss->at_target[row] - (double)highest);
+        loss->hit[chunk->at + row] =
+            scored && loss->first[row * loss->tiles + best] == chunk->targets[row];
+        loss->nll[chunk->at + row] =
+            scored ? log(total) - ((double)loss->at_target[row] - (double)highest) : 0;
         for (size_t tile = 0; tile < loss->tiles; tile++)
-            sum[tile] = (real)(chunk->scale / total * exp((double)most[tile] - (double)highest));
+            sum[tile] = (real)(scale / total * exp((double)most[tile] - (double)highest));
     }
 }
 
@@ -228,6 +232,8 @@ void loss_step(const struct loss *loss, struct pool *pool, size_t n, const real 
                const int32_t *targets, real *dx, real *dw, struct loss_result *ret)
 {
     *ret = (struct loss_result){ 0 };
+    for (size_t i = 0; i < n; i++)
+        ret->targets += targets[i] != LOSS_UNSCORED;
     for (size_t at = 0; at < n; at += loss->chunk) {
         struct chunk chunk = {
             .loss = loss,
@@ -236,7 +242,7 @@ void loss_step(const struct loss *loss, struct pool *pool, size_t n, const real 
             .x = x + at * loss->c,
             .w = w,
             .targets = targets + at,
-            .scale = dw != NULL ? 1.0 / (double)n : 0,
+            .scale = dw != NULL && ret->targets > 0 ? 1.0 / (double)ret->targets : 0,
             .dx = dx != NULL ? dx + at * loss->c : NULL,
             .dw = dw,
         };

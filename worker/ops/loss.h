@@ -1,8 +1,8 @@
 /* loss: output layer and cross-entropy in one, chunk by chunk, so that the logits of a batch never
  * stand in memory as a whole.
  *
- * logits = x·Wᵀ (W [V × C]: the embedding when tied); loss = mean over the N rows of −ln
- * softmax(logits)[target]; dlogits = (softmax − onehot)/N.
+ * logits = x·Wᵀ (W [V × C]: the embedding when tied); loss = mean over the scored rows of −ln
+ * softmax(logits)[target]; dlogits = (softmax − onehot)/(scored rows), 0 where a row isn't scored.
  */
 #ifndef ABLATE_WORKER_LOSS_H
 #define ABLATE_WORKER_LOSS_H
@@ -31,11 +31,13 @@ struct loss {
 
 void loss_layout(struct loss *loss, struct arena *arena, size_t n_max, size_t c, size_t v);
 
+enum { LOSS_UNSCORED = -1 }; /* as a target */
+
 struct loss_result {
-    double nll; /* summed over the rows */
-    int64_t correct;
+    double nll;               /* summed over the scored rows */
+    int64_t correct, targets; /* of the scored rows; how many */
 };
-/* Rows x [n × C], targets[n] in 0…V−1. */
+/* Rows x [n × C], targets[n] in 0…V−1 or LOSS_UNSCORED. */
 void loss_forward(const struct loss *loss, struct pool *pool, size_t n, const real *x,
                   const real *w, const int32_t *targets, struct loss_result *ret);
 /* Forward and backward: dx [n × C] is set, dw [V × C] is added to; both for the mean loss. */

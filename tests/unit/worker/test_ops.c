@@ -312,6 +312,42 @@ static void test_accuracy_of_ties(void **state)
     arena_done(&arena);
 }
 
+/* Rows that aren't scored: no part in the loss, the mean, accuracy or any gradient. */
+static void test_unscored_rows(void **state)
+{
+    (void)state;
+    enum { N = 9, C = 5, V = 40 };
+    struct arena arena = { 0 };
+    struct err err;
+    struct loss loss;
+    loss_layout(&loss, &arena, N, C, V);
+    assert_int_equal(arena_build(&arena, &err), 0);
+    loss_layout(&loss, &arena, N, C, V);
+    real *x = normals(N * C, "x"), *w = normals(V * C, "w"), some[4 * C], dx[2][N * C],
+         dw[2][V * C] = { { 0 } };
+    int32_t targets[N], scored[4];
+    for (int i = 0; i < N; i++) /* 1, 3, 5, 7 are */
+        targets[i] = i % 2 == 0 ? LOSS_UNSCORED : i * 4;
+    for (int i = 0; i < 4; i++) {
+        memcpy(some + i * C, x + (2 * i + 1) * C, C * sizeof *x);
+        scored[i] = targets[2 * i + 1];
+    }
+    struct loss_result all, few;
+    loss_step(&loss, pools[1], N, x, w, targets, dx[0], dw[0], &all);
+    loss_step(&loss, pools[1], 4, some, w, scored, dx[1], dw[1], &few);
+    assert_int_equal(all.targets, 4);
+    assert_int_equal(all.correct, few.correct);
+    assert_near(all.nll, few.nll, 1e-6);
+    for (int i = 0; i < N * C; i++)
+        assert_near((double)dx[0][i], i / C % 2 == 0 ? 0 : (double)dx[1][i / C / 2 * C + i % C],
+                    1e-6);
+    for (int i = 0; i < V * C; i++)
+        assert_near((double)dw[0][i], (double)dw[1][i], 1e-6);
+    arena_done(&arena);
+    free(x);
+    free(w);
+}
+
 static void test_silu(void **state)
 {
     (void)state;
@@ -339,6 +375,7 @@ int main(void)
         cmocka_unit_test(test_rope),
         cmocka_unit_test(test_masks),
         cmocka_unit_test(test_loss_in_chunks),
+        cmocka_unit_test(test_unscored_rows),
         cmocka_unit_test(test_accuracy_of_ties),
         cmocka_unit_test(test_silu),
     };
