@@ -1,0 +1,40 @@
+/* audits: the table of checks of validity (NUMERICS §7): what each is about, how far it reaches,
+ * and whether its failure makes a comparison worthless.
+ *
+ * Workers and the daemon both find audits; this table is the one place that names them. A worker's
+ * audit event carries name, status, detail and evidence only: which arm and grid point it speaks of
+ * follows from its run and the scope here.
+ */
+#ifndef ABLATE_COMMON_AUDITS_H
+#define ABLATE_COMMON_AUDITS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum audit_scope {
+    AUDIT_OF_RUN,
+    AUDIT_OF_ARM,
+    AUDIT_OF_CELL,  /* an arm at a grid point */
+    AUDIT_OF_POINT, /* a grid point, all arms */
+    AUDIT_OF_EXPERIMENT
+};
+
+/* From best to worst: of several findings of one audit the worst counts. */
+enum audit_status { AUDIT_PASS, AUDIT_SKIPPED, AUDIT_WARN, AUDIT_FAIL, AUDIT_STATUSES };
+extern const char *const audit_status_names[]; /* NULL at the end */
+
+struct audit_info {
+    const char *name;
+    enum audit_scope scope;
+    bool invalidates; /* what fails it can't be compared */
+    const char *what; /* one sentence for people who haven't met it: what passing it means */
+};
+extern const struct audit_info audit_table[];
+extern const size_t audit_table_n;
+
+/* NULL when there is none of that name. */
+const struct audit_info *audit_find(const char *name);
+/* By name; AUDIT_STATUSES when there is none of that name. */
+enum audit_status audit_status_of(const char *name);
+
+#endif
