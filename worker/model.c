@@ -92,7 +92,7 @@ static void layout(struct model *m)
     for (size_t l = 0; l < m->layers; l++)
         block_layout(m, &m->blocks[l], (int)l);
     attn_shared_layout(&m->attn_shared, arena, &m->spec, m->batch, pool_threads(m->pool));
-    moe_shared_layout(&m->moe_shared, arena, &m->spec, m->batch);
+    moe_shared_layout(&m->moe_shared, arena, &m->spec, m->batch, pool_threads(m->pool));
     loss_layout(&m->loss, arena, n, m->c, m->v);
     real **const wide[] = { &m->out, &m->normed, &m->branch, &m->dx, &m->dbranch, &m->dnormed };
     for (size_t i = 0; i < sizeof wide / sizeof *wide; i++)
@@ -334,6 +334,21 @@ double model_recall(struct model *model, int64_t n)
     for (size_t l = 0; l < model->layers; l++)
         sum += attn_recall(&model->blocks[l].attn, &pass);
     return sum / (double)model->layers;
+}
+
+const real *model_states(struct model *model, const int32_t *windows, int64_t n, int64_t step)
+{
+    struct model_stats ignored = { 0 };
+    struct pass pass = pass_of(model, (size_t)n, step, model->spec.train.steps + 1);
+    pass.row_invariant = true;
+    split_windows(model, windows, (size_t)n);
+    forward(model, &pass, &ignored);
+    return model->normed;
+}
+
+const double *model_nll(const struct model *model)
+{
+    return model->loss.nll;
 }
 
 void model_logits(struct model *model, const int32_t *windows, int64_t n, int64_t step, real *ret)

@@ -49,6 +49,12 @@ void model_evaluate(struct model *model, const int32_t *windows, int64_t n, int6
 /* Of the n windows that model_evaluate saw last: the share of the dense attention mass that the
  * chosen keys hold (attn_recall), averaged over the layers; NaN where every past key was seen. */
 double model_recall(struct model *model, int64_t n);
+/* Of the targets of the last pass with a loss: −ln p of each [n × T]; 0 where it isn't scored. */
+const double *model_nll(const struct model *model);
+/* What the output layer sees [n × T × C], valid until the next pass: of sequences that stand where
+ * they stand, the bits of a row depend on the tokens that it can see alone (gemm_rows). Sparse
+ * kinds choose their keys, dense warm-up or not. step as in model_logits. For audits. */
+const real *model_states(struct model *model, const int32_t *windows, int64_t n, int64_t step);
 /* Logits of the same pass into ret[n × T × V]; for tests and audits. step 0 = evaluation mode;
  * step ≥ 1 = training mode with that step's masks and noise. */
 void model_logits(struct model *model, const int32_t *windows, int64_t n, int64_t step, real *ret);

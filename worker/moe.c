@@ -11,7 +11,7 @@
 enum { TILE = 128, TOKENS = 64 };
 
 void moe_shared_layout(struct moe_shared *shared, struct arena *arena, const struct run_spec *spec,
-                       size_t batch)
+                       size_t batch, int threads)
 {
     const struct spec_model *m = &spec->model;
     size_t n = batch * (size_t)spec->data.seq_len, rows = n * (size_t)m->experts_per_token;
@@ -20,6 +20,8 @@ void moe_shared_layout(struct moe_shared *shared, struct arena *arena, const str
     shared->dy = arena_take(arena, rows * (size_t)m->d_model, sizeof(real));
     shared->dx = arena_take(arena, rows * (size_t)m->d_model, sizeof(real));
     shared->dh = arena_take(arena, rows * (size_t)m->d_ff, sizeof(real));
+    shared->pad_reals = GEMM_ROWS * (size_t)(m->d_ff > m->d_model ? m->d_ff : m->d_model);
+    shared->pad = arena_take(arena, (size_t)threads * shared->pad_reals, sizeof(real));
 }
 
 static const struct tensor *part(const struct params *params, int layer, const char *format,
@@ -121,25 +123,34 @@ static struct work work_of(struct moe *moe, const struct pass *pass)
     };
 }
 
+/* c[rows × n] = a[rows × k]·bᵀ: gathered rows, of which there are as many as the batch sends. */
+static void product(const struct work *w, int thread, size_t rows, size_t n, size_t k,
+                    const real *a, const real *b, real *c)
+{
+    const struct mat ma = { a, k, false }, mb = { b, k, true };
+    real *pad = w->moe->shared->pad + (size_t)thread * w->moe->shared->pad_reals;
+    if (w->pass->row_invariant)
+        gemm_rows(rows, n, k, ma, mb, c, n, pad);
+    else
+        gemm(rows, n, k, 1, ma, mb, 0, c, n);
+}
+
 static void forward_tile(void *arg, size_t i, int thread)
 {
-    (void)thread;
     const struct work *w = arg;
     const struct moe *m = w->moe;
     const struct moe_tile tile = m->tiles[i];
     real *x = m->x + tile.row * m->c, *h = m->h + tile.row * m->f, *a = m->a + tile.row * m->f;
     for (size_t r = 0; r < tile.rows; r++)
         memcpy(x + r * m->c, w->x + (size_t)m->token[tile.row + r] * m->c, m->c * sizeof *x);
-    gemm(tile.rows, m->f, m->c, 1, (struct mat){ x, m->c, false },
-         (struct mat){ m->w1[tile.expert], m->c, true }, 0, h, m->f);
+    product(w, thread, tile.rows, m->f, m->c, x, m->w1[tile.expert], h);
     for (size_t r = 0; r < tile.rows; r++) {
         uint8_t *keep = m->keep + (tile.row + r) * m->f;
         size_t token = (size_t)m->token[tile.row + r];
         drop_mask(&w->drop, (token * m->e + tile.expert) * m->f, m->f, keep);
         act_silu_drop(h + r * m->f, keep, w->drop.scale, m->f, a + r * m->f);
     }
-    gemm(tile.rows, m->c, m->f, 1, (struct mat){ a, m->f, false },
-         (struct mat){ m->w2[tile.expert], m->f, true }, 0, m->y + tile.row * m->c, m->c);
+    product(w, thread, tile.rows, m->c, m->f, a, m->w2[tile.expert], m->y + tile.row * m->c);
 }
 
 /* out[token] = Σ weight·y, in the order of the token's choices. */

@@ -22,6 +22,8 @@ struct moe_shared {
     real *dx;    /* [M × C] gradient of their inputs */
     real *dh;    /* [M × F] */
     real *slope; /* [E] of the balance loss, by a token's probability */
+    real *pad;   /* [threads × pad_reals] for gemm_rows */
+    size_t pad_reals;
 };
 
 struct moe_tile {
@@ -55,7 +57,7 @@ struct moe_stats {
 };
 
 void moe_shared_layout(struct moe_shared *shared, struct arena *arena, const struct run_spec *spec,
-                       size_t batch);
+                       size_t batch, int threads);
 void moe_layout(struct moe *moe, struct arena *arena, struct moe_shared *shared,
                 const struct run_spec *spec, const struct params *params, int layer, size_t batch);
 /* out [N × C] = the layer's answer to x [N × C] (normed). */

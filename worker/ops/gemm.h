@@ -24,6 +24,13 @@ void gemm(size_t m, size_t n, size_t k, real alpha, struct mat a, struct mat b, 
 void gemm_shared(struct pool *pool, size_t m, size_t n, size_t k, struct mat a, struct mat b,
                  real beta, real *c, size_t ldc);
 
+enum { GEMM_ROWS = 8 };
+/* c[m × n] = a[m × k]·b[k × n], row-invariant: the bits of a row of c depend on that row of a and
+ * on b alone, not on the other rows, on how many there are, or on where the row stands. Costs a
+ * little speed; for audits. a isn't transposed; pad [GEMM_ROWS × k] is scratch. */
+void gemm_rows(size_t m, size_t n, size_t k, struct mat a, struct mat b, real *c, size_t ldc,
+               real *pad);
+
 /* Makes BLAS single-threaded; call once before any other thread exists. */
 void gemm_init(void);
 /* OpenBLAS's name for the core it dispatches to, e.g. "Haswell". */

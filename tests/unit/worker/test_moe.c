@@ -32,7 +32,7 @@ static void build(struct fixture *f, const char *model, uint64_t step)
     assert_int_equal(params_new(&f->spec, &f->params, &err), 0);
     assert_int_equal(pool_new(2, &f->pool, &err), 0);
     for (int pass = 0; pass < 2; pass++) {
-        moe_shared_layout(&f->shared, &f->arena, &f->spec, B);
+        moe_shared_layout(&f->shared, &f->arena, &f->spec, B, 2);
         moe_layout(&f->moe, &f->arena, &f->shared, &f->spec, &f->params, 1, B);
         f->x = arena_take(&f->arena, N * C, sizeof(real));
         f->out = arena_take(&f->arena, N * C, sizeof(real));
