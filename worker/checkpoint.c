@@ -54,6 +54,14 @@ static int list_steps(const char *out, int64_t *steps, size_t max, size_t *ret_n
 
 enum { LISTED = 256 };
 
+void checkpoint_remove(const char *out, int64_t step)
+{
+    char path[PATH_MAX], file[64];
+    file_of(file, step);
+    snprintf(path, sizeof path, "%s/%s", out, file);
+    unlink(path);
+}
+
 int checkpoint_save(const char *out, const struct params *params, int64_t step,
                     const char *run_digest, const char *environment_digest, struct checkpoint *ret,
                     struct err *err)
@@ -80,12 +88,8 @@ int checkpoint_save(const char *out, const struct params *params, int64_t step,
         status = list_steps(out, steps, LISTED, &n, err);
     if (status != 0)
         return status;
-    for (size_t i = CHECKPOINT_KEPT; i < n; i++) {
-        char old[64];
-        file_of(old, steps[i]);
-        snprintf(path, sizeof path, "%s/%s", out, old);
-        unlink(path);
-    }
+    for (size_t i = CHECKPOINT_KEPT; i < n; i++)
+        checkpoint_remove(out, steps[i]);
     *ret = made;
     return 0;
 }

@@ -28,6 +28,8 @@ struct checkpoint {
 int checkpoint_save(const char *out, const struct params *params, int64_t step,
                     const char *run_digest, const char *environment_digest, struct checkpoint *ret,
                     struct err *err);
+/* Removes the checkpoint of `step`, if it is there. */
+void checkpoint_remove(const char *out, int64_t step);
 /* Loads the newest sound one: *ret_step = its step, 0 if there is none (params are untouched then).
  * refused(arg, file, why) is told of each that had to be passed over. Errors: STORAGE. */
 int checkpoint_load(const char *out, struct params *params, const char *run_digest,

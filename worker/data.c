@@ -83,16 +83,22 @@ static int train_window(struct data *data, uint64_t drawn, int32_t *ret, struct 
     return status;
 }
 
+int data_windows(struct data *data, int64_t step, int32_t *ret, struct err *err)
+{
+    size_t batch = (size_t)data->spec.train.batch_size, width = (size_t)data->spec.data.seq_len + 1;
+    int status = 0;
+    for (size_t b = 0; b < batch && status == 0; b++)
+        status = train_window(data, (uint64_t)(step - 1) * batch + b, ret + b * width, err);
+    return status;
+}
+
 int data_batch(struct data *data, int64_t step, int32_t *ret, struct err *err)
 {
     size_t batch = (size_t)data->spec.train.batch_size, width = (size_t)data->spec.data.seq_len + 1;
-    for (size_t b = 0; b < batch; b++) {
-        int status = train_window(data, (uint64_t)(step - 1) * batch + b, ret + b * width, err);
-        if (status != 0)
-            return status;
-    }
-    digest_add(&data->consumed, ret, batch * width * sizeof *ret);
-    return 0;
+    int status = data_windows(data, step, ret, err);
+    if (status == 0)
+        digest_add(&data->consumed, ret, batch * width * sizeof *ret);
+    return status;
 }
 
 void data_consumed(const struct data *data, char ret[DIGEST_HEX])

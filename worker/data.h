@@ -32,6 +32,8 @@ void data_free(struct data *data);
  * order, crossing epochs without a short batch. Any step may be asked for; going on from the last
  * one is the fast way. Adds to the digest of what was consumed. Errors: INTERNAL. */
 int data_batch(struct data *data, int64_t step, int32_t *ret, struct err *err);
+/* The same windows, to look at: they don't count as consumed. */
+int data_windows(struct data *data, int64_t step, int32_t *ret, struct err *err);
 /* Digest of the token ids drawn so far; drawing may go on. */
 void data_consumed(const struct data *data, char ret[DIGEST_HEX]);
 

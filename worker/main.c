@@ -17,6 +17,7 @@
 struct arguments {
     const char *spec, *dataset, *out, *dir;
     long threads;
+    bool audits;
 };
 
 enum { SPEC_MAX = 1 << 20, THREADS_MAX = 256, ACK_GRACE_MS = 2000 };
@@ -67,10 +68,12 @@ static int threads_of(long asked, int64_t from_spec)
     return n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : (int)n;
 }
 
-/* ablate-worker train RUNSPEC [--dataset DIR] --out DIR [--threads N] */
+/* ablate-worker train RUNSPEC [--dataset DIR] --out DIR [--threads N] [--audits] */
 static int command_train(const struct arguments *a, struct err *err)
 {
-    struct train_config config = { .dataset = a->dataset, .out = a->out, .resume = true };
+    struct train_config config = {
+        .dataset = a->dataset, .out = a->out, .audits = a->audits, .resume = true
+    };
     if (a->spec == NULL || a->out == NULL)
         return err_set(err, ERR_USAGE, "train needs RUNSPEC and --out DIR");
     int status = read_spec(a->spec, &config.spec, err);
@@ -122,9 +125,10 @@ static const struct {
     const char *name, *usage, *what;
     int (*run)(const struct arguments *a, struct err *err);
 } commands[] = {
-    { "train", "train RUNSPEC [--dataset DIR] --out DIR [--threads N]",
+    { "train", "train RUNSPEC [--dataset DIR] --out DIR [--threads N] [--audits]",
       "trains the run in the file RUNSPEC and prints its events, a JSON object a line;\n"
-      "      goes on from the last checkpoint in --out. The daemon's folder has both inputs:\n"
+      "      goes on from the last checkpoint in --out; --audits: checks itself (causality, …),\n"
+      "      too. The daemon's folder has both inputs:\n"
       "      runs/ID/spec.json and datasets/DIGEST",
       command_train },
     { "run", "run --dir DIR", "keeps the attempt in DIR (started by the daemon)", command_run },
@@ -170,7 +174,9 @@ static int dispatch(int argc, char **argv, struct err *err)
             continue;
         int status = 0;
         for (int i = 2; i < argc && status == 0; i++)
-            if (argv[i][0] == '-' && argv[i][1] != '\0') {
+            if (strcmp(argv[i], "--audits") == 0) {
+                a.audits = true;
+            } else if (argv[i][0] == '-' && argv[i][1] != '\0') {
                 status = take_option(&a, argv[i], i + 1 < argc ? argv[i + 1] : NULL, err);
                 i++;
             } else if (a.spec == NULL) {

@@ -346,9 +346,13 @@ const real *model_states(struct model *model, const int32_t *windows, int64_t n,
     return model->normed;
 }
 
-const double *model_nll(const struct model *model)
+void model_loss_by_position(const struct model *model, int64_t n, double *sum, int64_t *count)
 {
-    return model->loss.nll;
+    for (size_t i = 0; i < (size_t)n * model->t; i++)
+        if (model->targets[i] != LOSS_UNSCORED) {
+            sum[i % model->t] += model->loss.nll[i];
+            count[i % model->t]++;
+        }
 }
 
 void model_logits(struct model *model, const int32_t *windows, int64_t n, int64_t step, real *ret)

@@ -49,8 +49,9 @@ void model_evaluate(struct model *model, const int32_t *windows, int64_t n, int6
 /* Of the n windows that model_evaluate saw last: the share of the dense attention mass that the
  * chosen keys hold (attn_recall), averaged over the layers; NaN where every past key was seen. */
 double model_recall(struct model *model, int64_t n);
-/* Of the targets of the last pass with a loss: −ln p of each [n × T]; 0 where it isn't scored. */
-const double *model_nll(const struct model *model);
+/* Of the n windows that model_evaluate saw last: adds each target's −ln p to the sum [T] of its
+ * position, and one to that count [T]. */
+void model_loss_by_position(const struct model *model, int64_t n, double *sum, int64_t *count);
 /* What the output layer sees [n × T × C], valid until the next pass: of sequences that stand where
  * they stand, the bits of a row depend on the tokens that it can see alone (gemm_rows). Sparse
  * kinds choose their keys, dense warm-up or not. step as in model_logits. For audits. */

@@ -103,7 +103,7 @@ static void build(struct builder *b, const struct run_spec *spec)
 
 /* NUMERICS §3: torch: embedding N(0,1), linear ±a·(2(u + 2^-25) − 1), a = 1/√fan_in; gpt2:
  * 0.02·normal, what ends a residual branch divided by √(2·layers). */
-static void draw(const struct tensor *t, const struct run_spec *spec, real *value)
+void params_draw(const struct tensor *t, const struct run_spec *spec, real *value)
 {
     const struct philox stream = philox_stream(spec->seed, "init", t->name);
     bool torch = spec->model.init == INIT_TORCH;
@@ -146,7 +146,7 @@ int params_new(const struct run_spec *spec, struct params *ret, struct err *err)
     struct builder fill = { .tensors = p.tensors };
     build(&fill, spec);
     for (size_t i = 0; i < p.n; i++)
-        draw(&p.tensors[i], spec, p.value + p.tensors[i].offset);
+        params_draw(&p.tensors[i], spec, p.value + p.tensors[i].offset);
     *ret = p;
     return 0;
 }

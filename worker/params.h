@@ -38,6 +38,8 @@ struct params {
 /* Builds the table for a model and draws the initial values (NUMERICS §3), keyed by tensor name. */
 int params_new(const struct run_spec *spec, struct params *ret, struct err *err);
 void params_done(struct params *params);
+/* The tensor's initial values into value[count]. */
+void params_draw(const struct tensor *t, const struct run_spec *spec, real *value);
 /* NULL when there is none of that name. */
 const struct tensor *params_find(const struct params *params, const char *name);
 /* SHA-256 over all tensors in table order: value, then m, then v, as stored (little-endian). */

@@ -4,6 +4,7 @@
 #include "common/cost.h"
 #include "common/jsonx.h"
 #include "worker/artifacts.h"
+#include "worker/audit/audit.h"
 #include "worker/checkpoint.h"
 #include "worker/data.h"
 #include "worker/environment.h"
@@ -25,10 +26,11 @@ struct train {
     struct data *data;
     struct model *model;
     struct artifacts artifacts;
-    int32_t *windows;  /* [B × (T+1)] */
-    int64_t step;      /* the last one done */
-    bool finite, told; /* no NaN or infinity so far; the audit has been emitted */
-    bool finished;     /* and said so */
+    struct audits *audits; /* NULL = this run isn't audited */
+    int32_t *windows;      /* [B × (T+1)] */
+    int64_t step;          /* the last one done */
+    bool finite, told;     /* no NaN or infinity so far; the audit has been emitted */
+    bool finished;         /* and said so */
     const char *metric_names[EMIT_METRICS_NAMES];
     size_t metrics_n;
 };
@@ -128,6 +130,8 @@ static void evaluate(struct train *t, enum corpus_part part)
         sum.nll += got.nll;
         sum.correct += got.correct;
         sum.targets += got.targets;
+        if (t->audits != NULL && part == CORPUS_VAL && t->step == t->spec->train.steps)
+            audits_evaluated(t->audits, (int64_t)rows);
         if (i == 0 &&
             part == CORPUS_VAL) /* one batch tells enough, and costs as much as dense attention */
             recall = model_recall(t->model, (int64_t)rows);
@@ -197,6 +201,8 @@ static int one_step(struct train *t, struct err *err)
     facts.seconds = clock_mono_s() - start;
     emit_step(t, &facts);
     watch_finite(t, "train/loss", facts.model.loss);
+    if (t->audits != NULL)
+        audits_step(t->audits, step, facts.model.loss);
     if (status == 0 && (step % train->eval_every == 0 || step == train->steps))
         evaluate(t, CORPUS_VAL);
     if (status == 0 && (step % train->checkpoint_every == 0 || step == train->steps) &&
@@ -240,6 +246,18 @@ static int begin(struct train *t, struct err *err)
         status = artifacts_init(&t->artifacts, model_params(t->model), err);
     if (status == 0 && t->config->resume)
         status = resume(t, err);
+    const struct audit_context audited = {
+        .spec = t->spec,
+        .model = t->model,
+        .data = t->data,
+        .emit = t->emit,
+        .out = t->config->out,
+        .run_digest = t->run_digest,
+        .environment_digest = t->environment.digest,
+        .threads = t->config->threads,
+    };
+    if (status == 0 && t->config->audits)
+        status = audits_new(&audited, &t->audits, err);
     if (status != 0)
         return status;
     emit_event(t->emit, WIRE_STARTED,
@@ -257,6 +275,8 @@ static int begin(struct train *t, struct err *err)
                  split->parts[CORPUS_TEST].windows, split->seq_len);
     emit_log(t->emit, "info", "%s; %lld parameters; %d threads; from step %lld", windows,
              (long long)cost.parameters, t->config->threads, (long long)t->step);
+    if (t->audits != NULL && t->step == 0)
+        audits_begin(t->audits);
     return 0;
 }
 
@@ -271,6 +291,10 @@ static int finish(struct train *t, struct err *err)
     do
         status = artifacts_final(&t->artifacts, model_params(t->model), err);
     while (wait_for_room(t, status, err));
+    if (status == 0 && t->audits != NULL)
+        audits_end(t->audits); /* the model is another one afterwards */
+    if (stopping(t))
+        return status;
     if (status == 0)
         status = artifacts_end(&t->artifacts, &artifacts, err);
     if (status != 0)
@@ -292,6 +316,7 @@ static int finish(struct train *t, struct err *err)
 
 static void done(struct train *t)
 {
+    audits_free(t->audits);
     data_free(t->data);
     model_free(t->model);
     free(t->windows);

@@ -13,6 +13,7 @@ struct train_config {
     const char *dataset; /* folder of the corpus */
     const char *out;     /* the run's folder: checkpoints/ and artifacts/ go there */
     int threads;
+    bool audits; /* this run makes the audits of its arm and grid point */
     bool resume; /* go on from the newest sound checkpoint, if there is one */
     struct emit *emit;
 };

@@ -24,6 +24,12 @@ static const struct attn_path *const paths[] = {
     [PATH_KEPT] = &attn_kept, [PATH_FLASH] = &attn_flash, [PATH_GATHER] = &attn_gather
 };
 
+const struct attn_path *attn_path_of(const struct spec_attention *attention, int64_t t)
+{
+    return paths[attn_kinds[attention->kind].masked ? attention_path(attention, t)
+                                                    : attention_dense_path(t)];
+}
+
 static const struct attn_path *dense_path_of(const struct attn_shared *shared,
                                              const struct run_spec *spec)
 {
@@ -38,7 +44,7 @@ static const struct attn_path *path_of(const struct attn_shared *shared,
     const struct spec_attention *a = &spec->model.attention;
     if (!attn_kinds[a->kind].masked)
         return dense_path_of(shared, spec);
-    return shared->force != NULL ? shared->force : paths[attention_path(a, spec->data.seq_len)];
+    return shared->force != NULL ? shared->force : attn_path_of(a, spec->data.seq_len);
 }
 
 void attn_shared_layout(struct attn_shared *shared, struct arena *arena,
@@ -46,11 +52,14 @@ void attn_shared_layout(struct attn_shared *shared, struct arena *arena,
 {
     size_t t = (size_t)spec->data.seq_len, c = (size_t)spec->model.d_model;
     size_t d = c / (size_t)spec->model.heads;
+    size_t keys = (size_t)attention_keys(&spec->model.attention, spec->data.seq_len);
     shared->rope_cos = arena_take(arena, t * (d / 2), sizeof(real));
     shared->rope_sin = arena_take(arena, t * (d / 2), sizeof(real));
     shared->dy = arena_take(arena, batch * t * c, sizeof(real));
     shared->dqkv = arena_take(arena, batch * t * 3 * c, sizeof(real));
     shared->span = t > ATTN_TILE ? t : ATTN_TILE;
+    if (path_of(shared, spec) == &attn_gather && 2 * keys > shared->span)
+        shared->span = 2 * keys; /* a block of queries has three numbers a key there */
     shared->blocks =
         arena_take(arena, (size_t)threads * 2 * ATTN_BLOCK * shared->span, sizeof(real));
     real **const packed[] = { &shared->packed_k, &shared->packed_v, &shared->packed_dk,

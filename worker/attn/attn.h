@@ -55,6 +55,8 @@ struct attn_path {
                      real *p, real *scratch);
 };
 extern const struct attn_path attn_kept, attn_flash, attn_gather;
+/* The one that this attention takes at this length, past any dense warm-up. */
+const struct attn_path *attn_path_of(const struct spec_attention *attention, int64_t t);
 
 /* Scratch that layers share. */
 struct attn_shared {

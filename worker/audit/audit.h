@@ -1,0 +1,47 @@
+/* audit: what a trainer finds out about its own arm: is this comparison worth anything (NUMERICS
+ * §7)?
+ *
+ * The run that is audited makes them itself, with its own model, kernels and data: at the start
+ * what needs no training, at the end what does. Each becomes an `audit` event, with evidence. No
+ * audit changes what is trained, draws from what the batches are drawn from, or ends a run: one
+ * that can't be made is `skipped`, with the reason.
+ *
+ * The audits of a file each know nothing of events and runs, so that a test can hand them something
+ * that is wrong on purpose.
+ */
+#ifndef ABLATE_WORKER_AUDIT_H
+#define ABLATE_WORKER_AUDIT_H
+
+#include "worker/data.h"
+#include "worker/emit.h"
+#include "worker/model.h"
+
+struct audits;
+
+/* All borrowed, and outliving the audits. */
+struct audit_context {
+    const struct run_spec *spec;
+    struct model *model;
+    struct data *data;
+    struct emit *emit;
+    const char *out; /* the run's folder: audit/ goes there */
+    const char *run_digest, *environment_digest;
+    int threads;
+};
+
+/* Errors: NO_MEMORY. */
+int audits_new(const struct audit_context *context, struct audits **ret, struct err *err);
+void audits_free(struct audits *audits);
+
+/* Before the first step: split_overlap, dense_equivalence, entropy_floor, causality. */
+void audits_begin(struct audits *audits);
+/* After each step: in the middle a checkpoint is put aside, and the steps that follow it are noted.
+ */
+void audits_step(struct audits *audits, int64_t step, double loss);
+/* After each batch of the last evaluation, n windows: notes the loss by position. */
+void audits_evaluated(struct audits *audits, int64_t n);
+/* After the last step, once the final weights are saved, since replay trains again: causality,
+ * indexer_learns, replay. */
+void audits_end(struct audits *audits);
+
+#endif

@@ -1,0 +1,171 @@
+#include "worker/audit/causality.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int by_size(const void *a, const void *b)
+{
+    size_t x = *(const size_t *)a, y = *(const size_t *)b;
+    return (x > y) - (x < y);
+}
+
+size_t causality_cuts(size_t t, size_t k, size_t *ret)
+{
+    const size_t wanted[] = { 0, k - 2, k - 1, k, t - 2 };
+    size_t n = 0, distinct = 0;
+    if (t < 2)
+        return 0;
+    if (t <= CAUSALITY_ALL_T) {
+        for (; n + 1 < t; n++)
+            ret[n] = n;
+        return n;
+    }
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+        if (wanted[i] <= t - 2) /* K may be 1: what is below 0 is large */
+            ret[n++] = wanted[i];
+    for (size_t even = CAUSALITY_CUTS - n, i = 0; i < even; i++)
+        ret[n++] = (i + 1) * (t - 2) / (even + 1);
+    qsort(ret, n, sizeof *ret, by_size);
+    for (size_t i = 0; i < n; i++)
+        if (i == 0 || ret[i] != ret[distinct - 1])
+            ret[distinct++] = ret[i];
+    return distinct;
+}
+
+struct trial {
+    const struct causality_subject *subject;
+    const int32_t *windows;
+    int64_t step;
+    int32_t *changed; /* [B × (T+1)] */
+    real *base;       /* [B × T × C] */
+};
+
+/* Another token at place i of the batch, never the same; a complement stays one (tasks.h). */
+static int32_t other(int32_t token, size_t i, int32_t vocab)
+{
+    int32_t plain = token < 0 ? ~token : token;
+    int32_t moved = (plain + 1 + (int32_t)((i * 7919 + 31) % (size_t)(vocab - 1))) % vocab;
+    return token < 0 ? ~moved : moved;
+}
+
+/* Replaces the inputs of sequence b from place `from` on. */
+static void replace(const struct trial *trial, size_t b, size_t from)
+{
+    size_t width = trial->subject->t + 1;
+    for (size_t i = from; i < width; i++)
+        trial->changed[b * width + i] =
+            other(trial->windows[b * width + i], b * width + i, trial->subject->vocab);
+}
+
+static void restore(const struct trial *trial)
+{
+    memcpy(trial->changed, trial->windows,
+           trial->subject->batch * (trial->subject->t + 1) * sizeof *trial->windows);
+}
+
+static const real *look(const struct trial *trial)
+{
+    return trial->subject->states(trial->subject->arg, trial->changed, trial->step);
+}
+
+/* The first of `n` positions of sequence b whose states aren't those of the base; n if none. */
+static size_t first_change(const struct trial *trial, const real *states, size_t b, size_t n)
+{
+    size_t c = trial->subject->c, t = 0, at = b * trial->subject->t * c;
+    while (t < n && memcmp(states + at + t * c, trial->base + at + t * c, c * sizeof *states) == 0)
+        t++;
+    return t;
+}
+
+static bool row_changed(const struct trial *trial, const real *states, size_t b, size_t t)
+{
+    size_t c = trial->subject->c, at = (b * trial->subject->t + t) * c;
+    return memcmp(states + at, trial->base + at, c * sizeof *states) != 0;
+}
+
+/* Sequences whose number has bit `bit` equal to `value` change; do the others? */
+static bool group_reaches(const struct trial *trial, size_t bit, size_t value)
+{
+    const struct causality_subject *s = trial->subject;
+    bool found = false;
+    restore(trial);
+    for (size_t b = 0; b < s->batch; b++)
+        if ((b >> bit & 1) == value)
+            replace(trial, b, 0);
+    const real *states = look(trial);
+    for (size_t b = 0; b < s->batch; b++)
+        if ((b >> bit & 1) != value)
+            found |= first_change(trial, states, b, s->t) < s->t;
+    return found;
+}
+
+/* Any two sequences differ in a bit of their numbers, so that each is once among those that change
+ * while the other isn't. */
+static bool across(const struct trial *trial)
+{
+    bool found = false;
+    for (size_t bit = 0; (size_t)1 << bit < trial->subject->batch; bit++)
+        found |= group_reaches(trial, bit, 0) || group_reaches(trial, bit, 1);
+    return found;
+}
+
+/* Up to B cuts in one pass; sees[cut]: the position before the cut changed. */
+static void try_cuts(const struct trial *trial, const size_t *cuts, size_t n, bool *sees,
+                     struct causality *ret)
+{
+    restore(trial);
+    for (size_t b = 0; b < n; b++)
+        replace(trial, b, cuts[b] + 1);
+    const real *states = look(trial);
+    for (size_t b = 0; b < n; b++) {
+        size_t first = first_change(trial, states, b, cuts[b] + 1);
+        sees[b] = row_changed(trial, states, b, cuts[b]);
+        if (first > cuts[b])
+            continue;
+        if (ret->leaks++ == 0) {
+            ret->cut = (int64_t)cuts[b];
+            ret->position = (int64_t)first;
+        }
+    }
+}
+
+static bool stopped(const struct causality_subject *subject)
+{
+    return subject->stopped != NULL && subject->stopped(subject->arg);
+}
+
+int causality_check(const struct causality_subject *subject, const int32_t *windows,
+                    const size_t *cuts, size_t n, int64_t step, struct causality *ret,
+                    struct err *err)
+{
+    size_t batch = subject->batch, reals = batch * subject->t * subject->c, seeing = 0;
+    struct trial trial = { .subject = subject, .windows = windows, .step = step };
+    struct causality found = { .cuts = n };
+    bool *sees = calloc(n + 1, sizeof *sees);
+    trial.changed = calloc(batch * (subject->t + 1), sizeof *trial.changed);
+    trial.base = malloc(reals * sizeof *trial.base);
+    int status = 0;
+    if (sees == NULL || trial.changed == NULL || trial.base == NULL) {
+        status = err_set(err, ERR_NO_MEMORY, "no memory for the states of a batch");
+        goto out;
+    }
+    restore(&trial);
+    memcpy(trial.base, look(&trial), reals * sizeof *trial.base);
+    found.across = across(&trial);
+    for (size_t i = 0; i < n && !found.stopped; i += batch) {
+        try_cuts(&trial, cuts + i, n - i < batch ? n - i : batch, sees + i, &found);
+        found.stopped = stopped(subject);
+    }
+    for (size_t i = 0; i < n; i++)
+        seeing += sees[i] ? (i + 1 < n ? cuts[i + 1] : subject->t) - cuts[i] : 0;
+    /* The last position has nothing after it but the target. */
+    if (n > 0 && sees[n - 1])
+        seeing--;
+    found.leak_next = (double)seeing / (double)subject->t;
+    *ret = found;
+out:
+    free(sees);
+    free(trial.changed);
+    free(trial.base);
+    return status;
+}

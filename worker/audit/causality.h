@@ -1,0 +1,48 @@
+/* causality: does anything that is predicted depend on what comes later, or on another sequence?
+ *
+ * For each cut c the tokens after c are replaced by others: the states up to c must keep every bit.
+ * A pass tries as many cuts as there are sequences in a batch. Then whole sequences are replaced:
+ * the others must keep theirs. The states are what the output layer sees; a logit is a function of
+ * one of their rows.
+ */
+#ifndef ABLATE_WORKER_AUDIT_CAUSALITY_H
+#define ABLATE_WORKER_AUDIT_CAUSALITY_H
+
+#include "common/err.h"
+#include "worker/ops.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { CAUSALITY_ALL_T = 256, CAUSALITY_CUTS = 64 };
+
+/* What is asked: a model, or in a test something that leaks. */
+struct causality_subject {
+    void *arg;
+    size_t batch, t, c; /* B, T, C */
+    int32_t vocab;
+    /* States [B × T × C] of windows[B × (T+1)], valid until the next call. step 0 = evaluation. */
+    const real *(*states)(void *arg, const int32_t *windows, int64_t step);
+    bool (*stopped)(void *arg);
+};
+
+struct causality {
+    size_t cuts;           /* tried */
+    size_t leaks;          /* cuts after which something before them changed */
+    int64_t cut, position; /* the first such: `position` changed although only > cut did */
+    bool across;           /* a sequence changed although only others did */
+    double leak_next;      /* share of the positions that see the token they must predict */
+    bool stopped;          /* before it was done */
+};
+
+/* Every cut 0 … T−2, or for T > CAUSALITY_ALL_T CAUSALITY_CUTS of them, 0, K−2, K−1, K and T−2
+ * among them; ascending. ret[T]. Returns how many. */
+size_t causality_cuts(size_t t, size_t k, size_t *ret);
+/* windows[B × (T+1)] are the true ones. leak_next takes positions between cuts to be like the cut
+ * before them. Errors: NO_MEMORY. */
+int causality_check(const struct causality_subject *subject, const int32_t *windows,
+                    const size_t *cuts, size_t n, int64_t step, struct causality *ret,
+                    struct err *err);
+
+#endif

@@ -1,0 +1,27 @@
+/* entropy: can this attention beat a coin toss? A small model with it is trained on fresh uniformly
+ * random tokens, of which nobody who doesn't see them can know more than ln V. */
+#ifndef ABLATE_WORKER_AUDIT_ENTROPY_H
+#define ABLATE_WORKER_AUDIT_ENTROPY_H
+
+#include "common/err.h"
+#include "common/spec.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { ENTROPY_STEPS = 300, ENTROPY_LAST = 100, ENTROPY_VOCAB = 32 };
+
+struct entropy {
+    double mean, sd; /* of the losses of the last ENTROPY_LAST steps, in nats */
+    double bound;    /* mean + 4·sd/√ENTROPY_LAST: below ln ENTROPY_VOCAB is a leak */
+    double floor;    /* ln ENTROPY_VOCAB */
+    bool stopped;
+};
+
+/* The run's seq_len and attention (so its K, path and indexer) in a model of two layers of 64.
+ * stopped(arg) ends it early. Errors: NO_MEMORY. */
+int entropy_measure(const struct run_spec *spec, const struct spec_attention *attention,
+                    int threads, bool (*stopped)(void *arg), void *arg, struct entropy *ret,
+                    struct err *err);
+
+#endif

@@ -1,0 +1,133 @@
+#include "worker/audit/equivalence.h"
+
+#include "common/philox.h"
+#include "worker/attn/attn.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const equivalence_parts[4] = { "output", "dq", "dk", "dv" };
+
+/* One layer of attention by itself. */
+struct lab {
+    struct run_spec spec;
+    struct params params;
+    struct pool *pool;
+    struct arena arena;
+    struct attn_shared shared;
+    struct attn attn;
+    size_t t, c;
+    real *x, *out, *dout, *dx;
+};
+
+/* A model around it of next to nothing: one sequence, one layer, one small expert. Weights as
+ * PyTorch draws them, so that probabilities are far from even. */
+static struct run_spec lab_spec(const struct run_spec *spec, const struct spec_attention *attention)
+{
+    struct run_spec lab = *spec;
+    if (lab.data.seq_len > EQUIVALENCE_T)
+        lab.data.seq_len = EQUIVALENCE_T;
+    lab.data.kind = DATASET_UNIFORM;
+    lab.data.vocab = 2;
+    lab.model.layers = 1;
+    lab.model.experts = lab.model.experts_per_token = 1;
+    lab.model.d_ff = 1;
+    lab.model.init = INIT_TORCH;
+    lab.model.attention = *attention;
+    lab.train.batch_size = 1;
+    return lab;
+}
+
+static void to_limit(struct run_spec *lab)
+{
+    struct spec_attention *a = &lab->model.attention;
+    a->top_k = lab->data.seq_len;
+    a->window = lab->data.seq_len;
+    a->sink = 0;
+    a->dense_warmup_steps = 0;
+}
+
+static void lab_layout(struct lab *lab)
+{
+    attn_shared_layout(&lab->shared, &lab->arena, &lab->spec, 1, 1);
+    attn_layout(&lab->attn, &lab->arena, &lab->shared, &lab->spec, &lab->params, 0, 1);
+    lab->x = arena_take(&lab->arena, lab->t * lab->c, sizeof(real));
+    lab->out = arena_take(&lab->arena, lab->t * lab->c, sizeof(real));
+    lab->dout = arena_take(&lab->arena, lab->t * lab->c, sizeof(real));
+    lab->dx = arena_take(&lab->arena, lab->t * lab->c, sizeof(real));
+}
+
+static void lab_done(struct lab *lab)
+{
+    pool_free(lab->pool);
+    params_done(&lab->params);
+    arena_done(&lab->arena);
+}
+
+/* Forward and backward through `path`; the results stay in out and shared.dqkv. */
+static int lab_run(struct lab *lab, const struct attn_path *path, struct err *err)
+{
+    lab->t = (size_t)lab->spec.data.seq_len;
+    lab->c = (size_t)lab->spec.model.d_model;
+    lab->shared.force = path;
+    int status = params_new(&lab->spec, &lab->params, err);
+    if (status == 0)
+        status = pool_new(1, &lab->pool, err);
+    if (status != 0)
+        return status;
+    lab_layout(lab);
+    if ((status = arena_build(&lab->arena, err)) != 0)
+        return status;
+    lab_layout(lab);
+    attn_shared_fill(&lab->shared, &lab->spec);
+    const struct philox x = philox_stream(lab->spec.seed, "data", "equivalence.x");
+    const struct philox dout = philox_stream(lab->spec.seed, "data", "equivalence.dout");
+    for (size_t i = 0; i < lab->t * lab->c; i++) {
+        lab->x[i] = (real)philox_normal(&x, 0, i);
+        lab->dout[i] = (real)philox_normal(&dout, 0, i);
+    }
+    const struct pass pass = { .spec = &lab->spec, .pool = lab->pool, .batch = 1, .step = 1 };
+    attn_forward(&lab->attn, &pass, lab->x, lab->out);
+    attn_backward(&lab->attn, &pass, lab->x, lab->dout, lab->dx);
+    return 0;
+}
+
+/* Greatest |a − b| over greatest |b|, of columns from … from+C−1 of rows [T × ld]. */
+static double distance(const struct lab *lab, const real *a, const real *b, size_t from, size_t ld)
+{
+    double most = 0, greatest = 0;
+    bool finite = true;
+    for (size_t t = 0; t < lab->t; t++)
+        for (size_t i = from; i < from + lab->c; i++) {
+            double x = (double)a[t * ld + i], y = (double)b[t * ld + i];
+            finite &= isfinite(x) && isfinite(y);
+            most = fmax(most, fabs(x - y));
+            greatest = fmax(greatest, fabs(y));
+        }
+    return !finite ? INFINITY : greatest > 0 ? most / greatest : most;
+}
+
+int equivalence_measure(const struct run_spec *spec, const struct spec_attention *attention,
+                        struct equivalence *ret, struct err *err)
+{
+    static const struct spec_attention plain = { .kind = ATTENTION_DENSE };
+    const struct attn_path *path = attn_path_of(attention, spec->data.seq_len);
+    struct lab limit = { .spec = lab_spec(spec, attention) };
+    struct lab dense = { .spec = lab_spec(spec, &plain) };
+    to_limit(&limit.spec);
+    int status = lab_run(&limit, path, err);
+    if (status == 0)
+        status = lab_run(&dense, &attn_kept, err);
+    if (status == 0) {
+        size_t c = limit.c;
+        *ret = (struct equivalence){ .seq_len = limit.spec.data.seq_len, .path = path->name };
+        ret->differs[0] = distance(&limit, limit.out, dense.out, 0, c);
+        for (size_t part = 0; part < 3; part++)
+            ret->differs[1 + part] =
+                distance(&limit, limit.shared.dqkv, dense.shared.dqkv, part * c, 3 * c);
+    }
+    lab_done(&limit);
+    lab_done(&dense);
+    return status;
+}

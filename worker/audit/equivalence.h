@@ -1,0 +1,26 @@
+/* equivalence: at the limit where it may see every past key, an attention must be dense causal
+ * attention: the same output, dq, dk and dv, dropout masks included. */
+#ifndef ABLATE_WORKER_AUDIT_EQUIVALENCE_H
+#define ABLATE_WORKER_AUDIT_EQUIVALENCE_H
+
+#include "common/err.h"
+#include "common/spec.h"
+
+#include <stdint.h>
+
+enum { EQUIVALENCE_T = 1024 }; /* longer sequences are tried at this length, by the same path */
+#define EQUIVALENCE_TOLERANCE 1e-5
+
+struct equivalence {
+    int64_t seq_len;
+    const char *path;  /* the kernels that were tried */
+    double differs[4]; /* of the output, dq, dk, dv: greatest difference ÷ greatest dense value */
+};
+extern const char *const equivalence_parts[4];
+
+/* Runs `attention` at its dense limit (dsa, random, oracle: K = T; window: T, no sink) with the
+ * path that it takes in `spec`, on normal inputs, and compares. Errors: NO_MEMORY. */
+int equivalence_measure(const struct run_spec *spec, const struct spec_attention *attention,
+                        struct equivalence *ret, struct err *err);
+
+#endif

@@ -1,0 +1,153 @@
+/* Places of the corpus are places in split.tokens, where each token stands once. A context and its
+ * target are known by a 64-bit rolling hash (polynomial, modulo 2^64 with an odd base, then mixed):
+ * those that validation asks for go into a table, then training's stream past it. */
+#include "worker/audit/overlap.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { GRAM = OVERLAP_CONTEXT + 1 };
+static const uint64_t base = 0x9E3779B97F4A7C15u;
+
+struct table {
+    uint64_t *keys; /* 0 = empty */
+    uint8_t *known;
+    size_t mask;
+};
+
+static uint64_t mixed(uint64_t h)
+{
+    h = (h ^ (h >> 31)) * 0xBF58476D1CE4E5B9u;
+    h ^= h >> 29;
+    return h != 0 ? h : 1;
+}
+
+/* The hash of GRAM tokens that end at `at`, from that of those that end one before (0 at first). */
+static uint64_t roll(const uint16_t *tokens, size_t first, size_t at, uint64_t before, uint64_t out)
+{
+    uint64_t h = before * base + tokens[at] + 1;
+    return at >= first + GRAM ? h - out * (tokens[at - GRAM] + 1u) : h;
+}
+
+static uint64_t power_of_base(int n)
+{
+    uint64_t power = 1;
+    while (n-- > 0)
+        power *= base;
+    return power;
+}
+
+static size_t slot_of(const struct table *table, uint64_t key)
+{
+    size_t slot = key & table->mask;
+    while (table->keys[slot] != 0 && table->keys[slot] != key)
+        slot = (slot + 1) & table->mask;
+    return slot;
+}
+
+static size_t start_of(const struct corpus_split *split, enum corpus_part part, size_t window)
+{
+    size_t first = split->parts[part].first;
+    const uint32_t *starts = split->parts[part].starts;
+    return first + (starts != NULL ? starts[window] : window * split->seq_len);
+}
+
+/* marks[place] = 1 where a training window has a target. */
+static void mark_targets(const struct corpus_split *split, uint8_t *marks)
+{
+    for (size_t i = 0; i < split->parts[CORPUS_TRAIN].windows; i++)
+        memset(marks + start_of(split, CORPUS_TRAIN, i) + 1, 1, split->seq_len);
+}
+
+static uint64_t hash_ending(const uint16_t *tokens, size_t at)
+{
+    uint64_t h = 0;
+    for (size_t i = at + 1 - GRAM; i <= at; i++)
+        h = h * base + tokens[i] + 1;
+    return mixed(h);
+}
+
+/* What is asked for: counts, and the hashes into the table. */
+static void ask(const struct data *data, const uint8_t *marks, struct table *table,
+                struct overlap *ret)
+{
+    const struct corpus_split *split = &data->split;
+    size_t n = split->parts[CORPUS_VAL].windows, m = data_eval_windows(data, CORPUS_VAL);
+    for (size_t i = 0; i < m; i++) {
+        size_t start = start_of(split, CORPUS_VAL, i * n / m);
+        for (size_t at = start + 1; at <= start + split->seq_len; at++) {
+            ret->targets++;
+            ret->same += marks[at];
+            if (at < split->parts[CORPUS_VAL].first + OVERLAP_CONTEXT)
+                continue;
+            uint64_t key = hash_ending(split->tokens, at);
+            table->keys[slot_of(table, key)] = key;
+        }
+    }
+}
+
+static void search(const struct corpus_split *split, const uint8_t *marks, struct table *table)
+{
+    size_t first = split->parts[CORPUS_TRAIN].first, n = split->parts[CORPUS_TRAIN].n;
+    uint64_t h = 0, out = power_of_base(GRAM);
+    for (size_t at = first; at < first + n; at++) {
+        h = roll(split->tokens, first, at, h, out);
+        if (at < first + OVERLAP_CONTEXT || !marks[at])
+            continue;
+        size_t slot = slot_of(table, mixed(h));
+        if (table->keys[slot] != 0)
+            table->known[slot] = 1;
+    }
+}
+
+static void answer(const struct data *data, const struct table *table, struct overlap *ret)
+{
+    const struct corpus_split *split = &data->split;
+    size_t n = split->parts[CORPUS_VAL].windows, m = data_eval_windows(data, CORPUS_VAL);
+    for (size_t i = 0; i < m; i++) {
+        size_t start = start_of(split, CORPUS_VAL, i * n / m);
+        for (size_t at = start + 1; at <= start + split->seq_len; at++) {
+            if (at < split->parts[CORPUS_VAL].first + OVERLAP_CONTEXT)
+                continue;
+            ret->contexts++;
+            ret->known += table->known[slot_of(table, hash_ending(split->tokens, at))];
+        }
+    }
+}
+
+static size_t tokens_in(const struct corpus_split *split)
+{
+    size_t most = 0;
+    for (int part = 0; part < CORPUS_PARTS; part++)
+        if (split->parts[part].first + split->parts[part].n > most)
+            most = split->parts[part].first + split->parts[part].n;
+    return most;
+}
+
+int overlap_measure(const struct data *data, struct overlap *ret, struct err *err)
+{
+    const struct corpus_split *split = &data->split;
+    size_t wanted = 2 * data_eval_windows(data, CORPUS_VAL) * split->seq_len, size = 1024;
+    struct overlap found = { 0 };
+    while (size < wanted)
+        size *= 2;
+    struct table table = { .mask = size - 1 };
+    uint8_t *marks = calloc(tokens_in(split) + 1, sizeof *marks);
+    table.keys = calloc(size, sizeof *table.keys);
+    table.known = calloc(size, sizeof *table.known);
+    int status = 0;
+    if (marks == NULL || table.keys == NULL || table.known == NULL) {
+        status = err_set(err, ERR_NO_MEMORY, "no memory to compare %zu targets", wanted / 2);
+    } else {
+        mark_targets(split, marks);
+        ask(data, marks, &table, &found);
+        search(split, marks, &table);
+        answer(data, &table, &found);
+        *ret = found;
+    }
+    free(marks);
+    free(table.keys);
+    free(table.known);
+    return status;
+}

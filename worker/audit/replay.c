@@ -1,0 +1,73 @@
+#include "worker/audit/replay.h"
+
+#include "worker/checkpoint.h"
+#include "worker/optim.h"
+
+#include <string.h>
+
+void replay_plan(struct replay *replay, int64_t steps)
+{
+    *replay = (struct replay){ 0 };
+    if (steps < 2)
+        return;
+    replay->from = steps / 2;
+    replay->to = replay->from + REPLAY_STEPS < steps ? replay->from + REPLAY_STEPS : steps;
+}
+
+int replay_note(struct replay *replay, const char *folder, struct params *params,
+                const char *run_digest, const char *environment_digest, int64_t step, double loss,
+                struct err *err)
+{
+    struct checkpoint made;
+    if (step == replay->from) {
+        int status =
+            checkpoint_save(folder, params, step, run_digest, environment_digest, &made, err);
+        replay->saved = status == 0;
+        return status;
+    }
+    if (!replay->saved || step < replay->from || step > replay->to)
+        return 0;
+    replay->losses[step - replay->from - 1] = loss;
+    if (step == replay->to)
+        params_digest(params, replay->digest);
+    return 0;
+}
+
+static void keep_reason(void *arg, const char *file, const struct err *why)
+{
+    (void)file;
+    *(struct err *)arg = *why;
+}
+
+int replay_check(struct replay *replay, const char *folder, struct model *model, struct data *data,
+                 const struct run_spec *spec, const char *run_digest, int32_t *windows,
+                 struct err *err)
+{
+    struct params *params = model_params(model);
+    struct err refused = { 0 };
+    char digest[DIGEST_HEX];
+    int64_t step = 0;
+    int status = checkpoint_load(folder, params, run_digest, keep_reason, &refused, &step, err);
+    if (status == 0 && step != replay->from)
+        status = err_set(err, ERR_BAD_DATA, "the checkpoint of step %lld was refused: %s",
+                         (long long)replay->from,
+                         refused.message[0] != '\0' ? refused.message : "it is missing");
+    for (step++; status == 0 && step <= replay->to; step++) {
+        struct model_stats stats;
+        struct optim_stats ignored;
+        status = data_windows(data, step, windows, err);
+        if (status != 0)
+            break;
+        model_step(model, windows, step, &stats);
+        optim_step(&spec->train, params, step, model_pool(model), &ignored);
+        /* Bits, so that two NaNs agree. */
+        if (replay->differs == 0 &&
+            memcmp(&stats.loss, &replay->losses[step - replay->from - 1], sizeof stats.loss) != 0)
+            replay->differs = step;
+    }
+    if (status != 0)
+        return status;
+    params_digest(params, digest);
+    replay->other_digest = strcmp(digest, replay->digest) != 0;
+    return 0;
+}
