@@ -1,5 +1,6 @@
 #include "common/corpus.h"
 
+#include "common/families.h"
 #include "common/philox.h"
 
 #include <errno.h>
@@ -61,10 +62,19 @@ static int check_index(const struct corpus *corpus, const char *dir, struct err 
     return 0;
 }
 
+static int check_families(const struct corpus *corpus, const char *dir, struct err *err)
+{
+    bool sound = corpus->maps[2] == corpus->documents * sizeof *corpus->families;
+    for (size_t i = 0; sound && i < corpus->documents; i++)
+        sound = corpus->families[i] <= i &&
+                corpus->families[corpus->families[i]] == corpus->families[i];
+    return sound ? 0 : err_set(err, ERR_BAD_DATA, "the corpus' families in %s aren't sound", dir);
+}
+
 int corpus_open(const char *dir, struct corpus *ret, struct err *err)
 {
     struct corpus corpus = { 0 };
-    const void *text = NULL, *index = NULL;
+    const void *text = NULL, *index = NULL, *families = NULL;
     int status = map_file(dir, "text", &text, &corpus.maps[0], err);
     if (status == 0) {
         corpus.text = text;
@@ -75,6 +85,13 @@ int corpus_open(const char *dir, struct corpus *ret, struct err *err)
         corpus.ends = index;
         corpus.documents = corpus.maps[1] / sizeof *corpus.ends;
         status = check_index(&corpus, dir, err);
+    }
+    if (status == 0) {
+        status = map_file(dir, "families", &families, &corpus.maps[2], err);
+        corpus.families = families;
+        status = status == -ERR_NOT_FOUND ? 0
+                 : status == 0            ? check_families(&corpus, dir, err)
+                                          : status;
     }
     if (status != 0) {
         corpus_done(&corpus);
@@ -90,6 +107,8 @@ void corpus_done(struct corpus *corpus)
         munmap((void *)(uintptr_t)corpus->text, corpus->maps[0]);
     if (corpus->ends != NULL)
         munmap((void *)(uintptr_t)corpus->ends, corpus->maps[1]);
+    if (corpus->families != NULL)
+        munmap((void *)(uintptr_t)corpus->families, corpus->maps[2]);
     *corpus = (struct corpus){ 0 };
 }
 
@@ -152,35 +171,85 @@ static size_t starts_in(size_t tokens, size_t seq_len)
     return tokens > seq_len ? tokens - seq_len : 0;
 }
 
+/* Who goes along with whom: family members as lists. Empty when each goes alone. */
+struct kin {
+    uint32_t *next; /* [n] the next member; the first one after the last */
+};
+
+static void kin_done(struct kin *kin)
+{
+    free(kin->next);
+}
+
+/* Rings of the members among the first n documents. */
+static int kin_find(const struct corpus *corpus, const struct spec_data *data, size_t n,
+                    struct kin *ret, struct err *err)
+{
+    size_t all = corpus->documents;
+    const uint32_t *families = corpus->families;
+    uint32_t *found = NULL;
+    int status = 0;
+    if (data->split != SPLIT_FAMILIES)
+        return 0;
+    ret->next = calloc(all + 1, sizeof *ret->next);
+    if (families == NULL)
+        families = found = calloc(all + 1, sizeof *found);
+    if (ret->next == NULL || families == NULL)
+        status = err_set(err, ERR_NO_MEMORY, "no memory for the families of %zu documents", all);
+    if (status == 0 && found != NULL)
+        status = families_find(corpus->text, corpus->ends, all, found, err);
+    for (size_t i = 0; i < n && status == 0; i++) {
+        uint32_t first = families[i]; /* never after i */
+        ret->next[i] = first == i ? first : ret->next[first];
+        ret->next[first] = (uint32_t)i;
+    }
+    free(found);
+    return status;
+}
+
+/* A document, and its family if there is one, to a part. Returns the tokens. */
+static size_t deal(struct piece *pieces, const struct kin *kin, uint32_t document,
+                   enum corpus_part part)
+{
+    size_t tokens = 0;
+    uint32_t i = document;
+    do {
+        pieces[i].part = part;
+        tokens += pieces[i].tokens;
+        i = kin->next != NULL ? kin->next[i] : document;
+    } while (i != document);
+    return tokens;
+}
+
 /* Whole documents to test, then val, in keyed order, until each holds its fraction. */
-static int deal_documents(const struct spec_data *data, struct piece *pieces, size_t n,
-                          size_t tokens, struct err *err)
+static int deal_documents(const struct corpus *corpus, const struct spec_data *data,
+                          struct piece *pieces, size_t n, size_t tokens, struct err *err)
 {
     static const enum corpus_part order[] = { CORPUS_TEST, CORPUS_VAL };
     uint32_t *permutation = calloc(n > 0 ? n : 1, sizeof *permutation);
     const struct philox stream = philox_stream(data->split_seed, "split", "");
-    if (permutation == NULL || philox_permutation(&stream, 0, (uint32_t)n, permutation) != 0) {
-        free(permutation);
-        return err_set(err, ERR_NO_MEMORY, "no memory to split %zu documents", n);
-    }
-    size_t next = 0;
-    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+    struct kin kin = { 0 };
+    int status = kin_find(corpus, data, n, &kin, err);
+    if (status == 0 &&
+        (permutation == NULL || philox_permutation(&stream, 0, (uint32_t)n, permutation) != 0))
+        status = err_set(err, ERR_NO_MEMORY, "no memory to split %zu documents", n);
+    for (size_t i = 0, next = 0; i < sizeof order / sizeof *order && status == 0; i++) {
         double fraction = order[i] == CORPUS_TEST ? data->test_fraction : data->val_fraction;
         size_t wanted = (size_t)ceil(fraction * (double)tokens), held = 0;
-        for (; held < wanted && next < n; next++) {
-            pieces[permutation[next]].part = order[i];
-            held += pieces[permutation[next]].tokens;
-        }
+        for (; held < wanted && next < n; next++)
+            if (pieces[permutation[next]].part == CORPUS_TRAIN) /* else its family was dealt */
+                held += deal(pieces, &kin, permutation[next], order[i]);
     }
     free(permutation);
-    return 0;
+    kin_done(&kin);
+    return status;
 }
 
 static int split_documents(const struct corpus *corpus, const struct run_spec *spec,
                            struct piece *pieces, size_t n, size_t tokens, struct corpus_split *out,
                            struct err *err)
 {
-    int status = deal_documents(&spec->data, pieces, n, tokens, err);
+    int status = deal_documents(corpus, &spec->data, pieces, n, tokens, err);
     size_t at = 0;
     for (int part = 0; part < CORPUS_PARTS && status == 0; part++) {
         out->parts[part].first = at;
@@ -267,7 +336,7 @@ int corpus_split_new(const struct corpus *corpus, const struct run_spec *spec,
     if (status == 0 && (out.tokens = calloc(tokens > 0 ? tokens : 1, sizeof *out.tokens)) == NULL)
         status = err_set(err, ERR_NO_MEMORY, "no memory for %zu tokens", tokens);
     if (status == 0)
-        status = spec->data.split == SPLIT_DOCUMENTS
+        status = spec->data.split != SPLIT_WINDOWS
                      ? split_documents(corpus, spec, pieces, n, tokens, &out, err)
                      : split_windows(corpus, spec, pieces, n, tokens, &out, err);
     if (status == 0)
@@ -287,9 +356,9 @@ int corpus_split_check(const struct corpus *corpus, const struct run_spec *spec,
     struct piece *pieces = NULL;
     size_t n = 0, tokens = 0;
     int status = take_pieces(corpus, &spec->data, &pieces, &n, &tokens, err);
-    bool whole = spec->data.split == SPLIT_DOCUMENTS;
+    bool whole = spec->data.split != SPLIT_WINDOWS;
     if (status == 0 && whole)
-        status = deal_documents(&spec->data, pieces, n, tokens, err);
+        status = deal_documents(corpus, &spec->data, pieces, n, tokens, err);
     for (size_t i = 0; i < n && status == 0; i++)
         out.parts[pieces[i].part].n += pieces[i].tokens;
     size_t starts = starts_in(tokens, out.seq_len), held = starts / 10;

@@ -1,8 +1,10 @@
 /* corpus: a stored dataset as training sees it: documents, tokens, and the split into windows.
  *
- * On disk a corpus is a folder with two files, made once at import and never changed:
- *   text   the documents' UTF-8 bytes, one after another, nothing between them
- *   index  one little-endian u64 a document: the offset in `text` at which it ends
+ * On disk a corpus is a folder with three files, made once at import and never changed:
+ *   text      the documents' UTF-8 bytes, one after another, nothing between them
+ *   index     one little-endian u64 a document: the offset in `text` at which it ends
+ *   families  one little-endian u32 a document: the first one of its family (families.h); what
+ *             follows from the others may be missing, and is then found anew when it is needed
  * Its content digest is the SHA-256 over, document by document, its length (u64, little-endian) and
  * its bytes; it names the folder.
  *
@@ -11,8 +13,9 @@
  * what is split. `documents`: whole documents go to test, then val, in the order of a keyed
  * permutation (purpose "split", name "", step 0, element = document), until each holds at least
  * ⌈fraction·tokens⌉; the rest is train, in file order; window i is [iT, iT+T] of a split's own
- * concatenation. `windows`: every start 0 … n−T−1 of the whole stream; the first tenth of the keyed
- * permutation (element = start) is val, and test = val.
+ * concatenation. `families`: the same, but a document takes its whole family along. `windows`:
+ * every start 0 … n−T−1 of the whole stream; the first tenth of the keyed permutation (element =
+ * start) is val, and test = val.
  */
 #ifndef ABLATE_COMMON_CORPUS_H
 #define ABLATE_COMMON_CORPUS_H
@@ -31,7 +34,8 @@ struct corpus {
     size_t text_bytes;
     const uint64_t *ends; /* [documents] offsets in text */
     size_t documents;
-    size_t maps[2]; /* bytes of the two mappings */
+    const uint32_t *families; /* [documents]; NULL = not stored */
+    size_t maps[3];           /* bytes of the mappings */
 };
 
 /* Maps the corpus in folder dir. Errors: NOT_FOUND, STORAGE, BAD_DATA (the files disagree). */

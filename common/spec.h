@@ -21,7 +21,7 @@
 #include <stdint.h>
 
 enum tokenizer { TOKENIZER_BYTE };
-enum split { SPLIT_DOCUMENTS, SPLIT_WINDOWS };
+enum split { SPLIT_DOCUMENTS, SPLIT_WINDOWS, SPLIT_FAMILIES };
 enum dataset_kind { DATASET_STORED, DATASET_UNIFORM, DATASET_MQAR, DATASET_COPY };
 enum init_kind { INIT_GPT2, INIT_TORCH };
 enum optimizer { OPTIMIZER_ADAM, OPTIMIZER_ADAMW };

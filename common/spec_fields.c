@@ -20,7 +20,7 @@
 #define BELOW .exclusive_max = true
 
 static const char *const tokenizers[] = { "byte", NULL };
-static const char *const splits[] = { "documents", "windows", NULL };
+static const char *const splits[] = { "documents", "windows", "families", NULL };
 static const char *const inits[] = { "gpt2", "torch", NULL };
 static const char *const optimizers[] = { "adam", "adamw", NULL };
 static const char *const schedules[] = { "constant", "cosine", "linear", NULL };

@@ -13,6 +13,8 @@
 #include "server/import.h"
 
 #include "common/buf.h"
+#include "common/corpus.h"
+#include "common/families.h"
 #include "common/files.h"
 #include "common/jsonx.h"
 #include "common/utf8.h"
@@ -296,6 +298,27 @@ static bool close_file(FILE **file, bool sync)
     return ok;
 }
 
+/* Finds the families of what was written, and stores them beside it. */
+static int put_families(const struct import *im, struct err *err)
+{
+    char path[PATH_MAX + 16];
+    struct corpus corpus;
+    int status = corpus_open(im->dir, &corpus, err);
+    if (status != 0)
+        return status;
+    uint32_t *families = calloc(corpus.documents, sizeof *families);
+    snprintf(path, sizeof path, "%s/families", im->dir);
+    if (families == NULL)
+        status = err_set(err, ERR_NO_MEMORY, "no memory for %zu documents", corpus.documents);
+    if (status == 0)
+        status = families_find(corpus.text, corpus.ends, corpus.documents, families, err);
+    if (status == 0)
+        status = files_write(path, families, corpus.documents * sizeof *families, 0600, err);
+    free(families);
+    corpus_done(&corpus);
+    return status;
+}
+
 /* The folder gets its name last, so that a name stands for a whole corpus. */
 static int publish_folder(struct import *im, const struct datadir *datadir, struct err *err)
 {
@@ -305,7 +328,9 @@ static int publish_folder(struct import *im, const struct datadir *datadir, stru
     if (!close_file(&im->text_file, true) || !close_file(&im->index_file, true))
         return err_errno(err, ERR_STORAGE, "can't store the corpus");
     snprintf(file, sizeof file, "%s/text", im->dir);
-    int status = files_sync_folder(file, err);
+    int status = put_families(im, err);
+    if (status == 0)
+        status = files_sync_folder(file, err);
     if (status != 0)
         return status;
     if (rename(im->dir, to) == 0) {
@@ -319,7 +344,7 @@ static int publish_folder(struct import *im, const struct datadir *datadir, stru
 
 static void remove_folder(const char *dir)
 {
-    static const char *const names[] = { "text", "index" };
+    static const char *const names[] = { "text", "index", "families" };
     char path[PATH_MAX + 16];
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         snprintf(path, sizeof path, "%s/%s", dir, names[i]);

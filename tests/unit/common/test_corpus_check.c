@@ -34,7 +34,7 @@ static void test_agrees(void **state)
         spec.data.documents = words[2] % 3 == 0 ? 1 + words[3] % DOCUMENTS : 0;
         spec.data.tokens = words[4] % 3 == 0 ? 1 + words[5] % TEXT : 0;
         spec.data.seq_len = 2 + words[6] % 60;
-        spec.data.split = words[7] % 2 == 0 ? SPLIT_DOCUMENTS : SPLIT_WINDOWS;
+        spec.data.split = (int)(words[7] % 3);
         spec.data.val_fraction = 0.01 * (1 + words[8] % 98);
         spec.data.test_fraction = 0.01 * (1 + words[9] % 98);
         spec.data.split_seed = words[10];
