@@ -1,9 +1,13 @@
 #include "server/store/store_audits.h"
 
 #include "common/clock.h"
+#include "common/spec.h"
 #include "server/store/store_priv.h"
 
+#include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 void audit_row_done(struct audit_row *row)
 {
@@ -21,8 +25,123 @@ int store_audit_add(struct store *store, const struct audit_row *row, struct err
     int status = store_run_sql(store, SQL_AUDIT_ADD, NULL, err, "iitttttti", row->experiment,
                                row->run, row->arm, row->grid, row->name, row->status, row->detail,
                                row->evidence != NULL ? row->evidence : "{}", clock_wall_ms());
+    if (status != 0)
+        return status;
+    store_touch_audit(store, row->experiment, row->run, sqlite3_last_insert_rowid(store->db));
+    store_touch_experiment(store, row->experiment); /* its counts */
+    return 0;
+}
+
+int store_audit_of_run(struct store *store, const struct audit_row *row, struct err *err)
+{
+    /* An audit that the table doesn't know is taken to be about its run. */
+    const struct audit_info *info = audit_find(row->name);
+    enum audit_scope scope = info != NULL ? info->scope : AUDIT_OF_RUN;
+    struct audit_row placed = *row;
+    sqlite3_stmt *s = store_statement(store, SQL_RUN_PLACE, err);
+    if (s == NULL)
+        return -ERR_STORAGE;
+    store_bind(s, "i", row->run);
+    int status = store_step(store, s, err);
+    if (status < 0)
+        return status;
+    char *arm = store_text(s, 1, true), *grid = store_text(s, 2, true);
+    sqlite3_reset(s);
+    placed.arm = audit_names_arm(scope) ? arm : NULL;
+    placed.grid = audit_names_point(scope) ? grid : NULL;
+    status = store_audit_add(store, &placed, err);
+    free(arm);
+    free(grid);
+    return status;
+}
+
+static json_t *key_of(const char *name, const char *arm, const char *grid)
+{
+    return json_sprintf("%s\n%s\n%s", name, arm != NULL ? arm : "", grid != NULL ? grid : "");
+}
+
+/* Inserts a finding, or changes the one in its place; tells of it unless it says the same. */
+static int replace_one(struct store *store, int64_t experiment, const struct audit_row *row,
+                       struct err *err)
+{
+    int64_t id = 0;
+    int status = store_get_int(store, SQL_AUDIT_REPLACE, 0, &id, err, "itttttti", experiment,
+                               row->arm, row->grid, row->name, row->status, row->detail,
+                               row->evidence, clock_wall_ms());
+    if (status == 0 && id != 0) {
+        store_touch_audit(store, experiment, 0, id);
+        store_touch_experiment(store, experiment);
+    }
+    return status;
+}
+
+/* Deletes the daemon's findings whose keys aren't in `kept`. */
+static int delete_others(struct store *store, int64_t experiment, const json_t *kept,
+                         struct err *err)
+{
+    struct audit_row *rows = NULL;
+    size_t n = 0;
+    int status = store_audit_list(store, experiment, &rows, &n, err);
+    for (size_t i = 0; i < n; i++) {
+        json_t *key = key_of(rows[i].name, rows[i].arm, rows[i].grid);
+        if (status == 0 && rows[i].run == 0 &&
+            json_object_get(kept, json_string_value(key)) == NULL) {
+            status = store_run_sql(store, SQL_AUDIT_DELETE, NULL, err, "i", rows[i].id);
+            store_touch_experiment(store, experiment);
+        }
+        json_decref(key);
+        audit_row_done(&rows[i]);
+    }
+    free(rows);
+    return status;
+}
+
+int store_audits_replace(struct store *store, int64_t experiment, const struct audit_row *rows,
+                         size_t n, struct err *err)
+{
+    json_t *kept = json_object();
+    int status = 0;
+    for (size_t i = 0; i < n && status == 0; i++) {
+        json_t *key = key_of(rows[i].name, rows[i].arm, rows[i].grid);
+        json_object_set_new(kept, json_string_value(key), json_true());
+        json_decref(key);
+        status = replace_one(store, experiment, &rows[i], err);
+    }
     if (status == 0)
-        store_touch_audit(store, row->experiment, row->run, sqlite3_last_insert_rowid(store->db));
+        status = delete_others(store, experiment, kept, err);
+    json_decref(kept);
+    return status;
+}
+
+/* Rows come by name, then arm, so that those which merge are neighbours. */
+int store_audit_counts(struct store *store, int64_t experiment, int64_t ret[AUDIT_STATUSES],
+                       struct err *err)
+{
+    int64_t counts[AUDIT_STATUSES] = { 0 };
+    char before[SPEC_NAME_BYTES + 80] = "", key[sizeof before];
+    int worst = 0, status;
+    sqlite3_stmt *s = store_statement(store, SQL_AUDIT_COUNTS, err);
+    if (s == NULL)
+        return -ERR_STORAGE;
+    store_bind(s, "i", experiment);
+    while ((status = store_step(store, s, err)) == 1) {
+        const char *name = (const char *)sqlite3_column_text(s, 0);
+        const char *arm = (const char *)sqlite3_column_text(s, 1);
+        const struct audit_info *info = audit_find(name);
+        int found = sqlite3_column_int(s, 3);
+        snprintf(key, sizeof key, "%s\n%s", name, arm != NULL ? arm : "");
+        bool merges = (info == NULL || info->scope == AUDIT_OF_RUN) && strcmp(key, before) == 0;
+        if (merges && found > worst) {
+            counts[worst]--;
+            counts[found]++;
+        } else if (!merges) {
+            counts[found]++;
+        }
+        worst = merges && worst > found ? worst : found;
+        memcpy(before, key, sizeof before);
+    }
+    if (status == 0)
+        memcpy(ret, counts, sizeof counts);
     return status;
 }
 
