@@ -1,5 +1,6 @@
 #include "server/store/store_audits.h"
 
+#include "common/buf.h"
 #include "common/clock.h"
 #include "common/spec.h"
 #include "server/store/store_priv.h"
@@ -55,9 +56,14 @@ int store_audit_of_run(struct store *store, const struct audit_row *row, struct 
     return status;
 }
 
-static json_t *key_of(const char *name, const char *arm, const char *grid)
+char *audit_key(const char *name, const char *arm, const char *grid)
 {
-    return json_sprintf("%s\n%s\n%s", name, arm != NULL ? arm : "", grid != NULL ? grid : "");
+    struct buf text;
+    buf_init(&text, 0);
+    buf_addf(&text, "%s\n%s\n%s", name, arm != NULL ? arm : "", grid != NULL ? grid : "");
+    char *key = buf_take(&text, NULL);
+    buf_done(&text);
+    return key;
 }
 
 /* Inserts a finding, or changes the one in its place; tells of it unless it says the same. */
@@ -83,13 +89,13 @@ static int delete_others(struct store *store, int64_t experiment, const json_t *
     size_t n = 0;
     int status = store_audit_list(store, experiment, &rows, &n, err);
     for (size_t i = 0; i < n; i++) {
-        json_t *key = key_of(rows[i].name, rows[i].arm, rows[i].grid);
-        if (status == 0 && rows[i].run == 0 &&
-            json_object_get(kept, json_string_value(key)) == NULL) {
+        char *key = audit_key(rows[i].name, rows[i].arm, rows[i].grid);
+        bool gone = rows[i].run == 0 && key != NULL && json_object_get(kept, key) == NULL;
+        if (gone && status == 0) {
             status = store_run_sql(store, SQL_AUDIT_DELETE, NULL, err, "i", rows[i].id);
             store_touch_experiment(store, experiment);
         }
-        json_decref(key);
+        free(key);
         audit_row_done(&rows[i]);
     }
     free(rows);
@@ -102,10 +108,12 @@ int store_audits_replace(struct store *store, int64_t experiment, const struct a
     json_t *kept = json_object();
     int status = 0;
     for (size_t i = 0; i < n && status == 0; i++) {
-        json_t *key = key_of(rows[i].name, rows[i].arm, rows[i].grid);
-        json_object_set_new(kept, json_string_value(key), json_true());
-        json_decref(key);
-        status = replace_one(store, experiment, &rows[i], err);
+        char *key = audit_key(rows[i].name, rows[i].arm, rows[i].grid);
+        if (key == NULL || json_object_set_new(kept, key, json_true()) != 0)
+            status = err_set(err, ERR_NO_MEMORY, "no memory for %zu audits", n);
+        else
+            status = replace_one(store, experiment, &rows[i], err);
+        free(key);
     }
     if (status == 0)
         status = delete_others(store, experiment, kept, err);

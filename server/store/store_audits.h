@@ -11,6 +11,9 @@ struct audit_row {
         *evidence; /* owned; arm and grid may be NULL; evidence is JSON text */
 };
 void audit_row_done(struct audit_row *row);
+/* What a finding is about, as one text; arm and grid may be NULL. The caller's (free); NULL when
+ * memory runs out. */
+char *audit_key(const char *name, const char *arm, const char *grid);
 int store_audit_add(struct store *, const struct audit_row *, struct err *);
 /* What a run found. How far it reaches decides which of the run's arm and grid point it speaks of
  * (common/audits.h); those of *row play no part. */
