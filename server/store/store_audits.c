@@ -33,11 +33,16 @@ int store_audit_add(struct store *store, const struct audit_row *row, struct err
     return 0;
 }
 
+/* An audit that the table doesn't know is taken to be about its run. */
+static enum audit_scope scope_of(const char *name)
+{
+    const struct audit_info *info = audit_find(name);
+    return info != NULL ? info->scope : AUDIT_OF_RUN;
+}
+
 int store_audit_of_run(struct store *store, const struct audit_row *row, struct err *err)
 {
-    /* An audit that the table doesn't know is taken to be about its run. */
-    const struct audit_info *info = audit_find(row->name);
-    enum audit_scope scope = info != NULL ? info->scope : AUDIT_OF_RUN;
+    enum audit_scope scope = scope_of(row->name);
     struct audit_row placed = *row;
     sqlite3_stmt *s = store_statement(store, SQL_RUN_PLACE, err);
     if (s == NULL)
@@ -127,7 +132,7 @@ int store_audit_counts(struct store *store, int64_t experiment, int64_t ret[AUDI
 {
     int64_t counts[AUDIT_STATUSES] = { 0 };
     char before[SPEC_NAME_BYTES + 80] = "", key[sizeof before];
-    int worst = 0, status;
+    int worst = -1, status; /* of the rows that merge; -1 = there were none */
     sqlite3_stmt *s = store_statement(store, SQL_AUDIT_COUNTS, err);
     if (s == NULL)
         return -ERR_STORAGE;
@@ -135,19 +140,16 @@ int store_audit_counts(struct store *store, int64_t experiment, int64_t ret[AUDI
     while ((status = store_step(store, s, err)) == 1) {
         const char *name = (const char *)sqlite3_column_text(s, 0);
         const char *arm = (const char *)sqlite3_column_text(s, 1);
-        const struct audit_info *info = audit_find(name);
         int found = sqlite3_column_int(s, 3);
         snprintf(key, sizeof key, "%s\n%s", name, arm != NULL ? arm : "");
-        bool merges = (info == NULL || info->scope == AUDIT_OF_RUN) && strcmp(key, before) == 0;
-        if (merges && found > worst) {
-            counts[worst]--;
-            counts[found]++;
-        } else if (!merges) {
-            counts[found]++;
+        if (strcmp(key, before) != 0 || scope_of(name) != AUDIT_OF_RUN) {
+            counts[worst < 0 ? 0 : worst] += worst >= 0;
+            worst = -1;
         }
-        worst = merges && worst > found ? worst : found;
+        worst = found > worst ? found : worst;
         memcpy(before, key, sizeof before);
     }
+    counts[worst < 0 ? 0 : worst] += worst >= 0;
     if (status == 0)
         memcpy(ret, counts, sizeof counts);
     return status;

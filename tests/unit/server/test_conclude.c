@@ -278,20 +278,25 @@ static void test_counts_merge(void **state)
     struct experiment_row row, *list = NULL;
     size_t n = 0;
     int64_t id = submit(b->store);
+    assert_int_equal(sqlite3_exec(b->store->db,
+                                  "UPDATE runs SET grid = '{\"data.seq_len\":128}' WHERE id > 2",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
     for (int64_t run = 1; run <= 4; run++)
         claim(b->store, run, 1);
-    report(b->store, 1, 1, "finite", "pass");
-    report(b->store, 3, 1, "finite", "fail"); /* dense: one, failed */
+    report(b->store, 1, 1, "finite", "fail");
+    report(b->store, 3, 1, "finite", "pass"); /* dense: one, failed */
     report(b->store, 2, 1, "finite", "pass");
-    report(b->store, 4, 1, "finite", "pass"); /* dsa: one, passed */
+    report(b->store, 4, 1, "finite", "warn"); /* dsa: one, warned of */
     report(b->store, 1, 2, "split_overlap", "pass");
     report(b->store, 2, 2, "split_overlap", "warn"); /* the grid point: one, warned of */
     report(b->store, 1, 3, "causality", "pass");
+    report(b->store, 3, 2, "causality", "pass"); /* at each grid point */
     report(b->store, 2, 3, "causality", "skipped");
     assert_ok(store_experiment_get(b->store, id, &row, &err), err);
     assert_int_equal(row.audits[AUDIT_PASS], 2);
     assert_int_equal(row.audits[AUDIT_FAIL], 1);
-    assert_int_equal(row.audits[AUDIT_WARN], 1);
+    assert_int_equal(row.audits[AUDIT_WARN], 2);
     assert_int_equal(row.audits[AUDIT_SKIPPED], 1);
     assert_ok(store_experiment_list(b->store, 0, 10, &list, &n, &err), err);
     assert_int_equal(n, 1);
