@@ -73,7 +73,7 @@ char *audit_key(const char *name, const char *arm, const char *grid)
 
 /* Inserts a finding, or changes the one in its place; tells of it unless it says the same. */
 static int replace_one(struct store *store, int64_t experiment, const struct audit_row *row,
-                       struct err *err)
+                       bool *ret_changed, struct err *err)
 {
     int64_t id = 0;
     int status = store_get_int(store, SQL_AUDIT_REPLACE, 0, &id, err, "itttttti", experiment,
@@ -81,14 +81,14 @@ static int replace_one(struct store *store, int64_t experiment, const struct aud
                                row->evidence, clock_wall_ms());
     if (status == 0 && id != 0) {
         store_touch_audit(store, experiment, 0, id);
-        store_touch_experiment(store, experiment);
+        *ret_changed = true;
     }
     return status;
 }
 
 /* Deletes the daemon's findings whose keys aren't in `kept`. */
 static int delete_others(struct store *store, int64_t experiment, const json_t *kept,
-                         struct err *err)
+                         bool *ret_changed, struct err *err)
 {
     struct audit_row *rows = NULL;
     size_t n = 0;
@@ -98,7 +98,7 @@ static int delete_others(struct store *store, int64_t experiment, const json_t *
         bool gone = rows[i].run == 0 && key != NULL && json_object_get(kept, key) == NULL;
         if (gone && status == 0) {
             status = store_run_sql(store, SQL_AUDIT_DELETE, NULL, err, "i", rows[i].id);
-            store_touch_experiment(store, experiment);
+            *ret_changed = true;
         }
         free(key);
         audit_row_done(&rows[i]);
@@ -111,17 +111,20 @@ int store_audits_replace(struct store *store, int64_t experiment, const struct a
                          size_t n, struct err *err)
 {
     json_t *kept = json_object();
+    bool changed = false;
     int status = 0;
     for (size_t i = 0; i < n && status == 0; i++) {
         char *key = audit_key(rows[i].name, rows[i].arm, rows[i].grid);
         if (key == NULL || json_object_set_new(kept, key, json_true()) != 0)
             status = err_set(err, ERR_NO_MEMORY, "no memory for %zu audits", n);
         else
-            status = replace_one(store, experiment, &rows[i], err);
+            status = replace_one(store, experiment, &rows[i], &changed, err);
         free(key);
     }
     if (status == 0)
-        status = delete_others(store, experiment, kept, err);
+        status = delete_others(store, experiment, kept, &changed, err);
+    if (changed)
+        store_touch_experiment(store, experiment); /* its counts */
     json_decref(kept);
     return status;
 }

@@ -504,6 +504,34 @@ static void test_audits_that_nobody_made(void **state)
     end(&s);
 }
 
+/* 600 grid points, two arms: a row an arm, not 3,000. */
+static void test_very_many_gaps_are_told_together(void **state)
+{
+    (void)state;
+    enum { POINTS = 600 };
+    static struct fact_row runs[2 * POINTS];
+    static char grids[POINTS][32];
+    struct study s;
+    begin(&s, plain, 2, 1, no_grid);
+    for (size_t i = 0; i < 2 * POINTS; i++) {
+        snprintf(grids[i / 2], 32, "{\"train.lr\":%zu}", i / 2 + 1);
+        runs[i] = s.runs[i % 2];
+        runs[i].grid = grids[i / 2];
+        runs[i].state = RUN_CANCELLED;
+        runs[i].run = (int64_t)(i % 2) + 1; /* of whose spec and weights it is */
+    }
+    struct err err = { 0 };
+    const struct checks_input in = { s.spec, runs, 2 * POINTS, s.reported, spec_of, init_of, &s };
+    assert_ok(checks_find(&in, &s.found, &s.found_n, &err), err);
+    assert_int_equal(s.found_n, 5 + 2 + 2 + 1 + 1 + 1);
+    const struct audit_row *row = only(&s, "indexer_learns");
+    assert_string_equal(row->arm, "dsa");
+    assert_null(row->grid);
+    assert_non_null(strstr(row->detail, "nor was it made at 599 other grid points"));
+    assert_null(only(&s, "split_overlap")->arm);
+    end(&s);
+}
+
 static void test_one_arm_has_nothing_to_compare(void **state)
 {
     (void)state;
@@ -532,6 +560,7 @@ int main(void)
         cmocka_unit_test(test_power_counts_what_was_chosen),
         cmocka_unit_test(test_adjusting_does_not_raise_the_floor),
         cmocka_unit_test(test_audits_that_nobody_made),
+        cmocka_unit_test(test_very_many_gaps_are_told_together),
         cmocka_unit_test(test_one_arm_has_nothing_to_compare),
     };
     return cmocka_run_group_tests_name("checks", tests, NULL, NULL);
