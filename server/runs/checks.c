@@ -36,7 +36,8 @@ void plan_add(struct plan *p, const char *name, enum audit_status status, const 
     jsonx_dump(evidence, JSONX_CANONICAL, &text);
     json_decref(evidence);
     struct audit_row *more = realloc(p->findings, (p->findings_n + 1) * sizeof *more);
-    p->findings = more != NULL ? more : p->findings;
+    if (more != NULL)
+        p->findings = more;
     struct audit_row row = {
         .name = strdup(name),
         .status = strdup(audit_status_names[status]),
