@@ -48,6 +48,16 @@ const struct audit_info *audit_find(const char *name)
     return NULL;
 }
 
+bool audit_names_arm(enum audit_scope scope)
+{
+    return scope == AUDIT_OF_RUN || scope == AUDIT_OF_ARM || scope == AUDIT_OF_CELL;
+}
+
+bool audit_names_point(enum audit_scope scope)
+{
+    return scope == AUDIT_OF_RUN || scope == AUDIT_OF_CELL || scope == AUDIT_OF_POINT;
+}
+
 enum audit_status audit_status_of(const char *name)
 {
     int i = 0;

@@ -19,6 +19,10 @@ enum audit_scope {
     AUDIT_OF_EXPERIMENT
 };
 
+/* Whether a finding of this scope speaks of one arm, or of one grid point. */
+bool audit_names_arm(enum audit_scope scope);
+bool audit_names_point(enum audit_scope scope);
+
 /* From best to worst: of several findings of one audit the worst counts. */
 enum audit_status { AUDIT_PASS, AUDIT_SKIPPED, AUDIT_WARN, AUDIT_FAIL, AUDIT_STATUSES };
 extern const char *const audit_status_names[]; /* NULL at the end */

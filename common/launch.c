@@ -21,8 +21,21 @@
     }
 
 static const struct jsonx_field launch_fields[] = {
-    INT(run),        INT(attempt),    INT(threads),  INT(memory_bytes), INT(steps),
-    TEXT(token, 64), TEXT(socket, 1), TEXT(spec, 1), TEXT(dataset, 0),  TEXT(out, 1),
+    /* Absent in a file of an older daemon. */
+    { .key = "audits",
+      .type = JSONX_BOOL,
+      .offset = offsetof(struct launch, audits),
+      .preset = "false" },
+    INT(run),
+    INT(attempt),
+    INT(threads),
+    INT(memory_bytes),
+    INT(steps),
+    TEXT(token, 64),
+    TEXT(socket, 1),
+    TEXT(spec, 1),
+    TEXT(dataset, 0),
+    TEXT(out, 1),
 };
 
 /* What exit_fields describe. */

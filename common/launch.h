@@ -5,10 +5,12 @@
 #include "common/err.h"
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct launch {
     int64_t run, attempt, threads, memory_bytes, steps;
+    bool audits;            /* this run audits its arm at its grid point, for the other seeds too */
     char token[65];         /* proves to the daemon that a worker belongs to this attempt */
     char socket[PATH_MAX];  /* the daemon's */
     char spec[PATH_MAX];    /* the frozen run spec */

@@ -109,6 +109,26 @@ static bool is_values(const json_t *value)
     return true;
 }
 
+/* What an older trainer doesn't say may be absent. */
+static bool may_be_text(const json_t *value)
+{
+    return value == NULL || is_text(value);
+}
+
+static bool may_be_texts(const json_t *value)
+{
+    const char *name;
+    json_t *text;
+    if (!json_is_object(value))
+        return value == NULL;
+    json_object_foreach((json_t *)(uintptr_t)value, name, text)
+    {
+        if (!is_text(text))
+            return false;
+    }
+    return true;
+}
+
 static bool is_artifacts(const json_t *value)
 {
     if (!json_is_array(value))
@@ -138,6 +158,7 @@ static const struct {
     { WIRE_STOP, "reason", is_text, "a string" },
     { WIRE_STARTED, "step", is_count, "a count" },
     { WIRE_STARTED, "environment", is_object, "an object" },
+    { WIRE_STARTED, "init", may_be_texts, "an object of strings" },
     { WIRE_METRICS, "names", is_names, "an array of metric names" },
     { WIRE_METRICS, "rows", is_rows, "an array of [step, value, …] by step, alike in length" },
     { WIRE_EVAL, "step", is_count, "a count" },
@@ -154,6 +175,8 @@ static const struct {
     { WIRE_LOG, "message", is_text, "a string" },
     { WIRE_FINISHED, "step", is_count, "a count" },
     { WIRE_FINISHED, "artifacts", is_artifacts, "an array of {name, bytes, sha256}" },
+    { WIRE_FINISHED, "consumed_sha256", may_be_text, "a string" },
+    { WIRE_FINISHED, "eval_sha256", may_be_text, "a string" },
     { WIRE_FAILED, "reason", is_text, "a string" },
     { WIRE_FAILED, "detail", is_text, "a string" },
 };

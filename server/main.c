@@ -7,6 +7,7 @@
 #include "server/http/auth.h"
 #include "server/http/httpd.h"
 #include "server/options.h"
+#include "server/runs/conclude.h"
 #include "server/runs/ingest.h"
 #include "server/runs/publish.h"
 #include "server/runs/stream.h"
@@ -174,10 +175,17 @@ static void first_done(struct job *job)
     }
 }
 
+/* Before a commit: what it lets be concluded, then what it says to the world. */
+static int collect(struct store *store, void **ret_batch, void *arg, struct err *err)
+{
+    int status = conclude_experiments(store, err);
+    return status == 0 ? publish_collect(store, ret_batch, arg, err) : status;
+}
+
 static int start(struct daemon *d, struct err *err)
 {
     static const int numbers[SIGNALS] = { SIGTERM, SIGINT, SIGHUP };
-    const struct work_hooks hooks = { .collect = publish_collect,
+    const struct work_hooks hooks = { .collect = collect,
                                       .publish = on_publish,
                                       .discard = on_discard,
                                       .fatal = on_fatal,

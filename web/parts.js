@@ -1,7 +1,8 @@
 // Small parts that several views share: an arm's mark, states, progress, counts, tables.
 
+import { merged, SIGNS, STATUSES } from "./audits.js";
 import { h, keyed, setAttribute, setText, svg } from "./dom.js";
-import { integer, percent } from "./format.js";
+import { gridPoint, integer, percent, plural } from "./format.js";
 import { pathData, SHAPES } from "./shapes.js";
 
 export const PALETTE = 8;
@@ -41,6 +42,38 @@ export function stateBadge(state, note) {
   const made = badge();
   made.update(state, note);
   return made.element;
+}
+
+/** How many findings of audits there are, worst first; returns {element, update(counts)}. */
+export function auditCounts() {
+  const tags = STATUSES.map((status) => {
+    const number = h("span");
+    return { status, number, element: h(`span.tag.${status}`, { hidden: true }, h("span", { "aria-hidden": "true" }, SIGNS[status]), " ", number, h("span.hidden", null, ` ${status}`)) };
+  });
+  const none = h("span.quiet-text", null, "\u2013");
+  return {
+    element: h("span.audit-counts", null, none, tags.map(({ element }) => element)),
+    update(counts) {
+      for (const { status, number, element } of tags) {
+        const n = counts?.[status] ?? 0;
+        element.hidden = n === 0;
+        setText(number, integer(n));
+        setAttribute(element, "title", `${plural(n, "audit")}: ${status}`);
+      }
+      none.hidden = tags.some(({ element }) => !element.hidden);
+    },
+  };
+}
+
+/** A badge an audit, which opens to what its findings say. */
+export function auditBadges(findings) {
+  return merged(findings).map(({ name, status, said }) => h("details.audit", null,
+    h("summary", null, h(`span.tag.${status}`, null, h("span", { "aria-hidden": "true" }, SIGNS[status] ?? "?"), ` ${name}`), h("span.hidden", null, ` ${status}`)),
+    said.map((one) => {
+      const places = one.grids.map(gridPoint).filter(Boolean);
+      const where = places.length > 3 ? ` at ${integer(places.length)} grid points` : places.length > 0 ? ` at ${places.join("; ")}` : "";
+      return h("p", null, h("b", null, one.status), where, one.n > Math.max(1, places.length) ? ` (${integer(one.n)} times)` : "", one.detail ? `: ${one.detail}` : "");
+    })));
 }
 
 /** A bar with its share in words; update(share, label). */

@@ -8,6 +8,7 @@
 #include "worker/checkpoint.h"
 #include "worker/data.h"
 #include "worker/environment.h"
+#include "worker/facts.h"
 #include "worker/model.h"
 #include "worker/optim.h"
 
@@ -261,8 +262,9 @@ static int begin(struct train *t, struct err *err)
     if (status != 0)
         return status;
     emit_event(t->emit, WIRE_STARTED,
-               json_pack("{s:I, s:o}", "step", (json_int_t)t->step, "environment",
-                         environment_json(&t->environment, t->config->threads)),
+               json_pack("{s:I, s:o, s:o*}", "step", (json_int_t)t->step, "environment",
+                         environment_json(&t->environment, t->config->threads), "init",
+                         t->step == 0 ? facts_init(model_params(t->model)) : NULL),
                false);
     char windows[120] = "windows drawn as they are needed";
     const struct corpus_split *split = &t->data->split;
@@ -283,7 +285,7 @@ static int begin(struct train *t, struct err *err)
 static int finish(struct train *t, struct err *err)
 {
     json_t *artifacts = NULL;
-    char consumed[DIGEST_HEX];
+    char consumed[DIGEST_HEX], evaluated[DIGEST_HEX];
     int status = 0;
     evaluate(t, CORPUS_TEST);
     if (stopping(t))
@@ -306,9 +308,10 @@ static int finish(struct train *t, struct err *err)
                              (json_int_t)t->step),
                    false);
     data_consumed(t->data, consumed);
+    facts_eval(t->data, t->windows, evaluated);
     emit_event(t->emit, WIRE_FINISHED,
-               json_pack("{s:I, s:o, s:s}", "step", (json_int_t)t->step, "artifacts", artifacts,
-                         "consumed_sha256", consumed),
+               json_pack("{s:I, s:o, s:s, s:s}", "step", (json_int_t)t->step, "artifacts",
+                         artifacts, "consumed_sha256", consumed, "eval_sha256", evaluated),
                true);
     t->finished = true;
     return emit_failed(t->emit, err);

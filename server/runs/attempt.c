@@ -43,6 +43,7 @@ static int write_launch(const struct datadir *datadir, const struct claim *claim
     launch->threads = threads_of(claim->spec, threads);
     launch->memory_bytes = claim->memory_bytes;
     launch->steps = claim->steps;
+    launch->audits = claim->audits;
     memcpy(launch->token, claim->token, sizeof launch->token);
     datadir_path(datadir, launch->socket, "worker.sock");
     datadir_path(datadir, launch->out, "runs/%lld", (long long)claim->run);

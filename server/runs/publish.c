@@ -87,9 +87,12 @@ static const char *experiment_state(const struct experiment_row *row)
 
 json_t *publish_experiment_json(const struct experiment_row *row)
 {
-    json_t *counts = json_object(), *spec = publish_embed(row->spec), *arms = json_array();
+    json_t *counts = json_object(), *audits = json_object();
+    json_t *spec = publish_embed(row->spec), *arms = json_array();
     for (int i = 0; i < RUN_STATES; i++)
         json_object_set_new(counts, run_state_names[i], json_integer(row->counts[i]));
+    for (int i = 0; i < AUDIT_STATUSES; i++)
+        json_object_set_new(audits, audit_status_names[i], json_integer(row->audits[i]));
     const char *arm;
     json_t *overrides;
     json_object_foreach(json_object_get(spec, "arms"), arm, overrides)
@@ -98,13 +101,15 @@ json_t *publish_experiment_json(const struct experiment_row *row)
     json_t *grid = json_object_get(spec, "grid"), *seeds = json_object_get(spec, "seeds"),
            *compare = json_object_get(spec, "compare");
     return json_pack(
-        "{s:I, s:s, s:s, s:o, s:f, s:I, s:o, s:O, s:O, s:O, s:s, s:s, s:o, s:o, s:o, s:o, s:o}",
+        "{s:I, s:s, s:s, s:o, s:o, s:f, s:I, s:o, s:O, s:O, s:O, s:s, s:s, s:o, s:o, s:o, s:o, "
+        "s:o}",
         "id", (json_int_t)row->id, "name", row->name, "state", experiment_state(row), "counts",
-        counts, "progress", progress, "runs", (json_int_t)row->runs_n, "arms", arms, "grid",
-        grid != NULL ? grid : json_null(), "seeds", seeds != NULL ? seeds : json_null(), "compare",
-        compare != NULL ? compare : json_null(), "notes", row->notes, "hypothesis", row->hypothesis,
-        "tags", publish_embed(row->tags), "created_at", time_json(row->created_at), "started_at",
-        time_json(row->started_at), "ended_at", time_json(row->ended_at), "spec", spec);
+        counts, "audits", audits, "progress", progress, "runs", (json_int_t)row->runs_n, "arms",
+        arms, "grid", grid != NULL ? grid : json_null(), "seeds",
+        seeds != NULL ? seeds : json_null(), "compare", compare != NULL ? compare : json_null(),
+        "notes", row->notes, "hypothesis", row->hypothesis, "tags", publish_embed(row->tags),
+        "created_at", time_json(row->created_at), "started_at", time_json(row->started_at),
+        "ended_at", time_json(row->ended_at), "spec", spec);
 }
 
 json_t *publish_queue_json(const struct queue_counts *counts)

@@ -60,15 +60,23 @@ static int pragma_int(struct store *store, const char *sql, int64_t *ret, struct
     return 0;
 }
 
-/* The migration number n as an embedded file, or NULL. */
+/* The number of the migration in an embedded file; 0 when it is none. */
+static int64_t migration_number(const struct embedded *file)
+{
+    int number = 0, end = 0;
+    return sscanf(file->path, "schema/%4d_%n", &number, &end) == 1 && end > 0 ? number : 0;
+}
+
+/* The migration with the lowest number from n on (numbers may be left out), or NULL. */
 static const struct embedded *migration(int64_t n)
 {
-    char prefix[32];
-    int len = snprintf(prefix, sizeof prefix, "schema/%04d_", (int)n);
-    for (size_t i = 0; i < embedded_n; i++)
-        if (strncmp(embedded[i].path, prefix, (size_t)len) == 0)
-            return &embedded[i];
-    return NULL;
+    const struct embedded *found = NULL;
+    for (size_t i = 0; i < embedded_n; i++) {
+        int64_t number = migration_number(&embedded[i]);
+        if (number > 0 && number >= n && (found == NULL || number < migration_number(found)))
+            found = &embedded[i];
+    }
+    return found;
 }
 
 static int migrate_one(struct store *store, int64_t n, const struct embedded *file, struct err *err)
@@ -88,9 +96,9 @@ static int migrate_one(struct store *store, int64_t n, const struct embedded *fi
     return status;
 }
 
-static int keep_copy(struct store *store, const char *path, int64_t version, struct err *err)
+static int keep_copy(struct store *store, const char *path, int64_t number, struct err *err)
 {
-    char *copy = sqlite3_mprintf("%s.before-%d", path, (int)version + 1);
+    char *copy = sqlite3_mprintf("%s.before-%d", path, (int)number);
     unlink(copy);
     char *sql = sqlite3_mprintf("VACUUM INTO %Q", copy);
     int status = execute(store, sql, err);
@@ -125,10 +133,10 @@ static int migrate(struct store *store, const char *path, struct err *err)
     if (status != 0)
         return status;
     const struct embedded *file;
-    for (; (file = migration(version + 1)) != NULL; version++) {
-        if (version > 0 && (status = keep_copy(store, path, version, err)) != 0)
+    for (; (file = migration(version + 1)) != NULL; version = migration_number(file)) {
+        if (version > 0 && (status = keep_copy(store, path, migration_number(file), err)) != 0)
             return status;
-        if ((status = migrate_one(store, version + 1, file, err)) != 0)
+        if ((status = migrate_one(store, migration_number(file), file, err)) != 0)
             return status;
     }
     return 0;

@@ -65,6 +65,10 @@ int store_run_claim(struct store *store, int64_t run, const char *token, struct 
     /* An UPDATE … RETURNING takes effect when it is stepped to its end. */
     while ((status = store_step(store, s, err)) == 1)
         ;
+    int64_t audits = 0;
+    if (status == 0)
+        status = store_get_int(store, SQL_RUN_AUDITS, 0, &audits, err, "i", run);
+    claim.audits = audits != 0;
     strncpy(claim.token, token, sizeof claim.token - 1);
     char token_digest[DIGEST_HEX];
     digest_of_hex(token, strlen(token), token_digest);

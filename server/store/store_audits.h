@@ -2,6 +2,7 @@
 #ifndef ABLATE_SERVER_STORE_AUDITS_H
 #define ABLATE_SERVER_STORE_AUDITS_H
 
+#include "common/audits.h"
 #include "server/store/store.h"
 
 struct audit_row {
@@ -10,7 +11,21 @@ struct audit_row {
         *evidence; /* owned; arm and grid may be NULL; evidence is JSON text */
 };
 void audit_row_done(struct audit_row *row);
+/* What a finding is about, as one text; arm and grid may be NULL. The caller's (free); NULL when
+ * memory runs out. */
+char *audit_key(const char *name, const char *arm, const char *grid);
 int store_audit_add(struct store *, const struct audit_row *, struct err *);
+/* What a run found. How far it reaches decides which of the run's arm and grid point it speaks of
+ * (common/audits.h); those of *row play no part. */
+int store_audit_of_run(struct store *, const struct audit_row *row, struct err *);
+/* The daemon's own findings (run 0) about an experiment are these from now on: those that have
+ * changed take the place of the former, others go. */
+int store_audits_replace(struct store *, int64_t experiment, const struct audit_row *rows, size_t n,
+                         struct err *);
+/* Findings by status: one a name, arm and grid point as far as it reaches, of those about runs one
+ * an arm; of several the worst counts. */
+int store_audit_counts(struct store *, int64_t experiment, int64_t ret[AUDIT_STATUSES],
+                       struct err *);
 int store_audit_get(struct store *, int64_t id, struct audit_row *ret, struct err *);
 int store_audit_list(struct store *, int64_t experiment, struct audit_row **ret, size_t *ret_n,
                      struct err *);

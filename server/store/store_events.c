@@ -44,14 +44,20 @@ void store_touches_clear(struct store *store)
     store->touches_mark = 0;
 }
 
+/* Every log line and every finding is a thing of its own: there may be many, and none is looked
+ * for among the others. */
+static bool is_single(enum event_kind kind)
+{
+    return kind == EVENT_LOG || kind == EVENT_AUDIT;
+}
+
 /* Marks a thing once per savepoint; memory that runs out loses an event, never data. */
 static struct touch *touch(struct store *store, const struct touch *what)
 {
-    for (size_t i = store->touches_n; i > store->touches_mark; i--) {
+    for (size_t i = store->touches_n; i > store->touches_mark && !is_single(what->kind); i--) {
         struct touch *old = &store->touches[i - 1];
         if (old->kind == what->kind && old->run == what->run &&
-            old->experiment == what->experiment && old->id == what->id && old->name == what->name &&
-            what->kind != EVENT_LOG)
+            old->experiment == what->experiment && old->id == what->id && old->name == what->name)
             return old;
     }
     if (store->touches_n == store->touches_size) {
@@ -154,8 +160,8 @@ static int add_metrics_row(struct store *store, size_t first, bool *done, struct
 
 static bool same_thing(const struct touch *a, const struct touch *b)
 {
-    return a->kind == b->kind && a->kind != EVENT_LOG && a->run == b->run &&
-           a->experiment == b->experiment && a->id == b->id;
+    return a->kind == b->kind && a->run == b->run && a->experiment == b->experiment &&
+           a->id == b->id;
 }
 
 int store_events_flush(struct store *store, struct event_row **ret, size_t *ret_n, struct err *err)
@@ -176,7 +182,7 @@ int store_events_flush(struct store *store, struct event_row **ret, size_t *ret_
                 continue;
             }
             /* A thing may stand once per savepoint; it is told once per commit. */
-            for (size_t j = i; j < store->touches_n; j++)
+            for (size_t j = i; j < store->touches_n && !is_single(t->kind); j++)
                 if (same_thing(t, &store->touches[j]))
                     done[j] = true;
             char number[32];

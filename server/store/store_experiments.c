@@ -117,8 +117,14 @@ int store_experiment_get(struct store *store, int64_t id, struct experiment_row 
         return status;
     if (status == 0)
         return err_set(err, ERR_NOT_FOUND, "there is no experiment %lld", (long long)id);
-    experiment_from(statement, ret);
+    struct experiment_row row = { 0 };
+    experiment_from(statement, &row);
     sqlite3_reset(statement);
+    if ((status = store_audit_counts(store, id, row.audits, err)) != 0) {
+        experiment_row_done(&row);
+        return status;
+    }
+    *ret = row;
     return 0;
 }
 
@@ -140,8 +146,11 @@ int store_experiment_list(struct store *store, int64_t before, size_t limit,
         }
         experiment_from(statement, row);
     }
-    if (status < 0) {
+    if (status < 0)
         sqlite3_reset(statement);
+    for (size_t i = 0; i < n && status == 0; i++)
+        status = store_audit_counts(store, rows[i].id, rows[i].audits, err);
+    if (status < 0) {
         for (size_t i = 0; i < n; i++)
             experiment_row_done(&rows[i]);
         free(rows);

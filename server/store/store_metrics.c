@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/jsonx.h"
 #include "server/store/rollup.h"
+#include "server/store/store_facts.h"
 #include "server/store/store_priv.h"
 #include "server/store/store_runs.h"
 
@@ -96,6 +97,11 @@ static int apply_started(const struct place *at, const json_t *body, struct err 
     int status = store_run_sql(at->store, SQL_ATTEMPT_ENVIRONMENT, NULL, err, "iit", at->run,
                                at->attempt, environment);
     free(environment);
+    const json_t *init = json_object_get(body, "init");
+    char *weights = init != NULL && status == 0 ? dump(init) : NULL;
+    if (weights != NULL)
+        status = store_facts_put(at->store, at->run, weights, NULL, NULL, err);
+    free(weights);
     store_touch_run(at->store, at->experiment, at->run);
     return status;
 }
@@ -161,28 +167,17 @@ static int apply_eval(const struct place *at, const json_t *body, struct err *er
 
 static int apply_audit(const struct place *at, const json_t *body, struct err *err)
 {
-    sqlite3_stmt *s = store_statement(at->store, SQL_RUN_PLACE, err);
-    if (s == NULL)
-        return -ERR_STORAGE;
-    store_bind(s, "i", at->run);
-    int status = store_step(at->store, s, err);
-    if (status < 0)
-        return status;
+    char *evidence = dump(json_object_get(body, "evidence"));
     struct audit_row row = {
         .experiment = at->experiment,
         .run = at->run,
-        .arm = store_text(s, 1, true),
-        .grid = store_text(s, 2, true),
         .name = (char *)text_of(body, "name"),
         .status = (char *)text_of(body, "status"),
         .detail = (char *)text_of(body, "detail"),
-        .evidence = dump(json_object_get(body, "evidence")),
+        .evidence = evidence,
     };
-    sqlite3_reset(s);
-    status = store_audit_add(at->store, &row, err);
-    free(row.arm);
-    free(row.grid);
-    free(row.evidence);
+    int status = store_audit_of_run(at->store, &row, err);
+    free(evidence);
     return status;
 }
 
@@ -219,6 +214,10 @@ static int apply_finished(const struct place *at, const json_t *body, struct err
                                text_of(artifact, "name"), int_of(artifact, "bytes"),
                                text_of(artifact, "sha256"), clock_wall_ms());
     }
+    if (status == 0)
+        status = store_facts_put(at->store, at->run, NULL,
+                                 json_string_value(json_object_get(body, "consumed_sha256")),
+                                 json_string_value(json_object_get(body, "eval_sha256")), err);
     return status == 0 ? store_attempt_end(at->store, at->run, at->attempt, RUN_SUCCEEDED,
                                            "finished", "", err)
                        : status;

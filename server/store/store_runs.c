@@ -39,7 +39,7 @@ void run_list_done(struct run_list *list)
     *list = (struct run_list){ 0 };
 }
 
-static enum run_state state_of(const char *name)
+enum run_state run_state_of(const char *name)
 {
     for (int i = 0; i < RUN_STATES; i++)
         if (strcmp(name, run_state_names[i]) == 0)
@@ -55,7 +55,7 @@ int store_run_states(struct store *store, int64_t ret[RUN_STATES], struct err *e
     if (s == NULL)
         return -ERR_STORAGE;
     while ((status = store_step(store, s, err)) == 1)
-        counts[state_of((const char *)sqlite3_column_text(s, 0))] = sqlite3_column_int64(s, 1);
+        counts[run_state_of((const char *)sqlite3_column_text(s, 0))] = sqlite3_column_int64(s, 1);
     if (status == 0)
         memcpy(ret, counts, sizeof counts);
     return status;
@@ -69,7 +69,7 @@ static void run_from(sqlite3_stmt *s, struct run_row *row)
     row->arm = store_text(s, 2, false);
     row->grid = store_text(s, 3, false);
     row->seed = sqlite3_column_int64(s, 4);
-    row->state = state_of((const char *)sqlite3_column_text(s, 5));
+    row->state = run_state_of((const char *)sqlite3_column_text(s, 5));
     row->reason = store_text(s, 6, false);
     row->cancel = sqlite3_column_int(s, 7) != 0;
     row->priority = sqlite3_column_int64(s, 8);
@@ -373,7 +373,7 @@ static int run_state(struct store *store, int64_t id, enum run_state *ret, int64
         return status;
     if (status == 0)
         return err_set(err, ERR_NOT_FOUND, "there is no run %lld", (long long)id);
-    *ret = state_of((const char *)sqlite3_column_text(s, 0));
+    *ret = run_state_of((const char *)sqlite3_column_text(s, 0));
     *ret_experiment = sqlite3_column_int64(s, 1);
     sqlite3_reset(s);
     return 0;

@@ -7,12 +7,14 @@
 #ifndef ABLATE_SERVER_STORE_RUNS_H
 #define ABLATE_SERVER_STORE_RUNS_H
 
+#include "common/audits.h"
 #include "common/cost.h"
 #include "common/digest.h"
 #include "server/store/store.h"
 
 enum run_state { RUN_QUEUED, RUN_RUNNING, RUN_SUCCEEDED, RUN_FAILED, RUN_CANCELLED, RUN_STATES };
-extern const char *const run_state_names[]; /* NULL at the end */
+extern const char *const run_state_names[];    /* NULL at the end */
+enum run_state run_state_of(const char *name); /* RUN_FAILED when there is none of that name */
 
 struct dataset_row {
     int64_t id, documents, bytes, duplicates, created_at;
@@ -24,6 +26,7 @@ struct experiment_row {
     char *name, *notes, *hypothesis, *tags, *spec; /* owned; tags and spec are JSON text */
     int64_t counts[RUN_STATES];
     int64_t steps_done, steps_total; /* over its runs: progress */
+    int64_t audits[AUDIT_STATUSES];  /* findings, merged as far as they reach */
     int64_t started_at, ended_at;    /* first start; last end once all are terminal; 0 = none */
 };
 void experiment_row_done(struct experiment_row *row);
@@ -136,6 +139,7 @@ struct claim {
     char token[65], digest[DIGEST_HEX],
         dataset_digest[DIGEST_HEX]; /* token in clear: 64 hex; dataset_digest "" = synthetic */
     char *spec;                     /* owned */
+    bool audits; /* it audits its arm at its grid point, being the first seed's */
 };
 int store_run_claim(struct store *, int64_t run, const char *token, struct claim *ret,
                     struct err *);

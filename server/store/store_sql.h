@@ -201,6 +201,36 @@
     X(AUDIT_LIST, "SELECT id, experiment, run, arm, grid, name, status, detail, evidence, "        \
                   "created_at FROM audits "                                                        \
                   "WHERE experiment = ? ORDER BY id")                                              \
+    X(AUDIT_REPLACE,                                                                               \
+      "INSERT INTO audits (experiment, arm, grid, name, status, detail, evidence, created_at) "    \
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (experiment, name, coalesce(arm, ''), "         \
+      "coalesce(grid, '')) WHERE run IS NULL DO UPDATE SET status = excluded.status, "             \
+      "detail = excluded.detail, evidence = excluded.evidence, created_at = excluded.created_at "  \
+      "WHERE status != excluded.status OR detail != excluded.detail OR "                           \
+      "evidence != excluded.evidence RETURNING id")                                                \
+    X(AUDIT_DELETE, "DELETE FROM audits WHERE id = ?")                                             \
+    X(AUDIT_COUNTS,                                                                                \
+      "SELECT name, arm, grid, max(CASE status WHEN 'pass' THEN 0 WHEN 'skipped' THEN 1 WHEN "     \
+      "'warn' THEN 2 ELSE 3 END) FROM audits WHERE experiment = ? GROUP BY name, arm, grid "       \
+      "ORDER BY name, arm, grid")                                                                  \
+    /* what runs tell, and comparing them */                                                       \
+    X(FACTS_PUT,                                                                                   \
+      "INSERT INTO facts VALUES (?, ?, ?, ?) ON CONFLICT (run) DO UPDATE SET "                     \
+      "init = coalesce(excluded.init, init), consumed = coalesce(excluded.consumed, consumed), "   \
+      "eval = coalesce(excluded.eval, eval)")                                                      \
+    X(FACTS_INIT, "SELECT init FROM facts WHERE run = ?")                                          \
+    X(FACTS_LIST,                                                                                  \
+      "SELECT r.id, r.arm, r.grid, r.seed, r.state, f.consumed, f.eval, s.last, s.last_kind "      \
+      "FROM runs r LEFT JOIN facts f ON f.run = r.id LEFT JOIN series s ON s.run = r.id AND "      \
+      "s.name = (SELECT id FROM metric_names WHERE name = ?2) WHERE r.experiment = ?1 "            \
+      "ORDER BY r.id")                                                                             \
+    X(RUN_SPEC, "SELECT spec FROM runs WHERE id = ?")                                              \
+    X(RUN_AUDITS,                                                                                  \
+      "SELECT NOT EXISTS (SELECT 1 FROM runs o WHERE o.experiment = r.experiment AND o.id < r.id " \
+      "AND o.arm = r.arm AND o.grid = r.grid) FROM runs r WHERE r.id = ?")                         \
+    X(EXPERIMENT_ENDED,                                                                            \
+      "SELECT 1 FROM experiments e WHERE e.id = ? AND e.deleted_at IS NULL AND NOT EXISTS "        \
+      "(SELECT 1 FROM runs r WHERE r.experiment = e.id AND r.state IN ('queued', 'running'))")     \
     X(RUN_PLACE, "SELECT experiment, arm, grid FROM runs WHERE id = ?")                            \
     X(ARTIFACT_PUT,                                                                                \
       "INSERT INTO artifacts VALUES (?, ?, ?, ?, ?) ON CONFLICT (run, name) DO UPDATE SET "        \

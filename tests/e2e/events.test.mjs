@@ -122,7 +122,10 @@ test("fetch, then subscribe: every stored value comes once, and the states in be
   assert.ok(rows.length > 4 * 150 && got.every((row) => rows.includes(row)), "nothing that isn't stored");
   assert.deepEqual([...new Set([...before, ...got])].sort(), rows, "nothing missing");
   assert.ok(client.events.some(({ kind, data }) => kind === "run" && data.run.state === "succeeded" && data.run.final["val/loss"] > 0));
-  assert.equal(client.events.filter((event) => event.kind === "audit").length, 4);
+  const audits = client.events.filter(({ kind }) => kind === "audit").map(({ data }) => data.audit);
+  assert.equal(audits.filter(({ name }) => name === "finite").length, 4);
+  const { rows: [[stored_n]] } = await post("/query", { sql: `SELECT count(*) FROM audits WHERE experiment = ${e.id}` });
+  assert.equal(audits.length, stored_n, "and those of the daemon's own");
 });
 
 test("a client that is cut off again and again loses nothing and gets nothing twice", async () => {

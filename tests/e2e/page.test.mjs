@@ -130,6 +130,27 @@ test("submit, watch the curves grow, see the table", async () => {
     assert.match(await last.innerText(), new RegExp(`${STEPS.toLocaleString("en")}[^]*${shown}`));
   }
   assert.equal(await page.locator("table.dynamics tbody tr").count(), STEPS / EVERY);
+
+  // Audits: how many of each, here and in the list; of an arm's one badge each, however many runs.
+  const { audits } = await json(`/api/v1/experiments/${id}`);
+  const shows = async (place) => {
+    for (const [status, n] of Object.entries(audits)) {
+      const tag = place.locator(`.audit-counts .tag.${status}`);
+      if (n > 0) await tag.getByText(String(n), { exact: true }).waitFor();
+      else await tag.waitFor({ state: "hidden" });
+    }
+  };
+  assert.ok(audits.pass > 0 && audits.warn > 0 && audits.fail > 0);
+  await shows(page.locator(".status"));
+  const badges = page.locator("tr", { hasText: /^dense/ }).locator(".audit", { hasText: "finite" });
+  await badges.first().waitFor();
+  assert.equal(await badges.count(), 1);
+  await page.locator(".audits", { hasText: "The experiment" }).locator("summary", { hasText: "shared_init" }).click();
+  await page.getByText(/arms start from the same bits/).waitFor();
+  await goto(`#/runs/${runs[0].id}`);
+  await shows(page.locator(".status"));
+  await goto("#/");
+  await shows(page.locator("tr", { hasText: SPEC.name }));
   assert.deepEqual(faults, []);
 });
 

@@ -7,7 +7,7 @@
 import { address, get, list, patch, post, remove } from "../api.js";
 import { action, command, confirmed, h, keyed, perFrame, setText, throttled, toast } from "../dom.js";
 import { duration, elapsed, gridPoint, integer, metric, number, plural, when } from "../format.js";
-import { armLabel, badge, countsText, progress, table } from "../parts.js";
+import { armLabel, auditCounts, badge, countsText, progress, table } from "../parts.js";
 import { Curves } from "./curves.js";
 import { armsTable, dynamicsTable, studyTable } from "./tables.js";
 
@@ -80,6 +80,7 @@ class Page {
     this.state = badge();
     this.bar = progress("Steps done, over all runs");
     this.counts = h("span.counts", { role: "status" });
+    this.audits = auditCounts();
     this.left = h("span.quiet-text");
     this.notes = h("p.notes");
     this.verdict = h("p.verdict", { role: "status", hidden: true });
@@ -121,7 +122,7 @@ class Page {
     this.view.root.append(
       h("p.crumbs", null, h("a", { href: "#/" }, "Experiments"), ` / ${id}`),
       h("div.heading", null, this.title, this.state.element, h("div.row.end", null, edit, this.retry, this.cancel, this.erase)),
-      h("div.status", null, this.bar.element, this.counts, this.left), this.strip, this.notes, this.verdict,
+      h("div.status", null, this.bar.element, this.counts, this.left, h("span", null, "Audits ", this.audits.element)), this.strip, this.notes, this.verdict,
       this.curves.element,
       h("section", { "aria-labelledby": "table" }, h("h2", { id: "table" }, "Result"), this.study.element),
       h("section", { "aria-labelledby": "dynamics" }, h("h2", { id: "dynamics" }, "Dynamics"), this.dynamics.element),
@@ -158,6 +159,7 @@ class Page {
     this.state.update(experiment.state);
     this.bar.update(share);
     setText(this.counts, countsText(states));
+    this.audits.update(experiment.audits);
     const spent = experiment.started_at ? elapsed(experiment.started_at, experiment.ended_at ?? undefined) : 0;
     const rest = experiment.state === "running" && share > 0.02 ? `, about ${duration((spent / share) * (1 - share))} left` : "";
     setText(this.left, `${plural(runs.length, "run")}, submitted ${when(experiment.created_at)}` + (spent > 0 ? `, ${duration(spent)}${rest}` : ""));

@@ -3,7 +3,7 @@
 import { gate, get } from "../api.js";
 import { action, h, keyed, perFrame, setAttribute, setText, throttled } from "../dom.js";
 import { metric, number, plural, when } from "../format.js";
-import { armLabel, badge, countsText, empty, heading, progress, table } from "../parts.js";
+import { armLabel, auditCounts, badge, countsText, empty, heading, progress, table } from "../parts.js";
 
 const PAGE = 50;
 const limited = gate(3);
@@ -23,12 +23,12 @@ async function leader(experiment, signal) {
 function row(view) {
   return (first) => {
     const link = h("a.name", { href: `#/experiments/${first.id}` }), tags = h("span.tags");
-    const state = badge(), bar = progress(), arms = h("td.arms", { "data-label": "Arms" }), runs = h("td", { "data-label": "Runs" });
+    const state = badge(), bar = progress(), audits = auditCounts(), arms = h("td.arms", { "data-label": "Arms" }), runs = h("td", { "data-label": "Runs" });
     const best = h("td", { "data-label": "Best" }), created = h("td.num", { "data-label": "Created" });
     const element = h("tr", null,
       h("th", { scope: "row" }, link, tags),
       h("td", { "data-label": "State" }, state.element), h("td", { "data-label": "Progress" }, bar.element),
-      arms, runs, best, created);
+      arms, runs, h("td", { "data-label": "Audits" }, audits.element), best, created);
     let seen = null, latest = first;
     const refresh = throttled(async () => {
       if (!(latest.progress > 0)) return;
@@ -43,6 +43,7 @@ function row(view) {
         setText(tags, Object.entries(experiment.tags ?? {}).map(([key, value]) => `${key}:${value}`).join(" "));
         state.update(experiment.state);
         bar.update(experiment.progress);
+        audits.update(experiment.audits);
         const names = experiment.arms.join("\n");
         if (arms.dataset.names !== names) {
           arms.dataset.names = names;
@@ -67,7 +68,7 @@ export default async function experiments(view) {
   const summary = h("p.lede", { role: "status" });
   const list = table({
     caption: "Experiments, newest first", hidden: true, name: "cards",
-    headings: ["Experiment", "State", "Progress", "Arms", "Runs", "Best so far", { text: "Created", number: true }],
+    headings: ["Experiment", "State", "Progress", "Arms", "Runs", "Audits", "Best so far", { text: "Created", number: true }],
   });
   const rows = keyed(list.body, (item) => item.id, row(view));
   const none = h("div", { hidden: true }, empty("Nothing has been submitted yet. ", h("a", { href: "#/new" }, "Start with a preset"), "."));

@@ -4,7 +4,7 @@ import { address, get, getText, post } from "../api.js";
 import { Chart } from "../chart.js";
 import { action, command, h, perFrame, setText, throttled } from "../dom.js";
 import { bytes, duration, elapsed, gridPoint, integer, metric, number, scaled, when } from "../format.js";
-import { armLabel, badge, definition, progress, table, toggle } from "../parts.js";
+import { armLabel, auditCounts, badge, definition, progress, table, toggle } from "../parts.js";
 import { Series } from "../series.js";
 
 const POINTS = 2000;
@@ -53,6 +53,7 @@ class Page {
     this.drawCurves = perFrame(() => this.#drawCurves(), view.signal);
     this.drawSoon = perFrame(() => this.#drawCurves(), view.signal, LIVE_MS);
     this.refreshFiles = throttled(() => this.loadFiles(), 2000, view.signal);
+    this.refreshAudits = throttled(() => this.loadAudits(), 2000, view.signal);
     this.#build();
     addEventListener("ablate:theme", () => this.charts.forEach((chart) => chart.paint(chart.domain, true)), { signal: view.signal });
     view.signal.addEventListener("abort", () => this.charts.forEach((chart) => chart.destroy()));
@@ -63,6 +64,7 @@ class Page {
     this.state = badge();
     this.bar = progress(`Steps of run ${id}`);
     this.facts = h("div");
+    this.audits = auditCounts();
     this.reason = h("p.problem", { hidden: true });
     this.cancel = action("Cancel", () => post(`runs/${id}/cancel`));
     this.retry = action("Retry", () => post(`runs/${id}/retry`));
@@ -80,7 +82,7 @@ class Page {
       h("p.crumbs", null, h("a", { href: "#/" }, "Experiments"), " / ", h("a", { href: `#/experiments/${experiment.id}` }, experiment.name), ` / run ${id}`),
       h("div.heading", null, h("h1", null, armLabel(experiment.arms, run.arm), h("span.h1-rest", null, where)), this.state.element,
         h("div.row.end", null, this.retry, this.cancel)),
-      h("div.status", null, this.bar.element), this.reason, this.facts,
+      h("div.status", null, this.bar.element, h("span", null, "Audits of the experiment ", this.audits.element)), this.reason, this.facts,
       h("section", { "aria-labelledby": "curves" }, h("h2", { id: "curves" }, "Curves"),
         h("div.toolbar", null, h("div.row", null,
           toggle("log y", false, (on) => {
@@ -99,6 +101,7 @@ class Page {
     const { run } = this;
     this.state.update(run.state, run.cancel_requested && run.state === "running" ? "ending" : "");
     this.bar.update(run.steps > 0 ? run.step / run.steps : 0, `step ${integer(run.step)} of ${integer(run.steps)}`);
+    this.audits.update(this.experiment.audits);
     setText(this.reason, run.reason);
     this.reason.hidden = !run.reason;
     this.cancel.hidden = terminal(run.state);
@@ -155,6 +158,11 @@ class Page {
     }
   }
 
+  async loadAudits() {
+    this.experiment = await get(`experiments/${this.experiment.id}`, {}, this.view.signal);
+    this.draw();
+  }
+
   async loadFiles() {
     const { items } = await get(`runs/${this.run.id}/artifacts`, {}, this.view.signal);
     this.files.body.replaceChildren(...items.map((file) => h("tr", null,
@@ -171,7 +179,10 @@ class Page {
         if (!mine(run.id)) return;
         const ended = terminal(run.state) && !terminal(this.run.state);
         Object.assign(this.run, run);
-        if (ended) this.refreshFiles();
+        if (ended) {
+          this.refreshFiles();
+          this.refreshAudits();
+        }
         this.draw();
       },
       metrics: ({ run, series }) => {
@@ -183,6 +194,7 @@ class Page {
         this.draw();
         this.drawSoon();
       },
+      audit: () => this.refreshAudits(),
       log: ({ run, level, message }) => {
         if (mine(run)) this.log.add(level && level !== "info" ? `${level}: ${message}` : message);
       },

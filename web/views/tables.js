@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { factor, gridKey, gridPoint, integer, metric, number, percent, plain, scaled, signed, significant } from "../format.js";
-import { armLabel, empty, table } from "../parts.js";
+import { armLabel, auditBadges, empty, table } from "../parts.js";
 import { steps } from "../series.js";
 
 const BESIDE = ["val/accuracy", "test/loss", "time/step_s"]; // shown beside the compared metric
@@ -112,14 +112,6 @@ export function dynamicsTable(curves, name, signal) {
   return { element, update };
 }
 
-const SIGNS = { pass: "\u2713", fail: "\u2715", warn: "!", skipped: "\u2013" };
-
-function audit({ name, status, detail, grid }) {
-  return h("details.audit", null,
-    h("summary", null, h(`span.tag.${status}`, null, h("span", { "aria-hidden": "true" }, SIGNS[status] ?? "?"), ` ${name}`), h("span.hidden", null, ` ${status}`)),
-    h("p", null, h("b", null, status), gridPoint(grid) ? ` at ${gridPoint(grid)}` : "", detail ? `: ${detail}` : ""));
-}
-
 /** Arms with their size, cost and audits; then the audits of the experiment as a whole. */
 export function armsTable(experiment) {
   const element = h("div"), overall = h("div.audits");
@@ -131,10 +123,10 @@ export function armsTable(experiment) {
       return h("tr", null, h("th", { scope: "row" }, armLabel(experiment.arms, name)),
         h("td.num", null, integer(number(arm.parameters))),
         h("td.num", null, scaled(number(arm.flops_per_step), "FLOP")),
-        h("td", null, arm.audits?.length > 0 ? h("span.audits", null, arm.audits.map(audit)) : h("span.quiet-text", null, "none yet")));
+        h("td", null, arm.audits?.length > 0 ? h("span.audits", null, auditBadges(arm.audits)) : h("span.quiet-text", null, "none yet")));
     }));
     const whole = (report.audits ?? []).filter((one) => !one.arm);
-    overall.replaceChildren(...(whole.length > 0 ? [h("span.quiet-text", null, "The experiment: "), ...whole.map(audit)] : []));
+    overall.replaceChildren(...(whole.length > 0 ? [h("span.quiet-text", null, "The experiment: "), ...auditBadges(whole)] : []));
   }
   return { element, update };
 }

@@ -49,6 +49,7 @@ static void test_launch_goes_and_comes(void **state)
                                     .threads = 3,
                                     .memory_bytes = 1 << 30,
                                     .steps = 1000,
+                                    .audits = true,
                                     .socket = "/data/wor\"ker.sock",
                                     .spec = "/data/runs/17/spec.json",
                                     .dataset = "",

@@ -104,6 +104,9 @@ static const char *const bad[] = {
     "{\"type\":\"metrics\",\"seq\":2,\"names\":[\"\"],\"rows\":[[1,1]]}",
     "{\"type\":\"eval\",\"seq\":3,\"step\":1,\"values\":{\"a'b\":1}}",
     "{\"type\":\"eval\",\"seq\":3,\"step\":1,\"values\":{\"a\":\"1\"}}",
+    "{\"type\":\"started\",\"seq\":1,\"step\":0,\"environment\":{},\"init\":[]}",
+    "{\"type\":\"started\",\"seq\":1,\"step\":0,\"environment\":{},\"init\":{\"w\":1}}",
+    "{\"type\":\"finished\",\"seq\":7,\"step\":1,\"artifacts\":[],\"eval_sha256\":7}",
     ("{\"type\":\"finished\",\"seq\":7,\"step\":1,\"artifacts\":[{\"name\":\"n\",\"bytes\":-1,"
      "\"sha256\":\"s\"}]}"),
 };

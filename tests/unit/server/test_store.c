@@ -1,5 +1,7 @@
 /* Opening, foreign and newer databases, settings, datasets, experiments. */
 #include "fixture.h"
+#include "server/embed.h"
+#include "server/store/store_facts.h"
 #include "server/store/store_priv.h"
 
 #include <fcntl.h>
@@ -90,6 +92,34 @@ static void test_refuses_what_is_no_database(void **state)
     fixture_remove_folder(folder);
     assert_int_equal(store_open("/nonexistent/ablate.db", STORE_WRITER, &store, &err),
                      -ERR_STORAGE);
+}
+
+/* A database of the first version is brought up to date, after a copy of it was made. */
+static void test_migrates(void **state)
+{
+    (void)state;
+    char folder[64], copy[128];
+    struct err err;
+    sqlite3 *db;
+    fixture_folder(folder);
+    for (size_t i = 0; i < embedded_n; i++)
+        if (strcmp(embedded[i].path, "schema/0001_init.sql") == 0)
+            write_database(folder, embedded[i].data);
+    write_database(folder, "PRAGMA application_id = 1096969332; PRAGMA user_version = 1;"
+                           "INSERT INTO settings VALUES ('old', '1')");
+    struct store *store = fixture_store(folder);
+    char *init = NULL;
+    assert_ok(store_facts_init(store, 1, &init, &err), err);
+    free(init);
+    store_close(store);
+    store = fixture_store(folder); /* and only once */
+    store_close(store);
+    snprintf(copy, sizeof copy, "%s/ablate.db.before-3", folder);
+    assert_int_equal(sqlite3_open_v2(copy, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "SELECT value FROM settings", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "SELECT * FROM facts", NULL, NULL, NULL), SQLITE_ERROR);
+    sqlite3_close(db);
+    fixture_remove_folder(folder);
 }
 
 static void test_savepoints(void **state)
@@ -281,6 +311,7 @@ int main(void)
         cmocka_unit_test(test_opens_again),
         cmocka_unit_test(test_refuses_what_is_not_its_own),
         cmocka_unit_test(test_refuses_what_is_no_database),
+        cmocka_unit_test(test_migrates),
         cmocka_unit_test(test_savepoints),
         cmocka_unit_test(test_datasets),
         cmocka_unit_test(test_idempotency),

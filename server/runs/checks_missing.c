@@ -1,0 +1,121 @@
+/* Audits of an arm at a grid point are made by its first planned seed. When that run ended without
+ * saying anything, the others don't step in: which run audits is known from the start, and a gap is
+ * shown as one. */
+#include "server/runs/checks_plan.h"
+
+#include <stdlib.h>
+
+/* With more cells than these, gaps are told by arm: nobody reads them one by one, and the commit
+ * that ends an experiment shouldn't keep others waiting. */
+enum { CHECKS_GAPS = 1000 };
+
+static bool always(const struct run_spec *spec)
+{
+    (void)spec;
+    return true;
+}
+
+/* Dense attention is what the others are held against. */
+static bool has_dense_limit(const struct run_spec *spec)
+{
+    return spec->model.attention.kind != ATTENTION_DENSE;
+}
+
+static bool has_indexer(const struct run_spec *spec)
+{
+    return spec->model.attention.kind == ATTENTION_DSA;
+}
+
+static bool has_split(const struct run_spec *spec)
+{
+    return spec->data.kind == DATASET_STORED;
+}
+
+/* What a run of first seeds makes, and of which runs it is expected. */
+static const struct {
+    const char *name;
+    bool (*applies)(const struct run_spec *spec);
+} structural[] = {
+    { "causality", always },           { "entropy_floor", always },
+    { "split_overlap", has_split },    { "dense_equivalence", has_dense_limit },
+    { "indexer_learns", has_indexer },
+};
+
+static bool is_reported(const struct plan *p, const char *name, const char *arm, const char *grid)
+{
+    char *key = audit_key(name, arm, grid);
+    bool known = key != NULL && json_object_get(p->in->reported, key) != NULL;
+    free(key);
+    return known;
+}
+
+static bool is_missing(const struct plan *p, size_t audit, size_t point, size_t arm)
+{
+    const struct audit_info *info = audit_find(structural[audit].name);
+    const struct fact_row *run = plan_run(p, 0, point, arm);
+    const struct cell *cell = plan_cell(p, point, arm);
+    return run != NULL && cell->known && structural[audit].applies(&cell->spec) &&
+           !is_reported(p, info->name, audit_names_arm(info->scope) ? run->arm : NULL, run->grid);
+}
+
+/* Says it of one run; of others beside it, when there are too many for a row each. */
+static void tell_missing(struct plan *p, const char *name, const struct fact_row *run,
+                         const char *grid, size_t others)
+{
+    static const char *const how[RUN_STATES] = {
+        [RUN_SUCCEEDED] = "finished without reporting it",
+        [RUN_FAILED] = "failed before it did",
+        [RUN_CANCELLED] = "was cancelled before it did",
+    };
+    bool of_arm = audit_names_arm(audit_find(name)->scope);
+    struct buf text;
+    buf_init(&text, 0);
+    buf_addf(&text, "run %lld, which was to make this audit, %s", (long long)run->run,
+             how[run->state] != NULL ? how[run->state] : "hasn't ended");
+    if (others > 0)
+        buf_addf(&text, "; nor was it made at %zu other grid points", others);
+    plan_add(p, name, AUDIT_SKIPPED, of_arm ? run->arm : NULL, grid, &text,
+             json_pack("{s:I, s:s, s:I}", "run", (json_int_t)run->run, "state",
+                       run_state_names[run->state], "others", (json_int_t)others));
+}
+
+/* The first run, of these arms, that owes an audit at a grid point; NULL = none does. */
+static const struct fact_row *debtor(const struct plan *p, size_t audit, size_t point,
+                                     size_t first_arm, size_t end_arm)
+{
+    for (size_t arm = first_arm; arm < end_arm; arm++)
+        if (is_missing(p, audit, point, arm))
+            return plan_run(p, 0, point, arm);
+    return NULL;
+}
+
+/* One audit of an arm, or of all of them together: a row a grid point, or one for them all. */
+static void look_at(struct plan *p, size_t audit, size_t first_arm, size_t end_arm, bool fold)
+{
+    const char *name = structural[audit].name;
+    const struct fact_row *first = NULL;
+    size_t n = 0;
+    for (size_t point = 0; point < p->points_n; point++) {
+        const struct fact_row *run = debtor(p, audit, point, first_arm, end_arm);
+        if (run == NULL)
+            continue;
+        first = n++ == 0 ? run : first;
+        if (!fold)
+            tell_missing(p, name, run, run->grid, 0);
+    }
+    if (fold && n > 0)
+        tell_missing(p, name, first, n == 1 ? first->grid : NULL, n - 1);
+}
+
+int checks_missing(struct plan *p, struct err *err)
+{
+    bool fold = p->points_n * p->arms_n > CHECKS_GAPS;
+    (void)err;
+    for (size_t i = 0; i < sizeof structural / sizeof *structural; i++) {
+        bool of_arm = audit_names_arm(audit_find(structural[i].name)->scope);
+        size_t step = of_arm ? 1 : p->arms_n;
+        for (size_t arm = 0; arm < p->arms_n; arm += step)
+            look_at(p, i, arm, arm + step, fold);
+    }
+    return 0;
+}

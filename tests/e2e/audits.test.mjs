@@ -1,0 +1,120 @@
+// The daemon's own audits, end to end: real workers tell what they began with and saw, and when the last run has
+// ended the comparison is stored, streamed and counted.
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { start } from "./daemon.mjs";
+
+const V1 = "/api/v1";
+const OWN = ["budget", "power", "same_batches", "shared_init", "tuning"];
+let daemon;
+
+before(async () => {
+  daemon = await start({ args: ["--slots", "2"] });
+  const text = Array.from({ length: 200 }, (_, i) => `document ${i} ${"some words to learn ".repeat(10)}`).join("\n\n");
+  const put = await daemon.fetch(`${V1}/datasets/corpus`, { method: "PUT", body: text, headers: { "Content-Type": "text/plain" } });
+  assert.equal(put.status, 201, await put.text());
+});
+after(async () => { assert.equal(await daemon?.stop(), 0, "a clean end"); });
+
+const json = async (path, init) => {
+  const reply = await daemon.fetch(V1 + path, init);
+  assert.ok(reply.ok, `${path}: ${reply.status} ${await reply.clone().text()}`);
+  return reply.json();
+};
+const post = (path, body) => json(path, { method: "POST", body: JSON.stringify(body ?? {}), headers: { "Content-Type": "application/json" } });
+
+const submit = (more = {}) => post("/experiments", {
+  name: "audited", data: { dataset: "corpus", seq_len: 16 },
+  model: { layers: 1, heads: 2, d_model: 16, d_ff: 16, experts: 2, experts_per_token: 1 },
+  train: { steps: 10, batch_size: 2, eval_every: 5, eval_windows: 4 },
+  arms: { dense: {}, dsa: { "model.attention": { kind: "dsa", top_k: 4, indexer_dim: 8 } } }, seeds: [1, 2], ...more,
+});
+const ended = (id) => json(`/experiments/${id}?wait=60`);
+/** The daemon's findings, by name. */
+const own = async (id) => Object.fromEntries((await json(`/experiments/${id}/report`)).audits
+  .filter(({ run, name }) => run === null && OWN.includes(name)).map((audit) => [audit.name, audit]));
+
+test("they come with the end, by every way", async () => {
+  const { id, as_of } = await submit();
+  const abort = new AbortController(), streamed = [];
+  const reply = await daemon.fetch(`${V1}/events?experiment=${id}&after=${as_of ?? 0}`, { signal: abort.signal });
+  let text = "";
+  for await (const chunk of reply.body) {
+    text += Buffer.from(chunk).toString();
+    const blocks = text.split("\n\n");
+    text = blocks.pop();
+    for (const block of blocks)
+      if (/^event: audit$/m.test(block)) streamed.push(JSON.parse(/^data: (.*)$/m.exec(block)[1]).audit);
+    if (/"state":"finished"/.test(blocks.join())) break;
+  }
+  abort.abort();
+  const done = await ended(id), found = await own(id);
+  assert.deepEqual(Object.keys(found).sort(), OWN);
+  assert.deepEqual(streamed.filter(({ name }) => OWN.includes(name)).map(({ name }) => name).sort(), OWN);
+  for (const audit of streamed) if (OWN.includes(audit.name)) assert.deepEqual(audit, found[audit.name]);
+
+  assert.equal(found.shared_init.status, "pass");
+  assert.equal(found.shared_init.evidence.compared, 22, "eleven tensors of dense, two seeds");
+  assert.equal(found.same_batches.status, "pass");
+  assert.equal(found.same_batches.evidence.runs, 4);
+  assert.equal(found.budget.status, "warn");
+  assert.match(found.budget.detail, /parameters differ by/);
+  const { items } = await json(`/runs?experiment=${id}`);
+  for (const cell of found.budget.evidence.cells) {
+    const run = items.find(({ arm }) => arm === cell.arm);
+    assert.deepEqual([cell.parameters, cell.flops_per_step, cell.tokens], [run.parameters, run.flops_per_step, 10 * 2 * 16]);
+  }
+  assert.equal(found.tuning.status, "warn");
+  assert.equal(found.tuning.detail, "every arm used lr 0.003; nothing was tuned");
+  assert.equal(found.power.status, "fail");
+
+  const statuses = ["pass", "warn", "fail", "skipped"];
+  assert.deepEqual(Object.keys(done.audits).sort(), [...statuses].sort());
+  const listed = (await json("/experiments")).items.find((one) => one.id === id);
+  assert.deepEqual(listed.audits, done.audits);
+  assert.ok(done.audits.pass >= 4 && done.audits.warn >= 2 && done.audits.fail >= 1);
+});
+
+test("arms that choose other initial weights, or other batches, fail", async () => {
+  const { id } = await submit({ arms: { dense: {}, torch: { "model.init": "torch" }, wide: { "train.batch_size": 4 } } });
+  await ended(id);
+  const found = await own(id);
+  assert.equal(found.shared_init.status, "fail");
+  assert.match(found.shared_init.detail, /their specs choose model\.init "torch" and "gpt2"/);
+  assert.deepEqual(found.shared_init.evidence.first.arms, ["dense", "torch"]);
+  assert.equal(found.same_batches.status, "fail");
+  assert.match(found.same_batches.detail, /their specs choose train\.batch_size 4 and 2/);
+});
+
+test("the first seed of a cell is the one that audits; a gap is shown, and goes when it is filled", async () => {
+  await post("/queue", { paused: true });
+  const { id } = await submit();
+  const { items } = await json(`/runs?experiment=${id}`);
+  const first = items.find(({ arm, seed }) => arm === "dsa" && seed === 1);
+  await post(`/runs/${first.id}/cancel`);
+  await post("/queue", { paused: false });
+  await ended(id);
+  for (const run of items) {
+    if (run.id === first.id) continue;
+    const launch = JSON.parse(await readFile(join(daemon.dir, "runs", String(run.id), "attempts/1/launch.json"), "utf8"));
+    assert.equal(launch.audits, run.seed === 1, `run ${run.id}`);
+  }
+  const gaps = async () => (await json(`/experiments/${id}/report`)).audits
+    .filter(({ run, name, arm }) => run === null && arm === "dsa" && name === "causality");
+  const [gap, ...more] = await gaps();
+  assert.deepEqual(more, []);
+  assert.deepEqual([gap.status, gap.evidence], ["skipped", { run: first.id, state: "cancelled", others: 0 }]);
+  assert.match(gap.detail, /was cancelled before it did/);
+  const before = await own(id);
+  assert.match(before.power.detail, /of 2 seeds 1 can be paired/);
+
+  await post(`/runs/${first.id}/retry`);
+  await ended(id);
+  assert.ok((await gaps()).every(({ evidence }) => evidence.state === "succeeded"), "no longer for that reason");
+  const now = await own(id);
+  assert.equal(now.power.id, before.power.id, "replaced, not piled up");
+  assert.doesNotMatch(now.power.detail, /can be paired/);
+});

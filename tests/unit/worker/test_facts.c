@@ -1,0 +1,130 @@
+/* What an attempt tells of itself: digests by hand, names and shapes, many experts folded. */
+#include "tests/unit/worker/models.h"
+#include "worker/facts.h"
+
+static struct params params_of(const char *model, int64_t seed, int64_t layers)
+{
+    struct params params;
+    struct err err;
+    struct run_spec spec = spec_of((struct sketch){
+        .attention = "\"kind\":\"dense\"", .model = model, .seed = seed, .layers = layers });
+    if (params_new(&spec, &params, &err) != 0)
+        fail_msg("%s", err.message);
+    return params;
+}
+
+/* "shape:hex" from the tensors named, their values one after the other. */
+static void expect(const json_t *facts, const char *name, const char *shape,
+                   const struct params *params, const char *const *tensors)
+{
+    char hex[DIGEST_HEX], text[100];
+    struct digest digest;
+    digest_init(&digest);
+    for (; *tensors != NULL; tensors++) {
+        const struct tensor *t = params_find(params, *tensors);
+        assert_non_null(t);
+        digest_add(&digest, params->value + t->offset, t->count * sizeof(float));
+    }
+    digest_end_hex(&digest, hex);
+    snprintf(text, sizeof text, "%s:%.16s", shape, hex);
+    assert_non_null(json_object_get(facts, name));
+    assert_string_equal(json_string_value(json_object_get(facts, name)), text);
+}
+
+static void test_every_tensor(void **state)
+{
+    (void)state;
+    struct params p = params_of(",\"experts\":2", 7, 2), other = params_of(",\"experts\":2", 8, 2);
+    json_t *facts = facts_init(&p), *others = facts_init(&other);
+    assert_int_equal(json_object_size(facts), p.n);
+    expect(facts, "embed.weight", "257x32", &p, (const char *[]){ "embed.weight", NULL });
+    expect(facts, "norm.weight", "32", &p, (const char *[]){ "norm.weight", NULL });
+    expect(facts, "blocks.1.moe.experts.1.w2.weight", "32x48", &p,
+           (const char *[]){ "blocks.1.moe.experts.1.w2.weight", NULL });
+    assert_false(json_equal(json_object_get(facts, "embed.weight"),
+                            json_object_get(others, "embed.weight"))); /* by seed */
+    assert_true(json_equal(json_object_get(facts, "norm.weight"),
+                           json_object_get(others, "norm.weight"))); /* ones, whatever the seed */
+    json_decref(facts);
+    json_decref(others);
+    params_done(&p);
+    params_done(&other);
+}
+
+static void test_many_experts_are_told_by_layer(void **state)
+{
+    (void)state;
+    static char names[64][64];
+    const char *tensors[65] = { NULL };
+    struct params p = params_of(",\"experts\":64", 1, 40);
+    json_t *facts = facts_init(&p);
+    size_t experts = 2 * 64 * 40;
+    assert_true(experts > FACTS_EXPERT_TENSORS);
+    assert_int_equal(json_object_size(facts), p.n - experts + 2 * 40);
+    for (size_t i = 0; i < 64; i++) {
+        snprintf(names[i], sizeof names[i], "blocks.39.moe.experts.%zu.w1.weight", i);
+        tensors[i] = names[i];
+    }
+    expect(facts, "blocks.39.moe.experts.*.w1.weight", "64x48x32", &p, tensors);
+    expect(facts, "blocks.39.moe.gate.weight", "64x32", &p,
+           (const char *[]){ "blocks.39.moe.gate.weight", NULL });
+    json_decref(facts);
+    params_done(&p);
+}
+
+static struct data *data_of(int64_t seed, int64_t eval_windows, int64_t split_seed)
+{
+    struct run_spec spec =
+        spec_of((struct sketch){ .attention = "\"kind\":\"dense\"", .seed = seed });
+    struct data *data = NULL;
+    struct err err;
+    spec.data.kind = DATASET_COPY;
+    spec.data.vocab = 16;
+    spec.data.split_seed = split_seed;
+    spec.train.eval_windows = eval_windows;
+    assert_int_equal(data_new(&spec, NULL, &data, &err), 0);
+    return data;
+}
+
+static void eval_of(int64_t seed, int64_t eval_windows, int64_t split_seed, char ret[DIGEST_HEX])
+{
+    int32_t window[49];
+    struct data *data = data_of(seed, eval_windows, split_seed);
+    facts_eval(data, window, ret);
+    data_free(data);
+}
+
+static void test_evaluation_windows(void **state)
+{
+    (void)state;
+    char got[DIGEST_HEX], hex[DIGEST_HEX];
+    int32_t window[49];
+    struct digest digest;
+    struct data *data = data_of(1, 3, 0);
+    digest_init(&digest);
+    for (int part = CORPUS_VAL; part <= CORPUS_TEST; part++)
+        for (size_t i = 0; i < 3; i++) {
+            data_eval_window(data, (enum corpus_part)part, i, window);
+            digest_add(&digest, window, sizeof window);
+        }
+    digest_end_hex(&digest, hex);
+    facts_eval(data, window, got);
+    assert_string_equal(got, hex);
+    data_free(data);
+    eval_of(2, 3, 0, hex); /* the run's seed plays no part */
+    assert_string_equal(got, hex);
+    eval_of(1, 4, 0, hex);
+    assert_string_not_equal(got, hex);
+    eval_of(1, 3, 1, hex);
+    assert_string_not_equal(got, hex);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_tensor),
+        cmocka_unit_test(test_many_experts_are_told_by_layer),
+        cmocka_unit_test(test_evaluation_windows),
+    };
+    return cmocka_run_group_tests_name("facts", tests, NULL, NULL);
+}
