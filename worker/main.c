@@ -117,6 +117,7 @@ static int command_attempt(const struct arguments *a, struct err *err)
     config.dataset = launch.dataset;
     config.out = launch.out;
     config.resume = launch.attempt > 1;
+    config.audits = launch.audits;
     config.threads = threads_of((long)launch.threads, 0);
     return train(&emit_config, &config, err);
 }
