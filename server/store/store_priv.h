@@ -4,7 +4,6 @@
 
 #include "server/store/store.h"
 #include "server/store/store_audits.h"
-#include "server/store/store_runs.h"
 #include "server/store/store_sql.h"
 
 #include <sqlite3.h>
@@ -47,10 +46,6 @@ void store_text_into(sqlite3_stmt *statement, int column, char *ret, size_t size
 
 /* A metric's value; its kind stands in the next column. */
 double store_metric_value(sqlite3_stmt *statement, int column);
-
-/* By name. */
-enum run_state run_state_of(const char *name);
-enum verify_state verify_state_of(const char *name);
 
 /* Grows a vector of rows by one: returns the new, zeroed element, or NULL. */
 void *store_grow(void **items, size_t *n, size_t item_size);

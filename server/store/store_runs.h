@@ -12,7 +12,8 @@
 #include "server/store/store.h"
 
 enum run_state { RUN_QUEUED, RUN_RUNNING, RUN_SUCCEEDED, RUN_FAILED, RUN_CANCELLED, RUN_STATES };
-extern const char *const run_state_names[]; /* NULL at the end */
+extern const char *const run_state_names[];    /* NULL at the end */
+enum run_state run_state_of(const char *name); /* RUN_FAILED when there is none of that name */
 
 /* Of a run's newest verification (store_replay.h). */
 enum verify_state {
@@ -26,6 +27,7 @@ enum verify_state {
     VERIFY_STATES
 };
 extern const char *const verify_state_names[]; /* NULL at the end; "" for none */
+enum verify_state verify_state_of(const char *name);
 /* Queued or running. */
 bool verify_is_open(enum verify_state state);
 

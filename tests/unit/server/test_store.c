@@ -128,7 +128,7 @@ static void test_migrates_and_keeps_a_copy(void **state)
     assert_int_equal(run.step, 9);
     run_row_done(&run);
     store_close(store);
-    assert_int_equal(int_in(folder, "ablate.db", "PRAGMA user_version"), 2);
+    assert_true(int_in(folder, "ablate.db", "PRAGMA user_version") >= 2);
     assert_int_equal(int_in(folder, "ablate.db", "SELECT sum(stored * attempt) FROM attempts"), 2);
     assert_int_equal(int_in(folder, "ablate.db.before-2", "PRAGMA user_version"), 1);
     assert_int_equal(int_in(folder, "ablate.db.before-2", "SELECT step FROM runs"), 9);
