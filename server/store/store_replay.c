@@ -281,26 +281,25 @@ static void say(const struct case_facts *f, char *ret, size_t size)
 {
     char who[64], difference[320] = "";
     long long n = (long long)f->row->compared;
-    snprintf(who, sizeof who, "%s %lld", f->verify ? "The verification, attempt" : "Attempt",
+    snprintf(who, sizeof who, f->verify ? "The verification (attempt %lld)" : "Attempt %lld",
              (long long)f->row->attempt);
     if (f->difference != NULL)
         say_difference(f->difference, difference, sizeof difference);
     if (f->verify && !f->whole)
         say_unfinished(f, ret, size);
     else if (n == 0)
-        snprintf(ret, size, "%s, computed nothing that is stored.", who);
+        snprintf(ret, size, "%s computed nothing that is stored.", who);
     else if (!f->environments->same)
         snprintf(ret, size,
-                 "%s, ran with another %s than what is stored, so that bits may differ. Of %lld "
+                 "%s ran with another %s than what is stored, so that bits may differ. Of %lld "
                  "values %s%s.",
                  who, f->environments->what, n,
                  difference[0] != '\0' ? "the first that does is " : "none does", difference);
     else if (f->difference != NULL)
-        snprintf(ret, size, "%s, gave other bits. The first difference among %lld values is %s.",
+        snprintf(ret, size, "%s gave other bits. The first difference among %lld values is %s.",
                  who, n, difference);
     else
-        snprintf(ret, size, "%s, computed %lld stored values again: every bit is the same.", who,
-                 n);
+        snprintf(ret, size, "%s computed %lld stored values again: every bit is the same.", who, n);
 }
 
 void replay_verdict_done(struct replay_verdict *verdict)

@@ -151,7 +151,7 @@ test("a run is verified, and says what came of it", async () => {
   await page.getByRole("button", { name: "Verify", exact: true }).click();
   await pause(false);
   await finding.locator(".state.identical").waitFor({ timeout: 60000 });
-  assert.match(await finding.innerText(), /^Verification[^]*identical[^]*The verification, attempt \d+, computed [\d,]+ stored values again: every bit is the same\.$/);
+  assert.match(await finding.innerText(), /^Verification[^]*identical[^]*The verification \(attempt \d+\) computed [\d,]+ stored values again: every bit is the same\.$/);
   assert.equal(await page.locator(".heading .state.succeeded").count(), 1);
 
   // A finding that is bad news is shown as such, and fits a narrow window.

@@ -136,7 +136,7 @@ for (const [arm, attention] of Object.entries({ dense: { kind: "dense" }, dsa: D
     assert.deepEqual(await whole(id), before);
     const { status, detail, evidence } = await audit(id);
     assert.equal(status, "pass");
-    assert.match(detail, /^The verification, attempt 2, computed \d+ stored values again: every bit is the same\.$/);
+    assert.match(detail, /^The verification \(attempt 2\) computed \d+ stored values again: every bit is the same\.$/);
     assert.deepEqual([evidence.attempt, evidence.kind, evidence.compared, evidence.first_difference], [2, "verify", compared, null]);
     assert.equal(new Set(evidence.environments.map(({ digest }) => digest)).size, 1);
     await until("its folder is gone", () => access(`${dir}/runs/${id}/attempts/2/out`).then(() => false, () => true));
@@ -162,7 +162,7 @@ test("a row that was tampered with is found, by step and metric", async () => {
   assert.equal(run.state, "succeeded");
   const found = await audit(id);
   assert.equal(found.status, "fail");
-  assert.match(found.detail, /^The verification, attempt 2, gave other bits\. The first difference among \d+ values is train\/grad_norm at step 33: /);
+  assert.match(found.detail, /^The verification \(attempt 2\) gave other bits\. The first difference among \d+ values is train\/grad_norm at step 33: /);
   assert.deepEqual(found.evidence.first_difference, run.verify.first_difference);
 });
 

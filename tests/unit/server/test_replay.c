@@ -171,7 +171,7 @@ static void test_a_resumed_attempt_that_agrees(void **state)
     say(b, 2, "metrics", "\"names\":[\"train/loss\"],\"rows\":[[4,1]]");
     assert_ok(store_attempt_end(b->store, 1, 2, RUN_FAILED, "lost", "x", &err), err);
     /* Three losses, one evaluation, one checkpoint; not the clock's metrics. */
-    check_audit(b, 1, "pass", "Attempt 2, computed 5 stored values again",
+    check_audit(b, 1, "pass", "Attempt 2 computed 5 stored values again",
                 "{\"attempt\":2,\"kind\":\"train\",\"compared\":5,\"first_difference\":null,"
                 "\"environments\":[{\"attempt\":1,\"digest\":\"x\",\"blas_core\":\"x\"},{"
                 "\"attempt\":2,");
@@ -267,7 +267,7 @@ static void test_a_verification_that_agrees(void **state)
     say(b, 2, "audit", "\"name\":\"finite\",\"status\":\"pass\",\"detail\":\"ok\",\"evidence\":{}");
     finish(b, 2, "bb");
     check_verify(b, VERIFY_IDENTICAL, 2, 6,
-                 "The verification, attempt 2, computed 6 stored values");
+                 "The verification (attempt 2) computed 6 stored values");
     check_outcome(b, 2, "identical");
     check_audit(b, 1, "pass", "every bit is the same", "\"kind\":\"verify\",\"compared\":6,");
     struct run_row after = run_of(b);
