@@ -15,5 +15,7 @@ int files_write(const char *path, const void *bytes, size_t len, unsigned mode, 
 int files_sync_folder(const char *path, struct err *err);
 /* mkdir -p, each with mode 0700. Errors: STORAGE, DISK_FULL. */
 int files_make_folder(const char *path, struct err *err);
+/* rm -r, as far as it goes; follows no link. */
+void files_remove_folder(const char *path);
 
 #endif

@@ -22,6 +22,9 @@ const STATES = {
   finished: ["\u25cf", "finished"],
   failed: ["\u2715", "failed"],
   cancelled: ["\u2298", "cancelled"],
+  identical: ["\u25cf", "identical"],
+  differs: ["\u2260", "differs"],
+  skipped: ["\u2298", "skipped"],
 };
 
 /** A state's badge; returns {element, update(state, note)}. */

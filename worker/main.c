@@ -116,6 +116,7 @@ static int command_attempt(const struct arguments *a, struct err *err)
     memcpy(emit_config.hello.token, launch.token, sizeof emit_config.hello.token);
     config.dataset = launch.dataset;
     config.out = launch.out;
+    config.until = launch.steps;
     config.resume = launch.attempt > 1;
     config.audits = launch.audits;
     config.threads = threads_of((long)launch.threads, 0);

@@ -30,6 +30,7 @@ struct train {
     struct audits *audits; /* NULL = this run isn't audited */
     int32_t *windows;      /* [B × (T+1)] */
     int64_t step;          /* the last one done */
+    int64_t last;          /* the one to end with */
     bool finite, told;     /* no NaN or infinity so far; the audit has been emitted */
     bool finished;         /* and said so */
     const char *metric_names[EMIT_METRICS_NAMES];
@@ -287,11 +288,13 @@ static int finish(struct train *t, struct err *err)
     json_t *artifacts = NULL;
     char consumed[DIGEST_HEX], evaluated[DIGEST_HEX];
     int status = 0;
-    evaluate(t, CORPUS_TEST);
+    bool whole = t->step == t->spec->train.steps;
+    if (whole)
+        evaluate(t, CORPUS_TEST);
     if (stopping(t))
         return 0;
     do
-        status = artifacts_final(&t->artifacts, model_params(t->model), err);
+        status = whole ? artifacts_final(&t->artifacts, model_params(t->model), err) : 0;
     while (wait_for_room(t, status, err));
     if (status == 0 && t->audits != NULL)
         audits_end(t->audits); /* the model is another one afterwards */
@@ -331,15 +334,17 @@ int train_run(const struct train_config *config, enum train_end *ret, struct err
 {
     struct train t = { .config = config, .spec = &config->spec, .emit = config->emit };
     struct err failure = { 0 };
+    int64_t steps = t.spec->train.steps;
     t.finite = true;
+    t.last = config->until > 0 && config->until < steps ? config->until : steps;
     name_metrics(&t);
     int status = begin(&t, &failure);
-    while (status == 0 && t.step < t.spec->train.steps && !stopping(&t))
+    while (status == 0 && t.step < t.last && !stopping(&t))
         status = one_step(&t, &failure);
     if (status == 0 && !stopping(&t))
         status = finish(&t, &failure);
     const char *stop = status == 0 && !t.finished ? emit_stopped(t.emit) : NULL;
-    if (stop != NULL && t.step > 0 && t.step < t.spec->train.steps)
+    if (stop != NULL && t.step > 0 && t.step < steps)
         status = save_checkpoint(&t, &failure);
     if (status != 0 || stop != NULL)
         emit_event(t.emit, WIRE_FAILED,

@@ -13,8 +13,10 @@ struct train_config {
     const char *dataset; /* folder of the corpus */
     const char *out;     /* the run's folder: checkpoints/ and artifacts/ go there */
     int threads;
-    bool audits; /* this run makes the audits of its arm and grid point */
-    bool resume; /* go on from the newest sound checkpoint, if there is one */
+    int64_t until; /* end after this step, without a test if the spec has more (a verification of a
+                      cancelled run); 0 = all of the spec's */
+    bool audits;   /* this run makes the audits of its arm and grid point */
+    bool resume;   /* go on from the newest sound checkpoint, if there is one */
     struct emit *emit;
 };
 

@@ -45,6 +45,8 @@ STORED(run_cancel_write);
 ENCODE(run_cancel_encode);
 STORED(run_retry_write);
 ENCODE(run_retry_encode);
+STORED(run_verify_write);
+ENCODE(run_verify_encode);
 DECODE(run_priority_decode);
 STORED(run_priority_write);
 ENCODE(run_changed_encode);

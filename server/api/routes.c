@@ -25,6 +25,8 @@ const struct endpoint routes[] = {
       run_cancel_encode },
     { USER("POST", "/runs/{id}/retry", BODY_JSON_OPTIONAL), run_id_decode, NULL, run_retry_write,
       run_retry_encode },
+    { USER("POST", "/runs/{id}/verify", BODY_JSON_OPTIONAL), run_id_decode, NULL, run_verify_write,
+      run_verify_encode },
     { USER("POST", "/runs/{id}/priority", BODY_JSON), run_priority_decode, NULL, run_priority_write,
       run_changed_encode },
     { USER("GET", "/runs/{id}/metrics", BODY_NONE), metrics_decode, metrics_read, NULL,

@@ -96,7 +96,7 @@ static void one_free(void *arg)
     struct one *o = arg;
     run_row_done(&o->row);
     for (size_t i = 0; i < o->attempts_n; i++)
-        free(o->attempts[i].environment);
+        attempt_row_done(&o->attempts[i]);
     free(o->attempts);
     free(o->artifacts);
     free(o->file);
@@ -152,6 +152,21 @@ int run_cancel_encode(struct request *req, struct reply *reply, struct err *err)
     (void)err;
     const struct one *o = req->state;
     supervisor_stop_run(req->app->supervisor, o->id);
+    reply_json(reply, 202, publish_run_json(&o->row), -1);
+    return 0;
+}
+
+int run_verify_write(struct request *req, struct store *store, struct err *err)
+{
+    struct one *o = req->state;
+    return changed(req, store, store_run_verify(store, o->id, err), err);
+}
+
+int run_verify_encode(struct request *req, struct reply *reply, struct err *err)
+{
+    (void)err;
+    const struct one *o = req->state;
+    supervisor_kick(req->app->supervisor);
     reply_json(reply, 202, publish_run_json(&o->row), -1);
     return 0;
 }

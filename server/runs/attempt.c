@@ -21,6 +21,13 @@ void attempt_path(const struct datadir *datadir, int64_t run, int64_t attempt, c
 
 /* before */
 
+/* Where a verification leaves its checkpoints and artifacts, so that the run keeps its own. */
+static void out_path(const struct datadir *datadir, int64_t run, int64_t attempt,
+                     char ret[PATH_MAX])
+{
+    datadir_path(datadir, ret, "runs/%lld/attempts/%lld/out", (long long)run, (long long)attempt);
+}
+
 static int64_t threads_of(const char *spec, int64_t otherwise)
 {
     json_t *root = NULL;
@@ -46,7 +53,10 @@ static int write_launch(const struct datadir *datadir, const struct claim *claim
     launch->audits = claim->audits;
     memcpy(launch->token, claim->token, sizeof launch->token);
     datadir_path(datadir, launch->socket, "worker.sock");
-    datadir_path(datadir, launch->out, "runs/%lld", (long long)claim->run);
+    if (claim->verify)
+        out_path(datadir, claim->run, claim->attempt, launch->out);
+    else
+        datadir_path(datadir, launch->out, "runs/%lld", (long long)claim->run);
     datadir_path(datadir, launch->spec, "runs/%lld/spec.json", (long long)claim->run);
     if (claim->dataset_digest[0] != '\0')
         datadir_path(datadir, launch->dataset, "datasets/%s", claim->dataset_digest);
@@ -68,6 +78,10 @@ int attempt_prepare(const struct datadir *datadir, const struct claim *claim, in
     datadir_path(datadir, path, "runs/%lld/spec.json", (long long)claim->run);
     if (status == 0)
         status = files_write(path, claim->spec, strlen(claim->spec), 0600, err);
+    if (status == 0 && claim->verify) {
+        out_path(datadir, claim->run, claim->attempt, path);
+        status = files_make_folder(path, err);
+    }
     if (status == 0)
         status = write_launch(datadir, claim, dir, threads, err);
     if (status != 0)
@@ -228,18 +242,19 @@ static int conclude(struct store *store, const char *dir, const struct attempt_r
     if (status != 0)
         return status;
     read_last_line(dir, last_line, sizeof last_line);
+    bool verify = attempt_verifies(row);
     const struct attempt_facts facts = {
         .end = end,
-        .cancel = run.cancel,
+        .cancel = verify ? run.verify.cancel : run.cancel,
         .attempt = row->attempt,
-        .max_attempts = run.max_attempts,
+        .max_attempts = verify ? 0 : run.max_attempts,
         .exit = launch_exit_read(dir, &exit, &ignored) == 0 ? &exit : NULL,
         .last_line = last_line,
         .damage = damage,
     };
     attempt_judge(&facts, verdict);
     run_row_done(&run);
-    if (!verdict->counts)
+    if (!verdict->counts && !verify)
         status = store_run_forgive(store, row->run, err);
     if (status == 0)
         status = store_attempt_end(store, row->run, row->attempt, verdict->next, verdict->outcome,
@@ -252,6 +267,7 @@ int attempt_settle(struct store *store, const struct datadir *datadir, int64_t r
 {
     char dir[PATH_MAX];
     struct attempt_row row = { 0 };
+    bool settled = false;
     struct err damage = { 0 };
     *ret = (struct attempt_found){ 0 };
     attempt_path(datadir, run, attempt, dir);
@@ -271,14 +287,19 @@ int attempt_settle(struct store *store, const struct datadir *datadir, int64_t r
             damage.message[0] = '\0';
     }
     if (status == 0 && !ret->more) {
-        free(row.environment);
-        row.environment = NULL;
+        attempt_row_done(&row);
         status =
             store_attempt_get(store, run, attempt, &row, err); /* its events may have ended it */
         if (status == 0 && row.ended_at == 0)
             status = conclude(store, dir, &row, end, damage.message, &ret->verdict, err);
+        settled = status == 0;
     }
-    free(row.environment);
+    if (settled && attempt_verifies(&row)) {
+        char out[PATH_MAX];
+        out_path(datadir, run, attempt, out);
+        files_remove_folder(out);
+    }
+    attempt_row_done(&row);
     if (lock >= 0)
         close(lock);
     return status;

@@ -2,6 +2,8 @@
  *
  *   runs/<id>/spec.json              the frozen run spec
  *   runs/<id>/attempts/<n>/          launch.json lock events.ndjson log.txt exit.json
+ *   runs/<id>/attempts/<n>/out/      of one that verifies: what it would leave in the run's folder;
+ *                                    removed when it is settled
  *
  * Everything here touches the disk and runs on the pool or the writer thread, never on the loop.
  */
@@ -43,18 +45,18 @@ struct attempt_found {
     bool more;  /* the attempt's file holds more: settle again, in another transaction */
     struct attempt_verdict verdict; /* reason "" = the attempt said itself how it ended */
 };
-/* Writer thread. Settles a run whose attempt may be over. What the attempt's file still holds is
- * applied, a part of it a call; then a `finished` or `failed` in it decides, else a cancel or the
- * daemon's shutdown, else exit.json, else what `end` knows. No-op when the attempt has ended in the
- * store. Errors: NOT_FOUND, the store's. */
+/* Writer thread. Settles a run, or its verification, whose attempt may be over. What the attempt's
+ * file still holds is applied, a part of it a call; then a `finished` or `failed` in it decides,
+ * else a cancel or the daemon's shutdown, else exit.json, else what `end` knows. No-op when the
+ * attempt has ended in the store. Errors: NOT_FOUND, the store's. */
 int attempt_settle(struct store *store, const struct datadir *datadir, int64_t run, int64_t attempt,
                    const struct attempt_end *end, struct attempt_found *ret, struct err *err);
 
 /* The decision alone, for an attempt that didn't say how it ended. */
 struct attempt_facts {
     const struct attempt_end *end;
-    bool cancel; /* asked for, by the store */
-    int64_t attempt, max_attempts;
+    bool cancel;                    /* asked for, by the store */
+    int64_t attempt, max_attempts;  /* max_attempts 0 = no other will follow */
     const struct launch_exit *exit; /* NULL = the keeper left none */
     const char *last_line;          /* of log.txt; "" = none */
     const char *damage;             /* why events.ndjson can't be read to its end; "" = it can */

@@ -5,6 +5,7 @@
 #include "common/wire.h"
 #include "server/datadir.h"
 #include "server/store/store_metrics.h"
+#include "server/store/store_replay.h"
 #include "server/store/store_runs.h"
 
 #include <errno.h>
@@ -36,6 +37,7 @@ struct conn {
     struct buf in;
     char chunk[READ_BYTES];
     bool greeted, welcomed, paused, pipe_closed;
+    bool verifies; /* its attempt does */
     struct wire_hello hello;
     char attempt_dir[PATH_MAX];
     size_t inflight, jobs; /* bytes and jobs at the writer */
@@ -49,6 +51,7 @@ struct lines {
     size_t len;
     uint64_t acked;
     bool broken; /* a line that breaks the protocol: what stands before it is kept */
+    bool enough; /* a verification has met a difference */
     struct err why;
 };
 
@@ -167,7 +170,7 @@ static int lines_run(struct job *job, struct store *store, struct err *err)
             return status;
         at += len;
     }
-    return 0;
+    return conn->verifies ? replay_differs(store, run, attempt, &lines->enough, err) : 0;
 }
 
 static void start_reading(struct conn *conn);
@@ -188,6 +191,8 @@ static void lines_done(struct job *job)
         buf_init(&line, 0);
         if (lines->acked > 0) /* heartbeats alone need no answer */
             wire_encode_ack(lines->acked, &line);
+        if (lines->enough)
+            wire_encode_stop("a difference was found", &line);
         if (line.len > 0)
             send_line(conn, &line);
         buf_done(&line);
@@ -247,12 +252,13 @@ static void greeting_done(struct job *job)
         struct buf line;
         buf_init(&line, 0);
         conn->welcomed = true;
+        conn->verifies = attempt_verifies(&greeting->row);
         wire_encode_welcome((uint64_t)greeting->row.acked_seq, &line);
         send_line(conn, &line);
         buf_done(&line);
         start_reading(conn);
     }
-    free(greeting->row.environment);
+    attempt_row_done(&greeting->row);
     free(greeting);
     maybe_free(conn);
 }

@@ -73,15 +73,16 @@ int ingest_file(struct store *store, const char *attempt_dir, int64_t run, int64
     char path[PATH_MAX + 16];
     struct attempt_row row = { 0 };
     int status = store_attempt_get(store, run, attempt, &row, err);
-    free(row.environment);
     *ret_more = false;
     if (status != 0)
         return status;
+    uint64_t acked = (uint64_t)row.acked_seq;
+    attempt_row_done(&row);
     snprintf(path, sizeof path, "%s/events.ndjson", attempt_dir);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return errno == ENOENT ? 0 : err_errno(err, ERR_UNAVAILABLE, "can't read %s", path);
-    off_t at = skip_lines(fd, (uint64_t)row.acked_seq);
+    off_t at = skip_lines(fd, acked);
     char *part = malloc(PART_BYTES);
     ssize_t len = at < 0 || part == NULL ? 0 : pread(fd, part, PART_BYTES, at);
     if (part == NULL)
@@ -91,10 +92,9 @@ int ingest_file(struct store *store, const char *attempt_dir, int64_t run, int64
     /* A last line without its newline was never finished: the attempt died while writing it. */
     const char *last = len > 0 ? memrchr(part, '\n', (size_t)len) : NULL;
     if (last != NULL)
-        status = apply_part(store, run, attempt, (uint64_t)row.acked_seq, part,
-                            (size_t)(last - part) + 1, err);
+        status = apply_part(store, run, attempt, acked, part, (size_t)(last - part) + 1, err);
     else if (len == PART_BYTES)
-        status = err_set(err, ERR_PROTOCOL, "line %lld is too long", (long long)row.acked_seq + 1);
+        status = err_set(err, ERR_PROTOCOL, "line %llu is too long", (unsigned long long)acked + 1);
     *ret_more = status == 0 && last != NULL && len == PART_BYTES;
     free(part);
     close(fd);

@@ -51,6 +51,16 @@ static json_t *time_json(int64_t ms)
     return json_string(text);
 }
 
+static json_t *verify_json(const struct run_verify *verify)
+{
+    if (verify->state == VERIFY_NONE)
+        return json_null();
+    return json_pack("{s:s, s:o, s:I, s:o, s:s}", "state", verify_state_names[verify->state],
+                     "attempt", verify->attempt > 0 ? json_integer(verify->attempt) : json_null(),
+                     "compared", (json_int_t)verify->compared, "first_difference",
+                     publish_embed(verify->difference), "reason", verify->reason);
+}
+
 json_t *publish_run_json(const struct run_row *row)
 {
     json_t *final = json_object();
@@ -58,7 +68,7 @@ json_t *publish_run_json(const struct run_row *row)
         json_object_set_new(final, row->finals[i].name, jsonx_number(row->finals[i].value));
     json_t *run = json_pack(
         "{s:I, s:I, s:s, s:o, s:I, s:s, s:s, s:b, s:I, s:b, s:I, s:I, s:I, s:I, s:s, s:I, s:I, "
-        "s:f, s:o, s:o, s:o, s:o}",
+        "s:f, s:o, s:o, s:o, s:o, s:o}",
         "id", (json_int_t)row->id, "experiment_id", (json_int_t)row->experiment, "arm", row->arm,
         "grid", publish_embed(row->grid), "seed", (json_int_t)row->seed, "state",
         run_state_names[row->state], "reason", row->reason, "cancel_requested", (int)row->cancel,
@@ -68,7 +78,7 @@ json_t *publish_run_json(const struct run_row *row)
         (json_int_t)row->parameters, "memory_bytes", (json_int_t)row->memory_bytes,
         "flops_per_step", row->flops_per_step, "created_at", time_json(row->created_at),
         "started_at", time_json(row->started_at), "ended_at", time_json(row->ended_at), "final",
-        final);
+        final, "verify", verify_json(&row->verify));
     if (run != NULL && row->spec != NULL)
         json_object_set_new(run, "spec", publish_embed(row->spec));
     return run;
@@ -114,8 +124,9 @@ json_t *publish_experiment_json(const struct experiment_row *row)
 
 json_t *publish_queue_json(const struct queue_counts *counts)
 {
-    return json_pack("{s:b, s:I, s:I}", "paused", (int)counts->paused, "queued",
-                     (json_int_t)counts->queued, "running", (json_int_t)counts->running);
+    return json_pack("{s:b, s:I, s:I, s:I}", "paused", (int)counts->paused, "queued",
+                     (json_int_t)counts->queued, "running", (json_int_t)counts->running,
+                     "verifying", (json_int_t)counts->verifying);
 }
 
 json_t *publish_attempt_json(const struct attempt_row *row)

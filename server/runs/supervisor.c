@@ -141,7 +141,8 @@ static int claim_one(struct supervisor *supervisor, struct store *store,
     if (keeper == NULL)
         return err_set(err, ERR_NO_MEMORY, "no memory for a keeper");
     datadir_random_hex(32, token);
-    int status = store_run_claim(store, run->id, token, &keeper->claim, err);
+    int status = run->verify ? store_verify_claim(store, run->id, token, &keeper->claim, err)
+                             : store_run_claim(store, run->id, token, &keeper->claim, err);
     if (status != 0) {
         keeper_drop(keeper);
         return status;

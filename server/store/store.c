@@ -133,8 +133,9 @@ static int migrate(struct store *store, const char *path, struct err *err)
     if (status != 0)
         return status;
     const struct embedded *file;
+    bool exists = version > 0; /* a new database holds nothing to keep */
     for (; (file = migration(version + 1)) != NULL; version = migration_number(file)) {
-        if (version > 0 && (status = keep_copy(store, path, migration_number(file), err)) != 0)
+        if (exists && (status = keep_copy(store, path, migration_number(file), err)) != 0)
             return status;
         if ((status = migrate_one(store, migration_number(file), file, err)) != 0)
             return status;

@@ -1,6 +1,7 @@
 /* Attempts and the queue: claiming, ending, settling. */
 #include "common/clock.h"
 #include "server/store/store_priv.h"
+#include "server/store/store_replay.h"
 #include "server/store/store_runs.h"
 
 #include <stdlib.h>
@@ -27,6 +28,7 @@ int store_queue_head(struct store *store, size_t limit, struct queued_run **ret,
             .memory_bytes = sqlite3_column_int64(s, 1),
             .priority = sqlite3_column_int64(s, 2),
             .exclusive = sqlite3_column_int(s, 3) != 0,
+            .verify = sqlite3_column_int(s, 4) != 0,
         };
     }
     if (status < 0) {
@@ -39,76 +41,116 @@ int store_queue_head(struct store *store, size_t limit, struct queued_run **ret,
     return 0;
 }
 
-int store_run_claim(struct store *store, int64_t run, const char *token, struct claim *ret,
-                    struct err *err)
+/* take: the UPDATE that takes it out of the queue, RUN_CLAIM or VERIFY_CLAIM. */
+static int claim(struct store *store, enum sql take, int64_t run, const char *token,
+                 struct claim *ret, struct err *err)
 {
     int64_t now = clock_wall_ms();
-    sqlite3_stmt *s = store_statement(store, SQL_RUN_CLAIM, err);
+    bool verify = take == SQL_VERIFY_CLAIM;
+    sqlite3_stmt *s = store_statement(store, take, err);
     if (s == NULL)
         return -ERR_STORAGE;
-    store_bind(s, "ii", run, now);
+    store_bind(s, verify ? "i" : "ii", run, now);
     int status = store_step(store, s, err);
     if (status < 0)
         return status;
     if (status == 0)
         return err_set(err, ERR_NOT_FOUND, "run %lld is not queued any more", (long long)run);
-    struct claim claim = {
+    struct claim claimed = {
         .run = run,
         .attempt = sqlite3_column_int64(s, 0),
         .experiment = sqlite3_column_int64(s, 1),
         .memory_bytes = sqlite3_column_int64(s, 2),
         .steps = sqlite3_column_int64(s, 3),
+        .verify = verify,
         .spec = store_text(s, 6, false),
     };
-    store_text_into(s, 4, claim.digest, sizeof claim.digest);
-    store_text_into(s, 5, claim.dataset_digest, sizeof claim.dataset_digest);
+    store_text_into(s, 4, claimed.digest, sizeof claimed.digest);
+    store_text_into(s, 5, claimed.dataset_digest, sizeof claimed.dataset_digest);
     /* An UPDATE … RETURNING takes effect when it is stepped to its end. */
     while ((status = store_step(store, s, err)) == 1)
         ;
     int64_t audits = 0;
-    if (status == 0)
+    if (status == 0 && !verify)
         status = store_get_int(store, SQL_RUN_AUDITS, 0, &audits, err, "i", run);
-    claim.audits = audits != 0;
-    strncpy(claim.token, token, sizeof claim.token - 1);
+    claimed.audits = audits != 0;
+    strncpy(claimed.token, token, sizeof claimed.token - 1);
     char token_digest[DIGEST_HEX];
     digest_of_hex(token, strlen(token), token_digest);
     if (status == 0)
-        status = store_run_sql(store, SQL_ATTEMPT_ADD, NULL, err, "iiti", run, claim.attempt,
-                               token_digest, now);
+        status = store_run_sql(store, SQL_ATTEMPT_ADD, NULL, err, "iitit", run, claimed.attempt,
+                               token_digest, now, verify ? "verify" : "train");
     if (status != 0) {
-        free(claim.spec);
+        free(claimed.spec);
         return status;
     }
-    store_touch_run(store, claim.experiment, run);
-    store_touch_experiment(store, claim.experiment);
+    store_touch_run(store, claimed.experiment, run);
+    store_touch_experiment(store, claimed.experiment);
     store_touch_queue(store);
-    *ret = claim;
+    *ret = claimed;
+    return 0;
+}
+
+int store_run_claim(struct store *store, int64_t run, const char *token, struct claim *ret,
+                    struct err *err)
+{
+    return claim(store, SQL_RUN_CLAIM, run, token, ret, err);
+}
+
+int store_verify_claim(struct store *store, int64_t run, const char *token, struct claim *ret,
+                       struct err *err)
+{
+    return claim(store, SQL_VERIFY_CLAIM, run, token, ret, err);
+}
+
+static int settle(struct store *store, const struct attempt_row *row, enum run_state next,
+                  const char *reason, const struct replay_verdict *verdict, struct err *err)
+{
+    if (attempt_verifies(row))
+        return store_run_sql(store, SQL_VERIFY_SETTLE, NULL, err, "iitt", row->run, row->attempt,
+                             verify_state_names[verdict->verify], verdict->detail);
+    const char *state = run_state_names[next];
+    return next == RUN_QUEUED ? store_run_sql(store, SQL_RUN_SETTLE, NULL, err, "ittni", row->run,
+                                              state, reason, row->attempt)
+                              : store_run_sql(store, SQL_RUN_SETTLE, NULL, err, "ittii", row->run,
+                                              state, reason, clock_wall_ms(), row->attempt);
+}
+
+static int end(struct store *store, const struct attempt_row *row, enum run_state next,
+               const char *outcome, const char *reason, struct err *err)
+{
+    int64_t experiment = 0;
+    struct replay_verdict verdict;
+    int status = replay_judge(store, row, next, reason, &verdict, err);
+    if (status != 0)
+        return status;
+    status = store_run_sql(store, SQL_ATTEMPT_END, NULL, err, "iiit", row->run, row->attempt,
+                           clock_wall_ms(), verdict.outcome[0] != '\0' ? verdict.outcome : outcome);
+    if (status == 0)
+        status = settle(store, row, next, reason, &verdict, err);
+    if (status == 0)
+        status = store_get_int(store, SQL_RUN_PLACE, 0, &experiment, err, "i", row->run);
+    if (status == 0)
+        status = replay_audit(store, row->run, &verdict, err);
+    replay_verdict_done(&verdict);
+    if (status != 0)
+        return status;
+    store_touch_run(store, experiment, row->run);
+    store_touch_experiment(store, experiment);
+    store_touch_queue(store);
     return 0;
 }
 
 int store_attempt_end(struct store *store, int64_t run, int64_t attempt, enum run_state next,
                       const char *outcome, const char *reason, struct err *err)
 {
-    int64_t changes = 0, experiment = 0, now = clock_wall_ms();
-    int status =
-        store_run_sql(store, SQL_ATTEMPT_END, &changes, err, "iiit", run, attempt, now, outcome);
-    if (status != 0 || changes == 0)
-        return status;
-    status = store_get_int(store, SQL_RUN_PLACE, 0, &experiment, err, "i", run);
-    if (status != 0)
-        return status;
-    const char *state = run_state_names[next];
-    if (next == RUN_QUEUED)
-        status =
-            store_run_sql(store, SQL_RUN_SETTLE, NULL, err, "ittni", run, state, reason, attempt);
-    else
-        status = store_run_sql(store, SQL_RUN_SETTLE, NULL, err, "ittii", run, state, reason, now,
-                               attempt);
-    if (status == 0) {
-        store_touch_run(store, experiment, run);
-        store_touch_experiment(store, experiment);
-        store_touch_queue(store);
-    }
+    struct attempt_row row = { 0 };
+    int status = store_attempt_get(store, run, attempt, &row, err);
+    if (status == -ERR_NOT_FOUND)
+        return 0;
+    if (status == 0 && row.ended_at == 0)
+        status = end(store, &row, next, outcome, reason, err);
+    attempt_row_done(&row);
     return status;
 }
 
@@ -163,6 +205,20 @@ static void attempt_from(sqlite3_stmt *s, struct attempt_row *row)
     row->ended_at = sqlite3_column_int64(s, 7);
     store_text_into(s, 8, row->outcome, sizeof row->outcome);
     row->environment = store_text(s, 9, true);
+    row->compared = sqlite3_column_int64(s, 10);
+    row->difference = store_text(s, 11, true);
+}
+
+void attempt_row_done(struct attempt_row *row)
+{
+    free(row->environment);
+    free(row->difference);
+    *row = (struct attempt_row){ 0 };
+}
+
+bool attempt_verifies(const struct attempt_row *row)
+{
+    return strcmp(row->kind, "verify") == 0;
 }
 
 int store_attempt_get(struct store *store, int64_t run, int64_t attempt, struct attempt_row *ret,
@@ -204,7 +260,7 @@ int store_attempt_list(struct store *store, int64_t run, struct attempt_row **re
     if (status < 0) {
         sqlite3_reset(s);
         for (size_t i = 0; i < n; i++)
-            free(rows[i].environment);
+            attempt_row_done(&rows[i]);
         free(rows);
         return status;
     }
@@ -228,12 +284,14 @@ int store_queue_counts(struct store *store, struct queue_counts *ret, struct err
     int status = store_step(store, s, err);
     if (status < 0)
         return status;
-    int64_t queued = sqlite3_column_int64(s, 0), running = sqlite3_column_int64(s, 1);
+    int64_t queued = sqlite3_column_int64(s, 0), running = sqlite3_column_int64(s, 1),
+            verifying = sqlite3_column_int64(s, 2);
     sqlite3_reset(s);
     if ((status = store_setting_get(store, "queue_paused", paused, sizeof paused, err)) != 0)
         return status;
     *ret = (struct queue_counts){ .queued = queued,
                                   .running = running,
+                                  .verifying = verifying,
                                   .paused = strcmp(paused, "1") == 0 };
     return 0;
 }

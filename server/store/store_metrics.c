@@ -1,4 +1,4 @@
-/* Applying a worker's events, and reading curves.
+/* Applying a worker's events; store_series.c reads what they leave.
  *
  * Each event type is one row of `appliers`: a function from the event's body to rows. All of an
  * event goes in with the advance of acked_seq, inside the caller's savepoint: wholly or not at all.
@@ -10,6 +10,7 @@
 #include "server/store/rollup.h"
 #include "server/store/store_facts.h"
 #include "server/store/store_priv.h"
+#include "server/store/store_replay.h"
 #include "server/store/store_runs.h"
 
 #include <math.h>
@@ -20,6 +21,9 @@
 struct place {
     struct store *store;
     int64_t experiment, run, attempt;
+    bool verify;           /* its values are only compared */
+    bool stored;           /* the attempt is known to have stored some */
+    struct replay *replay; /* what this event brings */
 };
 
 static int kind_of(double value)
@@ -29,28 +33,40 @@ static int kind_of(double value)
     return isinf(value) ? (value > 0 ? 2 : 3) : 0;
 }
 
-static int name_id(struct store *store, const char *name, int64_t *ret, struct err *err)
+/* A metric's. */
+struct name {
+    int64_t id;
+    const char *text; /* borrowed */
+};
+
+static int name_get(struct store *store, const char *text, struct name *ret, struct err *err)
 {
-    int status = store_get_int(store, SQL_NAME_GET, 0, ret, err, "t", name);
-    if (status != 0 || *ret != 0)
+    ret->text = text;
+    int status = store_get_int(store, SQL_NAME_GET, 0, &ret->id, err, "t", text);
+    if (status != 0 || ret->id != 0)
         return status;
-    status = store_run_sql(store, SQL_NAME_ADD, NULL, err, "t", name);
-    *ret = sqlite3_last_insert_rowid(store->db);
+    status = store_run_sql(store, SQL_NAME_ADD, NULL, err, "t", text);
+    ret->id = sqlite3_last_insert_rowid(store->db);
     return status;
 }
 
-/* Inserts one value; adds it to rows when it is new. */
-static int add_value(const struct place *at, int64_t name, int64_t step, double value,
+/* Inserts one value and adds it to rows when it is new; compares it when it is not. */
+static int add_value(const struct place *at, const struct name *name, int64_t step, double value,
                      struct rollup_row *rows, size_t *n, struct err *err)
 {
     int64_t changes = 0;
-    int kind = kind_of(value);
+    int kind = kind_of(value), status = 0;
     double stored = kind == 1 ? 0 : value;
-    int status = store_run_sql(at->store, SQL_METRIC_ADD, &changes, err, "iiidi", at->run, name,
+    if (!at->verify)
+        status = store_run_sql(at->store, SQL_METRIC_ADD, &changes, err, "iiidi", at->run, name->id,
                                step, stored, (int64_t)kind);
-    if (status == 0 && changes > 0)
+    if (status == 0 && changes == 0)
+        return replay_value(at->store, at->run, name->id, name->text, step, value, at->replay, err);
+    if (status == 0) {
+        at->replay->inserted = true;
         rows[(*n)++] =
             (struct rollup_row){ .step = step, .value = kind == 0 ? value : 0, .kind = kind };
+    }
     return status;
 }
 
@@ -65,7 +81,7 @@ static int series_added(const struct place *at, int64_t name, const struct rollu
 
 static int set_step(const struct place *at, int64_t step, struct err *err)
 {
-    return store_run_sql(at->store, SQL_RUN_STEP, NULL, err, "ii", at->run, step);
+    return at->verify ? 0 : store_run_sql(at->store, SQL_RUN_STEP, NULL, err, "ii", at->run, step);
 }
 
 static int64_t int_of(const json_t *body, const char *key)
@@ -119,20 +135,20 @@ static int apply_metrics(const struct place *at, const json_t *body, struct err 
         return err_set(err, ERR_INTERNAL, "out of memory");
     int status = 0;
     for (size_t c = 0; c < json_array_size(names) && status == 0; c++) {
-        int64_t name = 0;
+        struct name name;
         size_t n = 0;
-        status = name_id(at->store, json_string_value(json_array_get(names, c)), &name, err);
+        status = name_get(at->store, json_string_value(json_array_get(names, c)), &name, err);
         for (size_t i = 0; i < lines_n && status == 0; i++) {
             const json_t *line = json_array_get(lines, i);
             double value;
             if (jsonx_to_double(json_array_get(line, c + 1), &value) != 0)
                 status = err_set(err, ERR_INTERNAL, "a metrics event holds what is no number");
             else
-                status = add_value(at, name, json_integer_value(json_array_get(line, 0)), value,
+                status = add_value(at, &name, json_integer_value(json_array_get(line, 0)), value,
                                    rows, &n, err);
         }
         if (status == 0)
-            status = series_added(at, name, rows, n, err);
+            status = series_added(at, name.id, rows, n, err);
     }
     free(rows);
     const json_t *last = json_array_get(lines, lines_n - 1);
@@ -142,21 +158,21 @@ static int apply_metrics(const struct place *at, const json_t *body, struct err 
 static int apply_eval(const struct place *at, const json_t *body, struct err *err)
 {
     int64_t step = int_of(body, "step");
-    const char *name;
+    const char *key;
     json_t *item;
-    json_object_foreach(json_object_get(body, "values"), name, item)
+    json_object_foreach(json_object_get(body, "values"), key, item)
     {
         struct rollup_row row;
         size_t n = 0;
         double value;
-        int64_t id = 0;
+        struct name name;
         if (jsonx_to_double(item, &value) != 0)
             return err_set(err, ERR_INTERNAL, "an eval event holds what is no number");
-        int status = name_id(at->store, name, &id, err);
+        int status = name_get(at->store, key, &name, err);
         if (status == 0)
-            status = add_value(at, id, step, value, &row, &n, err);
+            status = add_value(at, &name, step, value, &row, &n, err);
         if (status == 0)
-            status = series_added(at, id, &row, n, err);
+            status = series_added(at, name.id, &row, n, err);
         if (status != 0)
             return status;
     }
@@ -181,11 +197,21 @@ static int apply_audit(const struct place *at, const json_t *body, struct err *e
     return status;
 }
 
+static int compare_checkpoint(const struct place *at, const json_t *body, struct err *err)
+{
+    return replay_checkpoint(at->store, at->run, int_of(body, "step"), text_of(body, "sha256"),
+                             at->replay, err);
+}
+
+/* The file of the attempt before has been written over, so the row follows. */
 static int apply_checkpoint(const struct place *at, const json_t *body, struct err *err)
 {
-    return store_run_sql(at->store, SQL_CHECKPOINT_PUT, NULL, err, "iiititi", at->run,
-                         int_of(body, "step"), at->attempt, text_of(body, "file"),
-                         int_of(body, "bytes"), text_of(body, "sha256"), clock_wall_ms());
+    int status = compare_checkpoint(at, body, err);
+    return status != 0
+               ? status
+               : store_run_sql(at->store, SQL_CHECKPOINT_PUT, NULL, err, "iiititi", at->run,
+                               int_of(body, "step"), at->attempt, text_of(body, "file"),
+                               int_of(body, "bytes"), text_of(body, "sha256"), clock_wall_ms());
 }
 
 static int apply_log(const struct place *at, const json_t *body, struct err *err)
@@ -223,6 +249,25 @@ static int apply_finished(const struct place *at, const json_t *body, struct err
                        : status;
 }
 
+static int compare_finished(const struct place *at, const json_t *body, struct err *err)
+{
+    size_t i;
+    json_t *artifact;
+    int status = 0;
+    json_array_foreach(json_object_get(body, "artifacts"), i, artifact)
+    {
+        if (status == 0)
+            status =
+                replay_artifact(at->store, at->run, int_of(body, "step"), text_of(artifact, "name"),
+                                text_of(artifact, "sha256"), at->replay, err);
+    }
+    if (status == 0)
+        status = replay_keep(at->store, at->run, at->attempt, at->stored, at->replay, err);
+    return status == 0 ? store_attempt_end(at->store, at->run, at->attempt, RUN_SUCCEEDED,
+                                           "finished", "", err)
+                       : status;
+}
+
 static int apply_failed(const struct place *at, const json_t *body, struct err *err)
 {
     struct run_row run = { 0 };
@@ -230,10 +275,12 @@ static int apply_failed(const struct place *at, const json_t *body, struct err *
     if (status != 0)
         return status;
     const char *reason = text_of(body, "reason"), *detail = text_of(body, "detail");
-    bool stopped = strcmp(reason, "stopped") == 0;
-    enum run_state next = run.cancel ? RUN_CANCELLED : stopped ? RUN_QUEUED : RUN_FAILED;
+    bool stopped = strcmp(reason, "stopped") == 0,
+         cancel = at->verify ? run.verify.cancel : run.cancel;
+    enum run_state next = cancel ? RUN_CANCELLED : stopped ? RUN_QUEUED : RUN_FAILED;
     run_row_done(&run);
-    if (next == RUN_QUEUED && (status = store_run_forgive(at->store, at->run, err)) != 0)
+    if (next == RUN_QUEUED && !at->verify &&
+        (status = store_run_forgive(at->store, at->run, err)) != 0)
         return status;
     char text[600];
     snprintf(text, sizeof text, "%.*s%s%.*s", (int)jsonx_prefix(reason, 80), reason,
@@ -242,16 +289,38 @@ static int apply_failed(const struct place *at, const json_t *body, struct err *
                              next == RUN_CANCELLED ? "cancelled" : text, err);
 }
 
-static int (*const appliers[WIRE_TYPES])(const struct place *, const json_t *, struct err *) = {
-    [WIRE_STARTED] = apply_started,
-    [WIRE_METRICS] = apply_metrics,
-    [WIRE_EVAL] = apply_eval,
-    [WIRE_AUDIT] = apply_audit,
-    [WIRE_LOG] = apply_log,
-    [WIRE_FINISHED] = apply_finished,
-    [WIRE_CHECKPOINT] = apply_checkpoint,
-    [WIRE_FAILED] = apply_failed,
+/* What an audit finds has been told by the attempt that trained. */
+static int pass_over(const struct place *at, const json_t *body, struct err *err)
+{
+    (void)at;
+    (void)body;
+    (void)err;
+    return 0;
+}
+
+static const struct {
+    int (*train)(const struct place *, const json_t *, struct err *);
+    int (*verify)(const struct place *, const json_t *, struct err *);
+} appliers[WIRE_TYPES] = {
+    [WIRE_STARTED] = { apply_started, apply_started },
+    [WIRE_METRICS] = { apply_metrics, apply_metrics },
+    [WIRE_EVAL] = { apply_eval, apply_eval },
+    [WIRE_AUDIT] = { apply_audit, pass_over },
+    [WIRE_LOG] = { apply_log, apply_log },
+    [WIRE_FINISHED] = { apply_finished, compare_finished },
+    [WIRE_CHECKPOINT] = { apply_checkpoint, compare_checkpoint },
+    [WIRE_FAILED] = { apply_failed, apply_failed },
 };
+
+static int apply(const struct place *at, const struct wire_message *message, struct err *err)
+{
+    int status = at->verify ? appliers[message->type].verify(at, message->body, err)
+                            : appliers[message->type].train(at, message->body, err);
+    if (status == 0)
+        status = replay_keep(at->store, at->run, at->attempt, at->stored, at->replay, err);
+    replay_done(at->replay);
+    return status;
+}
 
 int store_event_apply(struct store *store, int64_t run, int64_t attempt,
                       const struct wire_message *message, uint64_t *ret_acked, struct err *err)
@@ -267,8 +336,15 @@ int store_event_apply(struct store *store, int64_t run, int64_t attempt,
         return err_set(err, ERR_NOT_FOUND, "run %lld has no attempt %lld", (long long)run,
                        (long long)attempt);
     uint64_t acked = (uint64_t)sqlite3_column_int64(s, 0);
-    struct place at = {
-        .store = store, .experiment = sqlite3_column_int64(s, 1), .run = run, .attempt = attempt
+    struct replay replay = { 0 };
+    const struct place at = {
+        .store = store,
+        .experiment = sqlite3_column_int64(s, 1),
+        .run = run,
+        .attempt = attempt,
+        .verify = strcmp((const char *)sqlite3_column_text(s, 3), "verify") == 0,
+        .stored = sqlite3_column_int(s, 4) != 0,
+        .replay = &replay,
     };
     bool ended = sqlite3_column_int64(s, 2) != 0;
     sqlite3_reset(s);
@@ -281,149 +357,14 @@ int store_event_apply(struct store *store, int64_t run, int64_t attempt,
     if (message->seq != acked + 1)
         return err_set(err, ERR_CONFLICT, "event %llu came after %llu",
                        (unsigned long long)message->seq, (unsigned long long)acked);
-    if (appliers[message->type] == NULL)
+    if (appliers[message->type].train == NULL)
         return err_set(err, ERR_PROTOCOL, "a %s message is no event",
                        wire_type_name(message->type));
     status = store_run_sql(store, SQL_ATTEMPT_ACK, NULL, err, "iii", run, attempt,
                            (int64_t)message->seq);
     if (status == 0)
-        status = appliers[message->type](&at, message->body, err);
+        status = apply(&at, message, err);
     if (status == 0)
         *ret_acked = message->seq;
     return status;
-}
-
-/* reading */
-
-void metric_series_free(struct metric_series *series, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        free(series[i].name);
-        free(series[i].points);
-        free(series[i].buckets);
-    }
-    free(series);
-}
-
-double store_metric_value(sqlite3_stmt *s, int column)
-{
-    static const double words[] = { 0, NAN, INFINITY, -INFINITY };
-    int kind = sqlite3_column_int(s, column + 1) & 3;
-    return kind == 0 ? sqlite3_column_double(s, column) : words[kind];
-}
-
-static int read_points(struct store *store, int64_t run, int64_t name, int64_t from, int64_t to,
-                       struct metric_series *series, struct err *err)
-{
-    sqlite3_stmt *s = store_statement(store, SQL_METRIC_RANGE, err);
-    if (s == NULL)
-        return -ERR_STORAGE;
-    store_bind(s, "iiii", run, name, from, to);
-    int status;
-    while ((status = store_step(store, s, err)) == 1) {
-        struct metric_point *point =
-            store_grow((void **)&series->points, &series->n, sizeof *point);
-        if (point == NULL) {
-            sqlite3_reset(s);
-            return err_set(err, ERR_INTERNAL, "out of memory");
-        }
-        *point = (struct metric_point){ sqlite3_column_int64(s, 0), store_metric_value(s, 1) };
-    }
-    return status;
-}
-
-static bool wanted(const struct metric_query *query, const char *name)
-{
-    for (size_t i = 0; i < query->names_n; i++)
-        if (strcmp(query->names[i], name) == 0)
-            return true;
-    return query->names == NULL;
-}
-
-/* What series there are comes from their summary rows; which levels to read, from how many rows
- * they have. */
-struct found {
-    int64_t id, rows, last_step;
-};
-
-static int find_series(struct store *store, const struct metric_query *query,
-                       struct metric_series **ret, struct found **ret_found, size_t *ret_n,
-                       struct err *err)
-{
-    size_t found_n = 0;
-    sqlite3_stmt *s = store_statement(store, SQL_SERIES_LIST, err);
-    if (s == NULL)
-        return -ERR_STORAGE;
-    store_bind(s, "i", query->run);
-    int status;
-    while ((status = store_step(store, s, err)) == 1) {
-        if (!wanted(query, (const char *)sqlite3_column_text(s, 1)))
-            continue;
-        struct metric_series *series = store_grow((void **)ret, ret_n, sizeof *series);
-        struct found *found = store_grow((void **)ret_found, &found_n, sizeof *found);
-        if (series == NULL || found == NULL) {
-            sqlite3_reset(s);
-            return err_set(err, ERR_INTERNAL, "out of memory");
-        }
-        series->name = store_text(s, 1, false);
-        *found = (struct found){ sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 2),
-                                 sqlite3_column_int64(s, 3) };
-    }
-    return status;
-}
-
-int store_metrics_get(struct store *store, const struct metric_query *query,
-                      struct metric_series **ret, size_t *ret_n, struct err *err)
-{
-    struct metric_series *series = NULL;
-    struct found *found = NULL;
-    size_t n = 0;
-    int status = find_series(store, query, &series, &found, &n, err);
-    for (size_t i = 0; i < n && status == 0; i++) {
-        int64_t to =
-            query->to < 0 || query->to > found[i].last_step ? found[i].last_step : query->to;
-        series[i].raw = found[i].rows;
-        if (query->from > 0 || to < found[i].last_step)
-            status = store_get_int(store, SQL_METRIC_COUNT, 0, &series[i].raw, err, "iiii",
-                                   query->run, found[i].id, query->from, to);
-        if (status != 0)
-            break;
-        if (query->points == 0 || series[i].raw <= query->points)
-            status = read_points(store, query->run, found[i].id, query->from, to, &series[i], err);
-        else
-            status = rollup_get(store, query->run, found[i].id, query->from, to, query->points,
-                                &series[i].buckets, &series[i].n, err);
-    }
-    free(found);
-    if (status != 0) {
-        metric_series_free(series, n);
-        return status;
-    }
-    *ret = series;
-    *ret_n = n;
-    return 0;
-}
-
-int store_metrics_range(struct store *store, int64_t run, int64_t name, int64_t from, int64_t to,
-                        struct metric_series *ret, struct err *err)
-{
-    struct metric_series series = { 0 };
-    sqlite3_stmt *s = store_statement(store, SQL_NAME_TEXT, err);
-    if (s == NULL)
-        return -ERR_STORAGE;
-    store_bind(s, "i", name);
-    int status = store_step(store, s, err);
-    if (status < 0)
-        return status;
-    series.name = store_text(s, 0, false);
-    sqlite3_reset(s);
-    status = read_points(store, run, name, from, to, &series, err);
-    if (status != 0) {
-        free(series.name);
-        free(series.points);
-        return status;
-    }
-    series.raw = (int64_t)series.n;
-    *ret = series;
-    return 0;
 }

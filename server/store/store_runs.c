@@ -1,4 +1,4 @@
-/* Runs: single rows, filtered and ordered pages, and the transitions a person may ask for.
+/* Runs: single rows, filtered and ordered pages.
  *
  * Pages use keyset tokens: "<digest of the query>.<type><value of the order key>.<last id>", so
  * that a token belongs to one query and a page costs the same wherever it lies. Missing values (a
@@ -25,6 +25,8 @@ void run_row_done(struct run_row *row)
     free(row->digest);
     free(row->dataset_digest);
     free(row->spec);
+    free(row->verify.reason);
+    free(row->verify.difference);
     for (size_t i = 0; i < row->finals_n; i++)
         free((char *)row->finals[i].name);
     free(row->finals);
@@ -45,6 +47,22 @@ enum run_state run_state_of(const char *name)
         if (strcmp(name, run_state_names[i]) == 0)
             return (enum run_state)i;
     return RUN_FAILED;
+}
+
+const char *const verify_state_names[] = { "",        "queued", "running", "identical",
+                                           "differs", "failed", "skipped", NULL };
+
+bool verify_is_open(enum verify_state state)
+{
+    return state == VERIFY_QUEUED || state == VERIFY_RUNNING;
+}
+
+enum verify_state verify_state_of(const char *name)
+{
+    for (int i = 0; name != NULL && i < VERIFY_STATES; i++)
+        if (strcmp(name, verify_state_names[i]) == 0)
+            return (enum verify_state)i;
+    return VERIFY_NONE;
 }
 
 int store_run_states(struct store *store, int64_t ret[RUN_STATES], struct err *err)
@@ -86,6 +104,14 @@ static void run_from(sqlite3_stmt *s, struct run_row *row)
     row->created_at = sqlite3_column_int64(s, 19);
     row->started_at = sqlite3_column_int64(s, 20);
     row->ended_at = sqlite3_column_int64(s, 21);
+    row->verify = (struct run_verify){
+        .state = verify_state_of((const char *)sqlite3_column_text(s, 22)),
+        .attempt = sqlite3_column_int64(s, 23),
+        .reason = store_text(s, 24, false),
+        .cancel = sqlite3_column_int(s, 25) != 0,
+        .compared = sqlite3_column_int64(s, 26),
+        .difference = store_text(s, 27, true),
+    };
 }
 
 static double nonfinite(double value, int kind)
@@ -138,7 +164,7 @@ int store_run_get(struct store *store, int64_t id, struct run_row *ret, struct e
         return err_set(err, ERR_NOT_FOUND, "there is no run %lld", (long long)id);
     struct run_row row = { 0 };
     run_from(s, &row);
-    row.spec = store_text(s, 22, false);
+    row.spec = store_text(s, RUN_COLUMNS_N, false);
     sqlite3_reset(s);
     if ((status = read_finals(store, &row, err)) != 0) {
         run_row_done(&row);
@@ -303,7 +329,7 @@ static int compile_list(const struct run_query *query, const struct order *order
 int store_run_list(struct store *store, const struct run_query *query, struct run_list *ret,
                    struct err *err)
 {
-    enum { KEY = 23 };
+    enum { KEY = RUN_COLUMNS_N + 1 };
     struct filter filter;
     struct order order;
     struct place place;
@@ -357,90 +383,4 @@ out:
     }
     *ret = list;
     return 0;
-}
-
-/* transitions */
-
-static int run_state(struct store *store, int64_t id, enum run_state *ret, int64_t *ret_experiment,
-                     struct err *err)
-{
-    sqlite3_stmt *s = store_statement(store, SQL_RUN_STATE, err);
-    if (s == NULL)
-        return -ERR_STORAGE;
-    store_bind(s, "i", id);
-    int status = store_step(store, s, err);
-    if (status < 0)
-        return status;
-    if (status == 0)
-        return err_set(err, ERR_NOT_FOUND, "there is no run %lld", (long long)id);
-    *ret = run_state_of((const char *)sqlite3_column_text(s, 0));
-    *ret_experiment = sqlite3_column_int64(s, 1);
-    sqlite3_reset(s);
-    return 0;
-}
-
-static void touch_run(struct store *store, int64_t experiment, int64_t run)
-{
-    store_touch_run(store, experiment, run);
-    store_touch_experiment(store, experiment);
-    store_touch_queue(store);
-}
-
-int store_run_cancel(struct store *store, int64_t id, struct err *err)
-{
-    enum run_state state;
-    int64_t experiment;
-    int status = run_state(store, id, &state, &experiment, err);
-    if (status != 0)
-        return status;
-    if (state == RUN_QUEUED)
-        status = store_run_sql(store, SQL_RUN_CANCEL_QUEUED, NULL, err, "ii", id, clock_wall_ms());
-    else if (state == RUN_RUNNING)
-        status = store_run_sql(store, SQL_RUN_CANCEL_RUNNING, NULL, err, "i", id);
-    else
-        return err_set(err, ERR_CONFLICT, "run %lld has %s already", (long long)id,
-                       run_state_names[state]);
-    if (status == 0)
-        touch_run(store, experiment, id);
-    return status;
-}
-
-int store_run_retry(struct store *store, int64_t id, struct err *err)
-{
-    enum run_state state;
-    int64_t experiment;
-    int status = run_state(store, id, &state, &experiment, err);
-    if (status != 0)
-        return status;
-    if (state != RUN_FAILED && state != RUN_CANCELLED)
-        return err_set(err, ERR_CONFLICT,
-                       "run %lld is %s; only failed and cancelled runs can be retried",
-                       (long long)id, run_state_names[state]);
-    int64_t missing = 0;
-    status = store_get_int(store, SQL_RUN_DATASET_GONE, 0, &missing, err, "i", id);
-    if (status == 0 && missing > 0)
-        status =
-            err_set(err, ERR_CONFLICT, "the dataset of run %lld has been deleted", (long long)id);
-    if (status == 0)
-        status = store_run_sql(store, SQL_RUN_RETRY, NULL, err, "i", id);
-    if (status == 0)
-        touch_run(store, experiment, id);
-    return status;
-}
-
-int store_run_priority(struct store *store, int64_t id, int64_t priority, struct err *err)
-{
-    enum run_state state;
-    int64_t experiment;
-    int status = run_state(store, id, &state, &experiment, err);
-    if (status != 0)
-        return status;
-    if (state != RUN_QUEUED)
-        return err_set(err, ERR_CONFLICT,
-                       "run %lld is %s; only queued runs have a priority to change", (long long)id,
-                       run_state_names[state]);
-    status = store_run_sql(store, SQL_RUN_PRIORITY, NULL, err, "ii", id, priority);
-    if (status == 0)
-        touch_run(store, experiment, id);
-    return status;
 }

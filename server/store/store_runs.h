@@ -16,6 +16,22 @@ enum run_state { RUN_QUEUED, RUN_RUNNING, RUN_SUCCEEDED, RUN_FAILED, RUN_CANCELL
 extern const char *const run_state_names[];    /* NULL at the end */
 enum run_state run_state_of(const char *name); /* RUN_FAILED when there is none of that name */
 
+/* Of a run's newest verification (store_replay.h). */
+enum verify_state {
+    VERIFY_NONE, /* none was ever asked for */
+    VERIFY_QUEUED,
+    VERIFY_RUNNING,
+    VERIFY_IDENTICAL,
+    VERIFY_DIFFERS,
+    VERIFY_FAILED,  /* it didn't come to its end */
+    VERIFY_SKIPPED, /* it says nothing: another environment, cancelled */
+    VERIFY_STATES
+};
+extern const char *const verify_state_names[]; /* NULL at the end; "" for none */
+enum verify_state verify_state_of(const char *name);
+/* Queued or running. */
+bool verify_is_open(enum verify_state state);
+
 struct dataset_row {
     int64_t id, documents, bytes, duplicates, created_at;
     char name[SPEC_NAME_BYTES], digest[DIGEST_HEX], format[8];
@@ -39,6 +55,12 @@ struct run_row {
     bool cancel, exclusive;
     char *arm, *grid, *reason, *digest, *dataset_digest,
         *spec; /* owned; grid and spec JSON; spec NULL in lists */
+    struct run_verify {
+        enum verify_state state;
+        bool cancel;
+        int64_t attempt, compared; /* attempt 0 = not started */
+        char *reason, *difference; /* owned; difference: attempts.difference, or NULL */
+    } verify;
     struct run_final {
         const char *name; /* owned by the row */
         double value;     /* last value; may be nan or infinite */
@@ -119,23 +141,30 @@ struct run_list {
 int store_run_list(struct store *, const struct run_query *, struct run_list *ret, struct err *);
 void run_list_done(struct run_list *list);
 
-int store_run_cancel(struct store *, int64_t id, struct err *); /* CONFLICT when terminal */
-/* CONFLICT unless failed or cancelled, and when its dataset was deleted. */
+/* Of a run that has ended: its verification alone, if there is one to end; else CONFLICT. */
+int store_run_cancel(struct store *, int64_t id, struct err *);
+/* CONFLICT unless failed or cancelled, while it is verified, and when its dataset was deleted. */
 int store_run_retry(struct store *, int64_t id, struct err *);
 int store_run_priority(struct store *, int64_t id, int64_t priority,
                        struct err *); /* CONFLICT unless queued */
 
-/* The candidates for a claim, by priority, then age. */
+/* Queues a verification. CONFLICT unless the run has ended with steps stored, while it is verified
+ * already, and when its dataset was deleted. */
+int store_run_verify(struct store *, int64_t id, struct err *);
+
+/* The candidates for a claim, by priority, then age. A verification stands where its run does. */
 struct queued_run {
     int64_t id, memory_bytes, priority;
-    bool exclusive;
+    bool exclusive, verify;
 };
 int store_queue_head(struct store *, size_t limit, struct queued_run **ret, size_t *ret_n,
                      struct err *);
 /* queued → running with the next attempt; fills what the supervisor needs to launch. NOT_FOUND if
  * it was taken or cancelled. */
 struct claim {
-    int64_t run, attempt, experiment, memory_bytes, steps, threads;
+    int64_t run, attempt, experiment, memory_bytes, threads;
+    int64_t steps; /* to be trained: of a verification those that are stored */
+    bool verify;
     char token[65], digest[DIGEST_HEX],
         dataset_digest[DIGEST_HEX]; /* token in clear: 64 hex; dataset_digest "" = synthetic */
     char *spec;                     /* owned */
@@ -143,14 +172,17 @@ struct claim {
 };
 int store_run_claim(struct store *, int64_t run, const char *token, struct claim *ret,
                     struct err *);
-/* Ends an attempt and settles its run: `outcome` is for people. terminal =
- * RUN_SUCCEEDED/FAILED/CANCELLED, or RUN_QUEUED for another attempt. No-op (0) when the attempt has
- * ended already. */
+/* The same for a queued verification: the run itself stays as it is. */
+int store_verify_claim(struct store *, int64_t run, const char *token, struct claim *ret,
+                       struct err *);
+/* Ends an attempt and settles its run, or its run's verification if that is its kind: `outcome` is
+ * for people. terminal = RUN_SUCCEEDED/FAILED/CANCELLED, or RUN_QUEUED for another attempt. Stores
+ * the replay audit of what was compared. No-op (0) when the attempt has ended already. */
 int store_attempt_end(struct store *, int64_t run, int64_t attempt, enum run_state next,
                       const char *outcome, const char *reason, struct err *);
 /* The attempt that ends now doesn't count towards its run's max_attempts. */
 int store_run_forgive(struct store *, int64_t run, struct err *);
-/* Runs in state running, with their newest attempt: what a starting daemon finds. */
+/* Runs that are running or being verified, with that attempt: what a starting daemon finds. */
 struct running_run {
     int64_t run, attempt, experiment, memory_bytes, pid; /* pid 0 = unknown */
     bool exclusive, cancel;
@@ -158,9 +190,12 @@ struct running_run {
 int store_run_running(struct store *, struct running_run **ret, size_t *ret_n, struct err *);
 struct attempt_row {
     int64_t run, attempt, pid, acked_seq, started_at, ended_at;
+    int64_t compared; /* values that it computed again */
     char kind[8], token[DIGEST_HEX], outcome[64];
-    char *environment; /* owned JSON text or NULL */
+    char *environment, *difference; /* owned JSON text or NULL; difference: the first one */
 };
+void attempt_row_done(struct attempt_row *row);
+bool attempt_verifies(const struct attempt_row *row); /* by its kind */
 int store_attempt_get(struct store *, int64_t run, int64_t attempt, struct attempt_row *ret,
                       struct err *);
 int store_attempt_list(struct store *, int64_t run, struct attempt_row **ret, size_t *ret_n,
@@ -169,7 +204,8 @@ int store_attempt_pid(struct store *, int64_t run, int64_t attempt, int64_t pid,
 
 /* queue */
 struct queue_counts {
-    int64_t queued, running;
+    int64_t queued, running; /* runs */
+    int64_t verifying;       /* verifications, queued or running */
     bool paused;
 };
 int store_queue_counts(struct store *, struct queue_counts *ret, struct err *);

@@ -1,14 +1,22 @@
-/* Every statement of the store, by name. RUN_COLUMNS and EXPERIMENT_COLUMNS are read by run_from()
- * and experiment_from() in the same order. */
+/* Every statement of the store, by name. RUN_COLUMNS (RUN_COLUMNS_N of them) and EXPERIMENT_COLUMNS
+ * are read by run_from() and experiment_from() in the same order. */
 #ifndef ABLATE_SERVER_STORE_SQL_H
 #define ABLATE_SERVER_STORE_SQL_H
 
+enum { RUN_COLUMNS_N = 28 };
 #define RUN_COLUMNS                                                                                \
     "r.id, r.experiment, r.arm, r.grid, r.seed, r.state, r.reason, r.cancel, r.priority, "         \
     "r.exclusive, r.attempt, "                                                                     \
     "r.max_attempts, r.step, r.steps, r.digest, r.dataset_digest, r.parameters, r.memory_bytes, "  \
     "r.flops_per_step, "                                                                           \
-    "r.created_at, r.started_at, r.ended_at"
+    "r.created_at, r.started_at, r.ended_at, "                                                     \
+    "r.verify, r.verify_attempt, r.verify_reason, r.verify_cancel, " VERIFY_ATTEMPT(               \
+        "compared") ", " VERIFY_ATTEMPT("difference")
+/* Of the attempt that verifies; not looked for where there is none. */
+#define VERIFY_ATTEMPT(column)                                                                     \
+    "CASE WHEN r.verify_attempt > 0 THEN (SELECT va." column                                       \
+    " FROM attempts va WHERE va.run = r.id AND va.attempt = r.verify_attempt) END AS "             \
+    "verify_" column
 #define EXPERIMENT_COLUMNS                                                                         \
     "e.id, e.name, e.notes, e.hypothesis, e.tags, e.spec, e.runs_n, e.created_at, e.deleted_at, "  \
     "c.queued, c.running, c.succeeded, c.failed, c.cancelled, c.done, c.total, c.started, c.ended"
@@ -21,6 +29,9 @@
     "cancelled, sum(CASE WHEN r.state IN ('queued', 'running') THEN r.step ELSE r.steps END) AS "  \
     "done, sum(r.steps) AS "                                                                       \
     "total, min(r.started_at) AS started, max(r.ended_at) AS ended FROM runs r WHERE "
+
+#define NEXT_ATTEMPT                                                                               \
+    "(SELECT 1 + coalesce(max(na.attempt), 0) FROM attempts na WHERE na.run = runs.id)"
 
 #define SQL_TABLE(X)                                                                               \
     X(BEGIN, "BEGIN")                                                                              \
@@ -48,7 +59,8 @@
       "ORDER BY name")                                                                             \
     X(DATASET_USERS, "SELECT count(*) FROM runs WHERE dataset_digest = (SELECT digest FROM "       \
                      "datasets WHERE name = ?1) "                                                  \
-                     "AND state IN ('queued', 'running') AND NOT EXISTS (SELECT 1 FROM datasets "  \
+                     "AND (state IN ('queued', 'running') OR verify IN ('queued', 'running')) "    \
+                     "AND NOT EXISTS (SELECT 1 FROM datasets "                                     \
                      "o WHERE o.name != ?1 "                                                       \
                      "AND o.digest = (SELECT digest FROM datasets WHERE name = ?1))")              \
     X(DATASET_DELETE, "DELETE FROM datasets WHERE name = ?")                                       \
@@ -73,9 +85,11 @@
       "tags = coalesce(?4, tags) WHERE id = ?1 AND deleted_at IS NULL")                            \
     X(EXPERIMENT_DELETE,                                                                           \
       "UPDATE experiments SET deleted_at = ?2 WHERE id = ?1 AND deleted_at IS NULL")               \
-    X(EXPERIMENT_RUNNING, "SELECT count(*) FROM runs WHERE experiment = ? AND state = 'running'")  \
+    X(EXPERIMENT_RUNNING, "SELECT count(*) FROM runs WHERE experiment = ? AND (state = 'running' " \
+                          "OR verify = 'running')")                                                \
     X(EXPERIMENT_ACTIVE,                                                                           \
-      "SELECT id, state FROM runs WHERE experiment = ? AND state IN ('queued', 'running')")        \
+      "SELECT id FROM runs WHERE experiment = ? AND (state IN ('queued', 'running') OR "           \
+      "verify IN ('queued', 'running'))")                                                          \
     /* runs */                                                                                     \
     X(RUN_ADD, "INSERT INTO runs (experiment, arm, grid, seed, priority, exclusive, "              \
                "max_attempts, steps, spec, "                                                       \
@@ -98,49 +112,80 @@
       "SELECT 1 FROM runs r WHERE r.id = ? AND r.dataset_digest IS NOT NULL "                      \
       "AND NOT EXISTS (SELECT 1 FROM datasets d WHERE d.digest = r.dataset_digest)")               \
     X(RUN_PRIORITY, "UPDATE runs SET priority = ?2 WHERE id = ?1 AND state = 'queued'")            \
-    X(RUN_STATE,                                                                                   \
-      "SELECT r.state, r.experiment FROM runs r JOIN experiments e ON e.id = r.experiment "        \
-      "WHERE r.id = ? AND e.deleted_at IS NULL")                                                   \
+    X(RUN_STATE, "SELECT r.state, r.experiment, r.verify, r.step FROM runs r JOIN experiments e "  \
+                 "ON e.id = r.experiment "                                                         \
+                 "WHERE r.id = ? AND e.deleted_at IS NULL")                                        \
     X(QUEUE_HEAD,                                                                                  \
-      "SELECT r.id, r.memory_bytes, r.priority, r.exclusive FROM runs r WHERE r.state = 'queued' " \
-      "ORDER BY r.priority DESC, r.id LIMIT ?")                                                    \
-    X(RUN_CLAIM, "UPDATE runs SET state = 'running', reason = '', attempt = attempt + 1, "         \
+      "SELECT * FROM (SELECT id, memory_bytes, priority, exclusive, 0 FROM runs "                  \
+      "WHERE state = 'queued' ORDER BY priority DESC, id LIMIT ?1) UNION ALL "                     \
+      "SELECT * FROM (SELECT id, memory_bytes, priority, exclusive, 1 FROM runs "                  \
+      "WHERE verify = 'queued' ORDER BY priority DESC, id LIMIT ?1) ORDER BY 3 DESC, 1 LIMIT ?1")  \
+    /* Attempts are numbered over both kinds; those that verified don't count as tries. */         \
+    X(RUN_CLAIM, "UPDATE runs SET state = 'running', reason = '', attempt = " NEXT_ATTEMPT         \
+                 ", max_attempts = max_attempts + " NEXT_ATTEMPT " - attempt - 1, "                \
                  "started_at = coalesce(started_at, ?2) WHERE id = ?1 AND state = 'queued' "       \
                  "RETURNING attempt, "                                                             \
-                 "experiment, memory_bytes, steps, digest, dataset_digest, spec, max_attempts")    \
+                 "experiment, memory_bytes, steps, digest, dataset_digest, spec")                  \
+    X(VERIFY_CLAIM, "UPDATE runs SET verify = 'running', verify_attempt = " NEXT_ATTEMPT           \
+                    " WHERE id = ?1 AND verify = 'queued' RETURNING verify_attempt, "              \
+                    "experiment, memory_bytes, step, digest, dataset_digest, spec")                \
+    X(VERIFY_QUEUE, "UPDATE runs SET verify = 'queued', verify_attempt = 0, verify_reason = '', "  \
+                    "verify_cancel = 0 WHERE id = ?")                                              \
+    X(VERIFY_CANCEL_QUEUED, "UPDATE runs SET verify = 'skipped', verify_reason = 'cancelled', "    \
+                            "verify_cancel = 1 WHERE id = ? AND verify = 'queued'")                \
+    X(VERIFY_CANCEL_RUNNING,                                                                       \
+      "UPDATE runs SET verify_cancel = 1 WHERE id = ? AND verify = 'running'")                     \
+    X(VERIFY_SETTLE, "UPDATE runs SET verify = ?3, verify_reason = ?4 WHERE id = ?1 AND "          \
+                     "verify = 'running' AND verify_attempt = ?2")                                 \
     X(RUN_SETTLE, "UPDATE runs SET state = ?2, reason = ?3, ended_at = ?4 WHERE id = ?1 AND "      \
                   "state = 'running' AND attempt = ?5")                                            \
     X(RUN_STEP, "UPDATE runs SET step = max(step, ?2) WHERE id = ?1")                              \
-    X(RUNS_RUNNING, "SELECT r.id, r.attempt, r.memory_bytes, r.exclusive, r.cancel, a.pid, "       \
-                    "r.experiment FROM runs r JOIN attempts a ON a.run = r.id AND a.attempt = "    \
-                    "r.attempt WHERE r.state = 'running' ORDER BY r.id")                           \
+    X(RUNS_RUNNING,                                                                                \
+      "SELECT r.id, a.attempt, r.memory_bytes, r.exclusive, "                                      \
+      "iif(a.kind = 'verify', r.verify_cancel, r.cancel), a.pid, r.experiment FROM runs r JOIN "   \
+      "attempts a ON a.run = r.id AND a.attempt = "                                                \
+      "iif(r.state = 'running', r.attempt, r.verify_attempt) WHERE r.state = 'running' OR "        \
+      "r.verify = 'running' ORDER BY r.id")                                                        \
     X(RUN_FORGIVE, "UPDATE runs SET max_attempts = max_attempts + 1 WHERE id = ?")                 \
     /* attempts */                                                                                 \
-    X(ATTEMPT_ADD, "INSERT INTO attempts (run, attempt, token, started_at) VALUES (?, ?, ?, ?)")   \
+    X(ATTEMPT_ADD,                                                                                 \
+      "INSERT INTO attempts (run, attempt, token, started_at, kind) VALUES (?, ?, ?, ?, ?)")       \
     X(ATTEMPT_END,                                                                                 \
       "UPDATE attempts SET ended_at = ?3, outcome = ?4 WHERE run = ?1 AND attempt = ?2 "           \
       "AND ended_at IS NULL")                                                                      \
     X(ATTEMPT_GET, "SELECT run, attempt, kind, token, pid, acked_seq, started_at, ended_at, "      \
-                   "outcome, environment "                                                         \
+                   "outcome, environment, compared, difference "                                   \
                    "FROM attempts WHERE run = ? AND attempt = ?")                                  \
     X(ATTEMPT_LIST, "SELECT run, attempt, kind, token, pid, acked_seq, started_at, ended_at, "     \
-                    "outcome, environment "                                                        \
+                    "outcome, environment, compared, difference "                                  \
                     "FROM attempts WHERE run = ? ORDER BY attempt")                                \
     X(ATTEMPT_PID, "UPDATE attempts SET pid = ?3 WHERE run = ?1 AND attempt = ?2")                 \
-    X(ATTEMPT_ACKED,                                                                               \
-      "SELECT a.acked_seq, r.experiment, a.ended_at FROM attempts a JOIN runs r ON r.id = a.run "  \
-      "WHERE a.run = ? AND a.attempt = ?")                                                         \
+    X(ATTEMPT_ACKED, "SELECT a.acked_seq, r.experiment, a.ended_at, a.kind, a.stored FROM "        \
+                     "attempts a JOIN runs r ON r.id = a.run "                                     \
+                     "WHERE a.run = ? AND a.attempt = ?")                                          \
     X(ATTEMPT_ACK, "UPDATE attempts SET acked_seq = ?3 WHERE run = ?1 AND attempt = ?2")           \
     X(ATTEMPT_ENVIRONMENT, "UPDATE attempts SET environment = ?3 WHERE run = ?1 AND attempt = ?2") \
+    /* Those that a value computed by ?2 may have come from, and ?2 itself. */                     \
+    X(ATTEMPT_SOURCES, "SELECT attempt, environment FROM attempts WHERE run = ?1 AND attempt <= "  \
+                       "?2 AND (stored OR attempt = ?2) ORDER BY attempt")                         \
+    X(ATTEMPT_DIFFERS,                                                                             \
+      "SELECT difference IS NOT NULL FROM attempts WHERE run = ? AND attempt = ?")                 \
+    X(ATTEMPT_REPLAY,                                                                              \
+      "UPDATE attempts SET stored = max(stored, ?3), compared = compared + ?4, difference = "      \
+      "CASE WHEN ?5 IS NULL OR json_extract(difference, '$.step') <= ?6 THEN difference ELSE ?5 "  \
+      "END WHERE run = ?1 AND attempt = ?2")                                                       \
     X(RUN_STATES, "SELECT state, count(*) FROM runs GROUP BY state")                               \
     X(QUEUE_COUNTS, "SELECT (SELECT count(*) FROM runs WHERE state = 'queued'), "                  \
-                    "(SELECT count(*) FROM runs WHERE state = 'running')")                         \
+                    "(SELECT count(*) FROM runs WHERE state = 'running'), "                        \
+                    "(SELECT count(*) FROM runs WHERE verify = 'queued') + "                       \
+                    "(SELECT count(*) FROM runs WHERE verify = 'running')")                        \
     /* metrics */                                                                                  \
     X(NAME_GET, "SELECT id FROM metric_names WHERE name = ?")                                      \
     X(NAME_TEXT, "SELECT name FROM metric_names WHERE id = ?")                                     \
     X(NAME_ADD, "INSERT INTO metric_names (name) VALUES (?)")                                      \
     X(METRIC_ADD, "INSERT INTO metrics (run, name, step, value, kind) VALUES (?, ?, ?, ?, ?) ON "  \
                   "CONFLICT DO NOTHING")                                                           \
+    X(METRIC_GET, "SELECT value, kind FROM metrics WHERE run = ? AND name = ? AND step = ?")       \
     X(METRIC_RANGE,                                                                                \
       "SELECT step, value, kind FROM metrics WHERE run = ? AND name = ? AND step BETWEEN ? AND ? " \
       "ORDER BY step")                                                                             \
@@ -176,6 +221,7 @@
     X(ROLLUP_RANGE,                                                                                \
       "SELECT first_step, last_step, count, nonfinite, min, max, sum FROM rollups "                \
       "WHERE run = ? AND name = ? AND level = ? AND bucket BETWEEN ? AND ? ORDER BY bucket")       \
+    X(CHECKPOINT_GET, "SELECT sha256 FROM checkpoints WHERE run = ? AND step = ?")                 \
     X(CHECKPOINT_PUT, "INSERT INTO checkpoints VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run, "    \
                       "step) DO UPDATE SET "                                                       \
                       "attempt = excluded.attempt, file = excluded.file, bytes = excluded.bytes, " \
@@ -235,6 +281,7 @@
     X(ARTIFACT_PUT,                                                                                \
       "INSERT INTO artifacts VALUES (?, ?, ?, ?, ?) ON CONFLICT (run, name) DO UPDATE SET "        \
       "bytes = excluded.bytes, sha256 = excluded.sha256, created_at = excluded.created_at")        \
+    X(ARTIFACT_GET, "SELECT sha256 FROM artifacts WHERE run = ? AND name = ?")                     \
     X(ARTIFACT_LIST,                                                                               \
       "SELECT name, bytes, sha256, created_at FROM artifacts WHERE run = ? ORDER BY name")         \
     X(EVENT_ADD, "INSERT INTO events (at, kind, experiment, run, data) VALUES (?, ?, nullif(?, "   \

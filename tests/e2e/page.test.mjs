@@ -3,6 +3,7 @@
 // the content policy.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { after, before, beforeEach, test } from "node:test";
 import { launch, link, open, overflow } from "./browser.mjs";
 import { start } from "./daemon.mjs";
@@ -151,6 +152,38 @@ test("submit, watch the curves grow, see the table", async () => {
   await shows(page.locator(".status"));
   await goto("#/");
   await shows(page.locator("tr", { hasText: SPEC.name }));
+  assert.deepEqual(faults, []);
+});
+
+test("a run is verified, and says what came of it", async () => {
+  const { id } = await finished();
+  const { items: [run] } = await json(`/api/v1/runs?experiment=${id}`);
+  await logIn();
+  await goto(`#/runs/${run.id}`);
+  const finding = page.locator(".verification");
+  await page.getByRole("button", { name: "Verify", exact: true }).waitFor();
+  assert.equal(await finding.isVisible(), false);
+  await pause(true);
+  await page.getByRole("button", { name: "Verify", exact: true }).click();
+  await finding.getByText("It waits to be trained again.").waitFor();
+  assert.equal(await page.getByRole("button", { name: "Verify", exact: true }).isVisible(), false);
+  await page.getByRole("button", { name: "Stop verifying" }).click();
+  await finding.getByText("skipped cancelled").waitFor();
+  await page.getByRole("button", { name: "Verify", exact: true }).click();
+  await pause(false);
+  await finding.locator(".state.identical").waitFor({ timeout: 60000 });
+  assert.match(await finding.innerText(), /^Verification[^]*identical[^]*The verification \(attempt \d+\) computed [\d,]+ stored values again: every bit is the same\.$/);
+  assert.equal(await page.locator(".heading .state.succeeded").count(), 1);
+
+  // A finding that is bad news is shown as such, and fits a narrow window.
+  execFileSync("sqlite3", [`${daemon.dir}/ablate.db`, ".timeout 5000",
+    `UPDATE metrics SET value = 1 WHERE run = ${run.id} AND step = 2 AND name = (SELECT id FROM metric_names WHERE name = 'train/loss')`]);
+  await page.setViewportSize({ width: 400, height: 800 });
+  await page.getByRole("button", { name: "Verify", exact: true }).click();
+  await finding.locator(".state.differs").waitFor({ timeout: 60000 });
+  assert.match(await finding.innerText(), /train\/loss at step 2: 1 is stored, /);
+  assert.match(await finding.getAttribute("class"), /problem/);
+  assert.equal(await overflow(page), 0);
   assert.deepEqual(faults, []);
 });
 

@@ -2,8 +2,10 @@
 
 import { Validator } from "@seriousme/openapi-schema-validator";
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import test, { after, before } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { start } from "../e2e/daemon.mjs";
 import { ROOT } from "./contract.mjs";
 import { api, operations, schemaOf, strictly } from "./openapi.mjs";
@@ -55,6 +57,7 @@ test("examples are what their schemas say", () => {
 
 let daemon;
 const visited = new Set();
+const spoil = (sql) => execFileSync("sqlite3", [`${daemon.dir}/ablate.db`, ".timeout 5000", sql]);
 before(async () => { daemon = await start({ args: ["--slots", "2"] }); });
 after(async () => { await daemon?.stop(); });
 
@@ -123,6 +126,16 @@ test("experiments and their runs, from the dry run to the report", async () => {
   await call("GET", `${run}/artifacts`, { at });
   await call("GET", `${run}/artifacts/{name}`, { at: { ...at, name: "final.safetensors" } });
   await call("POST", `${run}/retry`, { at, status: 409 });
+
+  // A row is spoiled, so that a difference is found and described.
+  await call("POST", `${run}/verify`, { at, status: 202 });
+  await call("POST", `${run}/verify`, { at, status: 409 });
+  while ((await call("GET", run, { at })).verify.state !== "identical") await sleep(20);
+  spoil("UPDATE metrics SET value = value + 1 WHERE step = 3 AND name = (SELECT id FROM metric_names WHERE name = 'train/loss')");
+  await call("POST", `${run}/verify`, { at, status: 202 });
+  let verify;
+  while (/queued|running/.test((({ verify } = await call("GET", run, { at })), verify.state))) await sleep(20);
+  assert.deepEqual([verify.state, verify.first_difference.step, verify.first_difference.metric], ["differs", 3, "train/loss"]);
 
   await call("POST", `${V1}/queue`, { body: { paused: true } });
   const later = await call("POST", all, { body: { ...tiny, seeds: [3] }, status: 201 });

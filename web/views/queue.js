@@ -97,6 +97,7 @@ export default async function queue(view) {
     beyond.hidden = later.length <= SHOWN;
     setText(beyond, `and ${integer(later.length - SHOWN)} more`);
     setText(summary, `${plural(counts.running, "run")} running, ${plural(counts.queued, "run")} queued` +
+      (counts.verifying > 0 ? `, ${plural(counts.verifying, "verification")}` : "") +
       (counts.paused ? ". Paused: what runs goes on, nothing new is started." : "."));
     setText(pause, counts.paused ? "Resume" : "Pause");
     setAttribute(pause, "class", counts.paused ? "primary" : null);

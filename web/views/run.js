@@ -2,8 +2,8 @@
 
 import { address, get, getText, post } from "../api.js";
 import { Chart } from "../chart.js";
-import { action, command, h, perFrame, setText, throttled } from "../dom.js";
-import { bytes, duration, elapsed, gridPoint, integer, metric, number, scaled, when } from "../format.js";
+import { action, command, h, perFrame, setAttribute, setText, throttled } from "../dom.js";
+import { bytes, duration, elapsed, gridPoint, integer, metric, number, plural, scaled, when } from "../format.js";
 import { armLabel, auditCounts, badge, definition, progress, table, toggle } from "../parts.js";
 import { Series } from "../series.js";
 
@@ -11,6 +11,13 @@ const POINTS = 2000;
 const LOG_LINES = 500;
 const LIVE_MS = 150;
 const terminal = (state) => state !== "queued" && state !== "running";
+
+/** What a verification says, as a sentence. */
+function verification({ state, compared, first_difference, reason }) {
+  if (state === "queued") return "It waits to be trained again.";
+  if (state === "running") return `Trained again: ${plural(compared, "value")} compared so far, ${first_difference ? "and one differs" : "every bit the same"}.`;
+  return reason;
+}
 
 // Losses first, then what explains them; unknown names at the end, by name.
 const ORDER = ["val/loss", "train/loss", "val/accuracy", "test/loss", "test/accuracy", "dsa/kl", "dsa/recall", "train/grad_norm",
@@ -68,6 +75,11 @@ class Page {
     this.reason = h("p.problem", { hidden: true });
     this.cancel = action("Cancel", () => post(`runs/${id}/cancel`));
     this.retry = action("Retry", () => post(`runs/${id}/retry`));
+    this.verify = action("Verify", () => post(`runs/${id}/verify`), { title: "Train it again and compare every bit with what is stored" });
+    this.stopVerifying = action("Stop verifying", () => post(`runs/${id}/cancel`));
+    this.verified = badge();
+    this.finding = h("span");
+    this.verification = h("p.verification", { hidden: true, role: "status" }, "Verification ", this.verified.element, " ", this.finding);
     this.matrix = h("div.matrix.metrics");
     this.log = logTail();
     this.files = table({ caption: "Artifacts", hidden: true, headings: ["File", { text: "Size", number: true }, "SHA-256"] });
@@ -81,8 +93,8 @@ class Page {
     this.view.root.append(
       h("p.crumbs", null, h("a", { href: "#/" }, "Experiments"), " / ", h("a", { href: `#/experiments/${experiment.id}` }, experiment.name), ` / run ${id}`),
       h("div.heading", null, h("h1", null, armLabel(experiment.arms, run.arm), h("span.h1-rest", null, where)), this.state.element,
-        h("div.row.end", null, this.retry, this.cancel)),
-      h("div.status", null, this.bar.element, h("span", null, "Audits of the experiment ", this.audits.element)), this.reason, this.facts,
+        h("div.row.end", null, this.retry, this.verify, this.stopVerifying, this.cancel)),
+      h("div.status", null, this.bar.element, h("span", null, "Audits of the experiment ", this.audits.element)), this.reason, this.verification, this.facts,
       h("section", { "aria-labelledby": "curves" }, h("h2", { id: "curves" }, "Curves"),
         h("div.toolbar", null, h("div.row", null,
           toggle("log y", false, (on) => {
@@ -105,7 +117,7 @@ class Page {
     setText(this.reason, run.reason);
     this.reason.hidden = !run.reason;
     this.cancel.hidden = terminal(run.state);
-    this.retry.hidden = run.state !== "failed" && run.state !== "cancelled";
+    this.#drawVerification();
     this.facts.replaceChildren(definition([
       ["Attempt", run.attempt > 0 ? `${run.attempt} of at most ${run.max_attempts}` : null],
       ["Started", run.started_at ? when(run.started_at) : null],
@@ -117,6 +129,18 @@ class Page {
         .map((name) => [metric(name).title, metric(name).format(number(run.final[name]))]),
     ]));
     this.view.title(`${run.state === "running" ? `${Math.floor((100 * run.step) / run.steps)} % ` : ""}run ${run.id}, ${run.arm}`);
+  }
+
+  #drawVerification() {
+    const { run } = this, { verify } = run, going = verify !== null && !terminal(verify.state);
+    this.retry.hidden = (run.state !== "failed" && run.state !== "cancelled") || going;
+    this.verify.hidden = !terminal(run.state) || run.step === 0 || going;
+    this.stopVerifying.hidden = !going;
+    this.verification.hidden = verify === null;
+    if (verify === null) return;
+    this.verified.update(verify.state);
+    setText(this.finding, verification(verify));
+    setAttribute(this.verification, "class", `verification${verify.state === "differs" || verify.state === "failed" ? " problem" : ""}`);
   }
 
   #drawCurves() {

@@ -76,6 +76,92 @@ static void test_refuses_what_is_not_its_own(void **state)
     }
 }
 
+/* A database as version 1 left it, with a run whose attempt had started. */
+static void write_version_1(const char *folder, const char *more)
+{
+    const struct embedded *file = NULL;
+    for (size_t i = 0; i < embedded_n; i++)
+        if (strcmp(embedded[i].path, "schema/0001_init.sql") == 0)
+            file = &embedded[i];
+    assert_non_null(file);
+    write_database(folder, file->data);
+    write_database(
+        folder,
+        "PRAGMA application_id = 1096969332; PRAGMA user_version = 1;"
+        "INSERT INTO experiments (id, name, spec, metric, goal, runs_n, created_at) VALUES (1, "
+        "'e', "
+        "'{}', 'val/loss', 'min', 1, 1);"
+        "INSERT INTO runs (id, experiment, arm, grid, seed, state, attempt, max_attempts, step, "
+        "steps, spec, digest, parameters, memory_bytes, flops_per_step, created_at, ended_at) "
+        "VALUES (1, 1, 'dense', '{}', 1, 'succeeded', 2, 3, 9, 9, '{}', 'd', 1, 1, 1, 1, 2);"
+        "INSERT INTO attempts (run, attempt, token, started_at, environment) VALUES "
+        "(1, 1, 't', 1, NULL), (1, 2, 't', 1, '{\"digest\":\"x\"}')");
+    write_database(folder, more);
+}
+
+static int64_t int_in(const char *folder, const char *file, const char *sql)
+{
+    char path[160];
+    sqlite3 *db;
+    sqlite3_stmt *s = NULL;
+    snprintf(path, sizeof path, "%s/%s", folder, file);
+    assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &s, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+    int64_t value = sqlite3_column_int64(s, 0);
+    sqlite3_finalize(s);
+    sqlite3_close(db);
+    return value;
+}
+
+static void test_migrates_and_keeps_a_copy(void **state)
+{
+    (void)state;
+    char folder[64];
+    struct err err;
+    struct run_row run;
+    fixture_folder(folder);
+    write_version_1(folder, "");
+    struct store *store = fixture_store(folder);
+    assert_ok(store_run_get(store, 1, &run, &err), err);
+    assert_int_equal(run.state, RUN_SUCCEEDED);
+    assert_int_equal(run.verify.state, VERIFY_NONE);
+    assert_int_equal(run.step, 9);
+    run_row_done(&run);
+    store_close(store);
+    assert_true(int_in(folder, "ablate.db", "PRAGMA user_version") >= 2);
+    assert_int_equal(int_in(folder, "ablate.db", "SELECT sum(stored * attempt) FROM attempts"), 2);
+    assert_int_equal(int_in(folder, "ablate.db.before-2", "PRAGMA user_version"), 1);
+    assert_int_equal(int_in(folder, "ablate.db.before-2", "SELECT step FROM runs"), 9);
+    /* Opened again there is nothing to do, and a new database needs no copy. */
+    store_close(fixture_store(folder));
+    fixture_remove_folder(folder);
+    fixture_folder(folder);
+    store_close(fixture_store(folder));
+    char path[128];
+    snprintf(path, sizeof path, "%s/ablate.db.before-2", folder);
+    assert_int_equal(access(path, F_OK), -1);
+    fixture_remove_folder(folder);
+}
+
+static void test_a_failed_migration_changes_nothing(void **state)
+{
+    (void)state;
+    char folder[64], path[128];
+    struct store *store = NULL;
+    struct err err;
+    fixture_folder(folder);
+    write_version_1(folder, "CREATE TABLE runs_verifying (x)"); /* the name of its last index */
+    snprintf(path, sizeof path, "%s/ablate.db", folder);
+    assert_true(store_open(path, STORE_WRITER, &store, &err) < 0);
+    assert_null(store);
+    assert_int_equal(int_in(folder, "ablate.db", "PRAGMA user_version"), 1);
+    assert_int_equal(int_in(folder, "ablate.db",
+                            "SELECT count(*) FROM pragma_table_info('runs') WHERE name = 'verify'"),
+                     0);
+    fixture_remove_folder(folder);
+}
+
 static void test_refuses_what_is_no_database(void **state)
 {
     (void)state;
@@ -310,6 +396,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_opens_again),
         cmocka_unit_test(test_refuses_what_is_not_its_own),
+        cmocka_unit_test(test_migrates_and_keeps_a_copy),
+        cmocka_unit_test(test_a_failed_migration_changes_nothing),
         cmocka_unit_test(test_refuses_what_is_no_database),
         cmocka_unit_test(test_migrates),
         cmocka_unit_test(test_savepoints),

@@ -1,0 +1,127 @@
+/* What a person may ask of a run: cancel, retry, verify, another place in the queue. Each looks
+ * where the run stands and says why not, or moves it by a guarded UPDATE. */
+#include "common/clock.h"
+#include "server/store/store_priv.h"
+#include "server/store/store_runs.h"
+
+/* What a transition depends on. */
+struct standing {
+    int64_t id, experiment, step;
+    enum run_state state;
+    enum verify_state verify;
+};
+
+static int standing_of(struct store *store, int64_t id, struct standing *ret, struct err *err)
+{
+    sqlite3_stmt *s = store_statement(store, SQL_RUN_STATE, err);
+    if (s == NULL)
+        return -ERR_STORAGE;
+    store_bind(s, "i", id);
+    int status = store_step(store, s, err);
+    if (status < 0)
+        return status;
+    if (status == 0)
+        return err_set(err, ERR_NOT_FOUND, "there is no run %lld", (long long)id);
+    *ret = (struct standing){
+        .id = id,
+        .state = run_state_of((const char *)sqlite3_column_text(s, 0)),
+        .experiment = sqlite3_column_int64(s, 1),
+        .verify = verify_state_of((const char *)sqlite3_column_text(s, 2)),
+        .step = sqlite3_column_int64(s, 3),
+    };
+    sqlite3_reset(s);
+    return 0;
+}
+
+static int moved(struct store *store, const struct standing *run, int status)
+{
+    if (status != 0)
+        return status;
+    store_touch_run(store, run->experiment, run->id);
+    store_touch_experiment(store, run->experiment);
+    store_touch_queue(store);
+    return 0;
+}
+
+/* Whether the run can be trained once more. */
+static int need_leisure(struct store *store, const struct standing *run, struct err *err)
+{
+    int64_t missing = 0;
+    if (verify_is_open(run->verify))
+        return err_set(err, ERR_CONFLICT, "a verification of run %lld is %s; cancel ends it",
+                       (long long)run->id, verify_state_names[run->verify]);
+    int status = store_get_int(store, SQL_RUN_DATASET_GONE, 0, &missing, err, "i", run->id);
+    if (status == 0 && missing > 0)
+        status = err_set(err, ERR_CONFLICT, "the dataset of run %lld has been deleted",
+                         (long long)run->id);
+    return status;
+}
+
+int store_run_cancel(struct store *store, int64_t id, struct err *err)
+{
+    struct standing run;
+    int status = standing_of(store, id, &run, err);
+    if (status != 0)
+        return status;
+    if (run.state == RUN_QUEUED)
+        status = store_run_sql(store, SQL_RUN_CANCEL_QUEUED, NULL, err, "ii", id, clock_wall_ms());
+    else if (run.state == RUN_RUNNING)
+        status = store_run_sql(store, SQL_RUN_CANCEL_RUNNING, NULL, err, "i", id);
+    else if (run.verify == VERIFY_QUEUED)
+        status = store_run_sql(store, SQL_VERIFY_CANCEL_QUEUED, NULL, err, "i", id);
+    else if (run.verify == VERIFY_RUNNING)
+        status = store_run_sql(store, SQL_VERIFY_CANCEL_RUNNING, NULL, err, "i", id);
+    else
+        return err_set(err, ERR_CONFLICT, "run %lld has %s already", (long long)id,
+                       run_state_names[run.state]);
+    return moved(store, &run, status);
+}
+
+int store_run_retry(struct store *store, int64_t id, struct err *err)
+{
+    struct standing run;
+    int status = standing_of(store, id, &run, err);
+    if (status != 0)
+        return status;
+    if (run.state != RUN_FAILED && run.state != RUN_CANCELLED)
+        return err_set(err, ERR_CONFLICT,
+                       "run %lld is %s; only failed and cancelled runs can be retried",
+                       (long long)id, run_state_names[run.state]);
+    status = need_leisure(store, &run, err);
+    if (status == 0)
+        status = store_run_sql(store, SQL_RUN_RETRY, NULL, err, "i", id);
+    return moved(store, &run, status);
+}
+
+int store_run_verify(struct store *store, int64_t id, struct err *err)
+{
+    struct standing run;
+    int status = standing_of(store, id, &run, err);
+    if (status != 0)
+        return status;
+    if (run.state == RUN_QUEUED || run.state == RUN_RUNNING)
+        return err_set(err, ERR_CONFLICT, "run %lld is %s; only runs that have ended are verified",
+                       (long long)id, run_state_names[run.state]);
+    if (run.step == 0)
+        return err_set(err, ERR_CONFLICT,
+                       "run %lld ended before its first step: there is nothing to verify",
+                       (long long)id);
+    status = need_leisure(store, &run, err);
+    if (status == 0)
+        status = store_run_sql(store, SQL_VERIFY_QUEUE, NULL, err, "i", id);
+    return moved(store, &run, status);
+}
+
+int store_run_priority(struct store *store, int64_t id, int64_t priority, struct err *err)
+{
+    struct standing run;
+    int status = standing_of(store, id, &run, err);
+    if (status != 0)
+        return status;
+    if (run.state != RUN_QUEUED)
+        return err_set(err, ERR_CONFLICT,
+                       "run %lld is %s; only queued runs have a priority to change", (long long)id,
+                       run_state_names[run.state]);
+    return moved(store, &run,
+                 store_run_sql(store, SQL_RUN_PRIORITY, NULL, err, "ii", id, priority));
+}

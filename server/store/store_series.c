@@ -1,0 +1,144 @@
+/* Reading curves: a series whole, or as buckets of its rollups when it is longer than was asked
+ * for.
+ */
+#include "common/buf.h"
+#include "server/store/rollup.h"
+#include "server/store/store_metrics.h"
+#include "server/store/store_priv.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+void metric_series_free(struct metric_series *series, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        free(series[i].name);
+        free(series[i].points);
+        free(series[i].buckets);
+    }
+    free(series);
+}
+
+double store_metric_value(sqlite3_stmt *s, int column)
+{
+    static const double words[] = { 0, NAN, INFINITY, -INFINITY };
+    int kind = sqlite3_column_int(s, column + 1) & 3;
+    return kind == 0 ? sqlite3_column_double(s, column) : words[kind];
+}
+
+static int read_points(struct store *store, int64_t run, int64_t name, int64_t from, int64_t to,
+                       struct metric_series *series, struct err *err)
+{
+    sqlite3_stmt *s = store_statement(store, SQL_METRIC_RANGE, err);
+    if (s == NULL)
+        return -ERR_STORAGE;
+    store_bind(s, "iiii", run, name, from, to);
+    int status;
+    while ((status = store_step(store, s, err)) == 1) {
+        struct metric_point *point =
+            store_grow((void **)&series->points, &series->n, sizeof *point);
+        if (point == NULL) {
+            sqlite3_reset(s);
+            return err_set(err, ERR_INTERNAL, "out of memory");
+        }
+        *point = (struct metric_point){ sqlite3_column_int64(s, 0), store_metric_value(s, 1) };
+    }
+    return status;
+}
+
+static bool wanted(const struct metric_query *query, const char *name)
+{
+    for (size_t i = 0; i < query->names_n; i++)
+        if (strcmp(query->names[i], name) == 0)
+            return true;
+    return query->names == NULL;
+}
+
+/* What series there are comes from their summary rows; which levels to read, from how many rows
+ * they have. */
+struct found {
+    int64_t id, rows, last_step;
+};
+
+static int find_series(struct store *store, const struct metric_query *query,
+                       struct metric_series **ret, struct found **ret_found, size_t *ret_n,
+                       struct err *err)
+{
+    size_t found_n = 0;
+    sqlite3_stmt *s = store_statement(store, SQL_SERIES_LIST, err);
+    if (s == NULL)
+        return -ERR_STORAGE;
+    store_bind(s, "i", query->run);
+    int status;
+    while ((status = store_step(store, s, err)) == 1) {
+        if (!wanted(query, (const char *)sqlite3_column_text(s, 1)))
+            continue;
+        struct metric_series *series = store_grow((void **)ret, ret_n, sizeof *series);
+        struct found *found = store_grow((void **)ret_found, &found_n, sizeof *found);
+        if (series == NULL || found == NULL) {
+            sqlite3_reset(s);
+            return err_set(err, ERR_INTERNAL, "out of memory");
+        }
+        series->name = store_text(s, 1, false);
+        *found = (struct found){ sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 2),
+                                 sqlite3_column_int64(s, 3) };
+    }
+    return status;
+}
+
+int store_metrics_get(struct store *store, const struct metric_query *query,
+                      struct metric_series **ret, size_t *ret_n, struct err *err)
+{
+    struct metric_series *series = NULL;
+    struct found *found = NULL;
+    size_t n = 0;
+    int status = find_series(store, query, &series, &found, &n, err);
+    for (size_t i = 0; i < n && status == 0; i++) {
+        int64_t to =
+            query->to < 0 || query->to > found[i].last_step ? found[i].last_step : query->to;
+        series[i].raw = found[i].rows;
+        if (query->from > 0 || to < found[i].last_step)
+            status = store_get_int(store, SQL_METRIC_COUNT, 0, &series[i].raw, err, "iiii",
+                                   query->run, found[i].id, query->from, to);
+        if (status != 0)
+            break;
+        if (query->points == 0 || series[i].raw <= query->points)
+            status = read_points(store, query->run, found[i].id, query->from, to, &series[i], err);
+        else
+            status = rollup_get(store, query->run, found[i].id, query->from, to, query->points,
+                                &series[i].buckets, &series[i].n, err);
+    }
+    free(found);
+    if (status != 0) {
+        metric_series_free(series, n);
+        return status;
+    }
+    *ret = series;
+    *ret_n = n;
+    return 0;
+}
+
+int store_metrics_range(struct store *store, int64_t run, int64_t name, int64_t from, int64_t to,
+                        struct metric_series *ret, struct err *err)
+{
+    struct metric_series series = { 0 };
+    sqlite3_stmt *s = store_statement(store, SQL_NAME_TEXT, err);
+    if (s == NULL)
+        return -ERR_STORAGE;
+    store_bind(s, "i", name);
+    int status = store_step(store, s, err);
+    if (status < 0)
+        return status;
+    series.name = store_text(s, 0, false);
+    sqlite3_reset(s);
+    status = read_points(store, run, name, from, to, &series, err);
+    if (status != 0) {
+        free(series.name);
+        free(series.points);
+        return status;
+    }
+    series.raw = (int64_t)series.n;
+    *ret = series;
+    return 0;
+}
