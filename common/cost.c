@@ -31,6 +31,7 @@ static const int64_t process_bytes = 48 << 20; /* code, OpenBLAS's buffers, the 
 
 struct sizes {
     int64_t batch, t, c, h, f, e, k_experts, v, layers, k;
+    int64_t hidden; /* F × the matrices that make an expert's hidden layer: w1, and w3 of swiglu */
     int64_t index_heads, index_dim; /* 0 without an indexer */
     bool masked;                    /* the visible keys are a mask, a byte a pair */
 };
@@ -46,6 +47,7 @@ static struct sizes sizes_of(const struct run_spec *spec)
         .c = model->d_model,
         .h = model->heads,
         .f = model->d_ff,
+        .hidden = model->d_ff * (model->activation == ACTIVATION_SWIGLU ? 2 : 1),
         .e = model->experts,
         .k_experts = model->experts_per_token,
         .v = run_spec_vocab(spec),
@@ -71,7 +73,7 @@ static int64_t parameters(const struct run_spec *spec, const struct sizes *s)
     if (s->index_heads > 0 && spec->model.attention.indexer_norm)
         indexer += 2 * s->index_dim;
     int64_t gate = s->e > 1 ? s->e * s->c : 0;
-    int64_t experts = s->e * 2 * s->f * s->c;
+    int64_t experts = s->e * (s->hidden + s->f) * s->c;
     int64_t embeddings = (spec->model.tied ? 1 : 2) * s->v * s->c;
     return embeddings + s->layers * (norms + attention + indexer + gate + experts) + s->c;
 }
@@ -130,7 +132,7 @@ static double step_flops(const struct run_spec *spec, const struct sizes *s, dou
     double projections = 2.0 * tokens * 4.0 * (double)(s->c * s->c);
     double core = (double)s->batch * pairs * 4.0 * (double)s->c;
     double gate = s->e > 1 ? 2.0 * tokens * (double)(s->e * s->c) : 0;
-    double experts = 2.0 * tokens * (double)s->k_experts * 2.0 * (double)(s->f * s->c);
+    double experts = 2.0 * tokens * (double)s->k_experts * (double)((s->hidden + s->f) * s->c);
     double logits = 2.0 * tokens * (double)s->v * (double)s->c;
     double oracle =
         0; /* the head-mean probabilities that it selects by: scores of all causal pairs */
@@ -167,9 +169,11 @@ static int64_t memory(const struct run_spec *spec, const struct sizes *s, int64_
 {
     int64_t tokens = s->batch * s->t;
     /* What a layer keeps: both residual inputs and their norms, qkv, the heads' output, the gate,
-     * and of each visited expert its input, hidden layer before and after silu, and output. */
-    int64_t a_token = 4 * s->c + 3 * s->c + s->c + 2 * s->e + s->k_experts * (2 * s->f + 2 * s->c) +
-                      indexer_rows(s) + (s->k_experts * s->f + 2 * s->c) / 4; /* masks, in bytes */
+     * and of each visited expert its input, hidden layer before and after the activation, and
+     * output. */
+    int64_t a_token = 4 * s->c + 3 * s->c + s->c + 2 * s->e +
+                      s->k_experts * (s->hidden + s->f + 2 * s->c) + indexer_rows(s) +
+                      (s->k_experts * s->f + 2 * s->c) / 4; /* masks, in bytes */
     int64_t layer = tokens * a_token + attention_reals(spec, s);
     /* Gradients of one layer's activations live at a time. */
     int64_t floats = (s->layers + 1) * layer + 2 * tokens * s->c;

@@ -24,6 +24,7 @@ enum tokenizer { TOKENIZER_BYTE };
 enum split { SPLIT_DOCUMENTS, SPLIT_WINDOWS };
 enum dataset_kind { DATASET_STORED, DATASET_UNIFORM, DATASET_MQAR, DATASET_COPY };
 enum init_kind { INIT_GPT2, INIT_TORCH };
+enum activation { ACTIVATION_SILU, ACTIVATION_SWIGLU };
 enum optimizer { OPTIMIZER_ADAM, OPTIMIZER_ADAMW };
 enum schedule { SCHEDULE_CONSTANT, SCHEDULE_COSINE, SCHEDULE_LINEAR };
 enum attention_kind {
@@ -71,7 +72,8 @@ struct spec_attention {
 struct spec_model {
     int64_t layers, heads, d_model, d_ff, experts, experts_per_token;
     double router_noise, balance_weight, dropout;
-    int init; /* enum init_kind */
+    int activation; /* enum activation */
+    int init;       /* enum init_kind */
     bool tied;
     struct spec_attention attention;
 };

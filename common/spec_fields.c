@@ -21,6 +21,7 @@
 
 static const char *const tokenizers[] = { "byte", NULL };
 static const char *const splits[] = { "documents", "windows", NULL };
+static const char *const activations[] = { "silu", "swiglu", NULL };
 static const char *const inits[] = { "gpt2", "torch", NULL };
 static const char *const optimizers[] = { "adam", "adamw", NULL };
 static const char *const schedules[] = { "constant", "cosine", "linear", NULL };
@@ -63,6 +64,7 @@ static const struct jsonx_field model_rows[] = {
     { REAL(spec_model, router_noise, 0, 100, "0.1") },
     { REAL(spec_model, balance_weight, 0, 1000, "0.01") },
     { REAL(spec_model, dropout, 0, 1, "0.1"), BELOW },
+    { ENUM(spec_model, activation, activations, "\"silu\"") },
     { ENUM(spec_model, init, inits, "\"gpt2\"") },
     { FLAG(spec_model, tied, "true") },
     { OBJECT(spec_model_in, attention) },

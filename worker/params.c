@@ -84,6 +84,8 @@ static void add_block(struct builder *b, const struct spec_model *m, int64_t lay
         ADD(m->experts, c, linear, "moe.gate.weight");
     for (int64_t e = 0; e < m->experts; e++) {
         ADD(m->d_ff, c, linear, "moe.experts.%lld.w1.weight", (long long)e);
+        if (m->activation == ACTIVATION_SWIGLU)
+            ADD(m->d_ff, c, linear, "moe.experts.%lld.w3.weight", (long long)e);
         ADD(c, m->d_ff, residual, "moe.experts.%lld.w2.weight", (long long)e);
     }
 #undef ADD

@@ -34,8 +34,8 @@ BASE = {
     "data": {"dataset": "golden", "tokenizer": "byte", "documents": 0, "tokens": 0, "seq_len": 12,
              "split": "documents", "val_fraction": 0.1, "test_fraction": 0.1, "split_seed": 8, "vocab": 0, "pairs": 0},
     "model": {"layers": 2, "heads": 2, "d_model": 16, "d_ff": 24, "experts": 4, "experts_per_token": 2,
-              "router_noise": 0.1, "balance_weight": 0.01, "dropout": 0.1, "init": "torch", "tied": True,
-              "attention": {"kind": "dense"}},
+              "router_noise": 0.1, "balance_weight": 0.01, "dropout": 0.1, "activation": "silu", "init": "torch",
+              "tied": True, "attention": {"kind": "dense"}},
     "train": {"steps": STEPS, "batch_size": 3, "batch_tokens": 0, "optimizer": "adam", "lr": 0.003,
               "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0, "grad_clip": 0, "schedule": "constant",
               "warmup_steps": 0, "min_lr_ratio": 0.1, "eval_every": 1, "eval_windows": 0, "eval_tokens": 0,
@@ -64,6 +64,9 @@ GOLDENS = {
     "dense-gpt2": {"model.init": "gpt2"},
     "dense-one-expert": {"model.init": "gpt2", "model.experts": 1, "model.experts_per_token": 1},
     "dense-untied": {"model.tied": False},
+    "dense-swiglu": {"model.activation": "swiglu"},
+    "dense-swiglu-one-expert": {"model.activation": "swiglu", "model.init": "gpt2", "model.experts": 1,
+                                "model.experts_per_token": 1},
     "dense-windows-split": {"data.split": "windows", "data.split_seed": 3, "data.tokens": 1500,
                             "train.eval_windows": 7},
     "dense-few-tokens": {"data.documents": 9, "data.tokens": 780, "data.val_fraction": 0.2, "data.test_fraction": 0.13012,
@@ -85,7 +88,7 @@ GOLDENS = {
 }
 
 # Between them these have every parameter's name, so that one file serves all goldens of an init.
-INITIAL = {init: {"model.init": init, "model.tied": False, **attention(indexer_norm=True)}
+INITIAL = {init: {"model.init": init, "model.tied": False, "model.activation": "swiglu", **attention(indexer_norm=True)}
            for init in ("gpt2", "torch")}
 
 

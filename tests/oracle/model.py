@@ -51,6 +51,8 @@ def parameter_shapes(spec):
         for e in range(m["experts"]):
             shapes[block + f"moe.experts.{e}.w1.weight"] = (f, c)
             shapes[block + f"moe.experts.{e}.w2.weight"] = (c, f)
+            if m["activation"] == "swiglu":
+                shapes[block + f"moe.experts.{e}.w3.weight"] = (f, c)
     shapes["norm.weight"] = (c,)
     if not m["tied"]:
         shapes["head.weight"] = (VOCAB, c)
@@ -239,8 +241,10 @@ class Model:
         hidden_mask = run.mask(name + ".hidden", (b * t, experts, m["d_ff"]))
 
         def expert(e, taken):
-            hidden = F.silu(self.linear(rows[taken], f"{name}.experts.{e}.w1")) * hidden_mask[taken, e]
-            return self.linear(hidden, f"{name}.experts.{e}.w2")
+            hidden = F.silu(self.linear(rows[taken], f"{name}.experts.{e}.w1"))
+            if m["activation"] == "swiglu":
+                hidden = hidden * self.linear(rows[taken], f"{name}.experts.{e}.w3")
+            return self.linear(hidden * hidden_mask[taken, e], f"{name}.experts.{e}.w2")
 
         if experts == 1:
             out = expert(0, torch.arange(b * t))

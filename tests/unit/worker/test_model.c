@@ -313,12 +313,14 @@ static void test_steps_allocate_nothing(void **state)
 static void test_memory_stays_within_the_estimate(void **state)
 {
     (void)state;
-    static const char *const models[] = { "", ",\"experts\":64,\"experts_per_token\":16",
+    static const char *const models[] = { "",
+                                          ",\"experts\":64,\"experts_per_token\":16",
                                           ",\"experts\":1,\"experts_per_token\":1",
-                                          ",\"tied\":false", "" };
-    static const int64_t lengths[][2] = {
-        { 48, 192 }, { 48, 192 }, { 48, 192 }, { 48, 192 }, { 1100, 1500 }
-    };
+                                          ",\"tied\":false",
+                                          ",\"activation\":\"swiglu\"",
+                                          "" };
+    static const int64_t lengths[][2] = { { 48, 192 }, { 48, 192 }, { 48, 192 },
+                                          { 48, 192 }, { 48, 192 }, { 1100, 1500 } };
     for (size_t i = 0; i < KINDS; i++)
         for (size_t k = 0; k < sizeof models / sizeof *models; k++) {
             double bytes[2], estimates[2];
