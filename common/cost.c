@@ -6,9 +6,9 @@
  * pass: one product for the gradient of the inputs, one for that of the weights.
  *
  * Memory is an estimate of the peak: parameters, their gradients and both moments; what the forward
- * pass leaves for the backward pass; one chunk of logits, which turns into its gradient; and the
- * process itself. It decides how many runs are started side by side, so it rounds up where it isn't
- * sure.
+ * pass of a micro-batch leaves for the backward pass; one chunk of logits, which turns into its
+ * gradient; and the process itself. It decides how many runs are started side by side, so it rounds
+ * up where it isn't sure.
  */
 #include "common/cost.h"
 
@@ -30,7 +30,8 @@ enum { SCRATCH_THREADS = 4, SCRATCH_ROWS = 64, INDEX_PARTS = 16 };
 static const int64_t process_bytes = 48 << 20; /* code, OpenBLAS's buffers, the corpus */
 
 struct sizes {
-    int64_t batch, t, c, h, f, e, k_experts, v, layers, k;
+    int64_t batch, pass; /* windows of a step, and of a pass: a micro-batch */
+    int64_t t, c, h, f, e, k_experts, v, layers, k;
     int64_t hidden; /* F × the matrices that make an expert's hidden layer: w1, and w3 of swiglu */
     int64_t index_heads, index_dim; /* 0 without an indexer */
     bool masked;                    /* the visible keys are a mask, a byte a pair */
@@ -43,6 +44,7 @@ static struct sizes sizes_of(const struct run_spec *spec)
     bool indexed = attention->kind == ATTENTION_DSA;
     return (struct sizes){
         .batch = spec->train.batch_size,
+        .pass = run_spec_micro_batch(spec),
         .t = spec->data.seq_len,
         .c = model->d_model,
         .h = model->heads,
@@ -148,7 +150,7 @@ static int64_t attention_reals(const struct run_spec *spec, const struct sizes *
 {
     const struct spec_attention *a = &spec->model.attention;
     enum attention_path path = attention_path(a, s->t), dense = attention_dense_path(s->t);
-    int64_t tokens = s->batch * s->t, square = tokens * s->t,
+    int64_t tokens = s->pass * s->t, square = tokens * s->t,
             listed = tokens * attention_keys(a, s->t);
     int64_t of_path[] = {
         [PATH_KEPT] = s->h * square,
@@ -167,7 +169,7 @@ static int64_t attention_reals(const struct run_spec *spec, const struct sizes *
 
 static int64_t memory(const struct run_spec *spec, const struct sizes *s, int64_t n_parameters)
 {
-    int64_t tokens = s->batch * s->t;
+    int64_t tokens = s->pass * s->t;
     /* What a layer keeps: both residual inputs and their norms, qkv, the heads' output, the gate,
      * and of each visited expert its input, hidden layer before and after the activation, and
      * output. */
@@ -179,6 +181,7 @@ static int64_t memory(const struct run_spec *spec, const struct sizes *s, int64_
     int64_t floats = (s->layers + 1) * layer + 2 * tokens * s->c;
     if (attention_path(&spec->model.attention, s->t) == PATH_GATHER)
         floats += 4 * tokens * s->c + INDEX_PARTS * s->t * s->index_dim;
+    floats += s->batch * (s->t + 1); /* the batch's tokens */
     floats += SCRATCH_THREADS * 3 * SCRATCH_ROWS * s->t;
     int64_t chunk = LOGITS / s->v > LOGIT_ROWS_LEAST ? LOGITS / s->v : LOGIT_ROWS_LEAST;
     chunk = chunk < LOGIT_ROWS_MOST ? chunk : LOGIT_ROWS_MOST;

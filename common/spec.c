@@ -205,6 +205,12 @@ int run_spec_digest(const struct run_spec *spec, char ret[DIGEST_HEX], struct er
     return status;
 }
 
+int64_t run_spec_micro_batch(const struct run_spec *spec)
+{
+    const struct spec_train *train = &spec->train;
+    return train->micro_batch_size > 0 ? train->micro_batch_size : train->batch_size;
+}
+
 int64_t run_spec_vocab(const struct run_spec *spec)
 {
     enum { BYTE_VOCAB = 257 }; /* 256 byte values and the end of a document */

@@ -80,7 +80,8 @@ struct spec_model {
 
 struct spec_train {
     int64_t steps, batch_size, batch_tokens;
-    int optimizer; /* enum optimizer */
+    int64_t micro_batch_size; /* windows that a pass takes at most; 0 = the whole batch */
+    int optimizer;            /* enum optimizer */
     double lr, betas[2], eps, weight_decay, grad_clip;
     int schedule; /* enum schedule */
     int64_t warmup_steps;
@@ -115,6 +116,8 @@ int spec_fill(const json_t *data, const json_t *model, const json_t *train, json
  */
 bool spec_path_known(const char *path);
 
+/* Windows that a pass through the model takes: the batch, or a part that divides it. */
+int64_t run_spec_micro_batch(const struct run_spec *spec);
 /* V: 257 for bytes, data.vocab for synthetic tasks. */
 int64_t run_spec_vocab(const struct run_spec *spec);
 

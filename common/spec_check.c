@@ -44,6 +44,16 @@ static int resolve_batch(const struct check *check)
     return 0;
 }
 
+static int check_micro_batch(const struct check *check)
+{
+    const struct spec_train *train = &check->spec->train;
+    if (train->micro_batch_size == 0 || train->batch_size % train->micro_batch_size == 0)
+        return 0;
+    return refuse(check, ERR_INCONSISTENT, "/train/micro_batch_size",
+                  "micro_batch_size must divide batch_size; %lld does not divide %lld",
+                  INT64(train->micro_batch_size), INT64(train->batch_size));
+}
+
 static int resolve_eval(const struct check *check)
 {
     struct spec_train *train = &check->spec->train;
@@ -225,8 +235,9 @@ static int check_decay(const struct check *check)
 int spec_resolve(struct run_spec *spec, const char *pointer, struct err *err)
 {
     static int (*const rules[])(const struct check *) = {
-        check_fractions, resolve_dataset, resolve_batch, resolve_eval, check_heads, check_experts,
-        resolve_top_k,   check_window,    check_indexer, check_warmup, check_decay,
+        check_fractions, resolve_dataset, resolve_batch, check_micro_batch,
+        resolve_eval,    check_heads,     check_experts, resolve_top_k,
+        check_window,    check_indexer,   check_warmup,  check_decay,
     };
     const struct check check = { spec, pointer, err };
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {

@@ -74,6 +74,7 @@ static const struct jsonx_field train_rows[] = {
     { INT(spec_train, steps, 1, 1e7, "1000") },
     { INT(spec_train, batch_size, 1, 4096, "16") },
     { INT(spec_train, batch_tokens, 0, 67108864, "0") },
+    { INT(spec_train, micro_batch_size, 0, 4096, "0") },
     { ENUM(spec_train, optimizer, optimizers, "\"adam\"") },
     { REAL(spec_train, lr, 0, 10, "0.003"), ABOVE },
     { PAIR(spec_train, betas, 0, 1, "[0.9, 0.999]"), BELOW },

@@ -123,7 +123,8 @@ static struct work work_of(struct moe *moe, const struct pass *pass)
     return (struct work){
         .moe = moe,
         .pass = pass,
-        .drop = drop_of(pass->spec->seed, moe->drop_name, pass->spec->model.dropout, pass->step),
+        .drop = drop_of(pass->spec->seed, moe->drop_name, pass->spec->model.dropout, pass->step,
+                        pass->first * moe->t * moe->e * moe->f),
         .n = pass->batch * moe->t,
     };
 }

@@ -147,10 +147,18 @@ static void test_swiglu(void **state)
 {
     (void)state;
     check_at("\"kind\":\"dense\"", ",\"activation\":\"swiglu\"", "", 2);
-    check_at("\"kind\":\"dense\"",
-             ",\"activation\":\"swiglu\",\"experts\":1,\"experts_per_token\":1", "", 2);
-    check_sized((struct sizes){ 10, 144, 300 }, "\"kind\":\"dense\"", ",\"activation\":\"swiglu\"",
-                "", 2);
+    check_sized((struct sizes){ 10, 144, 300 }, "\"kind\":\"dense\"",
+                ",\"activation\":\"swiglu\",\"experts\":1,\"experts_per_token\":1", "", 2);
+}
+
+/* Of whole batches' losses, through windows one by one. */
+static void test_micro_batches(void **state)
+{
+    (void)state;
+    check_at("\"kind\":\"dense\"", ",\"balance_weight\":0.5", ",\"micro_batch_size\":1", 2);
+    check_at("\"kind\":\"dsa\",\"top_k\":4,\"indexer_heads\":2,\"indexer_dim\":8,\"kl_weight\":0.7,"
+             "\"indexer_norm\":true",
+             "", ",\"micro_batch_size\":1", 2);
 }
 
 static void test_untied(void **state)
@@ -275,15 +283,25 @@ static void test_long(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_dense),       cmocka_unit_test(test_dense_plain),
-        cmocka_unit_test(test_one_expert),  cmocka_unit_test(test_every_expert),
-        cmocka_unit_test(test_swiglu),      cmocka_unit_test(test_untied),
-        cmocka_unit_test(test_dsa_kl),      cmocka_unit_test(test_dsa_frozen),
-        cmocka_unit_test(test_published),   cmocka_unit_test(test_dense_warmup),
-        cmocka_unit_test(test_window),      cmocka_unit_test(test_dsa_norm),
-        cmocka_unit_test(test_dsa_rope),    cmocka_unit_test(test_dsa_norm_and_rope),
-        cmocka_unit_test(test_random_topk), cmocka_unit_test(test_oracle_topk),
-        cmocka_unit_test(test_blocks),      cmocka_unit_test(test_strips),
+        cmocka_unit_test(test_dense),
+        cmocka_unit_test(test_dense_plain),
+        cmocka_unit_test(test_one_expert),
+        cmocka_unit_test(test_every_expert),
+        cmocka_unit_test(test_swiglu),
+        cmocka_unit_test(test_micro_batches),
+        cmocka_unit_test(test_untied),
+        cmocka_unit_test(test_dsa_kl),
+        cmocka_unit_test(test_dsa_frozen),
+        cmocka_unit_test(test_published),
+        cmocka_unit_test(test_dense_warmup),
+        cmocka_unit_test(test_window),
+        cmocka_unit_test(test_dsa_norm),
+        cmocka_unit_test(test_dsa_rope),
+        cmocka_unit_test(test_dsa_norm_and_rope),
+        cmocka_unit_test(test_random_topk),
+        cmocka_unit_test(test_oracle_topk),
+        cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_strips),
         cmocka_unit_test(test_long),
     };
     return cmocka_run_group_tests_name("model gradients", tests, NULL, NULL);

@@ -36,8 +36,8 @@ BASE = {
     "model": {"layers": 2, "heads": 2, "d_model": 16, "d_ff": 24, "experts": 4, "experts_per_token": 2,
               "router_noise": 0.1, "balance_weight": 0.01, "dropout": 0.1, "activation": "silu", "init": "torch",
               "tied": True, "attention": {"kind": "dense"}},
-    "train": {"steps": STEPS, "batch_size": 3, "batch_tokens": 0, "optimizer": "adam", "lr": 0.003,
-              "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0, "grad_clip": 0, "schedule": "constant",
+    "train": {"steps": STEPS, "batch_size": 3, "batch_tokens": 0, "micro_batch_size": 0, "optimizer": "adam",
+              "lr": 0.003, "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0, "grad_clip": 0, "schedule": "constant",
               "warmup_steps": 0, "min_lr_ratio": 0.1, "eval_every": 1, "eval_windows": 0, "eval_tokens": 0,
               "checkpoint_every": STEPS, "threads": 0},
     "seed": 42,
@@ -75,6 +75,7 @@ GOLDENS = {
                                 "train.lr": 0.01, "train.schedule": "cosine", "train.warmup_steps": 2,
                                 "train.grad_clip": 0.25, "train.eps": 0.001, "model.tied": False},
     "dsa-causal-kl": attention(),
+    "dsa-micro-batches": {**attention(), "train.batch_size": 4, "train.micro_batch_size": 2},
     "dsa-causal-frozen": attention(indexer_training="frozen"),
     "dsa-published-frozen": attention(indexer_training="frozen", selection="published"),
     "dsa-published-kl": attention(selection="published"),
@@ -84,6 +85,7 @@ GOLDENS = {
                                   "train.eps": 0.001},
     "window": {"model.attention": {"kind": "window", "window": 4, "sink": 2}},
     "random-topk": {"model.attention": {"kind": "random_topk", "top_k": 5}},
+    "random-topk-micro-batches": {"model.attention": {"kind": "random_topk", "top_k": 5}, "train.micro_batch_size": 1},
     "oracle-topk": {"model.attention": {"kind": "oracle_topk", "top_k": 5}},
 }
 
@@ -116,7 +118,7 @@ def compute(spec, documents, dtype):
     steps, evaluations, gradients = [], [], {}
     for step in range(1, STEPS + 1):
         if step == 1:
-            trial.losses(first, 1)[1].backward()
+            trial.losses(first, 1)[0].backward()
             gradients = {name: g.clone() for name, g in trial.optimizer.gradients().items()}
         steps.append(trial.step(step))
         evaluations.append(trial.evaluate("val", step))

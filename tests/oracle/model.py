@@ -108,12 +108,18 @@ def largest(scores, k, candidates):
 
 
 class Pass:
-    """One walk through the model: at step ≥ 1 with that step's dropout and noise, at step 0 with neither."""
+    """One walk through the model: at step ≥ 1 with that step's dropout and noise, at step 0 with neither.
+    The windows are `first` and those after it of a batch, by whose numbering elements are drawn."""
 
-    def __init__(self, model, step, dense):
+    def __init__(self, model, step, dense, first, batch):
         self.model, self.step, self.dense = model, step, dense
+        self.first, self.batch = first, batch
         self.dtype = model.dtype
         self.balance, self.kl, self.imbalance = [], [], []
+
+    def before(self, n):
+        """How many elements the batch has before the walk's own n."""
+        return n // self.batch * self.first
 
     def drop(self, x, name):
         return x * self.mask(name, x.shape)
@@ -124,7 +130,8 @@ class Pass:
         p = spec["model"]["dropout"]
         if self.step == 0 or p == 0:
             return torch.ones(shape, dtype=self.dtype)
-        keep = Stream(spec["seed"], "dropout", name).keep(self.step, math.prod(shape), p)
+        n = math.prod(shape)
+        keep = Stream(spec["seed"], "dropout", name).keep(self.step, n, p, self.before(n))
         return torch.tensor(keep.reshape(shape) * np.float32(1 / (1 - p)), dtype=self.dtype)
 
 
@@ -187,7 +194,7 @@ class Model:
 
     def select_random(self, run, batch, block):
         t = self.spec["data"]["seq_len"]
-        words = Stream(self.spec["seed"], "select", block).words(run.step, batch * t * t)
+        words = Stream(self.spec["seed"], "select", block).words(run.step, batch * t * t, run.before(batch * t * t))
         return largest(-words.astype(np.float64).reshape(batch, t, t), self.spec["model"]["attention"]["top_k"],
                        self.causal.numpy())
 
@@ -251,7 +258,8 @@ class Model:
         else:
             g = self.linear(rows, name + ".gate")
             if run.step > 0 and m["router_noise"] > 0:
-                noise = m["router_noise"] * Stream(self.spec["seed"], "router", block).normal(run.step, g.numel())
+                noise = m["router_noise"] * Stream(self.spec["seed"], "router", block).normal(run.step, g.numel(),
+                                                                                          run.before(g.numel()))
                 g = g + torch.tensor(noise.astype(np.float32).reshape(g.shape), dtype=self.dtype)
             selected = torch.from_numpy(largest(g.detach().numpy(), chosen, np.ones(g.shape, dtype=bool)))
             weights = torch.softmax(g.masked_fill(~selected, -math.inf), dim=-1)
@@ -264,10 +272,10 @@ class Model:
             run.imbalance.append(experts * share.max())
         return run.drop(out.view(b, t, c), name + ".resid")
 
-    def forward(self, tokens, step, dense=False):
+    def forward(self, tokens, step, dense=False, first=0):
         """tokens [B, T] → logits [B, T, V], and the pass, with its losses by layer.
-        dense: the indexer's warm-up."""
-        run = Pass(self, step, dense)
+        dense: the indexer's warm-up. first: their place in the batch that they are a part of."""
+        run = Pass(self, step, dense, first, len(tokens))
         x = self.weight("embed")[tokens]
         for n in range(self.spec["model"]["layers"]):
             block = f"blocks.{n}"

@@ -136,7 +136,8 @@ static struct attn_core core_of(struct attn *attn, const struct pass *pass)
     return (struct attn_core){
         .attn = attn,
         .pass = pass,
-        .drop = drop_of(pass->spec->seed, attn->drop_name, pass->spec->model.dropout, pass->step),
+        .drop = drop_of(pass->spec->seed, attn->drop_name, pass->spec->model.dropout, pass->step,
+                        pass->first * attn->h * attn->t * attn->t),
         .scale = attn_scale(attn),
     };
 }

@@ -50,6 +50,18 @@ static void test_swiglu(void **state)
                 4 * 4 * (swiglu.parameters - silu.parameters));
 }
 
+/* Buffers are a micro-batch's; the work is the batch's. */
+static void test_micro_batches(void **state)
+{
+    (void)state;
+#define OF_16 "{'data':{'dataset':'x','seq_len':1024},'train':{'batch_size':16"
+    struct cost whole = cost_of(OF_16 "}}"), cut = cost_of(OF_16 ",'micro_batch_size':2}}"),
+                same = cost_of(OF_16 ",'micro_batch_size':16}}");
+    assert_true(cut.flops_per_step == whole.flops_per_step && cut.parameters == whole.parameters);
+    assert_true(cut.memory_bytes < whole.memory_bytes / 4);
+    assert_int_equal(same.memory_bytes, whole.memory_bytes);
+}
+
 /* The study's step, as measured and stated: 195 and 53 GFLOP at vocabularies of 49152 and 4096. */
 static void test_the_study_s_flops(void **state)
 {
@@ -93,9 +105,8 @@ static void test_order(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parameters),
-        cmocka_unit_test(test_swiglu),
-        cmocka_unit_test(test_the_study_s_flops),
+        cmocka_unit_test(test_parameters),    cmocka_unit_test(test_swiglu),
+        cmocka_unit_test(test_micro_batches), cmocka_unit_test(test_the_study_s_flops),
         cmocka_unit_test(test_order),
     };
     return cmocka_run_group_tests_name("cost", tests, NULL, NULL);

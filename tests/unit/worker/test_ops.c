@@ -204,8 +204,8 @@ static void test_rope(void **state)
 static void test_masks(void **state)
 {
     (void)state;
-    const struct drop drop = drop_of(3, "blocks.0.moe.hidden", 0.1, 7);
-    const struct drop off = drop_of(3, "blocks.0.moe.hidden", 0.1, 0);
+    const struct drop drop = drop_of(3, "blocks.0.moe.hidden", 0.1, 7, 0);
+    const struct drop off = drop_of(3, "blocks.0.moe.hidden", 0.1, 0, 0);
     const struct philox stream = philox_stream(3, "dropout", "blocks.0.moe.hidden");
     enum { N = 20000 };
     static uint8_t whole[N], part[N];
