@@ -7,7 +7,8 @@
  * spec_fields.c (a row a field: key, type, range, default) drive decoding, encoding and the JSON
  * Schema test.
  *
- * Run spec JSON: {"data":{…}, "model":{…,"attention":{…}}, "train":{…}, "seed":n, "artifacts":[…]}.
+ * Run spec JSON: {"data":{…}, "model":{…,"attention":{…}}, "train":{…}, "seed":n, "artifacts":[…]};
+ * model has attention_layers only if there are any.
  * Digest: SHA-256 of the canonical JSON (RFC 8785) without train.threads.
  */
 #ifndef ABLATE_COMMON_SPEC_H
@@ -39,7 +40,7 @@ enum indexer_training { INDEXER_KL, INDEXER_FROZEN };
 enum selection { SELECTION_CAUSAL, SELECTION_PUBLISHED };
 enum artifact { ARTIFACT_INIT, ARTIFACT_BATCHES, ARTIFACT_FINAL, ARTIFACT_GRADIENTS, ARTIFACTS };
 
-enum { SPEC_DATASET_BYTES = 80, SPEC_NAME_BYTES = 65 };
+enum { SPEC_DATASET_BYTES = 80, SPEC_NAME_BYTES = 65, SPEC_LAYERS = 64 };
 
 struct spec_data {
     char dataset[SPEC_DATASET_BYTES]; /* a stored name, "sha256:<hex>", or "synthetic:<task>" */
@@ -69,6 +70,12 @@ struct spec_attention {
     int64_t window, sink; /* tokens */
 };
 
+/* Layers first … last (from 0) and what stands there in place of model.attention. */
+struct spec_layer_range {
+    int64_t first, last;
+    struct spec_attention attention;
+};
+
 struct spec_model {
     int64_t layers, heads, d_model, d_ff, experts, experts_per_token;
     double router_noise, balance_weight, dropout;
@@ -76,6 +83,8 @@ struct spec_model {
     int init;       /* enum init_kind */
     bool tied;
     struct spec_attention attention;
+    struct spec_layer_range attention_layers[SPEC_LAYERS]; /* ascending, apart */
+    size_t attention_layers_n;
 };
 
 struct spec_train {
@@ -116,6 +125,8 @@ int spec_fill(const json_t *data, const json_t *model, const json_t *train, json
  */
 bool spec_path_known(const char *path);
 
+/* The attention of a layer. */
+const struct spec_attention *run_spec_attention(const struct run_spec *spec, int64_t layer);
 /* Windows that a pass through the model takes: the batch, or a part that divides it. */
 int64_t run_spec_micro_batch(const struct run_spec *spec);
 /* V: 257 for bytes, data.vocab for synthetic tasks. */

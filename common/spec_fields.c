@@ -55,7 +55,7 @@ static const struct jsonx_field data_rows[] = {
 };
 
 static const struct jsonx_field model_rows[] = {
-    { INT(spec_model, layers, 1, 64, "4") },
+    { INT(spec_model, layers, 1, SPEC_LAYERS, "4") },
     { INT(spec_model, heads, 1, 128, "8") },
     { INT(spec_model, d_model, 8, 8192, "256") },
     { INT(spec_model, d_ff, 1, 65536, "512") },
@@ -68,6 +68,15 @@ static const struct jsonx_field model_rows[] = {
     { ENUM(spec_model, init, inits, "\"gpt2\"") },
     { FLAG(spec_model, tied, "true") },
     { OBJECT(spec_model_in, attention) },
+    { ARRAY(spec_model_in, attention_layers) },
+};
+
+static const struct jsonx_field layer_range_rows[] = {
+    { ARRAY(spec_layer_range_in, layers), .required = true },
+    { OBJECT(spec_layer_range_in, attention), .required = true },
+};
+const struct jsonx_field spec_layer_row = {
+    .key = "layers", .type = JSONX_INT, .min = 0, .max = SPEC_LAYERS - 1
 };
 
 static const struct jsonx_field train_rows[] = {
@@ -139,6 +148,7 @@ static const struct jsonx_field oracle_topk_rows[] = {
 const struct spec_table spec_run_table = TABLE("", run_rows);
 const struct spec_table spec_data_table = TABLE("data", data_rows);
 const struct spec_table spec_model_table = TABLE("model", model_rows);
+const struct spec_table spec_layer_range_table = TABLE("layer_range", layer_range_rows);
 const struct spec_table spec_train_table = TABLE("train", train_rows);
 const struct spec_table spec_attention_tables[ATTENTION_KINDS] = {
     [ATTENTION_DENSE] = TABLE("dense", dense_rows),

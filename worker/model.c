@@ -293,15 +293,13 @@ static void backward(struct model *m, const struct pass *pass, struct model_stat
 /* A pass over windows first … of a batch of n, as many as a micro-batch takes. */
 static struct pass pass_of(struct model *m, size_t first, size_t n, int64_t step, int64_t done)
 {
-    const struct spec_attention *a = &m->spec.model.attention;
     return (struct pass){
         .spec = &m->spec,
         .pool = m->pool,
         .first = first,
         .batch = n - first < m->batch ? n - first : m->batch,
         .step = (uint64_t)step,
-        .dense =
-            a->kind == ATTENTION_DSA && done <= a->dense_warmup_steps && a->dense_warmup_steps > 0,
+        .done = done,
     };
 }
 
@@ -332,7 +330,6 @@ static void step_part(struct model *m, const struct pass *pass, const int32_t *w
 void model_step(struct model *model, const int32_t *windows, int64_t step, struct model_stats *ret)
 {
     struct model *m = model;
-    const struct spec_attention *a = &m->spec.model.attention;
     struct model_stats sum = { 0 }, part;
     double share = (double)m->batch / (double)m->whole;
     memset(m->params.grad, 0, m->params.count * sizeof *m->params.grad);
@@ -340,8 +337,6 @@ void model_step(struct model *model, const int32_t *windows, int64_t step, struc
     for (size_t first = 0; first < m->whole; first += m->batch) {
         struct pass pass = pass_of(m, first, m->whole, step, step);
         pass.tokens = m->whole * m->t;
-        if (a->kind == ATTENTION_DSA && a->indexer_training == INDEXER_KL)
-            pass.kl_scale = a->kl_weight / (double)pass.tokens;
         step_part(m, &pass, windows, &part);
         sum.loss += part.loss;
         sum.balance += share * part.balance;
@@ -376,9 +371,13 @@ double model_recall(struct model *model, int64_t n)
     size_t last = ((size_t)n - 1) / model->batch * model->batch;
     struct pass pass = pass_of(model, last, (size_t)n, 0, 0);
     double sum = 0;
-    for (size_t l = 0; l < model->layers; l++)
-        sum += attn_recall(&model->blocks[l].attn, &pass);
-    return sum / (double)model->layers;
+    size_t sparse = 0;
+    for (size_t l = 0; l < model->layers; l++) {
+        double recall = attn_recall(&model->blocks[l].attn, &pass);
+        sum += isnan(recall) ? 0 : recall;
+        sparse += isnan(recall) ? 0 : 1;
+    }
+    return sparse > 0 ? sum / (double)sparse : NAN;
 }
 
 void model_logits(struct model *model, const int32_t *windows, int64_t n, int64_t step, real *ret)

@@ -53,8 +53,8 @@ struct model_eval {
 void model_evaluate(struct model *model, const int32_t *windows, int64_t n, int64_t step,
                     struct model_eval *ret);
 /* Of the n windows that model_evaluate saw last, or their last micro-batch: the share of the dense
- * attention mass that the chosen keys hold (attn_recall), averaged over the layers; NaN where every
- * past key was seen. */
+ * attention mass that the chosen keys hold (attn_recall), averaged over the layers where not every
+ * past key was seen; NaN if there are none. */
 double model_recall(struct model *model, int64_t n);
 /* Logits of the same pass into ret[n × T × V]; for tests and audits. step 0 = evaluation mode;
  * step ≥ 1 = training mode with that step's masks and noise. */

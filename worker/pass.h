@@ -9,19 +9,17 @@
 #include "common/spec.h"
 #include "worker/pool.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct pass {
     const struct run_spec *spec;
     struct pool *pool;
-    size_t first;    /* the place of its first sequence in the batch */
-    size_t batch;    /* sequences in this pass, at most a micro-batch */
-    size_t tokens;   /* B·T of the whole batch, which gradients are the mean over */
-    uint64_t step;   /* keys dropout and noise; 0 = evaluation: neither */
-    bool dense;      /* dense warm-up: sparse kinds attend to every past key */
-    double kl_scale; /* weight of the indexer's loss in the gradient; 0 = don't train it */
+    size_t first;  /* the place of its first sequence in the batch */
+    size_t batch;  /* sequences in this pass, at most a micro-batch */
+    size_t tokens; /* B·T of the whole batch, which gradients are the mean over; 0 = none is made */
+    uint64_t step; /* keys dropout and noise; 0 = evaluation: neither */
+    int64_t done;  /* training steps begun: decides about each layer's dense warm-up */
 };
 
 #endif

@@ -52,8 +52,12 @@ static bool routed(const struct run_spec *spec)
 
 static bool indexer_trained(const struct run_spec *spec)
 {
-    return spec->model.attention.kind == ATTENTION_DSA &&
-           spec->model.attention.indexer_training == INDEXER_KL;
+    for (int64_t layer = 0; layer < spec->model.layers; layer++) {
+        const struct spec_attention *a = run_spec_attention(spec, layer);
+        if (a->kind == ATTENTION_DSA && a->indexer_training == INDEXER_KL)
+            return true;
+    }
+    return false;
 }
 
 /* The metrics of a step: a row a metric. */

@@ -14,7 +14,6 @@ class Trial:
         self.model = Model(spec, dtype)
         self.optimizer = Optimizer(spec["train"], self.model.parameters)
         self.micro = spec["train"]["micro_batch_size"] or spec["train"]["batch_size"]
-        self.warmup = spec["model"]["attention"].get("dense_warmup_steps", 0)
 
     def losses(self, windows, step):
         """What the gradient is of, and what a step reports, at step ≥ 1: means over the batch's micro-batches."""
@@ -23,10 +22,10 @@ class Trial:
         for first in range(0, len(windows), self.micro):
             part = windows[first:first + self.micro]
             share = len(part) / len(windows)
-            logits, run = self.model.forward(part[:, :-1], step, step <= self.warmup, first)
+            logits, run = self.model.forward(part[:, :-1], step, step, first)
             loss = F.cross_entropy(logits.flatten(0, 1), part[:, 1:].flatten())
             balance, kl = sum(run.balance), sum(run.kl)
-            total += share * (loss + m["balance_weight"] * balance + m["attention"].get("kl_weight", 0) * kl)
+            total += share * (loss + m["balance_weight"] * balance + sum(run.weighted_kl))
             imbalance = float(sum(run.imbalance)) / m["layers"] if run.imbalance else 1.0
             for name, value in ("loss", loss), ("balance", balance), ("kl", kl), ("imbalance", imbalance):
                 reported[name] += share * float(value)
@@ -48,7 +47,7 @@ class Trial:
         nll, correct, targets = 0.0, 0, 0
         for first in range(0, len(windows), size):
             batch = torch.from_numpy(windows[first:first + size])
-            logits, _ = self.model.forward(batch[:, :-1], 0, dense=step <= self.warmup)
+            logits, _ = self.model.forward(batch[:, :-1], 0, step)
             logits, target = logits.flatten(0, 1), batch[:, 1:].flatten()
             nll += F.cross_entropy(logits.double(), target, reduction="sum").item()
             best = logits == logits.max(-1, keepdim=True).values

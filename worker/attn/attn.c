@@ -33,9 +33,9 @@ static const struct attn_path *dense_path_of(const struct attn_shared *shared,
 }
 
 static const struct attn_path *path_of(const struct attn_shared *shared,
-                                       const struct run_spec *spec)
+                                       const struct run_spec *spec, int64_t layer)
 {
-    const struct spec_attention *a = &spec->model.attention;
+    const struct spec_attention *a = run_spec_attention(spec, layer);
     if (!attn_kinds[a->kind].masked)
         return dense_path_of(shared, spec);
     return shared->force != NULL ? shared->force : paths[attention_path(a, spec->data.seq_len)];
@@ -55,24 +55,25 @@ void attn_shared_layout(struct attn_shared *shared, struct arena *arena,
         arena_take(arena, (size_t)threads * 2 * ATTN_BLOCK * shared->span, sizeof(real));
     real **const packed[] = { &shared->packed_k, &shared->packed_v, &shared->packed_dk,
                               &shared->packed_dv };
-    for (size_t i = 0; i < 4 && path_of(shared, spec) == &attn_gather; i++)
+    bool gather = false;
+    for (int64_t layer = 0; layer < spec->model.layers; layer++)
+        gather |= path_of(shared, spec, layer) == &attn_gather;
+    for (size_t i = 0; i < 4 && gather; i++)
         *packed[i] = arena_take(arena, batch * t * c, sizeof(real));
-    if (attn_kinds[spec->model.attention.kind].indexed)
-        indexer_shared_layout(&shared->indexer, arena, spec, batch, threads);
+    indexer_shared_layout(&shared->indexer, arena, spec, batch, threads);
 }
 
 void attn_shared_fill(struct attn_shared *shared, const struct run_spec *spec)
 {
     rope_tables((size_t)spec->data.seq_len, (size_t)(spec->model.d_model / spec->model.heads),
                 shared->rope_cos, shared->rope_sin);
-    if (attn_kinds[spec->model.attention.kind].indexed)
-        indexer_shared_fill(&shared->indexer, spec);
 }
 
 void attn_layout(struct attn *attn, struct arena *arena, struct attn_shared *shared,
                  const struct run_spec *spec, const struct params *params, int layer, size_t batch)
 {
-    const struct spec_attention *a = &spec->model.attention;
+    const struct spec_attention *a = run_spec_attention(spec, layer);
+    bool learns = a->kind == ATTENTION_DSA && a->indexer_training == INDEXER_KL;
     char name[80];
     *attn = (struct attn){
         .kind = &attn_kinds[a->kind],
@@ -81,11 +82,13 @@ void attn_layout(struct attn *attn, struct arena *arena, struct attn_shared *sha
         .c = (size_t)spec->model.d_model,
         .h = (size_t)spec->model.heads,
         .k = (size_t)attention_keys(a, spec->data.seq_len),
-        .path = path_of(shared, spec),
+        .path = path_of(shared, spec, layer),
         .dense_path = dense_path_of(shared, spec),
         .window = (size_t)a->window,
         .sink = (size_t)a->sink,
         .open = a->kind == ATTENTION_DSA && a->selection == SELECTION_PUBLISHED,
+        .warm_up = a->dense_warmup_steps,
+        .kl_weight = learns ? a->kl_weight : 0,
     };
     attn->d = attn->c / attn->h;
     snprintf(attn->drop_name, sizeof attn->drop_name, "blocks.%d.attn.probs", layer);
@@ -100,7 +103,7 @@ void attn_layout(struct attn *attn, struct arena *arena, struct attn_shared *sha
     attn->qkv = arena_take(arena, n * 3 * attn->c, sizeof(real));
     attn->y = arena_take(arena, n * attn->c, sizeof(real));
     attn->path->layout(attn, arena, batch);
-    bool gather = attn->path == &attn_gather, warm_up = a->dense_warmup_steps > 0;
+    bool gather = attn->path == &attn_gather, warm_up = attn->warm_up > 0;
     if (attn->dense_path != attn->path && (warm_up || !gather))
         attn->dense_path->layout(attn, arena, batch);
     if (attn->kind->masked && !gather)
@@ -148,17 +151,23 @@ static const struct attn_path *walked(const struct attn *attn)
     return attn->use_mask || attn->use_lists ? attn->path : attn->dense_path;
 }
 
+static bool learns(const struct attn *attn, const struct pass *pass)
+{
+    return attn->kind->learn != NULL && attn_kl_scale(attn, pass) > 0;
+}
+
 void attn_forward(struct attn *attn, const struct pass *pass, const real *x, real *out)
 {
     size_t n = pass->batch * attn->t, c = attn->c;
-    bool chosen = attn->kind->select != NULL && !pass->dense;
+    bool dense = attn->warm_up > 0 && pass->done <= attn->warm_up;
+    bool chosen = attn->kind->select != NULL && !dense;
     gemm_shared(pass->pool, n, 3 * c, c, (struct mat){ x, c, false },
                 (struct mat){ attn->w_qkv, c, true }, 0, attn->qkv, 3 * c);
     pool_run(pass->pool, pass->batch, turn_task, &(struct turn){ attn, attn->qkv, 0 });
     attn->use_lists = chosen && attn->path == &attn_gather;
     attn->use_mask = chosen && !attn->use_lists;
     /* A dense pass chooses nothing, but the indexer may learn from it. */
-    if (chosen || (attn->kind->learn != NULL && pass->kl_scale > 0))
+    if (chosen || learns(attn, pass))
         attn->kind->select(attn, pass, x);
     struct attn_core core = core_of(attn, pass);
     walked(attn)->forward(&core);
@@ -182,5 +191,5 @@ double attn_backward(struct attn *attn, const struct pass *pass, const real *x, 
                 (struct mat){ x, c, false }, 1, attn->dw_qkv, c);
     gemm_shared(pass->pool, n, c, 3 * c, (struct mat){ shared->dqkv, 3 * c, false },
                 (struct mat){ attn->w_qkv, c, false }, 0, dx, c);
-    return attn->kind->learn != NULL && pass->kl_scale > 0 ? attn->kind->learn(attn, pass, x) : 0;
+    return learns(attn, pass) ? attn->kind->learn(attn, pass, x) : 0;
 }
