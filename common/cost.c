@@ -6,9 +6,9 @@
  * pass: one product for the gradient of the inputs, one for that of the weights.
  *
  * Memory is an estimate of the peak: parameters, their gradients and both moments; what the forward
- * pass leaves for the backward pass; one chunk of logits, which turns into its gradient; and the
- * process itself. It decides how many runs are started side by side, so it rounds up where it isn't
- * sure.
+ * pass of a micro-batch leaves for the backward pass; one chunk of logits, which turns into its
+ * gradient; and the process itself. It decides how many runs are started side by side, so it rounds
+ * up where it isn't sure.
  */
 #include "common/cost.h"
 
@@ -30,28 +30,31 @@ enum { SCRATCH_THREADS = 4, SCRATCH_ROWS = 64, INDEX_PARTS = 16 };
 static const int64_t process_bytes = 48 << 20; /* code, OpenBLAS's buffers, the corpus */
 
 struct sizes {
-    int64_t batch, t, c, h, f, e, k_experts, v, layers, k;
+    int64_t batch, pass; /* windows of a step, and of a pass: a micro-batch */
+    int64_t t, c, h, f, e, k_experts, v;
+    int64_t hidden; /* F × the matrices that make an expert's hidden layer: w1, and w3 of swiglu */
+    /* of one layer */
+    const struct spec_attention *attention;
     int64_t index_heads, index_dim; /* 0 without an indexer */
-    bool masked;                    /* the visible keys are a mask, a byte a pair */
 };
 
-static struct sizes sizes_of(const struct run_spec *spec)
+static struct sizes sizes_of(const struct run_spec *spec, int64_t layer)
 {
     const struct spec_model *model = &spec->model;
-    const struct spec_attention *attention = &model->attention;
+    const struct spec_attention *attention = run_spec_attention(spec, layer);
     bool indexed = attention->kind == ATTENTION_DSA;
     return (struct sizes){
         .batch = spec->train.batch_size,
+        .pass = run_spec_micro_batch(spec),
         .t = spec->data.seq_len,
         .c = model->d_model,
         .h = model->heads,
         .f = model->d_ff,
+        .hidden = model->d_ff * (model->activation == ACTIVATION_SWIGLU ? 2 : 1),
         .e = model->experts,
         .k_experts = model->experts_per_token,
         .v = run_spec_vocab(spec),
-        .layers = model->layers,
-        .k = attention->top_k,
-        .masked = attention->kind != ATTENTION_DENSE,
+        .attention = attention,
         .index_heads = indexed ? attention->indexer_heads : 0,
         .index_dim = indexed ? attention->indexer_dim : 0,
     };
@@ -63,17 +66,16 @@ static int64_t indexer_rows(const struct sizes *s)
     return s->index_heads * s->index_dim + s->index_dim + s->index_heads;
 }
 
-static int64_t parameters(const struct run_spec *spec, const struct sizes *s)
+static int64_t layer_parameters(const struct sizes *s)
 {
     int64_t norms = 2 * s->c;
     int64_t attention = 3 * s->c * s->c + s->c * s->c;
     int64_t indexer = indexer_rows(s) * s->c;
-    if (s->index_heads > 0 && spec->model.attention.indexer_norm)
+    if (s->attention->indexer_norm)
         indexer += 2 * s->index_dim;
     int64_t gate = s->e > 1 ? s->e * s->c : 0;
-    int64_t experts = s->e * 2 * s->f * s->c;
-    int64_t embeddings = (spec->model.tied ? 1 : 2) * s->v * s->c;
-    return embeddings + s->layers * (norms + attention + indexer + gate + experts) + s->c;
+    int64_t experts = s->e * (s->hidden + s->f) * s->c;
+    return norms + attention + indexer + gate + experts;
 }
 
 /* Σ_t min(t, n) for t = 1 … T: the pairs when each query sees at most n keys. */
@@ -84,18 +86,18 @@ static double capped_pairs(int64_t t, int64_t n)
 }
 
 /* Pairs (query, key) of one sequence that enter one head's attention. */
-static double attended_pairs(const struct run_spec *spec, const struct sizes *s)
+static double attended_pairs(const struct sizes *s)
 {
-    const struct spec_attention *attention = &spec->model.attention;
+    const struct spec_attention *attention = s->attention;
     double causal = capped_pairs(s->t, s->t);
     switch (attention->kind) {
     case ATTENTION_DSA:
         /* The published selection always fills K, with future keys if need be. */
-        return attention->selection == SELECTION_PUBLISHED ? (double)s->t * (double)s->k
-                                                           : capped_pairs(s->t, s->k);
+        return attention->selection == SELECTION_PUBLISHED ? (double)s->t * (double)attention->top_k
+                                                           : capped_pairs(s->t, attention->top_k);
     case ATTENTION_RANDOM_TOPK:
     case ATTENTION_ORACLE_TOPK:
-        return capped_pairs(s->t, s->k);
+        return capped_pairs(s->t, attention->top_k);
     case ATTENTION_WINDOW: {
         double pairs =
             capped_pairs(s->t, attention->window) + (double)s->t * (double)attention->sink;
@@ -108,7 +110,7 @@ static double attended_pairs(const struct run_spec *spec, const struct sizes *s)
 
 /* FLOPs of the indexer in one layer, KL and its backward pass included. Scores cover every causal
  * pair; their gradient exists only on the pairs that the KL looks at. */
-static double indexer_flops(const struct run_spec *spec, const struct sizes *s, double kl_pairs)
+static double indexer_flops(const struct sizes *s, double kl_pairs)
 {
     if (s->index_heads == 0)
         return 0;
@@ -116,37 +118,34 @@ static double indexer_flops(const struct run_spec *spec, const struct sizes *s, 
     double a_pair = 2.0 * (double)(s->index_heads * s->index_dim) + 2.0 * (double)s->index_heads;
     double forward = 2.0 * tokens * (double)(indexer_rows(s) * s->c) +
                      (double)s->batch * capped_pairs(s->t, s->t) * a_pair;
-    if (spec->model.attention.indexer_training == INDEXER_FROZEN)
+    if (s->attention->indexer_training == INDEXER_FROZEN)
         return forward;
     /* Its input is detached: the backward pass makes the gradient of the weights alone. */
     return forward + 2.0 * tokens * (double)(indexer_rows(s) * s->c) +
            2.0 * (double)s->batch * kl_pairs * a_pair;
 }
 
-/* One step whose heads attend to `pairs` pairs a sequence. */
-static double step_flops(const struct run_spec *spec, const struct sizes *s, double pairs)
+/* One layer in one step, its heads attending to `pairs` pairs a sequence. */
+static double layer_flops(const struct sizes *s, double pairs)
 {
     double tokens = (double)(s->batch * s->t);
     double projections = 2.0 * tokens * 4.0 * (double)(s->c * s->c);
     double core = (double)s->batch * pairs * 4.0 * (double)s->c;
     double gate = s->e > 1 ? 2.0 * tokens * (double)(s->e * s->c) : 0;
-    double experts = 2.0 * tokens * (double)s->k_experts * 2.0 * (double)(s->f * s->c);
-    double logits = 2.0 * tokens * (double)s->v * (double)s->c;
+    double experts = 2.0 * tokens * (double)s->k_experts * (double)((s->hidden + s->f) * s->c);
     double oracle =
         0; /* the head-mean probabilities that it selects by: scores of all causal pairs */
-    if (spec->model.attention.kind == ATTENTION_ORACLE_TOPK)
+    if (s->attention->kind == ATTENTION_ORACLE_TOPK)
         oracle = (double)s->batch * capped_pairs(s->t, s->t) * 2.0 * (double)s->c;
-    double layer =
-        3.0 * (projections + core + gate + experts) + oracle + indexer_flops(spec, s, pairs);
-    return 3.0 * logits + (double)s->layers * layer;
+    return 3.0 * (projections + core + gate + experts) + oracle + indexer_flops(s, pairs);
 }
 
 /* Reals of one layer's attention that grow faster than its tokens. */
-static int64_t attention_reals(const struct run_spec *spec, const struct sizes *s)
+static int64_t attention_reals(const struct sizes *s)
 {
-    const struct spec_attention *a = &spec->model.attention;
+    const struct spec_attention *a = s->attention;
     enum attention_path path = attention_path(a, s->t), dense = attention_dense_path(s->t);
-    int64_t tokens = s->batch * s->t, square = tokens * s->t,
+    int64_t tokens = s->pass * s->t, square = tokens * s->t,
             listed = tokens * attention_keys(a, s->t);
     int64_t of_path[] = {
         [PATH_KEPT] = s->h * square,
@@ -156,41 +155,65 @@ static int64_t attention_reals(const struct run_spec *spec, const struct sizes *
     int64_t reals = of_path[path];
     if (a->dense_warmup_steps > 0 && dense != path)
         reals += of_path[dense];
-    if (path != PATH_GATHER && s->masked)
+    if (path != PATH_GATHER && a->kind != ATTENTION_DENSE) /* a mask, a byte a pair */
         reals += square / 4;
     if (s->index_heads > 0 && (path != PATH_GATHER || a->dense_warmup_steps > 0))
         reals += 2 * square;
     return reals;
 }
 
-static int64_t memory(const struct run_spec *spec, const struct sizes *s, int64_t n_parameters)
+/* What a layer keeps: both residual inputs and their norms, qkv, the heads' output, the gate, and
+ * of each visited expert its input, hidden layer before and after the activation, and output. */
+static int64_t layer_reals(const struct sizes *s)
 {
-    int64_t tokens = s->batch * s->t;
-    /* What a layer keeps: both residual inputs and their norms, qkv, the heads' output, the gate,
-     * and of each visited expert its input, hidden layer before and after silu, and output. */
-    int64_t a_token = 4 * s->c + 3 * s->c + s->c + 2 * s->e + s->k_experts * (2 * s->f + 2 * s->c) +
-                      indexer_rows(s) + (s->k_experts * s->f + 2 * s->c) / 4; /* masks, in bytes */
-    int64_t layer = tokens * a_token + attention_reals(spec, s);
-    /* Gradients of one layer's activations live at a time. */
-    int64_t floats = (s->layers + 1) * layer + 2 * tokens * s->c;
-    if (attention_path(&spec->model.attention, s->t) == PATH_GATHER)
-        floats += 4 * tokens * s->c + INDEX_PARTS * s->t * s->index_dim;
-    floats += SCRATCH_THREADS * 3 * SCRATCH_ROWS * s->t;
+    int64_t a_token = 4 * s->c + 3 * s->c + s->c + 2 * s->e +
+                      s->k_experts * (s->hidden + s->f + 2 * s->c) + indexer_rows(s) +
+                      (s->k_experts * s->f + 2 * s->c) / 4; /* masks, in bytes */
+    int64_t tables = s->attention->indexer_rope ? s->t * s->index_dim / 2 : 0;
+    return s->pass * s->t * a_token + attention_reals(s) + tables;
+}
+
+/* What isn't a layer's. */
+static int64_t other_reals(const struct sizes *s)
+{
+    int64_t tokens = s->pass * s->t;
+    int64_t reals =
+        2 * tokens * s->c + s->batch * (s->t + 1) + SCRATCH_THREADS * 3 * SCRATCH_ROWS * s->t;
     int64_t chunk = LOGITS / s->v > LOGIT_ROWS_LEAST ? LOGITS / s->v : LOGIT_ROWS_LEAST;
     chunk = chunk < LOGIT_ROWS_MOST ? chunk : LOGIT_ROWS_MOST;
-    floats += (chunk < tokens ? chunk : tokens) * (s->v + LOGIT_PARTS * s->c + 64);
-    return process_bytes + 4 * n_parameters * FLOAT + floats * FLOAT;
+    return reals + (chunk < tokens ? chunk : tokens) * (s->v + LOGIT_PARTS * s->c + 64);
+}
+
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
 }
 
 void cost_estimate(const struct run_spec *spec, struct cost *ret)
 {
-    const struct sizes s = sizes_of(spec);
-    double steps = (double)spec->train.steps;
-    double warmup = (double)spec->model.attention.dense_warmup_steps;
-    double sparse = step_flops(spec, &s, attended_pairs(spec, &s));
-    double dense = step_flops(spec, &s, capped_pairs(s.t, s.t));
-    ret->parameters = parameters(spec, &s);
-    ret->memory_bytes = memory(spec, &s, ret->parameters);
-    ret->flops_per_step = sparse;
-    ret->flops_total = (steps - warmup) * sparse + warmup * dense;
+    const struct sizes first = sizes_of(spec, 0);
+    int64_t steps = spec->train.steps, kept = 0, largest = 0, gathered = 0;
+    double logits = 3.0 * 2.0 * (double)(first.batch * first.t) * (double)(first.v * first.c);
+    struct cost cost = {
+        .parameters = (spec->model.tied ? 1 : 2) * first.v * first.c + first.c,
+        .flops_per_step = logits,
+        .flops_total = (double)steps * logits,
+    };
+    for (int64_t layer = 0; layer < spec->model.layers; layer++) {
+        const struct sizes s = sizes_of(spec, layer);
+        int64_t warmup = s.attention->dense_warmup_steps;
+        double sparse = layer_flops(&s, attended_pairs(&s));
+        double dense = layer_flops(&s, capped_pairs(s.t, s.t));
+        cost.parameters += layer_parameters(&s);
+        cost.flops_per_step += sparse;
+        cost.flops_total += (double)(steps - warmup) * sparse + (double)warmup * dense;
+        kept += layer_reals(&s);
+        largest = larger(largest, layer_reals(&s));
+        if (attention_path(s.attention, s.t) == PATH_GATHER)
+            gathered = larger(gathered, 4 * s.pass * s.t * s.c + INDEX_PARTS * s.t * s.index_dim);
+    }
+    /* Gradients of one layer's activations live at a time. */
+    int64_t reals = kept + largest + gathered + other_reals(&first);
+    cost.memory_bytes = process_bytes + (4 * cost.parameters + reals) * FLOAT;
+    *ret = cost;
 }

@@ -16,6 +16,14 @@ static int decode_table(const json_t *obj, const struct spec_table *table, void 
     return jsonx_decode(obj, table->rows, table->n, out, pointer, err);
 }
 
+/* Element i of the list at base. */
+static void index_pointer(char *ret, size_t size, const char *base, size_t i)
+{
+    char index[24];
+    snprintf(index, sizeof index, "%zu", i);
+    jsonx_pointer(ret, size, base, index);
+}
+
 static bool is_hex(const char *text, size_t len)
 {
     return strlen(text) == len && strspn(text, "0123456789abcdef") == len;
@@ -80,6 +88,60 @@ int spec_attention_decode(const json_t *obj, const char *pointer, struct spec_at
     return 0;
 }
 
+/* "layers": [first, last]. */
+static int decode_bounds(const json_t *pair, const char *pointer, struct spec_layer_range *ret,
+                         struct err *err)
+{
+    int64_t *const ends[] = { &ret->first, &ret->last };
+    int status = 0;
+    if (json_array_size(pair) != 2)
+        return err_set_at(err, ERR_OUT_OF_RANGE, pointer,
+                          "\"layers\" must be the first and the last layer, not %zu numbers",
+                          json_array_size(pair));
+    for (size_t i = 0; i < 2 && status == 0; i++) {
+        char at[sizeof err->pointer];
+        index_pointer(at, sizeof at, pointer, i);
+        status = jsonx_decode_value(json_array_get(pair, i), &spec_layer_row, ends[i], at, err);
+    }
+    return status;
+}
+
+static int decode_range(const json_t *obj, const char *pointer, struct spec_layer_range *ret,
+                        struct err *err)
+{
+    struct spec_layer_range_in in;
+    char at[sizeof err->pointer];
+    int status =
+        jsonx_decode(obj, spec_layer_range_table.rows, spec_layer_range_table.n, &in, pointer, err);
+    if (status == 0) {
+        jsonx_pointer(at, sizeof at, pointer, "layers");
+        status = decode_bounds(in.layers, at, ret, err);
+    }
+    if (status == 0) {
+        jsonx_pointer(at, sizeof at, pointer, "attention");
+        status = spec_attention_decode(in.attention, at, &ret->attention, err);
+    }
+    return status;
+}
+
+int spec_layers_decode(const json_t *list, const char *pointer, struct spec_model *ret,
+                       struct err *err)
+{
+    size_t n = json_array_size(list);
+    int status = 0;
+    if (n > SPEC_LAYERS)
+        return err_set_at(err, ERR_OUT_OF_RANGE, pointer,
+                          "\"attention_layers\" must have at most %d ranges, not %zu", SPEC_LAYERS,
+                          n);
+    for (size_t i = 0; i < n && status == 0; i++) {
+        char at[sizeof err->pointer];
+        index_pointer(at, sizeof at, pointer, i);
+        status = decode_range(json_array_get(list, i), at, &ret->attention_layers[i], err);
+    }
+    ret->attention_layers_n = n;
+    return status;
+}
+
 int spec_artifacts_decode(const json_t *names, const char *pointer, unsigned *ret, struct err *err)
 {
     if (names == NULL) {
@@ -91,9 +153,8 @@ int spec_artifacts_decode(const json_t *names, const char *pointer, unsigned *re
                                      .choices = artifact_names };
     unsigned set = 0;
     for (size_t i = 0; i < json_array_size(names); i++) {
-        char index[24], at[sizeof err->pointer];
-        snprintf(index, sizeof index, "%zu", i);
-        jsonx_pointer(at, sizeof at, pointer, index);
+        char at[sizeof err->pointer];
+        index_pointer(at, sizeof at, pointer, i);
         int which;
         int status = jsonx_decode_value(json_array_get(names, i), &row, &which, at, err);
         if (status < 0)
@@ -134,6 +195,10 @@ static int decode_sections(const struct spec_run_in *in, const json_t *empty, co
         spec->model = model.model;
         snprintf(pointer, sizeof pointer, "%s/model/attention", base);
         status = spec_attention_decode(model.attention, pointer, &spec->model.attention, err);
+    }
+    if (status == 0) {
+        snprintf(pointer, sizeof pointer, "%s/model/attention_layers", base);
+        status = spec_layers_decode(model.attention_layers, pointer, &spec->model, err);
     }
     if (status == 0)
         status = decode_table(in->train != NULL ? in->train : empty, &spec_train_table,
@@ -178,10 +243,24 @@ static json_t *encode_attention(const struct spec_attention *attention)
     return obj;
 }
 
+static json_t *encode_layers(const struct spec_model *model)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < model->attention_layers_n; i++) {
+        const struct spec_layer_range *range = &model->attention_layers[i];
+        json_array_append_new(list, json_pack("{s:[I, I], s:o}", "layers", (json_int_t)range->first,
+                                              (json_int_t)range->last, "attention",
+                                              encode_attention(&range->attention)));
+    }
+    return list;
+}
+
 json_t *run_spec_encode(const struct run_spec *spec)
 {
     json_t *model = encode_table(&spec_model_table, &spec->model);
     json_object_set_new_nocheck(model, "attention", encode_attention(&spec->model.attention));
+    if (spec->model.attention_layers_n > 0)
+        json_object_set_new_nocheck(model, "attention_layers", encode_layers(&spec->model));
     return json_pack("{s:o, s:o, s:o, s:I, s:o}", "data",
                      encode_table(&spec_data_table, &spec->data), "model", model, "train",
                      encode_table(&spec_train_table, &spec->train), "seed", (json_int_t)spec->seed,
@@ -203,6 +282,29 @@ int run_spec_digest(const struct run_spec *spec, char ret[DIGEST_HEX], struct er
     buf_done(&text);
     json_decref(frozen);
     return status;
+}
+
+const struct spec_attention *run_spec_attention(const struct run_spec *spec, int64_t layer)
+{
+    const struct spec_model *model = &spec->model;
+    for (size_t i = 0; i < model->attention_layers_n; i++)
+        if (layer >= model->attention_layers[i].first && layer <= model->attention_layers[i].last)
+            return &model->attention_layers[i].attention;
+    return &model->attention;
+}
+
+bool run_spec_has(const struct run_spec *spec, enum attention_kind kind)
+{
+    for (int64_t layer = 0; layer < spec->model.layers; layer++)
+        if (run_spec_attention(spec, layer)->kind == (int)kind)
+            return true;
+    return false;
+}
+
+int64_t run_spec_micro_batch(const struct run_spec *spec)
+{
+    const struct spec_train *train = &spec->train;
+    return train->micro_batch_size > 0 ? train->micro_batch_size : train->batch_size;
 }
 
 int64_t run_spec_vocab(const struct run_spec *spec)
@@ -232,7 +334,7 @@ static int fill_data(const json_t *data, json_t **ret, struct err *err)
 }
 
 /* Attention keeps the fields that were given: a default of one kind would be unknown to the kind
- * that an override chooses. */
+ * that an override chooses. So do the ranges of layers, since seq_len may change. */
 static int fill_model(const json_t *model, json_t **ret, struct err *err)
 {
     struct spec_model_in filled = { 0 };
@@ -240,6 +342,9 @@ static int fill_model(const json_t *model, json_t **ret, struct err *err)
     if (status == 0)
         status = spec_attention_decode(filled.attention, "/model/attention",
                                        &filled.model.attention, err);
+    if (status == 0)
+        status = spec_layers_decode(filled.attention_layers, "/model/attention_layers",
+                                    &filled.model, err);
     if (status < 0)
         return status;
     json_t *attention = filled.attention != NULL ? json_deep_copy(filled.attention) : json_object();
@@ -247,6 +352,9 @@ static int fill_model(const json_t *model, json_t **ret, struct err *err)
                         json_string(attention_kind_names[filled.model.attention.kind]));
     *ret = encode_table(&spec_model_table, &filled.model);
     json_object_set_new(*ret, "attention", attention);
+    json_object_set_new(*ret, "attention_layers",
+                        filled.attention_layers != NULL ? json_deep_copy(filled.attention_layers)
+                                                        : json_array());
     return 0;
 }
 

@@ -7,7 +7,8 @@
  * spec_fields.c (a row a field: key, type, range, default) drive decoding, encoding and the JSON
  * Schema test.
  *
- * Run spec JSON: {"data":{…}, "model":{…,"attention":{…}}, "train":{…}, "seed":n, "artifacts":[…]}.
+ * Run spec JSON: {"data":{…}, "model":{…,"attention":{…}}, "train":{…}, "seed":n, "artifacts":[…]};
+ * model has attention_layers only if there are any.
  * Digest: SHA-256 of the canonical JSON (RFC 8785) without train.threads.
  */
 #ifndef ABLATE_COMMON_SPEC_H
@@ -24,6 +25,7 @@ enum tokenizer { TOKENIZER_BYTE };
 enum split { SPLIT_DOCUMENTS, SPLIT_WINDOWS, SPLIT_FAMILIES };
 enum dataset_kind { DATASET_STORED, DATASET_UNIFORM, DATASET_MQAR, DATASET_COPY };
 enum init_kind { INIT_GPT2, INIT_TORCH };
+enum activation { ACTIVATION_SILU, ACTIVATION_SWIGLU };
 enum optimizer { OPTIMIZER_ADAM, OPTIMIZER_ADAMW };
 enum schedule { SCHEDULE_CONSTANT, SCHEDULE_COSINE, SCHEDULE_LINEAR };
 enum attention_kind {
@@ -38,7 +40,7 @@ enum indexer_training { INDEXER_KL, INDEXER_FROZEN };
 enum selection { SELECTION_CAUSAL, SELECTION_PUBLISHED };
 enum artifact { ARTIFACT_INIT, ARTIFACT_BATCHES, ARTIFACT_FINAL, ARTIFACT_GRADIENTS, ARTIFACTS };
 
-enum { SPEC_DATASET_BYTES = 80, SPEC_NAME_BYTES = 65 };
+enum { SPEC_DATASET_BYTES = 80, SPEC_NAME_BYTES = 65, SPEC_LAYERS = 64 };
 
 struct spec_data {
     char dataset[SPEC_DATASET_BYTES]; /* a stored name, "sha256:<hex>", or "synthetic:<task>" */
@@ -68,17 +70,27 @@ struct spec_attention {
     int64_t window, sink; /* tokens */
 };
 
+/* Layers first … last (from 0) and what stands there in place of model.attention. */
+struct spec_layer_range {
+    int64_t first, last;
+    struct spec_attention attention;
+};
+
 struct spec_model {
     int64_t layers, heads, d_model, d_ff, experts, experts_per_token;
     double router_noise, balance_weight, dropout;
-    int init; /* enum init_kind */
+    int activation; /* enum activation */
+    int init;       /* enum init_kind */
     bool tied;
     struct spec_attention attention;
+    struct spec_layer_range attention_layers[SPEC_LAYERS]; /* ascending, apart */
+    size_t attention_layers_n;
 };
 
 struct spec_train {
     int64_t steps, batch_size, batch_tokens;
-    int optimizer; /* enum optimizer */
+    int64_t micro_batch_size; /* windows that a pass takes at most; 0 = the whole batch */
+    int optimizer;            /* enum optimizer */
     double lr, betas[2], eps, weight_decay, grad_clip;
     int schedule; /* enum schedule */
     int64_t warmup_steps;
@@ -113,6 +125,12 @@ int spec_fill(const json_t *data, const json_t *model, const json_t *train, json
  */
 bool spec_path_known(const char *path);
 
+/* The attention of a layer. */
+const struct spec_attention *run_spec_attention(const struct run_spec *spec, int64_t layer);
+/* Whether a layer has attention of this kind. */
+bool run_spec_has(const struct run_spec *spec, enum attention_kind kind);
+/* Windows that a pass through the model takes: the batch, or a part that divides it. */
+int64_t run_spec_micro_batch(const struct run_spec *spec);
 /* V: 257 for bytes, data.vocab for synthetic tasks. */
 int64_t run_spec_vocab(const struct run_spec *spec);
 

@@ -11,6 +11,9 @@ struct check {
     struct run_spec *spec;
     const char *base; /* pointer of the whole spec */
     struct err *err;
+    /* of rules about an attention: which one, and its place below base; "" for the other rules */
+    struct spec_attention *attention;
+    const char *at;
 };
 
 static int refuse(const struct check *check, enum err_code code, const char *where,
@@ -24,7 +27,7 @@ static int refuse(const struct check *check, enum err_code code, const char *whe
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
-    snprintf(pointer, sizeof pointer, "%s%s", check->base, where);
+    snprintf(pointer, sizeof pointer, "%s%s%s", check->base, check->at, where);
     return err_set_at(check->err, code, pointer, "%s", message);
 }
 
@@ -42,6 +45,16 @@ static int resolve_batch(const struct check *check)
                       BATCH_SIZE_MAX, INT64(t), INT64(train->batch_tokens));
     train->batch_size = train->batch_tokens / t;
     return 0;
+}
+
+static int check_micro_batch(const struct check *check)
+{
+    const struct spec_train *train = &check->spec->train;
+    if (train->micro_batch_size == 0 || train->batch_size % train->micro_batch_size == 0)
+        return 0;
+    return refuse(check, ERR_INCONSISTENT, "/train/micro_batch_size",
+                  "micro_batch_size must divide batch_size; %lld does not divide %lld",
+                  INT64(train->micro_batch_size), INT64(train->batch_size));
 }
 
 static int resolve_eval(const struct check *check)
@@ -153,7 +166,7 @@ static bool has_top_k(int kind)
 /* K = clamp(⌊ratio·T + 1e-9⌋, 1, T): the small term forgives a ratio like 0.29 its binary form. */
 static int resolve_top_k(const struct check *check)
 {
-    struct spec_attention *attention = &check->spec->model.attention;
+    struct spec_attention *attention = check->attention;
     int64_t t = check->spec->data.seq_len;
     if (!has_top_k(attention->kind))
         return 0;
@@ -163,7 +176,7 @@ static int resolve_top_k(const struct check *check)
     }
     attention->top_k_ratio = 0;
     if (attention->top_k > t)
-        return refuse(check, ERR_INCONSISTENT, "/model/attention/top_k",
+        return refuse(check, ERR_INCONSISTENT, "/top_k",
                       "top_k must be at most seq_len (%lld), not %lld", INT64(t),
                       INT64(attention->top_k));
     return 0;
@@ -171,16 +184,16 @@ static int resolve_top_k(const struct check *check)
 
 static int check_window(const struct check *check)
 {
-    const struct spec_attention *attention = &check->spec->model.attention;
+    const struct spec_attention *attention = check->attention;
     int64_t t = check->spec->data.seq_len;
     if (attention->kind != ATTENTION_WINDOW)
         return 0;
     if (attention->window > t)
-        return refuse(check, ERR_INCONSISTENT, "/model/attention/window",
+        return refuse(check, ERR_INCONSISTENT, "/window",
                       "window must be at most seq_len (%lld), not %lld", INT64(t),
                       INT64(attention->window));
     if (attention->sink > t)
-        return refuse(check, ERR_INCONSISTENT, "/model/attention/sink",
+        return refuse(check, ERR_INCONSISTENT, "/sink",
                       "sink must be at most seq_len (%lld), not %lld", INT64(t),
                       INT64(attention->sink));
     return 0;
@@ -188,18 +201,65 @@ static int check_window(const struct check *check)
 
 static int check_indexer(const struct check *check)
 {
-    const struct spec_attention *attention = &check->spec->model.attention;
+    const struct spec_attention *attention = check->attention;
     if (attention->kind != ATTENTION_DSA)
         return 0;
     if (attention->indexer_rope && attention->indexer_dim % 4 != 0)
-        return refuse(check, ERR_INCONSISTENT, "/model/attention/indexer_dim",
+        return refuse(check, ERR_INCONSISTENT, "/indexer_dim",
                       "indexer_rope turns pairs in half of the dims, so that indexer_dim must be a "
                       "multiple of 4, not %lld",
                       INT64(attention->indexer_dim));
     if (attention->dense_warmup_steps > check->spec->train.steps)
-        return refuse(check, ERR_INCONSISTENT, "/model/attention/dense_warmup_steps",
+        return refuse(check, ERR_INCONSISTENT, "/dense_warmup_steps",
                       "dense_warmup_steps must be at most steps (%lld), not %lld",
                       INT64(check->spec->train.steps), INT64(attention->dense_warmup_steps));
+    return 0;
+}
+
+static int apply(int (*const rules[])(const struct check *), size_t n, const struct check *check)
+{
+    int status = 0;
+    for (size_t i = 0; i < n && status == 0; i++)
+        status = rules[i](check);
+    return status;
+}
+
+static int check_attention(const struct check *run, struct spec_attention *attention,
+                           const char *at)
+{
+    static int (*const rules[])(const struct check *) = { resolve_top_k, check_window,
+                                                          check_indexer };
+    const struct check check = { run->spec, run->base, run->err, attention, at };
+    return apply(rules, sizeof rules / sizeof rules[0], &check);
+}
+
+static int check_attentions(const struct check *check)
+{
+    struct spec_model *model = &check->spec->model;
+    int status = check_attention(check, &model->attention, "/model/attention");
+    for (size_t i = 0; i < model->attention_layers_n && status == 0; i++) {
+        char at[64];
+        snprintf(at, sizeof at, "/model/attention_layers/%zu/attention", i);
+        status = check_attention(check, &model->attention_layers[i].attention, at);
+    }
+    return status;
+}
+
+static int check_layers(const struct check *check)
+{
+    const struct spec_model *model = &check->spec->model;
+    int64_t next = 0;
+    for (size_t i = 0; i < model->attention_layers_n; i++) {
+        const struct spec_layer_range *range = &model->attention_layers[i];
+        char at[64];
+        snprintf(at, sizeof at, "/model/attention_layers/%zu/layers", i);
+        if (range->first < next || range->last < range->first || range->last >= model->layers)
+            return refuse(check, ERR_INCONSISTENT, at,
+                          "ranges must ascend, not overlap and lie within layers 0 to %lld; "
+                          "[%lld, %lld] doesn't",
+                          INT64(model->layers - 1), INT64(range->first), INT64(range->last));
+        next = range->last + 1;
+    }
     return 0;
 }
 
@@ -225,14 +285,10 @@ static int check_decay(const struct check *check)
 int spec_resolve(struct run_spec *spec, const char *pointer, struct err *err)
 {
     static int (*const rules[])(const struct check *) = {
-        check_fractions, resolve_dataset, resolve_batch, resolve_eval, check_heads, check_experts,
-        resolve_top_k,   check_window,    check_indexer, check_warmup, check_decay,
+        check_fractions,  resolve_dataset, resolve_batch, check_micro_batch,
+        resolve_eval,     check_heads,     check_experts, check_layers,
+        check_attentions, check_warmup,    check_decay,
     };
-    const struct check check = { spec, pointer, err };
-    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
-        int status = rules[i](&check);
-        if (status < 0)
-            return status;
-    }
-    return 0;
+    const struct check check = { .spec = spec, .base = pointer, .err = err, .at = "" };
+    return apply(rules, sizeof rules / sizeof rules[0], &check);
 }

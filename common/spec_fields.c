@@ -21,6 +21,7 @@
 
 static const char *const tokenizers[] = { "byte", NULL };
 static const char *const splits[] = { "documents", "windows", "families", NULL };
+static const char *const activations[] = { "silu", "swiglu", NULL };
 static const char *const inits[] = { "gpt2", "torch", NULL };
 static const char *const optimizers[] = { "adam", "adamw", NULL };
 static const char *const schedules[] = { "constant", "cosine", "linear", NULL };
@@ -54,7 +55,7 @@ static const struct jsonx_field data_rows[] = {
 };
 
 static const struct jsonx_field model_rows[] = {
-    { INT(spec_model, layers, 1, 64, "4") },
+    { INT(spec_model, layers, 1, SPEC_LAYERS, "4") },
     { INT(spec_model, heads, 1, 128, "8") },
     { INT(spec_model, d_model, 8, 8192, "256") },
     { INT(spec_model, d_ff, 1, 65536, "512") },
@@ -63,15 +64,26 @@ static const struct jsonx_field model_rows[] = {
     { REAL(spec_model, router_noise, 0, 100, "0.1") },
     { REAL(spec_model, balance_weight, 0, 1000, "0.01") },
     { REAL(spec_model, dropout, 0, 1, "0.1"), BELOW },
+    { ENUM(spec_model, activation, activations, "\"silu\"") },
     { ENUM(spec_model, init, inits, "\"gpt2\"") },
     { FLAG(spec_model, tied, "true") },
     { OBJECT(spec_model_in, attention) },
+    { ARRAY(spec_model_in, attention_layers) },
+};
+
+static const struct jsonx_field layer_range_rows[] = {
+    { ARRAY(spec_layer_range_in, layers), .required = true },
+    { OBJECT(spec_layer_range_in, attention), .required = true },
+};
+const struct jsonx_field spec_layer_row = {
+    .key = "layers", .type = JSONX_INT, .min = 0, .max = SPEC_LAYERS - 1
 };
 
 static const struct jsonx_field train_rows[] = {
     { INT(spec_train, steps, 1, 1e7, "1000") },
     { INT(spec_train, batch_size, 1, 4096, "16") },
     { INT(spec_train, batch_tokens, 0, 67108864, "0") },
+    { INT(spec_train, micro_batch_size, 0, 4096, "0") },
     { ENUM(spec_train, optimizer, optimizers, "\"adam\"") },
     { REAL(spec_train, lr, 0, 10, "0.003"), ABOVE },
     { PAIR(spec_train, betas, 0, 1, "[0.9, 0.999]"), BELOW },
@@ -136,6 +148,7 @@ static const struct jsonx_field oracle_topk_rows[] = {
 const struct spec_table spec_run_table = TABLE("", run_rows);
 const struct spec_table spec_data_table = TABLE("data", data_rows);
 const struct spec_table spec_model_table = TABLE("model", model_rows);
+const struct spec_table spec_layer_range_table = TABLE("layer_range", layer_range_rows);
 const struct spec_table spec_train_table = TABLE("train", train_rows);
 const struct spec_table spec_attention_tables[ATTENTION_KINDS] = {
     [ATTENTION_DENSE] = TABLE("dense", dense_rows),

@@ -15,26 +15,34 @@ struct spec_table {
     size_t n;
 };
 
-/* Two tables have rows for nested values, which the public structs hold decoded. */
+/* Three tables have rows for nested values, which the public structs hold decoded. */
 struct spec_model_in {
     struct spec_model model; /* first, so that the rows fit both structs */
-    json_t *attention;
+    json_t *attention, *attention_layers;
+};
+struct spec_layer_range_in {
+    json_t *layers, *attention;
 };
 struct spec_run_in {
     int64_t seed;
     json_t *data, *model, *train, *artifacts;
 };
 
-extern const struct spec_table spec_run_table;   /* struct spec_run_in */
-extern const struct spec_table spec_data_table;  /* struct spec_data */
-extern const struct spec_table spec_model_table; /* struct spec_model_in */
-extern const struct spec_table spec_train_table; /* struct spec_train */
+extern const struct spec_table spec_run_table;         /* struct spec_run_in */
+extern const struct spec_table spec_data_table;        /* struct spec_data */
+extern const struct spec_table spec_model_table;       /* struct spec_model_in */
+extern const struct spec_table spec_train_table;       /* struct spec_train */
+extern const struct spec_table spec_layer_range_table; /* struct spec_layer_range_in */
+extern const struct jsonx_field spec_layer_row;        /* either end of a range */
 /* struct spec_attention, by enum attention_kind: exactly the fields that a kind has. */
 extern const struct spec_table spec_attention_tables[ATTENTION_KINDS];
 
 /* Decodes the value of "attention" by its kind's table. */
 int spec_attention_decode(const json_t *obj, const char *pointer, struct spec_attention *ret,
                           struct err *err);
+/* Decodes the value of "attention_layers" (NULL: none) into ret's. */
+int spec_layers_decode(const json_t *list, const char *pointer, struct spec_model *ret,
+                       struct err *err);
 /* Decodes an array of artifacts' names (NULL = the default, final) into a bit set. */
 int spec_artifacts_decode(const json_t *names, const char *pointer, unsigned *ret, struct err *err);
 json_t *spec_artifacts_encode(unsigned artifacts);

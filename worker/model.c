@@ -36,7 +36,9 @@ struct model {
     struct params params;
     struct pool *pool;
     struct arena arena;
-    size_t batch, t, c, v, layers;
+    size_t batch; /* windows of a micro-batch, which every buffer has room for */
+    size_t whole; /* B: a multiple of it */
+    size_t t, c, v, layers;
     struct block *blocks; /* [layers] */
     struct attn_shared attn_shared;
     struct moe_shared moe_shared;
@@ -47,6 +49,8 @@ struct model {
     real *branch;              /* [N × C] what a half of a block adds */
     real *dx, *dbranch, *dnormed, *parts;
     int32_t *inputs, *targets; /* [N] */
+    double *position_nll;      /* [T], borrowed; NULL = nobody watches */
+    int64_t *position_n;
 };
 
 static const real *value_of(const struct model *m, const char *name)
@@ -109,7 +113,8 @@ int model_new(const struct run_spec *spec, int threads, struct model **ret, stru
     if (m == NULL)
         return err_set(err, ERR_NO_MEMORY, "no memory for a model");
     m->spec = *spec;
-    m->batch = (size_t)spec->train.batch_size;
+    m->batch = (size_t)run_spec_micro_batch(spec);
+    m->whole = (size_t)spec->train.batch_size;
     m->t = (size_t)spec->data.seq_len;
     m->c = (size_t)spec->model.d_model;
     m->v = (size_t)run_spec_vocab(spec);
@@ -169,6 +174,7 @@ struct pool *model_pool(struct model *model)
 /* Inputs are the first T tokens of each window, targets the last T; a complement isn't a target. */
 static void split_windows(struct model *m, const int32_t *windows, size_t batch)
 {
+    assert(batch <= m->batch);
     for (size_t b = 0; b < batch; b++)
         for (size_t t = 0; t < m->t; t++) {
             const int32_t *window = windows + b * (m->t + 1);
@@ -219,11 +225,17 @@ static void keep_task(void *arg, size_t i, int thread)
     drop_mask(k->drop, at, n, k->keep + at);
 }
 
+static struct drop branch_drop(const struct model *m, const struct pass *pass, const char *name)
+{
+    return drop_of(m->spec.seed, name, m->spec.model.dropout, pass->step,
+                   pass->first * m->t * m->c);
+}
+
 /* out = x + drop(branch); draws the mask into keep. */
 static void add_branch(const struct model *m, const struct pass *pass, const char *name,
                        uint8_t *keep, const real *x, real *out)
 {
-    struct drop drop = drop_of(m->spec.seed, name, m->spec.model.dropout, pass->step);
+    struct drop drop = branch_drop(m, pass, name);
     size_t n = pass->batch * m->t * m->c;
     if (drop.threshold > 0)
         pool_run(pass->pool, (n + KEEP_CHUNK - 1) / KEEP_CHUNK, keep_task,
@@ -234,7 +246,7 @@ static void add_branch(const struct model *m, const struct pass *pass, const cha
 static void take_branch(const struct model *m, const struct pass *pass, const char *name,
                         const uint8_t *keep)
 {
-    struct drop drop = drop_of(m->spec.seed, name, m->spec.model.dropout, pass->step);
+    struct drop drop = branch_drop(m, pass, name);
     act_drop_backward(pass->pool, m->dx, drop.threshold > 0 ? keep : NULL, drop.scale,
                       pass->batch * m->t * m->c, m->dbranch);
 }
@@ -280,88 +292,131 @@ static void backward(struct model *m, const struct pass *pass, struct model_stat
     pool_run(pass->pool, (m->c + EMBED_STRIP - 1) / EMBED_STRIP, embed_backward_task, m);
 }
 
-static struct pass pass_of(struct model *m, size_t batch, int64_t step, int64_t done)
+/* A pass over windows first … of a batch of n, as many as a micro-batch takes. */
+static struct pass pass_of(struct model *m, size_t first, size_t n, int64_t step, int64_t done)
 {
-    const struct spec_attention *a = &m->spec.model.attention;
     return (struct pass){
         .spec = &m->spec,
         .pool = m->pool,
-        .batch = batch,
+        .first = first,
+        .batch = n - first < m->batch ? n - first : m->batch,
         .step = (uint64_t)step,
-        .dense =
-            a->kind == ATTENTION_DSA && done <= a->dense_warmup_steps && a->dense_warmup_steps > 0,
+        .done = done,
     };
+}
+
+/* Targets of the whole batch that are scored. */
+static size_t scored(const struct model *m, const int32_t *windows)
+{
+    size_t n = 0;
+    for (size_t b = 0; b < m->whole; b++)
+        for (size_t t = 1; t <= m->t; t++)
+            n += windows[b * (m->t + 1) + t] >= 0;
+    return n;
+}
+
+/* One micro-batch; in ret its loss is a sum, the rest are its means. */
+static void step_part(struct model *m, const struct pass *pass, const int32_t *windows,
+                      struct model_stats *ret)
+{
+    struct loss_result loss;
+    *ret = (struct model_stats){ 0 };
+    split_windows(m, windows + pass->first * (m->t + 1), pass->batch);
+    forward(m, pass, ret);
+    loss_step(&m->loss, m->pool, pass->batch * m->t, m->normed, m->w_head, m->targets, m->dnormed,
+              m->dw_head, &loss);
+    backward(m, pass, ret);
+    ret->loss = loss.nll;
 }
 
 void model_step(struct model *model, const int32_t *windows, int64_t step, struct model_stats *ret)
 {
     struct model *m = model;
-    const struct spec_attention *a = &m->spec.model.attention;
-    struct model_stats stats = { 0 };
-    struct loss_result loss;
-    size_t n = m->batch * m->t;
-    struct pass pass = pass_of(m, m->batch, step, step);
-    if (a->kind == ATTENTION_DSA && a->indexer_training == INDEXER_KL)
-        pass.kl_scale = a->kl_weight / (double)n;
+    struct model_stats sum = { 0 }, part;
+    double share = (double)m->batch / (double)m->whole;
     memset(m->params.grad, 0, m->params.count * sizeof *m->params.grad);
-    split_windows(m, windows, m->batch);
-    forward(m, &pass, &stats);
-    loss_step(&m->loss, m->pool, n, m->normed, m->w_head, m->targets, m->dnormed, m->dw_head,
-              &loss);
-    backward(m, &pass, &stats);
-    stats.loss = loss.nll / (double)loss.targets;
-    *ret = stats;
+    m->loss.mean_over = scored(m, windows);
+    for (size_t first = 0; first < m->whole; first += m->batch) {
+        struct pass pass = pass_of(m, first, m->whole, step, step);
+        pass.tokens = m->whole * m->t;
+        step_part(m, &pass, windows, &part);
+        sum.loss += part.loss;
+        sum.balance += share * part.balance;
+        sum.kl += share * part.kl;
+        sum.imbalance += share * part.imbalance;
+    }
+    sum.loss /= (double)m->loss.mean_over;
+    *ret = sum;
+}
+
+void model_watch_positions(struct model *model, double *sum, int64_t *count)
+{
+    model->position_nll = sum;
+    model->position_n = count;
+}
+
+static void note_positions(struct model *m, size_t rows)
+{
+    for (size_t i = 0; m->position_nll != NULL && i < rows; i++)
+        if (m->targets[i] != LOSS_UNSCORED) {
+            m->position_nll[i % m->t] += m->loss.nll[i];
+            m->position_n[i % m->t]++;
+        }
 }
 
 void model_evaluate(struct model *model, const int32_t *windows, int64_t n, int64_t step,
                     struct model_eval *ret)
 {
-    struct model_stats ignored = { 0 };
-    struct loss_result loss;
-    struct pass pass = pass_of(model, (size_t)n, 0, step);
-    size_t rows = (size_t)n * model->t;
-    split_windows(model, windows, (size_t)n);
-    forward(model, &pass, &ignored);
-    loss_forward(&model->loss, model->pool, rows, model->normed, model->w_head, model->targets,
-                 &loss);
-    *ret = (struct model_eval){ loss.nll, loss.correct, loss.targets };
+    struct model *m = model;
+    struct model_eval sum = { 0 };
+    for (size_t first = 0; first < (size_t)n; first += m->batch) {
+        struct model_stats ignored = { 0 };
+        struct loss_result loss;
+        struct pass pass = pass_of(m, first, (size_t)n, 0, step);
+        split_windows(m, windows + first * (m->t + 1), pass.batch);
+        forward(m, &pass, &ignored);
+        loss_forward(&m->loss, m->pool, pass.batch * m->t, m->normed, m->w_head, m->targets, &loss);
+        sum.nll += loss.nll;
+        sum.correct += loss.correct;
+        sum.targets += loss.targets;
+        note_positions(m, pass.batch * m->t);
+    }
+    *ret = sum;
 }
 
 double model_recall(struct model *model, int64_t n)
 {
-    struct pass pass = pass_of(model, (size_t)n, 0, 0);
+    size_t last = ((size_t)n - 1) / model->batch * model->batch;
+    struct pass pass = pass_of(model, last, (size_t)n, 0, 0);
     double sum = 0;
-    for (size_t l = 0; l < model->layers; l++)
-        sum += attn_recall(&model->blocks[l].attn, &pass);
-    return sum / (double)model->layers;
+    size_t sparse = 0;
+    for (size_t l = 0; l < model->layers; l++) {
+        double recall = attn_recall(&model->blocks[l].attn, &pass);
+        sum += isnan(recall) ? 0 : recall;
+        sparse += isnan(recall) ? 0 : 1;
+    }
+    return sparse > 0 ? sum / (double)sparse : NAN;
 }
 
 const real *model_states(struct model *model, const int32_t *windows, int64_t n, int64_t step)
 {
     struct model_stats ignored = { 0 };
-    struct pass pass = pass_of(model, (size_t)n, step, model->spec.train.steps + 1);
+    struct pass pass = pass_of(model, 0, (size_t)n, step, model->spec.train.steps + 1);
     pass.row_invariant = true;
     split_windows(model, windows, (size_t)n);
     forward(model, &pass, &ignored);
     return model->normed;
 }
 
-void model_loss_by_position(const struct model *model, int64_t n, double *sum, int64_t *count)
-{
-    for (size_t i = 0; i < (size_t)n * model->t; i++)
-        if (model->targets[i] != LOSS_UNSCORED) {
-            sum[i % model->t] += model->loss.nll[i];
-            count[i % model->t]++;
-        }
-}
-
 void model_logits(struct model *model, const int32_t *windows, int64_t n, int64_t step, real *ret)
 {
-    struct model_stats ignored = { 0 };
-    struct pass pass = pass_of(model, (size_t)n, step, step);
-    split_windows(model, windows, (size_t)n);
-    forward(model, &pass, &ignored);
-    gemm_shared(model->pool, (size_t)n * model->t, model->v, model->c,
-                (struct mat){ model->normed, model->c, false },
-                (struct mat){ model->w_head, model->c, true }, 0, ret, model->v);
+    struct model *m = model;
+    for (size_t first = 0; first < (size_t)n; first += m->batch) {
+        struct model_stats ignored = { 0 };
+        struct pass pass = pass_of(m, first, (size_t)n, step, step);
+        split_windows(m, windows + first * (m->t + 1), pass.batch);
+        forward(m, &pass, &ignored);
+        gemm_shared(m->pool, pass.batch * m->t, m->v, m->c, (struct mat){ m->normed, m->c, false },
+                    (struct mat){ m->w_head, m->c, true }, 0, ret + first * m->t * m->v, m->v);
+    }
 }

@@ -1,5 +1,9 @@
 /* model: the transformer of NUMERICS §1–2: forward, loss and backward of one batch.
  *
+ * A batch of B windows goes through in micro-batches (train.micro_batch_size) that divide it, for
+ * which buffers are laid out; gradients add up. Cross-entropy is the mean over the scored targets
+ * of the whole batch, KL over its B·T positions, the balance loss the mean over its micro-batches.
+ *
  * model_new allocates everything that training will ever need; model_step and model_evaluate
  * allocate nothing. All randomness is keyed by (seed, purpose, name, step, element).
  */
@@ -17,10 +21,12 @@ struct model;
 
 /* What one step has to say; means over the batch. */
 struct model_stats {
-    double loss;      /* cross-entropy in nats a target, before the update */
-    double balance;   /* Σ over layers of the balance loss, unweighted */
-    double kl;        /* Σ over layers of the indexer's KL, unweighted; 0 without one */
-    double imbalance; /* largest share of an expert × E, averaged over layers; 1 = even */
+    double loss;    /* cross-entropy in nats a target, before the update */
+    double balance; /* Σ over layers of the balance loss, unweighted; mean over micro-batches */
+    double kl;      /* Σ over layers of the indexer's KL, unweighted; 0 without one */
+    double
+        imbalance; /* largest share of an expert × E, mean over layers and micro-batches; 1 = even
+                    */
 };
 
 /* threads ≥ 1. Errors: NO_MEMORY. */
@@ -46,15 +52,17 @@ struct model_eval {
 };
 void model_evaluate(struct model *model, const int32_t *windows, int64_t n, int64_t step,
                     struct model_eval *ret);
-/* Of the n windows that model_evaluate saw last: the share of the dense attention mass that the
- * chosen keys hold (attn_recall), averaged over the layers; NaN where every past key was seen. */
+/* Of the n windows that model_evaluate saw last, or their last micro-batch: the share of the dense
+ * attention mass that the chosen keys hold (attn_recall), averaged over the layers where not every
+ * past key was seen; NaN if there are none. */
 double model_recall(struct model *model, int64_t n);
-/* Of the n windows that model_evaluate saw last: adds each target's −ln p to the sum [T] of its
- * position, and one to that count [T]. */
-void model_loss_by_position(const struct model *model, int64_t n, double *sum, int64_t *count);
-/* What the output layer sees [n × T × C], valid until the next pass: of sequences that stand where
- * they stand, the bits of a row depend on the tokens that it can see alone (gemm_rows). Sparse
- * kinds choose their keys, dense warm-up or not. step as in model_logits. For audits. */
+/* From now on model_evaluate adds each target's −ln p to the sum [T] of its position, and one to
+ * that count [T]; both borrowed, NULL ends it. */
+void model_watch_positions(struct model *model, double *sum, int64_t *count);
+/* What the output layer sees [n × T × C] for n windows, at most a micro-batch, valid until the next
+ * pass: of sequences that stand where they stand, the bits of a row depend on the tokens that it
+ * can see alone (gemm_rows). Sparse kinds choose their keys, dense warm-up or not. step as in
+ * model_logits. For audits. */
 const real *model_states(struct model *model, const int32_t *windows, int64_t n, int64_t step);
 /* Logits of the same pass into ret[n × T × V]; for tests and audits. step 0 = evaluation mode;
  * step ≥ 1 = training mode with that step's masks and noise. */

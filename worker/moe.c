@@ -22,6 +22,8 @@ void moe_shared_layout(struct moe_shared *shared, struct arena *arena, const str
     shared->dh = arena_take(arena, rows * (size_t)m->d_ff, sizeof(real));
     shared->pad_reals = GEMM_ROWS * (size_t)(m->d_ff > m->d_model ? m->d_ff : m->d_model);
     shared->pad = arena_take(arena, (size_t)threads * shared->pad_reals, sizeof(real));
+    if (m->activation == ACTIVATION_SWIGLU)
+        shared->du = arena_take(arena, rows * (size_t)m->d_ff, sizeof(real));
 }
 
 static const struct tensor *part(const struct params *params, int layer, const char *format,
@@ -44,14 +46,12 @@ void moe_layout(struct moe *moe, struct arena *arena, struct moe_shared *shared,
         .f = (size_t)m->d_ff,
         .e = (size_t)m->experts,
         .k = (size_t)m->experts_per_token,
+        .gated = m->activation == ACTIVATION_SWIGLU,
     };
     size_t n = batch * moe->t, rows = n * moe->k;
     snprintf(moe->drop_name, sizeof moe->drop_name, "blocks.%d.moe.hidden", layer);
     snprintf(moe->noise_name, sizeof moe->noise_name, "blocks.%d", layer);
-    moe->w1 = arena_take(arena, moe->e, sizeof *moe->w1);
-    moe->w2 = arena_take(arena, moe->e, sizeof *moe->w2);
-    moe->dw1 = arena_take(arena, moe->e, sizeof *moe->dw1);
-    moe->dw2 = arena_take(arena, moe->e, sizeof *moe->dw2);
+    moe->experts = arena_take(arena, moe->e, sizeof *moe->experts);
     moe->g = arena_take(arena, n * moe->e, sizeof(real));
     moe->probs = arena_take(arena, n * moe->e, sizeof(real));
     moe->weight = arena_take(arena, rows, sizeof(real));
@@ -65,6 +65,8 @@ void moe_layout(struct moe *moe, struct arena *arena, struct moe_shared *shared,
     moe->a = arena_take(arena, rows * moe->f, sizeof(real));
     moe->y = arena_take(arena, rows * moe->c, sizeof(real));
     moe->keep = arena_take(arena, rows * moe->f, sizeof(uint8_t));
+    if (moe->gated)
+        moe->u = arena_take(arena, rows * moe->f, sizeof(real));
     if (arena->base == NULL)
         return;
     const struct tensor *gate = part(params, layer, "gate.weight", 0);
@@ -73,10 +75,15 @@ void moe_layout(struct moe *moe, struct arena *arena, struct moe_shared *shared,
     for (size_t e = 0; e < moe->e; e++) {
         const struct tensor *w1 = part(params, layer, "experts.%zu.w1.weight", e);
         const struct tensor *w2 = part(params, layer, "experts.%zu.w2.weight", e);
-        moe->w1[e] = params->value + w1->offset;
-        moe->w2[e] = params->value + w2->offset;
-        moe->dw1[e] = params->grad + w1->offset;
-        moe->dw2[e] = params->grad + w2->offset;
+        const struct tensor *w3 = part(params, layer, "experts.%zu.w3.weight", e);
+        moe->experts[e] = (struct moe_expert){
+            .w1 = params->value + w1->offset,
+            .w2 = params->value + w2->offset,
+            .w3 = w3 != NULL ? params->value + w3->offset : NULL,
+            .dw1 = params->grad + w1->offset,
+            .dw2 = params->grad + w2->offset,
+            .dw3 = w3 != NULL ? params->grad + w3->offset : NULL,
+        };
     }
 }
 
@@ -118,7 +125,8 @@ static struct work work_of(struct moe *moe, const struct pass *pass)
     return (struct work){
         .moe = moe,
         .pass = pass,
-        .drop = drop_of(pass->spec->seed, moe->drop_name, pass->spec->model.dropout, pass->step),
+        .drop = drop_of(pass->spec->seed, moe->drop_name, pass->spec->model.dropout, pass->step,
+                        pass->first * moe->t * moe->e * moe->f),
         .n = pass->batch * moe->t,
     };
 }
@@ -135,22 +143,38 @@ static void product(const struct work *w, int thread, size_t rows, size_t n, siz
         gemm(rows, n, k, 1, ma, mb, 0, c, n);
 }
 
+/* h = x·w1ᵀ, u = x·w3ᵀ when gated; a = what the activation and dropout make of them. */
+static void hidden_layer(const struct work *w, int thread, const struct moe_tile *tile)
+{
+    const struct moe *m = w->moe;
+    const struct moe_expert *expert = &m->experts[tile->expert];
+    size_t at = tile->row * m->f;
+    const real *x = m->x + tile->row * m->c;
+    product(w, thread, tile->rows, m->f, m->c, x, expert->w1, m->h + at);
+    if (m->gated)
+        product(w, thread, tile->rows, m->f, m->c, x, expert->w3, m->u + at);
+    for (size_t r = 0; r < tile->rows; r++, at += m->f) {
+        size_t token = (size_t)m->token[tile->row + r];
+        uint8_t *keep = m->keep + at;
+        drop_mask(&w->drop, (token * m->e + tile->expert) * m->f, m->f, keep);
+        if (m->gated)
+            act_swiglu_drop(m->h + at, m->u + at, keep, w->drop.scale, m->f, m->a + at);
+        else
+            act_silu_drop(m->h + at, keep, w->drop.scale, m->f, m->a + at);
+    }
+}
+
 static void forward_tile(void *arg, size_t i, int thread)
 {
     const struct work *w = arg;
     const struct moe *m = w->moe;
     const struct moe_tile tile = m->tiles[i];
-    real *x = m->x + tile.row * m->c, *h = m->h + tile.row * m->f, *a = m->a + tile.row * m->f;
+    real *x = m->x + tile.row * m->c;
     for (size_t r = 0; r < tile.rows; r++)
         memcpy(x + r * m->c, w->x + (size_t)m->token[tile.row + r] * m->c, m->c * sizeof *x);
-    product(w, thread, tile.rows, m->f, m->c, x, m->w1[tile.expert], h);
-    for (size_t r = 0; r < tile.rows; r++) {
-        uint8_t *keep = m->keep + (tile.row + r) * m->f;
-        size_t token = (size_t)m->token[tile.row + r];
-        drop_mask(&w->drop, (token * m->e + tile.expert) * m->f, m->f, keep);
-        act_silu_drop(h + r * m->f, keep, w->drop.scale, m->f, a + r * m->f);
-    }
-    product(w, thread, tile.rows, m->c, m->f, a, m->w2[tile.expert], m->y + tile.row * m->c);
+    hidden_layer(w, thread, &tile);
+    product(w, thread, tile.rows, m->c, m->f, m->a + tile.row * m->f, m->experts[tile.expert].w2,
+            m->y + tile.row * m->c);
 }
 
 /* out[token] = Σ weight·y, in the order of the token's choices. */
@@ -191,18 +215,42 @@ static void backward_tile(void *arg, size_t i, int thread)
     const struct moe *m = w->moe;
     const struct moe_shared *s = m->shared;
     const struct moe_tile tile = m->tiles[i];
-    real *dy = s->dy + tile.row * m->c, *dh = s->dh + tile.row * m->f;
+    const struct moe_expert *expert = &m->experts[tile.expert];
+    size_t at = tile.row * m->f, n = tile.rows * m->f;
+    real *dy = s->dy + tile.row * m->c, *dh = s->dh + at, *dx = s->dx + tile.row * m->c;
     gemm(tile.rows, m->f, m->c, 1, (struct mat){ dy, m->c, false },
-         (struct mat){ m->w2[tile.expert], m->f, false }, 0, dh, m->f);
-    for (size_t r = 0; r < tile.rows; r++)
-        act_silu_drop_backward(m->h + (tile.row + r) * m->f, m->keep + (tile.row + r) * m->f,
-                               w->drop.scale, m->f, dh + r * m->f);
+         (struct mat){ expert->w2, m->f, false }, 0, dh, m->f);
+    if (m->gated)
+        act_swiglu_drop_backward(m->h + at, m->u + at, m->keep + at, w->drop.scale, n, dh,
+                                 s->du + at);
+    else
+        act_silu_drop_backward(m->h + at, m->keep + at, w->drop.scale, n, dh);
     gemm(tile.rows, m->c, m->f, 1, (struct mat){ dh, m->f, false },
-         (struct mat){ m->w1[tile.expert], m->c, false }, 0, s->dx + tile.row * m->c, m->c);
+         (struct mat){ expert->w1, m->c, false }, 0, dx, m->c);
+    if (m->gated)
+        gemm(tile.rows, m->c, m->f, 1, (struct mat){ s->du + at, m->f, false },
+             (struct mat){ expert->w3, m->c, false }, 1, dx, m->c);
 }
 
 /* Weights: a task is one strip of one matrix of one expert. */
 enum { STRIP = 128 };
+
+static size_t strips(size_t rows)
+{
+    return (rows + STRIP - 1) / STRIP;
+}
+
+static size_t strips_of(const struct moe *m)
+{
+    return strips(m->f) + strips(m->c) + (m->gated ? strips(m->f) : 0);
+}
+
+/* dw [rows × cols] += dᵀ·in over the expert's gathered rows. */
+struct factor {
+    const real *d, *in;
+    size_t rows, cols;
+    real *dw;
+};
 
 static void weight_task(void *arg, size_t i, int thread)
 {
@@ -210,20 +258,22 @@ static void weight_task(void *arg, size_t i, int thread)
     const struct work *w = arg;
     const struct moe *m = w->moe;
     const struct moe_shared *s = m->shared;
-    size_t strips1 = (m->f + STRIP - 1) / STRIP, strips2 = (m->c + STRIP - 1) / STRIP;
-    size_t e = i / (strips1 + strips2), strip = i % (strips1 + strips2), first = m->first[e];
-    size_t rows = m->first[e + 1] - first;
-    if (rows == 0)
+    size_t e = i / strips_of(m), strip = i % strips_of(m), first = m->first[e];
+    size_t gathered = m->first[e + 1] - first;
+    if (gathered == 0)
         return;
-    if (strip < strips1) {
-        size_t at = strip * STRIP, n = m->f - at < STRIP ? m->f - at : STRIP;
-        gemm(n, m->c, rows, 1, (struct mat){ s->dh + first * m->f + at, m->f, true },
-             (struct mat){ m->x + first * m->c, m->c, false }, 1, m->dw1[e] + at * m->c, m->c);
-    } else {
-        size_t at = (strip - strips1) * STRIP, n = m->c - at < STRIP ? m->c - at : STRIP;
-        gemm(n, m->f, rows, 1, (struct mat){ s->dy + first * m->c + at, m->c, true },
-             (struct mat){ m->a + first * m->f, m->f, false }, 1, m->dw2[e] + at * m->f, m->f);
-    }
+    const struct moe_expert *expert = &m->experts[e];
+    const struct factor factors[] = {
+        { s->dh, m->x, m->f, m->c, expert->dw1 },
+        { s->dy, m->a, m->c, m->f, expert->dw2 },
+        { s->du, m->x, m->f, m->c, expert->dw3 },
+    }, *of = factors;
+    for (; strip >= strips(of->rows); of++)
+        strip -= strips(of->rows);
+    size_t at = strip * STRIP, n = of->rows - at < STRIP ? of->rows - at : STRIP;
+    gemm(n, of->cols, gathered, 1, (struct mat){ of->d + first * of->rows + at, of->rows, true },
+         (struct mat){ of->in + first * of->cols, of->cols, false }, 1, of->dw + at * of->cols,
+         of->cols);
 }
 
 /* dy = weight·dout for each choice, and ∂/∂weight = dout·y, which the router turns into dg. */
@@ -265,11 +315,10 @@ void moe_backward(struct moe *moe, const struct pass *pass, const real *x, const
     w.dout = dout;
     w.dx = dx;
     size_t blocks = (w.n + TOKENS - 1) / TOKENS;
-    size_t strips = (moe->f + STRIP - 1) / STRIP + (moe->c + STRIP - 1) / STRIP;
     router_backward_begin(moe, pass);
     pool_run(pass->pool, blocks, scatter_task, &w);
     pool_run(pass->pool, moe->tiles_n, backward_tile, &w);
-    pool_run(pass->pool, moe->e * strips, weight_task, &w);
+    pool_run(pass->pool, moe->e * strips_of(moe), weight_task, &w);
     pool_run(pass->pool, blocks, gather_task, &w);
     router_backward(moe, pass, x, dx);
 }

@@ -1,6 +1,7 @@
 /* moe: mixture of experts (NUMERICS §1): each token visits its `experts_per_token` best experts.
  *
- * g = gate·x (+ noise); weights = softmax over the selected; out = Σ weight·w2·drop(silu(w1·x)).
+ * g = gate·x (+ noise); weights = softmax over the selected; out = Σ weight·w2·drop(silu(w1·x)), or
+ * with activation swiglu Σ weight·w2·drop(silu(w1·x) ⊙ w3·x).
  * The tokens of an expert are gathered, in order, into rows that lie together: expert e owns rows
  * first[e] … first[e+1]−1 of the gathered buffers. One expert is a plain feed-forward layer.
  */
@@ -12,6 +13,7 @@
 #include "worker/params.h"
 #include "worker/pass.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,9 +23,15 @@ struct moe_shared {
     real *dy;    /* [M × C] gradient of the experts' outputs */
     real *dx;    /* [M × C] gradient of their inputs */
     real *dh;    /* [M × F] */
+    real *du;    /* [M × F] of w3·x; swiglu only */
     real *slope; /* [E] of the balance loss, by a token's probability */
     real *pad;   /* [threads × pad_reals] for gemm_rows */
     size_t pad_reals;
+};
+
+struct moe_expert {
+    const real *w1, *w2, *w3; /* [F × C], [C × F]; swiglu: [F × C], else NULL */
+    real *dw1, *dw2, *dw3;
 };
 
 struct moe_tile {
@@ -35,8 +43,8 @@ struct moe {
     size_t t, c, f, e, k; /* T, C, F, E, experts per token */
     const real *w_gate;   /* [E × C]; NULL with one expert */
     real *dw_gate;
-    const real **w1, **w2; /* [E] of [F × C] and [C × F] */
-    real **dw1, **dw2;
+    struct moe_expert *experts; /* [E] */
+    bool gated;                 /* activation swiglu */
     char drop_name[64], noise_name[64];
     /* kept by the forward pass */
     real *g, *probs; /* [N × E] logits with noise; their softmax */
@@ -47,7 +55,8 @@ struct moe {
     size_t *first;   /* [E + 1] */
     struct moe_tile *tiles;
     size_t tiles_n;
-    real *x, *h, *a, *y; /* [M × C], [M × F] before silu, [M × F] after silu and dropout, [M × C] */
+    real *x, *h, *a, *y; /* [M × C], [M × F] before silu, [M × F] after it and dropout, [M × C] */
+    real *u;             /* [M × F] w3·x, when gated */
     uint8_t *keep;       /* [M × F] */
 };
 

@@ -35,9 +35,10 @@ static const struct tensor gain = { .init = PARAM_ONE }, bias = { .init = PARAM_
                            linear = { .init = PARAM_LINEAR, .decay = true },
                            residual = { .init = PARAM_RESIDUAL, .decay = true };
 
-static void add_indexer(struct builder *b, const struct spec_model *m, int64_t layer)
+static void add_indexer(struct builder *b, const struct run_spec *spec, int64_t layer)
 {
-    const struct spec_attention *a = &m->attention;
+    const struct spec_model *m = &spec->model;
+    const struct spec_attention *a = run_spec_attention(spec, layer);
     if (a->kind != ATTENTION_DSA)
         return;
     bool frozen = a->indexer_training == INDEXER_FROZEN;
@@ -64,8 +65,9 @@ static void add_indexer(struct builder *b, const struct spec_model *m, int64_t l
     }
 }
 
-static void add_block(struct builder *b, const struct spec_model *m, int64_t layer)
+static void add_block(struct builder *b, const struct run_spec *spec, int64_t layer)
 {
+    const struct spec_model *m = &spec->model;
     char name[80];
     int64_t c = m->d_model;
     int at = snprintf(name, sizeof name, "blocks.%lld.", (long long)layer);
@@ -78,12 +80,14 @@ static void add_block(struct builder *b, const struct spec_model *m, int64_t lay
     ADD(c, 0, gain, "norm1.weight");
     ADD(3 * c, c, linear, "attn.qkv.weight");
     ADD(c, c, residual, "attn.out.weight");
-    add_indexer(b, m, layer);
+    add_indexer(b, spec, layer);
     ADD(c, 0, gain, "norm2.weight");
     if (m->experts > 1)
         ADD(m->experts, c, linear, "moe.gate.weight");
     for (int64_t e = 0; e < m->experts; e++) {
         ADD(m->d_ff, c, linear, "moe.experts.%lld.w1.weight", (long long)e);
+        if (m->activation == ACTIVATION_SWIGLU)
+            ADD(m->d_ff, c, linear, "moe.experts.%lld.w3.weight", (long long)e);
         ADD(c, m->d_ff, residual, "moe.experts.%lld.w2.weight", (long long)e);
     }
 #undef ADD
@@ -95,7 +99,7 @@ static void build(struct builder *b, const struct run_spec *spec)
     int64_t v = run_spec_vocab(spec);
     add(b, "embed.weight", v, m->d_model, (struct tensor){ .init = PARAM_EMBEDDING });
     for (int64_t layer = 0; layer < m->layers; layer++)
-        add_block(b, m, layer);
+        add_block(b, spec, layer);
     add(b, "norm.weight", m->d_model, 0, gain);
     if (!m->tied)
         add(b, "head.weight", v, m->d_model, linear);

@@ -4,13 +4,14 @@
 #include "worker/ops/gemm.h"
 #include "worker/ops/vmath.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum { TOKENS = 256 };
 
 struct routing {
     struct moe *moe;
-    size_t n;
+    size_t n, first; /* rows; the batch's number of row 0 */
     struct philox noise;
     uint64_t step;
     real amplitude; /* 0 = no noise */
@@ -54,7 +55,8 @@ static void route_task(void *arg, size_t i, int thread)
         real *g = m->g + n * m->e, selected[ROUTER_MAX_CHOICES];
         int32_t *chosen = m->chosen + n * m->k;
         for (size_t e = 0; r->amplitude != 0 && e < m->e; e++)
-            g[e] += r->amplitude * (real)(float)philox_normal(&r->noise, r->step, n * m->e + e);
+            g[e] += r->amplitude *
+                    (real)(float)philox_normal(&r->noise, r->step, (r->first + n) * m->e + e);
         softmax_small(g, m->e, m->probs + n * m->e);
         choose(g, m->e, m->k, chosen);
         for (size_t k = 0; k < m->k; k++)
@@ -78,7 +80,7 @@ void router_forward(struct moe *moe, const struct pass *pass, const real *x)
         only_expert(moe, n);
         return;
     }
-    struct routing r = { .moe = moe, .n = n, .step = pass->step };
+    struct routing r = { .moe = moe, .n = n, .first = pass->first * moe->t, .step = pass->step };
     if (pass->step > 0 && pass->spec->model.router_noise > 0) {
         r.noise = philox_stream(pass->spec->seed, "router", moe->noise_name);
         r.amplitude = (real)pass->spec->model.router_noise;
@@ -109,13 +111,15 @@ void router_stats(const struct moe *moe, size_t n, struct moe_stats *ret)
     ret->imbalance = most * (double)moe->e;
 }
 
-/* ∂(weight·balance)/∂probs[n,e] = weight·E·f_e/N, the same for every token. */
+/* ∂(weight·balance)/∂probs[n,e] = weight·E·f_e/N, the same for every token; as the mean over
+ * micro-batches that is 1/(B·T). */
 void router_backward_begin(struct moe *moe, const struct pass *pass)
 {
     size_t n = pass->batch * moe->t;
+    assert(moe->w_gate == NULL || pass->tokens >= n);
     for (size_t e = 0; moe->w_gate != NULL && e < moe->e; e++)
         moe->shared->slope[e] = (real)(pass->spec->model.balance_weight * (double)moe->e *
-                                       share(moe, e, n) / (double)n);
+                                       share(moe, e, n) / (double)pass->tokens);
 }
 
 void router_backward_token(const struct moe *moe, size_t n, const real *dweight)

@@ -56,8 +56,12 @@ static bool routed(const struct run_spec *spec)
 
 static bool indexer_trained(const struct run_spec *spec)
 {
-    return spec->model.attention.kind == ATTENTION_DSA &&
-           spec->model.attention.indexer_training == INDEXER_KL;
+    for (int64_t layer = 0; layer < spec->model.layers; layer++) {
+        const struct spec_attention *a = run_spec_attention(spec, layer);
+        if (a->kind == ATTENTION_DSA && a->indexer_training == INDEXER_KL)
+            return true;
+    }
+    return false;
 }
 
 /* The metrics of a step: a row a metric. */
@@ -132,8 +136,6 @@ static void evaluate(struct train *t, enum corpus_part part)
         sum.nll += got.nll;
         sum.correct += got.correct;
         sum.targets += got.targets;
-        if (t->audits != NULL && part == CORPUS_VAL && t->step == t->spec->train.steps)
-            audits_evaluated(t->audits, (int64_t)rows);
         if (i == 0 &&
             part == CORPUS_VAL) /* one batch tells enough, and costs as much as dense attention */
             recall = model_recall(t->model, (int64_t)rows);
@@ -205,8 +207,12 @@ static int one_step(struct train *t, struct err *err)
     watch_finite(t, "train/loss", facts.model.loss);
     if (t->audits != NULL)
         audits_step(t->audits, step, facts.model.loss);
+    if (t->audits != NULL)
+        audits_watch(t->audits, step == train->steps);
     if (status == 0 && (step % train->eval_every == 0 || step == train->steps))
         evaluate(t, CORPUS_VAL);
+    if (t->audits != NULL)
+        audits_watch(t->audits, false);
     if (status == 0 && (step % train->checkpoint_every == 0 || step == train->steps) &&
         !stopping(t))
         status = save_checkpoint(t, err);

@@ -15,15 +15,9 @@ static bool always(const struct run_spec *spec)
     return true;
 }
 
-/* Dense attention is what the others are held against. */
-static bool has_dense_limit(const struct run_spec *spec)
-{
-    return spec->model.attention.kind != ATTENTION_DENSE;
-}
-
 static bool has_indexer(const struct run_spec *spec)
 {
-    return spec->model.attention.kind == ATTENTION_DSA;
+    return run_spec_has(spec, ATTENTION_DSA);
 }
 
 static bool has_split(const struct run_spec *spec)
@@ -37,7 +31,7 @@ static const struct {
     bool (*applies)(const struct run_spec *spec);
 } structural[] = {
     { "causality", always },           { "entropy_floor", always },
-    { "split_overlap", has_split },    { "dense_equivalence", has_dense_limit },
+    { "split_overlap", has_split },    { "dense_equivalence", always },
     { "indexer_learns", has_indexer },
 };
 

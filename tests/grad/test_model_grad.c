@@ -143,6 +143,24 @@ static void test_every_expert(void **state)
     check_at("\"kind\":\"dense\"", ",\"experts\":3,\"experts_per_token\":3", "", 2);
 }
 
+static void test_swiglu(void **state)
+{
+    (void)state;
+    check_at("\"kind\":\"dense\"", ",\"activation\":\"swiglu\"", "", 2);
+    check_sized((struct sizes){ 10, 144, 300 }, "\"kind\":\"dense\"",
+                ",\"activation\":\"swiglu\",\"experts\":1,\"experts_per_token\":1", "", 2);
+}
+
+/* Of whole batches' losses, through windows one by one. */
+static void test_micro_batches(void **state)
+{
+    (void)state;
+    check_at("\"kind\":\"dense\"", ",\"balance_weight\":0.5", ",\"micro_batch_size\":1", 2);
+    check_at("\"kind\":\"dsa\",\"top_k\":4,\"indexer_heads\":2,\"indexer_dim\":8,\"kl_weight\":0.7,"
+             "\"indexer_norm\":true",
+             "", ",\"micro_batch_size\":1", 2);
+}
+
 static void test_untied(void **state)
 {
     (void)state;
@@ -269,6 +287,8 @@ int main(void)
         cmocka_unit_test(test_dense_plain),
         cmocka_unit_test(test_one_expert),
         cmocka_unit_test(test_every_expert),
+        cmocka_unit_test(test_swiglu),
+        cmocka_unit_test(test_micro_batches),
         cmocka_unit_test(test_untied),
         cmocka_unit_test(test_dsa_kl),
         cmocka_unit_test(test_dsa_frozen),

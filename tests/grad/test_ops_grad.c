@@ -154,6 +154,35 @@ static void test_silu(void **state)
     check("h", silu_value, &a, a.h, C, d);
 }
 
+/* dot(r, swiglu) by h and by its gate. */
+struct gating {
+    double h[C], u[C], r[C], y[C];
+    uint8_t keep[C];
+};
+
+static double swiglu_value(void *arg)
+{
+    struct gating *g = arg;
+    act_swiglu_drop(g->h, g->u, g->keep, 1.25, C, g->y);
+    return dot(g->r, g->y, C);
+}
+
+static void test_swiglu(void **state)
+{
+    (void)state;
+    struct gating g;
+    double d[C], du[C];
+    fill(g.h, C, "h");
+    fill(g.u, C, "u");
+    fill(g.r, C, "r");
+    for (size_t i = 0; i < C; i++)
+        g.keep[i] = i % 4 != 1;
+    memcpy(d, g.r, sizeof d);
+    act_swiglu_drop_backward(g.h, g.u, g.keep, 1.25, C, d, du);
+    check("h", swiglu_value, &g, g.h, C, d);
+    check("u", swiglu_value, &g, g.u, C, du);
+}
+
 /* A row of attention: scale, mask, softmax, dropout. */
 struct attending {
     double s[C], u[C];
@@ -279,9 +308,10 @@ static void test_loss(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_norm), cmocka_unit_test(test_layernorm),
-        cmocka_unit_test(test_silu), cmocka_unit_test(test_softmax),
-        cmocka_unit_test(test_rope), cmocka_unit_test(test_loss),
+        cmocka_unit_test(test_norm),    cmocka_unit_test(test_layernorm),
+        cmocka_unit_test(test_silu),    cmocka_unit_test(test_swiglu),
+        cmocka_unit_test(test_softmax), cmocka_unit_test(test_rope),
+        cmocka_unit_test(test_loss),
     };
     return cmocka_run_group_tests_name("gradients of the operations", tests, set_up, tear_down);
 }

@@ -34,10 +34,10 @@ BASE = {
     "data": {"dataset": "golden", "tokenizer": "byte", "documents": 0, "tokens": 0, "seq_len": 12,
              "split": "documents", "val_fraction": 0.1, "test_fraction": 0.1, "split_seed": 8, "vocab": 0, "pairs": 0},
     "model": {"layers": 2, "heads": 2, "d_model": 16, "d_ff": 24, "experts": 4, "experts_per_token": 2,
-              "router_noise": 0.1, "balance_weight": 0.01, "dropout": 0.1, "init": "torch", "tied": True,
-              "attention": {"kind": "dense"}},
-    "train": {"steps": STEPS, "batch_size": 3, "batch_tokens": 0, "optimizer": "adam", "lr": 0.003,
-              "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0, "grad_clip": 0, "schedule": "constant",
+              "router_noise": 0.1, "balance_weight": 0.01, "dropout": 0.1, "activation": "silu", "init": "torch",
+              "tied": True, "attention": {"kind": "dense"}},
+    "train": {"steps": STEPS, "batch_size": 3, "batch_tokens": 0, "micro_batch_size": 0, "optimizer": "adam",
+              "lr": 0.003, "betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0, "grad_clip": 0, "schedule": "constant",
               "warmup_steps": 0, "min_lr_ratio": 0.1, "eval_every": 1, "eval_windows": 0, "eval_tokens": 0,
               "checkpoint_every": STEPS, "threads": 0},
     "seed": 42,
@@ -64,6 +64,9 @@ GOLDENS = {
     "dense-gpt2": {"model.init": "gpt2"},
     "dense-one-expert": {"model.init": "gpt2", "model.experts": 1, "model.experts_per_token": 1},
     "dense-untied": {"model.tied": False},
+    "dense-swiglu": {"model.activation": "swiglu"},
+    "dense-swiglu-one-expert": {"model.activation": "swiglu", "model.init": "gpt2", "model.experts": 1,
+                                "model.experts_per_token": 1},
     "dense-windows-split": {"data.split": "windows", "data.split_seed": 3, "data.tokens": 1500,
                             "train.eval_windows": 7},
     "dense-few-tokens": {"data.documents": 9, "data.tokens": 780, "data.val_fraction": 0.2, "data.test_fraction": 0.13012,
@@ -72,6 +75,7 @@ GOLDENS = {
                                 "train.lr": 0.01, "train.schedule": "cosine", "train.warmup_steps": 2,
                                 "train.grad_clip": 0.25, "train.eps": 0.001, "model.tied": False},
     "dsa-causal-kl": attention(),
+    "dsa-micro-batches": {**attention(), "train.batch_size": 4, "train.micro_batch_size": 2},
     "dsa-causal-frozen": attention(indexer_training="frozen"),
     "dsa-published-frozen": attention(indexer_training="frozen", selection="published"),
     "dsa-published-kl": attention(selection="published"),
@@ -79,14 +83,28 @@ GOLDENS = {
     "dsa-rope-norm-linear-clip": {**attention(indexer_rope=True, indexer_norm=True, kl_weight=3),
                                   "train.schedule": "linear", "train.warmup_steps": 1, "train.grad_clip": 0.02,
                                   "train.eps": 0.001},
+    "layers": {"model.layers": 4, "model.attention_layers": [
+        {"layers": [1, 2], "attention": {**DSA, "indexer_norm": True, "indexer_rope": True, "kl_weight": 2}},
+        {"layers": [3, 3], "attention": {"kind": "window", "window": 4, "sink": 1}}]},
+    "layers-warm-ups-micro-batches": {
+        **attention(dense_warmup_steps=3), "model.layers": 3, "model.activation": "swiglu",
+        "model.attention_layers": [
+            {"layers": [0, 0], "attention": {**DSA, "top_k": 7, "indexer_heads": 3, "indexer_dim": 12,
+                                             "indexer_training": "frozen", "selection": "published"}},
+            {"layers": [2, 2], "attention": {**DSA, "top_k": 3, "indexer_heads": 1, "indexer_dim": 4, "kl_weight": 0.5,
+                                             "dense_warmup_steps": 1}}],
+        "train.batch_size": 4, "train.micro_batch_size": 2},
     "window": {"model.attention": {"kind": "window", "window": 4, "sink": 2}},
     "random-topk": {"model.attention": {"kind": "random_topk", "top_k": 5}},
+    "random-topk-micro-batches": {"model.attention": {"kind": "random_topk", "top_k": 5}, "train.micro_batch_size": 1},
     "oracle-topk": {"model.attention": {"kind": "oracle_topk", "top_k": 5}},
 }
 
-# Between them these have every parameter's name, so that one file serves all goldens of an init.
-INITIAL = {init: {"model.init": init, "model.tied": False, **attention(indexer_norm=True)}
-           for init in ("gpt2", "torch")}
+# Between them these have every parameter's name of two layers, so that one file serves the goldens of an init. A golden
+# of more layers has a file of its own.
+INITIAL = {**{init: {"model.init": init, "model.tied": False, "model.activation": "swiglu", **attention(indexer_norm=True)}
+              for init in ("gpt2", "torch")},
+           **{name: GOLDENS[name] for name in ("layers", "layers-warm-ups-micro-batches")}}
 
 
 def spec_of(changes):
@@ -107,13 +125,12 @@ def compute(spec, documents, dtype):
     first = trial.data.batch(1)
     with torch.no_grad():
         inputs = torch.from_numpy(first[:, :-1])
-        dense = trial.warmup >= 1
-        logits = {"training": trial.model.forward(inputs, 1, dense)[0][0],
-                  "evaluation": trial.model.forward(inputs, 0, dense)[0][0]}
+        logits = {"training": trial.model.forward(inputs, 1, done=1)[0][0],
+                  "evaluation": trial.model.forward(inputs, 0, done=1)[0][0]}
     steps, evaluations, gradients = [], [], {}
     for step in range(1, STEPS + 1):
         if step == 1:
-            trial.losses(first, 1)[1].backward()
+            trial.losses(first, 1)[0].backward()
             gradients = {name: g.clone() for name, g in trial.optimizer.gradients().items()}
         steps.append(trial.step(step))
         evaluations.append(trial.evaluate("val", step))
@@ -170,17 +187,17 @@ def write(name, entries):
         f.write("{\n" + ",\n".join(f"{dump(key)}:{dump(value)}" for key, value in entries) + "\n}\n")
 
 
-def write_initial(init):
+def write_initial(name):
     """Shortest digits that give back the float32."""
-    values = initial_values(spec_of(INITIAL[init]))
-    write("initial-" + init, [(name, [float(str(x)) for x in value.ravel()]) for name, value in values.items()])
+    values = initial_values(spec_of(INITIAL[name]))
+    write("initial-" + name, [(name, [float(str(x)) for x in value.ravel()]) for name, value in values.items()])
 
 
 def write_golden(name, changes, documents):
     spec = spec_of(changes)
     golden = compute(spec, documents, torch.float64)
     worst = check(name, golden, compute(spec, documents, torch.float32))
-    entries = [("spec", spec), ("initial", "initial-" + spec["model"]["init"])]
+    entries = [("spec", spec), ("initial", "initial-" + (name if name in INITIAL else spec["model"]["init"]))]
     for key, value in golden.items():
         if key in ("logits", "gradients"):
             entries += [(f"{key} {what}", millionths(array)) for what, array in value.items()]
@@ -193,8 +210,8 @@ def write_golden(name, changes, documents):
 def main():
     torch.set_num_threads(1)
     documents = read_documents(os.path.join(FOLDER, "corpus.txt"))
-    for init in INITIAL:
-        write_initial(init)
+    for name in INITIAL:
+        write_initial(name)
     for name in sys.argv[1:] or GOLDENS:
         write_golden(name, GOLDENS[name], documents)
 

@@ -19,25 +19,26 @@ FUTURE_SCORE = -1e9  # what the published selection puts in place of a future ke
 VOCAB = 257
 
 
-def has_indexer(spec):
-    return spec["model"]["attention"]["kind"] == "dsa"
-
-
-def indexer_frozen(spec):
-    return has_indexer(spec) and spec["model"]["attention"]["indexer_training"] == "frozen"
+def attention_of(spec, layer):
+    """A layer's attention: model.attention, unless a range of attention_layers has the layer."""
+    for one in spec["model"].get("attention_layers", []):
+        first, last = one["layers"]
+        if first <= layer <= last:
+            return one["attention"]
+    return spec["model"]["attention"]
 
 
 def parameter_shapes(spec):
     """name → shape, rows = outputs."""
-    m, a = spec["model"], spec["model"]["attention"]
+    m = spec["model"]
     c, f = m["d_model"], m["d_ff"]
     shapes = {"embed.weight": (VOCAB, c)}
     for n in range(m["layers"]):
-        block = f"blocks.{n}."
+        block, a = f"blocks.{n}.", attention_of(spec, n)
         shapes[block + "norm1.weight"] = (c,)
         shapes[block + "attn.qkv.weight"] = (3 * c, c)
         shapes[block + "attn.out.weight"] = (c, c)
-        if has_indexer(spec):
+        if a["kind"] == "dsa":
             indexer = block + "attn.indexer."
             shapes[indexer + "q.weight"] = (a["indexer_heads"] * a["indexer_dim"], c)
             shapes[indexer + "k.weight"] = (a["indexer_dim"], c)
@@ -51,6 +52,8 @@ def parameter_shapes(spec):
         for e in range(m["experts"]):
             shapes[block + f"moe.experts.{e}.w1.weight"] = (f, c)
             shapes[block + f"moe.experts.{e}.w2.weight"] = (c, f)
+            if m["activation"] == "swiglu":
+                shapes[block + f"moe.experts.{e}.w3.weight"] = (f, c)
     shapes["norm.weight"] = (c,)
     if not m["tied"]:
         shapes["head.weight"] = (VOCAB, c)
@@ -106,12 +109,18 @@ def largest(scores, k, candidates):
 
 
 class Pass:
-    """One walk through the model: at step ≥ 1 with that step's dropout and noise, at step 0 with neither."""
+    """One walk through the model: at step ≥ 1 with that step's dropout and noise, at step 0 with neither.
+    The windows are `first` and those after it of a batch, by whose numbering elements are drawn."""
 
-    def __init__(self, model, step, dense):
-        self.model, self.step, self.dense = model, step, dense
+    def __init__(self, model, step, done, first, batch):
+        self.model, self.step, self.done = model, step, done
+        self.first, self.batch = first, batch
         self.dtype = model.dtype
-        self.balance, self.kl, self.imbalance = [], [], []
+        self.balance, self.kl, self.weighted_kl, self.imbalance = [], [], [], []
+
+    def before(self, n):
+        """How many elements the batch has before the walk's own n."""
+        return n // self.batch * self.first
 
     def drop(self, x, name):
         return x * self.mask(name, x.shape)
@@ -122,7 +131,8 @@ class Pass:
         p = spec["model"]["dropout"]
         if self.step == 0 or p == 0:
             return torch.ones(shape, dtype=self.dtype)
-        keep = Stream(spec["seed"], "dropout", name).keep(self.step, math.prod(shape), p)
+        n = math.prod(shape)
+        keep = Stream(spec["seed"], "dropout", name).keep(self.step, n, p, self.before(n))
         return torch.tensor(keep.reshape(shape) * np.float32(1 / (1 - p)), dtype=self.dtype)
 
 
@@ -131,13 +141,11 @@ class Model:
         self.spec, self.dtype = spec, dtype
         self.parameters = {}
         for name, value in initial_values(spec).items():
-            frozen = ".indexer." in name and indexer_frozen(spec)
+            frozen = ".indexer." in name and attention_of(spec, int(name.split(".")[1]))["indexer_training"] == "frozen"
             self.parameters[name] = torch.tensor(value, dtype=dtype, requires_grad=not frozen)
-        t, a = spec["data"]["seq_len"], spec["model"]["attention"]
+        t = spec["data"]["seq_len"]
         self.head_dim = spec["model"]["d_model"] // spec["model"]["heads"]
         self.rope = tuple(rope_table(t, self.head_dim, dtype))
-        if has_indexer(spec) and a["indexer_rope"]:
-            self.indexer_rope = tuple(rope_table(t, a["indexer_dim"] // 2, dtype))
         self.causal = torch.ones(t, t, dtype=torch.bool).tril()
 
     def weight(self, name):
@@ -151,9 +159,8 @@ class Model:
 
     # Which keys a query may see.
 
-    def indexer_scores(self, x, name):
+    def indexer_scores(self, a, x, name):
         """I [B, T, T] from the layer's normed input, which the indexer doesn't send gradients to."""
-        a = self.spec["model"]["attention"]
         b, t, _ = x.shape
         heads, dim = a["indexer_heads"], a["indexer_dim"]
         x = x.detach()
@@ -165,7 +172,8 @@ class Model:
                              INDEXER_NORM_EPS)
         if a["indexer_rope"]:
             half = dim // 2
-            q, k = (torch.cat((rotate_halves(z[..., :half], *self.indexer_rope), z[..., half:]), dim=-1)
+            cos, sin = rope_table(t, half, self.dtype)
+            q, k = (torch.cat((rotate_halves(z[..., :half], cos, sin), z[..., half:]), dim=-1)
                     for z in (q, k))
         each = torch.relu(q @ k.transpose(1, 2).unsqueeze(1))
         scores = (w.transpose(1, 2).unsqueeze(-1) * each).sum(1)
@@ -173,30 +181,28 @@ class Model:
             scores = scores * (heads * dim) ** -0.5
         return scores.masked_fill(~self.causal, FUTURE_SCORE) if a["selection"] == "published" else scores
 
-    def select_dsa(self, scores):
-        a, causal = self.spec["model"]["attention"], self.causal.numpy()
+    def select_dsa(self, a, scores):
+        causal = self.causal.numpy()
         return largest(scores.detach().numpy(), a["top_k"],
                        np.ones_like(causal) if a["selection"] == "published" else causal)
 
-    def select_window(self):
-        a, t = self.spec["model"]["attention"], np.arange(self.spec["data"]["seq_len"])
+    def select_window(self, a):
+        t = np.arange(self.spec["data"]["seq_len"])
         near = t[None, :] > t[:, None] - a["window"]
         return self.causal.numpy() & (near | (t[None, :] < a["sink"]))
 
-    def select_random(self, run, batch, block):
+    def select_random(self, a, run, batch, block):
         t = self.spec["data"]["seq_len"]
-        words = Stream(self.spec["seed"], "select", block).words(run.step, batch * t * t)
-        return largest(-words.astype(np.float64).reshape(batch, t, t), self.spec["model"]["attention"]["top_k"],
-                       self.causal.numpy())
+        words = Stream(self.spec["seed"], "select", block).words(run.step, batch * t * t, run.before(batch * t * t))
+        return largest(-words.astype(np.float64).reshape(batch, t, t), a["top_k"], self.causal.numpy())
 
-    def select_oracle(self, probabilities):
-        mass = probabilities.detach().mean(1).numpy()
-        return largest(mass, self.spec["model"]["attention"]["top_k"], self.causal.numpy())
+    def select_oracle(self, a, probabilities):
+        return largest(probabilities.detach().mean(1).numpy(), a["top_k"], self.causal.numpy())
 
     # A layer.
 
-    def attention(self, run, x, block):
-        m, a = self.spec["model"], self.spec["model"]["attention"]
+    def attention(self, a, run, x, block):
+        m = self.spec["model"]
         b, t, c = x.shape
         name = block + ".attn"
         q, k, v = self.linear(x, name + ".qkv").view(b, t, 3, m["heads"], self.head_dim).permute(2, 0, 3, 1, 4)
@@ -208,19 +214,20 @@ class Model:
 
         visible, index = self.causal, None
         if a["kind"] == "dsa":
-            index = self.indexer_scores(x, name + ".indexer")
-            if not run.dense:
-                visible = torch.from_numpy(self.select_dsa(index))
+            index = self.indexer_scores(a, x, name + ".indexer")
+            if run.done > a["dense_warmup_steps"]:
+                visible = torch.from_numpy(self.select_dsa(a, index))
         elif a["kind"] == "window":
-            visible = torch.from_numpy(self.select_window())
+            visible = torch.from_numpy(self.select_window(a))
         elif a["kind"] == "random_topk":
-            visible = torch.from_numpy(self.select_random(run, b, block))
+            visible = torch.from_numpy(self.select_random(a, run, b, block))
         elif a["kind"] == "oracle_topk":
-            visible = torch.from_numpy(self.select_oracle(probabilities(self.causal)))
+            visible = torch.from_numpy(self.select_oracle(a, probabilities(self.causal)))
         visible = visible.expand(b, t, t)
         p = probabilities(visible.unsqueeze(1))
         if index is not None and a["indexer_training"] == "kl":
             run.kl.append(self.divergence(p.detach().mean(1), index, visible))
+            run.weighted_kl.append(a["kl_weight"] * run.kl[-1])
         y = (run.drop(p, name + ".probs") @ v).transpose(1, 2).reshape(b, t, c)
         return run.drop(self.linear(y, name + ".out"), name + ".resid")
 
@@ -239,15 +246,18 @@ class Model:
         hidden_mask = run.mask(name + ".hidden", (b * t, experts, m["d_ff"]))
 
         def expert(e, taken):
-            hidden = F.silu(self.linear(rows[taken], f"{name}.experts.{e}.w1")) * hidden_mask[taken, e]
-            return self.linear(hidden, f"{name}.experts.{e}.w2")
+            hidden = F.silu(self.linear(rows[taken], f"{name}.experts.{e}.w1"))
+            if m["activation"] == "swiglu":
+                hidden = hidden * self.linear(rows[taken], f"{name}.experts.{e}.w3")
+            return self.linear(hidden * hidden_mask[taken, e], f"{name}.experts.{e}.w2")
 
         if experts == 1:
             out = expert(0, torch.arange(b * t))
         else:
             g = self.linear(rows, name + ".gate")
             if run.step > 0 and m["router_noise"] > 0:
-                noise = m["router_noise"] * Stream(self.spec["seed"], "router", block).normal(run.step, g.numel())
+                noise = m["router_noise"] * Stream(self.spec["seed"], "router", block).normal(run.step, g.numel(),
+                                                                                          run.before(g.numel()))
                 g = g + torch.tensor(noise.astype(np.float32).reshape(g.shape), dtype=self.dtype)
             selected = torch.from_numpy(largest(g.detach().numpy(), chosen, np.ones(g.shape, dtype=bool)))
             weights = torch.softmax(g.masked_fill(~selected, -math.inf), dim=-1)
@@ -260,14 +270,14 @@ class Model:
             run.imbalance.append(experts * share.max())
         return run.drop(out.view(b, t, c), name + ".resid")
 
-    def forward(self, tokens, step, dense=False):
-        """tokens [B, T] → logits [B, T, V], and the pass, with its losses by layer.
-        dense: the indexer's warm-up."""
-        run = Pass(self, step, dense)
+    def forward(self, tokens, step, done, first=0):
+        """tokens [B, T] → logits [B, T, V], and the pass, with its losses by layer. done: training steps begun, by
+        which layers are in their dense warm-up. first: the tokens' place in the batch that they are a part of."""
+        run = Pass(self, step, done, first, len(tokens))
         x = self.weight("embed")[tokens]
         for n in range(self.spec["model"]["layers"]):
             block = f"blocks.{n}"
-            x = x + self.attention(run, self.norm(x, block + ".norm1"), block)
+            x = x + self.attention(attention_of(self.spec, n), run, self.norm(x, block + ".norm1"), block)
             x = x + self.feed_forward(run, self.norm(x, block + ".norm2"), block)
         head = "embed" if self.spec["model"]["tied"] else "head"
         return self.linear(self.norm(x, "norm"), head), run

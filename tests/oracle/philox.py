@@ -33,30 +33,30 @@ class Stream:
         digest = hashlib.sha256(f"ablate1/{seed}/{purpose}/{name}".encode("ascii")).digest()
         self.key = int.from_bytes(digest[0:4], "little"), int.from_bytes(digest[4:8], "little")
 
-    def words(self, step, n):
-        """Words 0 … n−1 of a step, uint32."""
-        b = np.arange((n + 3) // 4, dtype=np.uint64)
+    def words(self, step, n, first=0):
+        """Words first … first+n−1 of a step, uint32."""
+        b = np.arange((first + n + 3) // 4, dtype=np.uint64)
         step = np.uint64(step)
         lanes = block(self.key, (b & LOW, b >> HALF, step & LOW, step >> HALF))
-        return np.stack(lanes, axis=1).reshape(-1)[:n].astype(np.uint32)
+        return np.stack(lanes, axis=1).reshape(-1)[first:first + n].astype(np.uint32)
 
-    def pairs(self, step, n):
-        words = self.words(step, 2 * n)
+    def pairs(self, step, n, first=0):
+        words = self.words(step, 2 * n, 2 * first)
         return words[0::2], words[1::2]
 
     def uniform(self, step, n):
         """Multiples of 2^-24 in [0, 1), double."""
         return (self.words(step, n) >> np.uint32(8)).astype(np.float64) * 2.0**-24
 
-    def normal(self, step, n):
+    def normal(self, step, n, first=0):
         """Box–Muller's cosine half, double."""
-        w0, w1 = (w.astype(np.float64) for w in self.pairs(step, n))
+        w0, w1 = (w.astype(np.float64) for w in self.pairs(step, n, first))
         return np.sqrt(-2 * np.log((w0 + 1) * 2.0**-32)) * np.cos(2 * np.pi * w1 * 2.0**-32)
 
     def permutation(self, epoch, n):
         w0, w1 = (w.astype(np.uint64) for w in self.pairs(epoch, n))
         return np.argsort(w0 | w1 << HALF, kind="stable")
 
-    def keep(self, step, n, p):
+    def keep(self, step, n, p, first=0):
         """Dropout: which elements stay."""
-        return (self.words(step, n) >> np.uint32(8)) >= round(p * 2**24)
+        return (self.words(step, n, first) >> np.uint32(8)) >= round(p * 2**24)

@@ -13,25 +13,29 @@ class Trial:
         self.data = Data(spec, documents)
         self.model = Model(spec, dtype)
         self.optimizer = Optimizer(spec["train"], self.model.parameters)
-        self.warmup = spec["model"]["attention"].get("dense_warmup_steps", 0)
+        self.micro = spec["train"]["micro_batch_size"] or spec["train"]["batch_size"]
 
     def losses(self, windows, step):
-        """Logits, what the gradient is of, and what a step reports, at step ≥ 1."""
-        windows = torch.from_numpy(windows)
-        m = self.spec["model"]
-        logits, run = self.model.forward(windows[:, :-1], step, dense=step <= self.warmup)
-        loss = F.cross_entropy(logits.flatten(0, 1), windows[:, 1:].flatten())
-        balance, kl = sum(run.balance), sum(run.kl)
-        total = loss + m["balance_weight"] * balance + m["attention"].get("kl_weight", 0) * kl
-        reported = {"loss": float(loss), "balance": float(balance), "kl": float(kl),
-                    "imbalance": float(sum(run.imbalance)) / m["layers"] if run.imbalance else 1.0}
-        return logits, total, reported
+        """What the gradient is of, and what a step reports, at step ≥ 1: means over the batch's micro-batches."""
+        windows, m = torch.from_numpy(windows), self.spec["model"]
+        total, reported = 0, {"loss": 0, "balance": 0, "kl": 0, "imbalance": 0}
+        for first in range(0, len(windows), self.micro):
+            part = windows[first:first + self.micro]
+            share = len(part) / len(windows)
+            logits, run = self.model.forward(part[:, :-1], step, step, first)
+            loss = F.cross_entropy(logits.flatten(0, 1), part[:, 1:].flatten())
+            balance, kl = sum(run.balance), sum(run.kl)
+            total += share * (loss + m["balance_weight"] * balance + sum(run.weighted_kl))
+            imbalance = float(sum(run.imbalance)) / m["layers"] if run.imbalance else 1.0
+            for name, value in ("loss", loss), ("balance", balance), ("kl", kl), ("imbalance", imbalance):
+                reported[name] += share * float(value)
+        return total, reported
 
     def step(self, step):
         """Trains on the step's batch; what it reports is from before the update."""
         for p in self.model.parameters.values():
             p.grad = None
-        _, total, reported = self.losses(self.data.batch(step), step)
+        total, reported = self.losses(self.data.batch(step), step)
         total.backward()
         reported["lr"], reported["grad_norm"] = self.optimizer.step(step)
         return reported
@@ -43,7 +47,7 @@ class Trial:
         nll, correct, targets = 0.0, 0, 0
         for first in range(0, len(windows), size):
             batch = torch.from_numpy(windows[first:first + size])
-            logits, _ = self.model.forward(batch[:, :-1], 0, dense=step <= self.warmup)
+            logits, _ = self.model.forward(batch[:, :-1], 0, step)
             logits, target = logits.flatten(0, 1), batch[:, 1:].flatten()
             nll += F.cross_entropy(logits.double(), target, reduction="sum").item()
             best = logits == logits.max(-1, keepdim=True).values

@@ -101,7 +101,8 @@ static json_t *table_json(const char *name, const struct jsonx_field *rows, size
 static void print_tables(void)
 {
     const struct spec_table *const plain[] = { &spec_data_table, &spec_model_table,
-                                               &spec_train_table, &sweep_compare_table };
+                                               &spec_layer_range_table, &spec_train_table,
+                                               &sweep_compare_table };
     json_t *all = json_array();
     json_array_append_new(all, table_json("experiment", sweep_table.rows, sweep_table.n));
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
@@ -112,6 +113,7 @@ static void print_tables(void)
         snprintf(name, sizeof name, "attention_%s", table->name);
         json_array_append_new(all, table_json(name, table->rows, table->n));
     }
+    json_array_append_new(all, table_json("layer", &spec_layer_row, 1));
     json_array_append_new(all, table_json("seeds", &sweep_seed_row, 1));
     json_array_append_new(all, table_json("tags", &sweep_tag_row, 1));
     print(all);

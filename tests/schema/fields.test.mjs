@@ -9,7 +9,9 @@ const defs = schema.$defs;
 const name = defs.name;
 
 /** Where a table's fields stand in the schema. */
-const objects = { experiment: schema, data: defs.data, model: defs.model, train: defs.train, compare: defs.compare };
+const objects = {
+  experiment: schema, data: defs.data, model: defs.model, layer_range: defs.layer_range, train: defs.train, compare: defs.compare,
+};
 for (const table of known.keys()) if (table.startsWith("attention_")) objects[table] = defs[table];
 
 function range(row) {
@@ -62,6 +64,12 @@ test("kinds of attention", () => {
   assert.deepEqual(defs.attention.properties.kind, { enum: kind.choices, default: kind.default });
   assert.deepEqual(defs.attention.allOf.map((row) => [row.if.properties.kind.const, row.then.$ref, row.if.required]),
     kind.choices.map((one) => [one, `#/$defs/attention_${one}`, one === kind.default ? undefined : ["kind"]]));
+});
+
+test("the layers of a range", () => {
+  const [row] = known.get("layer");
+  assert.deepEqual(defs.layer_range.properties.layers.items, wanted.integer(row));
+  assert.deepEqual(defs.layer_range.required, known.get("layer_range").filter((one) => one.required).map((one) => one.key));
 });
 
 test("seeds and tags", () => {

@@ -39,9 +39,9 @@ static const struct attn_path *dense_path_of(const struct attn_shared *shared,
 }
 
 static const struct attn_path *path_of(const struct attn_shared *shared,
-                                       const struct run_spec *spec)
+                                       const struct run_spec *spec, int64_t layer)
 {
-    const struct spec_attention *a = &spec->model.attention;
+    const struct spec_attention *a = run_spec_attention(spec, layer);
     if (!attn_kinds[a->kind].masked)
         return dense_path_of(shared, spec);
     return shared->force != NULL ? shared->force : attn_path_of(a, spec->data.seq_len);
@@ -52,36 +52,40 @@ void attn_shared_layout(struct attn_shared *shared, struct arena *arena,
 {
     size_t t = (size_t)spec->data.seq_len, c = (size_t)spec->model.d_model;
     size_t d = c / (size_t)spec->model.heads;
-    size_t keys = (size_t)attention_keys(&spec->model.attention, spec->data.seq_len);
     shared->rope_cos = arena_take(arena, t * (d / 2), sizeof(real));
     shared->rope_sin = arena_take(arena, t * (d / 2), sizeof(real));
     shared->dy = arena_take(arena, batch * t * c, sizeof(real));
     shared->dqkv = arena_take(arena, batch * t * 3 * c, sizeof(real));
     shared->span = t > ATTN_TILE ? t : ATTN_TILE;
-    if (path_of(shared, spec) == &attn_gather && 2 * keys > shared->span)
-        shared->span = 2 * keys; /* a block of queries has three numbers a key there */
-    shared->blocks =
-        arena_take(arena, (size_t)threads * 2 * ATTN_BLOCK * shared->span, sizeof(real));
     real **const packed[] = { &shared->packed_k, &shared->packed_v, &shared->packed_dk,
                               &shared->packed_dv };
-    for (size_t i = 0; i < 4 && path_of(shared, spec) == &attn_gather; i++)
+    bool gather = false;
+    for (int64_t layer = 0; layer < spec->model.layers; layer++) {
+        size_t keys = (size_t)attention_keys(run_spec_attention(spec, layer), spec->data.seq_len);
+        if (path_of(shared, spec, layer) != &attn_gather)
+            continue;
+        gather = true;
+        /* A block of queries has three numbers a key there. */
+        shared->span = 2 * keys > shared->span ? 2 * keys : shared->span;
+    }
+    shared->blocks =
+        arena_take(arena, (size_t)threads * 2 * ATTN_BLOCK * shared->span, sizeof(real));
+    for (size_t i = 0; i < 4 && gather; i++)
         *packed[i] = arena_take(arena, batch * t * c, sizeof(real));
-    if (attn_kinds[spec->model.attention.kind].indexed)
-        indexer_shared_layout(&shared->indexer, arena, spec, batch, threads);
+    indexer_shared_layout(&shared->indexer, arena, spec, batch, threads);
 }
 
 void attn_shared_fill(struct attn_shared *shared, const struct run_spec *spec)
 {
     rope_tables((size_t)spec->data.seq_len, (size_t)(spec->model.d_model / spec->model.heads),
                 shared->rope_cos, shared->rope_sin);
-    if (attn_kinds[spec->model.attention.kind].indexed)
-        indexer_shared_fill(&shared->indexer, spec);
 }
 
 void attn_layout(struct attn *attn, struct arena *arena, struct attn_shared *shared,
                  const struct run_spec *spec, const struct params *params, int layer, size_t batch)
 {
-    const struct spec_attention *a = &spec->model.attention;
+    const struct spec_attention *a = run_spec_attention(spec, layer);
+    bool learns = a->kind == ATTENTION_DSA && a->indexer_training == INDEXER_KL;
     char name[80];
     *attn = (struct attn){
         .kind = &attn_kinds[a->kind],
@@ -90,11 +94,13 @@ void attn_layout(struct attn *attn, struct arena *arena, struct attn_shared *sha
         .c = (size_t)spec->model.d_model,
         .h = (size_t)spec->model.heads,
         .k = (size_t)attention_keys(a, spec->data.seq_len),
-        .path = path_of(shared, spec),
+        .path = path_of(shared, spec, layer),
         .dense_path = dense_path_of(shared, spec),
         .window = (size_t)a->window,
         .sink = (size_t)a->sink,
         .open = a->kind == ATTENTION_DSA && a->selection == SELECTION_PUBLISHED,
+        .warm_up = a->dense_warmup_steps,
+        .kl_weight = learns ? a->kl_weight : 0,
     };
     attn->d = attn->c / attn->h;
     snprintf(attn->drop_name, sizeof attn->drop_name, "blocks.%d.attn.probs", layer);
@@ -109,7 +115,7 @@ void attn_layout(struct attn *attn, struct arena *arena, struct attn_shared *sha
     attn->qkv = arena_take(arena, n * 3 * attn->c, sizeof(real));
     attn->y = arena_take(arena, n * attn->c, sizeof(real));
     attn->path->layout(attn, arena, batch);
-    bool gather = attn->path == &attn_gather, warm_up = a->dense_warmup_steps > 0;
+    bool gather = attn->path == &attn_gather, warm_up = attn->warm_up > 0;
     if (attn->dense_path != attn->path && (warm_up || !gather))
         attn->dense_path->layout(attn, arena, batch);
     if (attn->kind->masked && !gather)
@@ -145,7 +151,8 @@ static struct attn_core core_of(struct attn *attn, const struct pass *pass)
     return (struct attn_core){
         .attn = attn,
         .pass = pass,
-        .drop = drop_of(pass->spec->seed, attn->drop_name, pass->spec->model.dropout, pass->step),
+        .drop = drop_of(pass->spec->seed, attn->drop_name, pass->spec->model.dropout, pass->step,
+                        pass->first * attn->h * attn->t * attn->t),
         .scale = attn_scale(attn),
     };
 }
@@ -156,17 +163,23 @@ static const struct attn_path *walked(const struct attn *attn)
     return attn->use_mask || attn->use_lists ? attn->path : attn->dense_path;
 }
 
+static bool learns(const struct attn *attn, const struct pass *pass)
+{
+    return attn->kind->learn != NULL && attn_kl_scale(attn, pass) > 0;
+}
+
 void attn_forward(struct attn *attn, const struct pass *pass, const real *x, real *out)
 {
     size_t n = pass->batch * attn->t, c = attn->c;
-    bool chosen = attn->kind->select != NULL && !pass->dense;
+    bool dense = attn->warm_up > 0 && pass->done <= attn->warm_up;
+    bool chosen = attn->kind->select != NULL && !dense;
     gemm_shared(pass->pool, n, 3 * c, c, (struct mat){ x, c, false },
                 (struct mat){ attn->w_qkv, c, true }, 0, attn->qkv, 3 * c);
     pool_run(pass->pool, pass->batch, turn_task, &(struct turn){ attn, attn->qkv, 0 });
     attn->use_lists = chosen && attn->path == &attn_gather;
     attn->use_mask = chosen && !attn->use_lists;
     /* A dense pass chooses nothing, but the indexer may learn from it. */
-    if (chosen || (attn->kind->learn != NULL && pass->kl_scale > 0))
+    if (chosen || learns(attn, pass))
         attn->kind->select(attn, pass, x);
     struct attn_core core = core_of(attn, pass);
     walked(attn)->forward(&core);
@@ -190,5 +203,5 @@ double attn_backward(struct attn *attn, const struct pass *pass, const real *x, 
                 (struct mat){ x, c, false }, 1, attn->dw_qkv, c);
     gemm_shared(pass->pool, n, c, 3 * c, (struct mat){ shared->dqkv, 3 * c, false },
                 (struct mat){ attn->w_qkv, c, false }, 0, dx, c);
-    return attn->kind->learn != NULL && pass->kl_scale > 0 ? attn->kind->learn(attn, pass, x) : 0;
+    return learns(attn, pass) ? attn->kind->learn(attn, pass, x) : 0;
 }

@@ -76,7 +76,9 @@ struct attn {
     struct attn_shared *shared;
     size_t t, c, h, d, k; /* T, C, H, D; K: most keys that a query sees */
     size_t window, sink;
-    bool open; /* a query may see the future (selection: published) */
+    bool open;        /* a query may see the future (selection: published) */
+    int64_t warm_up;  /* so many steps are dense: every past key is seen */
+    double kl_weight; /* of the indexer's loss; 0 = it doesn't learn */
     const real *w_qkv, *w_out;
     real *dw_qkv, *dw_out;
     struct indexer indexer;
@@ -119,6 +121,12 @@ struct attn_core {
     struct drop drop; /* of the probabilities */
     real scale;       /* D^-½ */
 };
+
+/* Weight in the gradient of what a query has to learn by itself; 0 = nothing learns. */
+static inline double attn_kl_scale(const struct attn *attn, const struct pass *pass)
+{
+    return pass->tokens > 0 ? attn->kl_weight / (double)pass->tokens : 0;
+}
 
 /* D^-½ */
 static inline real attn_scale(const struct attn *attn)

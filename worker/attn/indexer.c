@@ -11,28 +11,32 @@
 #include <stdio.h>
 #include <string.h>
 
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
 void indexer_shared_layout(struct indexer_shared *shared, struct arena *arena,
                            const struct run_spec *spec, size_t batch, int threads)
 {
-    size_t t = (size_t)spec->data.seq_len, n = batch * t;
-    size_t j = (size_t)spec->model.attention.indexer_heads;
-    size_t i = (size_t)spec->model.attention.indexer_dim;
-    shared->dq = arena_take(arena, n * j * i, sizeof(real));
+    size_t t = (size_t)spec->data.seq_len, n = batch * t, ji = 0, i = 0, j = 0;
+    for (int64_t layer = 0; layer < spec->model.layers; layer++) {
+        const struct spec_attention *a = run_spec_attention(spec, layer);
+        if (a->kind != ATTENTION_DSA)
+            continue;
+        ji = larger(ji, (size_t)(a->indexer_heads * a->indexer_dim));
+        i = larger(i, (size_t)a->indexer_dim);
+        j = larger(j, (size_t)a->indexer_heads);
+    }
+    if (j == 0)
+        return;
+    shared->dq = arena_take(arena, n * ji, sizeof(real));
     shared->dk = arena_take(arena, n * i, sizeof(real));
     shared->dw = arena_take(arena, n * j, sizeof(real));
     shared->dk_norm = arena_take(arena, 2 * batch * i, sizeof(real));
     shared->block = arena_take(arena, (size_t)threads * INDEXER_BLOCK * t, sizeof(real));
     shared->parts = (INDEXER_PARTS + batch - 1) / batch;
     shared->dk_parts = arena_take(arena, batch * shared->parts * t * i, sizeof(real));
-    shared->rope_cos = arena_take(arena, t * (i / 4), sizeof(real));
-    shared->rope_sin = arena_take(arena, t * (i / 4), sizeof(real));
-}
-
-void indexer_shared_fill(struct indexer_shared *shared, const struct run_spec *spec)
-{
-    if (spec->model.attention.indexer_rope)
-        rope_tables((size_t)spec->data.seq_len, (size_t)spec->model.attention.indexer_dim / 2,
-                    shared->rope_cos, shared->rope_sin);
 }
 
 static const struct tensor *part(const struct params *params, int layer, const char *name)
@@ -46,7 +50,7 @@ void indexer_layout(struct indexer *indexer, struct arena *arena, struct indexer
                     const struct run_spec *spec, const struct params *params, int layer,
                     size_t batch, bool keep_scores)
 {
-    const struct spec_attention *a = &spec->model.attention;
+    const struct spec_attention *a = run_spec_attention(spec, layer);
     const struct tensor *q = part(params, layer, "q.weight"), *k = part(params, layer, "k.weight"),
                         *w = part(params, layer, "w.weight");
     *indexer = (struct indexer){
@@ -56,7 +60,6 @@ void indexer_layout(struct indexer *indexer, struct arena *arena, struct indexer
         .j = (size_t)a->indexer_heads,
         .i = (size_t)a->indexer_dim,
         .scale = 1,
-        .rope = a->indexer_rope,
         .w_q = params->value + q->offset,
         .w_k = params->value + k->offset,
         .w_w = params->value + w->offset,
@@ -77,6 +80,12 @@ void indexer_layout(struct indexer *indexer, struct arena *arena, struct indexer
         indexer->k_hat = arena_take(arena, n * indexer->i, sizeof(real));
         indexer->k_rstd = arena_take(arena, n, sizeof(real));
     }
+    if (a->indexer_rope) {
+        indexer->rope_cos = arena_take(arena, indexer->t * (indexer->i / 4), sizeof(real));
+        indexer->rope_sin = arena_take(arena, indexer->t * (indexer->i / 4), sizeof(real));
+    }
+    if (indexer->rope_cos != NULL)
+        rope_tables(indexer->t, indexer->i / 2, indexer->rope_cos, indexer->rope_sin);
     indexer->q = arena_take(arena, n * indexer->j * indexer->i, sizeof(real));
     indexer->k = arena_take(arena, n * indexer->i, sizeof(real));
     indexer->w = arena_take(arena, n * indexer->j, sizeof(real));
@@ -87,10 +96,9 @@ void indexer_layout(struct indexer *indexer, struct arena *arena, struct indexer
 /* The indexer's own RoPE on a row of q (its heads) or of k (one head). */
 static void turn(const struct indexer *x, real *row, size_t heads, size_t t, int inverse)
 {
-    const real *c = x->shared->rope_cos + t * (x->i / 4);
-    const real *s = x->shared->rope_sin + t * (x->i / 4);
-    for (size_t head = 0; x->rope && head < heads; head++)
-        rope_turn_halves(row + head * x->i, x->i / 2, c, s, inverse);
+    size_t at = t * (x->i / 4);
+    for (size_t head = 0; x->rope_cos != NULL && head < heads; head++)
+        rope_turn_halves(row + head * x->i, x->i / 2, x->rope_cos + at, x->rope_sin + at, inverse);
 }
 
 /* What comes after the projections, a task a sequence. */
@@ -176,7 +184,7 @@ void indexer_forward(struct indexer *indexer, const struct pass *pass, const rea
                 indexer->k, indexer->i);
     gemm_shared(pass->pool, n, indexer->j, c, in, (struct mat){ indexer->w_w, c, true }, 0,
                 indexer->w, indexer->j);
-    if (indexer->rope || indexer->norm_w != NULL)
+    if (indexer->rope_cos != NULL || indexer->norm_w != NULL)
         pool_run(pass->pool, pass->batch, shape_task, indexer);
 }
 
@@ -226,7 +234,7 @@ static void backward_task(void *arg, size_t b, int thread)
                  (struct mat){ x->q + at, ji, false }, 1, s->dk + b * x->t * x->i, x->i);
         }
     }
-    if (x->rope || x->norm_w != NULL)
+    if (x->rope_cos != NULL || x->norm_w != NULL)
         unshape(x, b);
 }
 
@@ -309,7 +317,7 @@ static void gather_task(void *arg, size_t b, int thread)
     memcpy(s->dk + b * n, s->dk_parts + b * s->parts * n, n * sizeof *s->dk);
     for (size_t part = 1; part < s->parts; part++)
         add_row(s->dk + b * n, s->dk_parts + (b * s->parts + part) * n, n);
-    if (x->rope || x->norm_w != NULL)
+    if (x->rope_cos != NULL || x->norm_w != NULL)
         unshape(x, b);
 }
 

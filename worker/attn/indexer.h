@@ -18,14 +18,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Scratch that layers share; widths: J·I, I and J. */
+/* Scratch that layers share; widths: the largest J·I, I and J of any layer. */
 struct indexer_shared {
-    real *dq, *dk, *dw;        /* [N × J·I], [N × I], [N × J] */
-    real *dk_norm;             /* [2 × B × I] a sequence's share of the LayerNorm's gradients */
-    real *block;               /* [threads × INDEXER_BLOCK × T] */
-    size_t parts;              /* runs of queries that a sequence is split in, for lists */
-    real *dk_parts;            /* [B × parts × T × I] */
-    real *rope_cos, *rope_sin; /* [T × I/4] */
+    real *dq, *dk, *dw; /* [N × J·I], [N × I], [N × J] */
+    real *dk_norm;      /* [2 × B × I] a sequence's share of the LayerNorm's gradients */
+    real *block;        /* [threads × INDEXER_BLOCK × T] */
+    size_t parts;       /* runs of queries that a sequence is split in, for lists */
+    real *dk_parts;     /* [B × parts × T × I] */
 };
 enum { INDEXER_BLOCK = 64, INDEXER_PARTS = 8 }; /* queries at a time; parts of a batch */
 
@@ -33,7 +32,7 @@ struct indexer {
     struct indexer_shared *shared;
     size_t t, c, j, i; /* T, C, J heads, I dims */
     real scale;
-    bool rope;
+    real *rope_cos, *rope_sin;   /* [T × I/4]; NULL without indexer_rope */
     const real *w_q, *w_k, *w_w; /* [J·I × C], [I × C], [J × C] */
     real *dw_q, *dw_k, *dw_w;
     const real *norm_w, *norm_b; /* [I]; NULL without indexer_norm */
@@ -53,10 +52,9 @@ struct indexer_lists {
     size_t k;
 };
 
+/* Nothing, if no layer has an indexer. */
 void indexer_shared_layout(struct indexer_shared *shared, struct arena *arena,
                            const struct run_spec *spec, size_t batch, int threads);
-/* Fills the tables in the shared memory, once it exists. */
-void indexer_shared_fill(struct indexer_shared *shared, const struct run_spec *spec);
 void indexer_layout(struct indexer *indexer, struct arena *arena, struct indexer_shared *shared,
                     const struct run_spec *spec, const struct params *params, int layer,
                     size_t batch, bool keep_scores);

@@ -55,7 +55,7 @@ SIMD static double learn_row(real *scores, const real *sum, size_t n, real head_
 
 static real weight_of(const struct learning *l)
 {
-    return (real)l->core->pass->kl_scale;
+    return (real)attn_kl_scale(l->core->attn, l->core->pass);
 }
 
 /* A block of queries whose scores are kept as a matrix. */

@@ -1,36 +1,15 @@
-/* One table says which audits there are and when they are made; each row's function measures, and
- * turns figures into a finding: a status, a sentence, evidence. */
+/* One table says which audits there are and when they are made; each row's function measures and
+ * says what it found (findings.c). */
 #include "worker/audit/audit.h"
 
 #include "common/clock.h"
-#include "common/jsonx.h"
-#include "common/path.h"
-#include "worker/audit/causality.h"
-#include "worker/audit/entropy.h"
-#include "worker/audit/equivalence.h"
-#include "worker/audit/finding.h"
-#include "worker/audit/learns.h"
-#include "worker/audit/overlap.h"
-#include "worker/audit/replay.h"
+#include "worker/audit/audit_priv.h"
 #include "worker/checkpoint.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-enum { PLACES = 256 }; /* of the loss by position, at most */
-
-struct audits {
-    struct audit_context context;
-    int32_t *windows; /* [B × (T+1)] */
-    char folder[4096];
-    struct replay replay;
-    bool at_end;    /* training is over */
-    double *nll;    /* [T] summed over the last evaluation's windows */
-    int64_t *nll_n; /* [T] how many were scored */
-};
 
 void finding_say(struct finding *finding, enum audit_status status, const char *format, ...)
 {
@@ -41,289 +20,10 @@ void finding_say(struct finding *finding, enum audit_status status, const char *
     va_end(args);
 }
 
-static bool stopped(void *arg)
+bool audit_stopped(void *arg)
 {
     const struct audits *a = arg;
     return emit_stopped(a->context.emit) != NULL;
-}
-
-static const struct spec_attention *attention_of(const struct audits *a)
-{
-    return &a->context.spec->model.attention;
-}
-
-/* The windows that evaluation looks at first, over and over until there are B. */
-static void load_windows(struct audits *a)
-{
-    const struct audit_context *c = &a->context;
-    size_t width = (size_t)c->spec->data.seq_len + 1, batch = (size_t)c->spec->train.batch_size;
-    size_t n = data_eval_windows(c->data, CORPUS_VAL);
-    for (size_t b = 0; b < batch; b++)
-        data_eval_window(c->data, CORPUS_VAL, b % n, a->windows + b * width);
-}
-
-/* split_overlap */
-
-static int overlap(struct audits *a, struct finding *ret, struct err *err)
-{
-    const struct audit_context *c = &a->context;
-    struct overlap o;
-    if (c->spec->data.kind != DATASET_STORED) {
-        finding_say(ret, AUDIT_SKIPPED,
-                    "a synthetic task draws its windows, from a stream of random numbers of its "
-                    "own for each part: there is no corpus to overlap in");
-        return 0;
-    }
-    int status = overlap_measure(c->data, &o, err);
-    if (status != 0)
-        return status;
-    double same = (double)o.same / (double)o.targets;
-    double known = o.contexts > 0 ? (double)o.known / (double)o.contexts : 0;
-    ret->evidence =
-        json_pack("{s:I, s:I, s:o, s:I, s:I, s:o, s:i}", "targets", (json_int_t)o.targets,
-                  "trained_at_same_place", (json_int_t)o.same, "trained_share", jsonx_number(same),
-                  "contexts", (json_int_t)o.contexts, "contexts_in_training", (json_int_t)o.known,
-                  "contexts_share", jsonx_number(known), "context", OVERLAP_CONTEXT);
-    if (o.same > 0)
-        finding_say(ret, AUDIT_FAIL,
-                    "%.2f %% of the validation targets are training targets at the same place of "
-                    "the corpus: validation measures memory",
-                    100 * same);
-    else
-        finding_say(ret,
-                    known > 0.01    ? AUDIT_FAIL
-                    : known > 0.001 ? AUDIT_WARN
-                                    : AUDIT_PASS,
-                    "no validation target was trained on; %.3f %% of them stand in training too "
-                    "with the same %d tokens before them",
-                    100 * known, OVERLAP_CONTEXT);
-    return 0;
-}
-
-/* dense_equivalence */
-
-static int equivalence(struct audits *a, struct finding *ret, struct err *err)
-{
-    struct equivalence e;
-    int status = equivalence_measure(a->context.spec, attention_of(a), &e, err);
-    if (status != 0)
-        return status;
-    int worst = 0;
-    ret->evidence = json_pack("{s:I, s:s, s:f}", "seq_len", (json_int_t)e.seq_len, "path", e.path,
-                              "tolerance", EQUIVALENCE_TOLERANCE);
-    for (int i = 0; i < 4; i++) {
-        json_object_set_new(ret->evidence, equivalence_parts[i], jsonx_number(e.differs[i]));
-        if (e.differs[i] > e.differs[worst])
-            worst = i;
-    }
-    if (e.differs[worst] <= EQUIVALENCE_TOLERANCE)
-        finding_say(ret, AUDIT_PASS,
-                    "with every past key to see, it is dense causal attention to within %.1e",
-                    e.differs[worst]);
-    else
-        finding_say(ret, AUDIT_FAIL,
-                    "with every past key to see, it isn't dense causal attention: the %s differs "
-                    "by %.2g of its greatest value",
-                    equivalence_parts[worst], e.differs[worst]);
-    return 0;
-}
-
-/* entropy_floor */
-
-static int entropy(struct audits *a, struct finding *ret, struct err *err)
-{
-    struct entropy e;
-    int status =
-        entropy_measure(a->context.spec, attention_of(a), a->context.threads, stopped, a, &e, err);
-    if (status != 0 || e.stopped)
-        return status;
-    ret->evidence =
-        json_pack("{s:o, s:o, s:o, s:o, s:i, s:i}", "mean", jsonx_number(e.mean), "sd",
-                  jsonx_number(e.sd), "bound", jsonx_number(e.bound), "floor",
-                  jsonx_number(e.floor), "steps", ENTROPY_STEPS, "vocab", ENTROPY_VOCAB);
-    if (e.bound < e.floor)
-        finding_say(ret, AUDIT_FAIL,
-                    "on fresh random tokens the loss falls to %.3f nats, below ln %d = %.3f: it "
-                    "sees what it must predict",
-                    e.mean, ENTROPY_VOCAB, e.floor);
-    else
-        finding_say(ret, AUDIT_PASS,
-                    "on fresh random tokens the loss stays at %.3f nats; ln %d = %.3f", e.mean,
-                    ENTROPY_VOCAB, e.floor);
-    return 0;
-}
-
-/* causality */
-
-static const real *states_of(void *arg, const int32_t *windows, int64_t step)
-{
-    const struct audits *a = arg;
-    return model_states(a->context.model, windows, a->context.spec->train.batch_size, step);
-}
-
-/* With dropout and noise, of a step after any warm-up; and without. */
-static const struct {
-    const char *name;
-    int64_t step;
-} kernels[] = { { "training", 1 }, { "evaluation", 0 } };
-enum { KERNELS = sizeof kernels / sizeof *kernels };
-
-static json_t *by_position(const struct audits *a)
-{
-    size_t t = (size_t)a->context.spec->data.seq_len, places = t < PLACES ? t : PLACES;
-    json_t *positions = json_array(), *losses = json_array();
-    for (size_t i = 0; i < places; i++) {
-        size_t from = i * t / places, to = (i + 1) * t / places;
-        double sum = 0;
-        int64_t n = 0;
-        for (size_t p = from; p < to; p++) {
-            sum += a->nll[p];
-            n += a->nll_n[p];
-        }
-        if (n == 0)
-            continue;
-        json_array_append_new(positions, json_integer((json_int_t)from));
-        json_array_append_new(losses, jsonx_number(sum / (double)n));
-    }
-    return json_pack("{s:o, s:o}", "positions", positions, "loss", losses);
-}
-
-static void say_causality(const struct audits *a, const struct causality *c, const char *name,
-                          struct finding *ret)
-{
-    const char *when = a->at_end ? "trained" : "untrained";
-    if (c->across)
-        finding_say(ret, AUDIT_FAIL,
-                    "a sequence's predictions change when only other sequences of its batch do "
-                    "(%s, %s kernels)",
-                    when, name);
-    else if (c->leaks > 0)
-        finding_say(ret, AUDIT_FAIL,
-                    "position %lld changes when only tokens after position %lld do (%s, %s "
-                    "kernels); %.1f %% of the positions see the very token they must predict",
-                    (long long)c->position, (long long)c->cut, when, name, 100 * c->leak_next);
-}
-
-static int causality(struct audits *a, struct finding *ret, struct err *err)
-{
-    const struct run_spec *spec = a->context.spec;
-    size_t t = (size_t)spec->data.seq_len, n = 0;
-    double leak_next = 0;
-    bool across = false;
-    struct causality_subject subject = {
-        .arg = a,
-        .batch = (size_t)spec->train.batch_size,
-        .t = t,
-        .c = (size_t)spec->model.d_model,
-        .vocab = (int32_t)run_spec_vocab(spec),
-        .states = states_of,
-        .stopped = stopped,
-    };
-    size_t *cuts = calloc(t + CAUSALITY_CUTS, sizeof *cuts);
-    if (cuts == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for a list of cuts");
-    n = causality_cuts(t, (size_t)attention_keys(attention_of(a), spec->data.seq_len), cuts);
-    load_windows(a);
-    finding_say(ret, AUDIT_PASS,
-                "every state up to a cut kept its bits when the tokens after it changed (%zu cuts, "
-                "training and evaluation kernels, %s)",
-                n, a->at_end ? "trained" : "untrained");
-    json_t *each = json_object();
-    int status = 0;
-    for (int k = 0; k < KERNELS && status == 0 && !stopped(a); k++) {
-        struct causality c;
-        status = causality_check(&subject, a->windows, cuts, n, kernels[k].step, &c, err);
-        if (status != 0)
-            break;
-        if (ret->status == AUDIT_PASS)
-            say_causality(a, &c, kernels[k].name, ret);
-        json_object_set_new(each, kernels[k].name,
-                            json_pack("{s:I, s:I, s:b, s:o}", "cuts", (json_int_t)c.cuts,
-                                      "leaking_cuts", (json_int_t)c.leaks, "across_sequences",
-                                      c.across, "leak_next", jsonx_number(c.leak_next)));
-        leak_next = c.leak_next > leak_next ? c.leak_next : leak_next;
-        across |= c.across;
-    }
-    free(cuts);
-    ret->evidence =
-        json_pack("{s:s, s:o, s:b, s:o}", "phase", a->at_end ? "end" : "start", "leak_next",
-                  jsonx_number(leak_next), "across_sequences", across, "kernels", each);
-    if (a->at_end)
-        json_object_set_new(ret->evidence, "by_position", by_position(a));
-    return status;
-}
-
-/* indexer_learns */
-
-static int learns(struct audits *a, struct finding *ret, struct err *err)
-{
-    const struct audit_context *c = &a->context;
-    const struct spec_attention *attention = attention_of(a);
-    struct learns l;
-    load_windows(a);
-    int status = learns_measure(c->model, c->spec, a->windows, c->spec->train.batch_size, &l, err);
-    if (status != 0)
-        return status;
-    ret->evidence =
-        json_pack("{s:o, s:o, s:o}", "recall", jsonx_number(l.trained), "recall_untrained",
-                  jsonx_number(l.untrained), "recall_by_chance", jsonx_number(l.chance));
-    if (attention->indexer_training == INDEXER_FROZEN)
-        finding_say(ret, AUDIT_FAIL,
-                    "the indexer is frozen at its random initial weights: it learns nothing (it "
-                    "finds %.1f %% of the dense attention's mass; chance finds %.1f %%)",
-                    100 * l.trained, 100 * l.chance);
-    else if (isnan(l.trained))
-        finding_say(ret, AUDIT_SKIPPED,
-                    "no position has more past keys than it may see: there is nothing to choose");
-    else
-        finding_say(ret, l.trained > l.untrained && l.trained > l.chance ? AUDIT_PASS : AUDIT_WARN,
-                    "the chosen keys hold %.1f %% of the dense attention's mass; the untrained "
-                    "indexer's %.1f %%, chance's %.1f %%",
-                    100 * l.trained, 100 * l.untrained, 100 * l.chance);
-    return 0;
-}
-
-/* replay */
-
-static int replay(struct audits *a, struct finding *ret, struct err *err)
-{
-    const struct audit_context *c = &a->context;
-    struct replay *r = &a->replay;
-    struct err why = { 0 };
-    if (r->to == 0 || !r->saved) {
-        finding_say(ret, AUDIT_SKIPPED,
-                    r->to == 0 ? "a run of one step has no middle"
-                               : "the middle of this run was trained by another attempt, whose "
-                                 "steps the daemon compares");
-        return 0;
-    }
-    int status =
-        replay_check(r, a->folder, c->model, c->data, c->spec, c->run_digest, a->windows, &why);
-    if (status != 0 && status != -ERR_BAD_DATA) {
-        *err = why;
-        return status;
-    }
-    ret->evidence = json_pack("{s:s, s:I, s:I, s:o, s:b}", "kind", "middle", "from",
-                              (json_int_t)r->from, "to", (json_int_t)r->to, "first_differing_step",
-                              r->differs > 0 ? json_integer((json_int_t)r->differs) : json_null(),
-                              "same_digest", status == 0 && !r->other_digest);
-    if (status != 0)
-        finding_say(ret, AUDIT_FAIL, "%s", why.message);
-    else if (r->differs > 0)
-        finding_say(ret, AUDIT_FAIL,
-                    "trained again from step %lld, the loss of step %lld has other bits",
-                    (long long)r->from, (long long)r->differs);
-    else if (r->other_digest)
-        finding_say(ret, AUDIT_FAIL,
-                    "trained again from step %lld, the losses agree but the parameters and moments "
-                    "after step %lld don't",
-                    (long long)r->from, (long long)r->to);
-    else
-        finding_say(ret, AUDIT_PASS,
-                    "steps %lld to %lld, trained again from a checkpoint, gave the same losses, "
-                    "parameters and moments to the bit",
-                    (long long)r->from + 1, (long long)r->to);
-    return 0;
 }
 
 static bool always(const struct run_spec *spec)
@@ -334,7 +34,7 @@ static bool always(const struct run_spec *spec)
 
 static bool indexed(const struct run_spec *spec)
 {
-    return spec->model.attention.kind == ATTENTION_DSA;
+    return run_spec_has(spec, ATTENTION_DSA);
 }
 
 /* In the order in which they are made: cheap ones first. */
@@ -345,13 +45,13 @@ static const struct row {
     /* Errors: the audit is skipped. A finding without a detail isn't told. */
     int (*measure)(struct audits *a, struct finding *ret, struct err *err);
 } rows[] = {
-    { "split_overlap", false, always, overlap },
-    { "dense_equivalence", false, always, equivalence },
-    { "causality", false, always, causality },
-    { "entropy_floor", false, always, entropy },
-    { "causality", true, always, causality },
-    { "indexer_learns", true, indexed, learns },
-    { "replay", true, always, replay },
+    { "split_overlap", false, always, audit_overlap },
+    { "dense_equivalence", false, always, audit_equivalence },
+    { "causality", false, always, audit_causality },
+    { "entropy_floor", false, always, audit_entropy },
+    { "causality", true, always, audit_causality },
+    { "indexer_learns", true, indexed, audit_learns },
+    { "replay", true, always, audit_replay },
 };
 
 static void tell(struct audits *a, const char *name, struct finding *finding, double seconds)
@@ -374,7 +74,7 @@ static void tell(struct audits *a, const char *name, struct finding *finding, do
 static void make(struct audits *a, bool at_end)
 {
     a->at_end = at_end;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows && !stopped(a); i++) {
+    for (size_t i = 0; i < sizeof rows / sizeof *rows && !audit_stopped(a); i++) {
         struct finding finding = { 0 };
         struct err err = { 0 };
         double start = clock_mono_s();
@@ -382,7 +82,7 @@ static void make(struct audits *a, bool at_end)
             continue;
         if (rows[i].measure(a, &finding, &err) != 0)
             finding_say(&finding, AUDIT_SKIPPED, "it couldn't be made: %s", err.message);
-        if (stopped(a)) /* it may have ended halfway */
+        if (audit_stopped(a)) /* it may have ended halfway */
             finding.detail[0] = '\0';
         tell(a, rows[i].name, &finding, clock_mono_s() - start);
     }
@@ -435,9 +135,10 @@ void audits_step(struct audits *audits, int64_t step, double loss)
         emit_log(c->emit, "warn", "no checkpoint for the replay: %s", err.message);
 }
 
-void audits_evaluated(struct audits *audits, int64_t n)
+void audits_watch(struct audits *audits, bool on)
 {
-    model_loss_by_position(audits->context.model, n, audits->nll, audits->nll_n);
+    model_watch_positions(audits->context.model, on ? audits->nll : NULL,
+                          on ? audits->nll_n : NULL);
 }
 
 void audits_end(struct audits *audits)

@@ -38,8 +38,8 @@ void audits_begin(struct audits *audits);
 /* After each step: in the middle a checkpoint is put aside, and the steps that follow it are noted.
  */
 void audits_step(struct audits *audits, int64_t step, double loss);
-/* After each batch of the last evaluation, n windows: notes the loss by position. */
-void audits_evaluated(struct audits *audits, int64_t n);
+/* Around the last evaluation: notes the loss by position. */
+void audits_watch(struct audits *audits, bool on);
 /* After the last step, once the final weights are saved, since replay trains again: causality,
  * indexer_learns, replay. */
 void audits_end(struct audits *audits);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const equivalence_parts[4] = { "output", "dq", "dk", "dv" };
+const char *const equivalence_parts[EQUIVALENCE_PARTS] = { "output", "dq", "dk", "dv" };
 
 /* One layer of attention by itself. */
 struct lab {
@@ -35,7 +35,9 @@ static struct run_spec lab_spec(const struct run_spec *spec, const struct spec_a
     lab.model.d_ff = 1;
     lab.model.init = INIT_TORCH;
     lab.model.attention = *attention;
+    lab.model.attention_layers_n = 0;
     lab.train.batch_size = 1;
+    lab.train.micro_batch_size = 0;
     return lab;
 }
 

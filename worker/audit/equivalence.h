@@ -8,15 +8,19 @@
 
 #include <stdint.h>
 
-enum { EQUIVALENCE_T = 1024 }; /* longer sequences are tried at this length, by the same path */
+enum {
+    EQUIVALENCE_PARTS = 4,
+    EQUIVALENCE_T = 1024
+}; /* longer sequences are tried at this length, by the same path */
 #define EQUIVALENCE_TOLERANCE 1e-5
 
 struct equivalence {
     int64_t seq_len;
-    const char *path;  /* the kernels that were tried */
-    double differs[4]; /* of the output, dq, dk, dv: greatest difference ÷ greatest dense value */
+    const char *path;                  /* the kernels that were tried */
+    double differs[EQUIVALENCE_PARTS]; /* of the output, dq, dk, dv: greatest difference ÷ greatest
+                                          dense value */
 };
-extern const char *const equivalence_parts[4];
+extern const char *const equivalence_parts[EQUIVALENCE_PARTS];
 
 /* Runs `attention` at its dense limit (dsa, random, oracle: K = T; window: T, no sink) with the
  * path that it takes in `spec`, on normal inputs, and compares. Errors: NO_MEMORY. */

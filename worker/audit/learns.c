@@ -33,6 +33,21 @@ static void copy_indexers(const struct params *params, real *kept, bool back)
     }
 }
 
+/* Averaged over the layers with an indexer that leaves something out, as the recall is. */
+static double chance(const struct run_spec *spec)
+{
+    double sum = 0;
+    int64_t n = 0;
+    for (int64_t layer = 0; layer < spec->model.layers; layer++) {
+        const struct spec_attention *a = run_spec_attention(spec, layer);
+        if (a->kind != ATTENTION_DSA || a->top_k >= spec->data.seq_len)
+            continue;
+        sum += learns_chance(spec->data.seq_len, a->top_k);
+        n++;
+    }
+    return n > 0 ? sum / (double)n : NAN;
+}
+
 int learns_measure(struct model *model, const struct run_spec *spec, const int32_t *windows,
                    int64_t n, struct learns *ret, struct err *err)
 {
@@ -50,7 +65,7 @@ int learns_measure(struct model *model, const struct run_spec *spec, const int32
             params_draw(&params->tensors[i], spec, params->value + params->tensors[i].offset);
     ret->untrained = recall(model, spec, windows, n);
     copy_indexers(params, kept, true);
-    ret->chance = learns_chance(spec->data.seq_len, spec->model.attention.top_k);
+    ret->chance = chance(spec);
     free(kept);
     return 0;
 }

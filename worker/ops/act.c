@@ -21,6 +21,26 @@ SIMD void act_silu_drop_backward(const real *h, const uint8_t *keep, real scale,
     }
 }
 
+SIMD void act_swiglu_drop(const real *restrict h, const real *restrict u,
+                          const uint8_t *restrict keep, real scale, size_t n, real *restrict y)
+{
+    for (size_t i = 0; i < n; i++) {
+        real value = h[i] / (1 + real_exp(-h[i])) * u[i] * scale;
+        y[i] = keep[i] ? value : 0;
+    }
+}
+
+SIMD void act_swiglu_drop_backward(const real *restrict h, const real *restrict u,
+                                   const uint8_t *restrict keep, real scale, size_t n,
+                                   real *restrict d, real *restrict du)
+{
+    for (size_t i = 0; i < n; i++) {
+        real s = 1 / (1 + real_exp(-h[i])), dy = keep[i] ? d[i] * scale : 0;
+        d[i] = dy * u[i] * (s * (1 + h[i] * (1 - s)));
+        du[i] = dy * (h[i] * s);
+    }
+}
+
 SIMD void act_scale(real *x, real by, size_t n)
 {
     for (size_t i = 0; i < n; i++)

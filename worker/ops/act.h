@@ -1,4 +1,5 @@
-/* act: silu(x) = x·σ(x), fused with dropout; and the small row operations between GEMMs. */
+/* act: silu(x) = x·σ(x) and swiglu(h, u) = silu(h)·u (Shazeer, GLU Variants Improve Transformer,
+ * 2020), fused with dropout; and the small row operations between GEMMs. */
 #ifndef ABLATE_WORKER_ACT_H
 #define ABLATE_WORKER_ACT_H
 
@@ -12,6 +13,12 @@
 void act_silu_drop(const real *h, const uint8_t *keep, real scale, size_t n, real *y);
 /* d becomes d·scale·silu'(h) where kept, else 0; silu' = σ·(1 + h·(1 − σ)). */
 void act_silu_drop_backward(const real *h, const uint8_t *keep, real scale, size_t n, real *d);
+/* y = keep ? silu(h)·u·scale : 0 */
+void act_swiglu_drop(const real *h, const real *u, const uint8_t *keep, real scale, size_t n,
+                     real *y);
+/* d becomes d·scale·u·silu'(h) where kept, else 0, and du [n] = d·scale·silu(h) likewise. */
+void act_swiglu_drop_backward(const real *h, const real *u, const uint8_t *keep, real scale,
+                              size_t n, real *d, real *du);
 /* x *= by */
 void act_scale(real *x, real by, size_t n);
 /* to = by·a; returns a·b. */

@@ -5,9 +5,9 @@
 #include <math.h>
 #include <string.h>
 
-struct drop drop_of(int64_t seed, const char *name, double p, uint64_t step)
+struct drop drop_of(int64_t seed, const char *name, double p, uint64_t step, uint64_t first)
 {
-    struct drop drop = { .step = step, .scale = 1 };
+    struct drop drop = { .step = step, .first = first, .scale = 1 };
     if (p > 0 && step > 0) {
         drop.stream = philox_stream(seed, "dropout", name);
         drop.threshold = (uint32_t)lround(p * 16777216.0);
@@ -33,7 +33,7 @@ void drop_mask(const struct drop *drop, uint64_t first, size_t n, uint8_t *keep)
     }
     for (size_t i = 0; i < n; i += CHUNK) {
         size_t part = n - i < CHUNK ? n - i : CHUNK;
-        philox_words(&drop->stream, drop->step, first + i, part, words);
+        philox_words(&drop->stream, drop->step, drop->first + first + i, part, words);
         compare(words, part, drop->threshold, keep + i);
     }
 }
@@ -47,7 +47,7 @@ void drop_pick(const struct drop *drop, uint64_t first, const int32_t *at, size_
     }
     for (size_t i = 0; i < n; i += CHUNK) {
         size_t part = n - i < CHUNK ? n - i : CHUNK;
-        philox_pick(&drop->stream, drop->step, first, at + i, part, words);
+        philox_pick(&drop->stream, drop->step, drop->first + first, at + i, part, words);
         compare(words, part, drop->threshold, keep + i);
     }
 }

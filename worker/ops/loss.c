@@ -234,6 +234,7 @@ void loss_step(const struct loss *loss, struct pool *pool, size_t n, const real 
     *ret = (struct loss_result){ 0 };
     for (size_t i = 0; i < n; i++)
         ret->targets += targets[i] != LOSS_UNSCORED;
+    size_t mean_over = loss->mean_over > 0 ? loss->mean_over : (size_t)ret->targets;
     for (size_t at = 0; at < n; at += loss->chunk) {
         struct chunk chunk = {
             .loss = loss,
@@ -242,7 +243,7 @@ void loss_step(const struct loss *loss, struct pool *pool, size_t n, const real 
             .x = x + at * loss->c,
             .w = w,
             .targets = targets + at,
-            .scale = dw != NULL && ret->targets > 0 ? 1.0 / (double)ret->targets : 0,
+            .scale = dw != NULL && mean_over > 0 ? 1.0 / (double)mean_over : 0,
             .dx = dx != NULL ? dx + at * loss->c : NULL,
             .dw = dw,
         };

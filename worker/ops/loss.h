@@ -21,12 +21,13 @@ struct loss {
     size_t groups;       /* runs of tiles that share a part of dx */
     real *logits;        /* [tiles × chunk × width], then exponentials, then their gradients */
     real *most;          /* [chunk × tiles] a row's largest logit in a tile */
-    real *sum;       /* [chunk × tiles] Σ exp(logit − most); then what a tile is scaled by */
-    int32_t *first;  /* [chunk × tiles] the lowest id that has the largest logit */
-    real *at_target; /* [chunk] the target's logit */
-    real *parts;     /* [groups × chunk × C] of dx */
-    double *nll;     /* [n_max] */
-    uint8_t *hit;    /* [n_max] argmax equals the target */
+    real *sum;        /* [chunk × tiles] Σ exp(logit − most); then what a tile is scaled by */
+    int32_t *first;   /* [chunk × tiles] the lowest id that has the largest logit */
+    real *at_target;  /* [chunk] the target's logit */
+    real *parts;      /* [groups × chunk × C] of dx */
+    double *nll;      /* [n_max] */
+    uint8_t *hit;     /* [n_max] argmax equals the target */
+    size_t mean_over; /* scored rows of the whole batch, when n is a part of it; 0: those of n */
 };
 
 void loss_layout(struct loss *loss, struct arena *arena, size_t n_max, size_t c, size_t v);

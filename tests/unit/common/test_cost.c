@@ -37,6 +37,31 @@ static void test_parameters(void **state)
         257 * 256 + 4 * (layer - 4 * 256 - 3 * 2 * 256 * 512) + 256);
 }
 
+/* w3: half as many parameters and multiply-adds of the experts again. */
+static void test_swiglu(void **state)
+{
+    (void)state;
+    struct cost silu = cost_of("{'data':{'dataset':'x'}}"),
+                swiglu = cost_of("{'data':{'dataset':'x'},'model':{'activation':'swiglu'}}");
+    assert_int_equal(swiglu.parameters - silu.parameters, 4 * 4 * 256 * 512);
+    assert_true(swiglu.flops_per_step - silu.flops_per_step ==
+                4.0 * 3 * 2 * (16 * 128) * 2 * 256 * 512);
+    assert_true(swiglu.memory_bytes - silu.memory_bytes >
+                4 * 4 * (swiglu.parameters - silu.parameters));
+}
+
+/* Buffers are a micro-batch's; the work is the batch's. */
+static void test_micro_batches(void **state)
+{
+    (void)state;
+#define OF_16 "{'data':{'dataset':'x','seq_len':1024},'train':{'batch_size':16"
+    struct cost whole = cost_of(OF_16 "}}"), cut = cost_of(OF_16 ",'micro_batch_size':2}}"),
+                same = cost_of(OF_16 ",'micro_batch_size':16}}");
+    assert_true(cut.flops_per_step == whole.flops_per_step && cut.parameters == whole.parameters);
+    assert_true(cut.memory_bytes < whole.memory_bytes / 4);
+    assert_int_equal(same.memory_bytes, whole.memory_bytes);
+}
+
 /* The study's step, as measured and stated: 195 and 53 GFLOP at vocabularies of 49152 and 4096. */
 static void test_the_study_s_flops(void **state)
 {
@@ -80,8 +105,8 @@ static void test_order(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parameters),
-        cmocka_unit_test(test_the_study_s_flops),
+        cmocka_unit_test(test_parameters),    cmocka_unit_test(test_swiglu),
+        cmocka_unit_test(test_micro_batches), cmocka_unit_test(test_the_study_s_flops),
         cmocka_unit_test(test_order),
     };
     return cmocka_run_group_tests_name("cost", tests, NULL, NULL);

@@ -52,7 +52,7 @@ static void set_up_on(struct fixture *f, const char *attention, size_t t, uint64
     for (size_t i = 0; i < f->n * C; i++)
         f->x[i] = (real)philox_normal(&stream, 0, i);
     f->pass = (struct pass){ .spec = &f->spec, .pool = f->pool, .batch = B, .step = step };
-    f->pass.kl_scale = 1.0 / (double)f->n;
+    f->pass.tokens = f->n;
     attn_forward(&f->attn, &f->pass, f->x, f->out);
 }
 
@@ -346,7 +346,7 @@ static void check_kl(const char *attention, bool dense)
     struct fixture f;
     double kl = 0;
     set_up(&f, attention, SHORT, 1);
-    f.pass.dense = dense;
+    f.pass.done = dense ? 1 : 9;
     attn_forward(&f.attn, &f.pass, f.x, f.out); /* dropout on: p is what it was before it */
     for (size_t row = 0; row < f.n; row++)
         kl += plain_kl(&f, row) / (double)f.n;
@@ -391,7 +391,7 @@ static void check_path(const struct attn_path *path, const char *attention, size
     for (int i = 0; i < 2; i++) {
         set_up_on(&f[i], attention, t, 3, i == 0 ? path : &attn_kept);
         assert_ptr_equal(f[i].attn.path, i == 0 ? path : &attn_kept);
-        f[i].pass.dense = dense;
+        f[i].pass.done = dense ? 1 : 9;
         attn_forward(&f[i].attn, &f[i].pass, f[i].x, f[i].out);
         kl[i] = attn_backward(&f[i].attn, &f[i].pass, f[i].x, f[i].x, f[i].dx);
     }

@@ -64,8 +64,11 @@ static void train(struct model *model, const struct run_spec *spec, int64_t step
 static void test_threads_do_not_show(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < KINDS; i++) {
-        struct run_spec spec = spec_of((struct sketch){ .attention = kinds[i], .seed = 1 });
+    for (size_t i = 0; i < 2 * (size_t)KINDS; i++) {
+        struct run_spec spec = spec_of(
+            (struct sketch){ .attention = kinds[i % KINDS],
+                             .train = i < KINDS ? NULL : ",\"batch_size\":4,\"micro_batch_size\":2",
+                             .seed = 1 });
         char digests[4][DIGEST_HEX];
         struct model_stats stats[4];
         struct model_eval evals[4];
@@ -74,7 +77,7 @@ static void test_threads_do_not_show(void **state)
             struct model *model = model_of(&spec, threads);
             int32_t *windows = windows_of(&spec, 50);
             train(model, &spec, 4, &stats[threads - 1]);
-            model_evaluate(model, windows, 2, 4, &evals[threads - 1]);
+            model_evaluate(model, windows, 3, 4, &evals[threads - 1]);
             params_digest(model_params(model), digests[threads - 1]);
             free(windows);
             model_free(model);
@@ -131,6 +134,68 @@ static void assert_same_step(struct sketch a, struct sketch b)
     free(windows);
     model_free(first);
     model_free(second);
+}
+
+#define BATCH4 ",\"batch_size\":4"
+
+static double largest_of(const real *x, size_t n)
+{
+    double most = 0;
+    for (size_t i = 0; i < n; i++)
+        most = fmax(most, fabs((double)x[i]));
+    return most;
+}
+
+/* Step 2 and an evaluation of the same four windows, whole and in micro-batches, some targets of
+ * which aren't scored: equal within float32, or to the bit. */
+static void check_micro_batches(const char *attention, int64_t micro, double tolerance)
+{
+    char train[80];
+    snprintf(train, sizeof train, BATCH4 ",\"micro_batch_size\":%lld", (long long)micro);
+    /* The balance loss is one of a micro-batch, and no other. */
+    struct sketch sketch = { .attention = attention,
+                             .model = ",\"init\":\"torch\",\"balance_weight\":0",
+                             .train = BATCH4,
+                             .seed = 4 };
+    struct run_spec spec = spec_of(sketch);
+    sketch.train = train;
+    struct run_spec cut = spec_of(sketch);
+    struct model *models[] = { model_of(&spec, 2), model_of(&cut, 2) };
+    struct model_stats stats[2];
+    struct model_eval evals[2];
+    int32_t *windows = windows_of(&spec, 3);
+    for (size_t i = 60; i < 90; i++) /* of the second window */
+        windows[i] = ~windows[i];
+    for (int i = 0; i < 2; i++) {
+        model_evaluate(models[i], windows, 3, 2, &evals[i]);
+        model_step(models[i], windows, 2, &stats[i]);
+    }
+    struct params *p = model_params(models[0]), *q = model_params(models[1]);
+    assert_true(fabs(stats[0].loss - stats[1].loss) <= tolerance * stats[0].loss);
+    assert_true(fabs(stats[0].kl - stats[1].kl) <= tolerance * stats[0].kl);
+    assert_true(fabs(evals[0].nll - evals[1].nll) <= tolerance * evals[0].nll);
+    assert_int_equal(evals[0].correct, evals[1].correct);
+    assert_int_equal(evals[0].targets, evals[1].targets);
+    assert_int_equal(evals[0].targets, 3 * 48 - 30);
+    for (size_t k = 0; k < p->n; k++) {
+        const struct tensor *t = &p->tensors[k];
+        double most = largest_of(p->grad + t->offset, t->count);
+        for (size_t i = t->offset; i < t->offset + t->count; i++)
+            if (!(fabs((double)p->grad[i] - (double)q->grad[i]) <= tolerance * most))
+                fail_msg("{%s} in parts of %lld: %s differs by %g of %g", attention,
+                         (long long)micro, t->name, (double)p->grad[i] - (double)q->grad[i], most);
+    }
+    free(windows);
+    model_free(models[0]);
+    model_free(models[1]);
+}
+
+static void test_micro_batches(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < KINDS; i++)
+        for (int64_t micro = 1; micro <= 4; micro *= 2)
+            check_micro_batches(kinds[i], micro, micro == 4 ? 0 : 2e-5);
 }
 
 /* Every kind's dense limit is dense attention, through the masks of the kind. */
@@ -249,24 +314,29 @@ static void test_evaluation_agrees_with_logits(void **state)
     int32_t *windows = windows_of(&spec, 1);
     struct model_eval eval;
     struct model_stats stats;
+    for (size_t i = 60; i < 74; i++) /* not scored */
+        windows[i] = ~windows[i];
     model_step(model, windows, 1, &stats);
     model_evaluate(model, windows, 3, 1, &eval);
-    assert_int_equal(eval.targets, 3 * 48);
-    assert_true(fabs(eval.nll / 144 - stats.loss) < 1e-6);
+    assert_int_equal(eval.targets, 130);
+    assert_true(fabs(eval.nll / 130 - stats.loss) < 1e-6);
     real *logits = malloc(3 * t * v * sizeof *logits);
     model_logits(model, windows, 3, 0, logits);
     double nll = 0;
     int64_t correct = 0;
     for (size_t row = 0; row < 3 * t; row++) {
         const real *x = logits + row * v;
-        size_t target = (size_t)windows[row / t * (t + 1) + row % t + 1], best = 0;
+        int32_t target = windows[row / t * (t + 1) + row % t + 1];
+        size_t best = 0;
         double sum = 0;
+        if (target < 0)
+            continue;
         for (size_t k = 0; k < v; k++) {
             sum += exp((double)x[k]);
             best = x[k] > x[best] ? k : best;
         }
         nll += log(sum) - (double)x[target];
-        correct += best == target;
+        correct += best == (size_t)target;
     }
     assert_true(fabs(nll - eval.nll) < 1e-5 * nll);
     assert_int_equal(correct, eval.correct);
@@ -280,10 +350,11 @@ static void test_steps_allocate_nothing(void **state)
     (void)state;
 #ifdef COUNTED
     for (size_t i = 0; i < KINDS; i++) {
-        struct run_spec spec = spec_of(
-            (struct sketch){ .attention = kinds[i],
-                             .train = ",\"batch_size\":3,\"optimizer\":\"adamw\",\"grad_clip\":1",
-                             .seed = 1 });
+        struct run_spec spec = spec_of((struct sketch){
+            .attention = kinds[i],
+            .train = ",\"batch_size\":4,\"micro_batch_size\":2,\"optimizer\":\"adamw\","
+                     "\"grad_clip\":1",
+            .seed = 1 });
         long at_first = atomic_load(&allocations);
         struct model *model = model_of(&spec, 3);
         assert_true(atomic_load(&allocations) > at_first); /* they are counted */
@@ -297,7 +368,7 @@ static void test_steps_allocate_nothing(void **state)
                 before = atomic_load(&allocations);
             model_step(model, windows, step, &stats);
             optim_step(&spec.train, model_params(model), step, model_pool(model), &update);
-            model_evaluate(model, windows, 2, step, &eval);
+            model_evaluate(model, windows, 3, step, &eval);
         }
         assert_int_equal(atomic_load(&allocations) - before, 0);
         free(windows);
@@ -313,11 +384,17 @@ static void test_steps_allocate_nothing(void **state)
 static void test_memory_stays_within_the_estimate(void **state)
 {
     (void)state;
-    static const char *const models[] = { "", ",\"experts\":64,\"experts_per_token\":16",
-                                          ",\"experts\":1,\"experts_per_token\":1",
-                                          ",\"tied\":false", "" };
-    static const int64_t lengths[][2] = {
-        { 48, 192 }, { 48, 192 }, { 48, 192 }, { 48, 192 }, { 1100, 1500 }
+    static const struct {
+        const char *model, *train;
+        int64_t lengths[2];
+    } models[] = {
+        { "", NULL, { 48, 192 } },
+        { ",\"experts\":64,\"experts_per_token\":16", NULL, { 48, 192 } },
+        { ",\"experts\":1,\"experts_per_token\":1", NULL, { 48, 192 } },
+        { ",\"tied\":false", NULL, { 48, 192 } },
+        { ",\"activation\":\"swiglu\"", NULL, { 48, 192 } },
+        { "", ",\"batch_size\":12,\"micro_batch_size\":2", { 48, 192 } },
+        { "", NULL, { 1100, 1500 } },
     };
     for (size_t i = 0; i < KINDS; i++)
         for (size_t k = 0; k < sizeof models / sizeof *models; k++) {
@@ -325,8 +402,9 @@ static void test_memory_stays_within_the_estimate(void **state)
             for (int large = 0; large < 2; large++) {
                 struct cost cost;
                 struct run_spec spec = spec_of((struct sketch){ .attention = kinds[i],
-                                                                .model = models[k],
-                                                                .seq_len = lengths[k][large],
+                                                                .model = models[k].model,
+                                                                .train = models[k].train,
+                                                                .seq_len = models[k].lengths[large],
                                                                 .layers = 12 });
                 struct model *model = model_of(&spec, 2);
                 cost_estimate(&spec, &cost);
@@ -336,7 +414,7 @@ static void test_memory_stays_within_the_estimate(void **state)
             }
             if (bytes[1] > estimates[1] || bytes[1] - bytes[0] > estimates[1] - estimates[0])
                 fail_msg("{%s}%s: %.0f + %.0f bytes, but %.0f + %.0f were estimated", kinds[i],
-                         models[k], bytes[0], bytes[1] - bytes[0], estimates[0],
+                         models[k].model, bytes[0], bytes[1] - bytes[0], estimates[0],
                          estimates[1] - estimates[0]);
         }
 }
@@ -370,6 +448,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_threads_do_not_show),
         cmocka_unit_test(test_arms_share_tensors_by_name),
+        cmocka_unit_test(test_micro_batches),
         cmocka_unit_test(test_dense_limits),
         cmocka_unit_test(test_the_indexer_is_detached),
         cmocka_unit_test(test_a_frozen_indexer_has_no_gradient),

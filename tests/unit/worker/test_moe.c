@@ -88,9 +88,13 @@ static void expert(const struct fixture *f, size_t n, size_t e, double by, doubl
     const real *w1 = weight(f, name);
     snprintf(name, sizeof name, "experts.%zu.w2.weight", e);
     const real *w2 = weight(f, name);
+    snprintf(name, sizeof name, "experts.%zu.w3.weight", e);
+    const real *w3 = f->moe.gated ? weight(f, name) : NULL;
     for (size_t i = 0; i < F; i++) {
         double v = project(f->x + n * C, w1 + i * C, C);
         h[i] = v / (1 + exp(-v));
+        if (w3 != NULL)
+            h[i] *= project(f->x + n * C, w3 + i * C, C);
         if (f->pass.step > 0) {
             uint32_t word = philox_word(&stream, f->pass.step, (n * f->moe.e + e) * F + i);
             h[i] *= word >> 8 >= 1677722 ? (double)(float)(1 / 0.9) : 0;
@@ -149,24 +153,32 @@ static void test_mixture(void **state)
         check(",\"init\":\"torch\",\"experts\":8,\"experts_per_token\":3", step);
         check(",\"init\":\"torch\",\"experts\":2,\"experts_per_token\":1", step);
         check(",\"init\":\"torch\",\"experts\":5,\"experts_per_token\":5", step);
+        check(",\"init\":\"torch\",\"activation\":\"swiglu\"", step);
     }
 }
 
 static void test_one_expert_needs_no_router(void **state)
 {
     (void)state;
-    struct fixture f;
-    build(&f, ",\"init\":\"torch\",\"experts\":1,\"experts_per_token\":1", 2);
-    moe_forward(&f.moe, &f.pass, f.x, f.out, &f.stats);
-    assert_null(params_find(&f.params, "blocks.1.moe.gate.weight"));
-    assert_true(f.stats.balance == 0 && f.stats.imbalance == 1);
-    for (size_t n = 0; n < N; n += 7) {
-        double out[C] = { 0 };
-        expert(&f, n, 0, 1, out);
-        for (size_t c = 0; c < C; c++)
-            assert_true(fabs((double)f.out[n * C + c] - out[c]) < 2e-5);
+    static const char *const activations[] = { "silu", "swiglu" };
+    for (size_t i = 0; i < 2; i++) {
+        struct fixture f;
+        char model[120];
+        snprintf(model, sizeof model,
+                 ",\"init\":\"torch\",\"experts\":1,\"experts_per_token\":1,\"activation\":\"%s\"",
+                 activations[i]);
+        build(&f, model, 2);
+        moe_forward(&f.moe, &f.pass, f.x, f.out, &f.stats);
+        assert_null(params_find(&f.params, "blocks.1.moe.gate.weight"));
+        assert_true(f.stats.balance == 0 && f.stats.imbalance == 1);
+        for (size_t n = 0; n < N; n += 7) {
+            double out[C] = { 0 };
+            expert(&f, n, 0, 1, out);
+            for (size_t c = 0; c < C; c++)
+                assert_true(fabs((double)f.out[n * C + c] - out[c]) < 2e-5);
+        }
+        tear_down(&f);
     }
-    tear_down(&f);
 }
 
 /* A gate of zeros: every expert scores alike, the lowest indices win, the others get nothing. */

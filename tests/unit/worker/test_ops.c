@@ -246,8 +246,8 @@ static void test_rope(void **state)
 static void test_masks(void **state)
 {
     (void)state;
-    const struct drop drop = drop_of(3, "blocks.0.moe.hidden", 0.1, 7);
-    const struct drop off = drop_of(3, "blocks.0.moe.hidden", 0.1, 0);
+    const struct drop drop = drop_of(3, "blocks.0.moe.hidden", 0.1, 7, 0);
+    const struct drop off = drop_of(3, "blocks.0.moe.hidden", 0.1, 0, 0);
     const struct philox stream = philox_stream(3, "dropout", "blocks.0.moe.hidden");
     enum { N = 20000 };
     static uint8_t whole[N], part[N];
@@ -394,17 +394,21 @@ static void test_silu(void **state)
 {
     (void)state;
     enum { N = 53 };
-    real *h = normals(N, "h"), y[N];
+    real *h = normals(N, "h"), *u = normals(N, "u"), y[N], gated[N];
     uint8_t keep[N];
     for (size_t i = 0; i < N; i++) {
         h[i] *= 9;
         keep[i] = i % 5 != 0;
     }
     act_silu_drop(h, keep, (real)1.25, N, y);
-    for (size_t i = 0; i < N; i++)
-        assert_near((double)y[i], keep[i] ? 1.25 * (double)h[i] / (1 + exp(-(double)h[i])) : 0,
-                    1e-5);
+    act_swiglu_drop(h, u, keep, (real)1.25, N, gated);
+    for (size_t i = 0; i < N; i++) {
+        double value = keep[i] ? 1.25 * (double)h[i] / (1 + exp(-(double)h[i])) : 0;
+        assert_near((double)y[i], value, 1e-5);
+        assert_near((double)gated[i], value * (double)u[i], 3e-5);
+    }
     free(h);
+    free(u);
 }
 
 int main(void)

@@ -60,11 +60,31 @@ static void test_names_and_shapes(void **state)
     params_done(&p);
 }
 
+/* swiglu adds w3; what silu has as well keeps its bits. */
+static void test_swiglu_adds_a_matrix(void **state)
+{
+    (void)state;
+    struct run_spec silu = spec_of((struct sketch){ .attention = FULL, .seed = 1 });
+    struct run_spec swiglu = spec_of(
+        (struct sketch){ .attention = FULL, .model = ",\"activation\":\"swiglu\"", .seed = 1 });
+    struct params p = params_of(&silu), q = params_of(&swiglu);
+    assert_int_equal(q.n, p.n + 2 * 4);
+    for (size_t i = 0; i < p.n; i++) {
+        const struct tensor *t = &p.tensors[i], *u = params_find(&q, t->name);
+        assert_memory_equal(p.value + t->offset, q.value + u->offset, t->count * sizeof(real));
+    }
+    const struct tensor *w3 = params_find(&q, "blocks.1.moe.experts.3.w3.weight");
+    assert_true(w3->shape[0] == 48 && w3->shape[1] == 32 && w3->decay && w3->group == PARAM_MAIN);
+    params_done(&p);
+    params_done(&q);
+}
+
 static void check_init(const char *kind, const char *name,
                        double (*expected)(const struct philox *, uint64_t, double), double scale)
 {
     char model[80];
-    snprintf(model, sizeof model, ",\"init\":\"%s\",\"tied\":false", kind);
+    snprintf(model, sizeof model, ",\"init\":\"%s\",\"tied\":false,\"activation\":\"swiglu\"",
+             kind);
     struct run_spec spec =
         spec_of((struct sketch){ .attention = FULL, .model = model, .train = NULL, .seed = 12345 });
     struct params p = params_of(&spec);
@@ -106,6 +126,7 @@ static void test_initial_values(void **state)
     check_init("gpt2", "blocks.1.moe.gate.weight", normal, 0.02);
     check_init("gpt2", "blocks.1.moe.experts.3.w1.weight", normal, 0.02);
     check_init("gpt2", "blocks.1.moe.experts.3.w2.weight", normal, residual);
+    check_init("gpt2", "blocks.1.moe.experts.3.w3.weight", normal, 0.02);
     check_init("torch", "embed.weight", normal, 1);
     check_init("torch", "blocks.0.attn.qkv.weight", uniform, 1 / sqrt(32));
     check_init("torch", "blocks.1.attn.out.weight", uniform, 1 / sqrt(32));
@@ -144,6 +165,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names_and_shapes),
+        cmocka_unit_test(test_swiglu_adds_a_matrix),
         cmocka_unit_test(test_initial_values),
         cmocka_unit_test(test_digest_feels_every_array),
     };

@@ -1,0 +1,41 @@
+/* audit_priv: what the audits of a run share. */
+#ifndef ABLATE_WORKER_AUDIT_PRIV_H
+#define ABLATE_WORKER_AUDIT_PRIV_H
+
+#include "common/audits.h"
+#include "worker/audit/audit.h"
+#include "worker/audit/replay.h"
+
+#include <limits.h>
+
+struct audits {
+    struct audit_context context;
+    int32_t *windows; /* [B × (T+1)] */
+    char folder[PATH_MAX];
+    struct replay replay;
+    bool at_end;    /* training is over */
+    double *nll;    /* [T] summed over the last evaluation's windows */
+    int64_t *nll_n; /* [T] how many were scored */
+};
+
+/* What an audit says. Without a detail it says nothing. */
+struct finding {
+    enum audit_status status;
+    char detail[400]; /* one plain sentence */
+    json_t *evidence; /* owned; NULL = none */
+};
+void finding_say(struct finding *finding, enum audit_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* arg: the audits. The daemon wants this attempt to end. */
+bool audit_stopped(void *arg);
+
+/* Each measures, and fills *ret. Errors: those of what it measures with; the audit is skipped. */
+int audit_overlap(struct audits *a, struct finding *ret, struct err *err);
+int audit_equivalence(struct audits *a, struct finding *ret, struct err *err);
+int audit_entropy(struct audits *a, struct finding *ret, struct err *err);
+int audit_causality(struct audits *a, struct finding *ret, struct err *err);
+int audit_learns(struct audits *a, struct finding *ret, struct err *err);
+int audit_replay(struct audits *a, struct finding *ret, struct err *err);
+
+#endif
