@@ -1,7 +1,7 @@
 #include "server/runs/conclude.h"
 
 #include "common/jsonx.h"
-#include "server/runs/checks.h"
+#include "server/runs/fairness.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -57,14 +57,14 @@ static int conclude(struct store *store, int64_t id, struct err *err)
     int status = store_experiment_get(store, id, &experiment, err);
     if (status == 0 && jsonx_load(experiment.spec, strlen(experiment.spec), &spec, NULL) != 0)
         spec = NULL;
-    checks_metric(spec, metric, sizeof metric);
+    fairness_metric(spec, metric, sizeof metric);
     if (status == 0)
         status = read_reported(store, id, reported, err);
     if (status == 0)
         status = store_facts_list(store, id, metric, &runs, &runs_n, err);
-    const struct checks_input in = { spec, runs, runs_n, reported, read_spec, read_init, store };
+    const struct fairness_input in = { spec, runs, runs_n, reported, read_spec, read_init, store };
     if (status == 0)
-        status = checks_find(&in, &found, &found_n, err);
+        status = fairness_find(&in, &found, &found_n, err);
     if (status == 0)
         status = store_audits_replace(store, id, found, found_n, err);
     for (size_t i = 0; i < found_n; i++)

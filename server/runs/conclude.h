@@ -10,7 +10,7 @@
 
 #include "server/store/store.h"
 
-/* Makes the audits of checks.h for each experiment that has ended and a run of which this
+/* Makes the audits of fairness.h for each experiment that has ended and a run of which this
  * transaction touched. Errors: NO_MEMORY, the store's. */
 int conclude_experiments(struct store *store, struct err *err);
 

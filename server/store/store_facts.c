@@ -5,10 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-int store_facts_put(struct store *store, int64_t run, const char *init, const char *consumed,
-                    const char *eval, struct err *err)
+int store_facts_put(struct store *store, int64_t run, int64_t attempt, const char *init,
+                    const char *consumed, const char *eval, struct err *err)
 {
-    return store_run_sql(store, SQL_FACTS_PUT, NULL, err, "ittt", run, init, consumed, eval);
+    return store_run_sql(store, SQL_FACTS_PUT, NULL, err, "iittt", run, attempt, init, consumed,
+                         eval);
 }
 
 void fact_rows_free(struct fact_row *rows, size_t n)

@@ -4,9 +4,10 @@
 
 #include "server/store/store_runs.h"
 
-/* The newest attempt that began at step 0, or finished, counts; NULL leaves what is there. */
-int store_facts_put(struct store *, int64_t run, const char *init, const char *consumed,
-                    const char *eval, struct err *);
+/* What an attempt tells: the newest that began at step 0, or finished, counts; NULL leaves what is
+ * there. No-op for one that verifies. */
+int store_facts_put(struct store *, int64_t run, int64_t attempt, const char *init,
+                    const char *consumed, const char *eval, struct err *);
 
 struct fact_row {
     int64_t run, seed;

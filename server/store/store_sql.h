@@ -261,7 +261,8 @@ enum { RUN_COLUMNS_N = 28 };
       "ORDER BY name, arm, grid")                                                                  \
     /* what runs tell, and comparing them */                                                       \
     X(FACTS_PUT,                                                                                   \
-      "INSERT INTO facts VALUES (?, ?, ?, ?) ON CONFLICT (run) DO UPDATE SET "                     \
+      "INSERT INTO facts (run, init, consumed, eval) SELECT run, ?3, ?4, ?5 FROM attempts "        \
+      "WHERE run = ?1 AND attempt = ?2 AND kind = 'train' ON CONFLICT (run) DO UPDATE SET "        \
       "init = coalesce(excluded.init, init), consumed = coalesce(excluded.consumed, consumed), "   \
       "eval = coalesce(excluded.eval, eval)")                                                      \
     X(FACTS_INIT, "SELECT init FROM facts WHERE run = ?")                                          \

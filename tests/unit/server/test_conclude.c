@@ -341,6 +341,20 @@ static void test_facts(void **state)
     assert_ok(store_facts_init(b->store, 2, &init, &err), err);
     assert_string_equal(init, "");
     free(init);
+
+    /* A later attempt from the beginning counts, one that verifies doesn't. */
+    for (int verify = 0; verify < 2; verify++) {
+        assert_int_equal(sqlite3_exec(b->store->db,
+                                      verify ? "UPDATE attempts SET kind = 'verify'"
+                                             : "UPDATE attempts SET kind = 'train'",
+                                      NULL, NULL, NULL),
+                         SQLITE_OK);
+        assert_ok(store_facts_put(b->store, 1, 1, verify ? "verified" : "again", NULL, NULL, &err),
+                  err);
+        assert_ok(store_facts_init(b->store, 1, &init, &err), err);
+        assert_string_equal(init, "again");
+        free(init);
+    }
     base_free(b);
 }
 

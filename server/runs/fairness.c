@@ -1,9 +1,9 @@
 /* The frame: runs are laid out as arms × grid points × seeds, configurations are chosen, and then
  * each check of the table looks at that. */
-#include "server/runs/checks.h"
+#include "server/runs/fairness.h"
 
 #include "common/jsonx.h"
-#include "server/runs/checks_plan.h"
+#include "server/runs/fairness_plan.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -11,11 +11,11 @@
 #include <string.h>
 
 static int (*const checks[])(struct plan *, struct err *) = {
-    checks_shared_init, checks_same_batches, checks_budget,
-    checks_tuning,      checks_power,        checks_missing,
+    fairness_shared_init, fairness_same_batches, fairness_budget,
+    fairness_tuning,      fairness_power,        fairness_gaps,
 };
 
-void checks_metric(const json_t *spec, char *ret, size_t size)
+void fairness_metric(const json_t *spec, char *ret, size_t size)
 {
     const char *metric =
         json_string_value(json_object_get(json_object_get(spec, "compare"), "metric"));
@@ -106,7 +106,7 @@ struct placed {
 
 static bool lay_out(struct plan *p, struct placed *at)
 {
-    const struct checks_input *in = p->in;
+    const struct fairness_input *in = p->in;
     json_t *arms = json_object(), *points = json_object(), *seeds = json_object();
     for (size_t i = 0; i < in->runs_n; i++) {
         char seed[24];
@@ -275,8 +275,8 @@ static int plan_init(struct plan *p, struct err *err)
     return read_cells(p, err);
 }
 
-int checks_find(const struct checks_input *in, struct audit_row **ret, size_t *ret_n,
-                struct err *err)
+int fairness_find(const struct fairness_input *in, struct audit_row **ret, size_t *ret_n,
+                  struct err *err)
 {
     struct plan p = { .in = in };
     int status = plan_init(&p, err);

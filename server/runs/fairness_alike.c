@@ -4,7 +4,7 @@
  * began, or never finished) is left out and counted; nothing to compare means skipped, not passed.
  */
 #include "common/jsonx.h"
-#include "server/runs/checks_plan.h"
+#include "server/runs/fairness_plan.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,7 +139,7 @@ static int compare_arms(const struct plan *p, size_t seed, size_t point, struct 
     return status;
 }
 
-int checks_shared_init(struct plan *p, struct err *err)
+int fairness_shared_init(struct plan *p, struct err *err)
 {
     struct tally t = { 0 };
     struct buf text;
@@ -239,7 +239,7 @@ static void compare_data(const struct plan *p, struct tally *t)
     json_decref(seen);
 }
 
-int checks_same_batches(struct plan *p, struct err *err)
+int fairness_same_batches(struct plan *p, struct err *err)
 {
     struct tally t = { 0 };
     struct buf text;

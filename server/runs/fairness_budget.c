@@ -2,7 +2,7 @@
 #include "common/cost.h"
 #include "common/jsonx.h"
 #include "common/sweep.h"
-#include "server/runs/checks_plan.h"
+#include "server/runs/fairness_plan.h"
 
 static const double tolerance = 0.05;
 
@@ -113,7 +113,7 @@ static void conclude_budget(struct plan *p, const struct gap gaps[QUANTITIES], j
                        "unequal", unequal, "tolerance", tolerance));
 }
 
-int checks_budget(struct plan *p, struct err *err)
+int fairness_budget(struct plan *p, struct err *err)
 {
     struct gap gaps[QUANTITIES] = { 0 };
     double values[SWEEP_MAX_ARMS][QUANTITIES];
@@ -127,7 +127,7 @@ int checks_budget(struct plan *p, struct err *err)
             if (!(known[arm] = cell->known))
                 continue;
             measure(&cell->spec, values[arm]);
-            if (cells++ < CHECKS_ROWS)
+            if (cells++ < FAIRNESS_ROWS)
                 json_array_append_new(rows, cell_json(p, point, arm, values[arm]));
         }
         widen(gaps, point, p->arms_n, values, known);

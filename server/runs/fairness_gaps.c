@@ -1,13 +1,13 @@
 /* Audits of an arm at a grid point are made by its first planned seed. When that run ended without
  * saying anything, the others don't step in: which run audits is known from the start, and a gap is
  * shown as one. */
-#include "server/runs/checks_plan.h"
+#include "server/runs/fairness_plan.h"
 
 #include <stdlib.h>
 
 /* With more cells than these, gaps are told by arm: nobody reads them one by one, and the commit
  * that ends an experiment shouldn't keep others waiting. */
-enum { CHECKS_GAPS = 1000 };
+enum { FAIRNESS_GAPS = 1000 };
 
 static bool always(const struct run_spec *spec)
 {
@@ -101,9 +101,9 @@ static void look_at(struct plan *p, size_t audit, size_t first_arm, size_t end_a
         tell_missing(p, name, first, n == 1 ? first->grid : NULL, n - 1);
 }
 
-int checks_missing(struct plan *p, struct err *err)
+int fairness_gaps(struct plan *p, struct err *err)
 {
-    bool fold = p->points_n * p->arms_n > CHECKS_GAPS;
+    bool fold = p->points_n * p->arms_n > FAIRNESS_GAPS;
     (void)err;
     for (size_t i = 0; i < sizeof structural / sizeof *structural; i++) {
         bool of_arm = audit_names_arm(audit_find(structural[i].name)->scope);

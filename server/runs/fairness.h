@@ -1,21 +1,21 @@
-/* checks: the audits that only the daemon can make, since they compare runs (NUMERICS §7):
+/* fairness: the audits that only the daemon can make, since they compare runs (NUMERICS §7):
  * shared_init, same_batches, budget, tuning, power; and what is said of an audit that a run was to
  * make but didn't.
  *
  * Pure: no store, no clock; specs and initial weights, which may be large, are asked for one at a
  * time. conclude.h evaluates them when an experiment has ended.
  */
-#ifndef ABLATE_SERVER_CHECKS_H
-#define ABLATE_SERVER_CHECKS_H
+#ifndef ABLATE_SERVER_FAIRNESS_H
+#define ABLATE_SERVER_FAIRNESS_H
 
 #include "server/store/store_audits.h"
 #include "server/store/store_facts.h"
 
 #include <jansson.h>
 
-struct checks_input {
+struct fairness_input {
     const json_t *spec;          /* the experiment's */
-    const struct fact_row *runs; /* all of its runs, by id; value is of checks_metric() */
+    const struct fact_row *runs; /* all of its runs, by id; value is of fairness_metric() */
     size_t runs_n;
     const json_t *reported; /* an object with a member audit_key() for each finding of a run */
     /* A run's frozen spec, and its initial weights as it told them; new references, NULL when
@@ -27,10 +27,10 @@ struct checks_input {
 
 /* The findings, each with name, status, detail, evidence, and arm and grid as far as it reaches;
  * the caller's (audit_row_done, free). Errors: NO_MEMORY, those of the two functions. */
-int checks_find(const struct checks_input *in, struct audit_row **ret, size_t *ret_n,
-                struct err *err);
+int fairness_find(const struct fairness_input *in, struct audit_row **ret, size_t *ret_n,
+                  struct err *err);
 
 /* By which configurations are chosen: the compared metric, of validation if it is of the test. */
-void checks_metric(const json_t *spec, char *ret, size_t size);
+void fairness_metric(const json_t *spec, char *ret, size_t size);
 
 #endif

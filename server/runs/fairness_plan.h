@@ -1,12 +1,13 @@
-/* Inside checks*.c only: an experiment as arms × grid points × seeds, and the list of findings. */
-#ifndef ABLATE_SERVER_CHECKS_PLAN_H
-#define ABLATE_SERVER_CHECKS_PLAN_H
+/* Inside fairness*.c only: an experiment as arms × grid points × seeds, and the list of findings.
+ */
+#ifndef ABLATE_SERVER_FAIRNESS_PLAN_H
+#define ABLATE_SERVER_FAIRNESS_PLAN_H
 
 #include "common/buf.h"
 #include "common/spec.h"
-#include "server/runs/checks.h"
+#include "server/runs/fairness.h"
 
-enum { CHECKS_ROWS = 100 }; /* of an evidence, at most; the rest is counted */
+enum { FAIRNESS_ROWS = 100 }; /* of an evidence, at most; the rest is counted */
 
 struct cell {
     struct run_spec spec; /* of its first seed */
@@ -14,7 +15,7 @@ struct cell {
 };
 
 struct plan {
-    const struct checks_input *in;
+    const struct fairness_input *in;
     size_t arms_n, points_n, seeds_n;
     const char **arms, **points;  /* [arms_n], [points_n]; borrowed from the runs; JSON text */
     int64_t *seeds;               /* [seeds_n] in the order planned */
@@ -65,12 +66,12 @@ json_t *plan_place(const struct plan *p, size_t point);
 /* A grid point as people write it, after `before`: "seq_len 64, lr 0.001"; nothing for {}. */
 void plan_say_grid(const json_t *grid, const char *before, struct buf *to);
 
-int checks_shared_init(struct plan *p, struct err *err);
-int checks_same_batches(struct plan *p, struct err *err);
-int checks_budget(struct plan *p, struct err *err);
-int checks_tuning(struct plan *p, struct err *err);
-int checks_power(struct plan *p, struct err *err);
+int fairness_shared_init(struct plan *p, struct err *err);
+int fairness_same_batches(struct plan *p, struct err *err);
+int fairness_budget(struct plan *p, struct err *err);
+int fairness_tuning(struct plan *p, struct err *err);
+int fairness_power(struct plan *p, struct err *err);
 /* Structural audits that nobody reported. */
-int checks_missing(struct plan *p, struct err *err);
+int fairness_gaps(struct plan *p, struct err *err);
 
 #endif

@@ -13,7 +13,7 @@
  * Only seeds that finished count: for an arm, those in which its run and the baseline's have both
  * succeeded at every place, with the chosen configuration where there is one.
  */
-#include "server/runs/checks_plan.h"
+#include "server/runs/fairness_plan.h"
 
 #include <math.h>
 
@@ -32,7 +32,7 @@ static bool pairs(const struct plan *p, size_t seed, size_t arm)
     return true;
 }
 
-int checks_power(struct plan *p, struct err *err)
+int fairness_power(struct plan *p, struct err *err)
 {
     size_t least = p->seeds_n, worst = p->baseline;
     struct buf text;

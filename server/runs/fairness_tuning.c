@@ -2,7 +2,7 @@
  * were measured, which one each arm chose at each place, and whether it may have chosen one further
  * out, had there been any. */
 #include "common/jsonx.h"
-#include "server/runs/checks_plan.h"
+#include "server/runs/fairness_plan.h"
 
 #include <string.h>
 
@@ -15,7 +15,7 @@ static json_t *tuned_list(const struct plan *p)
 static json_t *rates_of(const struct plan *p, size_t arm)
 {
     json_t *rates = json_array();
-    for (size_t point = 0; point < p->points_n && json_array_size(rates) < CHECKS_ROWS; point++) {
+    for (size_t point = 0; point < p->points_n && json_array_size(rates) < FAIRNESS_ROWS; point++) {
         const struct cell *cell = plan_cell(p, point, arm);
         bool seen = !cell->known;
         size_t i;
@@ -117,7 +117,7 @@ static void look_at_choice(const struct plan *p, size_t place, size_t arm, struc
             buf_addc(&t->text, ')');
         }
     }
-    if (t->rows++ < CHECKS_ROWS)
+    if (t->rows++ < FAIRNESS_ROWS)
         json_array_append_new(
             t->chosen, json_pack("{s:s, s:o, s:O, s:o, s:I, s:O}", "arm", p->arms[arm], "grid",
                                  plan_place(p, p->place_points[place]), "values", values, "mean",
@@ -139,7 +139,7 @@ static void look_at_numbers(const struct plan *p, size_t place, struct tuning *t
         }
 }
 
-int checks_tuning(struct plan *p, struct err *err)
+int fairness_tuning(struct plan *p, struct err *err)
 {
     struct tuning t = { 0 };
     size_t most = 0;

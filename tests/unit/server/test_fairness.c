@@ -4,7 +4,7 @@
 
 #include "common/jsonx.h"
 #include "server/report/stats.h"
-#include "server/runs/checks.h"
+#include "server/runs/fairness.h"
 
 #include <math.h>
 
@@ -118,11 +118,11 @@ static void forget(struct study *s)
 static void look(struct study *s)
 {
     struct err err = { 0 };
-    const struct checks_input in = {
+    const struct fairness_input in = {
         s->spec, s->runs, s->runs_n, s->reported, spec_of, init_of, s
     };
     forget(s);
-    assert_ok(checks_find(&in, &s->found, &s->found_n, &err), err);
+    assert_ok(fairness_find(&in, &s->found, &s->found_n, &err), err);
 }
 
 static void end(struct study *s)
@@ -373,7 +373,7 @@ static void test_tuning_upwards(void **state)
           "{\"compare\":{\"metric\":\"test/accuracy\",\"goal\":\"max\",\"tune\":[\"train.lr\"]},"
           "\"grid\":{\"train.lr\":[0.001,0.002,0.004]}}",
           2, 1, rates);
-    checks_metric(s.spec, metric, sizeof metric);
+    fairness_metric(s.spec, metric, sizeof metric);
     assert_string_equal(metric, "val/accuracy"); /* never chosen by the test */
     run_at(&s, 0, 1, 0)->value = run_at(&s, 0, 1, 1)->value = 2;
     expect(&s, "tuning", "pass", "3 configurations");
@@ -520,8 +520,8 @@ static void test_very_many_gaps_are_told_together(void **state)
         runs[i].run = (int64_t)(i % 2) + 1; /* of whose spec and weights it is */
     }
     struct err err = { 0 };
-    const struct checks_input in = { s.spec, runs, 2 * POINTS, s.reported, spec_of, init_of, &s };
-    assert_ok(checks_find(&in, &s.found, &s.found_n, &err), err);
+    const struct fairness_input in = { s.spec, runs, 2 * POINTS, s.reported, spec_of, init_of, &s };
+    assert_ok(fairness_find(&in, &s.found, &s.found_n, &err), err);
     assert_int_equal(s.found_n, 5 + 2 + 2 + 1 + 2 + 1);
     const struct audit_row *row = only(&s, "indexer_learns");
     assert_string_equal(row->arm, "dsa");
@@ -562,5 +562,5 @@ int main(void)
         cmocka_unit_test(test_very_many_gaps_are_told_together),
         cmocka_unit_test(test_one_arm_has_nothing_to_compare),
     };
-    return cmocka_run_group_tests_name("checks", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("fairness", tests, NULL, NULL);
 }
