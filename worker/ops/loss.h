@@ -2,7 +2,8 @@
  * stand in memory as a whole.
  *
  * logits = x·Wᵀ (W [V × C]: the embedding when tied); loss = mean over the scored rows of −ln
- * softmax(logits)[target]; dlogits = (softmax − onehot)/(scored rows), 0 where a row isn't scored.
+ * softmax(logits)[target]; dlogits = (softmax − onehot)/(scored rows), 0 where a row isn't scored:
+ * of such a row nothing is computed.
  */
 #ifndef ABLATE_WORKER_LOSS_H
 #define ABLATE_WORKER_LOSS_H
@@ -21,12 +22,15 @@ struct loss {
     size_t groups;       /* runs of tiles that share a part of dx */
     real *logits;        /* [tiles × chunk × width], then exponentials, then their gradients */
     real *most;          /* [chunk × tiles] a row's largest logit in a tile */
-    real *sum;       /* [chunk × tiles] Σ exp(logit − most); then what a tile is scaled by */
-    int32_t *first;  /* [chunk × tiles] the lowest id that has the largest logit */
-    real *at_target; /* [chunk] the target's logit */
-    real *parts;     /* [groups × chunk × C] of dx */
-    double *nll;     /* [n_max] */
-    uint8_t *hit;    /* [n_max] argmax equals the target */
+    real *sum;        /* [chunk × tiles] Σ exp(logit − most); then what a tile is scaled by */
+    int32_t *first;   /* [chunk × tiles] the lowest id that has the largest logit */
+    real *at_target;  /* [chunk] the target's logit */
+    real *parts;      /* [groups × chunk × C] of dx */
+    size_t *place;    /* [n_max] of each scored row, in order */
+    real *taken;      /* [chunk × C] scored rows, when they aren't all; then their dx */
+    int32_t *answers; /* [chunk] their targets */
+    double *nll;      /* [n_max] of each scored row */
+    uint8_t *hit;     /* [n_max] likewise: argmax equals the target */
 };
 
 void loss_layout(struct loss *loss, struct arena *arena, size_t n_max, size_t c, size_t v);
