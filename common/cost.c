@@ -2,8 +2,9 @@
  *
  * Parameters are exact. FLOPs count the multiply-adds that the definition of the model asks for,
  * not what a kernel may waste: causal attention is charged for the pairs (t, s ≤ t) it uses, a
- * mixture of experts for the experts a token visits. The backward pass costs twice the forward
- * pass: one product for the gradient of the inputs, one for that of the weights.
+ * mixture of experts for the experts a token visits, the output layer for the positions that are
+ * scored. The backward pass costs twice the forward pass: one product for the gradient of the
+ * inputs, one for that of the weights.
  *
  * Memory is an estimate of the peak: parameters, their gradients and both moments; what the forward
  * pass leaves for the backward pass; one chunk of logits, which turns into its gradient; and the
@@ -123,6 +124,18 @@ static double indexer_flops(const struct run_spec *spec, const struct sizes *s, 
            2.0 * (double)s->batch * kl_pairs * a_pair;
 }
 
+/* Positions of a window that are scored (worker/tasks.h). */
+static int64_t scored(const struct spec_data *data)
+{
+    const int64_t of_kind[] = {
+        [DATASET_STORED] = data->seq_len,
+        [DATASET_UNIFORM] = data->seq_len,
+        [DATASET_MQAR] = data->pairs,
+        [DATASET_COPY] = data->seq_len / 2,
+    };
+    return of_kind[data->kind];
+}
+
 /* One step whose heads attend to `pairs` pairs a sequence. */
 static double step_flops(const struct run_spec *spec, const struct sizes *s, double pairs)
 {
@@ -131,7 +144,7 @@ static double step_flops(const struct run_spec *spec, const struct sizes *s, dou
     double core = (double)s->batch * pairs * 4.0 * (double)s->c;
     double gate = s->e > 1 ? 2.0 * tokens * (double)(s->e * s->c) : 0;
     double experts = 2.0 * tokens * (double)s->k_experts * 2.0 * (double)(s->f * s->c);
-    double logits = 2.0 * tokens * (double)s->v * (double)s->c;
+    double logits = 2.0 * (double)(s->batch * scored(&spec->data)) * (double)s->v * (double)s->c;
     double oracle =
         0; /* the head-mean probabilities that it selects by: scores of all causal pairs */
     if (spec->model.attention.kind == ATTENTION_ORACLE_TOPK)
@@ -178,7 +191,7 @@ static int64_t memory(const struct run_spec *spec, const struct sizes *s, int64_
     floats += SCRATCH_THREADS * 3 * SCRATCH_ROWS * s->t;
     int64_t chunk = LOGITS / s->v > LOGIT_ROWS_LEAST ? LOGITS / s->v : LOGIT_ROWS_LEAST;
     chunk = chunk < LOGIT_ROWS_MOST ? chunk : LOGIT_ROWS_MOST;
-    floats += (chunk < tokens ? chunk : tokens) * (s->v + LOGIT_PARTS * s->c + 64);
+    floats += (chunk < tokens ? chunk : tokens) * (s->v + (LOGIT_PARTS + 1) * s->c + 64);
     return process_bytes + 4 * n_parameters * FLOAT + floats * FLOAT;
 }
 

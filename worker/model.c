@@ -11,6 +11,7 @@
 #include "worker/ops/loss.h"
 #include "worker/ops/norm.h"
 #include "worker/pass.h"
+#include "worker/tasks.h"
 
 #include <assert.h>
 #include <math.h>
@@ -172,7 +173,7 @@ static void split_windows(struct model *m, const int32_t *windows, size_t batch)
     for (size_t b = 0; b < batch; b++)
         for (size_t t = 0; t < m->t; t++) {
             const int32_t *window = windows + b * (m->t + 1);
-            int32_t input = window[t] < 0 ? ~window[t] : window[t];
+            int32_t input = task_input(&m->spec.data, window[t]);
             assert((size_t)input < m->v && window[t + 1] < (int32_t)m->v);
             m->inputs[b * m->t + t] = input;
             m->targets[b * m->t + t] = window[t + 1] < 0 ? LOSS_UNSCORED : window[t + 1];
