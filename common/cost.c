@@ -2,8 +2,9 @@
  *
  * Parameters are exact. FLOPs count the multiply-adds that the definition of the model asks for,
  * not what a kernel may waste: causal attention is charged for the pairs (t, s ≤ t) it uses, a
- * mixture of experts for the experts a token visits. The backward pass costs twice the forward
- * pass: one product for the gradient of the inputs, one for that of the weights.
+ * mixture of experts for the experts a token visits, the output layer for the positions that are
+ * scored. The backward pass costs twice the forward pass: one product for the gradient of the
+ * inputs, one for that of the weights.
  *
  * Memory is an estimate of the peak: parameters, their gradients and both moments; what the forward
  * pass of a micro-batch leaves for the backward pass; one chunk of logits, which turns into its
@@ -125,6 +126,18 @@ static double indexer_flops(const struct sizes *s, double kl_pairs)
            2.0 * (double)s->batch * kl_pairs * a_pair;
 }
 
+/* Positions of a window that are scored (worker/tasks.h). */
+static int64_t scored(const struct spec_data *data)
+{
+    const int64_t of_kind[] = {
+        [DATASET_STORED] = data->seq_len,
+        [DATASET_UNIFORM] = data->seq_len,
+        [DATASET_MQAR] = data->pairs,
+        [DATASET_COPY] = data->seq_len / 2,
+    };
+    return of_kind[data->kind];
+}
+
 /* One layer in one step, its heads attending to `pairs` pairs a sequence. */
 static double layer_flops(const struct sizes *s, double pairs)
 {
@@ -181,7 +194,7 @@ static int64_t other_reals(const struct sizes *s)
         2 * tokens * s->c + s->batch * (s->t + 1) + SCRATCH_THREADS * 3 * SCRATCH_ROWS * s->t;
     int64_t chunk = LOGITS / s->v > LOGIT_ROWS_LEAST ? LOGITS / s->v : LOGIT_ROWS_LEAST;
     chunk = chunk < LOGIT_ROWS_MOST ? chunk : LOGIT_ROWS_MOST;
-    return reals + (chunk < tokens ? chunk : tokens) * (s->v + LOGIT_PARTS * s->c + 64);
+    return reals + (chunk < tokens ? chunk : tokens) * (s->v + (LOGIT_PARTS + 1) * s->c + 64);
 }
 
 static int64_t larger(int64_t a, int64_t b)
@@ -193,7 +206,8 @@ void cost_estimate(const struct run_spec *spec, struct cost *ret)
 {
     const struct sizes first = sizes_of(spec, 0);
     int64_t steps = spec->train.steps, kept = 0, largest = 0, gathered = 0;
-    double logits = 3.0 * 2.0 * (double)(first.batch * first.t) * (double)(first.v * first.c);
+    double logits =
+        3.0 * 2.0 * (double)(first.batch * scored(&spec->data)) * (double)(first.v * first.c);
     struct cost cost = {
         .parameters = (spec->model.tied ? 1 : 2) * first.v * first.c + first.c,
         .flops_per_step = logits,

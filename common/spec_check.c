@@ -103,8 +103,8 @@ static int resolve_alphabet(const struct check *check)
 }
 
 /* Multi-query associative recall: keys from the lower half of the vocabulary without 0, which
- * fills, values from the upper; the pairs come first (2 tokens each), last every key is asked for
- * once (2 tokens again). */
+ * hides answers, values from the upper; the pairs come first (2 tokens each), last every key is
+ * asked for once (2 tokens again). */
 static int resolve_mqar(const struct check *check)
 {
     struct spec_data *data = &check->spec->data;

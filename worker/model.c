@@ -11,6 +11,7 @@
 #include "worker/ops/loss.h"
 #include "worker/ops/norm.h"
 #include "worker/pass.h"
+#include "worker/tasks.h"
 
 #include <assert.h>
 #include <math.h>
@@ -178,7 +179,7 @@ static void split_windows(struct model *m, const int32_t *windows, size_t batch)
     for (size_t b = 0; b < batch; b++)
         for (size_t t = 0; t < m->t; t++) {
             const int32_t *window = windows + b * (m->t + 1);
-            int32_t input = window[t] < 0 ? ~window[t] : window[t];
+            int32_t input = task_input(&m->spec.data, window[t]);
             assert((size_t)input < m->v && window[t + 1] < (int32_t)m->v);
             m->inputs[b * m->t + t] = input;
             m->targets[b * m->t + t] = window[t + 1] < 0 ? LOSS_UNSCORED : window[t + 1];
@@ -355,13 +356,12 @@ void model_watch_positions(struct model *model, double *sum, int64_t *count)
     model->position_n = count;
 }
 
-static void note_positions(struct model *m, size_t rows)
+static void note_positions(struct model *m, size_t scored)
 {
-    for (size_t i = 0; m->position_nll != NULL && i < rows; i++)
-        if (m->targets[i] != LOSS_UNSCORED) {
-            m->position_nll[i % m->t] += m->loss.nll[i];
-            m->position_n[i % m->t]++;
-        }
+    for (size_t i = 0; m->position_nll != NULL && i < scored; i++) {
+        m->position_nll[m->loss.place[i] % m->t] += m->loss.nll[i];
+        m->position_n[m->loss.place[i] % m->t]++;
+    }
 }
 
 void model_evaluate(struct model *model, const int32_t *windows, int64_t n, int64_t step,
@@ -379,7 +379,7 @@ void model_evaluate(struct model *model, const int32_t *windows, int64_t n, int6
         sum.nll += loss.nll;
         sum.correct += loss.correct;
         sum.targets += loss.targets;
-        note_positions(m, pass.batch * m->t);
+        note_positions(m, (size_t)loss.targets);
     }
     *ret = sum;
 }

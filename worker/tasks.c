@@ -62,7 +62,7 @@ static void mqar(const struct spec_data *data, struct draw *draw, int32_t *ret)
     assert(2 * pairs <= from);
     choose(draw, half - 1, pairs, ret);
     for (int64_t i = 0; i < pairs; i++) {
-        ret[2 * i + 1] = (int32_t)(half + below(draw, data->vocab - half));
+        ret[2 * i + 1] = (int32_t)half + below(draw, data->vocab - half);
         questions[2 * i] = (int32_t)i;
     }
     shuffle(draw, questions, pairs);
@@ -71,8 +71,17 @@ static void mqar(const struct spec_data *data, struct draw *draw, int32_t *ret)
         questions[2 * i] = task_unscored(pair[0]);
         questions[2 * i + 1] = pair[1];
     }
+    for (int64_t i = 2 * pairs; i < from; i++)
+        ret[i] = (int32_t)half + below(draw, data->vocab - half);
     for (int64_t i = 0; i < from; i++)
-        ret[i] = task_unscored(i < 2 * pairs ? ret[i] : 0);
+        ret[i] = task_unscored(ret[i]);
+}
+
+int32_t task_input(const struct spec_data *data, int32_t token)
+{
+    if (token < 0)
+        return task_unscored(token);
+    return data->kind == DATASET_MQAR ? 0 : token;
 }
 
 void task_window(const struct spec_data *data, const struct philox *stream, uint64_t number,

@@ -1,4 +1,7 @@
-/* A chunk of rows goes three times over the tiles of the vocabulary, and a tile fits a core's
+/* Only rows that are scored cost anything: they are taken out of the batch, a chunk at a time and
+ * in order, and their dx is put back. Where all are scored, a chunk is the batch's own memory.
+ *
+ * A chunk of rows goes three times over the tiles of the vocabulary, and a tile fits a core's
  * cache:
  *
  *   1. logits of the tile, and while they are near: each row's maximum, exponentials, their sum;
@@ -15,6 +18,7 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <string.h>
 
 /* A chunk is a compromise: dW is read and written once a chunk, and the chunk's logits take memory.
  */
@@ -53,17 +57,20 @@ void loss_layout(struct loss *loss, struct arena *arena, size_t n_max, size_t c,
     loss->first = arena_take(arena, loss->chunk * tiles, sizeof(int32_t));
     loss->at_target = arena_take(arena, loss->chunk, sizeof(real));
     loss->parts = arena_take(arena, loss->groups * loss->chunk * c, sizeof(real));
+    loss->place = arena_take(arena, n_max, sizeof(size_t));
+    loss->taken = arena_take(arena, loss->chunk * c, sizeof(real));
+    loss->answers = arena_take(arena, loss->chunk, sizeof(int32_t));
     loss->nll = arena_take(arena, n_max, sizeof(double));
     loss->hit = arena_take(arena, n_max, sizeof(uint8_t));
 }
 
 struct chunk {
     const struct loss *loss;
-    size_t at, rows; /* of the chunk, within the batch */
+    size_t at, rows; /* of the chunk, among the scored rows */
     const real *x, *w;
     const int32_t *targets; /* the chunk's */
-    double scale;           /* 1/(scored rows) when there is a backward pass; else 0 */
-    real *dx, *dw;          /* dx: the chunk's */
+    double scale;           /* 1/(scored rows) */
+    real *dx, *dw;          /* dx: the chunk's; NULL when there is no backward pass */
 };
 
 struct tile {
@@ -154,19 +161,15 @@ static void row_task(void *arg, size_t i, int thread)
         const real *most = loss->most + row * loss->tiles;
         real *sum = loss->sum + row * loss->tiles, highest = row_max(most, loss->tiles);
         double total = 0;
-        bool scored = chunk->targets[row] != LOSS_UNSCORED;
-        double scale = scored ? chunk->scale : 0;
         size_t best = 0;
         while (best + 1 < loss->tiles && !(most[best] == highest))
             best++;
         for (size_t tile = 0; tile < loss->tiles; tile++)
             total += (double)sum[tile] * exp((double)most[tile] - (double)highest);
-        loss->hit[chunk->at + row] =
-            scored && loss->first[row * loss->tiles + best] == chunk->targets[row];
-        loss->nll[chunk->at + row] =
-            scored ? log(total) - ((double)loss->at_target[row] - (double)highest) : 0;
+        loss->hit[chunk->at + row] = loss->first[row * loss->tiles + best] == chunk->targets[row];
+        loss->nll[chunk->at + row] = log(total) - ((double)loss->at_target[row] - (double)highest);
         for (size_t tile = 0; tile < loss->tiles; tile++)
-            sum[tile] = (real)(scale / total * exp((double)most[tile] - (double)highest));
+            sum[tile] = (real)(chunk->scale / total * exp((double)most[tile] - (double)highest));
     }
 }
 
@@ -203,7 +206,7 @@ SIMD static void add(real *restrict to, const real *restrict part, size_t n)
         to[k] += part[k];
 }
 
-static void gather_task(void *arg, size_t i, int thread)
+static void sum_task(void *arg, size_t i, int thread)
 {
     (void)thread;
     const struct chunk *chunk = arg;
@@ -225,31 +228,68 @@ static void run(struct chunk *chunk, struct pool *pool)
     if (chunk->dw == NULL)
         return;
     pool_run(pool, chunk->loss->groups, gradient_task, chunk);
-    pool_run(pool, blocks, gather_task, chunk);
+    pool_run(pool, blocks, sum_task, chunk);
+}
+
+/* The chunk's rows side by side in `taken`, which holds x first and dx in the end. */
+static void take(struct chunk *chunk, const real *x, const int32_t *targets)
+{
+    const struct loss *loss = chunk->loss;
+    for (size_t row = 0; row < chunk->rows; row++) {
+        size_t from = loss->place[chunk->at + row];
+        memcpy(loss->taken + row * loss->c, x + from * loss->c, loss->c * sizeof *x);
+        loss->answers[row] = targets[from];
+    }
+    chunk->x = chunk->dx = loss->taken;
+    chunk->targets = loss->answers;
+}
+
+static void put_back(const struct chunk *chunk, real *dx)
+{
+    const struct loss *loss = chunk->loss;
+    for (size_t row = 0; row < chunk->rows; row++)
+        memcpy(dx + loss->place[chunk->at + row] * loss->c, loss->taken + row * loss->c,
+               loss->c * sizeof *dx);
+}
+
+/* Where the scored rows are; returns how many. */
+static size_t find_scored(const struct loss *loss, size_t n, const int32_t *targets)
+{
+    size_t scored = 0;
+    for (size_t i = 0; i < n; i++)
+        if (targets[i] != LOSS_UNSCORED)
+            loss->place[scored++] = i;
+    return scored;
 }
 
 void loss_step(const struct loss *loss, struct pool *pool, size_t n, const real *x, const real *w,
                const int32_t *targets, real *dx, real *dw, struct loss_result *ret)
 {
-    *ret = (struct loss_result){ 0 };
-    for (size_t i = 0; i < n; i++)
-        ret->targets += targets[i] != LOSS_UNSCORED;
-    size_t mean_over = loss->mean_over > 0 ? loss->mean_over : (size_t)ret->targets;
-    for (size_t at = 0; at < n; at += loss->chunk) {
+    size_t scored = find_scored(loss, n, targets);
+    bool all = scored == n;
+    *ret = (struct loss_result){ .targets = (int64_t)scored };
+    if (!all && dx != NULL)
+        memset(dx, 0, n * loss->c * sizeof *dx);
+    size_t mean_over = loss->mean_over > 0 ? loss->mean_over : scored;
+    for (size_t at = 0; at < scored; at += loss->chunk) {
         struct chunk chunk = {
             .loss = loss,
             .at = at,
-            .rows = n - at < loss->chunk ? n - at : loss->chunk,
+            .rows = scored - at < loss->chunk ? scored - at : loss->chunk,
             .x = x + at * loss->c,
             .w = w,
             .targets = targets + at,
-            .scale = dw != NULL && mean_over > 0 ? 1.0 / (double)mean_over : 0,
+            .scale = 1.0 / (double)mean_over,
             .dx = dx != NULL ? dx + at * loss->c : NULL,
             .dw = dw,
         };
+        if (!all)
+            take(&chunk, x, targets);
         run(&chunk, pool);
+        if (!all && dx != NULL)
+            put_back(&chunk, dx);
     }
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < scored; i++) {
         ret->nll += loss->nll[i];
         ret->correct += loss->hit[i];
     }

@@ -2,7 +2,8 @@
  * stand in memory as a whole.
  *
  * logits = x·Wᵀ (W [V × C]: the embedding when tied); loss = mean over the scored rows of −ln
- * softmax(logits)[target]; dlogits = (softmax − onehot)/(scored rows), 0 where a row isn't scored.
+ * softmax(logits)[target]; dlogits = (softmax − onehot)/(scored rows), 0 where a row isn't scored:
+ * of such a row nothing is computed.
  */
 #ifndef ABLATE_WORKER_LOSS_H
 #define ABLATE_WORKER_LOSS_H
@@ -25,8 +26,11 @@ struct loss {
     int32_t *first;   /* [chunk × tiles] the lowest id that has the largest logit */
     real *at_target;  /* [chunk] the target's logit */
     real *parts;      /* [groups × chunk × C] of dx */
-    double *nll;      /* [n_max] */
-    uint8_t *hit;     /* [n_max] argmax equals the target */
+    size_t *place;    /* [n_max] of each scored row, in order */
+    real *taken;      /* [chunk × C] scored rows, when they aren't all; then their dx */
+    int32_t *answers; /* [chunk] their targets */
+    double *nll;      /* [n_max] of each scored row */
+    uint8_t *hit;     /* [n_max] likewise: argmax equals the target */
     size_t mean_over; /* scored rows of the whole batch, when n is a part of it; 0: those of n */
 };
 

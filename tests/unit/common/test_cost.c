@@ -102,12 +102,35 @@ static void test_order(void **state)
     assert_true(small.memory_bytes > 16 * small.parameters);
 }
 
+/* A symbol more costs the output layer at the scored positions alone: B·6C each. */
+static void test_scored_positions(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *task;
+        double scored;
+    } tasks[] = { { "uniform','vocab':", 60 },
+                  { "copy','vocab':", 30 },
+                  { "mqar','pairs':5,'vocab':", 5 } };
+    for (size_t i = 0; i < sizeof tasks / sizeof *tasks; i++) {
+        double flops[2];
+        for (int more = 0; more < 2; more++) {
+            char text[200];
+            snprintf(text, sizeof text, "{'data':{'seq_len':60,'dataset':'synthetic:%s%d}}",
+                     tasks[i].task, more ? 164 : 64);
+            flops[more] = cost_of(text).flops_per_step;
+        }
+        assert_true(flops[1] - flops[0] == 16 * 6.0 * 256 * 100 * tasks[i].scored);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parameters),    cmocka_unit_test(test_swiglu),
         cmocka_unit_test(test_micro_batches), cmocka_unit_test(test_the_study_s_flops),
         cmocka_unit_test(test_order),
+        cmocka_unit_test(test_scored_positions),
     };
     return cmocka_run_group_tests_name("cost", tests, NULL, NULL);
 }

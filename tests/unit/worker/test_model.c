@@ -345,6 +345,27 @@ static void test_evaluation_agrees_with_logits(void **state)
     model_free(model);
 }
 
+/* The answers of associative recall are scored, never seen; other tokens are seen. */
+static void test_answers_are_hidden(void **state)
+{
+    (void)state;
+    struct run_spec spec = spec_of((struct sketch){ .attention = DENSE, .seed = 8, .seq_len = 8 });
+    spec.data.kind = DATASET_MQAR;
+    spec.data.vocab = 16;
+    struct model *model = model_of(&spec, 1);
+    int32_t windows[3][9] = { { ~1, ~9, ~2, ~10, ~11, ~2, 10, ~1, 9 },
+                              { ~1, ~9, ~2, ~10, ~11, ~2, 12, ~1, 9 },
+                              { ~1, ~9, ~2, ~10, ~13, ~2, 10, ~1, 9 } };
+    static real logits[3][8 * 16];
+    struct model_eval eval;
+    model_logits(model, windows[0], 3, 0, logits[0]);
+    model_evaluate(model, windows[0], 3, 0, &eval);
+    assert_int_equal(eval.targets, 6);
+    assert_memory_equal(logits[0], logits[1], sizeof logits[0]);
+    assert_memory_not_equal(logits[0] + 7 * 16, logits[2] + 7 * 16, 16 * sizeof(real));
+    model_free(model);
+}
+
 static void test_steps_allocate_nothing(void **state)
 {
     (void)state;
@@ -455,6 +476,7 @@ int main(void)
         cmocka_unit_test(test_nobody_sees_the_future),
         cmocka_unit_test(test_the_published_selection_does),
         cmocka_unit_test(test_evaluation_agrees_with_logits),
+        cmocka_unit_test(test_answers_are_hidden),
         cmocka_unit_test(test_steps_allocate_nothing),
         cmocka_unit_test(test_memory_stays_within_the_estimate),
         cmocka_unit_test(test_every_kind_learns),

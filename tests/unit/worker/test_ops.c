@@ -354,37 +354,86 @@ static void test_accuracy_of_ties(void **state)
     arena_done(&arena);
 }
 
-/* Rows that aren't scored: no part in the loss, the mean, accuracy or any gradient. */
+/* Scored rows among others give the bits that they give alone, whatever the threads; the others
+ * have no part in the loss, the mean, accuracy or any gradient. */
+static void check_unscored(size_t n, size_t v, size_t chunks)
+{
+    enum { C = 5 };
+    struct arena arena = { 0 };
+    struct err err;
+    struct loss loss;
+    loss_layout(&loss, &arena, n, C, v);
+    assert_int_equal(arena_build(&arena, &err), 0);
+    loss_layout(&loss, &arena, n, C, v);
+    real *x = normals(n * C, "x"), *w = normals(v * C, "w"), *some = calloc(n * C, sizeof *some);
+    real *dx[2], *dw[2];
+    int32_t *targets = calloc(n, sizeof *targets), *scored = calloc(n, sizeof *scored);
+    size_t few = 0;
+    for (size_t i = 0; i < n; i++) {
+        targets[i] = i % 3 == 1 ? (int32_t)(i * 4) : LOSS_UNSCORED;
+        if (targets[i] != LOSS_UNSCORED) {
+            memcpy(some + few * C, x + i * C, C * sizeof *x);
+            scored[few++] = targets[i];
+        }
+    }
+    assert_int_equal((few + loss.chunk - 1) / loss.chunk, chunks);
+    for (int i = 0; i < 2; i++) {
+        dx[i] = malloc(n * C * sizeof *dx[i]);
+        memset(dx[i], 7, n * C * sizeof *dx[i]); /* whatever stood there */
+        dw[i] = calloc(v * C, sizeof *dw[i]);
+    }
+    struct loss_result all, alone, evaluated;
+    loss_step(&loss, pools[3], n, x, w, targets, dx[0], dw[0], &all);
+    loss_step(&loss, pools[1], few, some, w, scored, dx[1], dw[1], &alone);
+    loss_forward(&loss, pools[2], n, x, w, targets, &evaluated);
+    assert_int_equal(all.targets, few);
+    assert_memory_equal(&all, &alone, sizeof all);
+    assert_memory_equal(&all, &evaluated, sizeof all);
+    assert_memory_equal(dw[0], dw[1], v * C * sizeof(real));
+    const real none[C] = { 0 };
+    for (size_t i = 0, k = 0; i < n; i++)
+        assert_memory_equal(dx[0] + i * C, targets[i] == LOSS_UNSCORED ? none : dx[1] + C * k++,
+                            sizeof none);
+    arena_done(&arena);
+    for (int i = 0; i < 2; i++) {
+        free(dx[i]);
+        free(dw[i]);
+    }
+    free(targets);
+    free(scored);
+    free(some);
+    free(x);
+    free(w);
+}
+
 static void test_unscored_rows(void **state)
 {
     (void)state;
-    enum { N = 9, C = 5, V = 40 };
+    check_unscored(9, 40, 1);
+    check_unscored(500, 1 << 18, 3);
+}
+
+/* Nothing to learn from: no gradient, no loss, and nothing read. */
+static void test_no_scored_row(void **state)
+{
+    (void)state;
+    enum { N = 3, C = 2, V = 40 };
     struct arena arena = { 0 };
     struct err err;
     struct loss loss;
     loss_layout(&loss, &arena, N, C, V);
     assert_int_equal(arena_build(&arena, &err), 0);
     loss_layout(&loss, &arena, N, C, V);
-    real *x = normals(N * C, "x"), *w = normals(V * C, "w"), some[4 * C], dx[2][N * C],
-         dw[2][V * C] = { { 0 } };
-    int32_t targets[N], scored[4];
-    for (int i = 0; i < N; i++) /* 1, 3, 5, 7 are */
-        targets[i] = i % 2 == 0 ? LOSS_UNSCORED : i * 4;
-    for (int i = 0; i < 4; i++) {
-        memcpy(some + i * C, x + (2 * i + 1) * C, C * sizeof *x);
-        scored[i] = targets[2 * i + 1];
-    }
-    struct loss_result all, few;
-    loss_step(&loss, pools[1], N, x, w, targets, dx[0], dw[0], &all);
-    loss_step(&loss, pools[1], 4, some, w, scored, dx[1], dw[1], &few);
-    assert_int_equal(all.targets, 4);
-    assert_int_equal(all.correct, few.correct);
-    assert_near(all.nll, few.nll, 1e-6);
+    real *x = normals(N * C, "x"), *w = normals(V * C, "w"), dx[N * C] = { 1, 2, 3, 4, 5, 6 };
+    real dw[V * C] = { 0 };
+    const int32_t targets[N] = { LOSS_UNSCORED, LOSS_UNSCORED, LOSS_UNSCORED };
+    struct loss_result result;
+    loss_step(&loss, pools[1], N, x, w, targets, dx, dw, &result);
+    assert_true(result.targets == 0 && result.correct == 0 && result.nll == 0);
     for (int i = 0; i < N * C; i++)
-        assert_near((double)dx[0][i], i / C % 2 == 0 ? 0 : (double)dx[1][i / C / 2 * C + i % C],
-                    1e-6);
+        assert_true(dx[i] == 0);
     for (int i = 0; i < V * C; i++)
-        assert_near((double)dw[0][i], (double)dw[1][i], 1e-6);
+        assert_true(dw[i] == 0);
     arena_done(&arena);
     free(x);
     free(w);
@@ -423,6 +472,7 @@ int main(void)
         cmocka_unit_test(test_masks),
         cmocka_unit_test(test_loss_in_chunks),
         cmocka_unit_test(test_unscored_rows),
+        cmocka_unit_test(test_no_scored_row),
         cmocka_unit_test(test_accuracy_of_ties),
         cmocka_unit_test(test_silu),
     };
