@@ -98,6 +98,10 @@ function* made() {
       yield { ...base, arms: { a: { [path]: value }, b: {} } };
       yield { ...base, grid: { [path]: [value] } };
     }
+  for (const layers of [...JUNK, [0, 0], [3, 3], [63, 63], [63, 64], [-1, 0], [0, 0.5], [0, 1, 2], ["0", 1], [2, 1]])
+    for (const attention of [undefined, {}, { kind: "dsa", top_k: 8 }, { kind: "dense", top_k: 8 }, { kind: "x" }, 1, []])
+      for (const extra of [{}, { x: 1 }])
+        yield { ...base, model: { attention_layers: [{ layers, attention, ...extra }] } };
   for (const word of ["x", "data", "data.", "data.nothing", "model.attention.nothing", "seed", "__proto__x", ""]) {
     yield { ...base, [word]: 1 };
     yield { ...base, data: { dataset: "x", [word]: 1 } };

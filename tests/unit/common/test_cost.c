@@ -62,6 +62,24 @@ static void test_micro_batches(void **state)
     assert_int_equal(same.memory_bytes, whole.memory_bytes);
 }
 
+/* A layer costs what its attention costs. */
+static void test_layers(void **state)
+{
+    (void)state;
+#define DEEP  "{'data':{'dataset':'x','seq_len':1024},'train':{'steps':100},'model':{'attention':"
+#define UPPER ",'attention_layers':[{'layers':[2,3],'attention':"
+#define FEW   "{'kind':'dsa','top_k':64,'dense_warmup_steps':10}"
+    struct cost dense = cost_of(DEEP "{'kind':'dense'}}}"), few = cost_of(DEEP FEW "}}"),
+                mixed = cost_of(DEEP "{'kind':'dense'}" UPPER FEW "}]}}"),
+                all = cost_of(DEEP "{'kind':'oracle_topk'},'attention_layers':[{'layers':[0,3],"
+                                   "'attention':" FEW "}]}}");
+    assert_true(2 * mixed.parameters == dense.parameters + few.parameters);
+    assert_true(2 * mixed.flops_per_step == dense.flops_per_step + few.flops_per_step);
+    assert_true(fabs(2 * mixed.flops_total / (dense.flops_total + few.flops_total) - 1) < 1e-12);
+    assert_true(2 * mixed.memory_bytes > dense.memory_bytes + few.memory_bytes);
+    assert_memory_equal(&all, &few, sizeof all);
+}
+
 /* The study's step, as measured and stated: 195 and 53 GFLOP at vocabularies of 49152 and 4096. */
 static void test_the_study_s_flops(void **state)
 {
@@ -127,9 +145,9 @@ static void test_scored_positions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parameters),    cmocka_unit_test(test_swiglu),
-        cmocka_unit_test(test_micro_batches), cmocka_unit_test(test_the_study_s_flops),
-        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_parameters),        cmocka_unit_test(test_swiglu),
+        cmocka_unit_test(test_micro_batches),     cmocka_unit_test(test_layers),
+        cmocka_unit_test(test_the_study_s_flops), cmocka_unit_test(test_order),
         cmocka_unit_test(test_scored_positions),
     };
     return cmocka_run_group_tests_name("cost", tests, NULL, NULL);

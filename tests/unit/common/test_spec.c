@@ -3,6 +3,8 @@
 #include "common/spec_fields.h"
 #include "specs.h"
 
+#define RANGES "{'data':{'dataset':'x'},'model':{'attention_layers':"
+
 static const struct {
     const char *spec;
     enum err_code code;
@@ -48,7 +50,38 @@ static const struct {
       ERR_INCONSISTENT, "/model/attention/window", "" },
     { "{'data':{'dataset':'x'},'model':{'attention':{'kind':'window','sink':129}}}",
       ERR_INCONSISTENT, "/model/attention/sink", "" },
+    { RANGES "[]}}", 0, "", "" },
+    { RANGES "[{'layers':[0,3],'attention':{}}]}}", 0, "", "" },
+    { RANGES "{}}}", ERR_WRONG_TYPE, "/model/attention_layers", "" },
+    { RANGES "[{'layers':[0,1]}]}}", ERR_MISSING_FIELD, "/model/attention_layers/0/attention", "" },
+    { RANGES "[{'attention':{}}]}}", ERR_MISSING_FIELD, "/model/attention_layers/0/layers", "" },
+    { RANGES "[{'layers':[1],'attention':{}}]}}", ERR_OUT_OF_RANGE,
+      "/model/attention_layers/0/layers", "not 1" },
+    { RANGES "[{'layers':[0,64],'attention':{}}]}}", ERR_OUT_OF_RANGE,
+      "/model/attention_layers/0/layers/1", "" },
+    { RANGES "[{'layers':[0,4],'attention':{}}]}}", ERR_INCONSISTENT,
+      "/model/attention_layers/0/layers", "0 to 3; [0, 4]" },
+    { RANGES "[{'layers':[2,1],'attention':{}}]}}", ERR_INCONSISTENT,
+      "/model/attention_layers/0/layers", "" },
+    { RANGES "[{'layers':[0,1],'attention':{}},{'layers':[1,2],'attention':{}}]}}",
+      ERR_INCONSISTENT, "/model/attention_layers/1/layers", "" },
+    { RANGES "[{'layers':[2,2],'attention':{}},{'layers':[1,1],'attention':{}}]}}",
+      ERR_INCONSISTENT, "/model/attention_layers/1/layers", "" },
+    { RANGES "[{'layers':[0,0],'attention':{'kind':'dense','top_k':4}}]}}", ERR_UNKNOWN_FIELD,
+      "/model/attention_layers/0/attention/top_k", "" },
+    { RANGES "[{'layers':[0,0],'attention':{}},{'layers':[1,1],'attention':{'kind':'dsa','top_k':"
+             "129}}]}}",
+      ERR_INCONSISTENT, "/model/attention_layers/1/attention/top_k", "at most seq_len (128)" },
+    { RANGES "[{'layers':[0,0],'attention':{'kind':'window','window':200}}]}}", ERR_INCONSISTENT,
+      "/model/attention_layers/0/attention/window", "" },
+    { RANGES "[{'layers':[0,0],'attention':{'kind':'dsa','dense_warmup_steps':1001}}]}}",
+      ERR_INCONSISTENT, "/model/attention_layers/0/attention/dense_warmup_steps", "" },
     { "{'data':{'dataset':'x'},'train':{'batch_tokens':2048}}", 0, "", "" },
+    { "{'data':{'dataset':'x'},'train':{'micro_batch_size':16}}", 0, "", "" },
+    { "{'data':{'dataset':'x'},'train':{'micro_batch_size':32}}", ERR_INCONSISTENT,
+      "/train/micro_batch_size", "32 does not divide 16" },
+    { "{'data':{'dataset':'x'},'train':{'micro_batch_size':16,'batch_tokens':1024}}",
+      ERR_INCONSISTENT, "/train/micro_batch_size", "16 does not divide 8" },
     { "{'data':{'dataset':'x'},'train':{'batch_tokens':2047}}", ERR_INCONSISTENT,
       "/train/batch_tokens", "" },
     { "{'data':{'dataset':'x'},'train':{'warmup_steps':1001}}", ERR_INCONSISTENT,
@@ -148,6 +181,8 @@ static const char *const sound[] = {
     "tokens':640,'schedule':'cosine'},"
     "'artifacts':['gradients','init']}",
     "{'data':{'dataset':'x'},'model':{'attention':{'kind':'random_topk'}},'artifacts':[]}",
+    RANGES "[{'layers':[0,1],'attention':{'kind':'dsa','top_k_ratio':0.25}},{'layers':[3,3],"
+           "'attention':{'kind':'window'}}]},'train':{'micro_batch_size':4}}",
 };
 
 /* Frozen, decoded and frozen again: the same bits, and nothing left to a default. */
@@ -176,6 +211,29 @@ static void test_the_frozen_form_is_a_fixed_point(void **state)
     }
 }
 
+static void test_ranges_of_layers(void **state)
+{
+    (void)state;
+    struct run_spec spec, plain;
+    decode(RANGES "[{'layers':[0,1],'attention':{'kind':'dsa','top_k_ratio':0.25}},{'layers':[3,3],"
+                  "'attention':{'kind':'window','window':9}}],'layers':5}}",
+           &spec);
+    static const int kinds[] = { ATTENTION_DSA, ATTENTION_DSA, ATTENTION_DENSE, ATTENTION_WINDOW,
+                                 ATTENTION_DENSE };
+    for (int64_t layer = 0; layer < 5; layer++)
+        assert_int_equal(run_spec_attention(&spec, layer)->kind, kinds[layer]);
+    assert_int_equal(run_spec_attention(&spec, 1)->top_k, 32);
+    json_t *frozen = run_spec_encode(&spec);
+    const json_t *ranges = json_object_get(json_object_get(frozen, "model"), "attention_layers");
+    assert_int_equal(json_array_size(ranges), 2);
+    json_decref(frozen);
+    /* No ranges, no key: runs from before there were any keep their digest. */
+    decode(RANGES "[]}}", &plain);
+    frozen = run_spec_encode(&plain);
+    assert_null(json_object_get(json_object_get(frozen, "model"), "attention_layers"));
+    json_decref(frozen);
+}
+
 static void test_the_digest_is_of_what_matters(void **state)
 {
     (void)state;
@@ -191,6 +249,9 @@ static void test_the_digest_is_of_what_matters(void **state)
           "{'data':{'dataset':'x'},'train':{'lr':0.0030000000000000001}}", true },
         { "{'data':{'dataset':'x'},'model':{'attention':{'kind':'dsa','top_k':64}}}",
           "{'data':{'dataset':'x'},'model':{'attention':{'kind':'dsa','top_k_ratio':0.5}}}", true },
+        { "{'data':{'dataset':'x'}}", RANGES "[]}}", true },
+        { "{'data':{'dataset':'x'}}", RANGES "[{'layers':[0,0],'attention':{'kind':'dsa'}}]}}",
+          false },
         { "{'data':{'dataset':'x'},'artifacts':['init','final']}",
           "{'data':{'dataset':'x'},'artifacts':['final','init']}", true },
     };
@@ -210,8 +271,8 @@ static void test_paths(void **state)
 {
     (void)state;
     static const char *const known[] = {
-        "data.seq_len",           "model.attention", "model.attention.top_k",
-        "model.attention.window", "train.lr",        "data.dataset"
+        "data.seq_len", "model.attention", "model.attention.top_k", "model.attention.window",
+        "train.lr",     "data.dataset",    "model.attention_layers"
     };
     static const char *const unknown[] = { "",
                                            "data",
@@ -220,6 +281,7 @@ static void test_paths(void **state)
                                            "data.nope",
                                            "model.attention.",
                                            "model.attention.nope",
+                                           "model.attention_layers.0",
                                            "datax.seq_len",
                                            "data.seq_len.x",
                                            "train..lr",
@@ -237,6 +299,7 @@ int main(void)
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_top_k),
         cmocka_unit_test(test_the_frozen_form_is_a_fixed_point),
+        cmocka_unit_test(test_ranges_of_layers),
         cmocka_unit_test(test_the_digest_is_of_what_matters),
         cmocka_unit_test(test_paths),
     };

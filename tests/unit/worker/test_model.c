@@ -49,6 +49,14 @@ void *aligned_alloc(size_t alignment, size_t n)
 static const char *const kinds[] = { DENSE, DSA, FULL, FROZEN, WINDOW, RANDOM, ORACLE, PUBLISHED };
 enum { KINDS = sizeof kinds / sizeof *kinds, CAUSAL_KINDS = KINDS - 1 };
 
+/* What the layers of a model of two see; MIXED: the first sees few keys, the second what the kind
+ * under test says. */
+#define FIRST(attention)  "{\"layers\":[0,0],\"attention\":{" attention "}}"
+#define SECOND(attention) "{\"layers\":[1,1],\"attention\":{" attention "}}"
+#define LAYERS(ranges)    ",\"attention_layers\":[" ranges "]"
+#define THIN              "\"kind\":\"dsa\",\"top_k\":5,\"indexer_heads\":1,\"indexer_dim\":8"
+#define MIXED             LAYERS(FIRST(THIN))
+
 static void train(struct model *model, const struct run_spec *spec, int64_t steps,
                   struct model_stats *stats)
 {
@@ -67,6 +75,7 @@ static void test_threads_do_not_show(void **state)
     for (size_t i = 0; i < 2 * (size_t)KINDS; i++) {
         struct run_spec spec = spec_of(
             (struct sketch){ .attention = kinds[i % KINDS],
+                             .model = i < KINDS ? NULL : MIXED,
                              .train = i < KINDS ? NULL : ",\"batch_size\":4,\"micro_batch_size\":2",
                              .seed = 1 });
         char digests[4][DIGEST_HEX];
@@ -134,6 +143,82 @@ static void assert_same_step(struct sketch a, struct sketch b)
     free(windows);
     model_free(first);
     model_free(second);
+}
+
+/* Ranges that say of every layer what model.attention says elsewhere: the same bits, on every path.
+ */
+static void test_ranges_replace(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *attention, *layers;
+        int64_t seq_len;
+    } rows[] = {
+        { DSA, LAYERS(FIRST(DSA) "," SECOND(DSA)), 0 },
+        { FULL, LAYERS("{\"layers\":[0,1],\"attention\":{" FULL "}}"), 0 },
+        { WINDOW, LAYERS("{\"layers\":[0,1],\"attention\":{" WINDOW "}}"), 0 },
+        { DENSE, LAYERS(FIRST(DENSE) "," SECOND(DENSE)), 600 },
+        { DSA, LAYERS(FIRST(DSA) "," SECOND(DSA)), 1024 },
+        { RANDOM, LAYERS("{\"layers\":[0,1],\"attention\":{" RANDOM "}}"), 1024 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct sketch sketch = { .attention = rows[i].attention,
+                                 .train = ",\"batch_size\":1",
+                                 .seed = 2,
+                                 .seq_len = rows[i].seq_len };
+        struct sketch by_layer = sketch;
+        by_layer.attention = ORACLE; /* of no layer */
+        by_layer.model = rows[i].layers;
+        assert_same_step(sketch, by_layer);
+        assert_same_step(by_layer, sketch);
+    }
+}
+
+/* Lists beside tiles, an indexer beside a larger one or none: threads don't show, and it trains. */
+static void test_mixed_layers_on_long_paths(void **state)
+{
+    (void)state;
+    static const char *const mixes[] = { LAYERS(FIRST(DENSE) "," SECOND(DSA)),
+                                         LAYERS(FIRST(FULL) "," SECOND(DENSE)),
+                                         LAYERS(FIRST(THIN) "," SECOND(FULL)),
+                                         LAYERS(FIRST(WINDOW) "," SECOND(THIN)) };
+    for (size_t i = 0; i < sizeof mixes / sizeof *mixes; i++) {
+        struct run_spec spec = spec_of((struct sketch){
+            .attention = DENSE, .model = mixes[i], .train = ",\"batch_size\":2", .seq_len = 1024 });
+        char digests[2][DIGEST_HEX];
+        struct model_stats stats[2];
+        for (int threads = 1; threads <= 2; threads++) {
+            struct model *model = model_of(&spec, threads);
+            train(model, &spec, 2, &stats[threads - 1]);
+            params_digest(model_params(model), digests[threads - 1]);
+            model_free(model);
+        }
+        assert_string_equal(digests[0], digests[1]);
+        assert_memory_equal(&stats[0], &stats[1], sizeof *stats);
+        assert_true(stats[0].loss < 6 && stats[0].kl > 0);
+    }
+}
+
+/* dsa/recall is of the layers that choose. */
+static void test_recall_is_of_sparse_layers(void **state)
+{
+    (void)state;
+    static const char *const models[] = { "", LAYERS(SECOND(DENSE)),
+                                          LAYERS(FIRST(DENSE) "," SECOND(DENSE)) };
+    double recalls[3];
+    for (size_t i = 0; i < 3; i++) {
+        struct run_spec spec = spec_of((struct sketch){ .attention = DSA, .model = models[i] });
+        struct model *model = model_of(&spec, 1);
+        int32_t *windows = windows_of(&spec, 1);
+        struct model_eval eval;
+        model_evaluate(model, windows, 3, 1, &eval);
+        recalls[i] = model_recall(model, 3);
+        free(windows);
+        model_free(model);
+    }
+    assert_true(recalls[0] > 0.1 && recalls[0] < 0.9);
+    assert_true(fabs(recalls[0] - recalls[1]) < 0.1); /* not half of it */
+    assert_true(isnan(recalls[2]));
 }
 
 #define BATCH4 ",\"batch_size\":4"
@@ -262,10 +347,12 @@ static void test_a_frozen_indexer_has_no_gradient(void **state)
 }
 
 /* How many logits up to the cut change when only later tokens, or other sequences, do. */
-static size_t leaks(const char *attention, int64_t step, size_t cut)
+static size_t leaks(const char *attention, const char *layers, int64_t step, size_t cut)
 {
-    struct run_spec spec = spec_of((struct sketch){
-        .attention = attention, .model = ",\"init\":\"torch\",\"experts\":3", .seed = 8 });
+    char model_text[400];
+    snprintf(model_text, sizeof model_text, ",\"init\":\"torch\",\"experts\":3%s", layers);
+    struct run_spec spec =
+        spec_of((struct sketch){ .attention = attention, .model = model_text, .seed = 8 });
     struct model *model = model_of(&spec, 1);
     size_t t = (size_t)spec.data.seq_len, v = (size_t)run_spec_vocab(&spec), changed = 0;
     int32_t *windows = windows_of(&spec, 1), *others = windows_of(&spec, 2);
@@ -291,16 +378,18 @@ static void test_nobody_sees_the_future(void **state)
     for (size_t i = 0; i < CAUSAL_KINDS; i++)
         for (int64_t step = 0; step < 2; step++)
             for (size_t cut = 0; cut < 47; cut += 11)
-                if (leaks(kinds[i], step, cut) != 0)
+                if (leaks(kinds[i], cut % 2 == 0 ? "" : MIXED, step, cut) != 0)
                     fail_msg("{%s} at step %lld sees past %zu", kinds[i], (long long)step, cut);
 }
 
 static void test_the_published_selection_does(void **state)
 {
     (void)state;
-    assert_true(leaks(PUBLISHED, 0, 3) >
-                0); /* fewer than K past keys: filled up with future ones */
-    assert_true(leaks(PUBLISHED, 1, 3) > 0);
+    /* fewer than K past keys: filled up with future ones */
+    assert_true(leaks(PUBLISHED, "", 0, 3) > 0);
+    assert_true(leaks(PUBLISHED, "", 1, 3) > 0);
+    /* One layer is enough. */
+    assert_true(leaks(DENSE, LAYERS(SECOND(PUBLISHED)), 0, 3) > 0);
 }
 
 /* model_evaluate, model_step and model_logits speak of the same logits. */
@@ -373,6 +462,7 @@ static void test_steps_allocate_nothing(void **state)
     for (size_t i = 0; i < KINDS; i++) {
         struct run_spec spec = spec_of((struct sketch){
             .attention = kinds[i],
+            .model = LAYERS(FIRST(FULL)), /* of sizes for which BLAS allocates nothing either */
             .train = ",\"batch_size\":4,\"micro_batch_size\":2,\"optimizer\":\"adamw\","
                      "\"grad_clip\":1",
             .seed = 1 });
@@ -415,6 +505,8 @@ static void test_memory_stays_within_the_estimate(void **state)
         { ",\"tied\":false", NULL, { 48, 192 } },
         { ",\"activation\":\"swiglu\"", NULL, { 48, 192 } },
         { "", ",\"batch_size\":12,\"micro_batch_size\":2", { 48, 192 } },
+        { MIXED, NULL, { 48, 192 } },
+        { MIXED, NULL, { 1100, 1500 } },
         { "", NULL, { 1100, 1500 } },
     };
     for (size_t i = 0; i < KINDS; i++)
@@ -469,6 +561,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_threads_do_not_show),
         cmocka_unit_test(test_arms_share_tensors_by_name),
+        cmocka_unit_test(test_ranges_replace),
+        cmocka_unit_test(test_mixed_layers_on_long_paths),
+        cmocka_unit_test(test_recall_is_of_sparse_layers),
         cmocka_unit_test(test_micro_batches),
         cmocka_unit_test(test_dense_limits),
         cmocka_unit_test(test_the_indexer_is_detached),

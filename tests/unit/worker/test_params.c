@@ -79,6 +79,23 @@ static void test_swiglu_adds_a_matrix(void **state)
     params_done(&q);
 }
 
+/* Layers without an indexer have none of its tensors; the others theirs. */
+static void test_indexers_by_layer(void **state)
+{
+    (void)state;
+    struct run_spec spec = spec_of((struct sketch){
+        .attention = "\"kind\":\"dense\"",
+        .model =
+            ",\"attention_layers\":[{\"layers\":[1,1],\"attention\":{\"kind\":\"dsa\",\"indexer_"
+            "heads\":3,\"indexer_dim\":8,\"indexer_training\":\"frozen\"}}]",
+        .seed = 1 });
+    struct params p = params_of(&spec);
+    assert_null(params_find(&p, "blocks.0.attn.indexer.q.weight"));
+    const struct tensor *q = params_find(&p, "blocks.1.attn.indexer.q.weight");
+    assert_true(q != NULL && q->shape[0] == 24 && q->frozen);
+    params_done(&p);
+}
+
 static void check_init(const char *kind, const char *name,
                        double (*expected)(const struct philox *, uint64_t, double), double scale)
 {
@@ -166,6 +183,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names_and_shapes),
         cmocka_unit_test(test_swiglu_adds_a_matrix),
+        cmocka_unit_test(test_indexers_by_layer),
         cmocka_unit_test(test_initial_values),
         cmocka_unit_test(test_digest_feels_every_array),
     };
