@@ -550,7 +550,7 @@ describe("the daemon", () => {
 
   test("what comes later isn't there yet, and 404 is told from 405", async () => {
     await refused(get("/experiments/1/figure.svg"), 404, "not_found");
-    await refused(post("/runs/1/verify"), 404, "not_found");
+    await refused(post("/runs/999999/verify"), 404, "not_found");
     const wrong = await call("PUT", "/experiments", "{}", { "Content-Type": "application/json" });
     assert.equal(wrong.status, 405);
     assert.deepEqual(wrong.headers.get("allow").split(/, */).filter((m) => m !== "HEAD" && m !== "OPTIONS").sort(), ["GET", "POST"]);

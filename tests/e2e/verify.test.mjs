@@ -166,6 +166,15 @@ test("a row that was tampered with is found, by step and metric", async () => {
   assert.deepEqual(found.evidence.first_difference, run.verify.first_difference);
 });
 
+test("a verification ends at the difference, not with the run", async () => {
+  const id = await submit({ wide: true, steps: 200 });
+  await succeeded(id);
+  await tamper(`UPDATE metrics SET value = 1 WHERE run = ${id} AND step = 2 AND name = (SELECT id FROM metric_names WHERE name = 'train/loss')`);
+  await verify(id);
+  assert.equal((await verified(id)).attempts.at(-1).outcome, "differs at step 2");
+  assert.match(await readFile(`${dir}/runs/${id}/attempts/2/events.ndjson`, "utf8"), /"type":"failed",.*"reason":"stopped","detail":"a difference was found"\}\n$/);
+});
+
 test("a run trained elsewhere is skipped, whatever the bits", async () => {
   const id = await submit();
   await succeeded(id);

@@ -194,6 +194,8 @@ static const struct {
     /* Of several the one of the least step, whatever its column or event. */
     { "metrics", "\"names\":[\"new\",\"train/loss\"],\"rows\":[[1,1,5.5],[2,1,7],[3,1,8]]",
       "{\"step\":2,\"metric\":\"train/loss\",\"stored\":\"nan\",\"got\":7}" },
+    { "metrics", "\"names\":[\"train/loss\",\"new\"],\"rows\":[[1,5.5,1],[2,\"nan\",2],[3,1,1]]",
+      "{\"step\":2,\"metric\":\"new\",\"stored\":1,\"got\":2}" },
     { "eval", "\"step\":3,\"values\":{\"val/loss\":4}",
       "{\"step\":3,\"metric\":\"val/loss\",\"stored\":4.25,\"got\":4}" },
     { "checkpoint", "\"step\":3,\"file\":\"f\",\"bytes\":1,\"sha256\":\"ab\"",
