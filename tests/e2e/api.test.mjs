@@ -409,12 +409,15 @@ describe("an experiment's life", () => {
       ["dense", "dsa", 2, null, null, null, "undetermined"]);
     assert.ok(Math.abs(c.mean_difference - (mean(finals("dsa")) - mean(finals("dense")))) < 1e-12);
     assert.deepEqual(report.dynamics[0].steps.map((s) => s.step), [5, 10, 15, 20]);
-    assert.match(report.verdict, /No claim: fewer than 6 seeds/);
+    assert.equal(report.verdict.status, "undetermined");
+    assert.match(report.verdict.sentence, /^No claim about dsa against dense at L = \d+: .*fewer than 6 seeds/);
+    assert.deepEqual(report.primary.map(({ arm, n, p, ci95, sentence }) => [arm, n, p, ci95, sentence]),
+      [["dsa", 2, null, null, report.verdict.sentence]]);
     assert.ok(report.audits.every((a) => a.name && ["pass", "fail", "warn", "skipped"].includes(a.status)));
     assert.ok(report.arms.dsa.parameters > report.arms.dense.parameters);
     const md = await get(`/experiments/${e.id}/report?format=md`);
     assert.match(md.headers.get("content-type"), /^text\/markdown/);
-    assert.ok(md.text.includes(report.verdict) && md.text.includes(report.table[0].metrics["val/loss"].mean.toFixed(4)));
+    assert.ok(md.text.includes(report.verdict.sentence) && md.text.includes(report.table[0].metrics["val/loss"].mean.toFixed(4)));
     const csv = await get(`/experiments/${e.id}/report?format=csv`);
     assert.ok(csv.text.split("\r\n").some((line) => line.startsWith(`{},dsa,val/loss,2,${report.table[1].metrics["val/loss"].mean}`)));
     assert.equal((await get(`/experiments/${e.id}/report?format=md`)).text, md.text, "the same bytes again");

@@ -144,7 +144,7 @@ class Page {
     const report = await get(`experiments/${this.experiment.id}/report`, { format: "json" }, this.view.signal);
     this.study.update(report);
     this.arms.update(report);
-    const said = typeof report.verdict === "string" ? report.verdict : report.verdict?.text ?? "";
+    const said = report.verdict.sentence;
     setText(this.verdict, said);
     this.verdict.hidden = said === "";
   }
