@@ -97,6 +97,15 @@ print([f"{p:.12f}" for p in adjusted(lost)])
 show("a2 point 1", np.array([x for x in lost[5] if x is not None]))
 show("a2 primary", np.delete((difference(2, 0, eight) + difference(2, 1, eight)) / 2, 2))
 
+for which in (2, 0):
+    print(f"row {which}: without seed 5; with seed 5 cancelled, on either side")
+    lost = [list(r) for r in rows]
+    lost[which][4] = None
+    print([f"{p:.12f}" for p in adjusted(lost)])
+    for side in (-1, 1):
+        lost[which][4] = side * max(MARGIN, *(abs(x) for i, x in enumerate(rows[which]) if i != 4))
+        print([f"{p:.12f}" for p in adjusted(lost)])
+
 print("a1 with seed 8 cancelled")
 d = difference(1, 0, range(1, 8))
 for side in (-1, 1):

@@ -182,6 +182,32 @@ static void test_lost_pair(void **state)
     json_decref(r);
 }
 
+/* The adjusted p when one row lacks a seed, or has it cancelled: then the greater of the two sides.
+ */
+static void test_adjusted_with_gaps(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *arm;
+        enum run_state end;
+        double first, third, seventh;
+    } cases[] = { { "a3", RUN_FAILED, 0.0078125, 0.0625, 0.5390625 },
+                  { "a3", RUN_CANCELLED, 0.0078125, 0.6171875, 0.5703125 },
+                  { "a1", RUN_FAILED, 0.015625, 0.0703125, 0.5234375 },
+                  { "a1", RUN_CANCELLED, 0.453125, 0.0703125, 0.546875 } };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct study s;
+        begin(&s, COMPARE("0.05"));
+        fill(&s, 1, 4, 2, 8);
+        end_as(&s, find(&s, cases[i].arm, 0, 5), cases[i].end);
+        json_t *r = report(&s), *list = at(r, "comparisons");
+        assert_near(at(json_array_get(list, 0), "p_adjusted"), cases[i].first, 1e-12);
+        assert_near(at(json_array_get(list, 2), "p_adjusted"), cases[i].third, 1e-12);
+        assert_near(at(json_array_get(list, 6), "p_adjusted"), cases[i].seventh, 1e-12);
+        json_decref(r);
+    }
+}
+
 /* The cancelled pair counts for either side in turn: p is the greater, the interval spans both, and
  * what eight seeds had shown seven and a cancelled one don't. */
 static void test_cancelled_run(void **state)
@@ -330,11 +356,12 @@ static void test_open(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_two_arms),        cmocka_unit_test(test_sentences),
-        cmocka_unit_test(test_five_arms),       cmocka_unit_test(test_lost_pair),
-        cmocka_unit_test(test_cancelled_run),   cmocka_unit_test(test_diverged_run),
-        cmocka_unit_test(test_one_seed),        cmocka_unit_test(test_ties),
-        cmocka_unit_test(test_seventeen_seeds), cmocka_unit_test(test_open),
+        cmocka_unit_test(test_two_arms),      cmocka_unit_test(test_sentences),
+        cmocka_unit_test(test_five_arms),     cmocka_unit_test(test_lost_pair),
+        cmocka_unit_test(test_cancelled_run), cmocka_unit_test(test_adjusted_with_gaps),
+        cmocka_unit_test(test_diverged_run),  cmocka_unit_test(test_one_seed),
+        cmocka_unit_test(test_ties),          cmocka_unit_test(test_seventeen_seeds),
+        cmocka_unit_test(test_open),
     };
     return cmocka_run_group_tests_name("claims", tests, NULL, NULL);
 }
