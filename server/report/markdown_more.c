@@ -27,11 +27,13 @@ static void add_interval(const json_t *interval, struct buf *to)
         buf_adds(to, " – |");
 }
 
-static void add_difference_row(const json_t *c, bool primary, struct buf *to)
+/* where: what stands for the place of a primary claim; NULL: the comparison's grid point. */
+static void add_difference_row(const json_t *c, const char *where, struct buf *to)
 {
     buf_adds(to, "\n| ");
+    bool primary = where != NULL;
     if (primary)
-        buf_adds(to, "mean over the grid");
+        buf_adds(to, where);
     else
         text_grid(json_object_get(c, "grid"), to);
     buf_addf(to, " | %s | %lld |", text_of(c, "arm"), (long long)text_number(c, "n"));
@@ -46,6 +48,7 @@ void markdown_differences(const json_t *report, struct buf *to)
 {
     const json_t *primary = json_object_get(report, "primary");
     const json_t *secondary = json_object_get(report, "comparisons");
+    bool several = json_array_size(secondary) > json_array_size(primary);
     size_t i;
     json_t *c;
     if (json_array_size(primary) == 0)
@@ -55,9 +58,15 @@ void markdown_differences(const json_t *report, struct buf *to)
     buf_adds(to, "Paired by seed; p by sign flips, at grid points adjusted for their number.\n\n"
                  "| where | arm | n | difference | 95 % interval | p | better in | verdict |\n"
                  "|---|---|---|---|---|---|---|---|");
-    json_array_foreach((json_t *)(uintptr_t)primary, i, c) add_difference_row(c, true, to);
-    if (json_array_size(secondary) > json_array_size(primary))
-        json_array_foreach((json_t *)(uintptr_t)secondary, i, c) add_difference_row(c, false, to);
+    json_array_foreach((json_t *)(uintptr_t)primary, i, c)
+    {
+        add_difference_row(c, several ? "mean over the grid" : "all", to);
+    }
+    json_array_foreach((json_t *)(uintptr_t)secondary, i, c)
+    {
+        if (several)
+            add_difference_row(c, NULL, to);
+    }
     buf_addc(to, '\n');
 }
 

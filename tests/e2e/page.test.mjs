@@ -133,6 +133,35 @@ test("submit, watch the curves grow, see the table", async () => {
   assert.deepEqual(faults, []);
 });
 
+test("the report: the verdict first, differences, audits with what they mean, the figure", async () => {
+  await logIn();
+  const { id } = await finished();
+  await goto(`#/experiments/${id}`);
+  const report = await json(`/api/v1/experiments/${id}/report`);
+  await page.locator(".verdict").getByText(report.verdict.sentence).waitFor();
+  await page.getByText("What would change this").click();
+  for (const sentence of [...report.remarks, ...report.would_change]) await page.getByText(sentence).waitFor();
+  const row = page.locator("table.differences tbody tr");
+  assert.equal(await row.count(), 1);
+  assert.match(await row.innerText(), /dsa\s+2\s[^]*undetermined/);
+
+  const arm = page.locator("section[aria-labelledby=arms] tbody tr", { hasText: /^dsa/ });
+  for (const { name, status, what } of report.arms.dsa.audits) {
+    const badge = arm.locator("details", { has: page.locator("summary", { hasText: name }) });
+    assert.match(await badge.locator("summary").innerText(), new RegExp(status));
+    await badge.locator("summary").click();
+    await badge.getByText(what).waitFor();
+  }
+  await page.getByRole("heading", { name: "Figure" }).scrollIntoViewIfNeeded();
+  const figure = page.locator("img.figure");
+  await figure.waitFor();
+  assert.ok(await figure.evaluate((image) => image.decode().then(() => image.naturalWidth)) > 500);
+  const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "Figure (PNG)" }).click()]);
+  assert.equal(download.suggestedFilename(), `experiment-${id}.png`);
+  assert.equal(await download.failure(), null);
+  assert.deepEqual(faults, []);
+});
+
 test("a run's page: all curves, the frozen specification, its log; artifacts to take away", async () => {
   await logIn();
   const { items: [run] } = await json(`/api/v1/runs?experiment=${(await finished()).id}&page_size=1`);
