@@ -2,7 +2,7 @@
  *
  *   lock (flock: one daemon a folder)  token (256 bits, hex, mode 0600)  curlrc (for curl -K)
  * address (base URL, written when ready)  ablate.db  worker.sock  tmp/  datasets/<digest>/
- * runs/<id>/…
+ * runs/<id>/…  cache/ (figures; may be removed at any time)
  */
 #ifndef ABLATE_SERVER_DATADIR_H
 #define ABLATE_SERVER_DATADIR_H

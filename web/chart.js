@@ -24,10 +24,10 @@ const alpha = (color, share) => `color-mix(in srgb, ${color} ${share * 100}%, tr
 export class Chart {
   /**
    * group: what charts have in common: {sync: key, seeds: are there several, zoom: [from, to] | null, onzoom()}.
-   * Arms are given to draw(): [{name, color, series: [Series]}], color an index into the palette.
+   * axis: what x is. Arms are given to prepare(): [{name, color, series: [Series]}], color an index into the palette.
    */
-  constructor({ metric, title, group, compact = false }) {
-    Object.assign(this, { metric: about(metric), group, compact, signature: "", domain: null, arms: [] });
+  constructor({ metric, title, group, axis = "step", compact = false }) {
+    Object.assign(this, { metric: about(metric), group, axis, compact, signature: "", domain: null, arms: [] });
     this.plot = h("div.plot", { tabindex: "0", role: "img" });
     this.caption = h("span.caption");
     this.legend = h("dl.legend");
@@ -235,7 +235,7 @@ export class Chart {
     const drawn = this.bundles.reduce((sum, one) => sum + one.drawn, 0), raw = this.bundles.reduce((sum, one) => sum + one.raw, 0);
     const parts = [this.metric.unit];
     if (drawn < raw) parts.unshift(`${integer(drawn)} of ${integer(raw)} points`); // each with its least and greatest
-    if (step !== null) parts.unshift(`step ${integer(step)}`);
+    if (step !== null) parts.unshift(`${this.axis} ${integer(step)}`);
     if (this.weight > 0) parts.push(`smoothed ${this.weight}`);
     const caption = parts.filter(Boolean).join(" \u00b7 ");
     setText(this.caption, caption);
@@ -252,8 +252,8 @@ export class Chart {
     }
     this.#read();
     const last = this.arms.map((arm, a) => `${arm.name} ${this.rows[a].value.textContent}`).join(", ");
-    setAttribute(this.plot, "aria-label", `${this.metric.title} by step: ` +
-      (last ? `${last}, at step ${integer(this.xs[this.xs.length - 1])}, from ${plural(this.xs.length, "point")}.` : "no values yet.") +
+    setAttribute(this.plot, "aria-label", `${this.metric.title} by ${this.axis}: ` +
+      (last ? `${last}, at ${this.axis} ${integer(this.xs[this.xs.length - 1])}, from ${plural(this.xs.length, "point")}.` : "no values yet.") +
       " Arrow keys read values.");
   }
 

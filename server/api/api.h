@@ -82,6 +82,11 @@ ENCODE(dataset_deleted_encode);
 DECODE(report_decode);
 STORED(report_read);
 ENCODE(report_encode);
+DECODE(figure_decode);
+STORED(figure_svg_read);
+STORED(figure_png_read);
+ENCODE(figure_svg_encode);
+ENCODE(figure_png_encode);
 
 /* query.c */
 DECODE(query_decode);

@@ -57,7 +57,8 @@ struct request {
     struct app *app;
     const struct endpoint *endpoint;
     const char *params[ENDPOINT_PARAMS]; /* the {…} of the path, decoded, in order */
-    const char *content_type, *idempotency_key, *last_event_id; /* headers; "" when absent */
+    const char *content_type, *idempotency_key, *last_event_id, *if_none_match; /* headers; "" when
+                                                                                  absent */
     const char *session;   /* how the caller proved who it is: "token", "cookie", "none" or "" */
     json_t *body;          /* BODY_JSON */
     const char *body_text; /* the bytes it was parsed from */

@@ -1,8 +1,12 @@
-/* GET experiments/{id}/report?format=json|md|csv */
+/* GET experiments/{id}/report?format=json|md|csv, experiments/{id}/figure.svg and .png */
 #include "server/api/api.h"
 
+#include "server/datadir.h"
+#include "server/report/figure.h"
+#include "server/report/plot.h"
 #include "server/report/report.h"
 
+#include "common/digest.h"
 #include "common/jsonx.h"
 
 #include <stdlib.h>
@@ -84,50 +88,33 @@ static int all_runs(struct store *store, int64_t experiment, struct run_list *re
     return 0;
 }
 
-static void render(const json_t *report, int64_t as_of, struct asked *a)
+/* The report's JSON from what the store holds. */
+static int make_report(struct store *store, int64_t id, json_t **ret, struct err *err)
 {
-    if (a->format == FORMAT_MD) {
-        report_markdown(report, &a->body);
-    } else if (a->format == FORMAT_CSV) {
-        report_csv(report, &a->body);
-    } else {
-        json_object_set_new((json_t *)(uintptr_t)report, "as_of", json_integer(as_of));
-        jsonx_dump(report, JSONX_KEEP_ORDER, &a->body);
-        buf_addc(&a->body, '\n');
-    }
-}
-
-int report_read(struct request *req, struct store *store, struct err *err)
-{
-    struct asked *a = req->state;
     struct experiment_row experiment = { 0 };
     struct run_list runs = { 0 };
     struct audit_row *audits = NULL;
     struct curve_point *curves = NULL;
     struct report_input in = { .experiment = &experiment };
-    buf_init(&a->body, 0);
-    int status = store_experiment_get(store, a->id, &experiment, err);
+    int status = store_experiment_get(store, id, &experiment, err);
     if (status != 0)
         return status;
     json_t *spec = json_loads(experiment.spec, 0, NULL);
     const char *metric =
         json_string_value(json_object_get(json_object_get(spec, "compare"), "metric"));
-    status = all_runs(store, a->id, &runs, err);
+    status = all_runs(store, id, &runs, err);
     if (status == 0)
-        status = store_audit_list(store, a->id, &audits, &in.audits_n, err);
+        status = store_audit_list(store, id, &audits, &in.audits_n, err);
     if (status == 0 && metric != NULL)
-        status = store_curves(store, a->id, metric, STEPS, &curves, &in.curves_n, err);
+        status = store_curves(store, id, metric, STEPS, &curves, &in.curves_n, err);
     if (status == 0) {
         in.runs = runs.items;
         in.runs_n = runs.n;
         in.audits = audits;
         in.curves = curves;
-        json_t *report = report_json(&in);
-        if (report == NULL)
+        *ret = report_json(&in);
+        if (*ret == NULL)
             status = err_set(err, ERR_NO_MEMORY, "no memory for the report");
-        else
-            render(report, req->as_of, a);
-        json_decref(report);
     }
     json_decref(spec);
     run_list_done(&runs);
@@ -139,6 +126,31 @@ int report_read(struct request *req, struct store *store, struct err *err)
     return status;
 }
 
+static void render(json_t *report, int64_t as_of, struct asked *a)
+{
+    if (a->format == FORMAT_MD) {
+        report_markdown(report, &a->body);
+    } else if (a->format == FORMAT_CSV) {
+        report_csv(report, &a->body);
+    } else {
+        json_object_set_new(report, "as_of", json_integer(as_of));
+        jsonx_dump(report, JSONX_KEEP_ORDER, &a->body);
+        buf_addc(&a->body, '\n');
+    }
+}
+
+int report_read(struct request *req, struct store *store, struct err *err)
+{
+    struct asked *a = req->state;
+    json_t *report = NULL;
+    buf_init(&a->body, 0);
+    int status = make_report(store, a->id, &report, err);
+    if (status == 0)
+        render(report, req->as_of, a);
+    json_decref(report);
+    return status;
+}
+
 int report_encode(struct request *req, struct reply *reply, struct err *err)
 {
     struct asked *a = req->state;
@@ -147,4 +159,88 @@ int report_encode(struct request *req, struct reply *reply, struct err *err)
     reply->content_type = formats[a->format].type;
     buf_add(&reply->body, a->body.data, a->body.len);
     return 0;
+}
+
+/* The figure. Its tag is the digest of gnuplot's script, which holds all that it shows. */
+
+struct figure {
+    int64_t id;
+    char tag[DIGEST_HEX];
+    bool known; /* the caller has it already */
+    struct buf body;
+};
+
+static void figure_free(void *arg)
+{
+    struct figure *f = arg;
+    buf_done(&f->body);
+    free(f);
+}
+
+int figure_decode(struct request *req, struct err *err)
+{
+    static const char *const none[] = { NULL };
+    struct figure *f = request_state(req, sizeof *f, figure_free);
+    if (f == NULL)
+        return err_set(err, ERR_NO_MEMORY, "no memory for the request");
+    int status = request_args_check(req, none, err);
+    return status == 0 ? request_id(req, 0, &f->id, err) : status;
+}
+
+static int read_figure(struct request *req, struct store *store, enum figure_format format,
+                       struct err *err)
+{
+    struct figure *f = req->state;
+    struct buf script;
+    char folder[PATH_MAX];
+    json_t *report = NULL;
+    buf_init(&f->body, 0);
+    buf_init(&script, 0);
+    int status = make_report(store, f->id, &report, err);
+    if (status == 0) {
+        figure_script(report, format, &script);
+        digest_of_hex(script.data, script.len, f->tag);
+        f->known = strstr(req->if_none_match, f->tag) != NULL;
+    }
+    if (status == 0 && !f->known) {
+        datadir_path(req->app->datadir, folder, "cache");
+        status = plot_make(folder, f->tag, figure_format_names[format], &script, &f->body, err);
+    }
+    buf_done(&script);
+    json_decref(report);
+    return status;
+}
+
+int figure_svg_read(struct request *req, struct store *store, struct err *err)
+{
+    return read_figure(req, store, FIGURE_SVG, err);
+}
+
+int figure_png_read(struct request *req, struct store *store, struct err *err)
+{
+    return read_figure(req, store, FIGURE_PNG, err);
+}
+
+static int encode_figure(struct request *req, struct reply *reply, const char *type,
+                         struct err *err)
+{
+    struct figure *f = req->state;
+    if (f->body.failed)
+        return err_set(err, ERR_NO_MEMORY, "no memory for the figure");
+    reply->content_type = type;
+    reply->status = f->known ? 304 : 200;
+    reply_header(reply, "ETag", "\"%s\"", f->tag);
+    reply_header(reply, "Cache-Control", "private, no-cache");
+    buf_add(&reply->body, f->body.data, f->body.len);
+    return 0;
+}
+
+int figure_svg_encode(struct request *req, struct reply *reply, struct err *err)
+{
+    return encode_figure(req, reply, "image/svg+xml", err);
+}
+
+int figure_png_encode(struct request *req, struct reply *reply, struct err *err)
+{
+    return encode_figure(req, reply, "image/png", err);
 }

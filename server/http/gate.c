@@ -133,6 +133,7 @@ int gate_check(struct exchange *x, const char *version, struct err *err)
     x->req.content_type = text_of(x, "Content-Type");
     x->req.idempotency_key = text_of(x, "Idempotency-Key");
     x->req.last_event_id = text_of(x, "Last-Event-ID");
+    x->req.if_none_match = text_of(x, "If-None-Match");
     x->req.session = "";
     x->expects = exchange_header(x, "Expect") != NULL;
     x->length = head.lengths > 0 ? strtoll(head.length, NULL, 10) : head.encodings > 0 ? -1 : 0;

@@ -1,9 +1,13 @@
-/* report: an experiment's table, dynamics, differences and verdict, computed from what the store
- * holds.
+/* report: an experiment's verdict, table, differences, dynamics and audits, computed from what the
+ * store holds.
  *
- * Pure: the same input gives the same bytes. The JSON is made first; Markdown and CSV are made from
- * it, so that the three can't say different things. Statistics and verdicts over audits come in
- * where the fields for them already stand (p, ci95, verdict).
+ * Pure: the same input gives the same bytes. The JSON is made first; everything else is made from
+ * it, so that no two of them can say different things.
+ *
+ *   study.h   runs arranged by arm, grid point and seed; tuning      rows.c  what was measured
+ *   claims.h  what differences say (stats.h has the mathematics)     checks.h  what audits say
+ *   words.h   every sentence                                         report.c  the JSON
+ *   text.h    Markdown and CSV
  */
 #ifndef ABLATE_SERVER_REPORT_H
 #define ABLATE_SERVER_REPORT_H

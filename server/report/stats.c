@@ -8,35 +8,69 @@
 
 const char *const stats_verdict_names[] = { "better", "worse", "equivalent", "undetermined", NULL };
 
-/* Sums that should be equal may differ by rounding: a flip counts as extreme when it is within this
- * share of the observed statistic. */
+/* Sums that should be equal may differ by rounding: a flip counts as extreme when it comes within
+ * this share of what was summed. */
 static const double slack = 1e-12;
 
 /* How the flips of n seeds are produced: all of them, or STATS_SAMPLES drawn ones. Flip 0 is the
- * observed one: no sign turned. */
+ * observed one: no sign turned. A flip is a bit a seed; its bytes look up sums of eight seeds at a
+ * time, which is what makes 65,536 flips cheap. */
 struct flips {
-    size_t n, count;
+    size_t n, count, bytes;
     bool exact;
     struct philox stream;
+    uint8_t *bits; /* [bytes] the flip that flip_set produced */
 };
 
-static struct flips flips_of(size_t n)
+static bool flips_init(struct flips *flips, size_t n)
 {
-    struct flips flips = { .n = n, .exact = n <= STATS_EXACT_N };
-    flips.count = flips.exact ? (size_t)1 << n : STATS_SAMPLES;
-    if (!flips.exact)
-        flips.stream = philox_stream((int64_t)n, "data", "sign-flips");
-    return flips;
+    *flips = (struct flips){ .n = n, .exact = n <= STATS_EXACT_N, .bytes = (n + 31) / 32 * 4 };
+    flips->count = flips->exact ? (size_t)1 << n : STATS_SAMPLES;
+    if (!flips->exact)
+        flips->stream = philox_stream((int64_t)n, "data", "sign-flips");
+    flips->bits = calloc(flips->bytes, 1);
+    return flips->bits != NULL;
 }
 
-/* turned[n]: which signs flip i turns. */
-static void flip_get(const struct flips *flips, size_t i, bool *turned)
+static void flip_set(struct flips *flips, size_t i)
 {
+    for (size_t w = 0; 32 * w < flips->n; w++) {
+        uint32_t word = (uint32_t)i;
+        if (!flips->exact)
+            word = i == 0 ? 0 : philox_word(&flips->stream, i, w);
+        for (size_t b = 0; b < 4; b++)
+            flips->bits[4 * w + b] = (uint8_t)(word >> 8 * b);
+    }
+}
+
+/* sums[byte × 256 + bits]: of the seeds whose bits are set. d beyond n counts as 0. */
+static void sums_fill(double *sums, const double *d, size_t n, size_t bytes)
+{
+    for (size_t b = 0; b < bytes; b++)
+        for (unsigned bits = 0; bits < 256; bits++) {
+            double sum = 0;
+            for (size_t j = 0; j < 8; j++)
+                if ((bits >> j & 1) != 0 && 8 * b + j < n)
+                    sum += d[8 * b + j];
+            sums[256 * b + bits] = sum;
+        }
+}
+
+/* The sum over the turned seeds. */
+static double part_of(const struct flips *flips, const double *sums)
+{
+    double part = 0;
+    for (size_t b = 0; 8 * b < flips->n; b++)
+        part += sums[256 * b + flips->bits[b]];
+    return part;
+}
+
+static size_t turned_of(const struct flips *flips)
+{
+    size_t turned = 0;
     for (size_t j = 0; j < flips->n; j++)
-        if (flips->exact)
-            turned[j] = (i >> j & 1) != 0;
-        else
-            turned[j] = i != 0 && (philox_word(&flips->stream, i, j / 32) >> (j % 32) & 1) != 0;
+        turned += flips->bits[j / 8] >> (j % 8) & 1;
+    return turned;
 }
 
 static double mean_of(const double *d, size_t n)
@@ -55,22 +89,45 @@ static double sd_of(const double *d, size_t n, double mean)
     return n > 1 ? sqrt(sum / (double)(n - 1)) : NAN;
 }
 
-static int ascending(const void *a, const void *b)
+/* The value that would stand at place k if a[n] were ascending (Hoare's selection: sorting 65,536
+ * means for two ends of an interval would be most of a report's time). Reorders a. */
+static double selected(double *a, size_t n, size_t k)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+    size_t low = 0, high = n - 1;
+    while (low < high) {
+        double pivot = a[low + (high - low) / 2];
+        size_t i = low, j = high;
+        for (;;) {
+            while (a[i] < pivot)
+                i++;
+            while (a[j] > pivot)
+                j--;
+            if (i >= j)
+                break;
+            double kept = a[i];
+            a[i++] = a[j];
+            a[j--] = kept;
+        }
+        size_t cut = a[j] > pivot ? j - 1 : j; /* a[low … cut] ≤ pivot ≤ a[cut + 1 … high] */
+        if (k <= cut)
+            high = cut;
+        else
+            low = cut + 1;
+    }
+    return a[low];
 }
 
 /* The test of mean m rejects on the low side (m < mean) by the flips whose turned seeds have a mean
  * ≤ m: turning them doesn't lower the sum. Hence p(m) = 2·(1 + #{means ≤ m})/flips, and the
  * interval ends at order statistics of the subsets' means (Hartigan 1969, typical values).
- * means[count] is ascending and holds every turned subset but the empty one. */
-static struct stats_interval invert(const double *means, size_t count, size_t flips, double alpha)
+ * means[count] holds every turned subset but the empty one. */
+static struct stats_interval invert(double *means, size_t count, size_t flips, double alpha)
 {
     size_t k = (size_t)floor(alpha * (double)flips / 2 + 1e-9);
     if (k == 0 || k > count)
         return (struct stats_interval){ -INFINITY, INFINITY };
-    return (struct stats_interval){ means[k - 1], means[count - k] };
+    return (struct stats_interval){ selected(means, count, k - 1),
+                                    selected(means, count, count - k) };
 }
 
 int stats_paired(const double *d, size_t n, struct stats_paired *ret, struct err *err)
@@ -81,54 +138,85 @@ int stats_paired(const double *d, size_t n, struct stats_paired *ret, struct err
         *ret = out;
         return 0;
     }
-    const struct flips flips = flips_of(n);
+    struct flips flips;
+    bool ok = flips_init(&flips, n);
     double *means = calloc(flips.count, sizeof *means);
-    bool *turned = calloc(n, sizeof *turned);
-    if (means == NULL || turned == NULL) {
+    double *sums = calloc(256 * flips.bytes, sizeof *sums);
+    if (!ok || means == NULL || sums == NULL) {
         free(means);
-        free(turned);
-        return err_set(err, ERR_INTERNAL, "no memory for %zu sign flips", flips.count);
+        free(sums);
+        free(flips.bits);
+        return err_set(err, ERR_NO_MEMORY, "no memory for %zu sign flips", flips.count);
     }
+    sums_fill(sums, d, n, flips.bytes);
     out.mean = mean_of(d, n);
     out.sd = sd_of(d, n, out.mean);
-    double observed = fabs(out.mean * (double)n);
+    double total = out.mean * (double)n, observed = fabs(total), size = 0;
     size_t extreme = 0, subsets = 0;
+    for (size_t j = 0; j < n; j++)
+        size += fabs(d[j]);
     for (size_t i = 0; i < flips.count; i++) {
-        double sum = 0, part = 0;
-        size_t in = 0;
-        flip_get(&flips, i, turned);
-        for (size_t j = 0; j < n; j++) {
-            sum += turned[j] ? -d[j] : d[j];
-            part += turned[j] ? d[j] : 0;
-            in += turned[j];
-        }
-        extreme += fabs(sum) >= observed - slack * observed;
+        flip_set(&flips, i);
+        double part = part_of(&flips, sums);
+        size_t in = turned_of(&flips);
+        extreme += fabs(total - 2 * part) >= observed - slack * size;
         if (in > 0)
             means[subsets++] = part / (double)in;
     }
     out.p = (double)extreme / (double)flips.count;
-    qsort(means, subsets, sizeof *means, ascending);
     if (n >= STATS_CLAIM_N) {
         out.ci95 = invert(means, subsets, flips.count, 0.05);
         out.ci90 = invert(means, subsets, flips.count, 0.10);
     }
     free(means);
-    free(turned);
+    free(sums);
+    free(flips.bits);
     *ret = out;
     return 0;
 }
 
-/* |t| of a row whose signs are turned; squares don't change with signs, so their sum is given. */
-static double abs_t(const double *d, size_t n, const bool *turned, double squares)
+/* A row of the adjusted test. */
+struct family_row {
+    size_t n; /* seeds it has */
+    double total, squares, observed;
+    double *sums;
+};
+
+/* t² of the row when the turned seeds sum to part; squares don't change with signs. */
+static double t_squared(const struct family_row *row, double part)
 {
-    double sum = 0;
-    for (size_t j = 0; j < n; j++)
-        sum += turned[j] ? -d[j] : d[j];
-    double mean = sum / (double)n;
-    double variance = (squares - (double)n * mean * mean) / (double)(n - 1);
-    if (variance <= slack * squares)
-        return mean == 0 ? 0 : INFINITY;
-    return fabs(mean) / sqrt(variance / (double)n);
+    double n = (double)row->n, mean = (row->total - 2 * part) / n;
+    double variance = (row->squares - n * mean * mean) / (n - 1);
+    if (variance <= slack * row->squares)
+        return fabs(mean) <= slack * sqrt(row->squares) ? 0 : INFINITY;
+    return mean * mean / (variance / n);
+}
+
+static bool family_fill(struct family_row *rows, const double *d, size_t m, size_t n,
+                        const struct flips *flips)
+{
+    double *own = calloc(n, sizeof *own);
+    for (size_t c = 0; own != NULL && c < m; c++) {
+        struct family_row *row = &rows[c];
+        for (size_t j = 0; j < n; j++) {
+            bool has = !isnan(d[c * n + j]);
+            own[j] = has ? d[c * n + j] : 0;
+            row->n += has;
+            row->total += own[j];
+            row->squares += own[j] * own[j];
+        }
+        if (row->n < 2)
+            continue;
+        row->sums = calloc(256 * flips->bytes, sizeof *row->sums);
+        if (row->sums == NULL) {
+            free(own);
+            return false;
+        }
+        sums_fill(row->sums, own, n, flips->bytes);
+        row->observed = t_squared(row, 0);
+    }
+    free(own);
+    return own != NULL;
 }
 
 int stats_adjusted(const double *d, size_t m, size_t n, double *ret_p, struct err *err)
@@ -137,35 +225,33 @@ int stats_adjusted(const double *d, size_t m, size_t n, double *ret_p, struct er
         ret_p[c] = 1;
     if (n < 2 || m == 0)
         return 0;
-    const struct flips flips = flips_of(n);
-    bool *turned = calloc(n, sizeof *turned);
-    double *squares = calloc(m, sizeof *squares), *observed = calloc(m, sizeof *observed);
+    struct flips flips;
+    struct family_row *rows = calloc(m, sizeof *rows);
     size_t *extreme = calloc(m, sizeof *extreme);
+    bool ok = flips_init(&flips, n);
     int status = 0;
-    if (turned == NULL || squares == NULL || observed == NULL || extreme == NULL) {
-        status = err_set(err, ERR_INTERNAL, "no memory for %zu comparisons", m);
+    if (!ok || rows == NULL || extreme == NULL || !family_fill(rows, d, m, n, &flips)) {
+        status = err_set(err, ERR_NO_MEMORY, "no memory for %zu comparisons", m);
         goto out;
-    }
-    for (size_t c = 0; c < m; c++) {
-        for (size_t j = 0; j < n; j++)
-            squares[c] += d[c * n + j] * d[c * n + j];
-        observed[c] = abs_t(d + c * n, n, turned, squares[c]);
     }
     for (size_t i = 0; i < flips.count; i++) {
         double greatest = 0;
-        flip_get(&flips, i, turned);
+        flip_set(&flips, i);
         for (size_t c = 0; c < m; c++)
-            greatest = fmax(greatest, abs_t(d + c * n, n, turned, squares[c]));
+            if (rows[c].n >= 2)
+                greatest = fmax(greatest, t_squared(&rows[c], part_of(&flips, rows[c].sums)));
         for (size_t c = 0; c < m; c++)
-            extreme[c] += greatest >= observed[c] - slack * observed[c] || observed[c] == 0;
+            extreme[c] += greatest >= rows[c].observed * (1 - 1e-9);
     }
     for (size_t c = 0; c < m; c++)
-        ret_p[c] = (double)extreme[c] / (double)flips.count;
+        if (rows[c].n >= 2)
+            ret_p[c] = (double)extreme[c] / (double)flips.count;
 out:
-    free(turned);
-    free(squares);
-    free(observed);
+    for (size_t c = 0; rows != NULL && c < m; c++)
+        free(rows[c].sums);
+    free(rows);
     free(extreme);
+    free(flips.bits);
     return status;
 }
 

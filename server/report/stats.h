@@ -33,10 +33,10 @@ struct stats_paired {
  * inverting it: the means m for which d − m isn't rejected. Errors: NO_MEMORY. */
 int stats_paired(const double *d, size_t n, struct stats_paired *ret, struct err *err);
 
-/* Westfall–Young single-step max-|t|: d[m × n], row c = comparison c, columns = seeds that all rows
- * share. A flip turns the sign of a whole column, so what the comparisons have in common stays.
- * ret_p[m]: the adjusted p of each row. A row without variance has |t| infinite, or 0 if its mean
- * is 0. Errors: NO_MEMORY. */
+/* Westfall–Young single-step max-|t|: d[m × n], row c = comparison c, columns = seeds; NaN: this
+ * row has no pair of that seed and does without. A flip turns the sign of a whole column, so what
+ * the comparisons have in common stays. ret_p[m]: the adjusted p of each row, 1 below two pairs. A
+ * row without variance has |t| infinite, or 0 if its mean is 0. Errors: NO_MEMORY. */
 int stats_adjusted(const double *d, size_t m, size_t n, double *ret_p, struct err *err);
 
 enum stats_verdict { STATS_BETTER, STATS_WORSE, STATS_EQUIVALENT, STATS_UNDETERMINED };

@@ -409,17 +409,56 @@ describe("an experiment's life", () => {
       ["dense", "dsa", 2, null, null, null, "undetermined"]);
     assert.ok(Math.abs(c.mean_difference - (mean(finals("dsa")) - mean(finals("dense")))) < 1e-12);
     assert.deepEqual(report.dynamics[0].steps.map((s) => s.step), [5, 10, 15, 20]);
-    assert.match(report.verdict, /No claim: fewer than 6 seeds/);
+    assert.equal(report.verdict.status, "undetermined");
+    assert.match(report.verdict.sentence, /^No claim about dsa against dense at L = \d+: .*fewer than 6 seeds/);
+    assert.deepEqual(report.primary.map(({ arm, n, p, ci95, sentence }) => [arm, n, p, ci95, sentence]),
+      [["dsa", 2, null, null, report.verdict.sentence]]);
     assert.ok(report.audits.every((a) => a.name && ["pass", "fail", "warn", "skipped"].includes(a.status)));
     assert.ok(report.arms.dsa.parameters > report.arms.dense.parameters);
     const md = await get(`/experiments/${e.id}/report?format=md`);
     assert.match(md.headers.get("content-type"), /^text\/markdown/);
-    assert.ok(md.text.includes(report.verdict) && md.text.includes(report.table[0].metrics["val/loss"].mean.toFixed(4)));
+    assert.ok(md.text.includes(report.verdict.sentence) && md.text.includes(report.table[0].metrics["val/loss"].mean.toFixed(4)));
     const csv = await get(`/experiments/${e.id}/report?format=csv`);
     assert.ok(csv.text.split("\r\n").some((line) => line.startsWith(`{},dsa,val/loss,2,${report.table[1].metrics["val/loss"].mean}`)));
     assert.equal((await get(`/experiments/${e.id}/report?format=md`)).text, md.text, "the same bytes again");
     await refused(get(`/experiments/${e.id}/report?format=pdf`), 400, "bad_parameter");
     await refused(get("/experiments/9999/report"), 404, "not_found");
+  });
+
+  test("the figure: drawn once, known by its tag, or a clear refusal", async () => {
+    for (const [format, type, begins] of [["svg", "image/svg+xml", "<?xml"], ["png", "image/png", "\x89PNG"]]) {
+      const path = `${V1}/experiments/${e.id}/figure.${format}`;
+      const first = await daemon.fetch(path), bytes = Buffer.from(await first.arrayBuffer());
+      assert.equal(first.status, 200, bytes.toString());
+      assert.equal(first.headers.get("content-type"), type);
+      assert.ok(bytes.toString("latin1").startsWith(begins));
+      const tag = first.headers.get("etag");
+      const again = await daemon.fetch(path, { headers: { "If-None-Match": tag } });
+      assert.deepEqual([again.status, again.headers.get("etag"), (await again.arrayBuffer()).byteLength], [304, tag, 0]);
+      assert.deepEqual(Buffer.from(await (await daemon.fetch(path)).arrayBuffer()), bytes);
+    }
+    await refused(get("/experiments/9999/figure.svg"), 404, "not_found");
+    await refused(get(`/experiments/${e.id}/figure.svg?size=3`), 400, "bad_parameter");
+
+    const bare = await start({ env: { PATH: "/nonexistent" } });
+    try {
+      const made = await bare.fetch(`${V1}/experiments`, { method: "POST", headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ data: { dataset: "synthetic:uniform", seq_len: 16 }, model: { layers: 1, heads: 2, d_model: 16, d_ff: 16 }, train: { steps: 5, batch_size: 2 } }) });
+      const { id } = await made.json();
+      const answer = await bare.fetch(`${V1}/experiments/${id}/figure.svg`), problem = await answer.json();
+      assert.deepEqual([answer.status, problem.code], [503, "unavailable"], JSON.stringify(problem));
+      assert.match(problem.detail, /gnuplot-nox/);
+    } finally {
+      await bare.stop();
+    }
+  });
+
+  test("what was planned stays as it was submitted", async () => {
+    const before = await ok(get(`/experiments/${e.id}`));
+    for (const change of [{ hypothesis: "what came out" }, { compare: { margin: 1 } }, { seeds: [1, 2, 3] }, { arms: { dense: {} } }, { grid: {} }])
+      await refused(call("PATCH", `/experiments/${e.id}`, change), 422, "unknown_field");
+    const { as_of: _, ...now } = await ok(get(`/experiments/${e.id}`)), { as_of: __, ...then } = before;
+    assert.deepEqual(now, then);
   });
 
   test("cancel, retry, priority keep to the state machine", async () => {
@@ -549,7 +588,6 @@ describe("the daemon", () => {
   });
 
   test("what comes later isn't there yet, and 404 is told from 405", async () => {
-    await refused(get("/experiments/1/figure.svg"), 404, "not_found");
     await refused(post("/runs/999999/verify"), 404, "not_found");
     const wrong = await call("PUT", "/experiments", "{}", { "Content-Type": "application/json" });
     assert.equal(wrong.status, 405);

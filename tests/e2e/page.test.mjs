@@ -123,7 +123,7 @@ test("submit, watch the curves grow, see the table", async () => {
   };
   for (const arm of ["dense", "dsa"]) {
     const shown = mean(arm).toFixed(4);
-    const legend = page.locator("figure", { hasText: "Validation loss" }).locator(".legend > div", { hasText: new RegExp(`^${arm}\\d`) });
+    const legend = page.locator("figure", { hasText: "Validation loss" }).first().locator(".legend > div", { hasText: new RegExp(`^${arm}\\d`) });
     assert.match(await legend.innerText(), new RegExp(shown), "legend");
     assert.match(await legend.innerText(), /n\s=\s2/);
     await page.locator("table.study tbody tr", { hasText: new RegExp(`^${arm}`) }).getByText(shown).waitFor();
@@ -156,7 +156,8 @@ test("submit, watch the curves grow, see the table", async () => {
 });
 
 test("a run is verified, and says what came of it", async () => {
-  const { id } = await finished();
+  const { id } = await submit({ ...SPEC, name: "verified", arms: { dense: {} }, seeds: [1] }); // it is tampered with below
+  await json(`/api/v1/experiments/${id}?wait=60`);
   const { items: [run] } = await json(`/api/v1/runs?experiment=${id}`);
   await logIn();
   await goto(`#/runs/${run.id}`);
@@ -184,6 +185,35 @@ test("a run is verified, and says what came of it", async () => {
   assert.match(await finding.innerText(), /train\/loss at step 2: 1 is stored, /);
   assert.match(await finding.getAttribute("class"), /problem/);
   assert.equal(await overflow(page), 0);
+  assert.deepEqual(faults, []);
+});
+
+test("the report: the verdict first, differences, audits with what they mean, the figure", async () => {
+  await logIn();
+  const { id } = await finished();
+  await goto(`#/experiments/${id}`);
+  const report = await json(`/api/v1/experiments/${id}/report`);
+  await page.locator(".verdict").getByText(report.verdict.sentence).waitFor();
+  await page.getByText("What would change this").click();
+  for (const sentence of [...report.remarks, ...report.would_change]) await page.getByText(sentence).waitFor();
+  const row = page.locator("table.differences tbody tr");
+  assert.equal(await row.count(), 1);
+  assert.match(await row.innerText(), /dsa\s+2\s[^]*undetermined/);
+
+  const arm = page.locator("section[aria-labelledby=arms] tbody tr", { hasText: /^dsa/ });
+  for (const { name, status, what } of report.arms.dsa.audits) {
+    const badge = arm.locator("details", { has: page.locator("summary", { hasText: name }) });
+    assert.match(await badge.locator("summary").innerText(), new RegExp(status));
+    await badge.locator("summary").click();
+    await badge.getByText(what).waitFor();
+  }
+  await page.getByRole("heading", { name: "Figure" }).scrollIntoViewIfNeeded();
+  const figure = page.locator("img.figure");
+  await figure.waitFor();
+  assert.ok(await figure.evaluate((image) => image.decode().then(() => image.naturalWidth)) > 500);
+  const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "Figure (PNG)" }).click()]);
+  assert.equal(download.suggestedFilename(), `experiment-${id}.png`);
+  assert.equal(await download.failure(), null);
   assert.deepEqual(faults, []);
 });
 

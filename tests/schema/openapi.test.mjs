@@ -115,6 +115,8 @@ test("experiments and their runs, from the dry run to the report", async () => {
   await call("GET", `${one}/report`, { at: { id }, query: "?format=md" });
   await call("GET", `${one}/report`, { at: { id }, query: "?format=csv" });
 
+  for (const format of ["svg", "png"]) await call("GET", `${one}/figure.${format}`, { at: { id } });
+
   const { items } = await call("GET", runs, { query: `?experiment=${id}&filter=${encodeURIComponent("state = succeeded")}&order_by=-seed` });
   assert.equal(items.length, 4);
   const at = { id: items[0].id };

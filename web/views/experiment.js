@@ -9,6 +9,7 @@ import { action, command, confirmed, h, keyed, perFrame, setText, throttled, toa
 import { duration, elapsed, gridPoint, integer, metric, number, plural, when } from "../format.js";
 import { armLabel, auditCounts, badge, countsText, progress, table } from "../parts.js";
 import { Curves } from "./curves.js";
+import { differencesTable, figureSection, positionsSection, tuningSection, verdictPanel } from "./report.js";
 import { armsTable, dynamicsTable, studyTable } from "./tables.js";
 
 const REPORT_MS = 2000;
@@ -69,6 +70,12 @@ class Page {
     this.dynamics = dynamicsTable(this.curves, experiment.compare.metric, signal);
     this.curves.ondraw = () => this.dynamics.update();
     this.arms = armsTable(experiment);
+    this.verdict = verdictPanel();
+    this.differences = differencesTable(experiment);
+    this.tuning = tuningSection(experiment);
+    this.positions = positionsSection(experiment, signal);
+    this.figure = figureSection(experiment, signal);
+    this.reported = [this.verdict, this.study, this.differences, this.tuning, this.arms, this.positions, this.figure];
     this.draw = perFrame(() => this.#draw(), signal, 100);
     this.refreshReport = throttled(() => this.loadReport(), REPORT_MS, signal);
     this.#build();
@@ -83,7 +90,6 @@ class Page {
     this.audits = auditCounts();
     this.left = h("span.quiet-text");
     this.notes = h("p.notes");
-    this.verdict = h("p.verdict", { role: "status", hidden: true });
     this.cancel = action("Cancel", async () => {
       if (await confirmed("Cancel every run that hasn\u2019t ended? What has been measured stays.", "Cancel the runs")) await post(`experiments/${id}/cancel`);
     });
@@ -122,11 +128,14 @@ class Page {
     this.view.root.append(
       h("p.crumbs", null, h("a", { href: "#/" }, "Experiments"), ` / ${id}`),
       h("div.heading", null, this.title, this.state.element, h("div.row.end", null, edit, this.retry, this.cancel, this.erase)),
-      h("div.status", null, this.bar.element, this.counts, this.left, h("span", null, "Audits ", this.audits.element)), this.strip, this.notes, this.verdict,
+      h("div.status", null, this.bar.element, this.counts, this.left, h("span", null, "Audits ", this.audits.element)), this.strip, this.notes, this.verdict.element,
       this.curves.element,
       h("section", { "aria-labelledby": "table" }, h("h2", { id: "table" }, "Result"), this.study.element),
+      h("section", { "aria-labelledby": "differences" }, h("h2", { id: "differences" }, "Differences"), this.differences.element),
+      this.tuning.element,
       h("section", { "aria-labelledby": "dynamics" }, h("h2", { id: "dynamics" }, "Dynamics"), this.dynamics.element),
       h("section", { "aria-labelledby": "arms" }, h("h2", { id: "arms" }, "Arms and audits"), this.arms.element),
+      this.positions.element, this.figure.element,
       h("section", null, runsOpen),
       h("section", { "aria-labelledby": "take" }, h("h2", { id: "take" }, "Take it with you"),
         h("div.row", null, file("md", "Report (Markdown)"), file("csv", "Table (CSV)"), file("json", "Report (JSON)")),
@@ -143,11 +152,7 @@ class Page {
 
   async loadReport() {
     const report = await get(`experiments/${this.experiment.id}/report`, { format: "json" }, this.view.signal);
-    this.study.update(report);
-    this.arms.update(report);
-    const said = typeof report.verdict === "string" ? report.verdict : report.verdict?.text ?? "";
-    setText(this.verdict, said);
-    this.verdict.hidden = said === "";
+    for (const part of this.reported) part.update(report);
   }
 
   #draw() {

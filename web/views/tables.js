@@ -1,9 +1,10 @@
 // The study's table (grid × arm), its dynamics (step × arm) and the arms with their audits.
 
 import { h } from "../dom.js";
-import { factor, gridKey, gridPoint, integer, metric, number, percent, plain, scaled, signed, significant } from "../format.js";
-import { armLabel, auditBadges, empty, table } from "../parts.js";
+import { factor, gridKey, gridPoint, integer, metric, number, percent, plain, scaled, signed } from "../format.js";
+import { armLabel, countsText, empty, table } from "../parts.js";
 import { steps } from "../series.js";
+import { checks } from "./report.js";
 
 const BESIDE = ["val/accuracy", "test/loss", "time/step_s"]; // shown beside the compared metric
 const dash = "\u2013";
@@ -24,8 +25,6 @@ function difference(row, rows, report, compare) {
   return { absolute, relative: absolute === undefined ? undefined : absolute / Math.abs(theirs), paired };
 }
 
-const P = (value) => (value === undefined ? dash : value < 0.001 ? "< 0.001" : significant(value, 2));
-
 /** update(report) redraws. */
 export function studyTable(experiment) {
   const { arms, compare } = experiment, about = metric(compare.metric);
@@ -35,22 +34,18 @@ export function studyTable(experiment) {
     const rows = report.table ?? [];
     if (rows.length === 0) return element.replaceChildren(empty("Nothing has been measured yet."));
     const beside = BESIDE.filter((name) => name !== compare.metric && rows.some((row) => row.metrics?.[name]));
-    const intervals = report.comparisons?.some((one) => one.ci95), verdicts = report.comparisons?.some((one) => one.verdict && one.verdict !== "undetermined");
     const head = [...factors.map(factor), "Arm", { text: "n", number: true, label: "Seeds that count" },
       { text: about.title, number: true }, { text: "Difference", number: true }, { text: "in %", number: true },
-      ...(intervals ? [{ text: "95 % interval", number: true }, { text: "p, adjusted", number: true }] : []),
-      ...(verdicts ? ["Verdict"] : []),
       { text: "Best", number: true }, ...beside.map((name) => ({ text: metric(name).title, number: true }))];
     const made = table({ caption: `${about.title}, mean \u00b1 standard deviation over seeds; differences to ${compare.baseline}`, headings: head, name: "study" });
-    const { queued, running } = experiment.counts, settled = queued + running === 0;
     let before = null;
     for (const row of [...rows].sort((a, b) => place(a, b, factors, arms, experiment.grid))) {
       const fresh = before === null || gridKey(before.grid) !== gridKey(row.grid);
       const { absolute, relative, paired } = difference(row, rows, report, compare);
-      const baseline = row.arm === compare.baseline, better = (compare.goal === "max" ? absolute > 0 : absolute < 0);
+      const baseline = row.arm === compare.baseline;
       const invalid = report.arms?.[row.arm]?.valid === false;
-      // Colour is a claim: none for an invalid arm, and none before every planned run has ended.
-      const tone = baseline || invalid || !settled || !absolute ? "" : better ? ".better" : ".worse";
+      // Colour is a claim: only where the daemon makes one.
+      const tone = paired?.verdict === "better" || paired?.verdict === "worse" ? `.${paired.verdict}` : "";
       made.body.append(h(`tr${fresh && before ? ".group" : ""}${baseline ? ".baseline" : ""}`, null,
         factors.map((path) => h("td.num", null, h(fresh ? "b" : "span.again", null, plain(row.grid[path])))),
         h("th", { scope: "row" }, armLabel(arms, row.arm), invalid ? h("span.tag.fail", { title: "An audit that this comparison rests on has failed" }, "invalid") : null),
@@ -58,9 +53,6 @@ export function studyTable(experiment) {
         h("td.num.strong", null, spread(row.metrics?.[compare.metric], about)),
         h(`td.num${tone}`, null, baseline ? "baseline" : signed(absolute === undefined ? dash : about.format(absolute))),
         h(`td.num${tone}`, null, baseline ? "" : signed(relative === undefined ? dash : percent(relative))),
-        intervals ? [h("td.num", null, paired?.ci95 ? paired.ci95.map((end) => about.format(number(end))).join(" \u2026 ") : dash),
-          h("td.num", null, P(number(paired?.p_adjusted)))] : null,
-        verdicts ? h("td", null, baseline ? "" : paired?.verdict ?? dash) : null,
         h("td.num", null, about.format(number(row.metrics?.[compare.metric]?.best))),
         beside.map((name) => h("td.num", null, spread(row.metrics?.[name], metric(name))))));
       before = row;
@@ -115,19 +107,24 @@ export function dynamicsTable(curves, name, signal) {
 /** Arms with their size, cost and audits; then the audits of the experiment as a whole. */
 export function armsTable(experiment) {
   const element = h("div"), overall = h("div.audits");
-  const made = table({ caption: "Arms: what they cost, and the audits of their validity", headings: ["Arm", { text: "Parameters", number: true }, { text: "FLOPs a step", number: true }, "Audits"] });
+  const made = table({ caption: "Arms: what they cost, how their runs ended, and the audits of their validity",
+    headings: ["Arm", { text: "Parameters", number: true }, { text: "FLOPs a step", number: true }, { text: "Tokens", number: true }, "Runs", "Audits"] });
   element.append(made.element, overall);
+  let drawn = "";
   function update(report) {
+    const stamp = JSON.stringify([report.arms, report.checks]);
+    if (stamp === drawn) return; // an explanation that is open stays open
+    drawn = stamp;
     made.body.replaceChildren(...experiment.arms.map((name) => {
-      const arm = report.arms?.[name] ?? {};
-      return h("tr", null, h("th", { scope: "row" }, armLabel(experiment.arms, name)),
+      const arm = report.arms?.[name] ?? {}, tokens = [...new Set(report.table.filter((row) => row.arm === name).map((row) => row.tokens))];
+      return h("tr", null, h("th", { scope: "row" }, armLabel(experiment.arms, name), arm.valid === false ? h("span.tag.fail", null, "invalid") : null),
         h("td.num", null, integer(number(arm.parameters))),
         h("td.num", null, scaled(number(arm.flops_per_step), "FLOP")),
-        h("td", null, arm.audits?.length > 0 ? h("span.audits", null, auditBadges(arm.audits)) : h("span.quiet-text", null, "none yet")));
+        h("td.num", null, tokens.map((one) => scaled(one, "")).join(", ")),
+        h("td", null, countsText(arm.counts)),
+        h("td", null, checks(arm.audits ?? [])));
     }));
-    const whole = (report.audits ?? []).filter((one) => !one.arm);
-    overall.replaceChildren(...(whole.length > 0 ? [h("span.quiet-text", null, "The experiment: "), ...auditBadges(whole)] : []));
+    overall.replaceChildren(h("span.quiet-text", null, "The experiment: "), checks(report.checks));
   }
   return { element, update };
 }
-

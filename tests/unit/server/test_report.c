@@ -1,105 +1,5 @@
 /* Reports over rows made here: figures by hand, pairs by seed, three formats of one content. */
-#include "tests/unit/server/fixture.h"
-
-#include "common/jsonx.h"
-#include "server/report/report.h"
-
-#include <math.h>
-
-enum { RUNS = 64 };
-
-/* An experiment in memory: `add` and `final` fill it, `report` hands it to the code under test. */
-struct study {
-    struct experiment_row experiment;
-    struct run_row runs[RUNS];
-    struct run_final finals[RUNS][4];
-    struct audit_row audits[8];
-    struct curve_point curves[256];
-    size_t audits_n, curves_n;
-    struct report_input in;
-};
-
-static void begin(struct study *s, const char *compare)
-{
-    static char spec[512], empty[] = "", name[] = "study", tags[] = "{}";
-    *s = (struct study){ 0 };
-    snprintf(spec, sizeof spec,
-             "{\"arms\":{\"dense\":{},\"dsa\":{}},\"grid\":{},\"seeds\":[1,2],\"compare\":%s}",
-             compare);
-    s->experiment = (struct experiment_row){
-        .id = 1, .name = name, .notes = empty, .hypothesis = empty, .tags = tags, .spec = spec
-    };
-}
-
-static struct run_row *add(struct study *s, const char *arm, const char *grid, int64_t seed,
-                           enum run_state state)
-{
-    size_t i = s->in.runs_n++;
-    assert_true(i < RUNS);
-    s->experiment.counts[state]++;
-    s->experiment.runs_n++;
-    s->runs[i] = (struct run_row){ .id = 10 + (int64_t)i,
-                                   .experiment = 1,
-                                   .seed = seed,
-                                   .state = state,
-                                   .arm = (char *)(uintptr_t)arm,
-                                   .grid = (char *)(uintptr_t)grid,
-                                   .parameters = 100,
-                                   .flops_per_step = 2e9,
-                                   .finals = s->finals[i] };
-    return &s->runs[i];
-}
-
-/* A series that ended at last, having been between least and greatest. */
-static void final(struct run_row *run, const char *name, double last, double least, double greatest)
-{
-    assert_true(run->finals_n < 4);
-    run->finals[run->finals_n++] = (struct run_final){ .name = name,
-                                                       .value = last,
-                                                       .best = least,
-                                                       .greatest = greatest,
-                                                       .mean = (least + greatest) / 2,
-                                                       .count = 2 };
-}
-
-static json_t *report(struct study *s)
-{
-    s->in.experiment = &s->experiment;
-    s->in.runs = s->runs;
-    s->in.audits = s->audits;
-    s->in.audits_n = s->audits_n;
-    s->in.curves = s->curves;
-    s->in.curves_n = s->curves_n;
-    json_t *made = report_json(&s->in);
-    assert_non_null(made);
-    return made;
-}
-
-static json_t *at(json_t *from, const char *key)
-{
-    json_t *value =
-        json_is_array(from) ? json_array_get(from, (size_t)atoi(key)) : json_object_get(from, key);
-    if (value == NULL)
-        fail_msg("no %s", key);
-    return value;
-}
-
-static void assert_number(json_t *value, double want)
-{
-    double got;
-    assert_int_equal(jsonx_to_double(value, &got), 0);
-    if (isnan(want) ? !isnan(got) : got != want && fabs(got - want) > 1e-12)
-        fail_msg("%.17g, not %.17g", got, want);
-}
-
-static void assert_text(json_t *value, const char *part)
-{
-    if (strstr(json_string_value(value), part) == NULL)
-        fail_msg("no \"%s\" in \"%s\"", part, json_string_value(value));
-}
-
-static const char by_loss[] =
-    "{\"metric\":\"val/loss\",\"goal\":\"min\",\"at\":\"last\",\"baseline\":\"dense\"}";
+#include "tests/unit/server/studies.h"
 
 /* Two seeds: dense 2.0, 3.0; dsa 1.5, 3.25. */
 static void fill_pair(struct study *s)
@@ -118,7 +18,7 @@ static void test_table(void **state)
 {
     (void)state;
     struct study s;
-    begin(&s, by_loss);
+    begin(&s, BY_LOSS);
     fill_pair(&s);
     json_t *r = report(&s), *row = at(at(r, "table"), "1"),
            *loss = at(at(row, "metrics"), "val/loss");
@@ -139,8 +39,9 @@ static void test_table(void **state)
     assert_int_equal(json_integer_value(at(c, "agree")), 1);
     assert_string_equal(json_string_value(at(c, "verdict")), "undetermined");
     assert_true(json_is_null(at(c, "p")) && json_is_null(at(c, "ci95")));
-    assert_text(at(r, "verdict"), "dsa − dense: -0.125 val/loss (mean over 2 seeds)");
-    assert_text(at(r, "verdict"), "fewer than 6 seeds");
+    assert_verdict(r, "undetermined",
+                   "No claim about dsa against dense at L = 128: val/loss Δ = −0.12, n = 2, and "
+                   "fewer than 6 seeds can't reach 5 %");
     json_decref(r);
 }
 
@@ -174,7 +75,7 @@ static void test_pairs(void **state)
 {
     (void)state;
     struct study s;
-    begin(&s, by_loss);
+    begin(&s, BY_LOSS);
     final(add(&s, "dense", "{}", 3, RUN_SUCCEEDED), "val/loss", 1, 1, 1);
     final(add(&s, "dense", "{}", 1, RUN_SUCCEEDED), "val/loss", 2, 2, 2);
     final(add(&s, "dense", "{}", 2, RUN_FAILED), "val/loss", 50, 50, 50);
@@ -196,7 +97,7 @@ static void test_grid(void **state)
     (void)state;
     static const char *const grids[] = { "{\"data.seq_len\":64}", "{\"data.seq_len\":128}" };
     struct study s;
-    begin(&s, by_loss);
+    begin(&s, BY_LOSS);
     for (int g = 0; g < 2; g++) {
         final(add(&s, "dsa", grids[g], 1, RUN_SUCCEEDED), "val/loss", 5 + g, 1, 9);
         final(add(&s, "dense", grids[g], 1, RUN_SUCCEEDED), "val/loss", 4 - g, 1, 9);
@@ -242,31 +143,31 @@ static void test_open_and_nan(void **state)
 {
     (void)state;
     struct study s;
-    begin(&s, by_loss);
+    begin(&s, BY_LOSS);
     final(add(&s, "dense", "{}", 1, RUN_SUCCEEDED), "val/loss", 2, 2, 2);
     final(add(&s, "dsa", "{}", 1, RUN_RUNNING), "val/loss", 1, 1, 1);
     json_t *r = report(&s), *c = at(at(r, "comparisons"), "0");
     assert_int_equal(json_integer_value(at(c, "n")), 0);
     assert_true(json_is_null(at(c, "mean_difference")));
-    assert_text(at(r, "verdict"), "1 of 2 runs have ended; nothing is claimed");
+    assert_verdict(r, "open", "1 of 2 runs have ended; nothing is claimed before all have.");
     json_decref(r);
 
-    begin(&s, by_loss);
+    begin(&s, BY_LOSS);
     final(add(&s, "dense", "{}", 1, RUN_SUCCEEDED), "val/loss", 2, 2, 2);
     final(add(&s, "dsa", "{}", 1, RUN_SUCCEEDED), "val/loss", NAN, 1, 3);
     r = report(&s);
     c = at(at(r, "comparisons"), "0");
-    assert_string_equal(json_string_value(at(c, "mean_difference")), "nan");
+    assert_string_equal(json_string_value(at(c, "mean_difference")), "inf"); /* it ranks worst */
     assert_int_equal(json_integer_value(at(c, "agree")), 0);
     json_decref(r);
 
-    begin(&s, by_loss);
+    begin(&s, BY_LOSS);
     add(&s, "dense", "{}", 1, RUN_CANCELLED);
     r = report(&s);
-    assert_text(at(r, "verdict"), "nothing to compare");
+    assert_verdict(r, "none", "There is nothing to compare");
     json_decref(r);
 
-    begin(&s, by_loss); /* no runs at all */
+    begin(&s, BY_LOSS); /* no runs at all */
     r = report(&s);
     assert_int_equal(json_array_size(at(r, "table")), 0);
     json_decref(r);
@@ -277,16 +178,10 @@ static void test_formats(void **state)
     (void)state;
     static const char *const details[] = { "fine", "fine", "a | b\nc" };
     struct study s;
-    begin(&s, by_loss);
+    begin(&s, BY_LOSS);
     fill_pair(&s);
     for (size_t i = 0; i < 3; i++)
-        s.audits[s.audits_n++] = (struct audit_row){ .id = (int64_t)i + 1,
-                                                     .experiment = 1,
-                                                     .arm = (char *)(uintptr_t) "dsa",
-                                                     .name = (char *)(uintptr_t) "finite",
-                                                     .status = (char *)(uintptr_t) "pass",
-                                                     .detail = (char *)(uintptr_t)details[i],
-                                                     .evidence = (char *)(uintptr_t) "{}" };
+        audited(&s, "finite", "dsa", "{}", i == 2 ? "warn" : "pass", details[i], "{}");
     json_t *r = report(&s), *again = report(&s);
     struct buf a, b, csv;
     buf_init(&a, 0);
@@ -302,8 +197,11 @@ static void test_formats(void **state)
     assert_non_null(strstr(a.data,
                            "| all | dsa | 2 | 2.3750 ± 1.2374 | – | – | 0.2000 ± 0.0000 | -0.1250 "
                            "(-5.0 %) |\n"));
-    assert_non_null(strstr(a.data, "| finite | dsa | pass | fine | 2 |\n"));
-    assert_non_null(strstr(a.data, "| finite | dsa | pass | a \\| b c | 1 |\n"));
+    /* three findings, the worst of them shown; one that hasn't spoken isn't left out */
+    assert_non_null(strstr(a.data, "| dsa | finite | warn | a \\| b c | 3 | No loss was NaN"));
+    assert_non_null(
+        strstr(a.data, "| dsa | causality | missing | has not run | 0 | No prediction"));
+    assert_non_null(strstr(a.data, "| all | shared_init | missing | has not run | 0 |"));
     assert_non_null(
         strstr(csv.data, "\r\n{},dsa,val/loss,2,2.375,1.2374368670764582,0.5,2.375\r\n"));
     buf_done(&a);

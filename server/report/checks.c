@@ -1,0 +1,217 @@
+#include "server/report/checks.h"
+
+#include "common/audits.h"
+#include "common/jsonx.h"
+#include "server/runs/publish.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const scope_names[] = {
+    [AUDIT_OF_RUN] = "run",
+    [AUDIT_OF_ARM] = "arm",
+    [AUDIT_OF_CELL] = "cell",
+    [AUDIT_OF_POINT] = "point",
+    [AUDIT_OF_EXPERIMENT] = "experiment",
+};
+
+static bool of_an_arm(const struct audit_info *info)
+{
+    return info->scope != AUDIT_OF_POINT && info->scope != AUDIT_OF_EXPERIMENT;
+}
+
+/* Does the finding belong to the checks of this arm (NULL: of the whole)? The table decides, not
+ * the row: a run's finding about the whole experiment carries the run's arm all the same. */
+static bool concerns(const struct audit_row *row, const char *arm)
+{
+    const struct audit_info *info = audit_find(row->name);
+    bool own = info != NULL ? of_an_arm(info) : row->arm != NULL;
+    if (arm == NULL)
+        return !own;
+    return own && row->arm != NULL && strcmp(row->arm, arm) == 0;
+}
+
+/* A check as it is gathered. */
+struct gathered {
+    const struct audit_row *worst;
+    size_t findings;
+};
+
+static void gather(struct gathered *g, const struct audit_row *row)
+{
+    g->findings++;
+    if (g->worst == NULL || audit_status_of(row->status) > audit_status_of(g->worst->status))
+        g->worst = row;
+}
+
+static json_t *check_json(const char *name, const struct audit_info *info, const struct gathered *g)
+{
+    const struct audit_row *w = g->worst;
+    return json_pack(
+        "{s:s, s:s, s:s, s:o, s:o, s:I, s:s, s:b, s:s}", "name", name, "status",
+        w != NULL ? w->status : "missing", "detail", w != NULL ? w->detail : "", "evidence",
+        w != NULL ? publish_embed(w->evidence) : json_null(), "grid",
+        w != NULL ? publish_embed(w->grid) : json_null(), "findings", (json_int_t)g->findings,
+        "scope", info != NULL ? scope_names[info->scope] : "run", "invalidates",
+        (int)(info != NULL && info->invalidates), "what", info != NULL ? info->what : "");
+}
+
+json_t *checks_json(const struct study *study, const char *arm)
+{
+    const struct report_input *in = study->in;
+    json_t *list = json_array();
+    for (size_t a = 0; a < audit_table_n; a++) {
+        const struct audit_info *info = &audit_table[a];
+        struct gathered g = { 0 };
+        if (of_an_arm(info) != (arm != NULL))
+            continue;
+        for (size_t i = 0; i < in->audits_n; i++)
+            if (concerns(&in->audits[i], arm) && strcmp(in->audits[i].name, info->name) == 0)
+                gather(&g, &in->audits[i]);
+        json_array_append_new(list, check_json(info->name, info, &g));
+    }
+    json_t *others = json_object(); /* name → its place in the list */
+    for (size_t i = 0; i < in->audits_n; i++) {
+        const struct audit_row *row = &in->audits[i];
+        if (!concerns(row, arm) || audit_find(row->name) != NULL ||
+            json_object_get(others, row->name) != NULL)
+            continue;
+        struct gathered g = { 0 };
+        for (size_t j = i; j < in->audits_n; j++)
+            if (concerns(&in->audits[j], arm) && strcmp(in->audits[j].name, row->name) == 0)
+                gather(&g, &in->audits[j]);
+        json_object_set_new(others, row->name, json_true());
+        json_array_append_new(list, check_json(row->name, NULL, &g));
+    }
+    json_decref(others);
+    return list;
+}
+
+static bool at_point(const struct study *study, const struct audit_row *row, const char *key)
+{
+    if (key == NULL || row->grid == NULL)
+        return true;
+    json_t *grid = study_reduced(&study->compare, row->grid);
+    char *own = study_key(grid);
+    bool same = own == NULL || strcmp(own, key) == 0;
+    json_decref(grid);
+    free(own);
+    return same;
+}
+
+const struct audit_row *checks_against(const struct study *study, const char *arm, const char *key)
+{
+    const struct report_input *in = study->in;
+    for (size_t i = 0; i < in->audits_n; i++) {
+        const struct audit_row *row = &in->audits[i];
+        const struct audit_info *info = audit_find(row->name);
+        if (info == NULL || !info->invalidates || audit_status_of(row->status) != AUDIT_FAIL)
+            continue;
+        bool about = !of_an_arm(info) || row->arm == NULL || strcmp(row->arm, arm) == 0 ||
+                     study_is_baseline(study, row->arm);
+        bool local = info->scope == AUDIT_OF_CELL || info->scope == AUDIT_OF_POINT;
+        if (about && (!local || at_point(study, row, key)))
+            return row;
+    }
+    return NULL;
+}
+
+/* Has the audit spoken about this arm (NULL: about the whole)? *ret_failed: unfavourably. */
+static bool spoken(const struct study *study, const struct audit_info *info, const char *arm,
+                   bool *ret_failed)
+{
+    bool any = false;
+    *ret_failed = false;
+    for (size_t i = 0; i < study->in->audits_n; i++) {
+        const struct audit_row *row = &study->in->audits[i];
+        if (strcmp(row->name, info->name) != 0 || !concerns(row, arm))
+            continue;
+        any = true;
+        *ret_failed |= audit_status_of(row->status) == AUDIT_FAIL;
+    }
+    return any;
+}
+
+json_t *checks_valid(const struct study *study, const char *arm)
+{
+    bool all = true, failed;
+    for (size_t a = 0; a < audit_table_n; a++) {
+        const struct audit_info *info = &audit_table[a];
+        if (!info->invalidates || !of_an_arm(info))
+            continue;
+        all &= spoken(study, info, arm, &failed);
+        if (failed)
+            return json_false();
+    }
+    return all ? json_true() : json_null();
+}
+
+size_t checks_missing(const struct study *study, struct buf *to)
+{
+    size_t missing = 0;
+    for (size_t a = 0; a < audit_table_n; a++) {
+        const struct audit_info *info = &audit_table[a];
+        bool all = true, ignored;
+        if (!info->invalidates)
+            continue;
+        if (!of_an_arm(info))
+            all = spoken(study, info, NULL, &ignored);
+        const char *arm;
+        json_t *overrides;
+        json_object_foreach(json_object_get(study->spec, "arms"), arm, overrides) all &=
+            !of_an_arm(info) || spoken(study, info, arm, &ignored);
+        if (!all)
+            buf_addf(to, "%s%s", missing++ > 0 ? ", " : "", info->name);
+    }
+    return missing;
+}
+
+/* Adds a finding's losses to an entry of the same positions; others are left out. */
+static void add_losses(json_t *entry, const json_t *by)
+{
+    json_t *loss = json_object_get(entry, "loss");
+    const json_t *more = json_object_get(by, "loss");
+    if (json_array_size(loss) != json_array_size(more) ||
+        !json_equal(json_object_get(entry, "positions"), json_object_get(by, "positions")))
+        return;
+    double n = (double)json_integer_value(json_object_get(entry, "n"));
+    for (size_t i = 0; i < json_array_size(loss); i++) {
+        double mean = NAN, value = NAN;
+        jsonx_to_double(json_array_get(loss, i), &mean);
+        jsonx_to_double(json_array_get(more, i), &value);
+        json_array_set_new(loss, i, jsonx_number(n == 0 ? value : mean + (value - mean) / (n + 1)));
+    }
+    json_object_set_new(entry, "n", json_integer((json_int_t)n + 1));
+}
+
+json_t *checks_positions(const struct study *study)
+{
+    json_t *list = json_array(), *known = json_object();
+    for (size_t i = 0; i < study->in->audits_n; i++) {
+        const struct audit_row *row = &study->in->audits[i];
+        if (strcmp(row->name, "causality") != 0 || row->arm == NULL)
+            continue;
+        json_t *evidence = publish_embed(row->evidence);
+        const json_t *by = json_object_get(evidence, "by_position");
+        struct buf key;
+        buf_init(&key, 0);
+        buf_addf(&key, "%s\n%s", row->arm, row->grid != NULL ? row->grid : "");
+        json_t *entry = key.failed ? NULL : json_object_get(known, key.data);
+        if (entry == NULL && !key.failed && json_array_size(json_object_get(by, "loss")) > 0) {
+            json_t *leak = json_object_get(evidence, "leak_next");
+            entry = json_pack(
+                "{s:s, s:o, s:i, s:O, s:O, s:o}", "arm", row->arm, "grid", publish_embed(row->grid),
+                "n", 0, "leak_next", leak != NULL ? leak : json_null(), "positions",
+                json_object_get(by, "positions"), "loss", json_copy(json_object_get(by, "loss")));
+            json_array_append_new(list, entry);
+            json_object_set(known, key.data, entry);
+        }
+        if (entry != NULL)
+            add_losses(entry, by);
+        buf_done(&key);
+        json_decref(evidence);
+    }
+    json_decref(known);
+    return list;
+}

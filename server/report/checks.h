@@ -1,0 +1,32 @@
+/* checks: what the stored audits say about arms and comparisons (the table: common/audits.h).
+ *
+ * The store holds findings: a row for each time an audit spoke, of a run, an arm or the whole.
+ * Several findings of one audit become one check, whose status is the worst of them. Every audit of
+ * the table has a check; one that hasn't spoken is "missing", never left out.
+ */
+#ifndef ABLATE_SERVER_REPORT_CHECKS_H
+#define ABLATE_SERVER_REPORT_CHECKS_H
+
+#include "server/report/study.h"
+
+/* The checks of an arm, or with arm = NULL those of grid points and of the experiment as a whole:
+ * [{name, status, detail, evidence, grid, findings, scope, invalidates, what}], in the table's
+ * order, then findings of names that it doesn't know. detail, evidence and grid are of the worst
+ * finding. New reference. */
+json_t *checks_json(const struct study *study, const char *arm);
+
+/* The first finding that makes it worthless to compare this arm at a grid point (key: study_key of
+ * the reduced point; NULL: over the grid): an invalidating audit failed for the arm, for the
+ * baseline, or for both together. NULL when there is none. */
+const struct audit_row *checks_against(const struct study *study, const char *arm, const char *key);
+/* true: every invalidating audit of the arm alone has spoken and none failed; false: one failed;
+ * null: none failed, but some haven't spoken. New reference. */
+json_t *checks_valid(const struct study *study, const char *arm);
+/* The names of invalidating audits that haven't spoken about any arm or the whole, joined by ", ".
+ * Returns their number. */
+size_t checks_missing(const struct study *study, struct buf *to);
+/* Loss by position from the evidence of `causality`, averaged over the findings of an arm at a grid
+ * point: [{arm, grid, n, leak_next, positions, loss}]. New reference. */
+json_t *checks_positions(const struct study *study);
+
+#endif

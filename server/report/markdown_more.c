@@ -1,0 +1,186 @@
+/* Markdown of what is concluded: differences, tuning, audits, loss by position. */
+#include "server/report/text.h"
+
+#include "common/jsonx.h"
+
+#include <math.h>
+#include <string.h>
+
+static void add_figure(const json_t *object, const char *key, const char *format, struct buf *to)
+{
+    double value = text_number(object, key);
+    if (!text_known(object, key))
+        buf_adds(to, " – |");
+    else if (isfinite(value))
+        buf_addf(to, format, value);
+    else
+        buf_addf(to, " %s |", isnan(value) ? "nan" : value > 0 ? "∞" : "−∞");
+}
+
+static void add_interval(const json_t *interval, struct buf *to)
+{
+    double low = NAN, high = NAN;
+    if (jsonx_to_double(json_array_get(interval, 0), &low) == 0 &&
+        jsonx_to_double(json_array_get(interval, 1), &high) == 0)
+        buf_addf(to, " %+.4f … %+.4f |", low, high);
+    else
+        buf_adds(to, " – |");
+}
+
+/* where: what stands for the place of a primary claim; NULL: the comparison's grid point. */
+static void add_difference_row(const json_t *c, const char *where, struct buf *to)
+{
+    buf_adds(to, "\n| ");
+    bool primary = where != NULL;
+    if (primary)
+        buf_adds(to, where);
+    else
+        text_grid(json_object_get(c, "grid"), to);
+    buf_addf(to, " | %s | %lld |", text_of(c, "arm"), (long long)text_number(c, "n"));
+    add_figure(c, "mean_difference", " %+.4f |", to);
+    add_interval(json_object_get(c, "ci95"), to);
+    add_figure(c, primary ? "p" : "p_adjusted", " %.4f |", to);
+    buf_addf(to, " %lld | %s%s%s |", (long long)text_number(c, "agree"), text_of(c, "verdict"),
+             text_known(c, "against") ? ": " : "", text_of(c, "against"));
+}
+
+void markdown_differences(const json_t *report, struct buf *to)
+{
+    const json_t *primary = json_object_get(report, "primary");
+    const json_t *secondary = json_object_get(report, "comparisons");
+    bool several = json_array_size(secondary) > json_array_size(primary);
+    size_t i;
+    json_t *c;
+    if (json_array_size(primary) == 0)
+        return;
+    buf_addf(to, "\n## Differences to %s (%s)\n\n", text_of(json_array_get(primary, 0), "baseline"),
+             text_of(json_array_get(primary, 0), "metric"));
+    buf_adds(to, "Paired by seed; p by sign flips, at grid points adjusted for their number.\n\n"
+                 "| where | arm | n | difference | 95 % interval | p | better in | verdict |\n"
+                 "|---|---|---|---|---|---|---|---|");
+    json_array_foreach((json_t *)(uintptr_t)primary, i, c)
+    {
+        add_difference_row(c, several ? "mean over the grid" : "all", to);
+    }
+    json_array_foreach((json_t *)(uintptr_t)secondary, i, c)
+    {
+        if (several)
+            add_difference_row(c, NULL, to);
+    }
+    buf_addc(to, '\n');
+}
+
+void markdown_tuning(const json_t *report, struct buf *to)
+{
+    const json_t *tuning = json_object_get(report, "tuning");
+    size_t i;
+    json_t *row;
+    if (!json_is_object(tuning))
+        return;
+    buf_addf(to, "\n## Tuning\n\nChosen for each arm by the mean of %s; compared by %s.\n\n",
+             text_of(tuning, "chosen_by"), text_of(tuning, "compared"));
+    buf_adds(to, "| grid | arm | tried | seeds | mean | sd | |\n|---|---|---|---|---|---|---|");
+    json_array_foreach(json_object_get(tuning, "tried"), i, row)
+    {
+        long long diverged = (long long)text_number(row, "diverged");
+        buf_adds(to, "\n| ");
+        text_grid(json_object_get(row, "grid"), to);
+        buf_addf(to, " | %s | ", text_of(row, "arm"));
+        text_grid(json_object_get(row, "values"), to);
+        buf_addf(to, " | %lld of %lld |", (long long)text_number(row, "n"),
+                 (long long)text_number(row, "planned"));
+        add_figure(row, "mean", " %.4f |", to);
+        add_figure(row, "sd", " %.4f |", to);
+        bool chosen = json_is_true(json_object_get(row, "chosen"));
+        buf_adds(to, chosen ? " **chosen**" : "");
+        if (chosen && json_is_true(json_object_get(row, "edge")))
+            buf_adds(to, ", at the edge of what was tried");
+        if (diverged > 0)
+            buf_addf(to, " %lld diverged", diverged);
+        buf_adds(to, " |");
+    }
+    buf_addc(to, '\n');
+}
+
+static void add_checks(const json_t *checks, const char *who, struct buf *to)
+{
+    size_t i;
+    json_t *check;
+    json_array_foreach((json_t *)(uintptr_t)checks, i, check)
+    {
+        bool missing = strcmp(text_of(check, "status"), "missing") == 0;
+        bool fatal = json_is_true(json_object_get(check, "invalidates")) &&
+                     strcmp(text_of(check, "status"), "fail") == 0;
+        buf_adds(to, "| ");
+        text_cell(who, to);
+        buf_addf(to, " | %s | %s%s |", text_of(check, "name"), text_of(check, "status"),
+                 fatal ? ", **invalid**" : "");
+        buf_addc(to, ' ');
+        text_cell(missing ? "has not run" : text_of(check, "detail"), to);
+        buf_addf(to, " | %lld | ", (long long)text_number(check, "findings"));
+        text_cell(text_of(check, "what"), to);
+        buf_adds(to, " |\n");
+    }
+}
+
+void markdown_audits(const json_t *report, struct buf *to)
+{
+    const char *name;
+    json_t *arm;
+    buf_adds(to, "\n## Audits\n\nAn audit checks that the comparison means what it seems to mean. "
+                 "Of several findings the worst is shown.\n\n"
+                 "| arm | audit | status | detail | findings | passing means |\n"
+                 "|---|---|---|---|---|---|\n");
+    add_checks(json_object_get(report, "checks"), "all", to);
+    json_object_foreach(json_object_get(report, "arms"), name, arm)
+        add_checks(json_object_get(arm, "audits"), name, to);
+}
+
+enum { POSITIONS_SHOWN = 16 };
+
+/* Loss by position of every arm at the grid point of entry `first`. */
+static void add_positions(const json_t *entries, size_t first, struct buf *to)
+{
+    const json_t *head = json_array_get(entries, first), *grid = json_object_get(head, "grid");
+    const json_t *positions = json_object_get(head, "positions");
+    size_t i, n = json_array_size(positions), step = (n + POSITIONS_SHOWN - 1) / POSITIONS_SHOWN;
+    json_t *entry;
+    buf_adds(to, "\n### ");
+    text_grid(grid, to);
+    buf_adds(to, "\n\n| position |");
+    json_array_foreach((json_t *)(uintptr_t)entries, i,
+                       entry) if (json_equal(json_object_get(entry, "grid"), grid))
+        buf_addf(to, " %s |", text_of(entry, "arm"));
+    buf_adds(to, "\n|---|");
+    json_array_foreach((json_t *)(uintptr_t)entries, i, entry)
+        buf_adds(to, json_equal(json_object_get(entry, "grid"), grid) ? "---|" : "");
+    for (size_t p = 0; p < n; p = p + step < n || p == n - 1 ? p + step : n - 1) {
+        buf_addf(to, "\n| %lld |", (long long)json_integer_value(json_array_get(positions, p)));
+        json_array_foreach((json_t *)(uintptr_t)entries, i, entry)
+        {
+            double loss = NAN;
+            if (!json_equal(json_object_get(entry, "grid"), grid))
+                continue;
+            jsonx_to_double(json_array_get(json_object_get(entry, "loss"), p), &loss);
+            buf_addf(to, " %.3f |", loss);
+        }
+    }
+    buf_addc(to, '\n');
+}
+
+void markdown_positions(const json_t *report, struct buf *to)
+{
+    const json_t *entries = json_object_get(report, "positions");
+    if (json_array_size(entries) == 0)
+        return;
+    buf_adds(to, "\n## Loss by position\n\nMean validation loss in nats at each position of the "
+                 "window. More context helps slowly; a step down at some position is a leak.\n");
+    for (size_t i = 0; i < json_array_size(entries); i++) {
+        const json_t *grid = json_object_get(json_array_get(entries, i), "grid");
+        size_t j = 0;
+        while (!json_equal(json_object_get(json_array_get(entries, j), "grid"), grid))
+            j++;
+        if (j == i)
+            add_positions(entries, i, to);
+    }
+}

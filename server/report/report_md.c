@@ -1,0 +1,245 @@
+/* The report as Markdown, from its JSON: the verdict first, then what was measured. */
+#include "server/report/text.h"
+
+#include "common/jsonx.h"
+
+#include <math.h>
+#include <string.h>
+
+const char *text_of(const json_t *object, const char *key)
+{
+    const char *value = json_string_value(json_object_get(object, key));
+    return value != NULL ? value : "";
+}
+
+double text_number(const json_t *object, const char *key)
+{
+    double value;
+    return jsonx_to_double(json_object_get(object, key), &value) == 0 ? value : NAN;
+}
+
+bool text_known(const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    return value != NULL && !json_is_null(value);
+}
+
+void text_grid(const json_t *grid, struct buf *to)
+{
+    const char *path;
+    json_t *value;
+    size_t n = 0;
+    json_object_foreach((json_t *)(uintptr_t)grid, path, value)
+    {
+        const char *last = strrchr(path, '.');
+        buf_addf(to, "%s%s ", n++ > 0 ? ", " : "", last != NULL ? last + 1 : path);
+        jsonx_dump(value, JSONX_CANONICAL, to);
+    }
+    if (n == 0)
+        buf_adds(to, "all");
+}
+
+static void add_value(const json_t *metrics, const char *name, double scale, int digits,
+                      const char *unit, struct buf *to)
+{
+    const json_t *m = json_object_get(metrics, name);
+    if (!text_known(m, "mean")) {
+        buf_adds(to, " – |");
+        return;
+    }
+    buf_addf(to, " %.*f", digits, scale * text_number(m, "mean"));
+    if (text_known(m, "sd"))
+        buf_addf(to, " ± %.*f", digits, scale * text_number(m, "sd"));
+    buf_addf(to, "%s |", unit);
+}
+
+/* Comparisons stand in the order of the rows that aren't the baseline's, unless arms were tuned:
+ * then there are fewer. *next: where the last one was found. */
+static const json_t *comparison_of(const json_t *report, const json_t *row, size_t *next)
+{
+    const json_t *all = json_object_get(report, "comparisons");
+    const json_t *one = json_array_get(all, *next);
+    if (one == NULL || strcmp(text_of(one, "arm"), text_of(row, "arm")) != 0 ||
+        !json_equal(json_object_get(one, "grid"), json_object_get(row, "grid")))
+        return NULL;
+    ++*next;
+    return one;
+}
+
+static void add_difference(const json_t *comparison, struct buf *to)
+{
+    double relative = text_number(comparison, "relative_difference");
+    if (!text_known(comparison, "mean_difference")) {
+        buf_adds(to, " – |");
+        return;
+    }
+    buf_addf(to, " %+.4f", text_number(comparison, "mean_difference"));
+    if (isfinite(relative))
+        buf_addf(to, " (%+.1f %%)", 100 * relative);
+    buf_adds(to, " |");
+}
+
+/* The compared metric has a column of its own unless it stands in one of these. */
+static const struct {
+    const char *name, *title, *unit;
+    double scale;
+    int digits;
+} columns[] = {
+    { "val/loss", "val loss", "", 1, 4 },
+    { "val/accuracy", "val accuracy", " %", 100, 2 },
+    { "test/loss", "test loss", "", 1, 4 },
+    { "time/step_s", "s/step", "", 1, 4 },
+};
+enum { COLUMNS = sizeof columns / sizeof *columns };
+
+static const char *extra_column(const json_t *report)
+{
+    const json_t *compare = json_object_get(json_object_get(report, "experiment"), "compare");
+    for (size_t i = 0; i < COLUMNS; i++)
+        if (strcmp(columns[i].name, text_of(compare, "metric")) == 0)
+            return NULL;
+    return text_of(compare, "metric");
+}
+
+static void add_table(const json_t *report, struct buf *to)
+{
+    const char *extra = extra_column(report);
+    const json_t *compare = json_object_get(json_object_get(report, "experiment"), "compare");
+    size_t i, next = 0;
+    json_t *row;
+    buf_adds(to, "| grid | arm | n |");
+    for (i = 0; i < COLUMNS; i++)
+        buf_addf(to, " %s |", columns[i].title);
+    if (extra != NULL)
+        buf_addf(to, " %s |", extra);
+    buf_adds(to, " difference |\n|---|---|---|");
+    for (i = 0; i < COLUMNS + (extra != NULL) + 1; i++)
+        buf_adds(to, "---|");
+    json_array_foreach(json_object_get(report, "table"), i, row)
+    {
+        const json_t *m = json_object_get(row, "metrics");
+        buf_adds(to, "\n| ");
+        text_grid(json_object_get(row, "grid"), to);
+        buf_addf(to, " | %s | %lld |", text_of(row, "arm"), (long long)text_number(row, "n"));
+        for (size_t c = 0; c < COLUMNS; c++)
+            add_value(m, columns[c].name, columns[c].scale, columns[c].digits, columns[c].unit, to);
+        if (extra != NULL)
+            add_value(m, extra, 1, 4, "", to);
+        if (strcmp(text_of(row, "arm"), text_of(compare, "baseline")) == 0)
+            buf_adds(to, " baseline |");
+        else
+            add_difference(comparison_of(report, row, &next), to);
+    }
+    buf_addc(to, '\n');
+}
+
+static void add_dynamics(const json_t *report, struct buf *to)
+{
+    size_t i, j;
+    json_t *point, *row, *ignored;
+    const char *arm;
+    json_array_foreach(json_object_get(report, "dynamics"), i, point)
+    {
+        const json_t *steps = json_object_get(point, "steps");
+        if (json_array_size(steps) == 0)
+            continue;
+        buf_addf(to, "\n## %s by step (", text_of(point, "metric"));
+        text_grid(json_object_get(point, "grid"), to);
+        buf_adds(to, ")\n\n| step |");
+        json_object_foreach(json_object_get(report, "arms"), arm, ignored)
+        {
+            buf_addf(to, " %s |", arm);
+        }
+        buf_adds(to, "\n|---|");
+        for (j = 0; j < json_object_size(json_object_get(report, "arms")); j++)
+            buf_adds(to, "---|");
+        json_array_foreach(steps, j, row)
+        {
+            buf_addf(to, "\n| %lld |", (long long)text_number(row, "step"));
+            json_object_foreach(json_object_get(report, "arms"), arm, ignored)
+            {
+                const json_t *value = json_object_get(json_object_get(row, "arms"), arm);
+                if (value != NULL)
+                    buf_addf(to, " %.4f |", text_number(value, "mean"));
+                else
+                    buf_adds(to, " – |");
+            }
+        }
+        buf_addc(to, '\n');
+    }
+}
+
+static void add_sizes(const json_t *report, struct buf *to)
+{
+    size_t i;
+    json_t *row;
+    buf_adds(to, "\n## Sizes\n\n| grid | arm | parameters | GFLOP a step | tokens |\n"
+                 "|---|---|---|---|---|\n");
+    json_array_foreach(json_object_get(report, "table"), i, row)
+    {
+        buf_adds(to, "| ");
+        text_grid(json_object_get(row, "grid"), to);
+        buf_addf(to, " | %s | %lld | %.4g | %lld |\n", text_of(row, "arm"),
+                 (long long)text_number(row, "parameters"),
+                 text_number(row, "flops_per_step") / 1e9, (long long)text_number(row, "tokens"));
+    }
+}
+
+void text_cell(const char *value, struct buf *to)
+{
+    for (; *value != '\0'; value++) {
+        if (*value == '|' || *value == '\\')
+            buf_addc(to, '\\');
+        buf_addc(to, *value == '\n' || *value == '\r' ? ' ' : *value);
+    }
+}
+
+static void add_sentences(const json_t *list, const char *title, struct buf *to)
+{
+    size_t i;
+    json_t *sentence;
+    if (json_array_size(list) > 0)
+        buf_adds(to, title);
+    json_array_foreach((json_t *)(uintptr_t)list, i, sentence)
+    {
+        buf_adds(to, "* ");
+        text_cell(json_string_value(sentence), to);
+        buf_addc(to, '\n');
+    }
+}
+
+static void add_counts(const json_t *experiment, struct buf *to)
+{
+    const char *state, *separator = ": ";
+    json_t *count;
+    buf_addf(to, "%lld run%s", (long long)text_number(experiment, "runs"),
+             text_number(experiment, "runs") == 1 ? "" : "s");
+    json_object_foreach(json_object_get(experiment, "counts"), state, count)
+    {
+        if (json_integer_value(count) == 0)
+            continue;
+        buf_addf(to, "%s%lld %s", separator, (long long)json_integer_value(count), state);
+        separator = ", ";
+    }
+    buf_adds(to, ".\n\n");
+}
+
+void report_markdown(const json_t *report, struct buf *to)
+{
+    const json_t *experiment = json_object_get(report, "experiment");
+    const json_t *verdict = json_object_get(report, "verdict");
+    const json_t *remarks = json_object_get(report, "remarks");
+    buf_addf(to, "# %s\n\n%s\n\n", text_of(experiment, "name"), text_of(verdict, "sentence"));
+    add_counts(experiment, to);
+    add_sentences(remarks, "", to);
+    buf_adds(to, json_array_size(remarks) > 0 ? "\n" : "");
+    add_table(report, to);
+    markdown_differences(report, to);
+    markdown_tuning(report, to);
+    add_dynamics(report, to);
+    add_sizes(report, to);
+    markdown_audits(report, to);
+    markdown_positions(report, to);
+    add_sentences(json_object_get(report, "would_change"), "\n## What would change the verdict\n\n",
+                  to);
+}

@@ -1,0 +1,101 @@
+/* study: an experiment's runs, arranged for comparing. Shared by the parts of the report.
+ *
+ * A cell is an arm at a grid point. `compare.tune` names grid paths whose value each arm chooses
+ * for itself: cells that differ in those alone share a slot, and the slot is represented by its
+ * chosen cell. Without tuning every cell is a slot of its own. What a slot's run with a given seed
+ * came to is its outcome; two slots at the same point and seed make a pair.
+ *
+ * Up to 10,000 runs and as many cells: nothing here may compare each with each.
+ */
+#ifndef ABLATE_SERVER_REPORT_STUDY_H
+#define ABLATE_SERVER_REPORT_STUDY_H
+
+#include "server/report/report.h"
+
+#include <stdbool.h>
+
+/* How the compared metric is read. */
+struct compare {
+    const char *metric, *baseline; /* borrowed from the spec */
+    char judged[80]; /* the metric that decides: test/… instead of val/… after tuning */
+    bool maximise, best;
+    double margin;
+    const json_t *tune; /* borrowed; an array of grid paths, or NULL */
+};
+
+struct cell {
+    const char *arm, *grid; /* borrowed from a run */
+    size_t point;           /* the first cell of the same grid point */
+    size_t slot;
+    size_t first, runs; /* its stretch of study.order */
+    size_t n;           /* runs of it that succeeded */
+    size_t diverged;    /* of these, without a finite last value of the compared metric */
+    double mean, sd;    /* of the compared metric's last value over the others; NaN: none */
+};
+
+struct slot {
+    const char *arm;
+    json_t *grid;         /* owned: the point without the tuned paths */
+    char *key;            /* owned: that as canonical text, the same for the same point */
+    size_t point;         /* the first slot of the same point */
+    size_t chosen, cells; /* the cell that stands for it; of how many */
+};
+
+enum outcome_kind {
+    OUTCOME_MEASURED, /* has a value; diverged when it isn't finite */
+    OUTCOME_LOST,     /* failed, or ended without the metric: no fault of the arm is known */
+    OUTCOME_CANCELLED,
+    OUTCOME_OPEN, /* queued or running */
+    OUTCOME_NONE  /* not planned */
+};
+struct outcome {
+    enum outcome_kind kind;
+    double value;
+};
+
+struct study {
+    const struct report_input *in;
+    json_t *spec; /* owned */
+    struct compare compare;
+    struct cell *cells;
+    size_t n;
+    size_t *cell_of; /* [runs] */
+    size_t *order;   /* [runs] the runs' indices, cell by cell, ascending in each */
+    struct slot *slots;
+    size_t slots_n;
+    int64_t *seeds; /* ascending, without repetition */
+    size_t seeds_n;
+    struct outcome *outcomes; /* [slots × seeds], of the chosen cells */
+};
+
+/* false when memory runs out; study_done is due either way. */
+bool study_init(struct study *study, const struct report_input *in);
+void study_done(struct study *study);
+const struct run_row *study_run(const struct study *study, const struct cell *cell, size_t i);
+/* The baseline's slot at the same point; NULL if it has none. */
+const struct slot *study_baseline(const struct study *study, const struct slot *slot);
+bool study_is_baseline(const struct study *study, const char *arm);
+/* A metric of a run; NULL when it has none of that name. */
+const struct run_final *study_final(const struct run_row *run, const char *metric);
+/* A grid point without the tuned paths. New reference. */
+json_t *study_reduced(const struct compare *compare, const char *grid);
+/* Canonical text of a value. Owned (free); NULL when memory runs out. */
+char *study_key(const json_t *value);
+
+/* Mean and standard deviation (n − 1) as they come in. */
+struct sample {
+    size_t n;
+    double mean, squares;
+};
+void sample_add(struct sample *sample, double value);
+double sample_sd(const struct sample *sample); /* NaN below two */
+/* A number; null unless known. New reference. */
+json_t *study_number(bool known, double value);
+
+/* rows.c: the table (a row a cell); the compared metric step by step for each grid point; every
+ * configuration that was tried for tuning, null without tuning. New references. */
+json_t *rows_json(const struct study *study);
+json_t *dynamics_json(const struct study *study);
+json_t *tuning_json(const struct study *study);
+
+#endif

@@ -1,0 +1,25 @@
+/* text: reading the report's JSON, for what is made from it. */
+#ifndef ABLATE_SERVER_REPORT_TEXT_H
+#define ABLATE_SERVER_REPORT_TEXT_H
+
+#include "server/report/report.h"
+
+#include <stdbool.h>
+
+/* "" when it isn't there. */
+const char *text_of(const json_t *object, const char *key);
+/* NaN when it isn't there. */
+double text_number(const json_t *object, const char *key);
+bool text_known(const json_t *object, const char *key);
+/* "seq_len 64, lr 0.001"; "all" without a grid. */
+void text_grid(const json_t *grid, struct buf *to);
+/* Text from elsewhere inside a cell of a Markdown table. */
+void text_cell(const char *value, struct buf *to);
+
+/* markdown_more.c: the sections behind the tables of what was measured. */
+void markdown_differences(const json_t *report, struct buf *to);
+void markdown_tuning(const json_t *report, struct buf *to);
+void markdown_audits(const json_t *report, struct buf *to);
+void markdown_positions(const json_t *report, struct buf *to);
+
+#endif

@@ -1,0 +1,367 @@
+/* Claims against values computed elsewhere: tests/oracle/stats.py makes the same study, counts
+ * every sign flip by brute force, lets scipy count again, and finds intervals by testing means one
+ * by one. */
+#include "tests/unit/server/studies.h"
+
+#define COMPARE(margin)                                                                            \
+    "{\"metric\":\"val/"                                                                           \
+    "loss\",\"goal\":\"min\",\"at\":\"last\",\"baseline\":\"a0\",\"margin\":" margin "}"
+
+static const char *const arms[] = { "a0", "a1", "a2", "a3", "a4" };
+static const char *const points[] = { "{\"data.seq_len\":64}", "{\"data.seq_len\":128}" };
+
+/* stats.py: loss */
+static double loss(int arm, int point, int64_t seed)
+{
+    static const double shift[] = { 0, -0.3, 0.02, 0.1, 0.4 };
+    int64_t noise = (seed * 37 + arm * 11 + point * 17 + seed * arm * 5) % 29;
+    return 2 + point / 2.0 + (double)noise / 100 + shift[arm];
+}
+
+static struct run_row *trial(struct study *s, int arm, int point, int64_t seed)
+{
+    struct run_row *run = add(s, arms[arm], points[point], seed, RUN_SUCCEEDED);
+    double value = loss(arm, point, seed);
+    final(run, "val/loss", value, value, value);
+    return run;
+}
+
+/* The baseline and the arms first … last. */
+static void fill(struct study *s, int first, int last, int points_n, int64_t seeds)
+{
+    for (int64_t seed = 1; seed <= seeds; seed++)
+        for (int point = 0; point < points_n; point++)
+            for (int arm = 0; arm <= last; arm++)
+                if (arm == 0 || arm >= first)
+                    trial(s, arm, point, seed);
+}
+
+static struct run_row *find(struct study *s, const char *arm, int point, int64_t seed)
+{
+    for (size_t i = 0; i < s->in.runs_n; i++)
+        if (s->runs[i].seed == seed && strcmp(s->runs[i].arm, arm) == 0 &&
+            strcmp(s->runs[i].grid, points[point]) == 0)
+            return &s->runs[i];
+    fail_msg("no run of %s with seed %d", arm, (int)seed);
+    return NULL;
+}
+
+static void end_as(struct study *s, struct run_row *run, enum run_state state)
+{
+    s->experiment.counts[run->state]--;
+    s->experiment.counts[state]++;
+    run->state = state;
+}
+
+static void assert_near(json_t *value, double want, double within)
+{
+    double got = NAN;
+    jsonx_to_double(value, &got);
+    if (!(fabs(got - want) <= within) && !(isinf(want) && got == want))
+        fail_msg("%.12g, not %.12g", got, want);
+}
+
+struct wanted {
+    double mean, sd, p, low, high; /* NaN: not looked at */
+    const char *verdict;
+};
+
+static void assert_claim(json_t *c, const char *p, int64_t n, const struct wanted *w)
+{
+    assert_int_equal(json_integer_value(at(c, "n")), n);
+    assert_string_equal(json_string_value(at(c, "verdict")), w->verdict);
+    assert_near(at(c, "mean_difference"), w->mean, 1e-9);
+    if (!isnan(w->sd))
+        assert_near(at(c, "sd"), w->sd, 1e-9);
+    assert_near(at(c, p), w->p, 1e-12);
+    if (!isnan(w->low))
+        assert_near(at(at(c, "ci95"), "0"), w->low, 1e-8);
+    if (!isnan(w->high))
+        assert_near(at(at(c, "ci95"), "1"), w->high, 1e-8);
+}
+
+static const struct wanted two_arms[] = {
+    { -0.29125, 0.135903064193, 0.0078125, -0.406666667, -0.166666667, "better" },
+    { 0.00125, 0.136845846536, 1, -0.13, 0.115, "undetermined" },
+};
+
+static void test_two_arms(void **state)
+{
+    (void)state;
+    for (int arm = 1; arm <= 2; arm++) {
+        struct study s;
+        begin(&s, COMPARE("0.05"));
+        fill(&s, arm, arm, 1, 8);
+        json_t *r = report(&s);
+        assert_claim(at(at(r, "primary"), "0"), "p", 8, &two_arms[arm - 1]);
+        /* one point, one arm: nothing to adjust for */
+        assert_claim(at(at(r, "comparisons"), "0"), "p_adjusted", 8, &two_arms[arm - 1]);
+        assert_verdict(r, two_arms[arm - 1].verdict, "");
+        json_decref(r);
+    }
+}
+
+/* Sentences, and seeds needed: ⌈(2.8 · 0.1359 / 0.05)²⌉ = 58, ⌈(2.8 · 0.1368 / 0.05)²⌉ = 59. */
+static void test_sentences(void **state)
+{
+    (void)state;
+    struct study s;
+    begin(&s, COMPARE("0.05"));
+    fill(&s, 1, 2, 1, 8);
+    json_t *r = report(&s);
+    assert_verdict(r, "mixed",
+                   "a1 is better than a0 at L = 128: val/loss Δ = −0.29 [−0.41, −0.17] (−13.6 %), "
+                   "n = 8, p = 0.008; better in 8 of 8 seeds. a2 and a0 can't be told apart at L = "
+                   "128: val/loss Δ = 0.00 [−0.13, 0.11], n = 8; 59 seeds would settle ±0.05.");
+    assert_int_equal(json_integer_value(at(at(at(r, "primary"), "0"), "needed_seeds")), 58);
+    assert_int_equal(json_integer_value(at(r, "needed_seeds")), 59);
+    assert_text(at(at(r, "would_change"), "0"), "a1 against a0: with a margin of 0.39 or more");
+    assert_text(
+        at(at(r, "would_change"), "1"),
+        "a2 against a0: 59 seeds would settle ±0.05 if the spread stays as it is (sd 0.14).");
+    json_decref(r);
+}
+
+static void test_five_arms(void **state)
+{
+    (void)state;
+    static const struct wanted secondary[] = {
+        { -0.29125, NAN, 0.0078125, -0.406666667, -0.166666667, "better" },
+        { 0.00125, NAN, 1, -0.13, 0.115, "undetermined" },
+        { 0.12625, NAN, 0.0546875, 0.025, 0.213333333, "undetermined" },
+        { 0.3625, NAN, 0.0078125, 0.286666667, 0.443333333, "worse" },
+        { -0.3275, NAN, 0.0078125, -0.44, -0.2, "better" },
+        { 0.00125, NAN, 1, -0.085, 0.09, "undetermined" },
+        { 0.05375, NAN, 0.5234375, -0.033333333, 0.155, "undetermined" },
+        { 0.39875, NAN, 0.0078125, 0.28, 0.5, "worse" },
+    };
+    static const struct wanted primary[] = {
+        { -0.309375, 0.066892103954, 0.0078125, -0.373333333, -0.2525, "better" },
+        { 0.00125, 0.046425824095, 0.96875, -0.036666667, 0.041666667, "equivalent" },
+        { 0.09, 0.071564157030, 0.0078125, 0.021666667, 0.158333333, "worse" },
+        { 0.380625, 0.065652630238, 0.0078125, 0.321666667, 0.438333333, "worse" },
+    };
+    struct study s;
+    begin(&s, COMPARE("0.05"));
+    fill(&s, 1, 4, 2, 8);
+    json_t *r = report(&s);
+    assert_int_equal(json_array_size(at(r, "comparisons")), 8);
+    for (size_t i = 0; i < 8; i++)
+        assert_claim(json_array_get(at(r, "comparisons"), i), "p_adjusted", 8, &secondary[i]);
+    for (size_t i = 0; i < 4; i++)
+        assert_claim(json_array_get(at(r, "primary"), i), "p", 8, &primary[i]);
+    assert_verdict(r, "mixed", "a2 and a0 are equivalent within ±0.05");
+    json_decref(r);
+}
+
+/* A failed run drops its pair at its point, and its seed from the mean over the grid. */
+static void test_lost_pair(void **state)
+{
+    (void)state;
+    static const struct wanted at_point = { 0.007142857143, 0.104357444346, 1,
+                                            -0.12,          0.105,          "undetermined" };
+    static const struct wanted primary = { 0.007142857143, 0.046802523334, 0.734375,
+                                           -0.035,         0.05,           "equivalent" };
+    static const double adjusted[] = { 0.0078125, 1, 0.0625,    0.0078125,
+                                       0.0078125, 1, 0.5234375, 0.0078125 };
+    struct study s;
+    begin(&s, COMPARE("0.05"));
+    fill(&s, 1, 4, 2, 8);
+    end_as(&s, find(&s, "a2", 1, 3), RUN_FAILED);
+    json_t *r = report(&s);
+    assert_claim(json_array_get(at(r, "comparisons"), 5), "p_adjusted", 7, &at_point);
+    assert_near(at(json_array_get(at(r, "comparisons"), 5), "p"), 0.90625, 1e-12);
+    for (size_t i = 0; i < 8; i++)
+        assert_near(at(json_array_get(at(r, "comparisons"), i), "p_adjusted"), adjusted[i], 1e-12);
+    json_t *c = json_array_get(at(r, "primary"), 1);
+    assert_claim(c, "p", 7, &primary);
+    assert_int_equal(json_integer_value(at(at(c, "pairs"), "lost")), 1);
+    assert_int_equal(json_integer_value(at(at(c, "pairs"), "planned")), 8);
+    assert_int_equal(json_integer_value(at(at(at(at(r, "arms"), "a2"), "counts"), "failed")), 1);
+    assert_text(at(at(r, "remarks"), "0"), "1 of 80 planned runs failed; their pairs are missing.");
+    json_decref(r);
+}
+
+/* The adjusted p when one row lacks a seed, or has it cancelled: then the greater of the two sides.
+ */
+static void test_adjusted_with_gaps(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *arm;
+        enum run_state end;
+        double first, third, seventh;
+    } cases[] = { { "a3", RUN_FAILED, 0.0078125, 0.0625, 0.5390625 },
+                  { "a3", RUN_CANCELLED, 0.0078125, 0.6171875, 0.5703125 },
+                  { "a1", RUN_FAILED, 0.015625, 0.0703125, 0.5234375 },
+                  { "a1", RUN_CANCELLED, 0.453125, 0.0703125, 0.546875 } };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct study s;
+        begin(&s, COMPARE("0.05"));
+        fill(&s, 1, 4, 2, 8);
+        end_as(&s, find(&s, cases[i].arm, 0, 5), cases[i].end);
+        json_t *r = report(&s), *list = at(r, "comparisons");
+        assert_near(at(json_array_get(list, 0), "p_adjusted"), cases[i].first, 1e-12);
+        assert_near(at(json_array_get(list, 2), "p_adjusted"), cases[i].third, 1e-12);
+        assert_near(at(json_array_get(list, 6), "p_adjusted"), cases[i].seventh, 1e-12);
+        json_decref(r);
+    }
+}
+
+/* The cancelled pair counts for either side in turn: p is the greater, the interval spans both, and
+ * what eight seeds had shown seven and a cancelled one don't. */
+static void test_cancelled_run(void **state)
+{
+    (void)state;
+    static const struct wanted w = { -0.321428571429, NAN, 0.09375, -0.445, 0.045, "undetermined" };
+    struct study s;
+    begin(&s, COMPARE("0.05"));
+    fill(&s, 1, 1, 1, 8);
+    end_as(&s, find(&s, "a1", 0, 8), RUN_CANCELLED);
+    json_t *r = report(&s), *c = at(at(r, "primary"), "0");
+    assert_claim(c, "p", 7, &w);
+    assert_claim(at(at(r, "comparisons"), "0"), "p_adjusted", 7, &w);
+    assert_int_equal(json_integer_value(at(at(c, "pairs"), "cancelled")), 1);
+    assert_text(at(at(r, "remarks"), "0"),
+                "1 of 16 planned runs was cancelled before they ended; their pairs count against");
+    assert_text(at(at(r, "would_change"), "0"), "Retrying the 1 run that failed or was cancelled");
+    json_decref(r);
+
+    /* Many cancelled ones never turn a claim round. */
+    begin(&s, COMPARE("0.05"));
+    fill(&s, 1, 1, 1, 30);
+    for (int64_t seed = 7; seed <= 30; seed++)
+        end_as(&s, find(&s, "a0", 0, seed), RUN_CANCELLED);
+    r = report(&s);
+    c = at(at(r, "primary"), "0");
+    assert_int_equal(json_integer_value(at(c, "n")), 6);
+    assert_string_equal(json_string_value(at(c, "verdict")), "undetermined");
+    json_decref(r);
+}
+
+static void diverge(struct run_row *run)
+{
+    run->finals[0].value = run->seed % 2 == 0 ? (double)NAN : (double)INFINITY;
+}
+
+static void test_diverged_run(void **state)
+{
+    (void)state;
+    /* one seed of eight: nothing can be said any more, least of all that the arm is better */
+    static const struct wanted one = { INFINITY, NAN, 1, NAN, INFINITY, "undetermined" };
+    /* six of eight, the other two better: worse */
+    static const struct wanted six = { INFINITY, NAN, 0.03125, NAN, INFINITY, "worse" };
+    struct study s;
+    begin(&s, COMPARE("0.05"));
+    fill(&s, 1, 1, 1, 8);
+    diverge(find(&s, "a1", 0, 4));
+    json_t *r = report(&s), *c = at(at(r, "primary"), "0");
+    assert_claim(c, "p", 8, &one);
+    assert_int_equal(json_integer_value(at(c, "agree")), 7);
+    assert_text(at(c, "sentence"), "; diverged, counted as worst: 1 of a1, 0 of a0.");
+    assert_text(at(at(r, "remarks"), "0"), "Diverged: 1 of 8 runs of a1 at L = 64. Their val/loss");
+    assert_int_equal(json_integer_value(at(json_array_get(at(r, "table"), 1), "diverged")), 1);
+    json_decref(r);
+
+    for (int64_t seed = 3; seed <= 8; seed++)
+        diverge(find(&s, "a1", 0, seed));
+    r = report(&s);
+    assert_claim(at(at(r, "primary"), "0"), "p", 8, &six);
+    json_decref(r);
+
+    /* Both arms diverged: ties, which are no evidence, and no interval of theirs is infinite. */
+    for (int64_t seed = 1; seed <= 8; seed++) {
+        diverge(find(&s, "a0", 0, seed));
+        diverge(find(&s, "a1", 0, seed));
+    }
+    r = report(&s);
+    c = at(at(r, "primary"), "0");
+    assert_near(at(c, "p"), 1, 0);
+    assert_near(at(c, "mean_difference"), 0, 0);
+    assert_int_equal(json_integer_value(at(c, "agree")), 0);
+    json_decref(r);
+}
+
+static void test_one_seed(void **state)
+{
+    (void)state;
+    struct study s;
+    begin(&s, COMPARE("0.05"));
+    fill(&s, 4, 4, 2, 1);
+    json_t *r = report(&s), *c = at(at(r, "primary"), "0");
+    assert_int_equal(json_integer_value(at(c, "n")), 1);
+    assert_true(json_is_null(at(c, "p")) && json_is_null(at(c, "ci95")) &&
+                json_is_null(at(c, "sd")) && json_is_null(at(c, "needed_seeds")));
+    assert_verdict(r, "undetermined", "fewer than 6 seeds can't reach 5 %.");
+    assert_text(at(at(r, "would_change"), "0"),
+                "a4 against a0: a claim needs 6 seeds in which both runs end; there is 1.");
+    json_decref(r);
+}
+
+static void test_ties(void **state)
+{
+    (void)state;
+    static const double d[] = { 0, 0, 0.1, 0.1, -0.1, 0.2, 0.2 };
+    static const struct wanted w = { 0.071428571429, 0.111269728053, 0.25, -0.05, 0.2,
+                                     "undetermined" };
+    struct study s;
+    begin(&s, COMPARE("0.05"));
+    for (int64_t seed = 1; seed <= 7; seed++) {
+        double value = 2 + d[seed - 1];
+        final(add(&s, "a0", "{}", seed, RUN_SUCCEEDED), "val/loss", 2, 2, 2);
+        final(add(&s, "a1", "{}", seed, RUN_SUCCEEDED), "val/loss", value, value, value);
+    }
+    json_t *r = report(&s);
+    assert_claim(at(at(r, "primary"), "0"), "p", 7, &w);
+    assert_int_equal(json_integer_value(at(at(at(r, "primary"), "0"), "agree")), 1);
+    json_decref(r);
+}
+
+/* Drawn flips: within five standard errors of the exact p, and always the same. */
+static void test_seventeen_seeds(void **state)
+{
+    (void)state;
+    struct study s;
+    begin(&s, COMPARE("0.05"));
+    fill(&s, 2, 2, 1, 17);
+    json_t *r = report(&s), *again = report(&s), *c = at(at(r, "primary"), "0");
+    assert_int_equal(json_integer_value(at(c, "n")), 17);
+    assert_near(at(c, "p"), 0.624237060547, 5 * sqrt(0.25 / 65536));
+    assert_near(at(at(c, "ci95"), "0"), -0.044285714, 0.002);
+    assert_near(at(at(c, "ci95"), "1"), 0.0725, 0.002);
+    assert_near(at(at(c, "ci90"), "0"), -0.03375, 0.002);
+    assert_near(at(at(c, "ci90"), "1"), 0.061666667, 0.002);
+    assert_true(json_equal(r, again));
+    json_decref(r);
+    json_decref(again);
+}
+
+/* Nothing is claimed before every planned run has ended, whatever the figures. */
+static void test_open(void **state)
+{
+    (void)state;
+    struct study s;
+    begin(&s, COMPARE("0.05"));
+    fill(&s, 1, 1, 1, 9);
+    end_as(&s, find(&s, "a1", 0, 9), RUN_RUNNING);
+    json_t *r = report(&s), *c = at(at(r, "primary"), "0");
+    assert_verdict(r, "open", "17 of 18 runs have ended");
+    assert_string_equal(json_string_value(at(c, "verdict")), "undetermined");
+    assert_near(at(c, "mean_difference"), -0.29125, 1e-9); /* looking is free */
+    assert_true(json_is_null(at(c, "p")) && json_is_null(at(c, "ci95")));
+    assert_true(json_is_null(at(at(at(r, "comparisons"), "0"), "p_adjusted")));
+    json_decref(r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_two_arms),      cmocka_unit_test(test_sentences),
+        cmocka_unit_test(test_five_arms),     cmocka_unit_test(test_lost_pair),
+        cmocka_unit_test(test_cancelled_run), cmocka_unit_test(test_adjusted_with_gaps),
+        cmocka_unit_test(test_diverged_run),  cmocka_unit_test(test_one_seed),
+        cmocka_unit_test(test_ties),          cmocka_unit_test(test_seventeen_seeds),
+        cmocka_unit_test(test_open),
+    };
+    return cmocka_run_group_tests_name("claims", tests, NULL, NULL);
+}

@@ -1,0 +1,245 @@
+/* The figure's script, and gnuplot on it: panels, what is chosen, what can't be smuggled in, the
+ * cache. */
+#include "tests/unit/server/studies.h"
+
+#include "common/digest.h"
+#include "server/report/figure.h"
+#include "server/report/plot.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void script_of(struct study *s, struct buf *to)
+{
+    json_t *r = report(s);
+    buf_init(to, 0);
+    figure_script(r, FIGURE_SVG, to);
+    assert_false(to->failed);
+    json_decref(r);
+}
+
+static void assert_has(const struct buf *text, const char *part)
+{
+    if (strstr(text->data, part) == NULL)
+        fail_msg("no \"%s\" in\n%.*s", part, (int)text->len, text->data);
+}
+
+/* The spec's grid, in place of `begin`'s empty one; lives as long as the study is used. */
+static void with_grid(struct study *s, const char *grid)
+{
+    static char spec[1024];
+    const char *old = strstr(s->experiment.spec, "\"grid\":{}");
+    assert_non_null(old);
+    snprintf(spec, sizeof spec, "%.*s\"grid\":%s%s", (int)(old - s->experiment.spec),
+             s->experiment.spec, grid, old + strlen("\"grid\":{}"));
+    s->experiment.spec = spec;
+}
+
+static void fill(struct study *s)
+{
+    static const char *const grids[] = { "{\"data.seq_len\":64}", "{\"data.seq_len\":256}" };
+    static const char *const arms[] = { "dense", "dsa" };
+    begin(s, BY_LOSS);
+    with_grid(s, "{\"data.seq_len\":[64,256]}");
+    for (int64_t seed = 1; seed <= 2; seed++)
+        for (int g = 0; g < 2; g++)
+            for (int a = 0; a < 2; a++) {
+                struct run_row *run = add(s, arms[a], grids[g], seed, RUN_SUCCEEDED);
+                double value = 3 - g + a * 0.5 + (double)seed / 10;
+                final(run, "val/loss", value, value, value);
+                final(run, "time/step_s", 0.1, 0.05, 0.15);
+                for (int64_t step = 10; step <= 20; step += 10)
+                    s->curves[s->curves_n++] =
+                        (struct curve_point){ run->id, step, value + 1.0 / (double)step };
+            }
+}
+
+static void test_by_length(void **state)
+{
+    (void)state;
+    struct study s;
+    struct buf text;
+    fill(&s);
+    audited(&s, "causality", "dsa", "{}", "fail", "", "{}");
+    script_of(&s, &text);
+    /* x (dense stands a little to the left), mean and deviation of 3.1 and 3.2, and of 2.1 and 2.2
+     */
+    assert_has(&text, "$judged_0 << END\n 63.4");
+    assert_has(&text, " 3.15 0.0707106781\n");
+    assert_has(&text, "set xtics nomirror ('64' 64, '256' 256)");
+    assert_has(&text, "set logscale x");
+    assert_has(&text, "'val/loss by step, L = 256'");
+    /* curves at 256 only, with the band from least to greatest seed */
+    assert_has(&text, "$curve_0 << END\n 10 2.25 2.2 2.3\n 20 ");
+    assert_has(&text, "title 'dsa (invalid)'");
+    assert_has(&text, "title 'dense'");
+    assert_has(&text, "'Time a step'");
+    assert_has(&text, "with yerrorbars");
+    buf_done(&text);
+}
+
+/* No factor: a mark an arm. Nothing measured: the panel says so instead of failing. */
+static void test_without_a_factor(void **state)
+{
+    (void)state;
+    struct study s;
+    struct buf text;
+    begin(&s, BY_LOSS);
+    final(add(&s, "dense", "{}", 1, RUN_SUCCEEDED), "val/loss", 2, 2, 2);
+    final(add(&s, "dsa", "{}", 1, RUN_SUCCEEDED), "val/loss", NAN, 1, 3);
+    script_of(&s, &text);
+    assert_has(&text, "set xtics nomirror ('dense' 1, 'dsa' 2)");
+    assert_has(&text, "$judged_0 << END\n 1 2 0\nEND");
+    assert_has(&text, "$judged_1 << END\n 2 NaN 0\nEND");
+    assert_has(&text, "'dsa (1 diverged)'");
+    assert_has(&text, "nothing measured yet");
+    buf_done(&text);
+}
+
+/* After tuning each arm is drawn with the value that it chose. */
+static void test_tuned(void **state)
+{
+    (void)state;
+    struct study s;
+    struct buf text;
+    begin(&s, "{\"metric\":\"val/loss\",\"goal\":\"min\",\"at\":\"last\",\"baseline\":\"dense\","
+              "\"tune\":[\"train.lr\"]}");
+    with_grid(&s, "{\"train.lr\":[0.1,0.2]}");
+    for (int a = 0; a < 2; a++)
+        for (int g = 0; g < 2; g++) {
+            struct run_row *run =
+                add(&s, a == 0 ? "dense" : "dsa",
+                    g == 0 ? "{\"train.lr\":0.1}" : "{\"train.lr\":0.2}", 1, RUN_SUCCEEDED);
+            final(run, "val/loss", a == g ? 1 : 2, 1, 2);
+            final(run, "test/loss", 10 * a + g, 0, 99);
+        }
+    script_of(&s, &text);
+    assert_has(&text, "'Final test/loss'");
+    assert_has(&text, "$judged_0 << END\n 1 0 0\nEND");
+    assert_has(&text, "$judged_1 << END\n 2 11 0\nEND");
+    buf_done(&text);
+}
+
+/* Names come from people: nothing of them is run, and no line of the script is theirs. */
+static void test_text_stays_text(void **state)
+{
+    (void)state;
+    struct study s;
+    struct buf text;
+    fill(&s);
+    static char name[] = "a'; system('touch /tmp/x') `id`\n\\\"";
+    s.experiment.name = name;
+    script_of(&s, &text);
+    assert_has(&text, "'a ; system( touch /tmp/x )  id   \"'");
+    assert_null(strchr(text.data, '`'));
+    buf_done(&text);
+}
+
+static bool installed(void)
+{
+    return system("command -v gnuplot >/dev/null 2>&1") == 0;
+}
+
+static size_t count(const char *folder, const char *prefix)
+{
+    size_t n = 0;
+    DIR *dir = opendir(folder);
+    for (const struct dirent *e; (e = readdir(dir)) != NULL;)
+        n += strncmp(e->d_name, prefix, strlen(prefix)) == 0;
+    closedir(dir);
+    return n;
+}
+
+static void test_gnuplot_draws_it(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/ablate-figure-XXXXXX", tag[DIGEST_HEX], command[128];
+    struct study s;
+    struct buf text, picture;
+    if (!installed())
+        skip();
+    assert_non_null(mkdtemp(folder));
+    fill(&s);
+    json_t *r = report(&s);
+    for (int format = 0; format < FIGURE_FORMATS; format++) {
+        buf_init(&text, 0);
+        buf_init(&picture, 0);
+        figure_script(r, (enum figure_format)format, &text);
+        digest_of_hex(text.data, text.len, tag);
+        struct err err = { 0 };
+        if (plot_make(folder, tag, figure_format_names[format], &text, &picture, &err) != 0)
+            fail_msg("%s", err.message);
+        assert_true(picture.len > 1000);
+        if (format == FIGURE_SVG)
+            assert_non_null(strstr(picture.data, "<svg"));
+        else
+            assert_memory_equal(picture.data, "\x89PNG", 4);
+        buf_done(&text);
+        buf_done(&picture);
+    }
+    json_decref(r);
+    assert_int_equal(count(folder, "figure-"), 2);
+    assert_int_equal(count(folder, "drawing-"), 0);
+
+    /* What has been drawn isn't drawn again: this script would fail. */
+    struct err err = { 0 };
+    buf_init(&picture, 0);
+    buf_init(&text, 0);
+    buf_adds(&text, "this is no command\n");
+    assert_int_equal(plot_make(folder, tag, "png", &text, &picture, NULL), 0);
+    assert_int_equal(plot_make(folder, "other", "png", &text, &picture, &err), -ERR_INTERNAL);
+    assert_non_null(strstr(err.message, "gnuplot failed"));
+    assert_int_equal(count(folder, "drawing-"), 0);
+
+    /* The folder stays bounded. */
+    for (int i = 0; i < PLOT_KEPT + 5; i++) {
+        char path[256];
+        snprintf(path, sizeof path, "%s/figure-%d.svg", folder, i);
+        fclose(fopen(path, "w"));
+    }
+    buf_clear(&text);
+    buf_adds(&text, "set terminal svg\nplot x\n");
+    assert_int_equal(plot_make(folder, "new", "svg", &text, &picture, NULL), 0);
+    assert_int_equal(count(folder, "figure-"), PLOT_KEPT);
+    assert_int_equal(count(folder, "figure-new.svg"), 1);
+    buf_done(&text);
+    buf_done(&picture);
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
+}
+
+static void test_without_gnuplot(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/ablate-figure-XXXXXX", command[128], path[4096];
+    struct err err = { 0 };
+    struct buf text, picture;
+    assert_non_null(mkdtemp(folder));
+    buf_init(&text, 0);
+    buf_init(&picture, 0);
+    buf_adds(&text, "plot x\n");
+    snprintf(path, sizeof path, "%s", getenv("PATH"));
+    setenv("PATH", folder, 1);
+    assert_int_equal(plot_make(folder, "tag", "svg", &text, &picture, &err), -ERR_UNAVAILABLE);
+    setenv("PATH", path, 1);
+    assert_non_null(strstr(err.message, "gnuplot-nox"));
+    assert_int_equal(count(folder, "drawing-"), 0);
+    buf_done(&text);
+    buf_done(&picture);
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_by_length),
+        cmocka_unit_test(test_without_a_factor),
+        cmocka_unit_test(test_tuned),
+        cmocka_unit_test(test_text_stays_text),
+        cmocka_unit_test(test_gnuplot_draws_it),
+        cmocka_unit_test(test_without_gnuplot),
+    };
+    return cmocka_run_group_tests_name("figure", tests, NULL, NULL);
+}

@@ -1,0 +1,173 @@
+// The report: what can be said, how sure, why not more. The daemon computes all of it and makes every
+// sentence; here it is only laid out.
+
+import { address, getText } from "../api.js";
+import { Chart } from "../chart.js";
+import { h, setText } from "../dom.js";
+import { factor, gridKey, gridPoint, integer, metric, number, percent, plain, signed, significant } from "../format.js";
+import { armLabel, table } from "../parts.js";
+import { Series } from "../series.js";
+
+const dash = "\u2013";
+const P = (value) => (value === undefined ? dash : value < 0.001 ? "< 0.001" : significant(value, 2));
+const where = (grid) => gridPoint(grid) || "all";
+const bullets = (sentences) => h("ul.sentences", null, sentences.map((one) => h("li", null, one)));
+
+/** The verdict first, then what to know beside it, then what would change it. */
+export function verdictPanel() {
+  const sentence = h("p", { role: "status" }), remarks = h("div"), changes = h("div");
+  const more = h("details", { hidden: true }, h("summary", null, "What would change this"), changes);
+  const element = h("div.verdict", { hidden: true }, sentence, remarks, more);
+  function update({ verdict, remarks: notes, would_change: ways }) {
+    element.hidden = false;
+    element.className = `verdict ${verdict.status}`;
+    setText(sentence, verdict.sentence);
+    remarks.replaceChildren(...(notes.length > 0 ? [bullets(notes)] : []));
+    more.hidden = ways.length === 0;
+    changes.replaceChildren(bullets(ways));
+  }
+  return { element, update };
+}
+
+function pairsNote({ pairs, n, arm, baseline }) {
+  const parts = [[pairs.lost, "lost"], [pairs.cancelled, "cancelled"], [pairs.open, "open"],
+    [pairs.diverged, `diverged (${arm})`], [pairs.baseline_diverged, `diverged (${baseline})`]];
+  return `${integer(n)} of ${integer(pairs.planned)} pairs` + parts.filter(([k]) => k > 0).map(([k, what]) => `, ${integer(k)} ${what}`).join("");
+}
+
+/** Differences to the baseline: an arm's mean over the grid, then each grid point. */
+export function differencesTable(experiment) {
+  const element = h("div"), interval = (ends, about) => (ends ? ends.map((end) => about.format(number(end))).join(" \u2026 ") : dash);
+  function row(claim, primary, place) {
+    const about = metric(claim.metric), { verdict } = claim, tone = verdict === "better" || verdict === "worse" ? `.${verdict}` : "";
+    const relative = number(claim.relative_difference), difference = number(claim.mean_difference);
+    return h(`tr${primary ? ".strong" : ""}`, null, h("td", null, place),
+      h("th", { scope: "row" }, armLabel(experiment.arms, claim.arm)), h("td.num", { title: pairsNote(claim) }, integer(claim.n)),
+      h(`td.num${tone}`, null, signed(difference === undefined ? dash : about.format(difference))),
+      h(`td.num${tone}`, null, signed(relative === undefined ? dash : percent(relative))),
+      h("td.num", null, interval(claim.ci95, about)), h("td.num", null, P(number(primary ? claim.p : claim.p_adjusted))),
+      h("td.num", null, `${integer(claim.agree)} of ${integer(claim.n)}`),
+      h("td", { title: claim.sentence }, h(`span.tag${verdict === "invalid" ? ".fail" : ""}`, null, verdict), claim.against ? ` ${claim.against}` : ""));
+  }
+  function update({ primary, comparisons }) {
+    if (primary.length === 0) return element.replaceChildren(h("p.empty", null, "There is no arm to compare with the baseline."));
+    const made = table({ caption: `${metric(primary[0].metric).title}: differences to ${primary[0].baseline}, paired by seed; p by sign flips, at grid points adjusted for their number`,
+      headings: ["Where", "Arm", { text: "n", number: true, label: "Pairs" }, { text: "Difference", number: true }, { text: "in %", number: true },
+        { text: "95 % interval", number: true }, { text: "p", number: true }, { text: "Better in", number: true }, "Verdict"], name: "differences" });
+    const several = comparisons.length > primary.length;
+    made.body.append(...primary.map((one, i) => row(one, true, several ? "mean over the grid" : where(comparisons[i]?.grid))),
+      ...(several ? comparisons.map((one) => row(one, false, where(one.grid))) : []));
+    return element.replaceChildren(made.element);
+  }
+  return { element, update };
+}
+
+/** Every configuration that was tried for `compare.tune`; hidden without. */
+export function tuningSection(experiment) {
+  const body = h("div"), element = h("section", { "aria-labelledby": "tuning", hidden: true }, h("h2", { id: "tuning" }, "Tuning"), body);
+  function update({ tuning }) {
+    element.hidden = !tuning;
+    if (!tuning) return;
+    const about = metric(tuning.chosen_by);
+    const made = table({ caption: `Chosen for each arm by the mean of ${tuning.chosen_by}; compared by ${tuning.compared}`,
+      headings: ["Grid", "Arm", ...tuning.paths.map(factor), { text: "Seeds", number: true }, { text: "Mean", number: true }, { text: "sd", number: true }, ""], name: "tuning" });
+    made.body.append(...tuning.tried.map((one) => h(`tr${one.chosen ? ".strong" : ""}`, null, h("td", null, where(one.grid)), h("th", { scope: "row" }, armLabel(experiment.arms, one.arm)),
+      tuning.paths.map((path) => h("td.num", null, plain(one.values[path]))), h("td.num", null, `${integer(one.n)} of ${integer(one.planned)}`),
+      h("td.num", null, about.format(number(one.mean))), h("td.num", null, about.format(number(one.sd))),
+      h("td", null, [one.chosen && "chosen", one.chosen && one.edge && "at the edge of what was tried", one.diverged > 0 && `${integer(one.diverged)} diverged`].filter(Boolean).join(", ")))));
+    body.replaceChildren(made.element);
+  }
+  return { element, update };
+}
+
+const SIGNS = { pass: "\u2713", fail: "\u2715", warn: "!", skipped: "\u2013", missing: "?" };
+const SAID = { missing: "hasn\u2019t run yet", skipped: "skipped", pass: "passed", warn: "warns", fail: "failed" };
+
+function check({ name, status, detail, grid, findings, what, invalidates }) {
+  const fatal = invalidates && status === "fail";
+  return h("details.audit", null,
+    h("summary", null, h(`span.tag.${status}`, null, h("span", { "aria-hidden": "true" }, SIGNS[status] ?? "?"), ` ${name}`), h("span.hidden", null, ` ${status}`)),
+    h("p", null, h("b", null, `${name} ${SAID[status] ?? status}`), gridPoint(grid) ? ` at ${gridPoint(grid)}` : "", detail ? `: ${detail}` : "",
+      findings > 1 ? ` (the worst of ${integer(findings)} findings)` : "", fatal ? h("b", null, " What it concerns is invalid.") : ""),
+    what ? h("p.note", null, `Passing means: ${what}${invalidates ? " A failure makes the comparison invalid." : ""}`) : null);
+}
+
+export const checks = (list) => h("span.audits", null, list.map(check));
+
+/** Loss by position, a chart a grid point; hidden until an audit has measured it. */
+export function positionsSection(experiment, signal) {
+  const body = h("div.matrix"), charts = new Map();
+  const element = h("section", { "aria-labelledby": "positions", hidden: true }, h("h2", { id: "positions" }, "Loss by position"),
+    h("p.note", null, "Mean validation loss at each position of the window. More context helps slowly; a step down at some position is a leak."), body);
+  const paint = (force) => charts.forEach((chart) => chart.paint(chart.wanted, force));
+  addEventListener("ablate:theme", () => paint(true), { signal });
+  signal.addEventListener("abort", () => charts.forEach((chart) => chart.destroy()));
+  let drawn = "";
+  function draw(positions) {
+    const points = new Map(positions.map(({ grid }) => [gridKey(grid), grid]));
+    for (const [key, grid] of points) {
+      if (!charts.has(key)) {
+        const group = { sync: `positions-${key}`, seeds: false, zoom: null, onzoom: () => draw(JSON.parse(drawn)) };
+        const chart = new Chart({ metric: "val/loss", title: gridPoint(grid) || "Validation loss", axis: "position", group });
+        charts.set(key, chart);
+        body.append(chart.element);
+      }
+      const arms = positions.filter((one) => gridKey(one.grid) === key).map((one) => {
+        const series = new Series();
+        series.push(one.positions.map((position, i) => [position, one.loss[i]]));
+        return { name: one.arm, color: Math.max(0, experiment.arms.indexOf(one.arm)) % 8, series: [series] };
+      });
+      charts.get(key).prepare(arms, { log: false, weight: 0, until: 0 });
+    }
+    paint(true);
+  }
+  function update({ positions }) {
+    const stamp = JSON.stringify(positions);
+    element.hidden = positions.length === 0;
+    if (stamp === drawn) return;
+    drawn = stamp;
+    draw(positions);
+  }
+  return { element, update };
+}
+
+/** The figure as gnuplot draws it, fetched once it is looked at and again when the report has changed. */
+export function figureSection(experiment, signal) {
+  const image = h("img.figure", { alt: "Final loss, accuracy and time a step by grid point, and the loss by step, for each arm", hidden: true });
+  const said = h("p.empty", null, "Not drawn yet.");
+  const file = (format) => h("a.button", { href: address(`experiments/${experiment.id}/figure.${format}`), download: `experiment-${experiment.id}.${format}` }, `Figure (${format.toUpperCase()})`);
+  const element = h("section", { "aria-labelledby": "figure" }, h("h2", { id: "figure" }, "Figure"), image, said, h("div.row", null, file("svg"), file("png")));
+  let stale = false, seen = false, busy = false, stamp = "";
+  async function draw() {
+    if (!stale || !seen || busy || signal.aborted) return;
+    busy = true;
+    stale = false;
+    try {
+      const text = await getText(`experiments/${experiment.id}/figure.svg`, {}, signal);
+      image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text)}`;
+      image.hidden = false;
+      said.hidden = true;
+    } catch (error) {
+      if (signal.aborted) return;
+      setText(said, error.message);
+      said.hidden = false;
+    }
+    setTimeout(() => {
+      busy = false;
+      draw();
+    }, 10000); // a live experiment changes faster than a figure is looked at
+  }
+  const observer = new IntersectionObserver(([entry]) => {
+    seen = entry.isIntersecting;
+    draw();
+  }, { rootMargin: "200px" });
+  observer.observe(element);
+  signal.addEventListener("abort", () => observer.disconnect());
+  function update(report) {
+    const now = JSON.stringify([report.table, report.dynamics, report.arms]);
+    stale ||= now !== stamp;
+    stamp = now;
+    draw();
+  }
+  return { element, update };
+}
