@@ -15,6 +15,7 @@ class Page {
   constructor(view) {
     this.view = view;
     this.text = h("textarea.code", { spellcheck: "false", autocomplete: "off", rows: "26", "aria-label": "Specification, JSON", "aria-describedby": "problem" });
+    this.text.value = sessionStorage.getItem(DRAFT) || pretty(START); // at once: what is typed meanwhile must stay
     this.problem = h("div.problem", { id: "problem", role: "alert", hidden: true });
     this.outcome = h("div", { role: "status" });
     this.presets = h("select", { "aria-label": "Preset" });
@@ -44,9 +45,6 @@ class Page {
     const [{ items: presets }] = await Promise.all([get("presets", {}, this.view.signal), this.loadDatasets()]);
     this.known = new Map(presets.map((preset) => [preset.name ?? preset, preset]));
     this.presets.append(h("option", { value: "" }, "the smallest comparison"), ...[...this.known.keys()].map((name) => h("option", { value: name }, name)));
-    const draft = sessionStorage.getItem(DRAFT);
-    if (draft) this.text.value = draft;
-    else await this.pick("");
   }
 
   async pick(name) {
