@@ -56,6 +56,29 @@ int artifacts_gradients(struct artifacts *a, int64_t step, struct params *params
     return save(a, name, params, params->grad, err);
 }
 
+/* The attempt before may have gone further than its last checkpoint: cuts off the lines of `step`
+ * and later, which this attempt writes again. */
+static FILE *open_batches(const char *path, int64_t step)
+{
+    FILE *file = fopen(path, step == 1 ? "we" : "a+e");
+    char *line = NULL;
+    size_t room = 0;
+    long long found = 0;
+    off_t end = 0;
+    if (file == NULL || step == 1)
+        return file;
+    rewind(file);
+    while (getline(&line, &room, file) > 0 && sscanf(line, "{\"step\":%lld", &found) == 1 &&
+           found < step)
+        end = ftello(file);
+    free(line);
+    if (ftruncate(fileno(file), end) != 0 || fseeko(file, 0, SEEK_END) != 0) {
+        fclose(file);
+        return NULL;
+    }
+    return file;
+}
+
 int artifacts_batch(struct artifacts *a, int64_t step, const int32_t *windows, struct err *err)
 {
     char path[PATH_MAX + 64];
@@ -63,8 +86,7 @@ int artifacts_batch(struct artifacts *a, int64_t step, const int32_t *windows, s
     if (!wanted(a, ARTIFACT_BATCHES) || step > ARTIFACT_BATCH_STEPS)
         return 0;
     snprintf(path, sizeof path, "%s/batches.jsonl", a->dir);
-    /* A resumed attempt goes on where the file of the one before ends, or writes it anew. */
-    if (a->batches == NULL && (a->batches = fopen(path, step == 1 ? "we" : "ae")) == NULL)
+    if (a->batches == NULL && (a->batches = open_batches(path, step)) == NULL)
         return err_errno(err, ERR_STORAGE, "can't write %s", path);
     fprintf(a->batches, "{\"step\":%lld,\"windows\":[", (long long)step);
     for (size_t b = 0; b < batch; b++) {
