@@ -41,7 +41,7 @@ static void check_steps(const char *path, int64_t n)
 static void test_batches_across_attempts(void **state)
 {
     (void)state;
-    char out[] = "/tmp/test_artifacts.XXXXXX", path[64], folder[64];
+    char out[] = "/tmp/test_artifacts.XXXXXX", path[128], folder[64];
     struct run_spec spec = spec_of((struct sketch){ .attention = "\"kind\":\"dense\"" });
     spec.artifacts = 1u << ARTIFACT_BATCHES;
     assert_non_null(mkdtemp(out));
