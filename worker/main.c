@@ -72,7 +72,7 @@ static int threads_of(long asked, int64_t from_spec)
 static int command_train(const struct arguments *a, struct err *err)
 {
     struct train_config config = {
-        .dataset = a->dataset, .out = a->out, .audits = a->audits, .resume = true
+        .dataset = a->dataset, .out = a->out, .audits = a->audits, .replays = a->audits, .resume = true
     };
     if (a->spec == NULL || a->out == NULL)
         return err_set(err, ERR_USAGE, "train needs RUNSPEC and --out DIR");
@@ -119,6 +119,7 @@ static int command_attempt(const struct arguments *a, struct err *err)
     config.until = launch.steps;
     config.resume = launch.attempt > 1;
     config.audits = launch.audits;
+    config.replays = launch.replays;
     config.threads = threads_of((long)launch.threads, 0);
     return train(&emit_config, &config, err);
 }

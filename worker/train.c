@@ -263,6 +263,7 @@ static int begin(struct train *t, struct err *err)
         .run_digest = t->run_digest,
         .environment_digest = t->environment.digest,
         .threads = t->config->threads,
+        .replays = t->config->replays,
     };
     if (status == 0 && t->config->audits)
         status = audits_new(&audited, &t->audits, err);

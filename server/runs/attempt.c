@@ -51,6 +51,7 @@ static int write_launch(const struct datadir *datadir, const struct claim *claim
     launch->memory_bytes = claim->memory_bytes;
     launch->steps = claim->steps;
     launch->audits = claim->audits;
+    launch->replays = claim->replays;
     memcpy(launch->token, claim->token, sizeof launch->token);
     datadir_path(datadir, launch->socket, "worker.sock");
     if (claim->verify)

@@ -168,7 +168,8 @@ struct claim {
     char token[65], digest[DIGEST_HEX],
         dataset_digest[DIGEST_HEX]; /* token in clear: 64 hex; dataset_digest "" = synthetic */
     char *spec;                     /* owned */
-    bool audits; /* it audits its arm at its grid point, being the first seed's */
+    bool audits;  /* it audits its arm at its grid point, being the first seed's */
+    bool replays; /* and its arm's repeatability, being the arm's first run */
 };
 int store_run_claim(struct store *, int64_t run, const char *token, struct claim *ret,
                     struct err *);

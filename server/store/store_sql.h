@@ -273,8 +273,9 @@ enum { RUN_COLUMNS_N = 28 };
       "ORDER BY r.id")                                                                             \
     X(RUN_SPEC, "SELECT spec FROM runs WHERE id = ?")                                              \
     X(RUN_AUDITS,                                                                                  \
-      "SELECT NOT EXISTS (SELECT 1 FROM runs o WHERE o.experiment = r.experiment AND o.id < r.id " \
-      "AND o.arm = r.arm AND o.grid = r.grid) FROM runs r WHERE r.id = ?")                         \
+      "SELECT 2 - EXISTS (SELECT 1 FROM runs o WHERE o.experiment = r.experiment AND o.id < r.id " \
+      "AND o.arm = r.arm AND o.grid = r.grid) - EXISTS (SELECT 1 FROM runs o WHERE o.experiment "  \
+      "= r.experiment AND o.id < r.id AND o.arm = r.arm) FROM runs r WHERE r.id = ?")              \
     X(EXPERIMENT_ENDED,                                                                            \
       "SELECT 1 FROM experiments e WHERE e.id = ? AND e.deleted_at IS NULL AND NOT EXISTS "        \
       "(SELECT 1 FROM runs r WHERE r.experiment = e.id AND r.state IN ('queued', 'running'))")     \

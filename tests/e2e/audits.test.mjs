@@ -118,3 +118,34 @@ test("the first seed of a cell is the one that audits; a gap is shown, and goes 
   assert.equal(now.power.id, before.power.id, "replaced, not piled up");
   assert.doesNotMatch(now.power.detail, /can be paired/);
 });
+
+test("the published mask: invalid, with the share of positions that see the answer; dense holds", async () => {
+  const { id } = await submit({
+    arms: { dense: {}, published: { "model.attention": { kind: "dsa", top_k_ratio: 0.5, indexer_dim: 8, indexer_training: "frozen", selection: "published" } } },
+    grid: { "data.seq_len": [16, 32] }, seeds: [1],
+  });
+  await ended(id);
+  const report = await json(`/experiments/${id}/report`), made = report.audits.filter(({ run }) => run !== null);
+  const of = (name, arm, seqLen) => made.filter((one) => one.name === name && (one.arm ?? arm) === arm && (one.grid?.["data.seq_len"] ?? seqLen) === seqLen);
+  for (const seqLen of [16, 32]) {
+    for (const phase of ["start", "end"]) {
+      const [leaky] = of("causality", "published", seqLen).filter(({ evidence }) => evidence.phase === phase);
+      assert.equal(leaky.status, "fail");
+      assert.equal(leaky.evidence.leak_next, (seqLen / 2 - 1) / seqLen, "(K − 1)/T");
+      for (const kernels of ["training", "evaluation"]) assert.equal(leaky.evidence.kernels[kernels].across_sequences, false);
+      const [sound] = of("causality", "dense", seqLen).filter(({ evidence }) => evidence.phase === phase);
+      assert.deepEqual([sound.status, sound.evidence.leak_next], ["pass", 0]);
+    }
+    assert.deepEqual(of("entropy_floor", "published", seqLen).map(({ status }) => status), ["fail"]);
+    assert.deepEqual(of("entropy_floor", "dense", seqLen).map(({ status }) => status), ["pass"]);
+    assert.deepEqual(of("dense_equivalence", "dense", seqLen).map(({ status }) => status), ["pass"]);
+    assert.deepEqual(of("indexer_learns", "published", seqLen).map(({ status }) => status), ["fail"]);
+    assert.equal(of("causality", "published", seqLen).at(-1).evidence.by_position.loss.length, seqLen);
+  }
+  for (const arm of ["dense", "published"]) {
+    const replays = made.filter((one) => one.name === "replay" && one.arm === arm);
+    assert.deepEqual(replays.map(({ status }) => status), ["pass"], "one run an arm");
+  }
+  assert.equal(report.arms.published.valid, false);
+  assert.ok(report.comparisons.every(({ verdict }) => verdict === "invalid"));
+});

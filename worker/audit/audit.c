@@ -26,22 +26,27 @@ bool audit_stopped(void *arg)
     return emit_stopped(a->context.emit) != NULL;
 }
 
-static bool always(const struct run_spec *spec)
+static bool always(const struct audit_context *context)
 {
-    (void)spec;
+    (void)context;
     return true;
 }
 
-static bool indexed(const struct run_spec *spec)
+static bool indexed(const struct audit_context *context)
 {
-    return run_spec_has(spec, ATTENTION_DSA);
+    return run_spec_has(context->spec, ATTENTION_DSA);
+}
+
+static bool replays(const struct audit_context *context)
+{
+    return context->replays;
 }
 
 /* In the order in which they are made: cheap ones first. */
 static const struct row {
     const char *name;
     bool at_end;
-    bool (*applies)(const struct run_spec *spec);
+    bool (*applies)(const struct audit_context *context);
     /* Errors: the audit is skipped. A finding without a detail isn't told. */
     int (*measure)(struct audits *a, struct finding *ret, struct err *err);
 } rows[] = {
@@ -51,7 +56,7 @@ static const struct row {
     { "entropy_floor", false, always, audit_entropy },
     { "causality", true, always, audit_causality },
     { "indexer_learns", true, indexed, audit_learns },
-    { "replay", true, always, audit_replay },
+    { "replay", true, replays, audit_replay },
 };
 
 static void tell(struct audits *a, const char *name, struct finding *finding, double seconds)
@@ -78,7 +83,7 @@ static void make(struct audits *a, bool at_end)
         struct finding finding = { 0 };
         struct err err = { 0 };
         double start = clock_mono_s();
-        if (rows[i].at_end != at_end || !rows[i].applies(a->context.spec))
+        if (rows[i].at_end != at_end || !rows[i].applies(&a->context))
             continue;
         if (rows[i].measure(a, &finding, &err) != 0)
             finding_say(&finding, AUDIT_SKIPPED, "it couldn't be made: %s", err.message);
@@ -104,7 +109,8 @@ int audits_new(const struct audit_context *context, struct audits **ret, struct 
         audits_free(a);
         return err_set(err, ERR_NO_MEMORY, "no memory for the audits");
     }
-    replay_plan(&a->replay, context->spec->train.steps);
+    if (context->replays)
+        replay_plan(&a->replay, context->spec->train.steps);
     *ret = a;
     return 0;
 }

@@ -27,6 +27,7 @@ struct audit_context {
     const char *out; /* the run's folder: audit/ goes there */
     const char *run_digest, *environment_digest;
     int threads;
+    bool replays; /* makes the audit replay, too */
 };
 
 /* Errors: NO_MEMORY. */

@@ -50,6 +50,7 @@ static void test_launch_goes_and_comes(void **state)
                                     .memory_bytes = 1 << 30,
                                     .steps = 1000,
                                     .audits = true,
+                                    .replays = true,
                                     .socket = "/data/wor\"ker.sock",
                                     .spec = "/data/runs/17/spec.json",
                                     .dataset = "",
