@@ -2,9 +2,9 @@
  * later one that has it too is joined to it. */
 #include "common/families.h"
 
-#include <stdlib.h>
+#include "common/rolling.h"
 
-static const uint64_t base = 0x9E3779B97F4A7C15u;
+#include <stdlib.h>
 
 struct table {
     uint64_t *keys; /* 0 = empty */
@@ -12,13 +12,6 @@ struct table {
     size_t mask;
     uint64_t stride; /* of so many runs one is looked at */
 };
-
-static uint64_t mixed(uint64_t h)
-{
-    h = (h ^ (h >> 31)) * 0xBF58476D1CE4E5B9u;
-    h ^= h >> 29;
-    return h != 0 ? h : 1;
-}
 
 /* The family's first document, and a shorter way to it. */
 static uint32_t head(uint32_t *family, uint32_t document)
@@ -51,23 +44,23 @@ static void meet(const struct table *table, uint64_t key, uint32_t document, uin
     }
 }
 
-static void read_document(const struct table *table, const uint8_t *text, size_t n, uint64_t out,
+static void read_document(const struct table *table, const uint8_t *text, size_t n,
                           uint32_t document, uint32_t *family)
 {
-    uint64_t h = 0;
+    uint64_t h = 0, weight = rolling_weight(FAMILY_RUN);
     for (size_t i = 0; i < n; i++) {
-        h = h * base + text[i] + 1;
+        h = rolling_add(h, text[i]);
         if (i >= FAMILY_RUN)
-            h -= out * (text[i - FAMILY_RUN] + 1u);
+            h = rolling_drop(h, text[i - FAMILY_RUN], weight);
         if (i + 1 >= FAMILY_RUN)
-            meet(table, mixed(h), document, family);
+            meet(table, rolling_key(h), document, family);
     }
 }
 
 int families_find(const uint8_t *text, const uint64_t *ends, size_t documents, uint32_t *ret,
                   struct err *err)
 {
-    uint64_t bytes = documents > 0 ? ends[documents - 1] : 0, out = 1;
+    uint64_t bytes = documents > 0 ? ends[documents - 1] : 0;
     struct table table = { .stride = 1 + bytes / FAMILY_RUNS_MOST };
     size_t size = 1024;
     while (size < 2 * (bytes / table.stride))
@@ -80,13 +73,11 @@ int families_find(const uint8_t *text, const uint64_t *ends, size_t documents, u
         status = err_set(err, ERR_NO_MEMORY, "no memory to compare %zu documents", documents);
         goto out;
     }
-    for (int i = 0; i < FAMILY_RUN; i++)
-        out *= base;
     for (size_t i = 0; i < documents; i++)
         ret[i] = (uint32_t)i;
     for (size_t i = 0; i < documents; i++) {
         uint64_t from = i > 0 ? ends[i - 1] : 0;
-        read_document(&table, text + from, (size_t)(ends[i] - from), out, (uint32_t)i, ret);
+        read_document(&table, text + from, (size_t)(ends[i] - from), (uint32_t)i, ret);
     }
     for (size_t i = 0; i < documents; i++)
         ret[i] = head(ret, (uint32_t)i);

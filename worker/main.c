@@ -71,9 +71,11 @@ static int threads_of(long asked, int64_t from_spec)
 /* ablate-worker train RUNSPEC [--dataset DIR] --out DIR [--threads N] [--audits] */
 static int command_train(const struct arguments *a, struct err *err)
 {
-    struct train_config config = {
-        .dataset = a->dataset, .out = a->out, .audits = a->audits, .replays = a->audits, .resume = true
-    };
+    struct train_config config = { .dataset = a->dataset,
+                                   .out = a->out,
+                                   .audits = a->audits,
+                                   .replays = a->audits,
+                                   .resume = true };
     if (a->spec == NULL || a->out == NULL)
         return err_set(err, ERR_USAGE, "train needs RUNSPEC and --out DIR");
     int status = read_spec(a->spec, &config.spec, err);

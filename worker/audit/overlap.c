@@ -1,42 +1,21 @@
 /* Places of the corpus are places in split.tokens, where each token stands once. A context and its
- * target are known by a 64-bit rolling hash (polynomial, modulo 2^64 with an odd base, then mixed):
- * those that validation asks for go into a table, then training's stream past it. */
+ * target are known by a 64-bit rolling hash: those that validation asks for go into a table, then
+ * training's stream past it. */
 #include "worker/audit/overlap.h"
+
+#include "common/rolling.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { GRAM = OVERLAP_CONTEXT + 1 };
-static const uint64_t base = 0x9E3779B97F4A7C15u;
 
 struct table {
     uint64_t *keys; /* 0 = empty */
     uint8_t *known;
     size_t mask;
 };
-
-static uint64_t mixed(uint64_t h)
-{
-    h = (h ^ (h >> 31)) * 0xBF58476D1CE4E5B9u;
-    h ^= h >> 29;
-    return h != 0 ? h : 1;
-}
-
-/* The hash of GRAM tokens that end at `at`, from that of those that end one before (0 at first). */
-static uint64_t roll(const uint16_t *tokens, size_t first, size_t at, uint64_t before, uint64_t out)
-{
-    uint64_t h = before * base + tokens[at] + 1;
-    return at >= first + GRAM ? h - out * (tokens[at - GRAM] + 1u) : h;
-}
-
-static uint64_t power_of_base(int n)
-{
-    uint64_t power = 1;
-    while (n-- > 0)
-        power *= base;
-    return power;
-}
 
 static size_t slot_of(const struct table *table, uint64_t key)
 {
@@ -64,8 +43,8 @@ static uint64_t hash_ending(const uint16_t *tokens, size_t at)
 {
     uint64_t h = 0;
     for (size_t i = at + 1 - GRAM; i <= at; i++)
-        h = h * base + tokens[i] + 1;
-    return mixed(h);
+        h = rolling_add(h, tokens[i]);
+    return rolling_key(h);
 }
 
 /* What is asked for: counts, and the hashes into the table. */
@@ -90,12 +69,14 @@ static void ask(const struct data *data, const uint8_t *marks, struct table *tab
 static void search(const struct corpus_split *split, const uint8_t *marks, struct table *table)
 {
     size_t first = split->parts[CORPUS_TRAIN].first, n = split->parts[CORPUS_TRAIN].n;
-    uint64_t h = 0, out = power_of_base(GRAM);
+    uint64_t h = 0, weight = rolling_weight(GRAM);
     for (size_t at = first; at < first + n; at++) {
-        h = roll(split->tokens, first, at, h, out);
+        h = rolling_add(h, split->tokens[at]);
+        if (at >= first + GRAM)
+            h = rolling_drop(h, split->tokens[at - GRAM], weight);
         if (at < first + OVERLAP_CONTEXT || !marks[at])
             continue;
-        size_t slot = slot_of(table, mixed(h));
+        size_t slot = slot_of(table, rolling_key(h));
         if (table->keys[slot] != 0)
             table->known[slot] = 1;
     }
