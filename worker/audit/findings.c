@@ -14,15 +14,15 @@
 
 enum { PLACES = 256 }; /* of the loss by position, at most */
 
-/* The layers whose attention no layer before them has: what concerns an attention is asked once. */
+/* A layer of each attention that the specification names: what concerns an attention is asked once.
+ */
 static size_t distinct_layers(const struct run_spec *spec, int64_t ret[SPEC_LAYERS])
 {
     size_t n = 0;
     for (int64_t layer = 0; layer < spec->model.layers; layer++) {
         bool known = false;
         for (size_t i = 0; i < n; i++)
-            known |= memcmp(run_spec_attention(spec, ret[i]), run_spec_attention(spec, layer),
-                            sizeof(struct spec_attention)) == 0;
+            known |= run_spec_attention(spec, ret[i]) == run_spec_attention(spec, layer);
         if (!known)
             ret[n++] = layer;
     }
