@@ -39,6 +39,14 @@ static void keep_reason(void *arg, const char *file, const struct err *why)
     *(struct err *)arg = *why;
 }
 
+/* Two NaNs agree in them, 0 and −0 don't. */
+static uint64_t bits_of(double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
 int replay_check(struct replay *replay, const char *folder, struct model *model, struct data *data,
                  const struct run_spec *spec, const char *run_digest, int32_t *windows,
                  struct err *err)
@@ -60,9 +68,8 @@ int replay_check(struct replay *replay, const char *folder, struct model *model,
             break;
         model_step(model, windows, step, &stats);
         optim_step(&spec->train, params, step, model_pool(model), &ignored);
-        /* Bits, so that two NaNs agree. */
         if (replay->differs == 0 &&
-            memcmp(&stats.loss, &replay->losses[step - replay->from - 1], sizeof stats.loss) != 0)
+            bits_of(stats.loss) != bits_of(replay->losses[step - replay->from - 1]))
             replay->differs = step;
     }
     if (status != 0)
