@@ -133,14 +133,14 @@ static double end_of(const struct vector *v, double end)
     return fabs(end) >= v->beyond ? copysign(INFINITY, end) : end;
 }
 
-static int test_vector(const struct study *study, const struct vector *v, double *room,
-                       struct stats_paired *ret, struct err *err)
+static int test_vector(const struct study *study, struct stats_flips *flips, const struct vector *v,
+                       double *room, struct stats_paired *ret, struct err *err)
 {
     size_t n = 0;
     for (size_t j = 0; j < study->seeds_n; j++)
         if (!isnan(v->d[j]))
             room[n++] = v->d[j];
-    int status = stats_paired(room, n, ret, err);
+    int status = stats_paired(flips, room, n, ret, err);
     if (status == 0) {
         ret->ci95 = (struct stats_interval){ end_of(v, ret->ci95.low), end_of(v, ret->ci95.high) };
         ret->ci90 = (struct stats_interval){ end_of(v, ret->ci90.low), end_of(v, ret->ci90.high) };
@@ -173,6 +173,7 @@ struct work_room {
     struct pair *pairs;
     struct vector side[2];
     double *room;
+    struct stats_flips flips, part; /* of all seeds; of another number of pairs */
 };
 
 static int test_claim(struct work_room *w, struct statement *c, struct stats_paired side[2],
@@ -187,7 +188,9 @@ static int test_claim(struct work_room *w, struct statement *c, struct stats_pai
             side[1] = side[0];
             break;
         }
-        int status = test_vector(w->study, &w->side[i], w->room, &side[i], err);
+        bool all = c->n + c->cancelled == w->study->seeds_n;
+        int status =
+            test_vector(w->study, all ? &w->flips : &w->part, &w->side[i], w->room, &side[i], err);
         if (status != 0)
             return status;
     }
@@ -261,11 +264,12 @@ static void family_done(struct family *f)
     }
 }
 
-static int family_judge(struct family *f, const struct study *study, struct err *err)
+static int family_judge(struct family *f, struct work_room *w, struct err *err)
 {
-    int status = stats_adjusted(f->rows[0], f->n, study->seeds_n, f->p[0], err);
+    const struct study *study = w->study;
+    int status = stats_adjusted(&w->flips, f->rows[0], f->n, study->seeds_n, f->p[0], err);
     if (status == 0 && f->cancelled)
-        status = stats_adjusted(f->rows[1], f->n, study->seeds_n, f->p[1], err);
+        status = stats_adjusted(&w->flips, f->rows[1], f->n, study->seeds_n, f->p[1], err);
     for (size_t i = 0; status == 0 && i < f->n; i++) {
         double p[2] = { f->p[0][i], f->cancelled ? f->p[1][i] : 0 };
         judge(study, f->members[i], (const struct stats_paired *)f->sides[i], p);
@@ -296,7 +300,7 @@ static int make_secondary(struct work_room *w, struct claims *claims, struct err
         f.members[f.n++] = c;
     }
     if (status == 0)
-        status = family_judge(&f, study, err);
+        status = family_judge(&f, w, err);
     for (size_t i = 0; i < claims->secondary_n; i++)
         settle(study, claims, &claims->secondary[i]);
     family_done(&f);
@@ -327,6 +331,8 @@ int claims_init(struct claims *claims, const struct study *study, struct err *er
     free(w.side[0].d);
     free(w.side[1].d);
     free(w.room);
+    stats_flips_done(&w.flips);
+    stats_flips_done(&w.part);
     return status;
 }
 
