@@ -41,7 +41,8 @@ static int flips_make(struct stats_flips *flips, size_t n, struct err *err)
     flips->turned = calloc(flips->count, sizeof *flips->turned);
     if (flips->bits == NULL || flips->turned == NULL) {
         stats_flips_done(flips);
-        return err_set(err, ERR_NO_MEMORY, "no memory for the sign flips of %zu seeds", n);
+        err_set(err, ERR_NO_MEMORY, "no memory for the sign flips of %zu seeds", n);
+        return -ERR_NO_MEMORY;
     }
     const struct philox stream = philox_stream((int64_t)n, "data", "sign-flips");
     for (size_t i = 1; i < flips->count; i++) {
