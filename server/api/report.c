@@ -13,7 +13,7 @@
 #include <string.h>
 
 /* Rows of the dynamics that a person still reads. */
-enum { STEPS = 200 };
+enum { STEPS = 100 };
 
 enum format { FORMAT_JSON, FORMAT_MD, FORMAT_CSV };
 static const struct {

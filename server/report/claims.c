@@ -98,16 +98,12 @@ static void count_pairs(const struct study *study, struct statement *c, const st
     c->needed = stats_needed_seeds(c->sd, study->compare.margin);
 }
 
-/* How a claim is tested: differences by seed, NaN where there is no pair. */
-struct vector {
-    double *d;     /* [seeds] */
-    double beyond; /* results of this size stand for an infinite one */
-};
-
-/* side: the sign of the cancelled pairs. An infinite difference becomes one that dwarfs all others:
- * tests by signs and intervals by order are then what they tend to. */
-static void vector_fill(const struct study *study, const struct pair *pairs, double side,
-                        struct vector *v)
+/* How a claim is tested: d[seeds], differences by seed, NaN where there is no pair. side: the sign
+ * of the cancelled pairs. An infinite difference becomes one that dwarfs all others: tests by signs
+ * and intervals by order are then what they tend to. Returns the size from which on a result stands
+ * for an infinite one. */
+static double vector_fill(const struct study *study, const struct pair *pairs, double side,
+                          double *d)
 {
     double greatest = study->compare.margin, sum = greatest;
     for (size_t j = 0; j < study->seeds_n; j++) {
@@ -118,32 +114,33 @@ static void vector_fill(const struct study *study, const struct pair *pairs, dou
         sum += size;
     }
     double n = (double)study->seeds_n, dwarfing = 4096 * n * (sum > 0 ? sum : 1);
-    v->beyond = dwarfing / (2 * n);
     for (size_t j = 0; j < study->seeds_n; j++) {
-        double d = pairs[j].difference;
-        v->d[j] = pairs[j].kind == OUTCOME_CANCELLED  ? side * greatest
-                  : pairs[j].kind != OUTCOME_MEASURED ? (double)NAN
-                  : isfinite(d)                       ? d
-                                                      : copysign(dwarfing, d);
+        double own = pairs[j].difference;
+        d[j] = pairs[j].kind == OUTCOME_CANCELLED  ? side * greatest
+               : pairs[j].kind != OUTCOME_MEASURED ? (double)NAN
+               : isfinite(own)                     ? own
+                                                   : copysign(dwarfing, own);
     }
+    return dwarfing / (2 * n);
 }
 
-static double end_of(const struct vector *v, double end)
+static struct stats_interval ends_of(struct stats_interval i, double beyond)
 {
-    return fabs(end) >= v->beyond ? copysign(INFINITY, end) : end;
+    return (struct stats_interval){ fabs(i.low) >= beyond ? copysign(INFINITY, i.low) : i.low,
+                                    fabs(i.high) >= beyond ? copysign(INFINITY, i.high) : i.high };
 }
 
-static int test_vector(const struct study *study, const struct vector *v, double *room,
-                       struct stats_paired *ret, struct err *err)
+static int test_vector(const struct study *study, struct stats_flips *flips, const double *d,
+                       double beyond, double *room, struct stats_paired *ret, struct err *err)
 {
     size_t n = 0;
     for (size_t j = 0; j < study->seeds_n; j++)
-        if (!isnan(v->d[j]))
-            room[n++] = v->d[j];
-    int status = stats_paired(room, n, ret, err);
+        if (!isnan(d[j]))
+            room[n++] = d[j];
+    int status = stats_paired(flips, room, n, ret, err);
     if (status == 0) {
-        ret->ci95 = (struct stats_interval){ end_of(v, ret->ci95.low), end_of(v, ret->ci95.high) };
-        ret->ci90 = (struct stats_interval){ end_of(v, ret->ci90.low), end_of(v, ret->ci90.high) };
+        ret->ci95 = ends_of(ret->ci95, beyond);
+        ret->ci90 = ends_of(ret->ci90, beyond);
     }
     return status;
 }
@@ -171,8 +168,8 @@ static void judge(const struct study *study, struct statement *c, const struct s
 struct work_room {
     const struct study *study;
     struct pair *pairs;
-    struct vector side[2];
-    double *room;
+    double *side[2], *room; /* [seeds] vectors of the two sides of cancelled pairs; scratch */
+    struct stats_flips flips, part; /* of all seeds; of another number of pairs */
 };
 
 static int test_claim(struct work_room *w, struct statement *c, struct stats_paired side[2],
@@ -181,17 +178,16 @@ static int test_claim(struct work_room *w, struct statement *c, struct stats_pai
     count_pairs(w->study, c, w->pairs);
     c->verdict = VERDICT_UNDETERMINED;
     c->tested = c->n >= STATS_CLAIM_N;
-    for (int i = 0; i < 2 && c->tested; i++) {
-        vector_fill(w->study, w->pairs, i == 0 ? -1 : 1, &w->side[i]);
-        if (i == 1 && c->cancelled == 0) {
-            side[1] = side[0];
-            break;
-        }
-        int status = test_vector(w->study, &w->side[i], w->room, &side[i], err);
-        if (status != 0)
-            return status;
-    }
-    return 0;
+    if (!c->tested)
+        return 0;
+    struct stats_flips *flips = c->n + c->cancelled == w->study->seeds_n ? &w->flips : &w->part;
+    double beyond = vector_fill(w->study, w->pairs, -1, w->side[0]);
+    int status = test_vector(w->study, flips, w->side[0], beyond, w->room, &side[0], err);
+    side[1] = side[0];
+    vector_fill(w->study, w->pairs, 1, w->side[1]);
+    if (status == 0 && c->cancelled > 0)
+        status = test_vector(w->study, flips, w->side[1], beyond, w->room, &side[1], err);
+    return status;
 }
 
 static void settle(const struct study *study, const struct claims *claims, struct statement *c)
@@ -261,11 +257,12 @@ static void family_done(struct family *f)
     }
 }
 
-static int family_judge(struct family *f, const struct study *study, struct err *err)
+static int family_judge(struct family *f, struct work_room *w, struct err *err)
 {
-    int status = stats_adjusted(f->rows[0], f->n, study->seeds_n, f->p[0], err);
+    const struct study *study = w->study;
+    int status = stats_adjusted(&w->flips, f->rows[0], f->n, study->seeds_n, f->p[0], err);
     if (status == 0 && f->cancelled)
-        status = stats_adjusted(f->rows[1], f->n, study->seeds_n, f->p[1], err);
+        status = stats_adjusted(&w->flips, f->rows[1], f->n, study->seeds_n, f->p[1], err);
     for (size_t i = 0; status == 0 && i < f->n; i++) {
         double p[2] = { f->p[0][i], f->cancelled ? f->p[1][i] : 0 };
         judge(study, f->members[i], (const struct stats_paired *)f->sides[i], p);
@@ -290,43 +287,53 @@ static int make_secondary(struct work_room *w, struct claims *claims, struct err
         if (status != 0 || !c->tested)
             continue;
         for (int i = 0; i < 2; i++)
-            memcpy(f.rows[i] + f.n * study->seeds_n, w->side[i].d,
-                   study->seeds_n * sizeof *w->side[i].d);
+            memcpy(f.rows[i] + f.n * study->seeds_n, w->side[i],
+                   study->seeds_n * sizeof *w->side[i]);
         f.cancelled |= c->cancelled > 0;
         f.members[f.n++] = c;
     }
     if (status == 0)
-        status = family_judge(&f, study, err);
+        status = family_judge(&f, w, err);
     for (size_t i = 0; i < claims->secondary_n; i++)
         settle(study, claims, &claims->secondary[i]);
     family_done(&f);
     return status;
 }
 
+static bool room_init(struct work_room *w, const struct study *study)
+{
+    size_t n = study->seeds_n + 1;
+    *w = (struct work_room){ .study = study };
+    w->pairs = calloc(n, sizeof *w->pairs);
+    w->room = calloc(n, sizeof *w->room);
+    w->side[0] = calloc(n, sizeof *w->side[0]);
+    w->side[1] = calloc(n, sizeof *w->side[1]);
+    return w->pairs != NULL && w->room != NULL && w->side[0] != NULL && w->side[1] != NULL;
+}
+
+static void room_done(struct work_room *w)
+{
+    free(w->pairs);
+    free(w->room);
+    free(w->side[0]);
+    free(w->side[1]);
+    stats_flips_done(&w->flips);
+    stats_flips_done(&w->part);
+}
+
 int claims_init(struct claims *claims, const struct study *study, struct err *err)
 {
     const int64_t *counts = study->in->experiment->counts;
-    size_t n = study->seeds_n + 1;
-    struct work_room w = { .study = study,
-                           .pairs = calloc(n, sizeof *w.pairs),
-                           .side = { { calloc(n, sizeof(double)), 0 },
-                                     { calloc(n, sizeof(double)), 0 } },
-                           .room = calloc(n, sizeof *w.room) };
-    *claims = (struct claims){ .primary = calloc(study->slots_n + 1, sizeof *claims->primary),
-                               .secondary = calloc(study->slots_n + 1, sizeof *claims->secondary),
-                               .open = counts[RUN_QUEUED] + counts[RUN_RUNNING] > 0 };
-    int status = 0;
-    if (w.pairs == NULL || w.side[0].d == NULL || w.side[1].d == NULL || w.room == NULL ||
-        claims->primary == NULL || claims->secondary == NULL)
-        status = err_set(err, ERR_NO_MEMORY, "no memory for the claims");
-    if (status == 0)
-        status = make_primary(&w, claims, err);
-    if (status == 0)
+    struct work_room w;
+    *claims = (struct claims){ .open = counts[RUN_QUEUED] + counts[RUN_RUNNING] > 0 };
+    claims->primary = calloc(study->slots_n + 1, sizeof *claims->primary);
+    claims->secondary = calloc(study->slots_n + 1, sizeof *claims->secondary);
+    bool room = room_init(&w, study) && claims->primary != NULL && claims->secondary != NULL;
+    int status = room ? make_primary(&w, claims, err)
+                      : err_set(err, ERR_NO_MEMORY, "no memory for the claims");
+    if (room && status == 0)
         status = make_secondary(&w, claims, err);
-    free(w.pairs);
-    free(w.side[0].d);
-    free(w.side[1].d);
-    free(w.room);
+    room_done(&w);
     return status;
 }
 

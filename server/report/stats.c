@@ -12,35 +12,49 @@ const char *const stats_verdict_names[] = { "better", "worse", "equivalent", "un
  * this share of what was summed. */
 static const double slack = 1e-12;
 
-/* How the flips of n seeds are produced: all of them, or STATS_SAMPLES drawn ones. Flip 0 is the
- * observed one: no sign turned. A flip is a bit a seed; its bytes look up sums of eight seeds at a
- * time, which is what makes 65,536 flips cheap. */
-struct flips {
-    size_t n, count, bytes;
-    bool exact;
-    struct philox stream;
-    uint8_t *bits; /* [bytes] the flip that flip_set produced */
-};
+/* Flips are drawn or enumerated once for a number of seeds, and serve every test of that many. Flip
+ * 0 is the observed one: no sign turned. A flip is a bit a seed; its bytes look up sums of eight
+ * seeds at a time, which is what makes 65,536 flips cheap. */
 
-static bool flips_init(struct flips *flips, size_t n)
+void stats_flips_done(struct stats_flips *flips)
 {
-    *flips = (struct flips){ .n = n, .exact = n <= STATS_EXACT_N, .bytes = (n + 31) / 32 * 4 };
-    flips->count = flips->exact ? (size_t)1 << n : STATS_SAMPLES;
-    if (!flips->exact)
-        flips->stream = philox_stream((int64_t)n, "data", "sign-flips");
-    flips->bits = calloc(flips->bytes, 1);
-    return flips->bits != NULL;
+    free(flips->bits);
+    free(flips->turned);
+    *flips = (struct stats_flips){ 0 };
 }
 
-static void flip_set(struct flips *flips, size_t i)
+static uint8_t *flip_of(const struct stats_flips *flips, size_t i)
 {
-    for (size_t w = 0; 32 * w < flips->n; w++) {
-        uint32_t word = (uint32_t)i;
-        if (!flips->exact)
-            word = i == 0 ? 0 : philox_word(&flips->stream, i, w);
-        for (size_t b = 0; b < 4; b++)
-            flips->bits[4 * w + b] = (uint8_t)(word >> 8 * b);
+    return flips->bits + i * flips->bytes;
+}
+
+static int flips_make(struct stats_flips *flips, size_t n, struct err *err)
+{
+    if (flips->n == n && flips->bits != NULL)
+        return 0;
+    stats_flips_done(flips);
+    bool exact = n <= STATS_EXACT_N;
+    flips->n = n;
+    flips->bytes = (n + 7) / 8;
+    flips->count = exact ? (size_t)1 << n : STATS_SAMPLES;
+    flips->bits = calloc(flips->count, flips->bytes);
+    flips->turned = calloc(flips->count, sizeof *flips->turned);
+    if (flips->bits == NULL || flips->turned == NULL) {
+        stats_flips_done(flips);
+        err_set(err, ERR_NO_MEMORY, "no memory for the sign flips of %zu seeds", n);
+        return -ERR_NO_MEMORY;
     }
+    const struct philox stream = philox_stream((int64_t)n, "data", "sign-flips");
+    for (size_t i = 1; i < flips->count; i++) {
+        uint32_t word = (uint32_t)i;
+        for (size_t j = 0; j < n; j++) {
+            if (!exact && j % 32 == 0)
+                word = philox_word(&stream, i, j / 32);
+            flips->turned[i] += word >> (j % 32) & 1;
+            flip_of(flips, i)[j / 8] |= (uint8_t)((word >> (j % 32) & 1) << (j % 8));
+        }
+    }
+    return 0;
 }
 
 /* sums[byte × 256 + bits]: of the seeds whose bits are set. d beyond n counts as 0. */
@@ -56,21 +70,14 @@ static void sums_fill(double *sums, const double *d, size_t n, size_t bytes)
         }
 }
 
-/* The sum over the turned seeds. */
-static double part_of(const struct flips *flips, const double *sums)
+/* The sum over the seeds that flip i turns. */
+static double part_of(const struct stats_flips *flips, size_t i, const double *sums)
 {
+    const uint8_t *bits = flip_of(flips, i);
     double part = 0;
-    for (size_t b = 0; 8 * b < flips->n; b++)
-        part += sums[256 * b + flips->bits[b]];
+    for (size_t b = 0; b < flips->bytes; b++)
+        part += sums[256 * b + bits[b]];
     return part;
-}
-
-static size_t turned_of(const struct flips *flips)
-{
-    size_t turned = 0;
-    for (size_t j = 0; j < flips->n; j++)
-        turned += flips->bits[j / 8] >> (j % 8) & 1;
-    return turned;
 }
 
 static double mean_of(const double *d, size_t n)
@@ -130,7 +137,8 @@ static struct stats_interval invert(double *means, size_t count, size_t flips, d
                                     selected(means, count, count - k) };
 }
 
-int stats_paired(const double *d, size_t n, struct stats_paired *ret, struct err *err)
+int stats_paired(struct stats_flips *flips, const double *d, size_t n, struct stats_paired *ret,
+                 struct err *err)
 {
     struct stats_paired out = { .n = n, .mean = NAN, .sd = NAN, .p = 1 };
     out.ci95 = out.ci90 = (struct stats_interval){ -INFINITY, INFINITY };
@@ -138,39 +146,37 @@ int stats_paired(const double *d, size_t n, struct stats_paired *ret, struct err
         *ret = out;
         return 0;
     }
-    struct flips flips;
-    bool ok = flips_init(&flips, n);
-    double *means = calloc(flips.count, sizeof *means);
-    double *sums = calloc(256 * flips.bytes, sizeof *sums);
-    if (!ok || means == NULL || sums == NULL) {
+    int status = flips_make(flips, n, err);
+    if (status != 0)
+        return status;
+    double *means = calloc(flips->count, sizeof *means);
+    double *sums = calloc(256 * flips->bytes, sizeof *sums);
+    if (means == NULL || sums == NULL) {
         free(means);
         free(sums);
-        free(flips.bits);
-        return err_set(err, ERR_NO_MEMORY, "no memory for %zu sign flips", flips.count);
+        return err_set(err, ERR_NO_MEMORY, "no memory for %zu sign flips", flips->count);
     }
-    sums_fill(sums, d, n, flips.bytes);
+    sums_fill(sums, d, n, flips->bytes);
     out.mean = mean_of(d, n);
     out.sd = sd_of(d, n, out.mean);
     double total = out.mean * (double)n, observed = fabs(total), size = 0;
     size_t extreme = 0, subsets = 0;
     for (size_t j = 0; j < n; j++)
         size += fabs(d[j]);
-    for (size_t i = 0; i < flips.count; i++) {
-        flip_set(&flips, i);
-        double part = part_of(&flips, sums);
-        size_t in = turned_of(&flips);
-        extreme += fabs(total - 2 * part) >= observed - slack * size;
-        if (in > 0)
-            means[subsets++] = part / (double)in;
+    const double enough = observed - slack * size;
+    for (size_t i = 0; i < flips->count; i++) {
+        double part = part_of(flips, i, sums);
+        extreme += fabs(total - 2 * part) >= enough;
+        if (flips->turned[i] > 0)
+            means[subsets++] = part / (double)flips->turned[i];
     }
-    out.p = (double)extreme / (double)flips.count;
+    out.p = (double)extreme / (double)flips->count;
     if (n >= STATS_CLAIM_N) {
-        out.ci95 = invert(means, subsets, flips.count, 0.05);
-        out.ci90 = invert(means, subsets, flips.count, 0.10);
+        out.ci95 = invert(means, subsets, flips->count, 0.05);
+        out.ci90 = invert(means, subsets, flips->count, 0.10);
     }
     free(means);
     free(sums);
-    free(flips.bits);
     *ret = out;
     return 0;
 }
@@ -193,7 +199,7 @@ static double t_squared(const struct family_row *row, double part)
 }
 
 static bool family_fill(struct family_row *rows, const double *d, size_t m, size_t n,
-                        const struct flips *flips)
+                        const struct stats_flips *flips)
 {
     double *own = calloc(n, sizeof *own);
     for (size_t c = 0; own != NULL && c < m; c++) {
@@ -219,39 +225,39 @@ static bool family_fill(struct family_row *rows, const double *d, size_t m, size
     return own != NULL;
 }
 
-int stats_adjusted(const double *d, size_t m, size_t n, double *ret_p, struct err *err)
+int stats_adjusted(struct stats_flips *flips, const double *d, size_t m, size_t n, double *ret_p,
+                   struct err *err)
 {
     for (size_t c = 0; c < m; c++)
         ret_p[c] = 1;
     if (n < 2 || m == 0)
         return 0;
-    struct flips flips;
+    int status = flips_make(flips, n, err);
+    if (status != 0)
+        return status;
     struct family_row *rows = calloc(m, sizeof *rows);
     size_t *extreme = calloc(m, sizeof *extreme);
-    bool ok = flips_init(&flips, n);
-    int status = 0;
-    if (!ok || rows == NULL || extreme == NULL || !family_fill(rows, d, m, n, &flips)) {
+    if (rows == NULL || extreme == NULL || !family_fill(rows, d, m, n, flips)) {
         status = err_set(err, ERR_NO_MEMORY, "no memory for %zu comparisons", m);
         goto out;
     }
-    for (size_t i = 0; i < flips.count; i++) {
+    for (size_t i = 0; i < flips->count; i++) {
         double greatest = 0;
-        flip_set(&flips, i);
-        for (size_t c = 0; c < m; c++)
-            if (rows[c].n >= 2)
-                greatest = fmax(greatest, t_squared(&rows[c], part_of(&flips, rows[c].sums)));
+        for (size_t c = 0; c < m; c++) {
+            double t = rows[c].n < 2 ? 0 : t_squared(&rows[c], part_of(flips, i, rows[c].sums));
+            greatest = t > greatest ? t : greatest;
+        }
         for (size_t c = 0; c < m; c++)
             extreme[c] += greatest >= rows[c].observed * (1 - 1e-9);
     }
     for (size_t c = 0; c < m; c++)
         if (rows[c].n >= 2)
-            ret_p[c] = (double)extreme[c] / (double)flips.count;
+            ret_p[c] = (double)extreme[c] / (double)flips->count;
 out:
     for (size_t c = 0; rows != NULL && c < m; c++)
         free(rows[c].sums);
     free(rows);
     free(extreme);
-    free(flips.bits);
     return status;
 }
 

@@ -11,12 +11,22 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum {
     STATS_EXACT_N = 16,      /* 2^16 flips are enumerated */
     STATS_SAMPLES = 1 << 16, /* flips drawn beyond that, the observed signs among them */
     STATS_CLAIM_N = 6        /* below it no flip reaches 5 %: no interval, no claim */
 };
+
+/* The flips of a number of seeds. Starts zeroed; the tests below fill it, and again when they are
+ * given another number: reuse it among tests. Bytes: 65,536 × (n / 8 + 2) at most. */
+struct stats_flips {
+    size_t n, count, bytes;
+    uint8_t *bits;    /* [count × bytes], a bit a seed */
+    uint16_t *turned; /* [count] how many bits are set */
+};
+void stats_flips_done(struct stats_flips *flips);
 
 struct stats_interval {
     double low, high; /* infinite where the test can't bound the mean at this level */
@@ -31,13 +41,15 @@ struct stats_paired {
 
 /* The sign-flip test of mean 0 for differences d[n] (finite), and the intervals that come from
  * inverting it: the means m for which d − m isn't rejected. Errors: NO_MEMORY. */
-int stats_paired(const double *d, size_t n, struct stats_paired *ret, struct err *err);
+int stats_paired(struct stats_flips *flips, const double *d, size_t n, struct stats_paired *ret,
+                 struct err *err);
 
 /* Westfall–Young single-step max-|t|: d[m × n], row c = comparison c, columns = seeds; NaN: this
  * row has no pair of that seed and does without. A flip turns the sign of a whole column, so what
  * the comparisons have in common stays. ret_p[m]: the adjusted p of each row, 1 below two pairs. A
  * row without variance has |t| infinite, or 0 if its mean is 0. Errors: NO_MEMORY. */
-int stats_adjusted(const double *d, size_t m, size_t n, double *ret_p, struct err *err);
+int stats_adjusted(struct stats_flips *flips, const double *d, size_t m, size_t n, double *ret_p,
+                   struct err *err);
 
 enum stats_verdict { STATS_BETTER, STATS_WORSE, STATS_EQUIVALENT, STATS_UNDETERMINED };
 extern const char *const stats_verdict_names[];

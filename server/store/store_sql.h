@@ -234,9 +234,9 @@ enum { RUN_COLUMNS_N = 28 };
       "s.name = (SELECT id FROM metric_names WHERE name = ?2) WHERE r.experiment = ?1 ORDER BY "   \
       "r.id")                                                                                      \
     X(CURVE_STEPS,                                                                                 \
-      "WITH RECURSIVE at (step) AS (VALUES (?3) UNION ALL SELECT step + ?3 FROM at WHERE step + "  \
-      "?3 <= ?4) SELECT m.step, m.value, m.kind FROM (SELECT step FROM at UNION SELECT ?4) a "     \
-      "CROSS JOIN metrics m ON m.run = ?1 AND m.name = ?2 AND m.step = a.step ORDER BY m.step")    \
+      "WITH RECURSIVE at (step) AS (VALUES (min(?3, ?4)) UNION ALL SELECT min(step + ?3, ?4) "     \
+      "FROM at WHERE step < ?4) SELECT m.step, m.value, m.kind FROM at CROSS JOIN metrics m ON "   \
+      "m.run = ?1 AND m.name = ?2 AND m.step = at.step") /* the steps come out in order */         \
     /* audits, artifacts, events */                                                                \
     X(AUDIT_ADD, "INSERT INTO audits (experiment, run, arm, grid, name, status, detail, "          \
                  "evidence, created_at) "                                                          \

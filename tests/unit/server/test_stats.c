@@ -12,7 +12,9 @@
 static struct stats_paired paired(const double *d, size_t n)
 {
     struct stats_paired got;
-    assert_int_equal(stats_paired(d, n, &got, NULL), 0);
+    struct stats_flips flips = { 0 };
+    assert_int_equal(stats_paired(&flips, d, n, &got, NULL), 0);
+    stats_flips_done(&flips);
     return got;
 }
 
@@ -86,16 +88,18 @@ static void test_adjusted_is_joint(void **state)
     (void)state;
     const double d[2][6] = { { 1, 2, 3, 4, 5, 6 }, { 1, -1, 2, -2, 1, -1 } };
     double p[2];
-    assert_int_equal(stats_adjusted(&d[0][0], 2, 6, p, NULL), 0);
+    struct stats_flips flips = { 0 };
+    assert_int_equal(stats_adjusted(&flips, &d[0][0], 2, 6, p, NULL), 0);
     /* Only the observed flip and its mirror reach the first row's |t|, unless a flip lines up the
      * second row's signs: {1,1,2,2,1,1} and its mirror have a greater |t|. */
     assert_float_equal(p[0], 4.0 / 64, 0);
     assert_float_equal(p[1], 1, 0);
     /* Copies of one comparison need no correction. */
     const double same[2][6] = { { 1, 2, 3, 4, 5, 6 }, { 1, 2, 3, 4, 5, 6 } };
-    assert_int_equal(stats_adjusted(&same[0][0], 2, 6, p, NULL), 0);
+    assert_int_equal(stats_adjusted(&flips, &same[0][0], 2, 6, p, NULL), 0);
     assert_float_equal(p[0], 2.0 / 64, 0);
     assert_float_equal(p[1], 2.0 / 64, 0);
+    stats_flips_done(&flips);
 }
 
 static void test_needed_seeds_follow_from_the_spread(void **state)
