@@ -168,8 +168,8 @@ static void judge(const struct study *study, struct statement *c, const struct s
 struct work_room {
     const struct study *study;
     struct pair *pairs;
-    double *side[2], *room; /* [seeds] vectors of the two sides of cancelled pairs; scratch */
-    struct stats_flips flips, part; /* of all seeds; of another number of pairs */
+    double *side[2], *room;      /* [seeds] vectors of the two sides of cancelled pairs; scratch */
+    struct stats_flips flips[2]; /* of all seeds; of another number of pairs */
 };
 
 static int test_claim(struct work_room *w, struct statement *c, struct stats_paired side[2],
@@ -180,7 +180,7 @@ static int test_claim(struct work_room *w, struct statement *c, struct stats_pai
     c->tested = c->n >= STATS_CLAIM_N;
     if (!c->tested)
         return 0;
-    struct stats_flips *flips = c->n + c->cancelled == w->study->seeds_n ? &w->flips : &w->part;
+    struct stats_flips *flips = &w->flips[c->n + c->cancelled < w->study->seeds_n];
     double beyond = vector_fill(w->study, w->pairs, -1, w->side[0]);
     int status = test_vector(w->study, flips, w->side[0], beyond, w->room, &side[0], err);
     side[1] = side[0];
@@ -260,9 +260,9 @@ static void family_done(struct family *f)
 static int family_judge(struct family *f, struct work_room *w, struct err *err)
 {
     const struct study *study = w->study;
-    int status = stats_adjusted(&w->flips, f->rows[0], f->n, study->seeds_n, f->p[0], err);
+    int status = stats_adjusted(&w->flips[0], f->rows[0], f->n, study->seeds_n, f->p[0], err);
     if (status == 0 && f->cancelled)
-        status = stats_adjusted(&w->flips, f->rows[1], f->n, study->seeds_n, f->p[1], err);
+        status = stats_adjusted(&w->flips[0], f->rows[1], f->n, study->seeds_n, f->p[1], err);
     for (size_t i = 0; status == 0 && i < f->n; i++) {
         double p[2] = { f->p[0][i], f->cancelled ? f->p[1][i] : 0 };
         judge(study, f->members[i], (const struct stats_paired *)f->sides[i], p);
@@ -317,8 +317,8 @@ static void room_done(struct work_room *w)
     free(w->room);
     free(w->side[0]);
     free(w->side[1]);
-    stats_flips_done(&w->flips);
-    stats_flips_done(&w->part);
+    stats_flips_done(&w->flips[0]);
+    stats_flips_done(&w->flips[1]);
 }
 
 int claims_init(struct claims *claims, const struct study *study, struct err *err)
