@@ -103,6 +103,7 @@ static bool at_point(const struct study *study, const struct audit_row *row, con
 const struct audit_row *checks_against(const struct study *study, const char *arm, const char *key)
 {
     const struct report_input *in = study->in;
+    const struct audit_row *found = NULL;
     for (size_t i = 0; i < in->audits_n; i++) {
         const struct audit_row *row = &in->audits[i];
         const struct audit_info *info = audit_find(row->name);
@@ -111,10 +112,11 @@ const struct audit_row *checks_against(const struct study *study, const char *ar
         bool about = !of_an_arm(info) || row->arm == NULL || strcmp(row->arm, arm) == 0 ||
                      study_is_baseline(study, row->arm);
         bool local = info->scope == AUDIT_OF_CELL || info->scope == AUDIT_OF_POINT;
-        if (about && (!local || at_point(study, row, key)))
-            return row;
+        bool told_first = found == NULL || info < audit_find(found->name);
+        if (about && told_first && (!local || at_point(study, row, key)))
+            found = row;
     }
-    return NULL;
+    return found;
 }
 
 /* Has the audit spoken about this arm (NULL: about the whole)? *ret_failed: unfavourably. */
