@@ -3,7 +3,7 @@
 
 usage: run.py [--build DIR] [--csv FILE] [PART ...]      parts: share torch threads sparse (default: all)
 
-Each figure is the median of a short process's steps (one more warms up), begun anew and measured as A B A B. The tables go to standard
+Each figure is the median of a short process's steps after it has warmed up, begun anew and measured as A B A B. The tables go to standard
 output, every single measurement to the CSV file. A busy machine makes figures worthless: the load before and the
 stolen time during the run are told, and warned of.
 """
