@@ -447,7 +447,8 @@ static void test_answers_are_hidden(void **state)
                               { ~1, ~9, ~2, ~10, ~13, ~2, 10, ~1, 9 } };
     static real logits[3][8 * 16];
     struct model_eval eval;
-    model_logits(model, windows[0], 3, 0, logits[0]);
+    for (int i = 0; i < 3; i++) /* each in the same place: bits may depend on it */
+        model_logits(model, windows[i], 1, 0, logits[i]);
     model_evaluate(model, windows[0], 3, 0, &eval);
     assert_int_equal(eval.targets, 6);
     assert_memory_equal(logits[0], logits[1], sizeof logits[0]);
