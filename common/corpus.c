@@ -62,19 +62,27 @@ static int check_index(const struct corpus *corpus, const char *dir, struct err 
     return 0;
 }
 
-static int check_families(const struct corpus *corpus, const char *dir, struct err *err)
+/* Families follow from the rest: what is missing or unsound is found anew when it is needed. */
+static void map_families(struct corpus *corpus, const char *dir)
 {
-    bool sound = corpus->maps[2] == corpus->documents * sizeof *corpus->families;
+    const void *at = NULL;
+    struct err ignored;
+    if (map_file(dir, "families", &at, &corpus->maps[2], &ignored) != 0)
+        return;
+    const uint32_t *families = at;
+    bool sound = corpus->maps[2] == corpus->documents * sizeof *families;
     for (size_t i = 0; sound && i < corpus->documents; i++)
-        sound = corpus->families[i] <= i &&
-                corpus->families[corpus->families[i]] == corpus->families[i];
-    return sound ? 0 : err_set(err, ERR_BAD_DATA, "the corpus' families in %s aren't sound", dir);
+        sound = families[i] <= i && families[families[i]] == families[i];
+    if (sound)
+        corpus->families = families;
+    else
+        munmap((void *)(uintptr_t)at, corpus->maps[2]);
 }
 
 int corpus_open(const char *dir, struct corpus *ret, struct err *err)
 {
     struct corpus corpus = { 0 };
-    const void *text = NULL, *index = NULL, *families = NULL;
+    const void *text = NULL, *index = NULL;
     int status = map_file(dir, "text", &text, &corpus.maps[0], err);
     if (status == 0) {
         corpus.text = text;
@@ -86,13 +94,8 @@ int corpus_open(const char *dir, struct corpus *ret, struct err *err)
         corpus.documents = corpus.maps[1] / sizeof *corpus.ends;
         status = check_index(&corpus, dir, err);
     }
-    if (status == 0) {
-        status = map_file(dir, "families", &families, &corpus.maps[2], err);
-        corpus.families = families;
-        status = status == -ERR_NOT_FOUND ? 0
-                 : status == 0            ? check_families(&corpus, dir, err)
-                                          : status;
-    }
+    if (status == 0)
+        map_families(&corpus, dir);
     if (status != 0) {
         corpus_done(&corpus);
         return status;
@@ -207,17 +210,24 @@ static int kin_find(const struct corpus *corpus, const struct spec_data *data, s
     return status;
 }
 
-/* A document, and its family if there is one, to a part. Returns the tokens. */
-static size_t deal(struct piece *pieces, const struct kin *kin, uint32_t document,
+static uint32_t next_of_kin(const struct kin *kin, uint32_t document)
+{
+    return kin->next != NULL ? kin->next[document] : document;
+}
+
+/* A document, and its family if there is one, to a part that wants so many tokens. A family that is
+ * larger than that alone (they share a licence, say) stays where it is. Returns the tokens. */
+static size_t deal(struct piece *pieces, const struct kin *kin, uint32_t document, size_t wanted,
                    enum corpus_part part)
 {
-    size_t tokens = 0;
-    uint32_t i = document;
-    do {
-        pieces[i].part = part;
+    size_t tokens = pieces[document].tokens, n = 1;
+    for (uint32_t i = next_of_kin(kin, document); i != document; i = next_of_kin(kin, i), n++)
         tokens += pieces[i].tokens;
-        i = kin->next != NULL ? kin->next[i] : document;
-    } while (i != document);
+    if (n > 1 && tokens > wanted)
+        return 0;
+    pieces[document].part = part;
+    for (uint32_t i = next_of_kin(kin, document); i != document; i = next_of_kin(kin, i))
+        pieces[i].part = part;
     return tokens;
 }
 
@@ -238,7 +248,7 @@ static int deal_documents(const struct corpus *corpus, const struct spec_data *d
         size_t wanted = (size_t)ceil(fraction * (double)tokens), held = 0;
         for (; held < wanted && next < n; next++)
             if (pieces[permutation[next]].part == CORPUS_TRAIN) /* else its family was dealt */
-                held += deal(pieces, &kin, permutation[next], order[i]);
+                held += deal(pieces, &kin, permutation[next], wanted, order[i]);
     }
     free(permutation);
     kin_done(&kin);

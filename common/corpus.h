@@ -4,7 +4,7 @@
  *   text      the documents' UTF-8 bytes, one after another, nothing between them
  *   index     one little-endian u64 a document: the offset in `text` at which it ends
  *   families  one little-endian u32 a document: the first one of its family (families.h); what
- *             follows from the others may be missing, and is then found anew when it is needed
+ *             follows from the others may be missing or unsound, and is then found anew
  * Its content digest is the SHA-256 over, document by document, its length (u64, little-endian) and
  * its bytes; it names the folder.
  *
@@ -13,7 +13,8 @@
  * what is split. `documents`: whole documents go to test, then val, in the order of a keyed
  * permutation (purpose "split", name "", step 0, element = document), until each holds at least
  * ⌈fraction·tokens⌉; the rest is train, in file order; window i is [iT, iT+T] of a split's own
- * concatenation. `families`: the same, but a document takes its whole family along. `windows`:
+ * concatenation. `families`: the same, but a document takes its whole family along, unless
+ * that alone is more than the part wants. `windows`:
  * every start 0 … n−T−1 of the whole stream; the first tenth of the keyed permutation (element =
  * start) is val, and test = val.
  */

@@ -34,8 +34,8 @@ static void name_folded(const char *name, char *ret, size_t size)
         snprintf(ret, size, "%s", name);
 }
 
-/* The entry that a tensor belongs to; a layer's w1 and w2 alternate, so it is one of the last two.
- */
+/* The entry that a tensor belongs to; a layer's w1, w2 and w3 take turns, so it is one of the last
+ * three. */
 static struct entry *entry_of(struct entry *entries, size_t *n, const struct tensor *tensor,
                               bool fold)
 {
@@ -43,7 +43,7 @@ static struct entry *entry_of(struct entry *entries, size_t *n, const struct ten
     snprintf(name, sizeof name, "%s", tensor->name);
     if (fold)
         name_folded(tensor->name, name, sizeof name);
-    for (size_t i = *n; i > 0 && i + 2 > *n; i--)
+    for (size_t i = *n; i > 0 && i + 3 > *n; i--)
         if (strcmp(entries[i - 1].name, name) == 0)
             return &entries[i - 1];
     struct entry *entry = &entries[(*n)++];

@@ -384,14 +384,15 @@ void model_evaluate(struct model *model, const int32_t *windows, int64_t n, int6
     *ret = sum;
 }
 
-double model_recall(struct model *model, int64_t n)
+double model_recall(struct model *model, int64_t n, bool indexed)
 {
     size_t last = ((size_t)n - 1) / model->batch * model->batch;
     struct pass pass = pass_of(model, last, (size_t)n, 0, 0);
     double sum = 0;
     size_t sparse = 0;
     for (size_t l = 0; l < model->layers; l++) {
-        double recall = attn_recall(&model->blocks[l].attn, &pass);
+        struct attn *attn = &model->blocks[l].attn;
+        double recall = indexed && !attn->kind->indexed ? NAN : attn_recall(attn, &pass);
         sum += isnan(recall) ? 0 : recall;
         sparse += isnan(recall) ? 0 : 1;
     }

@@ -138,7 +138,7 @@ static void evaluate(struct train *t, enum corpus_part part)
         sum.targets += got.targets;
         if (i == 0 &&
             part == CORPUS_VAL) /* one batch tells enough, and costs as much as dense attention */
-            recall = model_recall(t->model, (int64_t)rows);
+            recall = model_recall(t->model, (int64_t)rows, false);
     }
     if (stopping(t))
         return;

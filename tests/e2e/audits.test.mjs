@@ -138,7 +138,11 @@ test("the published mask: invalid, with the share of positions that see the answ
     }
     assert.deepEqual(of("entropy_floor", "published", seqLen).map(({ status }) => status), ["fail"]);
     assert.deepEqual(of("entropy_floor", "dense", seqLen).map(({ status }) => status), ["pass"]);
-    assert.deepEqual(of("dense_equivalence", "dense", seqLen).map(({ status }) => status), ["pass"]);
+    for (const arm of ["dense", "published"]) {
+      const [limit] = of("dense_equivalence", arm, seqLen);
+      assert.deepEqual([limit.status, limit.evidence.path, limit.evidence.layer], ["pass", "kept", 0]);
+      assert.ok(limit.evidence.dk > 0 && limit.evidence.dk < 1e-5, "held against another computation");
+    }
     assert.deepEqual(of("indexer_learns", "published", seqLen).map(({ status }) => status), ["fail"]);
     assert.equal(of("causality", "published", seqLen).at(-1).evidence.by_position.loss.length, seqLen);
   }

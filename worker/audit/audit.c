@@ -119,6 +119,7 @@ void audits_free(struct audits *audits)
 {
     if (audits == NULL)
         return;
+    checkpoint_remove(audits->folder, audits->replay.from);
     free(audits->windows);
     free(audits->nll);
     free(audits->nll_n);
@@ -150,5 +151,4 @@ void audits_watch(struct audits *audits, bool on)
 void audits_end(struct audits *audits)
 {
     make(audits, true);
-    checkpoint_remove(audits->folder, audits->replay.from);
 }

@@ -1,5 +1,6 @@
 #include "worker/audit/causality.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -151,6 +152,9 @@ int causality_check(const struct causality_subject *subject, const int32_t *wind
     }
     restore(&trial);
     memcpy(trial.base, look(&trial), reals * sizeof *trial.base);
+    found.finite = true;
+    for (size_t i = 0; i < reals; i++)
+        found.finite &= isfinite(trial.base[i]) != 0;
     found.across = across(&trial);
     for (size_t i = 0; i < n && !found.stopped; i += batch) {
         try_cuts(&trial, cuts + i, n - i < batch ? n - i : batch, sees + i, &found);

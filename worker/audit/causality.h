@@ -32,8 +32,9 @@ struct causality {
     size_t leaks;          /* cuts after which something before them changed */
     int64_t cut, position; /* the first such: `position` changed although only > cut did */
     bool across;           /* a sequence changed although only others did */
-    double leak_next;      /* share of the positions that see the token they must predict */
+    double leak_next;      /* share of the positions that change when only later tokens do */
     bool stopped;          /* before it was done */
+    bool finite;           /* the states are numbers: else nothing can be seen in them */
 };
 
 /* Every cut 0 … T−2, or for T > CAUSALITY_ALL_T CAUSALITY_CUTS of them, 0, K−2, K−1, K and T−2

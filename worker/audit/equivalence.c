@@ -2,6 +2,7 @@
 
 #include "common/philox.h"
 #include "worker/attn/attn.h"
+#include "worker/attn/ref.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -48,6 +49,7 @@ static void to_limit(struct run_spec *lab)
     a->window = lab->data.seq_len;
     a->sink = 0;
     a->dense_warmup_steps = 0;
+    a->selection = SELECTION_CAUSAL; /* a mask that shows the future is causality's to find */
 }
 
 static void lab_layout(struct lab *lab)
@@ -67,7 +69,7 @@ static void lab_done(struct lab *lab)
     arena_done(&lab->arena);
 }
 
-/* Forward and backward through `path`; the results stay in out and shared.dqkv. */
+/* Forward and backward through `path`; the results stay in attn.y and shared.dqkv. */
 static int lab_run(struct lab *lab, const struct attn_path *path, struct err *err)
 {
     lab->t = (size_t)lab->spec.data.seq_len;
@@ -96,13 +98,14 @@ static int lab_run(struct lab *lab, const struct attn_path *path, struct err *er
 }
 
 /* Greatest |a − b| over greatest |b|, of columns from … from+C−1 of rows [T × ld]. */
-static double distance(const struct lab *lab, const real *a, const real *b, size_t from, size_t ld)
+static double distance(const struct lab *lab, const real *a, const double *b, size_t from,
+                       size_t ld)
 {
     double most = 0, greatest = 0;
     bool finite = true;
     for (size_t t = 0; t < lab->t; t++)
         for (size_t i = from; i < from + lab->c; i++) {
-            double x = (double)a[t * ld + i], y = (double)b[t * ld + i];
+            double x = (double)a[t * ld + i], y = b[t * ld + i];
             finite &= isfinite(x) && isfinite(y);
             most = fmax(most, fabs(x - y));
             greatest = fmax(greatest, fabs(y));
@@ -110,26 +113,45 @@ static double distance(const struct lab *lab, const real *a, const real *b, size
     return !finite ? INFINITY : greatest > 0 ? most / greatest : most;
 }
 
+static int compare(const struct lab *lab, struct equivalence *ret, struct err *err)
+{
+    size_t t = lab->t, c = lab->c;
+    double *y = calloc(t * c, sizeof *y), *dqkv = calloc(t * 3 * c, sizeof *dqkv);
+    const struct drop drop =
+        drop_of(lab->spec.seed, lab->attn.drop_name, lab->spec.model.dropout, 1, 0);
+    const struct attn_ref ref = { .t = t,
+                                  .c = c,
+                                  .h = lab->attn.h,
+                                  .qkv = lab->attn.qkv,
+                                  .dy = lab->shared.dy,
+                                  .rope_cos = lab->shared.rope_cos,
+                                  .rope_sin = lab->shared.rope_sin,
+                                  .drop = &drop };
+    int status = y == NULL || dqkv == NULL
+                     ? err_set(err, ERR_NO_MEMORY, "no memory for a layer's gradients")
+                     : attn_ref_run(&ref, y, dqkv, err);
+    if (status == 0) {
+        ret->differs[0] = distance(lab, lab->attn.y, y, 0, c);
+        for (size_t part = 0; part < 3; part++)
+            ret->differs[1 + part] = distance(lab, lab->shared.dqkv, dqkv, part * c, 3 * c);
+    }
+    free(y);
+    free(dqkv);
+    return status;
+}
+
 int equivalence_measure(const struct run_spec *spec, const struct spec_attention *attention,
                         struct equivalence *ret, struct err *err)
 {
-    static const struct spec_attention plain = { .kind = ATTENTION_DENSE };
     const struct attn_path *path = attn_path_of(attention, spec->data.seq_len);
-    struct lab limit = { .spec = lab_spec(spec, attention) };
-    struct lab dense = { .spec = lab_spec(spec, &plain) };
-    to_limit(&limit.spec);
-    int status = lab_run(&limit, path, err);
+    struct lab lab = { .spec = lab_spec(spec, attention) };
+    to_limit(&lab.spec);
+    struct equivalence found = { .seq_len = lab.spec.data.seq_len, .path = path->name };
+    int status = lab_run(&lab, path, err);
     if (status == 0)
-        status = lab_run(&dense, &attn_kept, err);
-    if (status == 0) {
-        size_t c = limit.c;
-        *ret = (struct equivalence){ .seq_len = limit.spec.data.seq_len, .path = path->name };
-        ret->differs[0] = distance(&limit, limit.out, dense.out, 0, c);
-        for (size_t part = 0; part < 3; part++)
-            ret->differs[1 + part] =
-                distance(&limit, limit.shared.dqkv, dense.shared.dqkv, part * c, 3 * c);
-    }
-    lab_done(&limit);
-    lab_done(&dense);
+        status = compare(&lab, &found, err);
+    if (status == 0)
+        *ret = found;
+    lab_done(&lab);
     return status;
 }

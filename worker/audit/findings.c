@@ -92,13 +92,13 @@ int audit_equivalence(struct audits *a, struct finding *ret, struct err *err)
     const struct run_spec *spec = a->context.spec;
     int64_t layers[SPEC_LAYERS], layer = 0;
     size_t n = distinct_layers(spec, layers);
-    struct equivalence worst = { .differs = { -1 } };
+    struct equivalence worst = { 0 };
     for (size_t i = 0; i < n; i++) {
         struct equivalence e;
         int status = equivalence_measure(spec, run_spec_attention(spec, layers[i]), &e, err);
         if (status != 0)
             return status;
-        if (e.differs[worst_part(&e)] > worst.differs[worst_part(&worst)]) {
+        if (i == 0 || e.differs[worst_part(&e)] > worst.differs[worst_part(&worst)]) {
             worst = e;
             layer = layers[i];
         }
@@ -128,14 +128,15 @@ int audit_entropy(struct audits *a, struct finding *ret, struct err *err)
     const struct run_spec *spec = a->context.spec;
     int64_t layers[SPEC_LAYERS], layer = 0;
     size_t n = distinct_layers(spec, layers);
-    struct entropy e = { .bound = INFINITY };
+    struct entropy e = { 0 };
     for (size_t i = 0; i < n; i++) {
         struct entropy own;
         int status = entropy_measure(spec, run_spec_attention(spec, layers[i]), a->context.threads,
                                      audit_stopped, a, &own, err);
         if (status != 0 || own.stopped)
             return status;
-        if (!(own.bound > e.bound)) {
+        if (i == 0 || own.bound < e.bound ||
+            (isfinite(e.bound) && !isfinite(own.bound) && e.bound >= e.floor)) {
             e = own;
             layer = layers[i];
         }
@@ -144,7 +145,10 @@ int audit_entropy(struct audits *a, struct finding *ret, struct err *err)
         json_pack("{s:I, s:o, s:o, s:o, s:o, s:i, s:i}", "layer", (json_int_t)layer, "mean",
                   jsonx_number(e.mean), "sd", jsonx_number(e.sd), "bound", jsonx_number(e.bound),
                   "floor", jsonx_number(e.floor), "steps", ENTROPY_STEPS, "vocab", ENTROPY_VOCAB);
-    if (e.bound < e.floor)
+    if (!isfinite(e.bound))
+        finding_say(ret, AUDIT_SKIPPED,
+                    "the small model diverged on random tokens: its loss isn't finite");
+    else if (e.bound < e.floor)
         finding_say(ret, AUDIT_FAIL,
                     "on fresh random tokens the loss falls to %.3f nats, below ln %d = %.3f: it "
                     "sees what it must predict",
@@ -202,9 +206,15 @@ static void say_causality(const struct audits *a, const struct causality *c, con
                     when, name);
     else if (c->leaks > 0)
         finding_say(ret, AUDIT_FAIL,
-                    "position %lld changes when only tokens after position %lld do (%s, %s "
-                    "kernels); %.1f %% of the positions see the very token they must predict",
-                    (long long)c->position, (long long)c->cut, when, name, 100 * c->leak_next);
+                    "%.1f %% of the positions depend on tokens after them, which they must "
+                    "predict: position %lld changes when only tokens after position %lld do (%s, "
+                    "%s kernels)",
+                    100 * c->leak_next, (long long)c->position, (long long)c->cut, when, name);
+    else if (!c->finite)
+        finding_say(ret, AUDIT_SKIPPED,
+                    "the %s model's states aren't finite numbers: nothing shows in them (%s "
+                    "kernels)",
+                    when, name);
 }
 
 /* The greatest K of a layer that doesn't see all keys; T if there is none. */
@@ -262,7 +272,7 @@ int audit_causality(struct audits *a, struct finding *ret, struct err *err)
     ret->evidence =
         json_pack("{s:s, s:o, s:b, s:o}", "phase", a->at_end ? "end" : "start", "leak_next",
                   jsonx_number(leak_next), "across_sequences", across, "kernels", each);
-    if (a->at_end)
+    if (a->at_end && a->nll_n[spec->data.seq_len - 1] > 0) /* else another attempt evaluated */
         json_object_set_new(ret->evidence, "by_position", by_position(a));
     return status;
 }
@@ -290,14 +300,16 @@ int audit_learns(struct audits *a, struct finding *ret, struct err *err)
     ret->evidence =
         json_pack("{s:o, s:o, s:o}", "recall", jsonx_number(l.trained), "recall_untrained",
                   jsonx_number(l.untrained), "recall_by_chance", jsonx_number(l.chance));
-    if (has_frozen_indexer(c->spec))
+    if (isnan(l.chance))
+        finding_say(ret, AUDIT_SKIPPED,
+                    "no position has more past keys than it may see: there is nothing to choose");
+    else if (!isfinite(l.trained) || !isfinite(l.untrained))
+        finding_say(ret, AUDIT_SKIPPED, "the model's probabilities aren't finite numbers");
+    else if (has_frozen_indexer(c->spec))
         finding_say(ret, AUDIT_FAIL,
                     "the indexer is frozen at its random initial weights: it learns nothing (it "
                     "finds %.1f %% of the dense attention's mass; chance finds %.1f %%)",
                     100 * l.trained, 100 * l.chance);
-    else if (isnan(l.trained))
-        finding_say(ret, AUDIT_SKIPPED,
-                    "no position has more past keys than it may see: there is nothing to choose");
     else
         finding_say(ret, l.trained > l.untrained && l.trained > l.chance ? AUDIT_PASS : AUDIT_WARN,
                     "the chosen keys hold %.1f %% of the dense attention's mass; the untrained "

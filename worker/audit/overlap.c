@@ -109,9 +109,10 @@ static size_t tokens_in(const struct corpus_split *split)
 int overlap_measure(const struct data *data, struct overlap *ret, struct err *err)
 {
     const struct corpus_split *split = &data->split;
-    size_t wanted = 2 * data_eval_windows(data, CORPUS_VAL) * split->seq_len, size = 1024;
+    size_t targets = data_eval_windows(data, CORPUS_VAL) * split->seq_len, size = 1024;
+    size_t places = split->parts[CORPUS_VAL].n < targets ? split->parts[CORPUS_VAL].n : targets;
     struct overlap found = { 0 };
-    while (size < wanted)
+    while (size < 2 * places)
         size *= 2;
     struct table table = { .mask = size - 1 };
     uint8_t *marks = calloc(tokens_in(split) + 1, sizeof *marks);
@@ -119,7 +120,7 @@ int overlap_measure(const struct data *data, struct overlap *ret, struct err *er
     table.known = calloc(size, sizeof *table.known);
     int status = 0;
     if (marks == NULL || table.keys == NULL || table.known == NULL) {
-        status = err_set(err, ERR_NO_MEMORY, "no memory to compare %zu targets", wanted / 2);
+        status = err_set(err, ERR_NO_MEMORY, "no memory to compare %zu targets", targets);
     } else {
         mark_targets(split, marks);
         ask(data, marks, &table, &found);
