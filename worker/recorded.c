@@ -27,14 +27,10 @@ static struct recorded_series *add_series(struct recorded *r, const char *metric
 static bool grow(struct recorded_series *s)
 {
     size_t size = s->size == 0 ? 64 : 2 * s->size;
-    int64_t *steps = realloc(s->steps, size * sizeof *steps);
-    s->steps = steps != NULL ? steps : s->steps;
-    double *values = realloc(s->values, size * sizeof *values);
-    s->values = values != NULL ? values : s->values;
-    bool *met = realloc(s->met, size * sizeof *met);
-    s->met = met != NULL ? met : s->met;
-    if (steps == NULL || values == NULL || met == NULL)
+    struct recorded_value *more = realloc(s->values, size * sizeof *more);
+    if (more == NULL)
         return false;
+    s->values = more;
     s->size = size;
     return true;
 }
@@ -48,9 +44,7 @@ static int take(void *arg, const char *metric, int64_t step, double value, struc
         s = add_series(r, metric);
     if (s == NULL || (s->n == s->size && !grow(s)))
         return no_memory(err);
-    s->steps[s->n] = step;
-    s->values[s->n] = value;
-    s->met[s->n++] = false;
+    s->values[s->n++] = (struct recorded_value){ .step = step, .value = value };
     return 0;
 }
 
@@ -70,9 +64,7 @@ void recorded_done(struct recorded *r)
 {
     for (size_t i = 0; i < r->n; i++) {
         free(r->series[i].metric);
-        free(r->series[i].steps);
         free(r->series[i].values);
-        free(r->series[i].met);
     }
     free(r->series);
     *r = (struct recorded){ 0 };
@@ -83,9 +75,9 @@ static int by_name(const void *key, const void *series)
     return strcmp(key, ((const struct recorded_series *)series)->metric);
 }
 
-static int by_step(const void *key, const void *step)
+static int by_step(const void *key, const void *value)
 {
-    int64_t a = *(const int64_t *)key, b = *(const int64_t *)step;
+    int64_t a = *(const int64_t *)key, b = ((const struct recorded_value *)value)->step;
     return (a > b) - (a < b);
 }
 
@@ -93,12 +85,12 @@ bool recorded_meet(struct recorded *r, const char *metric, int64_t step, double 
 {
     struct recorded_series *s =
         r->n > 0 ? bsearch(metric, r->series, r->n, sizeof *r->series, by_name) : NULL;
-    const int64_t *at =
-        s != NULL ? bsearch(&step, s->steps, s->n, sizeof *s->steps, by_step) : NULL;
+    struct recorded_value *at =
+        s != NULL ? bsearch(&step, s->values, s->n, sizeof *s->values, by_step) : NULL;
     if (at == NULL)
         return false;
-    s->met[at - s->steps] = true;
-    *ret = s->values[at - s->steps];
+    at->met = true;
+    *ret = at->value;
     return true;
 }
 
@@ -108,14 +100,14 @@ const char *recorded_unmet(const struct recorded *r, int64_t *ret_step, double *
     for (size_t i = 0; i < r->n; i++) {
         const struct recorded_series *s = &r->series[i];
         size_t k = 0;
-        while (k < s->n && s->met[k])
+        while (k < s->n && s->values[k].met)
             k++;
         if (recompute_exempts(s->metric) || k == s->n ||
-            (found != NULL && s->steps[k] >= *ret_step))
+            (found != NULL && s->values[k].step >= *ret_step))
             continue;
         found = s->metric;
-        *ret_step = s->steps[k];
-        *ret_value = s->values[k];
+        *ret_step = s->values[k].step;
+        *ret_value = s->values[k].value;
     }
     return found;
 }

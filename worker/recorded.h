@@ -4,11 +4,14 @@
 
 #include "worker/capsule.h"
 
+struct recorded_value {
+    int64_t step;
+    double value;
+    bool met; /* looked up once */
+};
 struct recorded_series {
-    char *metric;   /* owned */
-    int64_t *steps; /* ascending */
-    double *values;
-    bool *met; /* looked up once */
+    char *metric;                  /* owned */
+    struct recorded_value *values; /* owned; by step */
     size_t n, size;
 };
 struct recorded {
