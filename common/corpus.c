@@ -115,6 +115,20 @@ void corpus_done(struct corpus *corpus)
     *corpus = (struct corpus){ 0 };
 }
 
+void corpus_digest(const struct corpus *corpus, char ret[DIGEST_HEX])
+{
+    struct digest digest;
+    uint64_t from = 0;
+    digest_init(&digest);
+    for (size_t i = 0; i < corpus->documents; i++) {
+        uint64_t len = corpus->ends[i] - from; /* as on disk: little-endian */
+        digest_add(&digest, &len, sizeof len);
+        digest_add(&digest, corpus->text + from, len);
+        from = corpus->ends[i];
+    }
+    digest_end_hex(&digest, ret);
+}
+
 /* the split */
 
 /* A document's tokens: its bytes and the end, as far as the limit on tokens reaches. */

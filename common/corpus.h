@@ -42,6 +42,8 @@ struct corpus {
 /* Maps the corpus in folder dir. Errors: NOT_FOUND, STORAGE, BAD_DATA (the files disagree). */
 int corpus_open(const char *dir, struct corpus *ret, struct err *err);
 void corpus_done(struct corpus *corpus);
+/* The content digest, computed anew. */
+void corpus_digest(const struct corpus *corpus, char ret[DIGEST_HEX]);
 
 /* The tokens that a spec selects, and which of them belong to which part. */
 struct corpus_split {

@@ -20,6 +20,8 @@
 struct emit {
     int fd; /* the file, or standard output */
     bool is_file;
+    void (*sink)(void *arg, const char *line, size_t len);
+    void *sink_arg;
     struct link link;
     pthread_t thread;
     int wake; /* eventfd: there is something for the I/O thread */
@@ -153,6 +155,8 @@ int emit_new(const struct emit_config *config, struct emit **ret, struct err *er
         return err_set(err, ERR_NO_MEMORY, "out of memory");
     emit->fd = STDOUT_FILENO;
     emit->is_file = config->file != NULL;
+    emit->sink = config->sink;
+    emit->sink_arg = config->sink_arg;
     emit->sent_ms = clock_mono_ms() - EMIT_METRICS_MS;
     buf_init(&emit->backlog, 0);
     pthread_mutex_init(&emit->lock, NULL);
@@ -189,6 +193,10 @@ static void append(struct emit *emit, struct buf *line, bool durable)
 {
     if (line->failed)
         out_of_memory();
+    if (emit->sink != NULL) {
+        emit->sink(emit->sink_arg, line->data, line->len);
+        return;
+    }
     pthread_mutex_lock(&emit->lock);
     while (emit->backlog.len > EMIT_BACKLOG_BYTES && emit->failure.code == 0)
         pthread_cond_wait(&emit->moved, &emit->lock);

@@ -6,7 +6,7 @@
  * mechanism, and nothing waits in memory but what the file hasn't taken yet (at most
  * EMIT_BACKLOG_BYTES: then the trainer waits). Heartbeats go on meanwhile.
  *
- * Without a file the lines go to standard output.
+ * Without a file the lines go to standard output, or to a function.
  */
 #ifndef ABLATE_WORKER_EMIT_H
 #define ABLATE_WORKER_EMIT_H
@@ -33,6 +33,10 @@ struct emit_config {
     const char *file;   /* events.ndjson; NULL = standard output */
     const char *socket; /* the daemon's; NULL or "" = none */
     struct wire_hello hello;
+    /* Without a file: takes each line, on the trainer's thread, in place of standard output. May
+     * call emit_stop. */
+    void (*sink)(void *arg, const char *line, size_t len);
+    void *sink_arg;
 };
 int emit_new(const struct emit_config *config, struct emit **ret, struct err *err);
 /* Appends an event; steals body (NULL: memory ran out, and the process ends with

@@ -1,12 +1,15 @@
 /* ablate-worker: trains. `train` works alone and prints its events; `run` and `attempt` are the two
- * processes of an attempt that the daemon starts. */
+ * processes of an attempt that the daemon starts; `verify` checks a capsule. */
 #include "common/files.h"
 #include "common/launch.h"
 #include "common/log.h"
 #include "common/version.h"
+#include "worker/capsule.h"
 #include "worker/keeper.h"
+#include "worker/rerun.h"
 #include "worker/train.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,8 +18,8 @@
 #include <unistd.h>
 
 struct arguments {
-    const char *spec, *dataset, *out, *dir;
-    long threads;
+    const char *file, *dataset, *out, *dir;
+    int64_t threads, run;
     bool audits;
 };
 
@@ -62,9 +65,9 @@ static int train(const struct emit_config *emit_config, struct train_config *con
     return status;
 }
 
-static int threads_of(long asked, int64_t from_spec)
+static int threads_of(int64_t asked, int64_t from_spec)
 {
-    long n = asked > 0 ? asked : from_spec > 0 ? (long)from_spec : sysconf(_SC_NPROCESSORS_ONLN);
+    int64_t n = asked > 0 ? asked : from_spec > 0 ? from_spec : sysconf(_SC_NPROCESSORS_ONLN);
     return n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : (int)n;
 }
 
@@ -76,9 +79,9 @@ static int command_train(const struct arguments *a, struct err *err)
                                    .audits = a->audits,
                                    .replays = a->audits,
                                    .resume = true };
-    if (a->spec == NULL || a->out == NULL)
+    if (a->file == NULL || a->out == NULL)
         return err_set(err, ERR_USAGE, "train needs RUNSPEC and --out DIR");
-    int status = read_spec(a->spec, &config.spec, err);
+    int status = read_spec(a->file, &config.spec, err);
     if (status == 0 && config.spec.data.kind == DATASET_STORED && a->dataset == NULL)
         status = err_set(err, ERR_USAGE, "a stored corpus needs --dataset DIR");
     if (status == 0)
@@ -122,8 +125,42 @@ static int command_attempt(const struct arguments *a, struct err *err)
     config.resume = launch.attempt > 1;
     config.audits = launch.audits;
     config.replays = launch.replays;
-    config.threads = threads_of((long)launch.threads, 0);
+    config.threads = threads_of(launch.threads, 0);
     return train(&emit_config, &config, err);
+}
+
+static int rerun(const struct capsule *capsule, const struct arguments *a, struct err *err)
+{
+    struct rerun *rerun = NULL;
+    int status =
+        rerun_new(capsule, a->run, a->dataset, a->out, threads_of(a->threads, 0), &rerun, err);
+    if (status != 0)
+        return status;
+    rerun_announce(rerun);
+    status = train(rerun_emit(rerun), rerun_train(rerun), err);
+    status = rerun_conclude(rerun, status, err);
+    rerun_free(rerun);
+    return status;
+}
+
+/* ablate-worker verify CAPSULE [--run ID [--dataset DIR] [--threads N] [--out DIR]] */
+static int command_verify(const struct arguments *a, struct err *err)
+{
+    struct capsule capsule;
+    if (a->file == NULL)
+        return err_set(err, ERR_USAGE, "verify needs CAPSULE");
+    if (a->run == 0 && (a->dataset != NULL || a->out != NULL || a->threads != 0))
+        return err_set(err, ERR_USAGE, "--dataset, --out and --threads belong to --run ID");
+    int status = capsule_open(a->file, &capsule, err);
+    if (status != 0)
+        return status;
+    status = capsule_check(&capsule, err);
+    if (status == 0)
+        capsule_tell(&capsule);
+    if (status == 0 && a->run > 0)
+        status = rerun(&capsule, a, err);
+    capsule_done(&capsule);
+    return status;
 }
 
 static const struct {
@@ -136,6 +173,10 @@ static const struct {
       "      too. The daemon's folder has both inputs:\n"
       "      runs/ID/spec.json and datasets/DIGEST",
       command_train },
+    { "verify", "verify CAPSULE [--run ID [--dataset DIR] [--threads N] [--out DIR]]",
+      "checks the archive of experiments/ID/capsule: every file, every run's specification;\n"
+      "      --run: trains that run again and compares every bit with what is stored",
+      command_verify },
     { "run", "run --dir DIR", "keeps the attempt in DIR (started by the daemon)", command_run },
     { "attempt", "attempt --dir DIR", "trains the attempt in DIR (started by its keeper)",
       command_attempt },
@@ -155,6 +196,10 @@ static int take_option(struct arguments *a, const char *name, const char *value,
     const struct {
         const char *name, **to;
     } texts[] = { { "--dataset", &a->dataset }, { "--out", &a->out }, { "--dir", &a->dir } };
+    const struct {
+        const char *name;
+        int64_t *to, max;
+    } numbers[] = { { "--threads", &a->threads, THREADS_MAX }, { "--run", &a->run, INT64_MAX } };
     if (value == NULL)
         return err_set(err, ERR_USAGE, "%s needs a value", name);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
@@ -162,13 +207,18 @@ static int take_option(struct arguments *a, const char *name, const char *value,
             *texts[i].to = value;
             return 0;
         }
-    if (strcmp(name, "--threads") != 0)
-        return err_set(err, ERR_USAGE, "there is no option %s; see ablate-worker --help", name);
-    char *end;
-    a->threads = strtol(value, &end, 10);
-    if (*end != '\0' || a->threads < 1 || a->threads > THREADS_MAX)
-        return err_set(err, ERR_USAGE, "--threads must be 1 to %d, not %s", THREADS_MAX, value);
-    return 0;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        if (strcmp(name, numbers[i].name) != 0)
+            continue;
+        char *end;
+        errno = 0;
+        *numbers[i].to = strtoll(value, &end, 10);
+        if (*end == '\0' && errno == 0 && *numbers[i].to >= 1 && *numbers[i].to <= numbers[i].max)
+            return 0;
+        return err_set(err, ERR_USAGE, "%s must be 1 to %lld, not %s", name,
+                       (long long)numbers[i].max, value);
+    }
+    return err_set(err, ERR_USAGE, "there is no option %s; see ablate-worker --help", name);
 }
 
 static int dispatch(int argc, char **argv, struct err *err)
@@ -184,8 +234,8 @@ static int dispatch(int argc, char **argv, struct err *err)
             } else if (argv[i][0] == '-' && argv[i][1] != '\0') {
                 status = take_option(&a, argv[i], i + 1 < argc ? argv[i + 1] : NULL, err);
                 i++;
-            } else if (a.spec == NULL) {
-                a.spec = argv[i];
+            } else if (a.file == NULL) {
+                a.file = argv[i];
             } else {
                 status = err_set(err, ERR_USAGE, "%s is one argument too many", argv[i]);
             }

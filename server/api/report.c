@@ -88,8 +88,7 @@ static int all_runs(struct store *store, int64_t experiment, struct run_list *re
     return 0;
 }
 
-/* The report's JSON from what the store holds. */
-static int make_report(struct store *store, int64_t id, json_t **ret, struct err *err)
+int report_make(struct store *store, int64_t id, json_t **ret, struct err *err)
 {
     struct experiment_row experiment = { 0 };
     struct run_list runs = { 0 };
@@ -144,7 +143,7 @@ int report_read(struct request *req, struct store *store, struct err *err)
     struct asked *a = req->state;
     json_t *report = NULL;
     buf_init(&a->body, 0);
-    int status = make_report(store, a->id, &report, err);
+    int status = report_make(store, a->id, &report, err);
     if (status == 0)
         render(report, req->as_of, a);
     json_decref(report);
@@ -196,7 +195,7 @@ static int read_figure(struct request *req, struct store *store, enum figure_for
     json_t *report = NULL;
     buf_init(&f->body, 0);
     buf_init(&script, 0);
-    int status = make_report(store, f->id, &report, err);
+    int status = report_make(store, f->id, &report, err);
     if (status == 0) {
         figure_script(report, format, &script);
         digest_of_hex(script.data, script.len, f->tag);

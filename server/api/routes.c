@@ -23,6 +23,8 @@ const struct endpoint routes[] = {
       figure_svg_encode },
     { USER("GET", "/experiments/{id}/figure.png", BODY_NONE), figure_decode, figure_png_read, NULL,
       figure_png_encode },
+    { USER("GET", "/experiments/{id}/capsule", BODY_NONE), capsule_decode, capsule_read, NULL,
+      capsule_encode },
     { USER("GET", "/runs", BODY_NONE), runs_list_decode, runs_list_read, NULL, runs_list_encode },
     { USER("GET", "/runs/{id}", BODY_NONE), run_id_decode, run_get_read, NULL, run_get_encode },
     { USER("POST", "/runs/{id}/cancel", BODY_JSON_OPTIONAL), run_id_decode, NULL, run_cancel_write,

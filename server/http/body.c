@@ -150,7 +150,6 @@ void body_end(struct exchange *x)
         exchange_work(x);
 }
 
-/* Removing a large file takes its time, so the pool does it. */
 struct removal {
     uv_work_t work;
     int fd;
@@ -173,19 +172,23 @@ static void removed(uv_work_t *work, int status)
     free(removal);
 }
 
+void body_let_go(struct app *app, int fd, char *take_path)
+{
+    struct removal *removal = malloc(sizeof *removal);
+    if (removal == NULL) { /* the next start empties tmp/ */
+        close(fd);
+        free(take_path);
+        return;
+    }
+    *removal = (struct removal){ .work.data = removal, .fd = fd, .path = take_path };
+    uv_queue_work(work_loop(app->work), &removal->work, remove_file, removed);
+}
+
 void body_discard(struct exchange *x)
 {
     json_decref(x->req.body);
     x->req.body = NULL;
     buf_done(&x->body);
-    if (x->upload_fd < 0)
-        return;
-    struct removal *removal = malloc(sizeof *removal);
-    if (removal == NULL) { /* the next start empties tmp/ */
-        close(x->upload_fd);
-        free(x->upload_path);
-        return;
-    }
-    *removal = (struct removal){ .work.data = removal, .fd = x->upload_fd, .path = x->upload_path };
-    uv_queue_work(work_loop(x->req.app->work), &removal->work, remove_file, removed);
+    if (x->upload_fd >= 0)
+        body_let_go(x->req.app, x->upload_fd, x->upload_path);
 }

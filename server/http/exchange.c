@@ -149,7 +149,7 @@ static void encode(struct exchange *x)
 {
     const struct endpoint *endpoint = x->req.endpoint;
     int status = endpoint->encode != NULL ? endpoint->encode(&x->req, &x->reply, &x->err) : 0;
-    if (status == 0 && x->reply.file != NULL)
+    if (status == 0 && (x->reply.file != NULL || x->reply.fd >= 0))
         sending_open(x);
     else
         exchange_ready(x, status);

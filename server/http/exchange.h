@@ -119,14 +119,17 @@ void body_refuse(struct exchange *exchange);
 enum MHD_Result body_take(struct exchange *exchange, const char *bytes, size_t *n);
 void body_end(struct exchange *exchange);
 void body_discard(struct exchange *exchange);
+/* Closes a file, and removes it unless path is NULL, on the pool, since a large one takes its time.
+ */
+void body_let_go(struct app *app, int fd, char *take_path);
 
 /* respond.c: queues exchange->reply. */
 enum MHD_Result exchange_respond(struct exchange *exchange);
 /* Writes the reply past microhttpd, which takes none while a body comes in. Ends the connection. */
 void exchange_respond_past(struct exchange *exchange);
 
-/* sending.c: makes a response of reply.source, or of reply.file once sending_open has opened it on
- * the pool (state READY after that). NULL when memory runs out. */
+/* sending.c: makes a response of reply.source, or of reply.file (or fd) once sending_open has
+ * opened it on the pool (state READY after that). NULL when memory runs out. */
 struct MHD_Response *sending_source(struct exchange *exchange);
 void sending_open(struct exchange *exchange);
 struct MHD_Response *sending_file(struct exchange *exchange);

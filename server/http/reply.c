@@ -5,19 +5,29 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 void reply_init(struct reply *reply)
 {
-    *reply = (struct reply){ .status = 200, .content_type = "application/json" };
+    *reply = (struct reply){ .status = 200, .content_type = "application/json", .fd = -1 };
     buf_init(&reply->body, 0);
+}
+
+static void drop_file(struct reply *reply)
+{
+    free(reply->file);
+    reply->file = NULL;
+    if (reply->fd >= 0)
+        close(reply->fd);
+    reply->fd = -1;
 }
 
 void reply_done(struct reply *reply)
 {
     json_decref(reply->json);
     buf_done(&reply->body);
-    free(reply->file);
-    *reply = (struct reply){ 0 };
+    drop_file(reply);
+    *reply = (struct reply){ .fd = -1 };
 }
 
 void reply_json(struct reply *reply, int status, json_t *take_json, int64_t as_of)
@@ -51,8 +61,7 @@ void reply_problem(struct reply *reply, const struct err *err)
     if (err->pointer[0] != '\0')
         json_object_set_new(problem, "pointer", json_string(err->pointer));
     buf_clear(&reply->body);
-    free(reply->file);
-    reply->file = NULL;
+    drop_file(reply);
     reply->content_type = "application/problem+json";
     reply_json(reply, err_http_status(err->code), problem, -1);
 }

@@ -31,6 +31,7 @@ struct reply {
     json_t *json;             /* owned; used when body is empty */
     struct buf body;          /* bytes that are ready */
     char *file; /* owned path: the body is this file, read on the pool while it is sent */
+    int fd;     /* owned; ≥ 0: in place of `file`, one that has no name any more */
     struct reply_source source;
     struct {
         const char *name;

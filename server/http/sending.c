@@ -18,7 +18,9 @@ enum { CHUNK_BYTES = 65536, SOURCE_BYTES = 16384, DEAD_PEER_MS = 60000 };
 struct sending {
     struct exchange *exchange; /* NULL once the exchange is over */
     struct reply_source source;
+    struct app *app;
     int fd;
+    bool nameless;     /* its blocks are freed when it is closed */
     uint64_t size, at; /* of the file; of the chunk in it */
     size_t len;        /* bytes in the chunk */
     char *chunk;
@@ -31,6 +33,7 @@ static struct sending *sending_new(struct exchange *x)
     if (s == NULL)
         return NULL;
     s->exchange = x;
+    s->app = x->req.app;
     s->fd = -1;
     x->sending = s;
     return s;
@@ -43,7 +46,9 @@ static void sending_free(void *arg)
         s->exchange->sending = NULL;
     if (s->source.closed != NULL)
         s->source.closed(s->source.source);
-    if (s->fd >= 0)
+    if (s->nameless)
+        body_let_go(s->app, s->fd, NULL);
+    else if (s->fd >= 0)
         close(s->fd);
     free(s->chunk);
     free(s);
@@ -115,7 +120,10 @@ static void open_file(struct exchange *x)
 {
     struct sending *s = x->sending;
     struct stat info = { 0 };
-    s->fd = open(x->reply.file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    s->nameless = x->reply.fd >= 0;
+    s->fd = s->nameless ? x->reply.fd
+                        : open(x->reply.file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    x->reply.fd = -1; /* it has moved */
     s->failed = s->fd < 0 || fstat(s->fd, &info) != 0 || !S_ISREG(info.st_mode) ||
                 (s->chunk = malloc(CHUNK_BYTES)) == NULL;
     s->size = (uint64_t)info.st_size;

@@ -248,3 +248,33 @@ int store_artifact_list(struct store *store, int64_t run, struct artifact_row **
     *ret_n = n;
     return 0;
 }
+
+int store_checkpoint_list(struct store *store, int64_t run, struct checkpoint_row **ret,
+                          size_t *ret_n, struct err *err)
+{
+    struct checkpoint_row *rows = NULL;
+    size_t n = 0;
+    sqlite3_stmt *statement = store_statement(store, SQL_CHECKPOINT_LIST, err);
+    if (statement == NULL)
+        return -ERR_STORAGE;
+    store_bind(statement, "i", run);
+    int status;
+    while ((status = store_step(store, statement, err)) == 1) {
+        struct checkpoint_row *row = store_grow((void **)&rows, &n, sizeof *row);
+        if (row == NULL) {
+            status = err_set(err, ERR_NO_MEMORY, "no memory for %zu checkpoints", n + 1);
+            break;
+        }
+        row->step = sqlite3_column_int64(statement, 0);
+        row->bytes = sqlite3_column_int64(statement, 1);
+        store_text_into(statement, 2, row->sha256, sizeof row->sha256);
+    }
+    if (status < 0) {
+        sqlite3_reset(statement);
+        free(rows);
+        return status;
+    }
+    *ret = rows;
+    *ret_n = n;
+    return 0;
+}

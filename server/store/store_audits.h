@@ -1,4 +1,4 @@
-/* store_audits: audits, artifacts, and the rows of the event feed. */
+/* store_audits: audits, artifacts, checkpoints, and the rows of the event feed. */
 #ifndef ABLATE_SERVER_STORE_AUDITS_H
 #define ABLATE_SERVER_STORE_AUDITS_H
 
@@ -36,6 +36,14 @@ struct artifact_row {
 };
 int store_artifact_list(struct store *, int64_t run, struct artifact_row **ret, size_t *ret_n,
                         struct err *);
+
+struct checkpoint_row {
+    int64_t step, bytes;
+    char sha256[65]; /* of parameters and moments */
+};
+/* By step. *ret is the caller's (free). */
+int store_checkpoint_list(struct store *, int64_t run, struct checkpoint_row **ret, size_t *ret_n,
+                          struct err *);
 
 enum event_kind {
     EVENT_RUN,

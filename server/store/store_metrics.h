@@ -44,6 +44,12 @@ int store_metrics_get(struct store *, const struct metric_query *, struct metric
  * *ret. */
 int store_metrics_range(struct store *, int64_t run, int64_t name, int64_t from, int64_t to,
                         struct metric_series *ret, struct err *);
+/* Every row of a run, by name (bytewise), then step, one at a time; the first that isn't 0 ends it
+ * and is returned. */
+int store_metrics_each(struct store *, int64_t run,
+                       int (*each)(void *arg, const char *name, const struct metric_point *,
+                                   struct err *),
+                       void *arg, struct err *);
 void metric_series_free(struct metric_series *series, size_t n);
 
 /* One metric over all runs of an experiment, by run, then step; of a series with more than `points`

@@ -1,9 +1,9 @@
 #include "server/store/store_replay.h"
 
 #include "common/jsonx.h"
+#include "common/recompute.h"
 #include "server/store/store_priv.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,28 +31,10 @@ static void note(struct replay *replay, int64_t step, const char *what, bool sam
     replay->first_step = step;
 }
 
-/* SQLite keeps no sign of a zero: a sum with +0 gives it up, too. */
-static bool same_bits(double a, double b)
-{
-    uint64_t x, y;
-    if (isnan(a) || isnan(b))
-        return isnan(a) && isnan(b);
-    a += 0.0;
-    b += 0.0;
-    memcpy(&x, &a, sizeof x);
-    memcpy(&y, &b, sizeof y);
-    return x == y;
-}
-
-static bool of_the_clock(const char *name)
-{
-    return strncmp(name, "time/", 5) == 0 || strncmp(name, "throughput/", 11) == 0;
-}
-
 int replay_value(struct store *store, int64_t run, int64_t name_id, const char *name, int64_t step,
                  double value, struct replay *replay, struct err *err)
 {
-    if (of_the_clock(name))
+    if (recompute_exempts(name))
         return 0;
     sqlite3_stmt *s = store_statement(store, SQL_METRIC_GET, err);
     if (s == NULL)
@@ -63,7 +45,7 @@ int replay_value(struct store *store, int64_t run, int64_t name_id, const char *
         return status;
     double stored = store_metric_value(s, 0);
     sqlite3_reset(s);
-    bool same = same_bits(stored, value);
+    bool same = recompute_same(stored, value);
     note(replay, step, name, same, same ? NULL : jsonx_number(stored),
          same ? NULL : jsonx_number(value));
     return 0;
@@ -96,8 +78,7 @@ int replay_checkpoint(struct store *store, int64_t run, int64_t step, const char
 int replay_artifact(struct store *store, int64_t run, int64_t step, const char *name,
                     const char *sha256, struct replay *replay, struct err *err)
 {
-    const char *dot = strrchr(name, '.');
-    if (dot == NULL || strcmp(dot, ".safetensors") != 0)
+    if (!recompute_takes(name))
         return 0;
     sqlite3_stmt *s = store_statement(store, SQL_ARTIFACT_GET, err);
     if (s == NULL)
@@ -142,14 +123,6 @@ int replay_differs(struct store *store, int64_t run, int64_t attempt, bool *ret,
 
 /* judging */
 
-/* What equal bits depend on, besides the specification: environment_get in the worker. */
-static const struct {
-    const char *key, *name;
-} environment_parts[] = { { "binary_sha256", "program" },
-                          { "blas_core", "BLAS core" },
-                          { "code_path", "code path" } };
-enum { PARTS = sizeof environment_parts / sizeof *environment_parts };
-
 struct environments {
     json_t
         *list; /* those that the stored rows come from, by attempt, and the attempt's own, last */
@@ -166,40 +139,28 @@ static json_t *environment_from(sqlite3_stmt *s)
         whole = NULL;
     json_object_set_new(brief, "digest", json_null());
     json_object_set(brief, "digest", json_object_get(whole, "digest"));
-    for (int i = 0; i < PARTS; i++)
-        json_object_set(brief, environment_parts[i].key,
-                        json_object_get(whole, environment_parts[i].key));
+    for (int i = 0; i < RECOMPUTE_PARTS; i++)
+        json_object_set(brief, recompute_parts[i].key,
+                        json_object_get(whole, recompute_parts[i].key));
     json_decref(whole);
     return brief;
 }
 
-/* Both may be missing. */
-static bool equal(const json_t *a, const json_t *b, const char *key)
-{
-    const json_t *x = json_object_get(a, key), *y = json_object_get(b, key);
-    return x == y || json_equal(x, y);
-}
-
 static void compare_environments(struct environments *e)
 {
-    size_t n = json_array_size(e->list), len = 0;
+    size_t n = json_array_size(e->list);
     const json_t *own = json_array_get(e->list, n - 1);
-    bool other[PARTS] = { 0 };
+    bool other[RECOMPUTE_PARTS] = { 0 };
     e->same = json_is_string(json_object_get(own, "digest"));
     for (size_t i = 0; i + 1 < n; i++) {
         const json_t *one = json_array_get(e->list, i);
-        if (equal(one, own, "digest"))
+        if (recompute_agrees(one, own, "digest"))
             continue;
         e->same = false;
-        for (int p = 0; p < PARTS; p++)
-            other[p] |= !equal(one, own, environment_parts[p].key);
+        for (int p = 0; p < RECOMPUTE_PARTS; p++)
+            other[p] |= !recompute_agrees(one, own, recompute_parts[p].key);
     }
-    for (int p = 0; p < PARTS; p++)
-        if (other[p])
-            len += (size_t)snprintf(e->what + len, sizeof e->what - len, "%s%s",
-                                    len > 0 ? " and " : "", environment_parts[p].name);
-    if (len == 0)
-        snprintf(e->what, sizeof e->what, "environment");
+    recompute_name(other, e->what, sizeof e->what);
 }
 
 static int read_environments(struct store *store, const struct attempt_row *row,

@@ -142,3 +142,23 @@ int store_metrics_range(struct store *store, int64_t run, int64_t name, int64_t 
     *ret = series;
     return 0;
 }
+
+int store_metrics_each(struct store *store, int64_t run,
+                       int (*each)(void *arg, const char *name, const struct metric_point *point,
+                                   struct err *err),
+                       void *arg, struct err *err)
+{
+    sqlite3_stmt *s = store_statement(store, SQL_METRIC_EACH, err);
+    if (s == NULL)
+        return -ERR_STORAGE;
+    store_bind(s, "i", run);
+    int status;
+    while ((status = store_step(store, s, err)) == 1) {
+        const struct metric_point point = { sqlite3_column_int64(s, 1), store_metric_value(s, 2) };
+        status = each(arg, (const char *)sqlite3_column_text(s, 0), &point, err);
+        if (status != 0)
+            break;
+    }
+    sqlite3_reset(s);
+    return status;
+}

@@ -189,6 +189,9 @@ enum { RUN_COLUMNS_N = 28 };
     X(METRIC_RANGE,                                                                                \
       "SELECT step, value, kind FROM metrics WHERE run = ? AND name = ? AND step BETWEEN ? AND ? " \
       "ORDER BY step")                                                                             \
+    X(METRIC_EACH,                                                                                 \
+      "SELECT n.name, m.step, m.value, m.kind FROM metric_names n CROSS JOIN metrics m "           \
+      "ON m.run = ?1 AND m.name = n.id ORDER BY n.name, m.step")                                   \
     X(METRIC_COUNT,                                                                                \
       "SELECT count(*) FROM metrics WHERE run = ? AND name = ? AND step BETWEEN ? AND ?")          \
     X(SERIES_LIST, "SELECT n.id, n.name, s.count + s.nonfinite, s.last_step FROM series s JOIN "   \
@@ -222,6 +225,7 @@ enum { RUN_COLUMNS_N = 28 };
       "SELECT first_step, last_step, count, nonfinite, min, max, sum FROM rollups "                \
       "WHERE run = ? AND name = ? AND level = ? AND bucket BETWEEN ? AND ? ORDER BY bucket")       \
     X(CHECKPOINT_GET, "SELECT sha256 FROM checkpoints WHERE run = ? AND step = ?")                 \
+    X(CHECKPOINT_LIST, "SELECT step, bytes, sha256 FROM checkpoints WHERE run = ? ORDER BY step")  \
     X(CHECKPOINT_PUT, "INSERT INTO checkpoints VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run, "    \
                       "step) DO UPDATE SET "                                                       \
                       "attempt = excluded.attempt, file = excluded.file, bytes = excluded.bytes, " \

@@ -213,6 +213,8 @@ test("the report: the verdict first, differences, audits with what they mean, th
   assert.ok(await figure.evaluate((image) => image.decode().then(() => image.naturalWidth)) > 500);
   const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "Figure (PNG)" }).click()]);
   assert.equal(download.suggestedFilename(), `experiment-${id}.png`);
+  const [capsule] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "Capsule" }).click()]);
+  assert.match(capsule.suggestedFilename(), new RegExp(`^.+-${id}\\.tar$`));
   assert.equal(await download.failure(), null);
   assert.deepEqual(faults, []);
 });

@@ -116,6 +116,7 @@ test("experiments and their runs, from the dry run to the report", async () => {
   await call("GET", `${one}/report`, { at: { id }, query: "?format=csv" });
 
   for (const format of ["svg", "png"]) await call("GET", `${one}/figure.${format}`, { at: { id } });
+  await call("GET", `${one}/capsule`, { at: { id } });
 
   const { items } = await call("GET", runs, { query: `?experiment=${id}&filter=${encodeURIComponent("state = succeeded")}&order_by=-seed` });
   assert.equal(items.length, 4);

@@ -138,7 +138,8 @@ class Page {
       this.positions.element, this.figure.element,
       h("section", null, runsOpen),
       h("section", { "aria-labelledby": "take" }, h("h2", { id: "take" }, "Take it with you"),
-        h("div.row", null, file("md", "Report (Markdown)"), file("csv", "Table (CSV)"), file("json", "Report (JSON)")),
+        h("div.row", null, file("md", "Report (Markdown)"), file("csv", "Table (CSV)"), file("json", "Report (JSON)"),
+          h("a.button", { href: address(`experiments/${id}/capsule`), download: "", title: "Everything above in one archive that ablate-worker verify checks" }, "Capsule")),
         command(`curl -K DIR/curlrc '${location.origin}${address(`experiments/${id}/report`, { format: "md" })}'`),
         command(`curl -K DIR/curlrc -N '${location.origin}${address("events", { experiment: id })}'`),
         h("details", null, h("summary", null, "Specification"), h("pre", { tabindex: "0" }, JSON.stringify(experiment.spec, null, 2)))));

@@ -88,6 +88,8 @@ static void assert_documents(struct place *p, const struct import_result *result
     digest_end_hex(&sum, hex);
     assert_string_equal(got, want);
     assert_string_equal(hex, result->digest);
+    corpus_digest(&corpus, hex);
+    assert_string_equal(hex, result->digest);
     corpus_done(&corpus);
 }
 
