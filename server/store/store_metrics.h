@@ -15,6 +15,9 @@
 int store_event_apply(struct store *, int64_t run, int64_t attempt, const struct wire_message *,
                       uint64_t *ret_acked, struct err *);
 
+/* time/… and throughput/…: what no two runs have in common. */
+bool metric_of_the_clock(const char *name);
+
 struct metric_point {
     int64_t step;
     double value;

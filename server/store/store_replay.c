@@ -1,6 +1,7 @@
 #include "server/store/store_replay.h"
 
 #include "common/jsonx.h"
+#include "server/store/store_metrics.h"
 #include "server/store/store_priv.h"
 
 #include <math.h>
@@ -44,15 +45,10 @@ static bool same_bits(double a, double b)
     return x == y;
 }
 
-static bool of_the_clock(const char *name)
-{
-    return strncmp(name, "time/", 5) == 0 || strncmp(name, "throughput/", 11) == 0;
-}
-
 int replay_value(struct store *store, int64_t run, int64_t name_id, const char *name, int64_t step,
                  double value, struct replay *replay, struct err *err)
 {
-    if (of_the_clock(name))
+    if (metric_of_the_clock(name))
         return 0;
     sqlite3_stmt *s = store_statement(store, SQL_METRIC_GET, err);
     if (s == NULL)
