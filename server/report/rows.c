@@ -2,6 +2,7 @@
 #include "server/report/study.h"
 
 #include "common/jsonx.h"
+#include "server/report/timing.h"
 #include "server/runs/publish.h"
 
 #include <math.h>
@@ -77,7 +78,8 @@ static int64_t tokens_of(const struct study *t, const struct run_row *run, const
 
 json_t *rows_json(const struct study *t)
 {
-    const struct metric compared = { t->compare.metric, false, t->compare.maximise };
+    const struct metric compared = { t->compare.metric, metric_of_the_clock(t->compare.metric),
+                                     t->compare.maximise };
     json_t *rows = json_array();
     for (size_t c = 0; c < t->n; c++) {
         const struct cell *cell = &t->cells[c];
@@ -92,10 +94,11 @@ json_t *rows_json(const struct study *t)
         }
         int64_t tokens = tokens_of(t, run, grid);
         json_array_append_new(
-            rows, json_pack("{s:s, s:o, s:I, s:I, s:I, s:f, s:I, s:o}", "arm", cell->arm, "grid",
-                            grid, "n", (json_int_t)cell->n, "diverged", (json_int_t)cell->diverged,
-                            "parameters", (json_int_t)run->parameters, "flops_per_step",
-                            run->flops_per_step, "tokens", (json_int_t)tokens, "metrics", values));
+            rows, json_pack("{s:s, s:o, s:I, s:I, s:I, s:f, s:I, s:o, s:o}", "arm", cell->arm,
+                            "grid", grid, "n", (json_int_t)cell->n, "diverged",
+                            (json_int_t)cell->diverged, "parameters", (json_int_t)run->parameters,
+                            "flops_per_step", run->flops_per_step, "tokens", (json_int_t)tokens,
+                            "timing", timing_json(t, cell), "metrics", values));
     }
     return rows;
 }
