@@ -202,25 +202,52 @@ static int64_t larger(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-void cost_estimate(const struct run_spec *spec, struct cost *ret)
+/* The output layer in one step. */
+static double logit_flops(const struct run_spec *spec)
 {
-    const struct sizes first = sizes_of(spec, 0);
-    int64_t steps = spec->train.steps, kept = 0, largest = 0, gathered = 0;
-    double logits =
-        3.0 * 2.0 * (double)(first.batch * scored(&spec->data)) * (double)(first.v * first.c);
-    struct cost cost = {
-        .parameters = (spec->model.tied ? 1 : 2) * first.v * first.c + first.c,
-        .flops_per_step = logits,
-        .flops_total = (double)steps * logits,
-    };
+    const struct sizes s = sizes_of(spec, 0);
+    return 3.0 * 2.0 * (double)(s.batch * scored(&spec->data)) * (double)(s.v * s.c);
+}
+
+double cost_flops(const struct run_spec *spec, int64_t steps)
+{
+    double flops = (double)steps * logit_flops(spec);
     for (int64_t layer = 0; layer < spec->model.layers; layer++) {
         const struct sizes s = sizes_of(spec, layer);
         int64_t warmup = s.attention->dense_warmup_steps;
-        double sparse = layer_flops(&s, attended_pairs(&s));
-        double dense = layer_flops(&s, capped_pairs(s.t, s.t));
+        int64_t dense = warmup < steps ? warmup : steps;
+        flops += (double)(steps - dense) * layer_flops(&s, attended_pairs(&s)) +
+                 (double)dense * layer_flops(&s, capped_pairs(s.t, s.t));
+    }
+    return flops;
+}
+
+int64_t cost_steps(const struct run_spec *spec, double flops, int64_t most)
+{
+    int64_t least = 1;
+    while (least < most) {
+        int64_t middle = least + (most - least + 1) / 2;
+        if (cost_flops(spec, middle) <= flops)
+            least = middle;
+        else
+            most = middle - 1;
+    }
+    return least;
+}
+
+void cost_estimate(const struct run_spec *spec, struct cost *ret)
+{
+    const struct sizes first = sizes_of(spec, 0);
+    int64_t kept = 0, largest = 0, gathered = 0;
+    struct cost cost = {
+        .parameters = (spec->model.tied ? 1 : 2) * first.v * first.c + first.c,
+        .flops_per_step = logit_flops(spec),
+        .flops_total = cost_flops(spec, spec->train.steps),
+    };
+    for (int64_t layer = 0; layer < spec->model.layers; layer++) {
+        const struct sizes s = sizes_of(spec, layer);
         cost.parameters += layer_parameters(&s);
-        cost.flops_per_step += sparse;
-        cost.flops_total += (double)(steps - warmup) * sparse + (double)warmup * dense;
+        cost.flops_per_step += layer_flops(&s, attended_pairs(&s));
         kept += layer_reals(&s);
         largest = larger(largest, layer_reals(&s));
         if (attention_path(s.attention, s.t) == PATH_GATHER)

@@ -13,5 +13,9 @@ struct cost {
 };
 
 void cost_estimate(const struct run_spec *spec, struct cost *ret);
+/* What the first `steps` steps cost, warm-up steps with dense attention at their own price. */
+double cost_flops(const struct run_spec *spec, int64_t steps);
+/* The most steps, up to `most`, that cost at most `flops`; 1 if not even one does. */
+int64_t cost_steps(const struct run_spec *spec, double flops, int64_t most);
 
 #endif

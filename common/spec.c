@@ -51,6 +51,26 @@ int spec_dataset_classify(struct spec_data *data, const char *pointer, struct er
                       tasks[DATASET_COPY]);
 }
 
+/* Errors: also INCONSISTENT, when both steps and flops are given. */
+static int decode_train(const json_t *obj, const char *base, struct spec_train *ret,
+                        struct err *err)
+{
+    int status = decode_table(obj, &spec_train_table, ret, base, err);
+    if (status < 0 || ret->flops == 0 || json_object_get(obj, "steps") == NULL)
+        return status;
+    char at[sizeof err->pointer];
+    snprintf(at, sizeof at, "%s/train/flops", base);
+    return err_set_at(err, ERR_INCONSISTENT, at,
+                      "give steps or flops, not both (steps is %lld); flops decides the steps",
+                      (long long)ret->steps);
+}
+
+void spec_budget_yield(json_t *train, bool steps, bool flops)
+{
+    if (steps != flops)
+        json_object_del(train, steps ? "flops" : "steps");
+}
+
 /* The kind decides which table applies, so that it is read first. */
 static int decode_kind(const json_t *obj, const char *pointer, int *ret, struct err *err)
 {
@@ -201,8 +221,7 @@ static int decode_sections(const struct spec_run_in *in, const json_t *empty, co
         status = spec_layers_decode(model.attention_layers, pointer, &spec->model, err);
     }
     if (status == 0)
-        status = decode_table(in->train != NULL ? in->train : empty, &spec_train_table,
-                              &spec->train, base, err);
+        status = decode_train(in->train != NULL ? in->train : empty, base, &spec->train, err);
     if (status == 0) {
         snprintf(pointer, sizeof pointer, "%s/artifacts", base);
         status = spec_artifacts_decode(in->artifacts, pointer, &spec->artifacts, err);
@@ -258,13 +277,15 @@ static json_t *encode_layers(const struct spec_model *model)
 json_t *run_spec_encode(const struct run_spec *spec)
 {
     json_t *model = encode_table(&spec_model_table, &spec->model);
+    json_t *train = encode_table(&spec_train_table, &spec->train);
+    json_object_del(train, "flops"); /* resolved into steps */
     json_object_set_new_nocheck(model, "attention", encode_attention(&spec->model.attention));
     if (spec->model.attention_layers_n > 0)
         json_object_set_new_nocheck(model, "attention_layers", encode_layers(&spec->model));
     return json_pack("{s:o, s:o, s:o, s:I, s:o}", "data",
-                     encode_table(&spec_data_table, &spec->data), "model", model, "train",
-                     encode_table(&spec_train_table, &spec->train), "seed", (json_int_t)spec->seed,
-                     "artifacts", spec_artifacts_encode(spec->artifacts));
+                     encode_table(&spec_data_table, &spec->data), "model", model, "train", train,
+                     "seed", (json_int_t)spec->seed, "artifacts",
+                     spec_artifacts_encode(spec->artifacts));
 }
 
 int run_spec_digest(const struct run_spec *spec, char ret[DIGEST_HEX], struct err *err)
@@ -367,10 +388,14 @@ int spec_fill(const json_t *data, const json_t *model, const json_t *train, json
     if (status == 0)
         status = fill_model(model != NULL ? model : empty, &model_out, err);
     if (status == 0)
-        status = decode_table(train != NULL ? train : empty, &spec_train_table, &filled, "", err);
-    if (status == 0)
-        *ret = json_pack("{s:O, s:O, s:o}", "data", data_out, "model", model_out, "train",
-                         encode_table(&spec_train_table, &filled));
+        status = decode_train(train != NULL ? train : empty, "", &filled, err);
+    if (status == 0) {
+        json_t *train_out = encode_table(&spec_train_table, &filled);
+        if (filled.flops > 0) /* each run's own */
+            json_object_del(train_out, "steps");
+        *ret =
+            json_pack("{s:O, s:O, s:o}", "data", data_out, "model", model_out, "train", train_out);
+    }
     json_decref(data_out);
     json_decref(model_out);
     json_decref(empty);

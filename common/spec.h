@@ -8,7 +8,7 @@
  * Schema test.
  *
  * Run spec JSON: {"data":{…}, "model":{…,"attention":{…}}, "train":{…}, "seed":n, "artifacts":[…]};
- * model has attention_layers only if there are any.
+ * model has attention_layers only if there are any, train has steps in the place of flops.
  * Digest: SHA-256 of the canonical JSON (RFC 8785) without train.threads.
  */
 #ifndef ABLATE_COMMON_SPEC_H
@@ -88,7 +88,10 @@ struct spec_model {
 };
 
 struct spec_train {
-    int64_t steps, batch_size, batch_tokens;
+    int64_t steps;
+    double
+        flops; /* in a submitted spec: steps are as many as cost at most so much; 0 once resolved */
+    int64_t batch_size, batch_tokens;
     int64_t micro_batch_size; /* windows that a pass takes at most; 0 = the whole batch */
     int optimizer;            /* enum optimizer */
     double lr, betas[2], eps, weight_decay, grad_clip;
@@ -106,9 +109,10 @@ struct run_spec {
     unsigned artifacts; /* bit set of 1u << enum artifact */
 };
 
-/* Decodes {data, model, train, seed, artifacts}, fills defaults, resolves batch_tokens, eval_tokens
- * and ratios, and checks every rule that needs no corpus (heads divide d_model, head size even, K ≤
- * T, …). Errors: as jsonx_decode, and INCONSISTENT; pointers are absolute (pointer +
+/* Decodes {data, model, train, seed, artifacts}, fills defaults, resolves batch_tokens,
+ * eval_tokens, flops and ratios, and checks every rule that needs no corpus (heads divide d_model,
+ * head size even, K ≤ T, …). Errors: as jsonx_decode, and INCONSISTENT; pointers are absolute
+ * (pointer +
  * "/model/heads"). */
 int run_spec_decode(const json_t *obj, const char *pointer, struct run_spec *ret, struct err *err);
 /* The frozen form, every field present. New reference. */
@@ -118,9 +122,13 @@ int run_spec_digest(const struct run_spec *spec, char ret[DIGEST_HEX], struct er
 
 /* Field by field checks and defaults for the sections of an experiment (each may be NULL), without
  * the rules that need a whole run: {"data", "model", "train"}, a new reference. data.dataset may be
- * absent and attention gets no defaults but its kind, since overrides may still change them. */
+ * absent and attention gets no defaults but its kind, since overrides may still change them; steps
+ * are absent beside flops. */
 int spec_fill(const json_t *data, const json_t *model, const json_t *train, json_t **ret,
               struct err *err);
+/* Steps and flops (above 0) decide the same: before `train` is given one of them, the other that
+ * stands there goes. */
+void spec_budget_yield(json_t *train, bool steps, bool flops);
 /* Whether an override may name path: "data.seq_len", "model.attention", "model.attention.top_k" …
  */
 bool spec_path_known(const char *path);

@@ -1,4 +1,5 @@
 /* What a table of single fields can't say: what follows from several of them. */
+#include "common/cost.h"
 #include "common/spec_fields.h"
 
 #include <math.h>
@@ -209,7 +210,14 @@ static int check_indexer(const struct check *check)
                       "indexer_rope turns pairs in half of the dims, so that indexer_dim must be a "
                       "multiple of 4, not %lld",
                       INT64(attention->indexer_dim));
-    if (attention->dense_warmup_steps > check->spec->train.steps)
+    return 0;
+}
+
+static int check_dense_warmup(const struct check *check)
+{
+    const struct spec_attention *attention = check->attention;
+    if (attention->kind == ATTENTION_DSA &&
+        attention->dense_warmup_steps > check->spec->train.steps)
         return refuse(check, ERR_INCONSISTENT, "/dense_warmup_steps",
                       "dense_warmup_steps must be at most steps (%lld), not %lld",
                       INT64(check->spec->train.steps), INT64(attention->dense_warmup_steps));
@@ -224,25 +232,52 @@ static int apply(int (*const rules[])(const struct check *), size_t n, const str
     return status;
 }
 
-static int check_attention(const struct check *run, struct spec_attention *attention,
-                           const char *at)
+/* Rules about an attention, applied to each that the model has. */
+static int each_attention(const struct check *run, int (*const rules[])(const struct check *),
+                          size_t n)
 {
-    static int (*const rules[])(const struct check *) = { resolve_top_k, check_window,
-                                                          check_indexer };
-    const struct check check = { run->spec, run->base, run->err, attention, at };
-    return apply(rules, sizeof rules / sizeof rules[0], &check);
+    struct spec_model *model = &run->spec->model;
+    struct check check = *run;
+    check.attention = &model->attention;
+    check.at = "/model/attention";
+    int status = apply(rules, n, &check);
+    for (size_t i = 0; i < model->attention_layers_n && status == 0; i++) {
+        char at[64];
+        snprintf(at, sizeof at, "/model/attention_layers/%zu/attention", i);
+        check.attention = &model->attention_layers[i].attention;
+        check.at = at;
+        status = apply(rules, n, &check);
+    }
+    return status;
 }
 
 static int check_attentions(const struct check *check)
 {
-    struct spec_model *model = &check->spec->model;
-    int status = check_attention(check, &model->attention, "/model/attention");
-    for (size_t i = 0; i < model->attention_layers_n && status == 0; i++) {
-        char at[64];
-        snprintf(at, sizeof at, "/model/attention_layers/%zu/attention", i);
-        status = check_attention(check, &model->attention_layers[i].attention, at);
-    }
-    return status;
+    static int (*const rules[])(const struct check *) = { resolve_top_k, check_window,
+                                                          check_indexer };
+    return each_attention(check, rules, sizeof rules / sizeof rules[0]);
+}
+
+static int check_dense_warmups(const struct check *check)
+{
+    static int (*const rules[])(const struct check *) = { check_dense_warmup };
+    return each_attention(check, rules, 1);
+}
+
+/* Comes after all that a step's cost depends on. */
+static int resolve_flops(const struct check *check)
+{
+    struct spec_train *train = &check->spec->train;
+    double flops = train->flops;
+    train->flops = 0;
+    if (flops == 0)
+        return 0;
+    train->steps = cost_steps(check->spec, flops, SPEC_STEPS_MAX + 1);
+    if (train->steps > SPEC_STEPS_MAX)
+        return refuse(check, ERR_INCONSISTENT, "/train/flops",
+                      "flops must allow at most %d steps, which cost %g here; %g allow more",
+                      SPEC_STEPS_MAX, cost_flops(check->spec, SPEC_STEPS_MAX), flops);
+    return 0;
 }
 
 static int check_layers(const struct check *check)
@@ -285,9 +320,9 @@ static int check_decay(const struct check *check)
 int spec_resolve(struct run_spec *spec, const char *pointer, struct err *err)
 {
     static int (*const rules[])(const struct check *) = {
-        check_fractions,  resolve_dataset, resolve_batch, check_micro_batch,
-        resolve_eval,     check_heads,     check_experts, check_layers,
-        check_attentions, check_warmup,    check_decay,
+        check_fractions,     resolve_dataset, resolve_batch, check_micro_batch, resolve_eval,
+        check_heads,         check_experts,   check_layers,  check_attentions,  resolve_flops,
+        check_dense_warmups, check_warmup,    check_decay,
     };
     const struct check check = { .spec = spec, .base = pointer, .err = err, .at = "" };
     return apply(rules, sizeof rules / sizeof rules[0], &check);

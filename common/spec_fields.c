@@ -80,7 +80,8 @@ const struct jsonx_field spec_layer_row = {
 };
 
 static const struct jsonx_field train_rows[] = {
-    { INT(spec_train, steps, 1, 1e7, "1000") },
+    { INT(spec_train, steps, 1, SPEC_STEPS_MAX, "1000") },
+    { REAL(spec_train, flops, 0, 9e18, "0") },
     { INT(spec_train, batch_size, 1, 4096, "16") },
     { INT(spec_train, batch_tokens, 0, 67108864, "0") },
     { INT(spec_train, micro_batch_size, 0, 4096, "0") },

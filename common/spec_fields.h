@@ -8,6 +8,8 @@
 
 #include "common/spec.h"
 
+enum { SPEC_STEPS_MAX = 10000000 };
+
 struct spec_table {
     const char
         *name; /* the key under which such an object stands; of an attention table, the kind */
@@ -49,8 +51,9 @@ json_t *spec_artifacts_encode(unsigned artifacts);
 /* Derives data.kind from data.dataset. Errors: INVALID_VALUE. */
 int spec_dataset_classify(struct spec_data *data, const char *pointer, struct err *err);
 
-/* Resolves what a submitted spec may leave open (batch_tokens, ratios, the synthetic tasks' sizes)
- * and checks the rules that involve several fields. Resolving a resolved spec changes nothing. */
+/* Resolves what a submitted spec may leave open (batch_tokens, ratios, flops, the synthetic tasks'
+ * sizes) and checks the rules that involve several fields. Resolving a resolved spec changes
+ * nothing. */
 int spec_resolve(struct run_spec *spec, const char *pointer, struct err *err);
 
 #endif

@@ -84,6 +84,20 @@ static void override_pointer(const struct overrides *overrides, const struct ove
     }
 }
 
+/* Of steps and flops, an arm's (the grid's) takes the place of what stands there before. */
+static void yield_budget(const struct overrides *overrides, size_t skip, bool grid, json_t *train)
+{
+    bool steps = false, flops = false;
+    for (size_t i = 0; i < overrides->n; i++) {
+        const struct override *o = &overrides->items[i];
+        if (i == skip || (o->index != SIZE_MAX) != grid)
+            continue;
+        steps |= strcmp(o->path, "train.steps") == 0;
+        flops |= strcmp(o->path, "train.flops") == 0 && json_number_value(o->value) > 0;
+    }
+    spec_budget_yield(train, steps, flops);
+}
+
 /* Puts value at path; every object on the way there must exist. */
 static int apply(json_t *spec, const struct override *override, struct err *err)
 {
@@ -119,9 +133,13 @@ static int build(const struct sweep *sweep, const struct overrides *overrides, s
                             json_deep_copy(json_object_get(sweep->spec, sections[i])));
     json_object_set_new(spec, "seed", json_integer(seed));
     json_object_set(spec, "artifacts", json_object_get(sweep->spec, "artifacts"));
-    for (size_t i = 0; i < overrides->n && status == 0; i++)
+    for (size_t i = 0; i < overrides->n && status == 0; i++) {
+        bool grid = overrides->items[i].index != SIZE_MAX; /* these come behind the arm's */
+        if (i == 0 || grid != (overrides->items[i - 1].index != SIZE_MAX))
+            yield_budget(overrides, skip, grid, json_object_get(spec, "train"));
         if (i != skip)
             status = apply(spec, &overrides->items[i], err);
+    }
     if (status == 0)
         status = run_spec_decode(spec, "", ret, err);
     json_decref(spec);

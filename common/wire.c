@@ -129,6 +129,18 @@ static bool may_be_texts(const json_t *value)
     return true;
 }
 
+static bool is_amount(const json_t *value)
+{
+    return json_is_null(value) || (json_is_number(value) && json_number_value(value) >= 0);
+}
+
+static bool may_be_interference(const json_t *value)
+{
+    return value == NULL ||
+           (json_is_object(value) && is_amount(json_object_get(value, "steal_share")) &&
+            is_amount(json_object_get(value, "other_cores")));
+}
+
 static bool is_artifacts(const json_t *value)
 {
     if (!json_is_array(value))
@@ -177,8 +189,10 @@ static const struct {
     { WIRE_FINISHED, "artifacts", is_artifacts, "an array of {name, bytes, sha256}" },
     { WIRE_FINISHED, "consumed_sha256", may_be_text, "a string" },
     { WIRE_FINISHED, "eval_sha256", may_be_text, "a string" },
+    { WIRE_FINISHED, "interference", may_be_interference, "{steal_share, other_cores}" },
     { WIRE_FAILED, "reason", is_text, "a string" },
     { WIRE_FAILED, "detail", is_text, "a string" },
+    { WIRE_FAILED, "interference", may_be_interference, "{steal_share, other_cores}" },
 };
 
 static int find_type(const json_t *body, enum wire_type *ret, struct err *err)

@@ -1,6 +1,7 @@
 #include "server/presets.h"
 
 #include "common/jsonx.h"
+#include "common/spec.h"
 #include "server/embed.h"
 
 #include <stdio.h>
@@ -77,6 +78,9 @@ int preset_apply(json_t *body, json_t **ret, struct err *err)
     for (size_t i = 0; i < sizeof replaced / sizeof *replaced; i++)
         if (json_object_get(body, replaced[i]) != NULL)
             json_object_del(base, replaced[i]);
+    const json_t *train = json_object_get(body, "train");
+    spec_budget_yield(json_object_get(base, "train"), json_object_get(train, "steps") != NULL,
+                      json_number_value(json_object_get(train, "flops")) > 0);
     status = jsonx_merge(base, body);
     json_object_del(base, "preset");
     if (status != 0) {

@@ -9,6 +9,7 @@
 #include "worker/data.h"
 #include "worker/environment.h"
 #include "worker/facts.h"
+#include "worker/interference.h"
 #include "worker/model.h"
 #include "worker/optim.h"
 
@@ -33,6 +34,7 @@ struct train {
     int64_t last;          /* the one to end with */
     bool finite, told;     /* no NaN or infinity so far; the audit has been emitted */
     bool finished;         /* and said so */
+    struct interference_sample began;
     const char *metric_names[EMIT_METRICS_NAMES];
     size_t metrics_n;
 };
@@ -290,6 +292,14 @@ static int begin(struct train *t, struct err *err)
     return 0;
 }
 
+/* What else used the machine since the attempt began. */
+static json_t *interference(const struct train *t)
+{
+    struct interference_sample now;
+    interference_sample(&now);
+    return interference_between(&t->began, &now);
+}
+
 static int finish(struct train *t, struct err *err)
 {
     json_t *artifacts = NULL;
@@ -320,8 +330,9 @@ static int finish(struct train *t, struct err *err)
     data_consumed(t->data, consumed);
     facts_eval(t->data, t->windows, evaluated);
     emit_event(t->emit, WIRE_FINISHED,
-               json_pack("{s:I, s:o, s:s, s:s}", "step", (json_int_t)t->step, "artifacts",
-                         artifacts, "consumed_sha256", consumed, "eval_sha256", evaluated),
+               json_pack("{s:I, s:o, s:s, s:s, s:o}", "step", (json_int_t)t->step, "artifacts",
+                         artifacts, "consumed_sha256", consumed, "eval_sha256", evaluated,
+                         "interference", interference(t)),
                true);
     t->finished = true;
     return emit_failed(t->emit, err);
@@ -343,6 +354,7 @@ int train_run(const struct train_config *config, enum train_end *ret, struct err
     struct err failure = { 0 };
     int64_t steps = t.spec->train.steps;
     t.finite = true;
+    interference_sample(&t.began);
     t.last = config->until > 0 && config->until < steps ? config->until : steps;
     name_metrics(&t);
     int status = begin(&t, &failure);
@@ -355,8 +367,10 @@ int train_run(const struct train_config *config, enum train_end *ret, struct err
         status = save_checkpoint(&t, &failure);
     if (status != 0 || stop != NULL)
         emit_event(t.emit, WIRE_FAILED,
-                   json_pack("{s:s, s:s}", "reason", status != 0 ? err_name(status) : "stopped",
-                             "detail", status != 0 ? failure.message : stop),
+                   json_pack("{s:s, s:s, s:o}", "reason",
+                             status != 0 ? err_name(status) : "stopped", "detail",
+                             status != 0 ? failure.message : stop, "interference",
+                             interference(&t)),
                    true);
     done(&t);
     if (err != NULL && status != 0)

@@ -94,6 +94,7 @@ int report_make(struct store *store, int64_t id, json_t **ret, struct err *err)
     struct run_list runs = { 0 };
     struct audit_row *audits = NULL;
     struct curve_point *curves = NULL;
+    struct timing_row *timings = NULL;
     struct report_input in = { .experiment = &experiment };
     int status = store_experiment_get(store, id, &experiment, err);
     if (status != 0)
@@ -106,7 +107,10 @@ int report_make(struct store *store, int64_t id, json_t **ret, struct err *err)
         status = store_audit_list(store, id, &audits, &in.audits_n, err);
     if (status == 0 && metric != NULL)
         status = store_curves(store, id, metric, STEPS, &curves, &in.curves_n, err);
+    if (status == 0)
+        status = store_timings(store, id, &timings, &in.timings_n, err);
     if (status == 0) {
+        in.timings = timings;
         in.runs = runs.items;
         in.runs_n = runs.n;
         in.audits = audits;
@@ -121,6 +125,7 @@ int report_make(struct store *store, int64_t id, json_t **ret, struct err *err)
         audit_row_done(&audits[i]);
     free(audits);
     free(curves);
+    free(timings);
     experiment_row_done(&experiment);
     return status;
 }

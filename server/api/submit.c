@@ -268,14 +268,14 @@ static json_t *dry_run_json(const struct request *req, const struct submit *s)
     int64_t memory = 0;
     for (size_t i = 0; i < s->built; i++) {
         const struct new_run *run = &s->runs[i];
-        json_array_append_new(runs, json_pack("{s:s, s:o, s:I, s:s, s:I, s:I, s:I, s:f, s:f}",
-                                              "arm", run->arm, "grid", publish_embed(run->grid),
-                                              "seed", (json_int_t)run->seed, "digest", run->digest,
-                                              "steps", (json_int_t)run->steps, "parameters",
-                                              (json_int_t)run->cost.parameters, "memory_bytes",
-                                              (json_int_t)run->cost.memory_bytes, "flops_per_step",
-                                              run->cost.flops_per_step, "estimated_seconds",
-                                              s->flops_total[i] / flops_per_core_s));
+        json_array_append_new(
+            runs, json_pack("{s:s, s:o, s:I, s:s, s:I, s:I, s:I, s:f, s:f, s:f}", "arm", run->arm,
+                            "grid", publish_embed(run->grid), "seed", (json_int_t)run->seed,
+                            "digest", run->digest, "steps", (json_int_t)run->steps, "parameters",
+                            (json_int_t)run->cost.parameters, "memory_bytes",
+                            (json_int_t)run->cost.memory_bytes, "flops_per_step",
+                            run->cost.flops_per_step, "flops_total", s->flops_total[i],
+                            "estimated_seconds", s->flops_total[i] / flops_per_core_s));
         flops += s->flops_total[i];
         memory = run->cost.memory_bytes > memory ? run->cost.memory_bytes : memory;
     }

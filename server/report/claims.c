@@ -13,17 +13,21 @@ struct pair {
     double difference; /* ± infinite when one side diverged; 0 when both did */
     double base;
     bool diverged, base_diverged;
+    unsigned disturbed;
 };
 
 static struct pair pair_of(const struct study *study, const struct slot *slot,
                            const struct slot *base, size_t seed)
 {
     const size_t n = study->seeds_n, at = (size_t)(slot - study->slots);
-    struct outcome none = { OUTCOME_NONE, NAN }, a = study->outcomes[at * n + seed];
+    struct outcome none = { OUTCOME_NONE, 0, NAN }, a = study->outcomes[at * n + seed];
     struct outcome b =
         base != NULL ? study->outcomes[(size_t)(base - study->slots) * n + seed] : none;
     /* the later kind decides, but what was cancelled counts even where its partner was lost */
-    struct pair pair = { a.kind > b.kind ? a.kind : b.kind, NAN, b.value, false, false };
+    struct pair pair = { .kind = a.kind > b.kind ? a.kind : b.kind,
+                         .difference = NAN,
+                         .base = b.value,
+                         .disturbed = a.disturbed | b.disturbed };
     if (pair.kind != OUTCOME_MEASURED)
         return pair;
     const double worst = study->compare.maximise ? -INFINITY : INFINITY;
@@ -42,6 +46,7 @@ static void pair_join(struct pair *all, const struct pair *more)
     all->kind = more->kind > all->kind ? more->kind : all->kind;
     all->diverged |= more->diverged;
     all->base_diverged |= more->base_diverged;
+    all->disturbed |= more->disturbed;
     all->difference += more->difference;
     all->base += more->base;
 }
@@ -84,6 +89,8 @@ static void count_pairs(const struct study *study, struct statement *c, const st
         c->n++;
         c->diverged += pair->diverged;
         c->base_diverged += pair->base_diverged;
+        c->disturbed += pair->disturbed != 0;
+        c->disturbances |= pair->disturbed;
         c->agree += study->compare.maximise ? pair->difference > 0 : pair->difference < 0;
         sum += pair->difference;
         if (isfinite(pair->difference))
@@ -193,6 +200,8 @@ static int test_claim(struct work_room *w, struct statement *c, struct stats_pai
 static void settle(const struct study *study, const struct claims *claims, struct statement *c)
 {
     c->against = checks_against(study, c->arm, c->slot != NULL ? c->slot->key : NULL);
+    if (c->disturbed > 0)
+        c->verdict = VERDICT_UNDETERMINED;
     if (claims->open) {
         c->tested = false;
         c->verdict = VERDICT_UNDETERMINED;

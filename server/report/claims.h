@@ -38,10 +38,12 @@ struct statement {
     size_t planned, n, lost, cancelled, open; /* pairs; planned is the sum of the others */
     size_t diverged, base_diverged;           /* of the n */
     size_t agree;                             /* of the n: the arm is better */
-    double mean, base_mean;                   /* arm − baseline; NaN for n = 0 */
-    double sd;                                /* of the finite differences; NaN below two */
-    bool tested;                              /* p and the intervals hold */
-    double p, p_adjusted;                     /* a primary claim needs no adjustment: equal */
+    size_t disturbed;       /* of the n: times that something else disturbed … */
+    unsigned disturbances;  /* … and what (timing.h): then nothing is claimed */
+    double mean, base_mean; /* arm − baseline; NaN for n = 0 */
+    double sd;              /* of the finite differences; NaN below two */
+    bool tested;            /* p and the intervals hold */
+    double p, p_adjusted;   /* a primary claim needs no adjustment: equal */
     struct stats_interval ci95, ci90;
     size_t needed; /* seeds that would settle ± margin; 0 = not known */
     enum verdict verdict;

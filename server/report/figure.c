@@ -390,6 +390,19 @@ static void add_page(const struct view *v, enum figure_format format, struct buf
              factors > (v->factor != NULL) ? " Other factors at their first value." : "");
 }
 
+/* Some times were taken while something else used the machine. */
+static bool is_disturbed(const json_t *report)
+{
+    size_t i;
+    json_t *row;
+    bool found = false;
+    json_array_foreach(json_object_get(report, "table"), i, row)
+    {
+        found |= json_is_false(json_object_get(json_object_get(row, "timing"), "clean"));
+    }
+    return found;
+}
+
 void figure_script(const json_t *report, enum figure_format format, struct buf *to)
 {
     struct view v;
@@ -397,9 +410,10 @@ void figure_script(const json_t *report, enum figure_format format, struct buf *
     view_init(&v, report);
     snprintf(title, sizeof title, "Final %s", v.judged);
     const char *accuracy = strncmp(v.judged, "test/", 5) == 0 ? "test/accuracy" : "val/accuracy";
+    const char *time = is_disturbed(report) ? "Time a step (disturbed)" : "Time a step";
     const struct panel panels[] = { { "judged", v.judged, title, v.judged, 1 },
                                     { "accuracy", accuracy, "Accuracy", accuracy, 1 },
-                                    { "time", "time/step_s", "Time a step", "ms", 1000 } };
+                                    { "time", "time/step_s", time, "ms", 1000 } };
     add_page(&v, format, to);
     if (v.arms_n > 0)
         add_legend(&v, to);

@@ -2,6 +2,7 @@
 #include "server/report/words.h"
 
 #include "common/jsonx.h"
+#include "server/report/timing.h"
 
 #include <math.h>
 #include <string.h>
@@ -71,6 +72,7 @@ json_t *words_remarks(const struct study *study, const struct claims *claims)
     struct buf text, missing;
     remark_runs(study, list);
     remark_diverged(study, list);
+    timing_remarks(study, list);
     buf_init(&text, 0);
     buf_init(&missing, 0);
     size_t n = checks_missing(study, &missing);
@@ -103,6 +105,8 @@ static void change_undetermined(const struct study *study, const struct statemen
                                 struct buf *to)
 {
     double margin = study->compare.margin;
+    if (c->disturbed > 0)
+        buf_adds(to, "runs timed alone on a quiet machine (exclusive); ");
     if (!c->tested)
         buf_addf(to, "a claim needs %d seeds in which both runs end; there %s %zu", STATS_CLAIM_N,
                  c->n == 1 ? "is" : "are", c->n);

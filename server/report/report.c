@@ -48,10 +48,11 @@ static json_t *claim_json(const struct study *study, const struct claims *claims
                   (json_int_t)c->agree, "verdict", verdict_names[c->verdict], "sentence",
                   sentence.data != NULL ? sentence.data : "");
     buf_done(&sentence);
-    json_t *pairs = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "planned", (json_int_t)c->planned,
-                              "lost", (json_int_t)c->lost, "cancelled", (json_int_t)c->cancelled,
-                              "open", (json_int_t)c->open, "diverged", (json_int_t)c->diverged,
-                              "baseline_diverged", (json_int_t)c->base_diverged);
+    json_t *pairs =
+        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "planned", (json_int_t)c->planned,
+                  "disturbed", (json_int_t)c->disturbed, "lost", (json_int_t)c->lost, "cancelled",
+                  (json_int_t)c->cancelled, "open", (json_int_t)c->open, "diverged",
+                  (json_int_t)c->diverged, "baseline_diverged", (json_int_t)c->base_diverged);
     json_object_set_new(claim, "pairs", pairs);
     json_object_set_new(claim, "needed_seeds",
                         c->needed > 0 ? json_integer((json_int_t)c->needed) : json_null());

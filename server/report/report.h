@@ -6,7 +6,8 @@
  *
  *   study.h   runs arranged by arm, grid point and seed; tuning      rows.c  what was measured
  *   claims.h  what differences say (stats.h has the mathematics)     checks.h  what audits say
- *   words.h   every sentence                                         report.c  the JSON
+ *   timing.h  whether times may be compared                          report.c  the JSON
+ *   words.h   every sentence
  *   text.h    Markdown and CSV
  */
 #ifndef ABLATE_SERVER_REPORT_H
@@ -16,6 +17,7 @@
 #include "server/store/store_audits.h"
 #include "server/store/store_metrics.h"
 #include "server/store/store_runs.h"
+#include "server/store/store_timings.h"
 
 #include <jansson.h>
 
@@ -27,6 +29,8 @@ struct report_input {
     size_t audits_n;
     const struct curve_point *curves; /* of the compared metric */
     size_t curves_n;
+    const struct timing_row *timings; /* by run */
+    size_t timings_n;
 };
 
 /* New reference; NULL when memory runs out. */

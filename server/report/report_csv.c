@@ -2,6 +2,7 @@
 #include "server/report/text.h"
 
 #include "common/jsonx.h"
+#include "common/recompute.h"
 
 #include <string.h>
 
@@ -35,7 +36,7 @@ void report_csv(const json_t *report, struct buf *to)
     size_t i;
     json_t *row, *value;
     const char *metric;
-    buf_adds(to, "grid,arm,metric,n,mean,sd,best,last\r\n");
+    buf_adds(to, "grid,arm,metric,n,mean,sd,best,last,clean\r\n");
     json_array_foreach(json_object_get(report, "table"), i, row)
     {
         struct buf grid;
@@ -49,7 +50,10 @@ void report_csv(const json_t *report, struct buf *to)
             buf_addf(to, ",%s", metric);
             for (size_t c = 0; c < sizeof figures / sizeof *figures; c++)
                 add_number(value, figures[c], to);
-            buf_adds(to, "\r\n");
+            /* of times: whether nothing disturbed them */
+            const json_t *clean = json_object_get(json_object_get(row, "timing"), "clean");
+            bool timed = recompute_exempts(metric) && clean != NULL;
+            buf_addf(to, ",%s\r\n", !timed ? "" : json_is_true(clean) ? "true" : "false");
         }
         buf_done(&grid);
     }

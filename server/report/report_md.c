@@ -2,6 +2,7 @@
 #include "server/report/text.h"
 
 #include "common/jsonx.h"
+#include "common/recompute.h"
 
 #include <math.h>
 #include <string.h>
@@ -39,10 +40,17 @@ void text_grid(const json_t *grid, struct buf *to)
         buf_adds(to, "all");
 }
 
-static void add_value(const json_t *metrics, const char *name, double scale, int digits,
+/* A time that something disturbed; the remarks say what. */
+static bool is_marked(const json_t *row, const char *metric)
+{
+    const json_t *clean = json_object_get(json_object_get(row, "timing"), "clean");
+    return recompute_exempts(metric) && json_is_false(clean);
+}
+
+static void add_value(const json_t *row, const char *name, double scale, int digits,
                       const char *unit, struct buf *to)
 {
-    const json_t *m = json_object_get(metrics, name);
+    const json_t *m = json_object_get(json_object_get(row, "metrics"), name);
     if (!text_known(m, "mean")) {
         buf_adds(to, " – |");
         return;
@@ -50,7 +58,7 @@ static void add_value(const json_t *metrics, const char *name, double scale, int
     buf_addf(to, " %.*f", digits, scale * text_number(m, "mean"));
     if (text_known(m, "sd"))
         buf_addf(to, " ± %.*f", digits, scale * text_number(m, "sd"));
-    buf_addf(to, "%s |", unit);
+    buf_addf(to, "%s%s |", unit, is_marked(row, name) ? " †" : "");
 }
 
 /* Comparisons stand in the order of the rows that aren't the baseline's, unless arms were tuned:
@@ -105,7 +113,7 @@ static void add_table(const json_t *report, struct buf *to)
 {
     const char *extra = extra_column(report);
     const json_t *compare = json_object_get(json_object_get(report, "experiment"), "compare");
-    size_t i, next = 0;
+    size_t i, next = 0, marked = 0;
     json_t *row;
     buf_adds(to, "| grid | arm | n |");
     for (i = 0; i < COLUMNS; i++)
@@ -117,20 +125,23 @@ static void add_table(const json_t *report, struct buf *to)
         buf_adds(to, "---|");
     json_array_foreach(json_object_get(report, "table"), i, row)
     {
-        const json_t *m = json_object_get(row, "metrics");
+        marked += is_marked(row, "time/step_s");
         buf_adds(to, "\n| ");
         text_grid(json_object_get(row, "grid"), to);
         buf_addf(to, " | %s | %lld |", text_of(row, "arm"), (long long)text_number(row, "n"));
         for (size_t c = 0; c < COLUMNS; c++)
-            add_value(m, columns[c].name, columns[c].scale, columns[c].digits, columns[c].unit, to);
+            add_value(row, columns[c].name, columns[c].scale, columns[c].digits, columns[c].unit,
+                      to);
         if (extra != NULL)
-            add_value(m, extra, 1, 4, "", to);
+            add_value(row, extra, 1, 4, "", to);
         if (strcmp(text_of(row, "arm"), text_of(compare, "baseline")) == 0)
             buf_adds(to, " baseline |");
         else
             add_difference(comparison_of(report, row, &next), to);
     }
-    buf_addc(to, '\n');
+    buf_adds(to, marked > 0 ? "\n\n† Something else used the machine meanwhile, or it isn't known "
+                              "that nothing did; see above.\n"
+                            : "\n");
 }
 
 static void add_dynamics(const json_t *report, struct buf *to)

@@ -2,6 +2,8 @@
 #include "server/report/study.h"
 
 #include "common/jsonx.h"
+#include "common/recompute.h"
+#include "server/report/timing.h"
 #include "server/runs/publish.h"
 
 #include <math.h>
@@ -58,13 +60,13 @@ static int64_t spec_int(const json_t *spec, const char *section, const char *key
 
 /* Tokens that a run reads in training: batch × length × steps; the grid's values count before the
  * arm's, these before the base's. */
-static int64_t tokens_of(const struct study *t, const char *arm, const json_t *grid)
+static int64_t tokens_of(const struct study *t, const struct run_row *run, const json_t *grid)
 {
-    static const char *const sections[] = { "data", "train", "train", "train" };
-    static const char *const keys[] = { "seq_len", "batch_size", "batch_tokens", "steps" };
-    const json_t *own = json_object_get(json_object_get(t->spec, "arms"), arm);
-    int64_t v[4];
-    for (size_t i = 0; i < 4; i++) {
+    static const char *const sections[] = { "data", "train", "train" };
+    static const char *const keys[] = { "seq_len", "batch_size", "batch_tokens" };
+    const json_t *own = json_object_get(json_object_get(t->spec, "arms"), run->arm);
+    int64_t v[3];
+    for (size_t i = 0; i < 3; i++) {
         char path[64];
         snprintf(path, sizeof path, "%s.%s", sections[i], keys[i]);
         const json_t *value = json_object_get(grid, path);
@@ -72,12 +74,13 @@ static int64_t tokens_of(const struct study *t, const char *arm, const json_t *g
             value = json_object_get(own, path);
         v[i] = value != NULL ? json_integer_value(value) : spec_int(t->spec, sections[i], keys[i]);
     }
-    return (v[2] > 0 ? v[2] : v[0] * v[1]) * v[3];
+    return (v[2] > 0 ? v[2] : v[0] * v[1]) * run->steps;
 }
 
 json_t *rows_json(const struct study *t)
 {
-    const struct metric compared = { t->compare.metric, false, t->compare.maximise };
+    const struct metric compared = { t->compare.metric, recompute_exempts(t->compare.metric),
+                                     t->compare.maximise };
     json_t *rows = json_array();
     for (size_t c = 0; c < t->n; c++) {
         const struct cell *cell = &t->cells[c];
@@ -90,12 +93,13 @@ json_t *rows_json(const struct study *t)
             if (one != NULL)
                 json_object_set_new(values, metric->name, one);
         }
-        int64_t tokens = tokens_of(t, cell->arm, grid);
+        int64_t tokens = tokens_of(t, run, grid);
         json_array_append_new(
-            rows, json_pack("{s:s, s:o, s:I, s:I, s:I, s:f, s:I, s:o}", "arm", cell->arm, "grid",
-                            grid, "n", (json_int_t)cell->n, "diverged", (json_int_t)cell->diverged,
-                            "parameters", (json_int_t)run->parameters, "flops_per_step",
-                            run->flops_per_step, "tokens", (json_int_t)tokens, "metrics", values));
+            rows, json_pack("{s:s, s:o, s:I, s:I, s:I, s:f, s:I, s:o, s:o}", "arm", cell->arm,
+                            "grid", grid, "n", (json_int_t)cell->n, "diverged",
+                            (json_int_t)cell->diverged, "parameters", (json_int_t)run->parameters,
+                            "flops_per_step", run->flops_per_step, "tokens", (json_int_t)tokens,
+                            "timing", timing_json(t, cell), "metrics", values));
     }
     return rows;
 }

@@ -2,6 +2,8 @@
 #include "server/report/study.h"
 
 #include "common/jsonx.h"
+#include "common/recompute.h"
+#include "server/report/timing.h"
 #include "server/runs/publish.h"
 
 #include <math.h>
@@ -156,8 +158,9 @@ static void measure_cells(struct study *t)
             const struct run_final *f = study_final(run, t->compare.metric);
             if (run->state != RUN_SUCCEEDED || f == NULL)
                 continue;
-            if (isfinite(f->value))
-                sample_add(&sample, f->value);
+            double value = t->compare.clock ? f->mean : f->value;
+            if (isfinite(value))
+                sample_add(&sample, value);
             else
                 cell->diverged++;
         }
@@ -242,14 +245,17 @@ static struct outcome outcome_of(const struct study *t, const struct run_row *ru
         [RUN_CANCELLED] = OUTCOME_CANCELLED,
     };
     const struct compare *c = &t->compare;
-    struct outcome outcome = { kinds[run->state], NAN };
+    struct outcome outcome = { kinds[run->state], 0, NAN };
     const struct run_final *f = study_final(run, c->judged);
     if (outcome.kind != OUTCOME_MEASURED)
         return outcome;
     if (f == NULL)
         outcome.kind = OUTCOME_LOST;
     else
-        outcome.value = !c->best ? f->value : c->maximise ? f->greatest : f->best;
+        outcome.value = c->best    ? (c->maximise ? f->greatest : f->best)
+                        : c->clock ? f->mean
+                                   : f->value;
+    outcome.disturbed = c->clock ? timing_of_run(t, run) : 0;
     return outcome;
 }
 
@@ -259,7 +265,7 @@ static bool find_outcomes(struct study *t)
     if (t->outcomes == NULL)
         return false;
     for (size_t i = 0; i < t->slots_n * t->seeds_n; i++)
-        t->outcomes[i] = (struct outcome){ OUTCOME_NONE, NAN };
+        t->outcomes[i] = (struct outcome){ OUTCOME_NONE, 0, NAN };
     for (size_t s = 0; s < t->slots_n; s++) {
         const struct cell *cell = &t->cells[t->slots[s].chosen];
         for (size_t i = 0; i < cell->runs; i++) {
@@ -291,6 +297,7 @@ static struct compare compare_of(const json_t *spec)
     bool held_out = c.tune != NULL && strncmp(c.metric, "val/", 4) == 0;
     snprintf(c.judged, sizeof c.judged, "%s%s", held_out ? "test/" : "",
              held_out ? c.metric + 4 : c.metric);
+    c.clock = recompute_exempts(c.judged);
     c.best &= !held_out; /* test is measured once, at the end */
     return c;
 }

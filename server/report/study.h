@@ -19,6 +19,8 @@ struct compare {
     const char *metric, *baseline; /* borrowed from the spec */
     char judged[80]; /* the metric that decides: test/… instead of val/… after tuning */
     bool maximise, best;
+    bool clock; /* judged is a clock metric: by its mean over steps, and only where nothing
+                   disturbed it */
     double margin;
     const json_t *tune; /* borrowed; an array of grid paths, or NULL */
 };
@@ -50,6 +52,7 @@ enum outcome_kind {
 };
 struct outcome {
     enum outcome_kind kind;
+    unsigned disturbed; /* of a clock metric: what disturbed it (timing.h) */
     double value;
 };
 

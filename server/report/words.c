@@ -1,6 +1,7 @@
 #include "server/report/words.h"
 
 #include "common/jsonx.h"
+#include "server/report/timing.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -197,6 +198,16 @@ static void say_undetermined(const struct study *s, const struct statement *c, s
         add_place(s, c, to);
         buf_adds(to, ": no seed has a run of both that measured ");
         buf_adds(to, s->compare.judged);
+        return;
+    }
+    if (c->disturbed > 0) {
+        buf_addf(to, "No claim about %s against %s", c->arm, s->compare.baseline);
+        add_place(s, c, to);
+        buf_addf(to, ": %s ", s->compare.judged);
+        add_delta(c, to);
+        buf_addf(to, ", but times of %zu pair%s were taken ", c->disturbed,
+                 c->disturbed == 1 ? "" : "s");
+        timing_words(c->disturbances, to);
         return;
     }
     if (c->tested) {

@@ -5,6 +5,7 @@
 #include "common/jsonx.h"
 #include "server/store/store_metrics.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -131,10 +132,15 @@ json_t *publish_queue_json(const struct queue_counts *counts)
 
 json_t *publish_attempt_json(const struct attempt_row *row)
 {
-    return json_pack("{s:I, s:s, s:s, s:o, s:o, s:I, s:o}", "attempt", (json_int_t)row->attempt,
-                     "kind", row->kind, "outcome", row->outcome, "started_at",
-                     time_json(row->started_at), "ended_at", time_json(row->ended_at), "acked_seq",
-                     (json_int_t)row->acked_seq, "environment", publish_embed(row->environment));
+    json_t *told = isnan(row->steal_share)
+                       ? json_null()
+                       : json_pack("{s:f, s:f}", "steal_share", row->steal_share, "other_cores",
+                                   row->other_cores);
+    return json_pack("{s:I, s:s, s:s, s:o, s:o, s:I, s:o, s:o}", "attempt",
+                     (json_int_t)row->attempt, "kind", row->kind, "outcome", row->outcome,
+                     "started_at", time_json(row->started_at), "ended_at", time_json(row->ended_at),
+                     "acked_seq", (json_int_t)row->acked_seq, "environment",
+                     publish_embed(row->environment), "interference", told);
 }
 
 json_t *publish_audit_json(const struct audit_row *row)

@@ -208,6 +208,8 @@ static void attempt_from(sqlite3_stmt *s, struct attempt_row *row)
     row->environment = store_text(s, 9, true);
     row->compared = sqlite3_column_int64(s, 10);
     row->difference = store_text(s, 11, true);
+    row->steal_share = store_real(s, 12);
+    row->other_cores = store_real(s, 13);
 }
 
 void attempt_row_done(struct attempt_row *row)

@@ -227,11 +227,25 @@ static int apply_log(const struct place *at, const json_t *body, struct err *err
     return 0;
 }
 
+/* A failed attempt tells of it, too: the rows that it stored stay. */
+static int keep_interference(const struct place *at, const json_t *body, struct err *err)
+{
+    const json_t *told = json_object_get(body, "interference");
+    const json_t *steal = json_object_get(told, "steal_share");
+    const json_t *other = json_object_get(told, "other_cores");
+    return json_is_number(steal) && json_is_number(other)
+               ? store_run_sql(at->store, SQL_ATTEMPT_INTERFERENCE, NULL, err, "iidd", at->run,
+                               at->attempt, json_number_value(steal), json_number_value(other))
+               : 0;
+}
+
 static int apply_finished(const struct place *at, const json_t *body, struct err *err)
 {
     size_t i;
     json_t *artifact;
     int status = set_step(at, int_of(body, "step"), err);
+    if (status == 0)
+        status = keep_interference(at, body, err);
     json_array_foreach(json_object_get(body, "artifacts"), i, artifact)
     {
         if (status != 0)
@@ -271,7 +285,9 @@ static int compare_finished(const struct place *at, const json_t *body, struct e
 static int apply_failed(const struct place *at, const json_t *body, struct err *err)
 {
     struct run_row run = { 0 };
-    int status = store_run_get(at->store, at->run, &run, err);
+    int status = keep_interference(at, body, err);
+    if (status == 0)
+        status = store_run_get(at->store, at->run, &run, err);
     if (status != 0)
         return status;
     const char *reason = text_of(body, "reason"), *detail = text_of(body, "detail");

@@ -44,6 +44,8 @@ int store_error(struct store *store, struct err *err, const char *doing);
 char *store_text(sqlite3_stmt *statement, int column, bool null_stays);
 void store_text_into(sqlite3_stmt *statement, int column, char *ret, size_t size);
 
+/* NaN for NULL. */
+double store_real(sqlite3_stmt *statement, int column);
 /* A metric's value; its kind stands in the next column. */
 double store_metric_value(sqlite3_stmt *statement, int column);
 

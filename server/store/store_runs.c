@@ -6,7 +6,9 @@
 #include "server/store/store_runs.h"
 
 #include "common/clock.h"
+#include "common/recompute.h"
 #include "server/store/filter.h"
+#include "server/store/store_metrics.h"
 #include "server/store/store_priv.h"
 
 #include <math.h>
@@ -120,9 +122,17 @@ static double nonfinite(double value, int kind)
     return kind == 0 ? value : values[kind & 3];
 }
 
-static double real_or_nan(sqlite3_stmt *s, int column)
+/* The value of step 1; NaN when it isn't there or isn't finite. */
+static int first_value(struct store *store, int64_t run, int64_t name, double *ret, struct err *err)
 {
-    return sqlite3_column_type(s, column) == SQLITE_NULL ? NAN : sqlite3_column_double(s, column);
+    sqlite3_stmt *s = store_statement(store, SQL_METRIC_GET, err);
+    if (s == NULL)
+        return -ERR_STORAGE;
+    store_bind(s, "iii", run, name, (int64_t)1);
+    int status = store_step(store, s, err);
+    *ret = status == 1 ? store_metric_value(s, 0) : (double)NAN;
+    sqlite3_reset(s);
+    return status < 0 ? status : 0;
 }
 
 static int read_finals(struct store *store, struct run_row *row, struct err *err)
@@ -141,10 +151,14 @@ static int read_finals(struct store *store, struct run_row *row, struct err *err
         }
         final->name = store_text(s, 0, false);
         final->value = nonfinite(sqlite3_column_double(s, 1), sqlite3_column_int(s, 2));
-        final->best = real_or_nan(s, 3);
-        final->greatest = real_or_nan(s, 4);
+        final->best = store_real(s, 3);
+        final->greatest = store_real(s, 4);
         final->count = sqlite3_column_int64(s, 7);
-        final->mean = final->count > 0 ? sqlite3_column_double(s, 5) / (double) final->count : NAN;
+        double sum = sqlite3_column_double(s, 5), n = (double) final->count, first = NAN;
+        if (recompute_exempts(final->name) && n > 1 &&
+            (status = first_value(store, row->id, sqlite3_column_int64(s, 9), &first, err)) != 0)
+            break;
+        final->mean = n <= 0 ? NAN : isfinite(first) ? (sum - first) / (n - 1) : sum / n;
         final->step = sqlite3_column_int64(s, 6);
         final->nonfinite = sqlite3_column_int64(s, 8);
     }

@@ -66,7 +66,7 @@ struct run_row {
         double value;     /* last value; may be nan or infinite */
         double best;      /* least finite value */
         double greatest;  /* greatest finite value */
-        double mean;
+        double mean;      /* of a clock metric without the first step, which warms caches up */
         int64_t step, count, nonfinite;
     } * finals;
     size_t finals_n;
@@ -191,7 +191,8 @@ struct running_run {
 int store_run_running(struct store *, struct running_run **ret, size_t *ret_n, struct err *);
 struct attempt_row {
     int64_t run, attempt, pid, acked_seq, started_at, ended_at;
-    int64_t compared; /* values that it computed again */
+    int64_t compared;                /* values that it computed again */
+    double steal_share, other_cores; /* schema/wire.md; NaN = not told */
     char kind[8], token[DIGEST_HEX], outcome[64];
     char *environment, *difference; /* owned JSON text or NULL; difference: the first one */
 };

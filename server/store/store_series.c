@@ -27,6 +27,12 @@ double store_metric_value(sqlite3_stmt *s, int column)
     return kind == 0 ? sqlite3_column_double(s, column) : words[kind];
 }
 
+double store_real(sqlite3_stmt *s, int column)
+{
+    return sqlite3_column_type(s, column) == SQLITE_NULL ? (double)NAN
+                                                         : sqlite3_column_double(s, column);
+}
+
 static int read_points(struct store *store, int64_t run, int64_t name, int64_t from, int64_t to,
                        struct metric_series *series, struct err *err)
 {

@@ -100,7 +100,7 @@ enum { RUN_COLUMNS_N = 28 };
       "WHERE r.id = ? AND e.deleted_at IS NULL")                                                   \
     X(RUN_FINALS,                                                                                  \
       "SELECT n.name, s.last, s.last_kind, s.min, s.max, s.sum, s.last_step, s.count, "            \
-      "s.nonfinite "                                                                               \
+      "s.nonfinite, s.name "                                                                       \
       "FROM series s JOIN metric_names n ON n.id = s.name WHERE s.run = ? ORDER BY n.name")        \
     X(RUN_CANCEL_QUEUED, "UPDATE runs SET state = 'cancelled', reason = 'cancelled', cancel = 1, " \
                          "ended_at = ?2 WHERE id = ?1 AND state = 'queued'")                       \
@@ -154,11 +154,21 @@ enum { RUN_COLUMNS_N = 28 };
       "UPDATE attempts SET ended_at = ?3, outcome = ?4 WHERE run = ?1 AND attempt = ?2 "           \
       "AND ended_at IS NULL")                                                                      \
     X(ATTEMPT_GET, "SELECT run, attempt, kind, token, pid, acked_seq, started_at, ended_at, "      \
-                   "outcome, environment, compared, difference "                                   \
+                   "outcome, environment, compared, difference, steal_share, other_cores "         \
                    "FROM attempts WHERE run = ? AND attempt = ?")                                  \
     X(ATTEMPT_LIST, "SELECT run, attempt, kind, token, pid, acked_seq, started_at, ended_at, "     \
-                    "outcome, environment, compared, difference "                                  \
+                    "outcome, environment, compared, difference, steal_share, other_cores "        \
                     "FROM attempts WHERE run = ? ORDER BY attempt")                                \
+    X(ATTEMPT_INTERFERENCE,                                                                        \
+      "UPDATE attempts SET steal_share = ?3, other_cores = ?4 WHERE run = ?1 AND attempt = ?2")    \
+    X(TIMING_BOUNDS, "SELECT min(started_at), max(coalesce(ended_at, ?2)) FROM attempts "          \
+                     "WHERE run IN (SELECT id FROM runs WHERE experiment = ?1)")                   \
+    X(TIMING_SPANS, "SELECT started_at, coalesce(ended_at, ?3) FROM attempts "                     \
+                    "WHERE started_at < ?2 AND (ended_at IS NULL OR ended_at > ?1)")               \
+    X(TIMING_LIST,                                                                                 \
+      "SELECT a.run, a.started_at, coalesce(a.ended_at, ?2), a.steal_share, a.other_cores "        \
+      "FROM runs r JOIN attempts a ON a.run = r.id WHERE r.experiment = ?1 AND a.stored "          \
+      "AND a.kind = 'train' ORDER BY a.run, a.attempt")                                            \
     X(ATTEMPT_PID, "UPDATE attempts SET pid = ?3 WHERE run = ?1 AND attempt = ?2")                 \
     X(ATTEMPT_ACKED, "SELECT a.acked_seq, r.experiment, a.ended_at, a.kind, a.stored FROM "        \
                      "attempts a JOIN runs r ON r.id = a.run "                                     \

@@ -9,6 +9,15 @@ import { checks } from "./report.js";
 const BESIDE = ["val/accuracy", "test/loss", "time/step_s"]; // shown beside the compared metric
 const dash = "\u2013";
 
+const CLOCK = /^(time|throughput)\//;
+
+/** A mark at times that something else on the machine disturbed; it says what. */
+function mark(row, name) {
+  if (!CLOCK.test(name) || row.timing?.clean !== false) return null;
+  const why = row.timing.reasons.map(({ detail }) => detail).join("; ");
+  return h("abbr.disturbed", { title: why, "aria-label": `disturbed: ${why}` }, "\u2009\u2020");
+}
+
 function spread({ mean, sd } = {}, about) {
   const value = number(mean);
   if (value === undefined) return dash;
@@ -50,11 +59,11 @@ export function studyTable(experiment) {
         factors.map((path) => h("td.num", null, h(fresh ? "b" : "span.again", null, plain(row.grid[path])))),
         h("th", { scope: "row" }, armLabel(arms, row.arm), invalid ? h("span.tag.fail", { title: "An audit that this comparison rests on has failed" }, "invalid") : null),
         h("td.num", null, integer(row.n)),
-        h("td.num.strong", null, spread(row.metrics?.[compare.metric], about)),
+        h("td.num.strong", null, spread(row.metrics?.[compare.metric], about), mark(row, compare.metric)),
         h(`td.num${tone}`, null, baseline ? "baseline" : signed(absolute === undefined ? dash : about.format(absolute))),
         h(`td.num${tone}`, null, baseline ? "" : signed(relative === undefined ? dash : percent(relative))),
         h("td.num", null, about.format(number(row.metrics?.[compare.metric]?.best))),
-        beside.map((name) => h("td.num", null, spread(row.metrics?.[name], metric(name))))));
+        beside.map((name) => h("td.num", null, spread(row.metrics?.[name], metric(name)), mark(row, name)))));
       before = row;
     }
     return element.replaceChildren(made.element);

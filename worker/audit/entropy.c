@@ -7,7 +7,21 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { TOKENS = 1024, D_MODEL = 64, HEADS = 4, D_FF = 128, WARMUP = 20, DENSE_MOST = 50 };
+enum {
+    TOKENS = 1024,
+    SEQUENCES = 64,
+    D_MODEL = 64,
+    HEADS = 4,
+    D_FF = 128,
+    WARMUP = 20,
+    DENSE_MOST = 50
+};
+
+static int64_t batch_of(int64_t t)
+{
+    int64_t batch = TOKENS / t;
+    return batch < 1 ? 1 : batch > SEQUENCES ? SEQUENCES : batch;
+}
 
 static struct run_spec small_spec(const struct run_spec *spec,
                                   const struct spec_attention *attention)
@@ -31,7 +45,7 @@ static struct run_spec small_spec(const struct run_spec *spec,
         small.model.attention.dense_warmup_steps = DENSE_MOST;
     small.train = (struct spec_train){
         .steps = ENTROPY_STEPS,
-        .batch_size = spec->data.seq_len < TOKENS ? TOKENS / spec->data.seq_len : 1,
+        .batch_size = batch_of(spec->data.seq_len),
         .optimizer = OPTIMIZER_ADAM,
         .lr = 3e-3,
         .betas = { 0.9, 0.999 },

@@ -120,6 +120,51 @@ static void test_order(void **state)
     assert_true(small.memory_bytes > 16 * small.parameters);
 }
 
+/* Two windows of 4 tokens, one layer, C = 8, F = 16, counted by hand: 3·(projections 4096 + core
+ * 640 or 448 + feed-forward 4096) + logits 98688 + the indexer's 1352. */
+#define SMALL(attention)                                                                           \
+    "{'data':{'dataset':'x','seq_len':4},'model':{'layers':1,'heads':1,'d_model':8,'d_ff':16,"     \
+    "'experts':1,'experts_per_token':1,'attention':{" attention "}},'train':{'batch_size':2,"
+#define SMALL_DSA                                                                                  \
+    "'kind':'dsa','top_k':2,'indexer_heads':1,'indexer_dim':4,'indexer_training':'frozen',"        \
+    "'dense_warmup_steps':3"
+enum { DENSE = 125184, WINDOW = 124608, DSA = 125960, DSA_WARM = 126536 };
+
+static const struct {
+    const char *spec, *flops;
+    int64_t steps;
+    double total;
+} budgets[] = {
+    { SMALL("'kind':'dense'"), "1251840", 10, 10.0 * DENSE },
+    { SMALL("'kind':'dense'"), "1251839", 9, 9.0 * DENSE },
+    { SMALL("'kind':'dense'"), "1377023", 10, 10.0 * DENSE },
+    { SMALL("'kind':'dense'"), "1", 1, DENSE },
+    { SMALL("'kind':'window','window':2"), "1251840", 10, 10.0 * WINDOW },
+    { SMALL("'kind':'window','window':2"), "125184000", 1004, 1004.0 * WINDOW },
+    { SMALL(SMALL_DSA), "379608", 3, 3.0 * DSA_WARM },
+    { SMALL(SMALL_DSA), "1261327", 9, 3.0 * DSA_WARM + 6.0 * DSA },
+    { SMALL(SMALL_DSA), "1261328", 10, 3.0 * DSA_WARM + 7.0 * DSA },
+};
+
+static void test_steps_of_a_budget(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof budgets / sizeof *budgets; i++) {
+        char quoted[700];
+        struct run_spec spec;
+        struct err err = { 0 };
+        snprintf(quoted, sizeof quoted, "%s'flops':%s}}", budgets[i].spec, budgets[i].flops);
+        json_t *json = spec_json(quoted);
+        if (run_spec_decode(json, "", &spec, &err) != 0)
+            fail_msg("%s: %s", quoted, err.message);
+        json_decref(json);
+        assert_int_equal(spec.train.steps, budgets[i].steps);
+        assert_true(spec.train.flops == 0);
+        assert_true(cost_of(quoted).flops_total == budgets[i].total);
+    }
+    assert_true(cost_of(SMALL(SMALL_DSA) "'steps':10}}").flops_per_step == DSA);
+}
+
 /* A symbol more costs the output layer at the scored positions alone: B·6C each. */
 static void test_scored_positions(void **state)
 {
@@ -148,7 +193,7 @@ int main(void)
         cmocka_unit_test(test_parameters),        cmocka_unit_test(test_swiglu),
         cmocka_unit_test(test_micro_batches),     cmocka_unit_test(test_layers),
         cmocka_unit_test(test_the_study_s_flops), cmocka_unit_test(test_order),
-        cmocka_unit_test(test_scored_positions),
+        cmocka_unit_test(test_steps_of_a_budget), cmocka_unit_test(test_scored_positions),
     };
     return cmocka_run_group_tests_name("cost", tests, NULL, NULL);
 }

@@ -170,6 +170,46 @@ static void test_a_grid_value_replaces_an_arm_s(void **state)
     json_decref(json);
 }
 
+/* Given at each level: the spec's own, an arm's, the grid's. A budget of 1 buys one step. */
+static void test_steps_and_flops_replace_each_other(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *train, *arm, *grid;
+        int64_t steps;
+    } levels[] = {
+        { "'flops':1", "", "", 1 },
+        { "'steps':7", "'train.flops':1", "", 1 },
+        { "'flops':1", "'train.steps':7", "", 7 },
+        { "'flops':1", "", "'train.steps':[8]", 8 },
+        { "'steps':7", "", "'train.flops':[1]", 1 },
+        { "'flops':1", "'train.steps':7", "'train.flops':[1]", 1 },
+        { "'steps':7", "'train.flops':1", "'train.steps':[8]", 8 },
+        { "'steps':7", "'train.flops':0", "", 7 },
+        { "'flops':1", "'train.flops':0", "", 1000 },
+    };
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
+        char quoted[300];
+        struct sweep *sweep, *again;
+        struct sweep_item item;
+        struct err err = { 0 };
+        snprintf(quoted, sizeof quoted,
+                 "{'data':{'dataset':'x'},'train':{%s},'arms':{'a':{%s}},'grid':{%s}}",
+                 levels[i].train, levels[i].arm, levels[i].grid);
+        json_t *json = spec_json(quoted);
+        if (sweep_new(json, &sweep, &err) != 0 || sweep_run(sweep, 0, &item, &err) != 0 ||
+            sweep_new(sweep->spec, &again, &err) != 0)
+            fail_msg("%s: %s", quoted, err.message);
+        if (item.spec.train.steps != levels[i].steps)
+            fail_msg("%s: %lld steps", quoted, (long long)item.spec.train.steps);
+        assert_true(json_equal(sweep->spec, again->spec));
+        json_decref(item.grid);
+        sweep_free(sweep);
+        sweep_free(again);
+        json_decref(json);
+    }
+}
+
 static json_t *count_to(int n)
 {
     json_t *list = json_array();
@@ -219,6 +259,7 @@ int main(void)
         cmocka_unit_test(test_blame),
         cmocka_unit_test(test_the_study),
         cmocka_unit_test(test_a_grid_value_replaces_an_arm_s),
+        cmocka_unit_test(test_steps_and_flops_replace_each_other),
         cmocka_unit_test(test_too_many),
     };
     return cmocka_run_group_tests_name("sweep", tests, NULL, NULL);

@@ -23,6 +23,7 @@ struct study {
     struct run_final finals[RUNS][4];
     struct audit_row audits[32];
     struct curve_point curves[256];
+    struct timing_row timings[RUNS]; /* nothing disturbed a run unless a test says so */
     size_t audits_n, curves_n;
     struct report_input in;
 };
@@ -47,6 +48,7 @@ static inline struct run_row *add(struct study *s, const char *arm, const char *
     assert_true(i < RUNS);
     s->experiment.counts[state]++;
     s->experiment.runs_n++;
+    s->timings[i] = (struct timing_row){ .run = 10 + (int64_t)i, .ms = 1000, .told_ms = 1000 };
     s->runs[i] = (struct run_row){ .id = 10 + (int64_t)i,
                                    .experiment = 1,
                                    .seed = seed,
@@ -96,6 +98,8 @@ static inline json_t *report(struct study *s)
     s->in.audits_n = s->audits_n;
     s->in.curves = s->curves;
     s->in.curves_n = s->curves_n;
+    s->in.timings = s->timings;
+    s->in.timings_n = s->in.runs_n;
     json_t *made = report_json(&s->in);
     assert_non_null(made);
     return made;

@@ -203,7 +203,7 @@ static void test_formats(void **state)
         strstr(a.data, "| dsa | causality | missing | has not run | 0 | No prediction"));
     assert_non_null(strstr(a.data, "| all | shared_init | missing | has not run | 0 |"));
     assert_non_null(
-        strstr(csv.data, "\r\n{},dsa,val/loss,2,2.375,1.2374368670764582,0.5,2.375\r\n"));
+        strstr(csv.data, "\r\n{},dsa,val/loss,2,2.375,1.2374368670764582,0.5,2.375,\r\n"));
     buf_done(&a);
     buf_done(&b);
     buf_done(&csv);
