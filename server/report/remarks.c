@@ -76,7 +76,7 @@ json_t *words_remarks(const struct study *study, const struct claims *claims)
     size_t n = checks_missing(study, &missing);
     if (n > 0 && claims->primary_n > 0)
         buf_addf(&text,
-                 "Not audited yet for every arm: %s. A failure of %s would make what it "
+                 "Not audited for every arm and grid point: %s. A failure of %s would make what it "
                  "concerns invalid.",
                  missing.data != NULL ? missing.data : "", n == 1 ? "it" : "any of them");
     append(list, &text);

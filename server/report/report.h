@@ -6,6 +6,7 @@
  *
  *   study.h   runs arranged by arm, grid point and seed; tuning      rows.c  what was measured
  *   claims.h  what differences say (stats.h has the mathematics)     checks.h  what audits say
+ *   findings.c  which audits have spoken of what
  *   words.h   every sentence                                         report.c  the JSON
  *   text.h    Markdown and CSV
  */

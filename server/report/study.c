@@ -299,7 +299,7 @@ bool study_init(struct study *study, const struct report_input *in)
 {
     *study = (struct study){ .in = in, .spec = publish_embed(in->experiment->spec) };
     study->compare = compare_of(study->spec);
-    if (!find_cells(study) || !find_seeds(study))
+    if (!find_cells(study) || !find_seeds(study) || !study_find_audits(study))
         return false;
     measure_cells(study);
     return find_slots(study) && find_outcomes(study);
@@ -307,6 +307,7 @@ bool study_init(struct study *study, const struct report_input *in)
 
 void study_done(struct study *study)
 {
+    study_drop_audits(study);
     for (size_t i = 0; i < study->slots_n; i++) {
         json_decref(study->slots[i].grid);
         free(study->slots[i].key);

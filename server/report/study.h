@@ -53,6 +53,13 @@ struct outcome {
     double value;
 };
 
+/* An invalidating audit that failed. */
+struct failure {
+    const struct audit_row *row;   /* borrowed */
+    const struct audit_info *info; /* its line of the table */
+    char *key; /* owned: study_key of the reduced point it is about; NULL: of every point */
+};
+
 struct study {
     const struct report_input *in;
     json_t *spec; /* owned */
@@ -66,6 +73,9 @@ struct study {
     int64_t *seeds; /* ascending, without repetition */
     size_t seeds_n;
     struct outcome *outcomes; /* [slots × seeds], of the chosen cells */
+    json_t *told;             /* owned: a member for each thing that an audit has spoken of */
+    struct failure *failures; /* in the order of the table of audits */
+    size_t failures_n;
 };
 
 /* false when memory runs out; study_done is due either way. */
@@ -81,6 +91,13 @@ const struct run_final *study_final(const struct run_row *run, const char *metri
 json_t *study_reduced(const struct compare *compare, const char *grid);
 /* Canonical text of a value. Owned (free); NULL when memory runs out. */
 char *study_key(const json_t *value);
+
+/* findings.c: the audits' part of study_init and study_done. */
+bool study_find_audits(struct study *study);
+void study_drop_audits(struct study *study);
+/* Whether the audit has spoken about each planned thing of its scope that concerns this arm (NULL:
+ * any arm): about each cell, grid point or arm by a run, about the experiment by the daemon. */
+bool study_is_told(const struct study *study, const struct audit_info *info, const char *arm);
 
 /* Mean and standard deviation (n − 1) as they come in. */
 struct sample {

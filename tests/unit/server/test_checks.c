@@ -118,18 +118,68 @@ static void test_missing_and_unknown(void **state)
         "hm");
     assert_string_equal(json_string_value(at(check(at(r, "checks"), "same_batches"), "status")),
                         "missing");
-    assert_text(at(at(r, "remarks"), "0"),
-                "Not audited yet for every arm: causality, entropy_floor, split_overlap, "
-                "shared_init, same_batches, dense_equivalence, replay.");
+    assert_text(
+        at(at(r, "remarks"), "0"),
+        "Not audited for every arm and grid point: causality, entropy_floor, split_overlap, "
+        "shared_init, same_batches, dense_equivalence, replay.");
     json_decref(r);
 
+    /* two of three arms, the second at one of two lengths */
     for (size_t i = 0; i < 4; i++)
         for (size_t a = 0; a < 2; a++)
-            audited(&s, of_arms[i], arms[a], grids[0], i == 3 ? "skipped" : "pass", "", "{}");
+            for (size_t g = 0; g < 2 - a; g++)
+                audited(&s, of_arms[i], arms[a], grids[g], i == 3 ? "skipped" : "pass", "", "{}");
+    r = report(&s);
+    assert_true(json_is_true(at(at(at(r, "arms"), "dense"), "valid")));
+    assert_true(json_is_null(at(at(at(r, "arms"), "dsa"), "valid")));
+    json_decref(r);
+    for (size_t i = 0; i < 3; i++)
+        audited(&s, of_arms[i], "dsa", grids[1], "warn", "", "{}");
     r = report(&s);
     assert_true(json_is_true(at(at(at(r, "arms"), "dsa"), "valid")));
-    assert_text(at(at(r, "remarks"), "0"),
-                "Not audited yet for every arm: split_overlap, shared_init, same_batches.");
+    assert_text(at(at(r, "remarks"), "0"), "Not audited for every arm and grid point: causality, ");
+    json_decref(r);
+}
+
+/* Eight seeds, but the run that was to audit dsa died: that the daemon noticed settles nothing. */
+static void test_an_unmade_audit_is_none(void **state)
+{
+    (void)state;
+    static const char *const made[] = { "causality",     "entropy_floor", "dense_equivalence",
+                                        "split_overlap", "shared_init",   "same_batches",
+                                        "replay" };
+    struct study s;
+    begin(&s, BY_LOSS);
+    for (int64_t seed = 1; seed <= 8; seed++)
+        for (int a = 0; a < 2; a++) {
+            bool died = a == 1 && seed == 1;
+            double value = 3 - a + (double)(seed * a) / 1000;
+            struct run_row *run = add(&s, a == 0 ? "dense" : "dsa", grids[0], seed,
+                                      died ? RUN_FAILED : RUN_SUCCEEDED);
+            if (!died)
+                final(run, "val/loss", value, value, value);
+        }
+    for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
+        audited(&s, made[i], "dense", grids[0], "pass", "", "{}");
+        audited(&s, made[i], "dsa", grids[0], "skipped", "run 11 failed before it did", "{}");
+        if (i < 3 || i == 6)
+            s.audits[s.audits_n - 1].run = 0;
+    }
+    json_t *r = report(&s);
+    assert_verdict(r, "better", "dsa is better than dense");
+    assert_true(json_is_true(at(at(at(r, "arms"), "dense"), "valid")));
+    assert_true(json_is_null(at(at(at(r, "arms"), "dsa"), "valid")));
+    assert_text(at(at(r, "remarks"), "1"),
+                "Not audited for every arm and grid point: causality, entropy_floor, "
+                "dense_equivalence, replay.");
+    json_decref(r);
+
+    /* a run's own reason why there is nothing to find settles it */
+    for (size_t i = 0; i < s.audits_n; i++)
+        s.audits[i].run = 12;
+    r = report(&s);
+    assert_true(json_is_true(at(at(at(r, "arms"), "dsa"), "valid")));
+    assert_int_equal(json_array_size(at(r, "remarks")), 1);
     json_decref(r);
 }
 
@@ -241,6 +291,7 @@ int main(void)
         cmocka_unit_test(test_one_arm_at_one_point),
         cmocka_unit_test(test_reach),
         cmocka_unit_test(test_missing_and_unknown),
+        cmocka_unit_test(test_an_unmade_audit_is_none),
         cmocka_unit_test(test_loss_by_position),
         cmocka_unit_test(test_tuning),
         cmocka_unit_test(test_tuning_shuns_what_broke),
