@@ -73,7 +73,7 @@ static int claim(struct store *store, enum sql take, int64_t run, const char *to
     int64_t audits = 0;
     if (status == 0 && !verify)
         status = store_get_int(store, SQL_RUN_AUDITS, 0, &audits, err, "i", run);
-    claimed.audits = audits > 0;  /* the first of its cell */
+    claimed.audits = audits > 0;  /* the first of its cell that could */
     claimed.replays = audits > 1; /* and of its arm */
     strncpy(claimed.token, token, sizeof claimed.token - 1);
     char token_digest[DIGEST_HEX];
