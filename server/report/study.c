@@ -145,38 +145,25 @@ static bool find_cells(struct study *t)
     return ok;
 }
 
-/* What tuning goes by: the last value of the compared metric. */
+/* What tuning goes by: the last value of the metric. */
 static void measure_cells(struct study *t)
 {
     for (size_t c = 0; c < t->n; c++) {
         struct cell *cell = &t->cells[c];
         struct sample sample = { 0 };
+        cell->ended.runs = cell->runs;
         for (size_t i = 0; i < cell->runs; i++) {
             const struct run_row *run = study_run(t, cell, i);
             const struct run_final *f = study_final(run, t->compare.metric);
+            cell->ended.cancelled += run->state == RUN_CANCELLED;
             if (run->state != RUN_SUCCEEDED || f == NULL)
                 continue;
+            tuning_add(&cell->ended, f->value);
             if (isfinite(f->value))
                 sample_add(&sample, f->value);
-            else
-                cell->diverged++;
         }
-        cell->mean = sample.n > 0 ? sample.mean : NAN;
         cell->sd = sample_sd(&sample);
     }
-}
-
-/* From best to worst: every seed measured, some lost, some diverged, nothing measured. */
-static int grade(const struct cell *cell)
-{
-    return isnan(cell->mean) ? 3 : cell->diverged > 0 ? 2 : cell->n < cell->runs ? 1 : 0;
-}
-
-static bool preferred(const struct study *t, const struct cell *a, const struct cell *b)
-{
-    if (grade(a) != grade(b))
-        return grade(a) < grade(b);
-    return t->compare.maximise ? a->mean > b->mean : a->mean < b->mean;
 }
 
 static bool find_slots(struct study *t)
@@ -205,7 +192,7 @@ static bool find_slots(struct study *t)
             continue;
         }
         slot->cells++;
-        if (preferred(t, cell, &t->cells[slot->chosen]))
+        if (tuning_prefers(&cell->ended, &t->cells[slot->chosen].ended, t->compare.maximise))
             slot->chosen = c;
         json_decref(grid);
         free(key);
@@ -248,11 +235,23 @@ static struct outcome outcome_of(const struct study *t, const struct run_row *ru
         return outcome;
     if (f == NULL)
         outcome.kind = OUTCOME_LOST;
+    else if (!c->best || !isfinite(f->value)) /* its best doesn't excuse what diverged */
+        outcome.value = f->value;
     else
-        outcome.value = !c->best ? f->value : c->maximise ? f->greatest : f->best;
+        outcome.value = c->maximise ? f->greatest : f->best;
     return outcome;
 }
 
+static struct outcome *outcome_at(const struct study *t, size_t run)
+{
+    const int64_t *seed =
+        bsearch(&t->in->runs[run].seed, t->seeds, t->seeds_n, sizeof *t->seeds, by_value);
+    size_t slot = t->cells[t->cell_of[run]].slot;
+    return &t->outcomes[slot * t->seeds_n + (size_t)(seed - t->seeds)];
+}
+
+/* A slot's outcomes are those of its chosen cell; but a seed that was cancelled in any of its cells
+ * counts as cancelled: else cancelling what looks bad would leave the claim clean. */
 static bool find_outcomes(struct study *t)
 {
     t->outcomes = calloc(t->slots_n * t->seeds_n + 1, sizeof *t->outcomes);
@@ -260,45 +259,41 @@ static bool find_outcomes(struct study *t)
         return false;
     for (size_t i = 0; i < t->slots_n * t->seeds_n; i++)
         t->outcomes[i] = (struct outcome){ OUTCOME_NONE, NAN };
-    for (size_t s = 0; s < t->slots_n; s++) {
-        const struct cell *cell = &t->cells[t->slots[s].chosen];
-        for (size_t i = 0; i < cell->runs; i++) {
-            const struct run_row *run = study_run(t, cell, i);
-            const int64_t *seed =
-                bsearch(&run->seed, t->seeds, t->seeds_n, sizeof *t->seeds, by_value);
-            t->outcomes[s * t->seeds_n + (size_t)(seed - t->seeds)] = outcome_of(t, run);
-        }
+    for (size_t i = 0; i < t->in->runs_n; i++)
+        if (t->slots[t->cells[t->cell_of[i]].slot].chosen == t->cell_of[i])
+            *outcome_at(t, i) = outcome_of(t, &t->in->runs[i]);
+    for (size_t i = 0; i < t->in->runs_n; i++) {
+        struct outcome *outcome = outcome_at(t, i);
+        if (t->in->runs[i].state == RUN_CANCELLED && outcome->kind < OUTCOME_CANCELLED)
+            *outcome = (struct outcome){ OUTCOME_CANCELLED, NAN };
     }
     return true;
 }
 
-static struct compare compare_of(const json_t *spec)
+static void read_compare(const json_t *spec, struct compare *ret)
 {
     const json_t *compare = json_object_get(spec, "compare");
     const char *goal = json_string_value(json_object_get(compare, "goal"));
     const char *at = json_string_value(json_object_get(compare, "at"));
-    const char *metric = json_string_value(json_object_get(compare, "metric"));
     const char *baseline = json_string_value(json_object_get(compare, "baseline"));
     const json_t *tune = json_object_get(compare, "tune");
-    struct compare c = {
-        .metric = metric != NULL ? metric : "val/loss",
+    *ret = (struct compare){
+        .metric = ret->metrics.chosen_by,
+        .judged = ret->metrics.compared,
         .baseline = baseline != NULL ? baseline : "",
         .maximise = goal != NULL && strcmp(goal, "max") == 0,
         .best = at != NULL && strcmp(at, "best") == 0,
         .margin = json_number_value(json_object_get(compare, "margin")),
         .tune = json_array_size(tune) > 0 ? tune : NULL,
     };
-    bool held_out = c.tune != NULL && strncmp(c.metric, "val/", 4) == 0;
-    snprintf(c.judged, sizeof c.judged, "%s%s", held_out ? "test/" : "",
-             held_out ? c.metric + 4 : c.metric);
-    c.best &= !held_out; /* test is measured once, at the end */
-    return c;
+    tuning_metrics(spec, &ret->metrics);
+    ret->best &= !ret->metrics.held_out; /* test is measured once, at the end */
 }
 
 bool study_init(struct study *study, const struct report_input *in)
 {
     *study = (struct study){ .in = in, .spec = publish_embed(in->experiment->spec) };
-    study->compare = compare_of(study->spec);
+    read_compare(study->spec, &study->compare);
     if (!find_cells(study) || !find_seeds(study) || !study_find_audits(study))
         return false;
     measure_cells(study);

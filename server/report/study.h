@@ -2,23 +2,25 @@
  *
  * A cell is an arm at a grid point. `compare.tune` names grid paths whose value each arm chooses
  * for itself: cells that differ in those alone share a slot, and the slot is represented by its
- * chosen cell. Without tuning every cell is a slot of its own. What a slot's run with a given seed
- * came to is its outcome; two slots at the same point and seed make a pair.
+ * chosen cell (common/tuning.h). Without tuning every cell is a slot of its own. What a slot's run
+ * with a given seed came to is its outcome; two slots at the same point and seed make a pair.
  *
  * Up to 10,000 runs and as many cells: nothing here may compare each with each.
  */
 #ifndef ABLATE_SERVER_REPORT_STUDY_H
 #define ABLATE_SERVER_REPORT_STUDY_H
 
+#include "common/tuning.h"
 #include "server/report/report.h"
 
 #include <stdbool.h>
 
 /* How the compared metric is read. */
 struct compare {
-    const char *metric, *baseline; /* borrowed from the spec */
-    char judged[80]; /* the metric that decides: test/… instead of val/… after tuning */
-    bool maximise, best;
+    const char *metric, *judged; /* of .metrics: by which configurations are chosen; that decides */
+    const char *baseline;        /* borrowed from the spec */
+    struct tuning_metrics metrics;
+    bool maximise, best; /* goal; compare.at, never the best of a test metric after tuning */
     double margin;
     const json_t *tune; /* borrowed; an array of grid paths, or NULL */
 };
@@ -27,10 +29,10 @@ struct cell {
     const char *arm, *grid; /* borrowed from a run */
     size_t point;           /* the first cell of the same grid point */
     size_t slot;
-    size_t first, runs; /* its stretch of study.order */
-    size_t n;           /* runs of it that succeeded */
-    size_t diverged;    /* of these, without a finite last value of the compared metric */
-    double mean, sd;    /* of the compared metric's last value over the others; NaN: none */
+    size_t first, runs;      /* its stretch of study.order */
+    size_t n;                /* runs of it that succeeded */
+    struct tuning_sum ended; /* by the last value of compare.metric */
+    double sd;               /* of these where they are finite; NaN below two */
 };
 
 struct slot {
@@ -42,11 +44,11 @@ struct slot {
 };
 
 enum outcome_kind {
-    OUTCOME_MEASURED, /* has a value; diverged when it isn't finite */
-    OUTCOME_LOST,     /* failed, or ended without the metric: no fault of the arm is known */
-    OUTCOME_CANCELLED,
-    OUTCOME_OPEN, /* queued or running */
-    OUTCOME_NONE  /* not planned */
+    OUTCOME_MEASURED,  /* has a value, not finite when the last one isn't: it diverged */
+    OUTCOME_LOST,      /* failed, or ended without the metric: no fault of the arm is known */
+    OUTCOME_CANCELLED, /* in any of the slot's cells */
+    OUTCOME_OPEN,      /* queued or running */
+    OUTCOME_NONE       /* not planned */
 };
 struct outcome {
     enum outcome_kind kind;
@@ -72,7 +74,7 @@ struct study {
     size_t slots_n;
     int64_t *seeds; /* ascending, without repetition */
     size_t seeds_n;
-    struct outcome *outcomes; /* [slots × seeds], of the chosen cells */
+    struct outcome *outcomes; /* [slots × seeds] */
     json_t *told;             /* owned: a member for each thing that an audit has spoken of */
     struct failure *failures; /* in the order of the table of audits */
     size_t failures_n;

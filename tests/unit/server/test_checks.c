@@ -285,6 +285,44 @@ static void test_tuning_shuns_what_broke(void **state)
     }
 }
 
+/* The test is never what is chosen by, whichever spelling names the metric. */
+static void test_either_spelling_holds_the_test_out(void **state)
+{
+    (void)state;
+    struct study s;
+    fill_tuned(&s);
+    s.experiment.spec = (char *)(uintptr_t) "{\"arms\":{\"dense\":{},\"dsa\":{}},\"seeds\":[1],"
+                                            "\"compare\":{\"metric\":"
+                                            "\"test/"
+                                            "loss\",\"baseline\":\"dense\",\"margin\":0.01,"
+                                            "\"tune\":[\"train.lr\"]}}";
+    json_t *r = report(&s), *c = at(at(r, "comparisons"), "0");
+    assert_string_equal(json_string_value(at(c, "metric")), "test/loss");
+    assert_string_equal(json_string_value(at(at(r, "tuning"), "chosen_by")), "val/loss");
+    assert_number(at(at(c, "chosen"), "train.lr"), 0.001);
+    json_decref(r);
+}
+
+/* Cancelling where it looks bad neither turns the choice nor leaves the claim clean. */
+static void test_tuning_counts_what_was_cancelled(void **state)
+{
+    (void)state;
+    static const char *const lr[] = { "{\"train.lr\":0.001}", "{\"train.lr\":0.01}" };
+    for (size_t i = 0; i < 2; i++) {
+        struct study s;
+        fill_tuned(&s);
+        for (size_t j = 0; j < s.in.runs_n; j++)
+            if (strcmp(s.runs[j].arm, "dsa") == 0 && s.runs[j].seed == 3 &&
+                strcmp(s.runs[j].grid, lr[i]) == 0)
+                s.runs[j].state = RUN_CANCELLED;
+        json_t *r = report(&s), *c = at(at(r, "comparisons"), "0");
+        assert_number(at(at(c, "chosen"), "train.lr"), 0.001);
+        assert_int_equal(json_integer_value(at(c, "n")), 5);
+        assert_int_equal(json_integer_value(at(at(c, "pairs"), "cancelled")), 1);
+        json_decref(r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +333,8 @@ int main(void)
         cmocka_unit_test(test_loss_by_position),
         cmocka_unit_test(test_tuning),
         cmocka_unit_test(test_tuning_shuns_what_broke),
+        cmocka_unit_test(test_either_spelling_holds_the_test_out),
+        cmocka_unit_test(test_tuning_counts_what_was_cancelled),
     };
     return cmocka_run_group_tests_name("checks", tests, NULL, NULL);
 }
