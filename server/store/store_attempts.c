@@ -136,7 +136,10 @@ static int end(struct store *store, const struct attempt_row *row, enum run_stat
     replay_verdict_done(&verdict);
     if (status != 0)
         return status;
-    store_touch_run(store, experiment, row->run);
+    if (next == RUN_QUEUED || attempt_verifies(row))
+        store_touch_run(store, experiment, row->run);
+    else
+        store_touch_ended(store, experiment, row->run);
     store_touch_experiment(store, experiment);
     store_touch_queue(store);
     return 0;
