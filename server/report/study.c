@@ -62,10 +62,7 @@ bool study_is_baseline(const struct study *study, const char *arm)
 
 const struct slot *study_baseline(const struct study *study, const struct slot *slot)
 {
-    for (const struct slot *s = &study->slots[slot->point]; s < study->slots + study->slots_n; s++)
-        if (s->point == slot->point && study_is_baseline(study, s->arm))
-            return s;
-    return NULL;
+    return slot->base != SIZE_MAX ? &study->slots[slot->base] : NULL;
 }
 
 /* The number that stands for a text, by first appearance. */
@@ -166,6 +163,18 @@ static void measure_cells(struct study *t)
     }
 }
 
+/* The baseline's slot of each point: noted at the point's first slot, then by all. */
+static void find_baselines(struct study *t)
+{
+    for (size_t s = 0; s < t->slots_n; s++)
+        t->slots[s].base = SIZE_MAX;
+    for (size_t s = 0; s < t->slots_n; s++)
+        if (study_is_baseline(t, t->slots[s].arm))
+            t->slots[t->slots[s].point].base = s;
+    for (size_t s = 0; s < t->slots_n; s++)
+        t->slots[s].base = t->slots[t->slots[s].point].base;
+}
+
 static bool find_slots(struct study *t)
 {
     struct places places;
@@ -198,6 +207,7 @@ static bool find_slots(struct study *t)
         free(key);
     }
     places_done(&places);
+    find_baselines(t);
     return ok;
 }
 

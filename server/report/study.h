@@ -40,6 +40,7 @@ struct slot {
     json_t *grid;         /* owned: the point without the tuned paths */
     char *key;            /* owned: that as canonical text, the same for the same point */
     size_t point;         /* the first slot of the same point */
+    size_t base;          /* the baseline's slot at the same point; SIZE_MAX: it has none */
     size_t chosen, cells; /* the cell that stands for it; of how many */
 };
 
