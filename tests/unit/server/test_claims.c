@@ -370,15 +370,34 @@ static void test_diverged_at_best(void **state)
     json_decref(r);
 }
 
+static void test_a_tie_is_not_worse(void **state)
+{
+    (void)state;
+    struct study s;
+    begin(&s, COMPARE("0.05"));
+    fill(&s, 4, 4, 1, 8);
+    find(&s, "a4", 0, 3)->finals[0].value = loss(0, 0, 3);
+    json_t *r = report(&s);
+    assert_verdict(r, "worse", "; worse in 7 of 8 seeds.");
+    json_decref(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_diverged_at_best),   cmocka_unit_test(test_two_arms),
-        cmocka_unit_test(test_sentences),          cmocka_unit_test(test_five_arms),
-        cmocka_unit_test(test_lost_pair),          cmocka_unit_test(test_cancelled_run),
-        cmocka_unit_test(test_adjusted_with_gaps), cmocka_unit_test(test_diverged_run),
-        cmocka_unit_test(test_one_seed),           cmocka_unit_test(test_ties),
-        cmocka_unit_test(test_seventeen_seeds),    cmocka_unit_test(test_open),
+        cmocka_unit_test(test_diverged_at_best),
+        cmocka_unit_test(test_a_tie_is_not_worse),
+        cmocka_unit_test(test_two_arms),
+        cmocka_unit_test(test_sentences),
+        cmocka_unit_test(test_five_arms),
+        cmocka_unit_test(test_lost_pair),
+        cmocka_unit_test(test_cancelled_run),
+        cmocka_unit_test(test_adjusted_with_gaps),
+        cmocka_unit_test(test_diverged_run),
+        cmocka_unit_test(test_one_seed),
+        cmocka_unit_test(test_ties),
+        cmocka_unit_test(test_seventeen_seeds),
+        cmocka_unit_test(test_open),
     };
     return cmocka_run_group_tests_name("claims", tests, NULL, NULL);
 }
