@@ -1,8 +1,8 @@
 // Small parts that several views share: an arm's mark, states, progress, counts, tables.
 
-import { merged, SIGNS, STATUSES } from "./audits.js";
+import { SIGNS, STATUSES } from "./audits.js";
 import { h, keyed, setAttribute, setText, svg } from "./dom.js";
-import { gridPoint, integer, percent, plural } from "./format.js";
+import { integer, percent, plural } from "./format.js";
 import { pathData, SHAPES } from "./shapes.js";
 
 export const PALETTE = 8;
@@ -66,17 +66,6 @@ export function auditCounts() {
       none.hidden = tags.some(({ element }) => !element.hidden);
     },
   };
-}
-
-/** A badge an audit, which opens to what its findings say. */
-export function auditBadges(findings) {
-  return merged(findings).map(({ name, status, said }) => h("details.audit", null,
-    h("summary", null, h(`span.tag.${status}`, null, h("span", { "aria-hidden": "true" }, SIGNS[status] ?? "?"), ` ${name}`), h("span.hidden", null, ` ${status}`)),
-    said.map((one) => {
-      const places = one.grids.map(gridPoint).filter(Boolean);
-      const where = places.length > 3 ? ` at ${integer(places.length)} grid points` : places.length > 0 ? ` at ${places.join("; ")}` : "";
-      return h("p", null, h("b", null, one.status), where, one.n > Math.max(1, places.length) ? ` (${integer(one.n)} times)` : "", one.detail ? `: ${one.detail}` : "");
-    })));
 }
 
 /** A bar with its share in words; update(share, label). */

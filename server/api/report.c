@@ -8,6 +8,7 @@
 
 #include "common/digest.h"
 #include "common/jsonx.h"
+#include "common/tuning.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -100,13 +101,13 @@ int report_make(struct store *store, int64_t id, json_t **ret, struct err *err)
     if (status != 0)
         return status;
     json_t *spec = json_loads(experiment.spec, 0, NULL);
-    const char *metric =
-        json_string_value(json_object_get(json_object_get(spec, "compare"), "metric"));
+    struct tuning_metrics metrics;
+    tuning_metrics(spec, &metrics);
     status = all_runs(store, id, &runs, err);
     if (status == 0)
         status = store_audit_list(store, id, &audits, &in.audits_n, err);
-    if (status == 0 && metric != NULL)
-        status = store_curves(store, id, metric, STEPS, &curves, &in.curves_n, err);
+    if (status == 0)
+        status = store_curves(store, id, metrics.chosen_by, STEPS, &curves, &in.curves_n, err);
     if (status == 0)
         status = store_timings(store, id, &timings, &in.timings_n, err);
     if (status == 0) {

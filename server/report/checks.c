@@ -88,63 +88,27 @@ json_t *checks_json(const struct study *study, const char *arm)
     return list;
 }
 
-static bool at_point(const struct study *study, const struct audit_row *row, const char *key)
-{
-    if (key == NULL || row->grid == NULL)
-        return true;
-    json_t *grid = study_reduced(&study->compare, row->grid);
-    char *own = study_key(grid);
-    bool same = own == NULL || strcmp(own, key) == 0;
-    json_decref(grid);
-    free(own);
-    return same;
-}
-
 const struct audit_row *checks_against(const struct study *study, const char *arm, const char *key)
 {
-    const struct report_input *in = study->in;
-    const struct audit_row *found = NULL;
-    for (size_t i = 0; i < in->audits_n; i++) {
-        const struct audit_row *row = &in->audits[i];
-        const struct audit_info *info = audit_find(row->name);
-        if (info == NULL || !info->invalidates || audit_status_of(row->status) != AUDIT_FAIL)
-            continue;
-        bool about = !of_an_arm(info) || row->arm == NULL || strcmp(row->arm, arm) == 0 ||
-                     study_is_baseline(study, row->arm);
-        bool local = info->scope == AUDIT_OF_CELL || info->scope == AUDIT_OF_POINT;
-        bool told_first = found == NULL || info < audit_find(found->name);
-        if (about && told_first && (!local || at_point(study, row, key)))
-            found = row;
+    for (size_t i = 0; i < study->failures_n; i++) {
+        const struct failure *f = &study->failures[i];
+        bool about = !of_an_arm(f->info) || f->row->arm == NULL || strcmp(f->row->arm, arm) == 0 ||
+                     study_is_baseline(study, f->row->arm);
+        if (about && (key == NULL || f->key == NULL || strcmp(f->key, key) == 0))
+            return f->row;
     }
-    return found;
-}
-
-/* Has the audit spoken about this arm (NULL: about the whole)? *ret_failed: unfavourably. */
-static bool spoken(const struct study *study, const struct audit_info *info, const char *arm,
-                   bool *ret_failed)
-{
-    bool any = false;
-    *ret_failed = false;
-    for (size_t i = 0; i < study->in->audits_n; i++) {
-        const struct audit_row *row = &study->in->audits[i];
-        if (strcmp(row->name, info->name) != 0 || !concerns(row, arm))
-            continue;
-        any = true;
-        *ret_failed |= audit_status_of(row->status) == AUDIT_FAIL;
-    }
-    return any;
+    return NULL;
 }
 
 json_t *checks_valid(const struct study *study, const char *arm)
 {
-    bool all = true, failed;
+    bool all = true;
+    for (size_t i = 0; i < study->failures_n; i++)
+        if (of_an_arm(study->failures[i].info) && concerns(study->failures[i].row, arm))
+            return json_false();
     for (size_t a = 0; a < audit_table_n; a++) {
         const struct audit_info *info = &audit_table[a];
-        if (!info->invalidates || !of_an_arm(info))
-            continue;
-        all &= spoken(study, info, arm, &failed);
-        if (failed)
-            return json_false();
+        all &= !info->invalidates || !of_an_arm(info) || study_is_told(study, info, arm);
     }
     return all ? json_true() : json_null();
 }
@@ -154,16 +118,7 @@ size_t checks_missing(const struct study *study, struct buf *to)
     size_t missing = 0;
     for (size_t a = 0; a < audit_table_n; a++) {
         const struct audit_info *info = &audit_table[a];
-        bool all = true, ignored;
-        if (!info->invalidates)
-            continue;
-        if (!of_an_arm(info))
-            all = spoken(study, info, NULL, &ignored);
-        const char *arm;
-        json_t *overrides;
-        json_object_foreach(json_object_get(study->spec, "arms"), arm, overrides) all &=
-            !of_an_arm(info) || spoken(study, info, arm, &ignored);
-        if (!all)
+        if (info->invalidates && !study_is_told(study, info, NULL))
             buf_addf(to, "%s%s", missing++ > 0 ? ", " : "", info->name);
     }
     return missing;

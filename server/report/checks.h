@@ -19,11 +19,12 @@ json_t *checks_json(const struct study *study, const char *arm);
  * the reduced point; NULL: over the grid): an invalidating audit failed for the arm, for the
  * baseline, or for both together. NULL when there is none. */
 const struct audit_row *checks_against(const struct study *study, const char *arm, const char *key);
-/* true: every invalidating audit of the arm alone has spoken and none failed; false: one failed;
- * null: none failed, but some haven't spoken. New reference. */
+/* true: every invalidating audit of the arm alone has spoken, at each of its grid points where it
+ * speaks of one (study_is_told), and none failed; false: one failed; null: none failed, but
+ * something wasn't audited. New reference. */
 json_t *checks_valid(const struct study *study, const char *arm);
-/* The names of invalidating audits that haven't spoken about any arm or the whole, joined by ", ".
- * Returns their number. */
+/* The names of invalidating audits that owe a word about an arm, a grid point or the whole, joined
+ * by ", ". Returns their number. */
 size_t checks_missing(const struct study *study, struct buf *to);
 /* Loss by position from the evidence of `causality`, averaged over the findings of an arm at a grid
  * point: [{arm, grid, n, leak_next, positions, loss}]. New reference. */

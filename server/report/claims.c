@@ -55,9 +55,10 @@ static void primary_pairs(const struct study *study, const char *arm, struct pai
 {
     size_t points = 0;
     for (size_t s = 0; s < study->slots_n; s++) {
-        const struct slot *slot = &study->slots[s], *base = study_baseline(study, slot);
+        const struct slot *slot = &study->slots[s];
         if (strcmp(slot->arm, arm) != 0)
             continue;
+        const struct slot *base = study_baseline(study, slot);
         for (size_t j = 0; j < study->seeds_n; j++) {
             struct pair pair = pair_of(study, slot, base, j);
             if (points == 0)
@@ -91,7 +92,9 @@ static void count_pairs(const struct study *study, struct statement *c, const st
         c->base_diverged += pair->base_diverged;
         c->disturbed += pair->disturbed != 0;
         c->disturbances |= pair->disturbed;
-        c->agree += study->compare.maximise ? pair->difference > 0 : pair->difference < 0;
+        double gain = study->compare.maximise ? pair->difference : -pair->difference;
+        c->agree += gain > 0;
+        c->disagree += gain < 0;
         sum += pair->difference;
         if (isfinite(pair->difference))
             sample_add(&finite, pair->difference);

@@ -4,16 +4,17 @@
  * at a grid point each, with p adjusted by Westfall–Young over all secondary claims that have
  * STATS_CLAIM_N pairs. What becomes of a pair:
  *
- *   measured   counts. A run that diverged (its value isn't finite) is infinitely bad: its
- * difference is the limit of an ever greater one. So it ranks worst, the mean and an end of the
- * interval become infinite where it decides them, and it can never be equivalent. Both diverged: a
- * tie. lost       a run failed for reasons that aren't the arm's, or measured nothing: no pair. In
- * the primary claim the seed is left out of the whole grid. cancelled  somebody ended it before its
- * time, perhaps having looked. It counts against whatever is claimed: each figure is computed with
- * all cancelled pairs at the greatest absolute difference seen (or at the margin, if that is more),
- * once for the arm and once against it. A verdict must come out of both; p is the greater, the
- * interval spans both. open       nothing is claimed before every planned run of the experiment has
- * ended.
+ * - measured: counts. A run that diverged (its value isn't finite) is infinitely bad: its
+ *   difference is the limit of an ever greater one. So it ranks worst, the mean and an end of
+ *   the interval become infinite where it decides them, and it can never be equivalent. Both
+ *   diverged: a tie.
+ * - lost: a run failed for reasons that aren't the arm's, or measured nothing: no pair. In the
+ *   primary claim the seed is left out of the whole grid.
+ * - cancelled: somebody ended it before its time, perhaps having looked. It counts against
+ *   whatever is claimed: each figure is computed with all cancelled pairs at the greatest
+ *   absolute difference seen (or at the margin, if that is more), once for the arm and once
+ *   against it. A verdict must come out of both; p is the greater, the interval spans both.
+ * - open: nothing is claimed before every planned run of the experiment has ended.
  *
  * Below STATS_CLAIM_N measured pairs: no p, no interval, no claim.
  */
@@ -37,7 +38,7 @@ struct statement {
     const struct slot *slot, *base;           /* NULL in a primary claim */
     size_t planned, n, lost, cancelled, open; /* pairs; planned is the sum of the others */
     size_t diverged, base_diverged;           /* of the n */
-    size_t agree;                             /* of the n: the arm is better */
+    size_t agree, disagree; /* of the n: the arm is better, or worse; others tie */
     size_t disturbed;       /* of the n: times that something else disturbed … */
     unsigned disturbances;  /* … and what (timing.h): then nothing is claimed */
     double mean, base_mean; /* arm − baseline; NaN for n = 0 */

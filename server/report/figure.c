@@ -33,7 +33,7 @@ struct view {
     json_t *xs;         /* owned: the factor's values, as the grid has them */
     double least, most; /* of them */
     bool log;           /* doubling lengths stand evenly */
-    const char *judged;
+    const char *judged, *by_step; /* the metric that decides; the one in the curves */
 };
 
 /* Text in single quotes. */
@@ -119,8 +119,9 @@ static void view_init(struct view *v, const json_t *report)
         v->most = fmax(v->most, json_number_value(json_array_get(v->xs, i)));
     }
     v->log = v->least > 0 && v->most / v->least >= 2;
-    v->judged = json_is_object(tuning) ? text_of(tuning, "compared")
-                                       : text_of(json_object_get(experiment, "compare"), "metric");
+    const char *metric = text_of(json_object_get(experiment, "compare"), "metric");
+    v->judged = json_is_object(tuning) ? text_of(tuning, "compared") : metric;
+    v->by_step = json_is_object(tuning) ? text_of(tuning, "chosen_by") : metric;
     json_object_foreach(json_object_get(report, "arms"), name, ignored) if (v->arms_n < ARMS_MAX)
         v->arms[v->arms_n++] = name;
 }
@@ -306,8 +307,6 @@ static void add_panel_by_factor(const struct view *v, size_t at, const struct pa
 /* The compared metric by step where x is greatest. */
 static void add_panel_curves(const struct view *v, struct buf *to)
 {
-    const char *metric =
-        text_of(json_object_get(json_object_get(v->report, "experiment"), "compare"), "metric");
     size_t last = 0, finite = 0, drawn = 0;
     struct buf title;
     for (size_t i = 0; i < json_array_size(v->xs); i++)
@@ -317,14 +316,14 @@ static void add_panel_curves(const struct view *v, struct buf *to)
     for (size_t a = 0; a < v->arms_n; a++)
         finite += add_curve(v, a, point_of(v, v->arms[a], last), to);
     buf_init(&title, 0);
-    buf_addf(&title, "%s by step", metric);
+    buf_addf(&title, "%s by step", v->by_step);
     if (v->factor != NULL) {
         const char *dot = strrchr(v->factor, '.');
         bool length = strcmp(v->factor, "data.seq_len") == 0;
         buf_addf(&title, ", %s = ", length ? "L" : dot != NULL ? dot + 1 : v->factor);
         jsonx_dump(json_array_get(v->xs, last), JSONX_CANONICAL, &title);
     }
-    begin_panel(3, title.data != NULL ? title.data : "", metric, to);
+    begin_panel(3, title.data != NULL ? title.data : "", v->by_step, to);
     buf_done(&title);
     buf_adds(to, "unset logscale x\nset xtics nomirror autofreq norotate\nset xrange [0:*]\n"
                  "set xlabel 'step' offset 0,0.3\n");

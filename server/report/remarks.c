@@ -51,11 +51,11 @@ static void remark_diverged(const struct study *study, json_t *list)
     buf_init(&text, 0);
     for (size_t c = 0; c < study->n; c++) {
         const struct cell *cell = &study->cells[c];
-        if (cell->diverged == 0)
+        if (cell->ended.diverged == 0)
             continue;
         buf_addf(&text, "%s%zu of %zu run%s of %s",
-                 named++ > 0 ? "; " : "Diverged: ", cell->diverged, cell->runs, plural(cell->runs),
-                 cell->arm);
+                 named++ > 0 ? "; " : "Diverged: ", cell->ended.diverged, cell->runs,
+                 plural(cell->runs), cell->arm);
         json_t *grid = json_loads(cell->grid, 0, NULL);
         buf_adds(&text, json_object_size(grid) > 0 ? " at " : "");
         words_point(grid, &text);
@@ -78,7 +78,7 @@ json_t *words_remarks(const struct study *study, const struct claims *claims)
     size_t n = checks_missing(study, &missing);
     if (n > 0 && claims->primary_n > 0)
         buf_addf(&text,
-                 "Not audited yet for every arm: %s. A failure of %s would make what it "
+                 "Not audited for every arm and grid point: %s. A failure of %s would make what it "
                  "concerns invalid.",
                  missing.data != NULL ? missing.data : "", n == 1 ? "it" : "any of them");
     append(list, &text);

@@ -103,7 +103,7 @@ static json_t *counts_json(const struct study *study, const char *arm)
             continue;
         for (size_t i = 0; i < cell->runs; i++)
             counts[study_run(study, cell, i)->state]++;
-        diverged += cell->diverged;
+        diverged += cell->ended.diverged;
     }
     json_t *made = json_object();
     for (int s = 0; s < RUN_STATES; s++)

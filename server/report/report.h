@@ -6,8 +6,8 @@
  *
  *   study.h   runs arranged by arm, grid point and seed; tuning      rows.c  what was measured
  *   claims.h  what differences say (stats.h has the mathematics)     checks.h  what audits say
- *   timing.h  whether times may be compared                          report.c  the JSON
- *   words.h   every sentence
+ *   findings.c  which audits have spoken of what                     timing.h  whether times may be
+ * compared words.h   every sentence                                         report.c  the JSON
  *   text.h    Markdown and CSV
  */
 #ifndef ABLATE_SERVER_REPORT_H

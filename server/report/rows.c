@@ -41,7 +41,7 @@ static json_t *metric_json(const struct study *t, const struct cell *cell, const
         double value = m->mean ? f->mean : f->value;
         double own = m->maximise ? f->greatest : f->best;
         sample_add(&last, value);
-        sample_add(&counted, compared ? own : value);
+        sample_add(&counted, compared && isfinite(value) ? own : value);
         if (isnan(best) || (m->maximise ? own > best : own < best))
             best = own;
     }
@@ -94,12 +94,13 @@ json_t *rows_json(const struct study *t)
                 json_object_set_new(values, metric->name, one);
         }
         int64_t tokens = tokens_of(t, run, grid);
-        json_array_append_new(
-            rows, json_pack("{s:s, s:o, s:I, s:I, s:I, s:f, s:I, s:o, s:o}", "arm", cell->arm,
-                            "grid", grid, "n", (json_int_t)cell->n, "diverged",
-                            (json_int_t)cell->diverged, "parameters", (json_int_t)run->parameters,
-                            "flops_per_step", run->flops_per_step, "tokens", (json_int_t)tokens,
-                            "timing", timing_json(t, cell), "metrics", values));
+        json_array_append_new(rows,
+                              json_pack("{s:s, s:o, s:I, s:I, s:I, s:f, s:I, s:o, s:o}", "arm",
+                                        cell->arm, "grid", grid, "n", (json_int_t)cell->n,
+                                        "diverged", (json_int_t)cell->ended.diverged, "parameters",
+                                        (json_int_t)run->parameters, "flops_per_step",
+                                        run->flops_per_step, "tokens", (json_int_t)tokens, "timing",
+                                        timing_json(t, cell), "metrics", values));
     }
     return rows;
 }
@@ -216,12 +217,12 @@ static json_t *tried_json(const struct study *t, size_t c)
         const char *path = json_string_value(json_array_get(t->compare.tune, i));
         json_object_set(values, path, json_object_get(grid, path));
     }
-    bool edge = at_edge(t, values), known = !isnan(cell->mean);
+    bool edge = at_edge(t, values), known = cell->ended.finite > 0;
     json_decref(grid);
     return json_pack("{s:s, s:O, s:o, s:I, s:I, s:I, s:o, s:o, s:b, s:b}", "arm", cell->arm, "grid",
                      slot->grid, "values", values, "n", (json_int_t)cell->n, "planned",
-                     (json_int_t)cell->runs, "diverged", (json_int_t)cell->diverged, "mean",
-                     study_number(known, cell->mean), "sd",
+                     (json_int_t)cell->runs, "diverged", (json_int_t)cell->ended.diverged, "mean",
+                     study_number(known, cell->ended.mean), "sd",
                      study_number(!isnan(cell->sd), cell->sd), "chosen",
                      (int)(slot->chosen == c && known), "edge", (int)edge);
 }

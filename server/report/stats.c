@@ -28,15 +28,35 @@ static uint8_t *flip_of(const struct stats_flips *flips, size_t i)
     return flips->bits + i * flips->bytes;
 }
 
+static size_t count_of(size_t n)
+{
+    if (n <= STATS_EXACT_N)
+        return (size_t)1 << n;
+    return n <= STATS_MANY_N ? STATS_SAMPLES : (size_t)STATS_SAMPLES * STATS_MANY_N / n;
+}
+
+/* Words first … first + more − 1 of flip i: seed j is bit j mod 32 of word j / 32. */
+static void flip_fill(struct stats_flips *flips, size_t i, size_t first, size_t more,
+                      const uint32_t *words)
+{
+    uint8_t *bits = flip_of(flips, i);
+    size_t end = 4 * (first + more) < flips->bytes ? 4 * (first + more) : flips->bytes;
+    for (size_t b = 4 * first; b < end; b++) {
+        size_t left = flips->n - 8 * b;
+        unsigned mask = left < 8 ? (1U << left) - 1 : 255;
+        bits[b] = (uint8_t)(words[b / 4 - first] >> (8 * (b % 4)) & mask);
+        flips->turned[i] = (uint16_t)(flips->turned[i] + __builtin_popcount(bits[b]));
+    }
+}
+
 static int flips_make(struct stats_flips *flips, size_t n, struct err *err)
 {
     if (flips->n == n && flips->bits != NULL)
         return 0;
     stats_flips_done(flips);
-    bool exact = n <= STATS_EXACT_N;
     flips->n = n;
     flips->bytes = (n + 7) / 8;
-    flips->count = exact ? (size_t)1 << n : STATS_SAMPLES;
+    flips->count = count_of(n);
     flips->bits = calloc(flips->count, flips->bytes);
     flips->turned = calloc(flips->count, sizeof *flips->turned);
     if (flips->bits == NULL || flips->turned == NULL) {
@@ -46,12 +66,14 @@ static int flips_make(struct stats_flips *flips, size_t n, struct err *err)
     }
     const struct philox stream = philox_stream((int64_t)n, "data", "sign-flips");
     for (size_t i = 1; i < flips->count; i++) {
-        uint32_t word = (uint32_t)i;
-        for (size_t j = 0; j < n; j++) {
-            if (!exact && j % 32 == 0)
-                word = philox_word(&stream, i, j / 32);
-            flips->turned[i] += word >> (j % 32) & 1;
-            flip_of(flips, i)[j / 8] |= (uint8_t)((word >> (j % 32) & 1) << (j % 8));
+        uint32_t number = (uint32_t)i, words[32];
+        if (n <= STATS_EXACT_N)
+            flip_fill(flips, i, 0, 1, &number);
+        for (size_t first = 0; n > STATS_EXACT_N && first < (n + 31) / 32; first += 32) {
+            size_t more = (n + 31) / 32 - first;
+            more = more < 32 ? more : 32;
+            philox_words(&stream, i, first, more, words);
+            flip_fill(flips, i, first, more, words);
         }
     }
     return 0;

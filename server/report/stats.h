@@ -15,12 +15,13 @@
 
 enum {
     STATS_EXACT_N = 16,      /* 2^16 flips are enumerated */
-    STATS_SAMPLES = 1 << 16, /* flips drawn beyond that, the observed signs among them */
+    STATS_SAMPLES = 1 << 16, /* flips drawn beyond that, the observed signs among them … */
+    STATS_MANY_N = 1024,     /* … and above this many seeds fewer: SAMPLES · MANY_N / seeds */
     STATS_CLAIM_N = 6        /* below it no flip reaches 5 %: no interval, no claim */
 };
 
 /* The flips of a number of seeds. Starts zeroed; the tests below fill it, and again when they are
- * given another number: reuse it among tests. Bytes: 65,536 × (n / 8 + 2) at most. */
+ * given another number: reuse it among tests. Bytes: 65,536 × (n / 8 + 2), at most 8.5 million. */
 struct stats_flips {
     size_t n, count, bytes;
     uint8_t *bits;    /* [count × bytes], a bit a seed */

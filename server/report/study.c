@@ -64,10 +64,7 @@ bool study_is_baseline(const struct study *study, const char *arm)
 
 const struct slot *study_baseline(const struct study *study, const struct slot *slot)
 {
-    for (const struct slot *s = &study->slots[slot->point]; s < study->slots + study->slots_n; s++)
-        if (s->point == slot->point && study_is_baseline(study, s->arm))
-            return s;
-    return NULL;
+    return slot->base != SIZE_MAX ? &study->slots[slot->base] : NULL;
 }
 
 /* The number that stands for a text, by first appearance. */
@@ -147,39 +144,38 @@ static bool find_cells(struct study *t)
     return ok;
 }
 
-/* What tuning goes by: the last value of the compared metric. */
+/* What tuning goes by: the last value of the metric. */
 static void measure_cells(struct study *t)
 {
     for (size_t c = 0; c < t->n; c++) {
         struct cell *cell = &t->cells[c];
         struct sample sample = { 0 };
+        cell->ended.runs = cell->runs;
         for (size_t i = 0; i < cell->runs; i++) {
             const struct run_row *run = study_run(t, cell, i);
             const struct run_final *f = study_final(run, t->compare.metric);
+            cell->ended.cancelled += run->state == RUN_CANCELLED;
             if (run->state != RUN_SUCCEEDED || f == NULL)
                 continue;
             double value = t->compare.clock ? f->mean : f->value;
+            tuning_add(&cell->ended, value);
             if (isfinite(value))
                 sample_add(&sample, value);
-            else
-                cell->diverged++;
         }
-        cell->mean = sample.n > 0 ? sample.mean : NAN;
         cell->sd = sample_sd(&sample);
     }
 }
 
-/* From best to worst: every seed measured, some lost, some diverged, nothing measured. */
-static int grade(const struct cell *cell)
+/* The baseline's slot of each point: noted at the point's first slot, then by all. */
+static void find_baselines(struct study *t)
 {
-    return isnan(cell->mean) ? 3 : cell->diverged > 0 ? 2 : cell->n < cell->runs ? 1 : 0;
-}
-
-static bool preferred(const struct study *t, const struct cell *a, const struct cell *b)
-{
-    if (grade(a) != grade(b))
-        return grade(a) < grade(b);
-    return t->compare.maximise ? a->mean > b->mean : a->mean < b->mean;
+    for (size_t s = 0; s < t->slots_n; s++)
+        t->slots[s].base = SIZE_MAX;
+    for (size_t s = 0; s < t->slots_n; s++)
+        if (study_is_baseline(t, t->slots[s].arm))
+            t->slots[t->slots[s].point].base = s;
+    for (size_t s = 0; s < t->slots_n; s++)
+        t->slots[s].base = t->slots[t->slots[s].point].base;
 }
 
 static bool find_slots(struct study *t)
@@ -208,12 +204,13 @@ static bool find_slots(struct study *t)
             continue;
         }
         slot->cells++;
-        if (preferred(t, cell, &t->cells[slot->chosen]))
+        if (tuning_prefers(&cell->ended, &t->cells[slot->chosen].ended, t->compare.maximise))
             slot->chosen = c;
         json_decref(grid);
         free(key);
     }
     places_done(&places);
+    find_baselines(t);
     return ok;
 }
 
@@ -251,62 +248,68 @@ static struct outcome outcome_of(const struct study *t, const struct run_row *ru
         return outcome;
     if (f == NULL)
         outcome.kind = OUTCOME_LOST;
+    else if (!c->best || !isfinite(f->value)) /* its best doesn't excuse what diverged */
+        outcome.value = c->clock ? f->mean : f->value;
     else
-        outcome.value = c->best    ? (c->maximise ? f->greatest : f->best)
-                        : c->clock ? f->mean
-                                   : f->value;
+        outcome.value = c->maximise ? f->greatest : f->best;
     outcome.disturbed = c->clock ? timing_of_run(t, run) : 0;
     return outcome;
 }
 
+static struct outcome *outcome_at(const struct study *t, size_t run)
+{
+    const int64_t *seed =
+        bsearch(&t->in->runs[run].seed, t->seeds, t->seeds_n, sizeof *t->seeds, by_value);
+    size_t slot = t->cells[t->cell_of[run]].slot;
+    return &t->outcomes[slot * t->seeds_n + (size_t)(seed - t->seeds)];
+}
+
+/* A slot's outcomes are those of its chosen cell; but a seed that was cancelled in any of its cells
+ * counts as cancelled: else cancelling what looks bad would leave the claim clean. */
 static bool find_outcomes(struct study *t)
 {
     t->outcomes = calloc(t->slots_n * t->seeds_n + 1, sizeof *t->outcomes);
     if (t->outcomes == NULL)
         return false;
     for (size_t i = 0; i < t->slots_n * t->seeds_n; i++)
-        t->outcomes[i] = (struct outcome){ OUTCOME_NONE, 0, NAN };
-    for (size_t s = 0; s < t->slots_n; s++) {
-        const struct cell *cell = &t->cells[t->slots[s].chosen];
-        for (size_t i = 0; i < cell->runs; i++) {
-            const struct run_row *run = study_run(t, cell, i);
-            const int64_t *seed =
-                bsearch(&run->seed, t->seeds, t->seeds_n, sizeof *t->seeds, by_value);
-            t->outcomes[s * t->seeds_n + (size_t)(seed - t->seeds)] = outcome_of(t, run);
-        }
+        t->outcomes[i] = (struct outcome){ .kind = OUTCOME_NONE, .value = NAN };
+    for (size_t i = 0; i < t->in->runs_n; i++)
+        if (t->slots[t->cells[t->cell_of[i]].slot].chosen == t->cell_of[i])
+            *outcome_at(t, i) = outcome_of(t, &t->in->runs[i]);
+    for (size_t i = 0; i < t->in->runs_n; i++) {
+        struct outcome *outcome = outcome_at(t, i);
+        if (t->in->runs[i].state == RUN_CANCELLED && outcome->kind < OUTCOME_CANCELLED)
+            *outcome = (struct outcome){ .kind = OUTCOME_CANCELLED, .value = NAN };
     }
     return true;
 }
 
-static struct compare compare_of(const json_t *spec)
+static void read_compare(const json_t *spec, struct compare *ret)
 {
     const json_t *compare = json_object_get(spec, "compare");
     const char *goal = json_string_value(json_object_get(compare, "goal"));
     const char *at = json_string_value(json_object_get(compare, "at"));
-    const char *metric = json_string_value(json_object_get(compare, "metric"));
     const char *baseline = json_string_value(json_object_get(compare, "baseline"));
     const json_t *tune = json_object_get(compare, "tune");
-    struct compare c = {
-        .metric = metric != NULL ? metric : "val/loss",
+    *ret = (struct compare){
+        .metric = ret->metrics.chosen_by,
+        .judged = ret->metrics.compared,
         .baseline = baseline != NULL ? baseline : "",
         .maximise = goal != NULL && strcmp(goal, "max") == 0,
         .best = at != NULL && strcmp(at, "best") == 0,
         .margin = json_number_value(json_object_get(compare, "margin")),
         .tune = json_array_size(tune) > 0 ? tune : NULL,
     };
-    bool held_out = c.tune != NULL && strncmp(c.metric, "val/", 4) == 0;
-    snprintf(c.judged, sizeof c.judged, "%s%s", held_out ? "test/" : "",
-             held_out ? c.metric + 4 : c.metric);
-    c.clock = recompute_exempts(c.judged);
-    c.best &= !held_out; /* test is measured once, at the end */
-    return c;
+    tuning_metrics(spec, &ret->metrics);
+    ret->best &= !ret->metrics.held_out; /* test is measured once, at the end */
+    ret->clock = recompute_exempts(ret->judged);
 }
 
 bool study_init(struct study *study, const struct report_input *in)
 {
     *study = (struct study){ .in = in, .spec = publish_embed(in->experiment->spec) };
-    study->compare = compare_of(study->spec);
-    if (!find_cells(study) || !find_seeds(study))
+    read_compare(study->spec, &study->compare);
+    if (!find_cells(study) || !find_seeds(study) || !study_find_audits(study))
         return false;
     measure_cells(study);
     return find_slots(study) && find_outcomes(study);
@@ -314,6 +317,7 @@ bool study_init(struct study *study, const struct report_input *in)
 
 void study_done(struct study *study)
 {
+    study_drop_audits(study);
     for (size_t i = 0; i < study->slots_n; i++) {
         json_decref(study->slots[i].grid);
         free(study->slots[i].key);

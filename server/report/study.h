@@ -2,25 +2,27 @@
  *
  * A cell is an arm at a grid point. `compare.tune` names grid paths whose value each arm chooses
  * for itself: cells that differ in those alone share a slot, and the slot is represented by its
- * chosen cell. Without tuning every cell is a slot of its own. What a slot's run with a given seed
- * came to is its outcome; two slots at the same point and seed make a pair.
+ * chosen cell (common/tuning.h). Without tuning every cell is a slot of its own. What a slot's run
+ * with a given seed came to is its outcome; two slots at the same point and seed make a pair.
  *
  * Up to 10,000 runs and as many cells: nothing here may compare each with each.
  */
 #ifndef ABLATE_SERVER_REPORT_STUDY_H
 #define ABLATE_SERVER_REPORT_STUDY_H
 
+#include "common/tuning.h"
 #include "server/report/report.h"
 
 #include <stdbool.h>
 
 /* How the compared metric is read. */
 struct compare {
-    const char *metric, *baseline; /* borrowed from the spec */
-    char judged[80]; /* the metric that decides: test/… instead of val/… after tuning */
-    bool maximise, best;
-    bool clock; /* judged is a clock metric: by its mean over steps, and only where nothing
-                   disturbed it */
+    const char *metric, *judged; /* of .metrics: by which configurations are chosen; that decides */
+    const char *baseline;        /* borrowed from the spec */
+    struct tuning_metrics metrics;
+    bool maximise, best; /* goal; compare.at, never the best of a test metric after tuning */
+    bool clock;          /* judged is a clock metric: by its mean over steps, and only where nothing
+                            disturbed it */
     double margin;
     const json_t *tune; /* borrowed; an array of grid paths, or NULL */
 };
@@ -29,10 +31,10 @@ struct cell {
     const char *arm, *grid; /* borrowed from a run */
     size_t point;           /* the first cell of the same grid point */
     size_t slot;
-    size_t first, runs; /* its stretch of study.order */
-    size_t n;           /* runs of it that succeeded */
-    size_t diverged;    /* of these, without a finite last value of the compared metric */
-    double mean, sd;    /* of the compared metric's last value over the others; NaN: none */
+    size_t first, runs;      /* its stretch of study.order */
+    size_t n;                /* runs of it that succeeded */
+    struct tuning_sum ended; /* by the last value of compare.metric */
+    double sd;               /* of these where they are finite; NaN below two */
 };
 
 struct slot {
@@ -40,20 +42,28 @@ struct slot {
     json_t *grid;         /* owned: the point without the tuned paths */
     char *key;            /* owned: that as canonical text, the same for the same point */
     size_t point;         /* the first slot of the same point */
+    size_t base;          /* the baseline's slot at the same point; SIZE_MAX: it has none */
     size_t chosen, cells; /* the cell that stands for it; of how many */
 };
 
 enum outcome_kind {
-    OUTCOME_MEASURED, /* has a value; diverged when it isn't finite */
-    OUTCOME_LOST,     /* failed, or ended without the metric: no fault of the arm is known */
-    OUTCOME_CANCELLED,
-    OUTCOME_OPEN, /* queued or running */
-    OUTCOME_NONE  /* not planned */
+    OUTCOME_MEASURED,  /* has a value, not finite when the last one isn't: it diverged */
+    OUTCOME_LOST,      /* failed, or ended without the metric: no fault of the arm is known */
+    OUTCOME_CANCELLED, /* in any of the slot's cells */
+    OUTCOME_OPEN,      /* queued or running */
+    OUTCOME_NONE       /* not planned */
 };
 struct outcome {
     enum outcome_kind kind;
     unsigned disturbed; /* of a clock metric: what disturbed it (timing.h) */
     double value;
+};
+
+/* An invalidating audit that failed. */
+struct failure {
+    const struct audit_row *row;   /* borrowed */
+    const struct audit_info *info; /* its line of the table */
+    char *key; /* owned: study_key of the reduced point it is about; NULL: of every point */
 };
 
 struct study {
@@ -68,7 +78,10 @@ struct study {
     size_t slots_n;
     int64_t *seeds; /* ascending, without repetition */
     size_t seeds_n;
-    struct outcome *outcomes; /* [slots × seeds], of the chosen cells */
+    struct outcome *outcomes; /* [slots × seeds] */
+    json_t *told;             /* owned: a member for each thing that an audit has spoken of */
+    struct failure *failures; /* in the order of the table of audits */
+    size_t failures_n;
 };
 
 /* false when memory runs out; study_done is due either way. */
@@ -84,6 +97,13 @@ const struct run_final *study_final(const struct run_row *run, const char *metri
 json_t *study_reduced(const struct compare *compare, const char *grid);
 /* Canonical text of a value. Owned (free); NULL when memory runs out. */
 char *study_key(const json_t *value);
+
+/* findings.c: the audits' part of study_init and study_done. */
+bool study_find_audits(struct study *study);
+void study_drop_audits(struct study *study);
+/* Whether the audit has spoken about each planned thing of its scope that concerns this arm (NULL:
+ * any arm): about each cell, grid point or arm by a run, about the experiment by the daemon. */
+bool study_is_told(const struct study *study, const struct audit_info *info, const char *arm);
 
 /* Mean and standard deviation (n − 1) as they come in. */
 struct sample {

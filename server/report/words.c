@@ -167,7 +167,7 @@ static void say_apart(const struct study *s, const struct statement *c, const ch
     add_p(c->p_adjusted, to);
     bool better = c->verdict == VERDICT_BETTER;
     buf_addf(to, "; %s in %zu of %zu seeds", better ? "better" : "worse",
-             better ? c->agree : c->n - c->agree, c->n);
+             better ? c->agree : c->disagree, c->n);
 }
 
 static void say_better(const struct study *s, const struct statement *c, struct buf *to)

@@ -1,6 +1,7 @@
 #include "server/runs/conclude.h"
 
 #include "common/jsonx.h"
+#include "common/tuning.h"
 #include "server/runs/fairness.h"
 
 #include <stdlib.h>
@@ -48,7 +49,7 @@ static int read_reported(struct store *store, int64_t experiment, json_t *to, st
 
 static int conclude(struct store *store, int64_t id, struct err *err)
 {
-    char metric[SPEC_NAME_BYTES + 8];
+    struct tuning_metrics metrics;
     struct experiment_row experiment = { 0 };
     struct fact_row *runs = NULL;
     struct audit_row *found = NULL;
@@ -57,11 +58,11 @@ static int conclude(struct store *store, int64_t id, struct err *err)
     int status = store_experiment_get(store, id, &experiment, err);
     if (status == 0 && jsonx_load(experiment.spec, strlen(experiment.spec), &spec, NULL) != 0)
         spec = NULL;
-    fairness_metric(spec, metric, sizeof metric);
+    tuning_metrics(spec, &metrics);
     if (status == 0)
         status = read_reported(store, id, reported, err);
     if (status == 0)
-        status = store_facts_list(store, id, metric, &runs, &runs_n, err);
+        status = store_facts_list(store, id, metrics.chosen_by, &runs, &runs_n, err);
     const struct fairness_input in = { spec, runs, runs_n, reported, read_spec, read_init, store };
     if (status == 0)
         status = fairness_find(&in, &found, &found_n, err);

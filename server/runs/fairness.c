@@ -5,7 +5,6 @@
 #include "common/jsonx.h"
 #include "server/runs/fairness_plan.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,17 +13,6 @@ static int (*const checks[])(struct plan *, struct err *) = {
     fairness_shared_init, fairness_same_batches, fairness_budget,
     fairness_tuning,      fairness_power,        fairness_gaps,
 };
-
-void fairness_metric(const json_t *spec, char *ret, size_t size)
-{
-    const char *metric =
-        json_string_value(json_object_get(json_object_get(spec, "compare"), "metric"));
-    metric = metric != NULL ? metric : "val/loss";
-    if (strncmp(metric, "test/", 5) == 0)
-        snprintf(ret, size, "val/%s", metric + 5);
-    else
-        snprintf(ret, size, "%s", metric);
-}
 
 /* findings */
 
@@ -187,24 +175,20 @@ static void find_places(struct plan *p)
     json_decref(places);
 }
 
-/* An arm's mean over seeds at a point; false when no run of it counts. */
-static bool mean_at(const struct plan *p, size_t point, size_t arm, double *ret)
+/* What came of an arm's runs at a point. */
+static struct tuning_sum sum_at(const struct plan *p, size_t point, size_t arm)
 {
-    double sum = 0;
-    size_t n = 0;
+    struct tuning_sum sum = { 0 };
     for (size_t seed = 0; seed < p->seeds_n; seed++) {
         const struct fact_row *run = plan_run(p, seed, point, arm);
-        if (!plan_counts(run))
-            continue;
-        sum += run->value;
-        n++;
+        sum.runs += run != NULL;
+        sum.cancelled += run != NULL && run->state == RUN_CANCELLED;
+        if (plan_counts(run))
+            tuning_add(&sum, run->value);
     }
-    *ret = sum / (double)n;
-    return n > 0;
+    return sum;
 }
 
-/* NUMERICS §8: the configuration with the best mean of the last values; one that diverged ranks
- * worst. */
 static void choose(struct plan *p)
 {
     const char *goal =
@@ -215,14 +199,13 @@ static void choose(struct plan *p)
     for (size_t point = 0; point < p->points_n; point++)
         for (size_t arm = 0; arm < p->arms_n; arm++) {
             size_t at = p->place_of[point] * p->arms_n + arm;
-            double mean, *best = &p->chosen_mean[at];
-            if (!mean_at(p, point, arm, &mean))
+            struct tuning_sum sum = sum_at(p, point, arm);
+            if (tuning_is_empty(&sum))
                 continue;
             p->tried[at]++;
-            if (p->chosen[at] == SIZE_MAX || (isnan(*best) && !isnan(mean)) ||
-                (maximise ? mean > *best : mean < *best)) {
+            if (p->chosen[at] == SIZE_MAX || tuning_prefers(&sum, &p->best[at], maximise)) {
                 p->chosen[at] = point;
-                *best = mean;
+                p->best[at] = sum;
             }
         }
 }
@@ -246,7 +229,7 @@ static void plan_done(struct plan *p)
     free(p->place_of);
     free(p->place_points);
     free(p->chosen);
-    free(p->chosen_mean);
+    free(p->best);
     free(p->tried);
 }
 
@@ -265,9 +248,9 @@ static int plan_init(struct plan *p, struct err *err)
     n = p->points_n * p->arms_n + 1;
     p->cells = calloc(n, sizeof *p->cells);
     p->chosen = calloc(n, sizeof *p->chosen);
-    p->chosen_mean = calloc(n, sizeof *p->chosen_mean);
+    p->best = calloc(n, sizeof *p->best);
     p->tried = calloc(n, sizeof *p->tried);
-    if (!ok || p->cells == NULL || p->chosen == NULL || p->chosen_mean == NULL || p->tried == NULL)
+    if (!ok || p->cells == NULL || p->chosen == NULL || p->best == NULL || p->tried == NULL)
         return err_set(err, ERR_NO_MEMORY, "no memory to compare %zu runs", p->in->runs_n);
     find_baseline(p);
     find_places(p);

@@ -15,7 +15,7 @@
 
 struct fairness_input {
     const json_t *spec;          /* the experiment's */
-    const struct fact_row *runs; /* all of its runs, by id; value is of fairness_metric() */
+    const struct fact_row *runs; /* all of its runs, by id; value: tuning_metrics.chosen_by */
     size_t runs_n;
     const json_t *reported; /* an object with a member audit_key() for each finding of a run */
     /* A run's frozen spec, and its initial weights as it told them; new references, NULL when
@@ -29,8 +29,5 @@ struct fairness_input {
  * the caller's (audit_row_done, free). Errors: NO_MEMORY, those of the two functions. */
 int fairness_find(const struct fairness_input *in, struct audit_row **ret, size_t *ret_n,
                   struct err *err);
-
-/* By which configurations are chosen: the compared metric, of validation if it is of the test. */
-void fairness_metric(const json_t *spec, char *ret, size_t size);
 
 #endif

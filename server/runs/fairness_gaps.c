@@ -1,6 +1,6 @@
-/* Audits of an arm at a grid point are made by its first planned seed. When that run ended without
- * saying anything, the others don't step in: which run audits is known from the start, and a gap is
- * shown as one. */
+/* Audits of an arm at a grid point are made by its first planned seed, and should that run end
+ * without a word, by the next one that begins (SQL_RUN_AUDITS); `replay` by the arm's first run.
+ * What nobody reported is shown as a gap, told of the run that was to make it. */
 #include "server/runs/fairness_plan.h"
 
 #include <stdlib.h>
@@ -25,15 +25,21 @@ static bool has_split(const struct run_spec *spec)
     return spec->data.kind == DATASET_STORED;
 }
 
-/* What a run of first seeds makes, and of which runs it is expected. */
+/* What a run of first seeds makes, and of which runs it is expected: one a cell or grid point, or
+ * the first of the arm's. */
 static const struct {
     const char *name;
     bool (*applies)(const struct run_spec *spec);
 } structural[] = {
     { "causality", always },           { "entropy_floor", always },
     { "split_overlap", has_split },    { "dense_equivalence", always },
-    { "indexer_learns", has_indexer },
+    { "indexer_learns", has_indexer }, { "replay", always },
 };
+
+static enum audit_scope scope_of(size_t audit)
+{
+    return audit_find(structural[audit].name)->scope;
+}
 
 static bool is_reported(const struct plan *p, const char *name, const char *arm, const char *grid)
 {
@@ -45,11 +51,12 @@ static bool is_reported(const struct plan *p, const char *name, const char *arm,
 
 static bool is_missing(const struct plan *p, size_t audit, size_t point, size_t arm)
 {
-    const struct audit_info *info = audit_find(structural[audit].name);
     const struct fact_row *run = plan_run(p, 0, point, arm);
     const struct cell *cell = plan_cell(p, point, arm);
     return run != NULL && cell->known && structural[audit].applies(&cell->spec) &&
-           !is_reported(p, info->name, audit_names_arm(info->scope) ? run->arm : NULL, run->grid);
+           !is_reported(p, structural[audit].name,
+                        audit_names_arm(scope_of(audit)) ? run->arm : NULL,
+                        audit_names_point(scope_of(audit)) ? run->grid : NULL);
 }
 
 /* Says it of one run; of others beside it, when there are too many for a row each. */
@@ -88,17 +95,18 @@ static void look_at(struct plan *p, size_t audit, size_t first_arm, size_t end_a
 {
     const char *name = structural[audit].name;
     const struct fact_row *first = NULL;
+    bool by_point = audit_names_point(scope_of(audit));
     size_t n = 0;
-    for (size_t point = 0; point < p->points_n; point++) {
+    for (size_t point = 0; point < (by_point ? p->points_n : 1); point++) {
         const struct fact_row *run = debtor(p, audit, point, first_arm, end_arm);
         if (run == NULL)
             continue;
         first = n++ == 0 ? run : first;
         if (!fold)
-            tell_missing(p, name, run, run->grid, 0);
+            tell_missing(p, name, run, by_point ? run->grid : NULL, 0);
     }
     if (fold && n > 0)
-        tell_missing(p, name, first, n == 1 ? first->grid : NULL, n - 1);
+        tell_missing(p, name, first, by_point && n == 1 ? first->grid : NULL, n - 1);
 }
 
 int fairness_gaps(struct plan *p, struct err *err)
@@ -106,8 +114,7 @@ int fairness_gaps(struct plan *p, struct err *err)
     bool fold = p->points_n * p->arms_n > FAIRNESS_GAPS;
     (void)err;
     for (size_t i = 0; i < sizeof structural / sizeof *structural; i++) {
-        bool of_arm = audit_names_arm(audit_find(structural[i].name)->scope);
-        size_t step = of_arm ? 1 : p->arms_n;
+        size_t step = audit_names_arm(scope_of(i)) ? 1 : p->arms_n;
         for (size_t arm = 0; arm < p->arms_n; arm += step)
             look_at(p, i, arm, arm + step, fold);
     }

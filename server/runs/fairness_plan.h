@@ -5,6 +5,7 @@
 
 #include "common/buf.h"
 #include "common/spec.h"
+#include "common/tuning.h"
 #include "server/runs/fairness.h"
 
 enum { FAIRNESS_ROWS = 100 }; /* of an evidence, at most; the rest is counted */
@@ -27,8 +28,8 @@ struct plan {
     size_t *place_of;     /* [points_n] */
     size_t *place_points; /* [places_n] its first point */
     size_t *chosen; /* [places_n × arms_n] the arm's best configuration there, a point; or … */
-    double *chosen_mean; /* … SIZE_MAX when none was measured; its mean over seeds */
-    size_t *tried;       /* [places_n × arms_n] configurations that were measured */
+    struct tuning_sum *best; /* … SIZE_MAX when none was measured; what came of it */
+    size_t *tried;           /* [places_n × arms_n] configurations that were measured */
     struct audit_row *findings;
     size_t findings_n;
     bool failed; /* memory ran out */

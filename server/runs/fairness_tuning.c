@@ -4,6 +4,7 @@
 #include "common/jsonx.h"
 #include "server/runs/fairness_plan.h"
 
+#include <math.h>
 #include <string.h>
 
 static json_t *tuned_list(const struct plan *p)
@@ -91,6 +92,14 @@ static void say_where(const struct plan *p, size_t place, struct buf *to)
     json_decref(grid);
 }
 
+static json_t *mean_json(const struct plan *p, size_t at)
+{
+    const struct tuning_sum *best = &p->best[at];
+    if (p->chosen[at] == SIZE_MAX)
+        return json_null();
+    return jsonx_number(best->finite > 0 ? best->mean : (double)NAN);
+}
+
 /* What an arm chose at a place: a row of the evidence, and what is wrong with it. */
 static void look_at_choice(const struct plan *p, size_t place, size_t arm, struct tuning *t)
 {
@@ -118,11 +127,11 @@ static void look_at_choice(const struct plan *p, size_t place, size_t arm, struc
         }
     }
     if (t->rows++ < FAIRNESS_ROWS)
-        json_array_append_new(
-            t->chosen, json_pack("{s:s, s:o, s:O, s:o, s:I, s:O}", "arm", p->arms[arm], "grid",
-                                 plan_place(p, p->place_points[place]), "values", values, "mean",
-                                 point != SIZE_MAX ? jsonx_number(p->chosen_mean[at]) : json_null(),
-                                 "configurations", (json_int_t)p->tried[at], "at_edge", edges));
+        json_array_append_new(t->chosen,
+                              json_pack("{s:s, s:o, s:O, s:o, s:I, s:O}", "arm", p->arms[arm],
+                                        "grid", plan_place(p, p->place_points[place]), "values",
+                                        values, "mean", mean_json(p, at), "configurations",
+                                        (json_int_t)p->tried[at], "at_edge", edges));
     json_decref(values);
     json_decref(edges);
     json_decref(grid);

@@ -73,7 +73,7 @@ static int claim(struct store *store, enum sql take, int64_t run, const char *to
     int64_t audits = 0;
     if (status == 0 && !verify)
         status = store_get_int(store, SQL_RUN_AUDITS, 0, &audits, err, "i", run);
-    claimed.audits = audits > 0;  /* the first of its cell */
+    claimed.audits = audits > 0;  /* the first of its cell that could */
     claimed.replays = audits > 1; /* and of its arm */
     strncpy(claimed.token, token, sizeof claimed.token - 1);
     char token_digest[DIGEST_HEX];
@@ -136,7 +136,10 @@ static int end(struct store *store, const struct attempt_row *row, enum run_stat
     replay_verdict_done(&verdict);
     if (status != 0)
         return status;
-    store_touch_run(store, experiment, row->run);
+    if (next == RUN_QUEUED || attempt_verifies(row))
+        store_touch_run(store, experiment, row->run);
+    else
+        store_touch_ended(store, experiment, row->run);
     store_touch_experiment(store, experiment);
     store_touch_queue(store);
     return 0;

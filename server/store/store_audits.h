@@ -64,6 +64,8 @@ void event_row_done(struct event_row *row);
 /* Writer: marks what this transaction touched; one row a thing is inserted by store_events_flush.
  */
 void store_touch_run(struct store *, int64_t experiment, int64_t run);
+/* The same of one that has come to a terminal state. */
+void store_touch_ended(struct store *, int64_t experiment, int64_t run);
 void store_touch_experiment(struct store *, int64_t experiment);
 void store_touch_metrics(struct store *, int64_t experiment, int64_t run, int64_t name,
                          int64_t from, int64_t to);

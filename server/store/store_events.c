@@ -78,6 +78,14 @@ void store_touch_run(struct store *store, int64_t experiment, int64_t run)
     touch(store, &(struct touch){ .kind = EVENT_RUN, .experiment = experiment, .run = run });
 }
 
+void store_touch_ended(struct store *store, int64_t experiment, int64_t run)
+{
+    struct touch *mark =
+        touch(store, &(struct touch){ .kind = EVENT_RUN, .experiment = experiment, .run = run });
+    if (mark != NULL)
+        mark->ended = true;
+}
+
 void store_touch_experiment(struct store *store, int64_t experiment)
 {
     touch(store, &(struct touch){ .kind = EVENT_EXPERIMENT, .experiment = experiment });

@@ -99,7 +99,7 @@ int store_ended_now(struct store *store, int64_t **ret, size_t *ret_n, struct er
     int status = 0;
     for (size_t i = 0; i < store->touches_n && status == 0; i++) {
         const struct touch *touch = &store->touches[i];
-        if (touch->kind != EVENT_RUN || is_among(ids, n, touch->experiment))
+        if (!touch->ended || is_among(ids, n, touch->experiment))
             continue;
         int64_t *id = store_grow((void **)&ids, &n, sizeof *ids);
         if (id == NULL)

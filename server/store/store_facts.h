@@ -25,8 +25,8 @@ int store_facts_list(struct store *, int64_t experiment, const char *metric, str
 int store_facts_spec(struct store *, int64_t run, char **ret, struct err *);
 int store_facts_init(struct store *, int64_t run, char **ret, struct err *);
 
-/* Experiments that have ended and a run of which this transaction has touched. *ret is the
- * caller's. */
+/* Experiments that have ended, by a run that came to a terminal state in this transaction. *ret is
+ * the caller's. */
 int store_ended_now(struct store *, int64_t **ret, size_t *ret_n, struct err *);
 
 #endif

@@ -63,9 +63,11 @@ int store_run_cancel(struct store *store, int64_t id, struct err *err)
     int status = standing_of(store, id, &run, err);
     if (status != 0)
         return status;
-    if (run.state == RUN_QUEUED)
+    if (run.state == RUN_QUEUED) {
         status = store_run_sql(store, SQL_RUN_CANCEL_QUEUED, NULL, err, "ii", id, clock_wall_ms());
-    else if (run.state == RUN_RUNNING)
+        if (status == 0)
+            store_touch_ended(store, run.experiment, id);
+    } else if (run.state == RUN_RUNNING)
         status = store_run_sql(store, SQL_RUN_CANCEL_RUNNING, NULL, err, "i", id);
     else if (run.verify == VERIFY_QUEUED)
         status = store_run_sql(store, SQL_VERIFY_CANCEL_QUEUED, NULL, err, "i", id);

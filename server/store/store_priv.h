@@ -14,6 +14,7 @@ struct touch {
     int64_t experiment, run, id; /* id: audit */
     int64_t name, from, to;      /* metrics */
     char *data;                  /* log; owned */
+    bool ended;                  /* run: it came to a terminal state */
 };
 
 struct store {

@@ -176,8 +176,6 @@ static int read_environments(struct store *store, const struct attempt_row *row,
         json_array_append_new(ret->list, environment_from(s));
     if (status == 0)
         compare_environments(ret);
-    else
-        json_decref(ret->list);
     return status;
 }
 
@@ -281,8 +279,10 @@ int replay_judge(struct store *store, const struct attempt_row *row, enum run_st
     int status = read_environments(store, row, &environments, err);
     if (status == 0 && row->difference != NULL)
         status = jsonx_load(row->difference, strlen(row->difference), &difference, err);
-    if (status != 0)
+    if (status != 0) {
+        json_decref(environments.list);
         return status;
+    }
     const struct case_facts facts = {
         .row = row,
         .environments = &environments,
@@ -295,10 +295,10 @@ int replay_judge(struct store *store, const struct attempt_row *row, enum run_st
     ret->audit = audit_of(&facts);
     ret->verify = verify_of(&facts);
     say(&facts, ret->detail, sizeof ret->detail);
-    if (facts.whole && difference != NULL)
+    if (ret->verify == VERIFY_DIFFERS)
         snprintf(ret->outcome, sizeof ret->outcome, "differs at step %lld",
                  (long long)json_integer_value(json_object_get(difference, "step")));
-    else if (facts.whole && row->compared > 0)
+    else if (ret->verify == VERIFY_IDENTICAL)
         snprintf(ret->outcome, sizeof ret->outcome, "identical");
     ret->evidence =
         json_pack("{s:I, s:s, s:I, s:o, s:o}", "attempt", (json_int_t)row->attempt, "kind",

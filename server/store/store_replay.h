@@ -49,9 +49,9 @@ int replay_differs(struct store *, int64_t run, int64_t attempt, bool *ret, stru
 struct replay_verdict {
     enum audit_status audit;  /* AUDIT_STATUSES = nothing to tell */
     enum verify_state verify; /* of a verification: what becomes of it */
-    char outcome[64];         /* "identical", "differs at step 17"; "" = what its end says */
-    char detail[900];         /* for people; "" = nothing to say */
-    json_t *evidence;         /* owned */
+    char outcome[64]; /* "identical", "differs at step 17" as verify; "" = what its end says */
+    char detail[900]; /* for people; "" = nothing to say */
+    json_t *evidence; /* owned */
 };
 void replay_verdict_done(struct replay_verdict *verdict);
 /* next and reason: as of store_attempt_end. */

@@ -286,9 +286,12 @@ enum { RUN_COLUMNS_N = 28 };
       "s.name = (SELECT id FROM metric_names WHERE name = ?2) WHERE r.experiment = ?1 "            \
       "ORDER BY r.id")                                                                             \
     X(RUN_SPEC, "SELECT spec FROM runs WHERE id = ?")                                              \
+    /* A run that ended without a word of causality leaves its cell's audits to the next one. */   \
     X(RUN_AUDITS,                                                                                  \
       "SELECT 2 - EXISTS (SELECT 1 FROM runs o WHERE o.experiment = r.experiment AND o.id < r.id " \
-      "AND o.arm = r.arm AND o.grid = r.grid) - EXISTS (SELECT 1 FROM runs o WHERE o.experiment "  \
+      "AND o.arm = r.arm AND o.grid = r.grid AND (o.state NOT IN ('failed', 'cancelled') OR "      \
+      "EXISTS (SELECT 1 FROM audits a WHERE a.experiment = o.experiment AND a.name = "             \
+      "'causality' AND a.run = o.id))) - EXISTS (SELECT 1 FROM runs o WHERE o.experiment "         \
       "= r.experiment AND o.id < r.id AND o.arm = r.arm) FROM runs r WHERE r.id = ?")              \
     X(EXPERIMENT_ENDED,                                                                            \
       "SELECT 1 FROM experiments e WHERE e.id = ? AND e.deleted_at IS NULL AND NOT EXISTS "        \

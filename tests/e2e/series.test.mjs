@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bundle, column, extent, Series, smooth, steps } from "../../web/series.js";
-import { merged } from "../../web/audits.js";
 import { lineOf, locate } from "../../web/pointer.js";
 import { duration, gridKey, metric, number, percent, signed } from "../../web/format.js";
 
@@ -131,15 +130,4 @@ test("numbers for people", () => {
   assert.equal(signed("0.5"), "+0.5");
   assert.equal(duration(3725), "1\u202fh 2\u202fmin");
   assert.equal(gridKey({ b: 1, a: 2 }), gridKey({ a: 2, b: 1 }));
-});
-
-test("findings of audits: one an audit, the worst counts, what is alike is said once", () => {
-  const finding = (name, status, detail, seq_len) => ({ name, status, detail, grid: seq_len ? { "data.seq_len": seq_len } : null });
-  const got = merged([
-    finding("finite", "pass", "fine", 64), finding("finite", "pass", "fine", 64), finding("finite", "pass", "fine", 128),
-    finding("causality", "pass", "causal", 64), finding("causality", "fail", "leaks", 128), finding("power", "warn", "few"),
-  ]);
-  assert.deepEqual(got.map(({ name, status }) => `${name} ${status}`), ["causality fail", "power warn", "finite pass"]);
-  assert.deepEqual(got[0].said.map(({ status, detail, n }) => [status, detail, n]), [["fail", "leaks", 1], ["pass", "causal", 1]]);
-  assert.deepEqual(got[2].said, [{ status: "pass", detail: "fine", n: 3, grids: [{ "data.seq_len": 64 }, { "data.seq_len": 128 }] }]);
 });

@@ -2,6 +2,7 @@
 // sentence; here it is only laid out.
 
 import { address, getText } from "../api.js";
+import { SIGNS } from "../audits.js";
 import { Chart } from "../chart.js";
 import { h, setText } from "../dom.js";
 import { factor, gridKey, gridPoint, integer, metric, number, percent, plain, signed, significant } from "../format.js";
@@ -80,7 +81,6 @@ export function tuningSection(experiment) {
   return { element, update };
 }
 
-const SIGNS = { pass: "\u2713", fail: "\u2715", warn: "!", skipped: "\u2013", missing: "?" };
 const SAID = { missing: "hasn\u2019t run yet", skipped: "skipped", pass: "passed", warn: "warns", fail: "failed" };
 
 function check({ name, status, detail, grid, findings, what, invalidates }) {
@@ -149,6 +149,7 @@ export function figureSection(experiment, signal) {
       said.hidden = true;
     } catch (error) {
       if (signal.aborted) return;
+      stale = true;
       setText(said, error.message);
       said.hidden = false;
     }

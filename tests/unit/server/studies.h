@@ -74,20 +74,24 @@ static inline void final(struct run_row *run, const char *name, double last, dou
                                                        .count = 2 };
 }
 
-/* A finding of an audit; arm and grid may be NULL. */
+/* A finding of an audit, of a run unless it is one about the experiment; arm and grid may be NULL.
+ */
 static inline void audited(struct study *s, const char *name, const char *arm, const char *grid,
                            const char *status, const char *detail, const char *evidence)
 {
     size_t i = s->audits_n++;
+    const struct audit_info *info = audit_find(name);
     assert_true(i < sizeof s->audits / sizeof *s->audits);
-    s->audits[i] = (struct audit_row){ .id = (int64_t)i + 1,
-                                       .experiment = 1,
-                                       .arm = (char *)(uintptr_t)arm,
-                                       .grid = (char *)(uintptr_t)grid,
-                                       .name = (char *)(uintptr_t)name,
-                                       .status = (char *)(uintptr_t)status,
-                                       .detail = (char *)(uintptr_t)detail,
-                                       .evidence = (char *)(uintptr_t)evidence };
+    s->audits[i] =
+        (struct audit_row){ .id = (int64_t)i + 1,
+                            .experiment = 1,
+                            .run = info != NULL && info->scope == AUDIT_OF_EXPERIMENT ? 0 : 10,
+                            .arm = (char *)(uintptr_t)arm,
+                            .grid = (char *)(uintptr_t)grid,
+                            .name = (char *)(uintptr_t)name,
+                            .status = (char *)(uintptr_t)status,
+                            .detail = (char *)(uintptr_t)detail,
+                            .evidence = (char *)(uintptr_t)evidence };
 }
 
 static inline json_t *report(struct study *s)

@@ -118,18 +118,68 @@ static void test_missing_and_unknown(void **state)
         "hm");
     assert_string_equal(json_string_value(at(check(at(r, "checks"), "same_batches"), "status")),
                         "missing");
-    assert_text(at(at(r, "remarks"), "0"),
-                "Not audited yet for every arm: causality, entropy_floor, split_overlap, "
-                "shared_init, same_batches, dense_equivalence, replay.");
+    assert_text(
+        at(at(r, "remarks"), "0"),
+        "Not audited for every arm and grid point: causality, entropy_floor, split_overlap, "
+        "shared_init, same_batches, dense_equivalence, replay.");
     json_decref(r);
 
+    /* two of three arms, the second at one of two lengths */
     for (size_t i = 0; i < 4; i++)
         for (size_t a = 0; a < 2; a++)
-            audited(&s, of_arms[i], arms[a], grids[0], i == 3 ? "skipped" : "pass", "", "{}");
+            for (size_t g = 0; g < 2 - a; g++)
+                audited(&s, of_arms[i], arms[a], grids[g], i == 3 ? "skipped" : "pass", "", "{}");
+    r = report(&s);
+    assert_true(json_is_true(at(at(at(r, "arms"), "dense"), "valid")));
+    assert_true(json_is_null(at(at(at(r, "arms"), "dsa"), "valid")));
+    json_decref(r);
+    for (size_t i = 0; i < 3; i++)
+        audited(&s, of_arms[i], "dsa", grids[1], "warn", "", "{}");
     r = report(&s);
     assert_true(json_is_true(at(at(at(r, "arms"), "dsa"), "valid")));
-    assert_text(at(at(r, "remarks"), "0"),
-                "Not audited yet for every arm: split_overlap, shared_init, same_batches.");
+    assert_text(at(at(r, "remarks"), "0"), "Not audited for every arm and grid point: causality, ");
+    json_decref(r);
+}
+
+/* Eight seeds, but the run that was to audit dsa died: that the daemon noticed settles nothing. */
+static void test_an_unmade_audit_is_none(void **state)
+{
+    (void)state;
+    static const char *const made[] = { "causality",     "entropy_floor", "dense_equivalence",
+                                        "split_overlap", "shared_init",   "same_batches",
+                                        "replay" };
+    struct study s;
+    begin(&s, BY_LOSS);
+    for (int64_t seed = 1; seed <= 8; seed++)
+        for (int a = 0; a < 2; a++) {
+            bool died = a == 1 && seed == 1;
+            double value = 3 - a + (double)(seed * a) / 1000;
+            struct run_row *run = add(&s, a == 0 ? "dense" : "dsa", grids[0], seed,
+                                      died ? RUN_FAILED : RUN_SUCCEEDED);
+            if (!died)
+                final(run, "val/loss", value, value, value);
+        }
+    for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
+        audited(&s, made[i], "dense", grids[0], "pass", "", "{}");
+        audited(&s, made[i], "dsa", grids[0], "skipped", "run 11 failed before it did", "{}");
+        if (i < 3 || i == 6)
+            s.audits[s.audits_n - 1].run = 0;
+    }
+    json_t *r = report(&s);
+    assert_verdict(r, "better", "dsa is better than dense");
+    assert_true(json_is_true(at(at(at(r, "arms"), "dense"), "valid")));
+    assert_true(json_is_null(at(at(at(r, "arms"), "dsa"), "valid")));
+    assert_text(at(at(r, "remarks"), "1"),
+                "Not audited for every arm and grid point: causality, entropy_floor, "
+                "dense_equivalence, replay.");
+    json_decref(r);
+
+    /* a run's own reason why there is nothing to find settles it */
+    for (size_t i = 0; i < s.audits_n; i++)
+        s.audits[i].run = 12;
+    r = report(&s);
+    assert_true(json_is_true(at(at(at(r, "arms"), "dsa"), "valid")));
+    assert_int_equal(json_array_size(at(r, "remarks")), 1);
     json_decref(r);
 }
 
@@ -235,15 +285,56 @@ static void test_tuning_shuns_what_broke(void **state)
     }
 }
 
+/* The test is never what is chosen by, whichever spelling names the metric. */
+static void test_either_spelling_holds_the_test_out(void **state)
+{
+    (void)state;
+    struct study s;
+    fill_tuned(&s);
+    s.experiment.spec = (char *)(uintptr_t) "{\"arms\":{\"dense\":{},\"dsa\":{}},\"seeds\":[1],"
+                                            "\"compare\":{\"metric\":"
+                                            "\"test/"
+                                            "loss\",\"baseline\":\"dense\",\"margin\":0.01,"
+                                            "\"tune\":[\"train.lr\"]}}";
+    json_t *r = report(&s), *c = at(at(r, "comparisons"), "0");
+    assert_string_equal(json_string_value(at(c, "metric")), "test/loss");
+    assert_string_equal(json_string_value(at(at(r, "tuning"), "chosen_by")), "val/loss");
+    assert_number(at(at(c, "chosen"), "train.lr"), 0.001);
+    json_decref(r);
+}
+
+/* Cancelling where it looks bad neither turns the choice nor leaves the claim clean. */
+static void test_tuning_counts_what_was_cancelled(void **state)
+{
+    (void)state;
+    static const char *const lr[] = { "{\"train.lr\":0.001}", "{\"train.lr\":0.01}" };
+    for (size_t i = 0; i < 2; i++) {
+        struct study s;
+        fill_tuned(&s);
+        for (size_t j = 0; j < s.in.runs_n; j++)
+            if (strcmp(s.runs[j].arm, "dsa") == 0 && s.runs[j].seed == 3 &&
+                strcmp(s.runs[j].grid, lr[i]) == 0)
+                s.runs[j].state = RUN_CANCELLED;
+        json_t *r = report(&s), *c = at(at(r, "comparisons"), "0");
+        assert_number(at(at(c, "chosen"), "train.lr"), 0.001);
+        assert_int_equal(json_integer_value(at(c, "n")), 5);
+        assert_int_equal(json_integer_value(at(at(c, "pairs"), "cancelled")), 1);
+        json_decref(r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_arm_at_one_point),
         cmocka_unit_test(test_reach),
         cmocka_unit_test(test_missing_and_unknown),
+        cmocka_unit_test(test_an_unmade_audit_is_none),
         cmocka_unit_test(test_loss_by_position),
         cmocka_unit_test(test_tuning),
         cmocka_unit_test(test_tuning_shuns_what_broke),
+        cmocka_unit_test(test_either_spelling_holds_the_test_out),
+        cmocka_unit_test(test_tuning_counts_what_was_cancelled),
     };
     return cmocka_run_group_tests_name("checks", tests, NULL, NULL);
 }

@@ -353,14 +353,50 @@ static void test_open(void **state)
     json_decref(r);
 }
 
+/* Compared at its best, a run that ended in NaN diverged all the same. */
+static void test_diverged_at_best(void **state)
+{
+    (void)state;
+    struct study s;
+    begin(&s, "{\"metric\":\"val/loss\",\"goal\":\"min\",\"at\":\"best\",\"baseline\":\"a0\","
+              "\"margin\":0.05}");
+    fill(&s, 1, 1, 1, 8);
+    struct run_final *f = &find(&s, "a1", 0, 3)->finals[0];
+    f->value = NAN;
+    f->best = 0.1;
+    json_t *r = report(&s), *c = at(at(r, "primary"), "0");
+    assert_int_equal(json_integer_value(at(at(c, "pairs"), "diverged")), 1);
+    assert_near(at(c, "mean_difference"), INFINITY, 0);
+    json_decref(r);
+}
+
+static void test_a_tie_is_not_worse(void **state)
+{
+    (void)state;
+    struct study s;
+    begin(&s, COMPARE("0.05"));
+    fill(&s, 4, 4, 1, 8);
+    find(&s, "a4", 0, 3)->finals[0].value = loss(0, 0, 3);
+    json_t *r = report(&s);
+    assert_verdict(r, "worse", "; worse in 7 of 8 seeds.");
+    json_decref(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_two_arms),      cmocka_unit_test(test_sentences),
-        cmocka_unit_test(test_five_arms),     cmocka_unit_test(test_lost_pair),
-        cmocka_unit_test(test_cancelled_run), cmocka_unit_test(test_adjusted_with_gaps),
-        cmocka_unit_test(test_diverged_run),  cmocka_unit_test(test_one_seed),
-        cmocka_unit_test(test_ties),          cmocka_unit_test(test_seventeen_seeds),
+        cmocka_unit_test(test_diverged_at_best),
+        cmocka_unit_test(test_a_tie_is_not_worse),
+        cmocka_unit_test(test_two_arms),
+        cmocka_unit_test(test_sentences),
+        cmocka_unit_test(test_five_arms),
+        cmocka_unit_test(test_lost_pair),
+        cmocka_unit_test(test_cancelled_run),
+        cmocka_unit_test(test_adjusted_with_gaps),
+        cmocka_unit_test(test_diverged_run),
+        cmocka_unit_test(test_one_seed),
+        cmocka_unit_test(test_ties),
+        cmocka_unit_test(test_seventeen_seeds),
         cmocka_unit_test(test_open),
     };
     return cmocka_run_group_tests_name("claims", tests, NULL, NULL);

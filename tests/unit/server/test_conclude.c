@@ -150,7 +150,7 @@ static void test_findings_come_with_the_end(void **state)
         assert_string_not_equal(found(b->store, id, names[i], NULL, &row), "");
     assert_string_equal(found(b->store, id, "shared_init", NULL, NULL), "pass");
     assert_string_equal(found(b->store, id, "same_batches", NULL, NULL), "pass");
-    assert_int_equal(b->told_audits, 5 + 8); /* and eight that nobody made */
+    assert_int_equal(b->told_audits, 5 + 10); /* and ten that nobody made */
     assert_int_equal(b->told_experiments, 1);
 
     store_touch_run(b->store, id, 1); /* nothing new: nothing is told */
@@ -161,6 +161,44 @@ static void test_findings_come_with_the_end(void **state)
     assert_ok(store_experiment_patch(b->store, id, "renamed", NULL, NULL, &err), err);
     commit(b);
     assert_int_equal(b->told_audits, 0);
+    base_free(b);
+}
+
+static size_t ended_now(struct store *store)
+{
+    int64_t *ids = NULL;
+    size_t n = 0;
+    struct err err;
+    assert_ok(store_ended_now(store, &ids, &n, &err), err);
+    free(ids);
+    return n;
+}
+
+/* Of an experiment that has ended long ago nothing is computed anew by a verification. */
+static void test_only_an_end_concludes(void **state)
+{
+    (void)state;
+    struct base *b = base_new();
+    struct claim claim;
+    struct err err;
+    submit(b->store);
+    for (int64_t run = 1; run <= 3; run++)
+        train(b->store, run, 1, "aa");
+    assert_int_equal(ended_now(b->store), 0);
+    assert_ok(store_run_cancel(b->store, 4, &err), err);
+    assert_int_equal(ended_now(b->store), 1);
+    commit(b);
+    assert_int_equal(ended_now(b->store), 0);
+    assert_int_equal(sqlite3_exec(b->store->db, "UPDATE runs SET step = 10", NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_ok(store_run_verify(b->store, 1, &err), err);
+    assert_ok(store_verify_claim(b->store, 1, "t", &claim, &err), err);
+    free(claim.spec);
+    assert_ok(store_attempt_end(b->store, 1, 2, RUN_SUCCEEDED, "finished", "", &err), err);
+    assert_int_equal(ended_now(b->store), 0);
+    assert_ok(store_run_retry(b->store, 4, &err), err);
+    train(b->store, 4, 1, "aa");
+    assert_int_equal(ended_now(b->store), 1);
     base_free(b);
 }
 
@@ -197,7 +235,7 @@ static void test_what_the_first_seed_owes(void **state)
     assert_ok(store_attempt_end(b->store, 2, 1, RUN_CANCELLED, "stopped", "cancelled", &err), err);
     train(b->store, 1, 1, "aa");
     train(b->store, 3, 1, "aa");
-    assert_false(claim(b->store, 4, 1));
+    assert_true(claim(b->store, 4, 1)); /* steps in for run 2 */
     assert_ok(store_attempt_end(b->store, 4, 1, RUN_FAILED, "failed", "x", &err), err);
     commit(b);
     assert_string_equal(found(b->store, id, "causality", "dsa", &causality), "skipped");
@@ -213,6 +251,10 @@ static void test_what_the_first_seed_owes(void **state)
     assert_ok(store_attempt_end(b->store, 2, 2, RUN_FAILED, "failed", "x", &err), err);
     commit(b);
     assert_string_equal(found(b->store, id, "causality", "dsa", NULL), "");
+    assert_ok(store_run_retry(b->store, 4, &err), err);
+    assert_false(claim(b->store, 4, 2)); /* run 2 has spoken */
+    assert_ok(store_attempt_end(b->store, 4, 2, RUN_FAILED, "failed", "x", &err), err);
+    commit(b);
     assert_string_equal(found(b->store, id, "causality", "dense", NULL), "skipped");
     assert_string_equal(found(b->store, id, "indexer_learns", "dsa", NULL), "skipped");
     base_free(b);
@@ -362,6 +404,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_findings_come_with_the_end),
+        cmocka_unit_test(test_only_an_end_concludes),
         cmocka_unit_test(test_another_end_replaces_them),
         cmocka_unit_test(test_what_the_first_seed_owes),
         cmocka_unit_test(test_a_deleted_experiment_is_left_alone),

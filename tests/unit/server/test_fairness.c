@@ -3,6 +3,7 @@
 #include "tests/unit/server/fixture.h"
 
 #include "common/jsonx.h"
+#include "common/tuning.h"
 #include "server/report/stats.h"
 #include "server/runs/fairness.h"
 
@@ -387,6 +388,17 @@ static void test_tuning(void **state)
     run_at(&s, 0, 2, 1)->value = 1;
     run_at(&s, 0, 0, 1)->value = NAN; /* nor does it stand in the way of others */
     expect(&s, "tuning", "pass", "3 configurations");
+    run_at(&s, 0, 0, 1)->value = 1;
+
+    for (size_t seed = 0; seed < 2; seed++) /* the best, as far as it got; then cancelled */
+        run_at(&s, seed, 2, 1)->value = 0.1;
+    run_at(&s, 1, 2, 1)->state = RUN_FAILED;
+    expect(&s, "tuning", "pass", "3 configurations");
+    run_at(&s, 1, 2, 1)->state = RUN_CANCELLED;
+    expect(&s, "tuning", "warn", "dsa chose train.lr 0.004");
+    run_at(&s, 1, 2, 1)->state = RUN_SUCCEEDED;
+    run_at(&s, 0, 2, 1)->value = run_at(&s, 1, 2, 1)->value = 1;
+    run_at(&s, 0, 0, 1)->value = NAN;
     for (size_t seed = 0; seed < 2; seed++)
         run_at(&s, seed, 0, 1)->state = RUN_FAILED;
     expect(&s, "tuning", "warn", "2 configurations of dsa were measured, but 3 of dense");
@@ -399,14 +411,15 @@ static void test_tuning(void **state)
 static void test_tuning_upwards(void **state)
 {
     (void)state;
-    char metric[80];
+    struct tuning_metrics metrics;
     struct study s;
     begin(&s,
           "{\"compare\":{\"metric\":\"test/accuracy\",\"goal\":\"max\",\"tune\":[\"train.lr\"]},"
           "\"grid\":{\"train.lr\":[0.001,0.002,0.004]}}",
           2, 1, rates);
-    fairness_metric(s.spec, metric, sizeof metric);
-    assert_string_equal(metric, "val/accuracy"); /* never chosen by the test */
+    tuning_metrics(s.spec, &metrics);
+    assert_string_equal(metrics.chosen_by, "val/accuracy"); /* never chosen by the test */
+    assert_string_equal(metrics.compared, "test/accuracy");
     run_at(&s, 0, 1, 0)->value = run_at(&s, 0, 1, 1)->value = 2;
     expect(&s, "tuning", "pass", "3 configurations");
     run_at(&s, 0, 1, 1)->value = 0.5;
@@ -453,7 +466,10 @@ static void test_power_counts_what_was_chosen(void **state)
         run_at(&s, seed, 1, 0)->value = run_at(&s, seed, 1, 1)->value = 0.5;
     run_at(&s, 0, 2, 1)->state = RUN_FAILED; /* at a rate that nobody chose */
     expect(&s, "power", "pass", "0.031");
-    run_at(&s, 0, 1, 1)->state = RUN_FAILED;
+    run_at(&s, 0, 1, 1)->state = RUN_FAILED; /* then another one is chosen */
+    run_at(&s, 0, 2, 1)->state = RUN_SUCCEEDED;
+    expect(&s, "power", "pass", "0.031");
+    run_at(&s, 0, 1, 1)->state = RUN_CANCELLED;
     expect(&s, "power", "fail", "5 can be paired");
     end(&s);
 }
@@ -487,7 +503,7 @@ static size_t missing(const struct study *s, const char *name, const char *arm, 
         if (strcmp(row->name, name) != 0 || !whose)
             continue;
         assert_string_equal(row->status, "skipped");
-        assert_non_null(row->grid);
+        assert_int_equal(row->grid == NULL, strcmp(name, "replay") == 0);
         if (strstr(row->detail, detail) == NULL)
             fail_msg("%s", row->detail);
         n++;
@@ -526,6 +542,11 @@ static void test_audits_that_nobody_made(void **state)
     assert_int_equal(missing(&s, "indexer_learns", "dsa", why), 1);
     assert_int_equal(missing(&s, "causality", "dense", ""), 0);
     assert_int_equal(missing(&s, "split_overlap", NULL, ""), 0);
+    assert_int_equal(missing(&s, "replay", "dense", "run 1, which was to make"), 1);
+    report(&s, "replay", "dense", NULL); /* of another run of the arm, resumed */
+    look(&s);
+    assert_int_equal(missing(&s, "replay", "dense", ""), 0);
+    assert_int_equal(missing(&s, "replay", "dsa", "run 2, which was to make"), 1);
 
     json_object_clear(s.reported);
     run_at(&s, 0, 0, 0)->state = RUN_FAILED;
@@ -556,7 +577,7 @@ static void test_very_many_gaps_are_told_together(void **state)
     struct err err = { 0 };
     const struct fairness_input in = { s.spec, runs, 2 * POINTS, s.reported, spec_of, init_of, &s };
     assert_ok(fairness_find(&in, &s.found, &s.found_n, &err), err);
-    assert_int_equal(s.found_n, 5 + 2 + 2 + 1 + 2 + 1);
+    assert_int_equal(s.found_n, 5 + 2 + 2 + 1 + 2 + 1 + 2);
     const struct audit_row *row = only(&s, "indexer_learns");
     assert_string_equal(row->arm, "dsa");
     assert_null(row->grid);

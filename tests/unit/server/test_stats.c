@@ -1,6 +1,8 @@
 /* Statistics against values computed by hand or by enumeration in another language. */
 #include "server/report/stats.h"
 
+#include "common/philox.h"
+
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -83,6 +85,48 @@ static void test_beyond_sixteen_is_sampled_but_repeatable(void **state)
     assert_true(a.ci95.low < 0 && a.ci95.low > -2 && a.ci95.high > 3 && a.ci95.high < 5);
 }
 
+/* Seed j's sign in flip i is bit j mod 32 of word j / 32 of the stream at step i. */
+static void test_flips_are_those_of_the_stream(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = { 17, 64, 1000, 1029 };
+    static double d[1029];
+    for (size_t k = 0; k < 4; k++) {
+        size_t n = sizes[k];
+        struct stats_paired got;
+        struct stats_flips flips = { 0 };
+        const struct philox stream = philox_stream((int64_t)n, "data", "sign-flips");
+        assert_int_equal(stats_paired(&flips, d, n, &got, NULL), 0);
+        for (size_t i = 1; i < flips.count; i += 977) {
+            unsigned turned = 0;
+            for (size_t j = 0; j < 8 * flips.bytes; j++) {
+                unsigned want = j < n ? philox_word(&stream, i, j / 32) >> (j % 32) & 1 : 0;
+                assert_int_equal(flips.bits[i * flips.bytes + j / 8] >> (j % 8) & 1, want);
+                turned += want;
+            }
+            assert_int_equal(flips.turned[i], turned);
+        }
+        stats_flips_done(&flips);
+    }
+}
+
+static void test_very_many_seeds_are_sampled_less(void **state)
+{
+    (void)state;
+    static double d[10000];
+    struct stats_paired got;
+    struct stats_flips flips = { 0 };
+    for (size_t j = 0; j < 10000; j++)
+        d[j] = (double)(j % 7) - 2.95; /* mean 0.05, sd 2: 2.5 standard errors */
+    assert_int_equal(stats_paired(&flips, d, 1024, &got, NULL), 0);
+    assert_int_equal(flips.count, STATS_SAMPLES);
+    assert_int_equal(stats_paired(&flips, d, 10000, &got, NULL), 0);
+    assert_int_equal(flips.count, 6710);
+    assert_true(got.p > 0.005 && got.p < 0.02); /* 0.0124 by the normal */
+    assert_true(got.ci95.low > 0 && got.ci95.high < 0.1);
+    stats_flips_done(&flips);
+}
+
 static void test_adjusted_is_joint(void **state)
 {
     (void)state;
@@ -119,6 +163,8 @@ int main(void)
         cmocka_unit_test(test_one_seed_and_none),
         cmocka_unit_test(test_ties_and_mixed_signs),
         cmocka_unit_test(test_beyond_sixteen_is_sampled_but_repeatable),
+        cmocka_unit_test(test_flips_are_those_of_the_stream),
+        cmocka_unit_test(test_very_many_seeds_are_sampled_less),
         cmocka_unit_test(test_adjusted_is_joint),
         cmocka_unit_test(test_needed_seeds_follow_from_the_spread),
     };
