@@ -75,10 +75,10 @@ const verified = (id) => until(`run ${id} is verified`, async () => {
   const run = await get(`/runs/${id}`);
   return !["queued", "running"].includes(run.verify.state) && run;
 });
-/** The newest replay audit of a run. */
+/** The newest replay audit of a run, other than that of its own middle, which an arm's first run makes. */
 async function audit(id) {
   const { experiment_id } = await get(`/runs/${id}`);
-  return (await get(`/experiments/${experiment_id}/report`)).audits.filter(({ name, run }) => name === "replay" && run === id).at(-1);
+  return (await get(`/experiments/${experiment_id}/report`)).audits.filter(({ name, run, evidence }) => name === "replay" && run === id && evidence.kind !== "middle").at(-1);
 }
 /** Everything that was stored of a run, but for its verification. */
 async function whole(id) {
