@@ -32,7 +32,7 @@ export class Chart {
     this.caption = h("span.caption");
     this.legend = h("dl.legend");
     this.element = h("figure.chart", null,
-      h("figcaption", null, h("span.chart-title", null, title ?? this.metric.title), this.caption),
+      h("figcaption", null, h("span.chart-title", { title: title ?? this.metric.title }, title ?? this.metric.title), this.caption),
       this.plot, this.legend);
     this.plot.addEventListener("keydown", (event) => this.#key(event));
     this.plot.addEventListener("focus", () => this.legend.setAttribute("aria-live", "polite")); // read out what the arrow keys find

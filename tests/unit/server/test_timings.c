@@ -113,9 +113,9 @@ static void test_runs(void **state)
     tell(store, 1, 2, LATER);
     clock_shift(6000, 0);
     tell(store, 1, 2, FINISHED(INTERFERENCE("0.05", "0.1")));
+    begin(store, 3);
     begin(store, 2);
     tell(store, 2, 1, STEPS);
-    begin(store, 3);
     clock_shift(500, 0);
     assert_ok(store_attempt_end(store, 2, 1, RUN_QUEUED, "signal SIGKILL", "", &err), err);
     assert_int_equal(begin(store, 2), 2);
@@ -125,9 +125,9 @@ static void test_runs(void **state)
     assert_ok(store_timings(store, experiment, &rows, &n, &err), err);
     assert_int_equal(n, 2);
     const struct timing_row *one = row_of(rows, n, 1), *two = row_of(rows, n, 2);
-    /* the clock goes on by itself, a little */
-    assert_true(one->ms >= 8000 && one->ms < 8500 && one->told_ms == one->ms);
-    assert_true(one->shared_ms >= 1000 && one->shared_ms < 1500);
+    /* the clock goes on by itself, too */
+    assert_true(one->ms >= 8000 && one->told_ms == one->ms);
+    assert_true(one->shared_ms >= 1000 && one->shared_ms + 6000 < one->ms);
     assert_true(fabs(one->steal_share - 0.04) < 0.001);
     assert_true(fabs(one->other_cores - 0.2) < 0.01);
     assert_true(two->ms >= 1000 && two->told_ms == 0);
