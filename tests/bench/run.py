@@ -18,7 +18,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CORES = len(os.sched_getaffinity(0))
-STEPS, FEW, MANY_LOGITS = 3, 2, 4 << 20  # steps measured each time; fewer where T·V is large
+STEPS, FEW, MANY_LOGITS = 3, 2, 1 << 20  # steps measured each time; fewer where T·V is large
 DENSE = {"kind": "dense"}
 STUDY_DSA = {"kind": "dsa"}  # K = L/2, indexer 4×64, trained
 INDEXERS = {"2×16": {"indexer_heads": 2, "indexer_dim": 16}, "4×64": {"indexer_heads": 4, "indexer_dim": 64}}
