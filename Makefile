@@ -79,7 +79,7 @@ asan: ## run the unit, gradient and golden tests under the address and undefined
 bench: ## measure the trainer: against sgemm, PyTorch, itself; BENCH="share sparse" chooses parts
 	@deploy/setup.sh build bench
 	@mkdir -p $(BUILD) && echo "Building …"
-	@$(again) $(bench_bin) $(quiet)
+	@$(again) $(bench_bin) $(BUILD)/ablate-worker $(quiet)
 	@tests/bench/run.py --build $(abspath $(BUILD)) $(BENCH)
 
 demo: ## train the demo's three arms and show the table and the page

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """`make bench`: what the trainer reaches, as ratios of two sides that are measured in turns in one run.
 
-usage: run.py [--build DIR] [--csv FILE] [PART ...]      parts: share torch threads sparse (default: all)
+usage: run.py [--build DIR] [--csv FILE] [PART ...]      parts: share torch threads sparse audits (default: all)
 
 Each figure is the median of a short process's steps after it has warmed up, begun anew and measured as A B A B. The tables go to standard
 output, every single measurement to the CSV file. A busy machine makes figures worthless: the load before and the
@@ -11,16 +11,21 @@ import argparse
 import csv
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CORES = len(os.sched_getaffinity(0))
-STEPS, FEW, MANY_LOGITS = 3, 2, 1 << 20  # steps measured each time; fewer where T·V is large
+STEPS = ((1 << 19, 9), (1 << 20, 3))  # steps measured each time, by the logits of a window; FEW above
+FEW = 2
 DENSE = {"kind": "dense"}
 STUDY_DSA = {"kind": "dsa"}  # K = L/2, indexer 4×64, trained
+PUBLISHED = {"kind": "dsa", "indexer_training": "frozen", "selection": "published"}
+STUDY_STEPS, AUDITED_STEPS = 1000, 24  # AUDITED_STEPS: enough for the audit replay, which trains ten of them again
 INDEXERS = {"2×16": {"indexer_heads": 2, "indexer_dim": 16}, "4×64": {"indexer_heads": 4, "indexer_dim": 64}}
 
 
@@ -29,6 +34,7 @@ class Bench:
 
     def __init__(self, build, csv_file):
         self.program = os.path.join(build, "tests", "bench", "bench")
+        self.worker = os.path.join(build, "ablate-worker")
         self.csv = csv.writer(csv_file)
         self.csv.writerow(["part", "side", "arm", "seq_len", "vocab", "batch", "threads", "median_s", "flops", "peak_bytes"])
 
@@ -39,7 +45,7 @@ class Bench:
         return json.loads(done.stdout)
 
     def _note(self, part, side, arm, seq_len, vocab, batch, threads, facts):
-        facts["median"] = facts.get("median_s") or statistics.median(facts["seconds"])
+        facts["median"] = facts["median_s"] if "median_s" in facts else statistics.median(facts["seconds"])
         self.csv.writerow([part, side, arm, seq_len, vocab, batch, threads, f"{facts['median']:.5f}",
                            facts.get("flops", ""), facts.get("peak_bytes", "")])
         return facts
@@ -58,12 +64,37 @@ class Bench:
 
     def torch(self, part, attention, seq_len, vocab, threads):
         facts = self._run(["/usr/bin/python3", "tests/bench/torch_step.py", "--arm", attention["kind"], "--seq-len", str(seq_len),
-                           "--vocab", str(vocab), "--threads", str(threads), "--steps", str(steps_for(seq_len, vocab))])
+                           "--vocab", str(vocab), "--threads", str(threads), "--steps", str(steps_for(seq_len, vocab)),
+                           "--warm-up", str(min(2, steps_for(seq_len, vocab) - 1))])
         return self._note(part, "pytorch", attention["kind"], seq_len, vocab, 16, threads, facts)
+
+    def audited(self, part, attention, seq_len):
+        """A short run of the study's model that audits itself: seconds of each audit, and of a step."""
+        spec = {"data": {"dataset": "synthetic:uniform", "vocab": 257, "seq_len": seq_len},
+                "model": {"attention": attention, "dropout": 0.1, "router_noise": 0.1},
+                "train": {"steps": AUDITED_STEPS, "batch_size": 16, "eval_windows": 16}, "seed": 42}
+        with tempfile.TemporaryDirectory() as folder:
+            file = os.path.join(folder, "spec.json")
+            with open(file, "w", encoding="utf-8") as out:
+                json.dump(spec, out)
+            done = subprocess.run([self.worker, "train", file, "--out", folder, "--audits", "--threads", str(CORES)],
+                                  capture_output=True, text=True, cwd=ROOT)
+        if done.returncode != 0:
+            sys.exit(f"bench: ablate-worker train: {done.stderr.strip()}")
+        audits, steps = {}, []
+        for event in map(json.loads, done.stdout.splitlines()):
+            told = re.fullmatch(r"audit (\w+): .*\(([\d.]+) s\)", event.get("message", ""), re.DOTALL)
+            if told:
+                audits[told[1]] = audits.get(told[1], 0) + float(told[2])
+            if event["type"] == "metrics":
+                steps += [row[1 + event["names"].index("time/step_s")] for row in event["rows"]]
+        for name, seconds in audits.items():
+            self._note(part, name, attention["kind"], seq_len, 257, 16, CORES, {"median_s": seconds})
+        return audits, self._note(part, "ablate step", attention["kind"], seq_len, 257, 16, CORES, {"seconds": steps[1:]})["median"]
 
 
 def steps_for(seq_len, vocab):
-    return STEPS if seq_len * vocab < MANY_LOGITS else FEW
+    return next((steps for logits, steps in STEPS if seq_len * vocab < logits), FEW)
 
 
 def table(title, head, rows):
@@ -152,7 +183,28 @@ def sparse(bench):
         print(f"indexer {name}, K = {keys}: DSA's step wins " + (f"from L = {wins[0]} on" if wins else f"at no length up to {points[-1][0]}"))
 
 
-PARTS = {"share": share, "torch": torch, "threads": threads, "sparse": sparse}
+def audits(bench):
+    """What audits cost an experiment of the study's size: two arms, three lengths, 1000 steps, one seed."""
+    spent = trained = 0
+
+    def rows():
+        nonlocal spent, trained
+        for name, attention in (("classic", DENSE), ("sparse", PUBLISHED)):
+            for seq_len in (64, 128, 256):
+                seconds, step = bench.audited("audits", attention, seq_len)
+                if seq_len > 64:
+                    seconds.pop("replay")  # made by an arm's first run alone
+                own, whole = sum(seconds.values()), STUDY_STEPS * step
+                spent, trained = spent + own, trained + whole
+                yield (name, seq_len, *(f"{seconds[audit]:.1f}" if audit in seconds else "–" for audit in columns), f"{own:.1f}",
+                       f"{whole:.0f}", f"{100 * own / whole:.1f} %")
+    columns = ("causality", "entropy_floor", "dense_equivalence", "replay")
+    table(f"Seconds of audits against {STUDY_STEPS} steps; V = 257, B = 16",
+          (("arm", 8), ("L", 4), *((audit, len(audit)) for audit in columns), ("audits", 6), ("training", 8), ("share", 6)), rows())
+    print(f"an experiment of the study's size: {spent:.0f} s of audits, {trained:.0f} s of steps: {100 * spent / trained:.1f} %")
+
+
+PARTS = {"share": share, "torch": torch, "threads": threads, "sparse": sparse, "audits": audits}
 
 
 def stolen():

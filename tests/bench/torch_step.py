@@ -40,7 +40,8 @@ def arguments():
     p.add_argument("--indexer-dim", type=int, default=64)
     p.add_argument("--indexer-training", choices=("kl", "frozen"), default="kl")
     p.add_argument("--threads", type=int, default=0, help="0 = PyTorch's default")
-    p.add_argument("--steps", type=int, default=5, help="timed, after two that are not")
+    p.add_argument("--steps", type=int, default=5, help="timed, after those of --warm-up")
+    p.add_argument("--warm-up", type=int, default=2, help="not timed")
     return p.parse_args()
 
 
@@ -168,13 +169,13 @@ def main():
     model = Model(a)
     adam = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=3e-3)
     times = []
-    for step in range(a.steps + 2):
+    for step in range(a.steps + a.warm_up):
         tokens = torch.randint(a.vocab, (a.batch, a.seq_len + 1))
         start = time.perf_counter()
         adam.zero_grad(set_to_none=True)
         model.loss(tokens).backward()
         adam.step()
-        if step >= 2:
+        if step >= a.warm_up:
             times.append(time.perf_counter() - start)
     print(json.dumps({"arm": a.arm, "seq_len": a.seq_len, "vocab": a.vocab, "threads": torch.get_num_threads(),
                       "median_s": statistics.median(times), "min_s": min(times), "steps": a.steps}))

@@ -136,7 +136,7 @@ test("the published mask: invalid, with the share of positions that see the answ
       const [leaky] = of("causality", "published", seqLen).filter(({ evidence }) => evidence.phase === phase);
       assert.equal(leaky.status, "fail");
       assert.equal(leaky.evidence.leak_next, (seqLen / 2 - 1) / seqLen, "(K − 1)/T");
-      for (const kernels of ["training", "evaluation"]) assert.equal(leaky.evidence.kernels[kernels].across_sequences, false);
+      for (const kernels of ["training", "evaluation"]) assert.notEqual(leaky.evidence.kernels[kernels].across_sequences, true);
       const [sound] = of("causality", "dense", seqLen).filter(({ evidence }) => evidence.phase === phase);
       assert.deepEqual([sound.status, sound.evidence.leak_next], ["pass", 0]);
     }

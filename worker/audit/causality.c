@@ -84,29 +84,47 @@ static bool row_changed(const struct trial *trial, const real *states, size_t b,
     return memcmp(states + at, trial->base + at, c * sizeof *states) != 0;
 }
 
-/* Sequences whose number has bit `bit` equal to `value` change; do the others? */
-static bool group_reaches(const struct trial *trial, size_t bit, size_t value)
+/* Words for n sequences, all with as many bits set, half of `bits`: none has another's among its
+ * own. The fewest bits that will do (Sperner). Returns bits. */
+static unsigned choose_words(size_t n, uint32_t *words)
+{
+    unsigned bits = 0;
+    size_t choices = 1; /* bits over ⌊bits/2⌋ */
+    while (choices < n) {
+        bits++;
+        choices = choices * bits / (bits % 2 == 0 ? bits / 2 : bits / 2 + 1);
+    }
+    uint64_t word = ((uint64_t)1 << bits / 2) - 1;
+    for (size_t i = 0; i < n; i++) {
+        words[i] = (uint32_t)word;
+        uint64_t low = word & -word, up = word + low; /* the next with as many bits */
+        word = low == 0 ? 0 : up | ((word ^ up) / low >> 2);
+    }
+    return bits;
+}
+
+/* Sequences whose word has the bit are replaced; do the others change? */
+static bool group_reaches(const struct trial *trial, const uint32_t *words, unsigned bit)
 {
     const struct causality_subject *s = trial->subject;
     bool found = false;
     restore(trial);
     for (size_t b = 0; b < s->batch; b++)
-        if ((b >> bit & 1) == value)
+        if ((words[b] >> bit & 1) != 0)
             replace(trial, b, 0);
     const real *states = look(trial);
     for (size_t b = 0; b < s->batch; b++)
-        if ((b >> bit & 1) != value)
+        if ((words[b] >> bit & 1) == 0)
             found |= first_change(trial, states, b, s->t) < s->t;
     return found;
 }
 
-/* Any two sequences differ in a bit of their numbers, so that each is once among those that change
- * while the other isn't. */
-static bool across(const struct trial *trial)
+static bool reaches_others(const struct trial *trial, uint32_t *words)
 {
+    unsigned bits = choose_words(trial->subject->batch, words);
     bool found = false;
-    for (size_t bit = 0; (size_t)1 << bit < trial->subject->batch; bit++)
-        found |= group_reaches(trial, bit, 0) || group_reaches(trial, bit, 1);
+    for (unsigned bit = 0; bit < bits; bit++)
+        found |= group_reaches(trial, words, bit);
     return found;
 }
 
@@ -135,40 +153,57 @@ static bool stopped(const struct causality_subject *subject)
     return subject->stopped != NULL && subject->stopped(subject->arg);
 }
 
-int causality_check(const struct causality_subject *subject, const int32_t *windows,
-                    const size_t *cuts, size_t n, int64_t step, struct causality *ret,
-                    struct err *err)
+/* Share of positions that a later token reaches: those between two cuts are like the first. */
+static double seeing_share(const struct causality_plan *plan, const bool *sees, size_t t)
 {
-    size_t batch = subject->batch, reals = batch * subject->t * subject->c, seeing = 0;
-    struct trial trial = { .subject = subject, .windows = windows, .step = step };
-    struct causality found = { .cuts = n };
-    bool *sees = calloc(n + 1, sizeof *sees);
+    size_t seeing = 0;
+    for (size_t i = 0; i < plan->n; i++)
+        seeing += sees[i] ? (i + 1 < plan->n ? plan->cuts[i + 1] : t) - plan->cuts[i] : 0;
+    /* The last position has nothing after it but the target. */
+    if (plan->n > 0 && sees[plan->n - 1])
+        seeing--;
+    return (double)seeing / (double)t;
+}
+
+static void try_all(const struct trial *trial, const struct causality_plan *plan, bool *sees,
+                    struct causality *ret)
+{
+    size_t batch = trial->subject->batch;
+    while (ret->cuts < plan->n && !ret->stopped && !(plan->first_leak && ret->leaks > 0)) {
+        size_t n = plan->n - ret->cuts < batch ? plan->n - ret->cuts : batch;
+        try_cuts(trial, plan->cuts + ret->cuts, n, sees + ret->cuts, ret);
+        ret->cuts += n;
+        ret->stopped = stopped(trial->subject);
+    }
+    ret->leak_next =
+        ret->cuts == plan->n ? seeing_share(plan, sees, trial->subject->t) : (double)NAN;
+}
+
+int causality_check(const struct causality_subject *subject, const struct causality_plan *plan,
+                    const int32_t *windows, struct causality *ret, struct err *err)
+{
+    size_t batch = subject->batch, reals = batch * subject->t * subject->c;
+    struct trial trial = { .subject = subject, .windows = windows, .step = plan->step };
+    struct causality found = { .finite = true };
+    bool *sees = calloc(plan->n + 1, sizeof *sees);
+    uint32_t *words = calloc(batch, sizeof *words);
     trial.changed = calloc(batch * (subject->t + 1), sizeof *trial.changed);
     trial.base = malloc(reals * sizeof *trial.base);
     int status = 0;
-    if (sees == NULL || trial.changed == NULL || trial.base == NULL) {
+    if (sees == NULL || words == NULL || trial.changed == NULL || trial.base == NULL) {
         status = err_set(err, ERR_NO_MEMORY, "no memory for the states of a batch");
         goto out;
     }
     restore(&trial);
     memcpy(trial.base, look(&trial), reals * sizeof *trial.base);
-    found.finite = true;
     for (size_t i = 0; i < reals; i++)
         found.finite &= isfinite(trial.base[i]) != 0;
-    found.across = across(&trial);
-    for (size_t i = 0; i < n && !found.stopped; i += batch) {
-        try_cuts(&trial, cuts + i, n - i < batch ? n - i : batch, sees + i, &found);
-        found.stopped = stopped(subject);
-    }
-    for (size_t i = 0; i < n; i++)
-        seeing += sees[i] ? (i + 1 < n ? cuts[i + 1] : subject->t) - cuts[i] : 0;
-    /* The last position has nothing after it but the target. */
-    if (n > 0 && sees[n - 1])
-        seeing--;
-    found.leak_next = (double)seeing / (double)subject->t;
+    found.across = plan->batch && reaches_others(&trial, words);
+    try_all(&trial, plan, sees, &found);
     *ret = found;
 out:
     free(sees);
+    free(words);
     free(trial.changed);
     free(trial.base);
     return status;

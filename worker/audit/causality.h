@@ -2,8 +2,10 @@
  *
  * For each cut c the tokens after c are replaced by others: the states up to c must keep every bit.
  * A pass tries as many cuts as there are sequences in a batch. Then whole sequences are replaced:
- * the others must keep theirs. The states are what the output layer sees; a logit is a function of
- * one of their rows.
+ * the others must keep theirs. Which are replaced in a pass is told by a bit of their words, and no
+ * word's bits are among another's: each sequence is kept once while any other is replaced, in as
+ * few passes as can be. The states are what the output layer sees; a logit is a function of one of
+ * their rows.
  */
 #ifndef ABLATE_WORKER_AUDIT_CAUSALITY_H
 #define ABLATE_WORKER_AUDIT_CAUSALITY_H
@@ -27,12 +29,21 @@ struct causality_subject {
     bool (*stopped)(void *arg);
 };
 
+/* How it is asked. */
+struct causality_plan {
+    const size_t *cuts; /* [n], ascending */
+    size_t n;
+    int64_t step;    /* of training; 0 = the kernels of evaluation */
+    bool batch;      /* are other sequences tried, too? */
+    bool first_leak; /* no more cuts once one has shown a leak: leak_next isn't known then */
+};
+
 struct causality {
     size_t cuts;           /* tried */
     size_t leaks;          /* cuts after which something before them changed */
     int64_t cut, position; /* the first such: `position` changed although only > cut did */
     bool across;           /* a sequence changed although only others did */
-    double leak_next;      /* share of the positions that change when only later tokens do */
+    double leak_next;      /* share of the positions that change when only later tokens do; NAN */
     bool stopped;          /* before it was done */
     bool finite;           /* the states are numbers: else nothing can be seen in them */
 };
@@ -42,8 +53,7 @@ struct causality {
 size_t causality_cuts(size_t t, size_t k, size_t *ret);
 /* windows[B × (T+1)] are the true ones. leak_next takes positions between cuts to be like the cut
  * before them. Errors: NO_MEMORY. */
-int causality_check(const struct causality_subject *subject, const int32_t *windows,
-                    const size_t *cuts, size_t n, int64_t step, struct causality *ret,
-                    struct err *err);
+int causality_check(const struct causality_subject *subject, const struct causality_plan *plan,
+                    const int32_t *windows, struct causality *ret, struct err *err);
 
 #endif

@@ -168,11 +168,13 @@ static const real *states_of(void *arg, const int32_t *windows, int64_t step)
     return model_states(a->context.model, windows, run_spec_micro_batch(a->context.spec), step);
 }
 
-/* With dropout and noise, of a step after any warm-up; and without. */
+/* With dropout and noise, and without. Other sequences of the batch are tried where routing may be
+ * at its most uneven, after training, by both; before it by the kernels that do more. */
 static const struct {
     const char *name;
     int64_t step;
-} kernels[] = { { "training", 1 }, { "evaluation", 0 } };
+    bool batch_at_start;
+} kernels[] = { { "training", 1, true }, { "evaluation", 0, false } };
 enum { KERNELS = sizeof kernels / sizeof *kernels };
 
 static json_t *by_position(const struct audits *a)
@@ -256,15 +258,24 @@ int audit_causality(struct audits *a, struct finding *ret, struct err *err)
     int status = 0;
     for (int k = 0; k < KERNELS && status == 0 && !audit_stopped(a); k++) {
         struct causality c;
-        status = causality_check(&subject, a->windows, cuts, n, kernels[k].step, &c, err);
+        const struct causality_plan plan = {
+            .cuts = cuts,
+            .n = n,
+            .step = kernels[k].step,
+            .batch = a->at_end || kernels[k].batch_at_start,
+            .first_leak = ret->status == AUDIT_FAIL, /* how far it reaches is known */
+        };
+        status = causality_check(&subject, &plan, a->windows, &c, err);
         if (status != 0)
             break;
         if (ret->status == AUDIT_PASS)
             say_causality(a, &c, kernels[k].name, ret);
-        json_object_set_new(each, kernels[k].name,
-                            json_pack("{s:I, s:I, s:b, s:o}", "cuts", (json_int_t)c.cuts,
-                                      "leaking_cuts", (json_int_t)c.leaks, "across_sequences",
-                                      c.across, "leak_next", jsonx_number(c.leak_next)));
+        json_object_set_new(
+            each, kernels[k].name,
+            json_pack("{s:I, s:I, s:o, s:o}", "cuts", (json_int_t)c.cuts, "leaking_cuts",
+                      (json_int_t)c.leaks, "across_sequences",
+                      plan.batch ? json_boolean(c.across) : json_null(), "leak_next",
+                      isnan(c.leak_next) ? json_null() : jsonx_number(c.leak_next)));
         leak_next = c.leak_next > leak_next ? c.leak_next : leak_next;
         across |= c.across;
     }

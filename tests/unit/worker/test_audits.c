@@ -43,13 +43,13 @@ static void test_cuts(void **state)
     }
 }
 
-enum { B = 3, T = 12, C = 2, V = 7 };
+enum { B = 7, T = 12, C = 2, V = 7 };
 
 /* States that are sums over what may be seen, and one that sees more: position `leak` of each
- * sequence sees the token `ahead` places on; `mixes`: sequence 1 sees sequence 2. */
+ * sequence sees the token `ahead` places on; unless both are the same, sequence `to` sees `from`.
+ */
 struct fake {
-    size_t leak, ahead;
-    bool mixes;
+    size_t leak, ahead, from, to;
     real states[B * T * C];
 };
 
@@ -66,12 +66,12 @@ static const real *fake_states(void *arg, const int32_t *windows, int64_t step)
                 row[1] += (real)windows[b * (T + 1) + t + f->ahead];
         }
     }
-    if (f->mixes)
-        f->states[(1 * T + 4) * C] += (real)windows[2 * (T + 1)];
+    if (f->from != f->to)
+        f->states[(f->to * T + 4) * C] += (real)windows[f->from * (T + 1)];
     return f->states;
 }
 
-static struct causality check_fake(struct fake *fake)
+static struct causality check_fake(struct fake *fake, bool first_leak)
 {
     const struct causality_subject subject = {
         .arg = fake, .batch = B, .t = T, .c = C, .vocab = V, .states = fake_states
@@ -83,8 +83,12 @@ static struct causality check_fake(struct fake *fake)
     for (size_t i = 0; i < B * (T + 1); i++)
         windows[i] = (int32_t)(i * 5 % V);
     size_t n = causality_cuts(T, 4, cuts);
-    assert_int_equal(causality_check(&subject, windows, cuts, n, 0, &found, &err), 0);
-    assert_int_equal(found.cuts, T - 1);
+    const struct causality_plan plan = {
+        .cuts = cuts, .n = n, .batch = true, .first_leak = first_leak
+    };
+    assert_int_equal(causality_check(&subject, &plan, windows, &found, &err), 0);
+    if (!first_leak)
+        assert_int_equal(found.cuts, T - 1);
     return found;
 }
 
@@ -92,28 +96,47 @@ static void test_planted_leaks(void **state)
 {
     (void)state;
     struct fake fake = { 0 };
-    struct causality found = check_fake(&fake);
+    struct causality found = check_fake(&fake, false);
     assert_int_equal(found.leaks, 0);
     assert_false(found.across);
     assert_true(found.leak_next == 0);
 
     fake = (struct fake){ .leak = 5, .ahead = 1 };
-    found = check_fake(&fake);
+    found = check_fake(&fake, false);
     assert_int_equal(found.leaks, 1);
     assert_int_equal(found.cut, 5);
     assert_int_equal(found.position, 5);
     assert_true(found.leak_next == 1.0 / T);
 
     fake = (struct fake){ .leak = 2, .ahead = 4 }; /* cuts 2 … 5 lie between */
-    found = check_fake(&fake);
+    found = check_fake(&fake, false);
     assert_int_equal(found.leaks, 4);
     assert_true(found.leak_next == 1.0 / T);
     assert_int_equal(found.cut, 2);
     assert_int_equal(found.position, 2);
     assert_false(found.across);
+}
 
-    fake = (struct fake){ .mixes = true };
-    assert_true(check_fake(&fake).across);
+static void test_every_pair_of_sequences_is_tried(void **state)
+{
+    (void)state;
+    for (size_t from = 0; from < B; from++)
+        for (size_t to = 0; to < B; to++) {
+            struct fake fake = { .from = from, .to = to };
+            assert_int_equal(check_fake(&fake, false).across, from != to);
+        }
+}
+
+static void test_first_leak_is_enough(void **state)
+{
+    (void)state;
+    struct fake fake = { .leak = 5, .ahead = 1 };
+    struct causality found = check_fake(&fake, true);
+    assert_int_equal(found.leaks, 1);
+    assert_int_equal(found.cuts, B); /* those of one pass */
+    assert_true(isnan(found.leak_next));
+    fake = (struct fake){ .leak = T - 2, .ahead = 1 };
+    assert_int_equal(check_fake(&fake, true).leaks, 1);
 }
 
 static const real *model_states_of(void *arg, const int32_t *windows, int64_t step)
@@ -138,7 +161,8 @@ static struct causality check_model(const char *attention, int64_t t, int64_t st
     size_t *cuts = calloc((size_t)t + CAUSALITY_CUTS, sizeof *cuts);
     size_t k = (size_t)spec.model.attention.top_k;
     size_t n = causality_cuts((size_t)t, k > 0 ? k : (size_t)t, cuts);
-    assert_int_equal(causality_check(&subject, windows, cuts, n, step, &found, &err), 0);
+    const struct causality_plan plan = { .cuts = cuts, .n = n, .step = step, .batch = true };
+    assert_int_equal(causality_check(&subject, &plan, windows, &found, &err), 0);
     free(cuts);
     free(windows);
     model_free(model);
@@ -469,6 +493,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cuts),
         cmocka_unit_test(test_planted_leaks),
+        cmocka_unit_test(test_every_pair_of_sequences_is_tried),
+        cmocka_unit_test(test_first_leak_is_enough),
         cmocka_unit_test(test_models_are_causal),
         cmocka_unit_test(test_published_leaks),
         cmocka_unit_test(test_dense_limits),
