@@ -15,9 +15,9 @@ LDFLAGS_ALL := -pthread $(SANITIZE) $(LDFLAGS)
 
 PKG_COMMON := jansson nettle
 PKG_SERVER := $(PKG_COMMON) libmicrohttpd sqlite3 libuv
-PKG_WORKER := $(PKG_COMMON) openblas
+PKG_WORKER := $(PKG_COMMON) openblas libseccomp
 PKG_TEST   := cmocka
-PKGS       := $(PKG_COMMON) libmicrohttpd sqlite3 libuv openblas
+PKGS       := $(PKG_COMMON) libmicrohttpd sqlite3 libuv openblas libseccomp
 pkg-cflags  = $(shell pkg-config --cflags $(1) 2>/dev/null)
 pkg-libs    = $(shell pkg-config --libs $(1) 2>/dev/null)
 CFLAGS_PKG := $(call pkg-cflags,$(PKGS))

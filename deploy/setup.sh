@@ -3,7 +3,7 @@
 # Usage: deploy/setup.sh [--check] [build|test|demo|bench|oracle …]      (default: build)
 set -eu
 
-build="build-essential pkg-config libmicrohttpd-dev libjansson-dev libsqlite3-dev libopenblas-dev libuv1-dev nettle-dev"
+build="build-essential pkg-config libmicrohttpd-dev libjansson-dev libsqlite3-dev libopenblas-dev libseccomp-dev libuv1-dev nettle-dev"
 demo="curl jq sqlite3 fortunes fortunes-min gnuplot-nox"
 test="libcmocka-dev curl jq sqlite3 fortunes fortunes-min gnuplot-nox chromium"
 bench="python3-torch python3-numpy"

@@ -53,9 +53,12 @@ static int redirect(const char *dir, struct err *err)
     return 0;
 }
 
-/* Twice the estimate and some: a bound against runaways, not a budget. */
+enum { NICENESS = 10 }; /* the daemon, and people, come first */
+
+/* Memory: twice the estimate and some: a bound against runaways, not a budget. */
 static void limit(const struct launch *launch)
 {
+    setpriority(PRIO_PROCESS, 0, NICENESS);
     const struct rlimit none = { 0, 0 };
     setrlimit(RLIMIT_CORE, &none);
     if (launch->memory_bytes > 0) {

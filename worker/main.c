@@ -7,6 +7,7 @@
 #include "worker/capsule.h"
 #include "worker/keeper.h"
 #include "worker/rerun.h"
+#include "worker/sandbox.h"
 #include "worker/train.h"
 
 #include <errno.h>
@@ -99,6 +100,18 @@ static int command_run(const struct arguments *a, struct err *err)
                           : keeper_run(a->dir, err);
 }
 
+/* What the attempt needs is read; from here on it can reach no more than its own folders. */
+static int confine(const char *dir, const struct launch *launch, struct err *err)
+{
+    const char *const writable[] = { dir, launch->out, NULL };
+    const char *const readable[] = { launch->dataset, NULL };
+    char said[200];
+    int status = sandbox_enter(&(struct sandbox){ writable, readable }, said, sizeof said, err);
+    if (status == 0)
+        log_info("%s", said);
+    return status;
+}
+
 /* ablate-worker attempt --dir DIR: the trainer, started by its keeper */
 static int command_attempt(const struct arguments *a, struct err *err)
 {
@@ -110,6 +123,8 @@ static int command_attempt(const struct arguments *a, struct err *err)
     int status = launch_read(a->dir, &launch, err);
     if (status == 0)
         status = read_spec(launch.spec, &config.spec, err);
+    if (status == 0)
+        status = confine(a->dir, &launch, err);
     if (status != 0)
         return status;
     snprintf(file, sizeof file, "%s/events.ndjson", a->dir);

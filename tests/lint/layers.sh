@@ -25,6 +25,7 @@ vendors='
 sqlite3\.h                                          server/store/
 microhttpd\.h                                       server/http/
 cblas\.h                                            worker/ops/gemm\.c
+(seccomp|linux/landlock)\.h                          worker/sandbox\.c
 uv\.h                                               server/(main\.c|work\.[ch]|http/(httpd|exchange|linger)\.[ch]|runs/(supervisor|ingest|stream)\.[ch])
 nettle/.*                                           common/digest\.[ch]
 '

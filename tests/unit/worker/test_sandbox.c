@@ -1,0 +1,271 @@
+/* Each trial runs in a process of its own that enters the sandbox and tries something. */
+#include "worker/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/landlock.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char root[64]; /* run/ writable, corpus/ readable, other/ neither */
+
+static const char *in_root(const char *name)
+{
+    static char path[256];
+    snprintf(path, sizeof path, "%s/%s", root, name);
+    return path;
+}
+
+static int open_in_root(const char *name, int flags)
+{
+    int fd = open(in_root(name), flags | O_CLOEXEC, 0600);
+    return fd < 0 ? errno : 0;
+}
+
+static int wrong(long result)
+{
+    return result < 0 ? errno : 0;
+}
+
+/* Trials: 0, or errno. */
+
+static int writes_own(void)
+{
+    return open_in_root("run/new", O_WRONLY | O_CREAT);
+}
+
+static int renames_own(void)
+{
+    char to[256];
+    snprintf(to, sizeof to, "%s/run/renamed", root);
+    return wrong(rename(in_root("run/file"), to));
+}
+
+static int makes_own_folder(void)
+{
+    return wrong(mkdir(in_root("run/sub"), 0700));
+}
+
+static int reads_corpus(void)
+{
+    return open_in_root("corpus/file", O_RDONLY);
+}
+
+static int writes_corpus(void)
+{
+    return open_in_root("corpus/file", O_WRONLY);
+}
+
+static int removes_corpus(void)
+{
+    return wrong(unlink(in_root("corpus/file")));
+}
+
+static int reads_other(void)
+{
+    return open_in_root("other/file", O_RDONLY);
+}
+
+static int climbs_out(void)
+{
+    return open_in_root("run/../other/file", O_RDONLY);
+}
+
+static int follows_link_out(void)
+{
+    return open_in_root("run/link", O_RDONLY);
+}
+
+static int reads_machine(void)
+{
+    int fd = open("/proc/stat", O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? errno : sysconf(_SC_NPROCESSORS_ONLN) > 0 ? 0 : EINVAL;
+}
+
+static int reads_passwords(void)
+{
+    return wrong(open("/etc/passwd", O_RDONLY | O_CLOEXEC));
+}
+
+static int opens_tcp(void)
+{
+    return wrong(socket(AF_INET, SOCK_STREAM, 0));
+}
+
+static int opens_netlink(void)
+{
+    return wrong(socket(AF_NETLINK, SOCK_RAW, 0));
+}
+
+static int reaches_daemon(void)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    memcpy(address.sun_path, in_root("socket"), strlen(in_root("socket")) + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    return fd < 0 ? errno : wrong(connect(fd, (struct sockaddr *)&address, sizeof address));
+}
+
+static int starts_program(void)
+{
+    char *const nothing[] = { NULL };
+    execve("/bin/true", nothing, nothing);
+    return errno;
+}
+
+static int forks(void)
+{
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(0);
+    return wrong(pid);
+}
+
+static void *nothing(void *arg)
+{
+    return arg;
+}
+
+static int makes_thread(void)
+{
+    pthread_t thread;
+    int status = pthread_create(&thread, NULL, nothing, NULL);
+    return status != 0 ? status : pthread_join(thread, NULL);
+}
+
+static int signals_parent(void)
+{
+    return wrong(kill(getppid(), 0));
+}
+
+static int traces_parent(void)
+{
+    return wrong(ptrace(PTRACE_ATTACH, getppid(), NULL, NULL));
+}
+
+static int lifts_limit(void)
+{
+    const struct rlimit limit = { 1, 1 };
+    return wrong(setrlimit(RLIMIT_CORE, &limit));
+}
+
+static const struct {
+    const char *name;
+    int (*try)(void);
+    int files, calls; /* what Landlock, what seccomp makes of it: errno, 0 = nothing */
+} trials[] = {
+    { "write below its folder", writes_own, 0, 0 },
+    { "rename below its folder", renames_own, 0, 0 },
+    { "make a folder below its folder", makes_own_folder, 0, 0 },
+    { "read the corpus", reads_corpus, 0, 0 },
+    { "write the corpus", writes_corpus, EACCES, 0 },
+    { "remove the corpus", removes_corpus, EACCES, 0 },
+    { "read another folder", reads_other, EACCES, 0 },
+    { "climb out by ..", climbs_out, EACCES, 0 },
+    { "follow a link out", follows_link_out, EACCES, 0 },
+    { "read of the machine", reads_machine, 0, 0 },
+    { "read /etc/passwd", reads_passwords, EACCES, 0 },
+    { "open a TCP socket", opens_tcp, 0, EPERM },
+    { "open a netlink socket", opens_netlink, 0, EPERM },
+    { "reach the daemon's socket", reaches_daemon, 0, 0 },
+    { "start a program", starts_program, 0, EPERM },
+    { "fork", forks, 0, EPERM },
+    { "make a thread", makes_thread, 0, 0 },
+    { "signal its parent", signals_parent, 0, EPERM },
+    { "trace its parent", traces_parent, 0, EPERM },
+    { "change a limit", lifts_limit, 0, EPERM },
+};
+
+static int try_in_sandbox(int (*try)(void))
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        char run[80], corpus[80], said[200];
+        struct err err;
+        snprintf(run, sizeof run, "%s/run", root);
+        snprintf(corpus, sizeof corpus, "%s/corpus", root);
+        const char *const writable[] = { run, NULL }, *const readable[] = { corpus, "", NULL };
+        if (sandbox_enter(&(struct sandbox){ writable, readable }, said, sizeof said, &err) != 0)
+            _exit(255);
+        _exit(try());
+    }
+    int how;
+    assert_int_equal(waitpid(pid, &how, 0), pid);
+    assert_true(WIFEXITED(how));
+    return WEXITSTATUS(how);
+}
+
+static void test_trials(void **state)
+{
+    (void)state;
+    bool files = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) > 0;
+    bool calls = access("/proc/sys/kernel/seccomp/actions_avail", F_OK) == 0;
+    for (size_t i = 0; i < sizeof trials / sizeof *trials; i++) {
+        int expected = calls && trials[i].calls != 0 ? trials[i].calls
+                       : files                       ? trials[i].files
+                                                     : 0;
+        int got = try_in_sandbox(trials[i].try);
+        if (got != expected && (files || trials[i].files == 0) && (calls || trials[i].calls == 0))
+            fail_msg("%s: %s, expected %s", trials[i].name, strerrorname_np(got),
+                     strerrorname_np(expected));
+    }
+}
+
+static void make_file(const char *name)
+{
+    int fd = open(in_root(name), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    close(fd);
+}
+
+static int make_root(void **state)
+{
+    static const char *const folders[] = { "run", "corpus", "other" };
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    (void)state;
+    snprintf(root, sizeof root, "/tmp/ablate-sandbox-XXXXXX");
+    assert_non_null(mkdtemp(root));
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(mkdir(in_root(folders[i]), 0700), 0);
+    make_file("run/file");
+    make_file("corpus/file");
+    make_file("other/file");
+    assert_int_equal(symlink("../other/file", in_root("run/link")), 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    memcpy(address.sun_path, in_root("socket"), strlen(in_root("socket")) + 1);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(fd, 4), 0);
+    return 0;
+}
+
+static int remove_root(void **state)
+{
+    char command[100];
+    (void)state;
+    snprintf(command, sizeof command, "rm -r %s", root);
+    return system(command);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_trials) };
+    return cmocka_run_group_tests(tests, make_root, remove_root);
+}
