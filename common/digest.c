@@ -1,8 +1,10 @@
 #include "common/digest.h"
 
 #include <fcntl.h>
+#include <nettle/base64.h>
 #include <nettle/hmac.h>
 #include <nettle/memops.h>
+#include <string.h>
 #include <unistd.h>
 
 void digest_init(struct digest *digest)
@@ -79,6 +81,21 @@ void digest_hex(const uint8_t *bytes, size_t len, char *ret)
         ret[2 * i + 1] = digits[bytes[i] & 15];
     }
     ret[2 * len] = '\0';
+}
+
+static uint8_t nibble(char digit)
+{
+    return (uint8_t)(digit <= '9' ? digit - '0' : digit - 'a' + 10);
+}
+
+void digest_base64(const char *hex, char ret[DIGEST_BASE64])
+{
+    uint8_t bytes[DIGEST_BYTES] = { 0 };
+    size_t n = strlen(hex) / 2;
+    for (size_t i = 0; i < n && i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(nibble(hex[2 * i]) << 4 | nibble(hex[2 * i + 1]));
+    base64_encode_raw(ret, sizeof bytes, bytes);
+    ret[DIGEST_BASE64 - 1] = '\0';
 }
 
 bool digest_equal(const void *a, const void *b, size_t len)

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { DIGEST_BYTES = 32, DIGEST_HEX = 65 };
+enum { DIGEST_BYTES = 32, DIGEST_HEX = 65, DIGEST_BASE64 = 45 };
 
 struct digest {
     struct sha256_ctx context;
@@ -30,6 +30,8 @@ void digest_hmac(const void *key, size_t key_len, const void *bytes, size_t len,
 
 /* Lower-case hexadecimal of len bytes; ret holds 2·len + 1 characters. */
 void digest_hex(const uint8_t *bytes, size_t len, char *ret);
+/* A digest in hexadecimal, as base64 (RFC 4648). */
+void digest_base64(const char *hex, char ret[DIGEST_BASE64]);
 /* Compares in time that depends on len alone. */
 bool digest_equal(const void *a, const void *b, size_t len);
 

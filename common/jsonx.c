@@ -51,6 +51,77 @@ static enum err_code code_of(const json_error_t *error)
     }
 }
 
+/* A level of nesting on the way to a value. */
+struct level {
+    bool in_object, keyed; /* keyed: the member's key has been read */
+    const char *key;       /* as written, with its quotes */
+    size_t key_len, index;
+};
+
+static void add_level(char *pointer, size_t size, const struct level *level)
+{
+    char index[24];
+    json_t *key = level->in_object && level->keyed
+                      ? json_loadb(level->key, level->key_len, JSON_DECODE_ANY, NULL)
+                      : NULL;
+    snprintf(index, sizeof index, "%zu", level->index);
+    jsonx_pointer(pointer, size, pointer, key != NULL ? json_string_value(key) : index);
+    json_decref(key);
+}
+
+static size_t string_end(const char *text, size_t len, size_t i)
+{
+    for (i++; i < len && text[i] != '"'; i++)
+        if (text[i] == '\\')
+            i++;
+    return i < len ? i + 1 : len;
+}
+
+/* The JSON pointer of the value that text[0 … len) breaks off in; it was sound so far. */
+static void locate(const char *text, size_t len, char *ret, size_t size)
+{
+    struct level levels[JSONX_MAX_DEPTH + 1] = { 0 }, *top = levels; /* the first is the text's */
+    for (size_t i = 0, end; i < len; i = end) {
+        char c = text[i];
+        end = c == '"' ? string_end(text, len, i) : i + 1;
+        if (c == '"' && top->in_object && !top->keyed) {
+            top->keyed = true;
+            top->key = text + i;
+            top->key_len = end - i;
+        } else if (c == ',') {
+            top->keyed = false;
+            top->index++;
+        } else if ((c == '{' || c == '[') && top < levels + JSONX_MAX_DEPTH) {
+            *++top = (struct level){ .in_object = c == '{' };
+        } else if ((c == '}' || c == ']') && top > levels) {
+            top--;
+        }
+    }
+    ret[0] = '\0';
+    for (const struct level *level = levels + 1; level <= top; level++)
+        add_level(ret, size, level);
+}
+
+/* Jansson stops behind a number that it can't hold, so that no field's own range is ever asked. */
+static int refuse_number(const char *text, size_t len, const json_error_t *error, struct err *err)
+{
+    char pointer[sizeof err->pointer];
+    size_t end =
+        error->position > 0 && (size_t)error->position < len ? (size_t)error->position : len;
+    while (end > 0 && strchr("0123456789", text[end - 1]) == NULL)
+        end--;
+    size_t begin = end;
+    while (begin > 0 && strchr("0123456789+-.eE", text[begin - 1]) != NULL)
+        begin--;
+    locate(text, begin, pointer, sizeof pointer);
+    return err_set_at(
+        err, ERR_OUT_OF_RANGE, pointer,
+        "line %d, column %d: %.*s%s is too large: an integer has at most 64 bits, and "
+        "a real number is below 1.8e308",
+        error->line, error->column, (int)(end - begin > 40 ? 40 : end - begin), text + begin,
+        end - begin > 40 ? "…" : "");
+}
+
 int jsonx_load(const char *text, size_t len, json_t **ret, struct err *err)
 {
     int status = check_depth(text, len, err);
@@ -60,6 +131,8 @@ int jsonx_load(const char *text, size_t len, json_t **ret, struct err *err)
         return err_set(err, ERR_MALFORMED, "the JSON text contains a NUL byte");
     json_error_t error;
     json_t *value = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    if (value == NULL && json_error_code(&error) == json_error_numeric_overflow)
+        return refuse_number(text, len, &error, err);
     if (value == NULL)
         return err_set(err, code_of(&error), "line %d, column %d: %s", error.line, error.column,
                        error.text);

@@ -25,7 +25,7 @@ enum { JSONX_MAX_DEPTH = 32, JSONX_NAME_MAX = 64 };
 
 /* Parses len bytes as one JSON value of any type. *ret is the caller's (json_decref).
  * Errors, all with line and column: MALFORMED, TRUNCATED, TOO_DEEP, DUPLICATE_KEY, BAD_UTF8, and
- * OUT_OF_RANGE for a number that neither an int64_t nor a double can hold. */
+ * OUT_OF_RANGE, with a pointer, for a number that neither an int64_t nor a double can hold. */
 int jsonx_load(const char *text, size_t len, json_t **ret, struct err *err);
 
 enum jsonx_type {

@@ -266,8 +266,9 @@ static int refuse_unknown(const char *key, const struct jsonx_field *fields, siz
         used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i == 0 ? "" : ", ",
                                  fields[i].key);
     jsonx_pointer(at, sizeof at, pointer, key);
-    return err_set_at(err, ERR_UNKNOWN_FIELD, at, "\"%.*s\" is not known here; known are: %s",
-                      (int)jsonx_prefix(key, 64), key, known);
+    return err_set_at(err, ERR_UNKNOWN_FIELD, at, "\"%.*s\" is not known here; %s%s",
+                      (int)jsonx_prefix(key, 64), key, n > 0 ? "known are: " : "no field is",
+                      known);
 }
 
 static const struct jsonx_field *find(const char *key, const struct jsonx_field *fields, size_t n)

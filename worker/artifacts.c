@@ -2,6 +2,7 @@
 
 #include "common/digest.h"
 #include "worker/safetensors.h"
+#include "worker/tasks.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -79,6 +80,12 @@ static FILE *open_batches(const char *path, int64_t step)
     return file;
 }
 
+/* A token's id, whether it is scored or not. */
+static int32_t plain(int32_t token)
+{
+    return token < 0 ? task_unscored(token) : token;
+}
+
 int artifacts_batch(struct artifacts *a, int64_t step, const int32_t *windows, struct err *err)
 {
     char path[PATH_MAX + 64];
@@ -91,7 +98,11 @@ int artifacts_batch(struct artifacts *a, int64_t step, const int32_t *windows, s
     fprintf(a->batches, "{\"step\":%lld,\"windows\":[", (long long)step);
     for (size_t b = 0; b < batch; b++) {
         for (size_t t = 0; t < width; t++)
-            fprintf(a->batches, "%s%d", t > 0 ? "," : b > 0 ? "],[" : "[", windows[b * width + t]);
+            fprintf(a->batches, "%s%d",
+                    t > 0   ? ","
+                    : b > 0 ? "],["
+                            : "[",
+                    plain(windows[b * width + t]));
     }
     fputs("]]}\n", a->batches);
     return fflush(a->batches) != 0 ? err_errno(err, ERR_STORAGE, "can't write %s", path) : 0;

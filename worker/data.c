@@ -4,6 +4,7 @@
 #include "worker/tasks.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static int load_epoch(struct data *data, uint64_t epoch, struct err *err)
 {
@@ -29,12 +30,32 @@ static void name_streams(struct data *data)
                           "data", corpus_part_names[part]);
 }
 
+/* A specification that names its corpus by content gets that and nothing else: no length or order
+ * of offsets tells of a byte that was changed. */
+static int check_content(const struct data *data, const struct corpus *corpus, const char *dir,
+                         struct err *err)
+{
+    static const char prefix[] = "sha256:";
+    char digest[DIGEST_HEX];
+    if (strncmp(data->spec.data.dataset, prefix, strlen(prefix)) != 0)
+        return 0;
+    corpus_digest(corpus, digest);
+    if (strcmp(data->spec.data.dataset + strlen(prefix), digest) == 0)
+        return 0;
+    return err_set(err, ERR_BAD_DATA,
+                   "the corpus in %s is damaged, or another: its content has the digest %s, and "
+                   "the run is specified for %s",
+                   dir, digest, data->spec.data.dataset + strlen(prefix));
+}
+
 static int open_corpus(struct data *data, const char *dir, struct err *err)
 {
     struct corpus corpus;
     int status = corpus_open(dir, &corpus, err);
     if (status == 0) {
-        status = corpus_split_new(&corpus, &data->spec, &data->split, err);
+        status = check_content(data, &corpus, dir, err);
+        if (status == 0)
+            status = corpus_split_new(&corpus, &data->spec, &data->split, err);
         corpus_done(&corpus);
     }
     size_t n = data->split.parts[CORPUS_TRAIN].windows;

@@ -3,6 +3,8 @@
 #include "common/files.h"
 #include "common/launch.h"
 #include "common/log.h"
+#include "common/spec_fields.h"
+#include "common/sweep_fields.h"
 #include "common/version.h"
 #include "worker/capsule.h"
 #include "worker/keeper.h"
@@ -34,6 +36,21 @@ static void on_signal(int signal)
     emit_stop(emitting, "the worker was told to end");
 }
 
+/* Whether json has what an experiment's specification has and a run's hasn't. */
+static bool is_experiment(const json_t *json)
+{
+    if (json_object_get(json, "preset") != NULL)
+        return true;
+    for (size_t i = 0; i < sweep_table.n; i++) {
+        bool runs = false;
+        for (size_t k = 0; k < spec_run_table.n; k++)
+            runs |= strcmp(sweep_table.rows[i].key, spec_run_table.rows[k].key) == 0;
+        if (!runs && json_object_get(json, sweep_table.rows[i].key) != NULL)
+            return true;
+    }
+    return false;
+}
+
 static int read_spec(const char *path, struct run_spec *ret, struct err *err)
 {
     char *text = NULL;
@@ -42,6 +59,13 @@ static int read_spec(const char *path, struct run_spec *ret, struct err *err)
     int status = files_read(path, SPEC_MAX, &text, &len, err);
     if (status == 0)
         status = jsonx_load(text, len, &json, err);
+    if (status == 0 && is_experiment(json))
+        status =
+            err_set(err, ERR_INVALID_VALUE,
+                    "%s is an experiment's specification; a run's is one arm at one grid "
+                    "point with one seed: \"spec\" of GET /api/v1/runs/ID, or runs/ID/spec.json "
+                    "in the daemon's folder",
+                    path);
     if (status == 0)
         status = run_spec_decode(json, "", ret, err);
     json_decref(json);

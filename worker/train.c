@@ -30,6 +30,7 @@ struct train {
     struct artifacts artifacts;
     struct audits *audits; /* NULL = this run isn't audited */
     int32_t *windows;      /* [B × (T+1)] */
+    int64_t from;          /* the step that the attempt begins after */
     int64_t step;          /* the last one done */
     int64_t last;          /* the one to end with */
     bool finite, told;     /* no NaN or infinity so far; the audit has been emitted */
@@ -121,28 +122,37 @@ static bool stopping(const struct train *t)
     return emit_stopped(t->emit) != NULL;
 }
 
-/* Mean loss and accuracy over the windows of a part, as <part>/loss and <part>/accuracy. A stop
- * that comes meanwhile leaves it unsaid. */
-static void evaluate(struct train *t, enum corpus_part part)
+/* Sums over the windows of a part, and the recall of its first batch; ret_recall may be NULL. False
+ * when a stop came meanwhile. */
+static bool measure(struct train *t, enum corpus_part part, struct model_eval *ret,
+                    double *ret_recall)
 {
     size_t n = data_eval_windows(t->data, part), batch = (size_t)t->spec->train.batch_size;
     size_t width = (size_t)t->spec->data.seq_len + 1;
-    struct model_eval sum = { 0 };
-    double start = clock_mono_s(), recall = NAN;
+    *ret = (struct model_eval){ 0 };
     for (size_t i = 0; i < n && !stopping(t); i += batch) {
         struct model_eval got;
         size_t rows = n - i < batch ? n - i : batch;
         for (size_t b = 0; b < rows; b++)
             data_eval_window(t->data, part, i + b, t->windows + b * width);
         model_evaluate(t->model, t->windows, (int64_t)rows, t->step, &got);
-        sum.nll += got.nll;
-        sum.correct += got.correct;
-        sum.targets += got.targets;
-        if (i == 0 &&
-            part == CORPUS_VAL) /* one batch tells enough, and costs as much as dense attention */
-            recall = model_recall(t->model, (int64_t)rows, false);
+        ret->nll += got.nll;
+        ret->correct += got.correct;
+        ret->targets += got.targets;
+        if (i == 0 && ret_recall != NULL)
+            *ret_recall = model_recall(t->model, (int64_t)rows, false);
     }
-    if (stopping(t))
+    return !stopping(t);
+}
+
+/* Mean loss and accuracy over the windows of a part, as <part>/loss and <part>/accuracy. A stop
+ * that comes meanwhile leaves it unsaid. */
+static void evaluate(struct train *t, enum corpus_part part)
+{
+    struct model_eval sum;
+    double start = clock_mono_s(), recall = NAN;
+    /* one batch tells enough of recall, and costs as much as dense attention */
+    if (!measure(t, part, &sum, part == CORPUS_VAL ? &recall : NULL))
         return;
     char loss_name[24], accuracy_name[24];
     double loss = sum.nll / (double)sum.targets,
@@ -256,6 +266,7 @@ static int begin(struct train *t, struct err *err)
         status = artifacts_init(&t->artifacts, model_params(t->model), err);
     if (status == 0 && t->config->resume)
         status = resume(t, err);
+    t->from = t->step;
     const struct audit_context audited = {
         .spec = t->spec,
         .model = t->model,
@@ -300,6 +311,18 @@ static json_t *interference(const struct train *t)
     return interference_between(&t->began, &now);
 }
 
+/* An attempt that resumes behind the last step evaluates nothing more; the audits still ask for the
+ * losses by position. */
+static void watch_positions(struct train *t)
+{
+    struct model_eval ignored;
+    if (t->audits == NULL)
+        return;
+    audits_watch(t->audits, true);
+    measure(t, CORPUS_VAL, &ignored, NULL);
+    audits_watch(t->audits, false);
+}
+
 static int finish(struct train *t, struct err *err)
 {
     json_t *artifacts = NULL;
@@ -308,6 +331,8 @@ static int finish(struct train *t, struct err *err)
     bool whole = t->step == t->spec->train.steps;
     if (whole)
         evaluate(t, CORPUS_TEST);
+    if (whole && t->from == t->step)
+        watch_positions(t);
     if (stopping(t))
         return 0;
     do

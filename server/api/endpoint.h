@@ -90,6 +90,9 @@ void *request_state(struct request *req, size_t size, void (*state_free)(void *)
 const char *request_arg(const struct request *req, const char *name);
 /* Refuses query parameters that are not in `names` (NULL-terminated). Errors: BAD_PARAMETER. */
 int request_args_check(const struct request *req, const char *const *names, struct err *err);
+/* Refuses a body with members, for an endpoint that may have a body but knows no fields. Errors:
+ * UNKNOWN_FIELD. (server/api/bodies.c) */
+int request_no_fields(const struct request *req, struct err *err);
 /* The path parameter i as a positive id. Errors: NOT_FOUND. */
 int request_id(const struct request *req, int i, int64_t *ret, struct err *err);
 /* A query parameter as an integer in [min, max]; absent = fallback. Errors: BAD_PARAMETER. */

@@ -179,6 +179,12 @@ int experiment_deleted_encode(struct request *req, struct reply *reply, struct e
     return 0;
 }
 
+int experiment_cancel_decode(struct request *req, struct err *err)
+{
+    int status = experiment_id_decode(req, err);
+    return status == 0 ? request_no_fields(req, err) : status;
+}
+
 int experiment_cancel_write(struct request *req, struct store *store, struct err *err)
 {
     struct one *o = req->state;

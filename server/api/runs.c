@@ -1,6 +1,7 @@
 /* Runs: search, look, cancel, retry, reorder, and the files they leave. */
 #include "server/api/api.h"
 
+#include "common/digest.h"
 #include "common/files.h"
 #include "common/jsonx.h"
 #include "server/datadir.h"
@@ -16,7 +17,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PAGE = 100, PAGE_MAX = 1000, LOG_TAIL_BYTES = 256 << 10 /* of each file */ };
+enum {
+    PAGE = 100,
+    PAGE_MAX = 1000,
+    LOG_TAIL_BYTES = 256 << 10,    /* of each file */
+    ARTIFACT_READ_BYTES = 64 << 20 /* read whole before it is sent */
+};
 
 static const char *arg_or_empty(const struct request *req, const char *name)
 {
@@ -86,6 +92,7 @@ struct one {
     struct run_row row;
     struct attempt_row *attempts;
     struct artifact_row *artifacts;
+    const struct artifact_row *artifact; /* of those, the one that was asked for */
     size_t attempts_n, artifacts_n;
     struct buf log;
     char *file; /* owned */
@@ -112,6 +119,13 @@ int run_id_decode(struct request *req, struct err *err)
         return err_set(err, ERR_NO_MEMORY, "no memory for the request");
     int status = request_args_check(req, none, err);
     return status == 0 ? request_id(req, 0, &o->id, err) : status;
+}
+
+/* cancel, retry, verify: a body may be there, but says nothing. */
+int run_act_decode(struct request *req, struct err *err)
+{
+    int status = run_id_decode(req, err);
+    return status == 0 ? request_no_fields(req, err) : status;
 }
 
 int run_get_read(struct request *req, struct store *store, struct err *err)
@@ -309,31 +323,69 @@ int run_artifact_decode(struct request *req, struct err *err)
     return run_id_decode(req, err);
 }
 
+/* A file that isn't what was stored must not pass for it. Its size tells at once; its content is
+ * read when that costs little, and a greater one's digest is told for the caller to check. */
+static int check_artifact(const struct one *o, const struct artifact_row *row, struct err *err)
+{
+    struct stat info;
+    char digest[DIGEST_HEX];
+    if (lstat(o->file, &info) != 0 || !S_ISREG(info.st_mode))
+        return err_set(err, ERR_NOT_FOUND, "the file of artifact %s of run %lld is gone", row->name,
+                       (long long)o->id);
+    if (info.st_size != row->bytes)
+        return err_set(err, ERR_BAD_DATA,
+                       "artifact %s of run %lld is damaged: its file has %lld bytes, %lld were "
+                       "stored",
+                       row->name, (long long)o->id, (long long)info.st_size, (long long)row->bytes);
+    if (row->bytes > ARTIFACT_READ_BYTES)
+        return 0;
+    int status = digest_file(o->file, digest, err);
+    if (status == 0 && strcmp(digest, row->sha256) != 0)
+        status = err_set(err, ERR_BAD_DATA,
+                         "artifact %s of run %lld is damaged: its file has the digest %s, %s was "
+                         "stored",
+                         row->name, (long long)o->id, digest, row->sha256);
+    return status;
+}
+
 /* Only a name that the store knows becomes a path. */
 int run_artifact_read(struct request *req, struct store *store, struct err *err)
 {
     struct one *o = req->state;
     char path[PATH_MAX];
     int status = run_artifacts_read(req, store, err);
-    for (size_t i = 0; i < o->artifacts_n && status == 0 && o->file == NULL; i++)
-        if (strcmp(o->artifacts[i].name, req->params[1]) == 0) {
-            datadir_path(req->app->datadir, path, "runs/%lld/artifacts/%s", (long long)o->id,
-                         o->artifacts[i].name);
-            o->file = strdup(path);
-        }
-    if (status == 0 && o->file == NULL)
+    for (size_t i = 0; i < o->artifacts_n && status == 0 && o->artifact == NULL; i++)
+        if (strcmp(o->artifacts[i].name, req->params[1]) == 0)
+            o->artifact = &o->artifacts[i];
+    if (status == 0 && o->artifact == NULL)
         status = err_set(err, ERR_NOT_FOUND, "run %lld has no artifact %.100s", (long long)o->id,
                          req->params[1]);
-    return status;
+    if (status != 0)
+        return status;
+    datadir_path(req->app->datadir, path, "runs/%lld/artifacts/%s", (long long)o->id,
+                 o->artifact->name);
+    o->file = strdup(path);
+    return o->file != NULL ? check_artifact(o, o->artifact, err)
+                           : err_set(err, ERR_NO_MEMORY, "no memory for the request");
 }
 
 int run_artifact_encode(struct request *req, struct reply *reply, struct err *err)
 {
     (void)err;
     struct one *o = req->state;
-    reply->file = o->file;
-    o->file = NULL;
+    const char *digest = o->artifact->sha256;
+    char base64[DIGEST_BASE64];
+    digest_base64(digest, base64);
+    if (strstr(req->if_none_match, digest) != NULL) {
+        reply->status = 304;
+    } else {
+        reply->file = o->file;
+        o->file = NULL;
+    }
     reply->content_type = "application/octet-stream";
+    reply_header(reply, "ETag", "\"%s\"", digest);
+    reply_header(reply, "Repr-Digest", "sha-256=:%s:", base64); /* RFC 9530 */
+    reply_header(reply, "Cache-Control", "private, no-cache");
     reply_header(reply, "Content-Disposition", "attachment; filename=\"run-%lld-%s\"",
                  (long long)o->id, req->params[1]);
     return 0;

@@ -90,6 +90,8 @@ int submit_decode(struct request *req, struct err *err)
         status = preset_apply(req->body, &spec, err);
     if (status == 0)
         status = sweep_new(spec, &s->sweep, err);
+    if (status == 0)
+        status = sweep_given_check(s->sweep, req->body, err);
     json_decref(spec);
     if (status != 0)
         return status;

@@ -19,12 +19,18 @@
 /* Why the daemon wants an attempt to end. */
 enum attempt_stop { STOP_NONE, STOP_CANCEL, STOP_SHUTDOWN };
 
+/* An artifact whose file isn't what was stored; name "" = none. */
+struct attempt_damage {
+    char name[128], stored[DIGEST_HEX], got[DIGEST_HEX]; /* got "" = there is no such file */
+};
+
 /* What is known of an attempt's end. */
 struct attempt_end {
     enum attempt_stop stop;
-    int keeper_signal; /* that killed the keeper, if it was our child; 0 = none */
-    char failure[512]; /* why there never was a keeper; "" = there was one */
-    bool transient;    /* … for want of something that will be there again */
+    int keeper_signal;             /* that killed the keeper, if it was our child; 0 = none */
+    char failure[512];             /* why there never was a keeper; "" = there was one */
+    bool transient;                /* … for want of something that will be there again */
+    struct attempt_damage damaged; /* why a verification needn't train */
 };
 
 /* The attempt's folder, without a slash at its end. */
@@ -33,6 +39,11 @@ void attempt_path(const struct datadir *datadir, int64_t run, int64_t attempt, c
  * caller's). threads is for a spec that leaves them open. Errors: STORAGE, DISK_FULL, BAD_DATA. */
 int attempt_prepare(const struct datadir *datadir, const struct claim *claim, int64_t threads,
                     int *ret_log, struct err *err);
+
+/* Reads the files of a verified run's artifacts, and says of the first that isn't what was stored.
+ * Errors: STORAGE, when one can't be read. */
+int attempt_check_artifacts(const struct datadir *datadir, const struct claim *claim,
+                            struct attempt_damage *ret, struct err *err);
 
 struct attempt_verdict {
     enum run_state next; /* RUN_QUEUED: another attempt */

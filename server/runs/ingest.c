@@ -25,6 +25,8 @@ struct ingest {
     struct conn *conns;
     size_t conns_n;
     bool listener_closed;
+    void (*welcomed)(void *, int64_t);
+    void *welcomed_arg;
     void (*closed)(void *);
     void *closed_arg;
 };
@@ -256,6 +258,8 @@ static void greeting_done(struct job *job)
         wire_encode_welcome((uint64_t)greeting->row.acked_seq, &line);
         send_line(conn, &line);
         buf_done(&line);
+        if (conn->ingest->welcomed != NULL)
+            conn->ingest->welcomed(conn->ingest->welcomed_arg, conn->hello.run);
         start_reading(conn);
     }
     attempt_row_done(&greeting->row);
@@ -387,6 +391,12 @@ int ingest_new(uv_loop_t *loop, const struct datadir *datadir, struct work *work
     }
     *ret = ingest;
     return 0;
+}
+
+void ingest_on_welcome(struct ingest *ingest, void (*told)(void *, int64_t), void *arg)
+{
+    ingest->welcomed = told;
+    ingest->welcomed_arg = arg;
 }
 
 bool ingest_stop(struct ingest *ingest, int64_t run, const char *reason)

@@ -17,6 +17,8 @@ struct datadir;
 
 int ingest_new(uv_loop_t *loop, const struct datadir *datadir, struct work *work,
                struct ingest **ret, struct err *err);
+/* told(arg, run) whenever a trainer of that run has been let in. */
+void ingest_on_welcome(struct ingest *ingest, void (*told)(void *arg, int64_t run), void *arg);
 /* Sends `stop` to the run's trainer if it is connected. Returns whether it was. */
 bool ingest_stop(struct ingest *ingest, int64_t run, const char *reason);
 void ingest_close(struct ingest *ingest, void (*closed)(void *), void *arg);
@@ -27,7 +29,8 @@ int ingest_line(struct store *store, int64_t run, int64_t attempt, const char *l
                 uint64_t *ret_acked, struct err *err);
 /* Writer thread: applies the complete lines of the attempt's file after acked_seq, about 2 MiB of
  * them; *ret_more: there are others. A file that isn't there is an empty one. Errors: PROTOCOL with
- * the line's number, what stands before it being applied; UNAVAILABLE; the store's. */
+ * the line's number, what stands before it being applied, or when the file has lost lines that are
+ * stored; UNAVAILABLE; the store's. */
 int ingest_file(struct store *store, const char *attempt_dir, int64_t run, int64_t attempt,
                 bool *ret_more, struct err *err);
 

@@ -26,6 +26,9 @@ int ingest_line(struct store *store, int64_t run, int64_t attempt, const char *l
         return err_set(err, ERR_PROTOCOL, "%s", why.message);
     if (wire_type_is_event(message.type))
         status = store_event_apply(store, run, attempt, &message, ret_acked, err);
+    else if (message.type != WIRE_HEARTBEAT)
+        status = err_set(err, ERR_PROTOCOL, "a %s message doesn't belong here",
+                         wire_type_name(message.type));
     wire_message_done(&message);
     return status;
 }
@@ -80,13 +83,21 @@ int ingest_file(struct store *store, const char *attempt_dir, int64_t run, int64
     attempt_row_done(&row);
     snprintf(path, sizeof path, "%s/events.ndjson", attempt_dir);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 && errno == ENOENT)
+        return acked == 0
+                   ? 0
+                   : err_set(err, ERR_PROTOCOL, "the file is gone; %llu lines of it are stored",
+                             (unsigned long long)acked);
     if (fd < 0)
-        return errno == ENOENT ? 0 : err_errno(err, ERR_UNAVAILABLE, "can't read %s", path);
+        return err_errno(err, ERR_UNAVAILABLE, "can't read %s", path);
     off_t at = skip_lines(fd, acked);
     char *part = malloc(PART_BYTES);
     ssize_t len = at < 0 || part == NULL ? 0 : pread(fd, part, PART_BYTES, at);
     if (part == NULL)
         status = err_set(err, ERR_NO_MEMORY, "no memory to read %s", path);
+    else if (at < 0)
+        status = err_set(err, ERR_PROTOCOL, "it has fewer lines than the %llu that are stored",
+                         (unsigned long long)acked);
     else if (len < 0)
         status = err_errno(err, ERR_UNAVAILABLE, "can't read %s", path);
     /* A last line without its newline was never finished: the attempt died while writing it. */

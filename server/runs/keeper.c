@@ -24,7 +24,7 @@ struct keeper *keeper_new(struct keepers *keepers)
 
 void keeper_drop(struct keeper *keeper)
 {
-    free(keeper->claim.spec);
+    claim_done(&keeper->claim);
     free(keeper);
 }
 
@@ -204,8 +204,11 @@ static void prepare_on_pool(uv_work_t *request)
     struct keeper *keeper = request->data;
     const struct supervisor_config *config = &keeper->keepers->config;
     int64_t threads = keeper->load.exclusive ? uv_available_parallelism() : config->threads_per_run;
-    keeper->status =
-        attempt_prepare(config->datadir, &keeper->claim, threads, &keeper->log, &keeper->err);
+    keeper->status = attempt_check_artifacts(config->datadir, &keeper->claim, &keeper->end.damaged,
+                                             &keeper->err);
+    if (keeper->status == 0 && keeper->end.damaged.name[0] == '\0')
+        keeper->status =
+            attempt_prepare(config->datadir, &keeper->claim, threads, &keeper->log, &keeper->err);
 }
 
 static void prepared(uv_work_t *request, int uv_status)
@@ -216,7 +219,7 @@ static void prepared(uv_work_t *request, int uv_status)
         keeper->end.stop = STOP_SHUTDOWN;
     if (keeper->status != 0)
         not_started(keeper, keeper->err.message, keeper->status == -ERR_DISK_FULL);
-    if (keeper->status == 0 && keeper->end.stop == STOP_NONE)
+    if (keeper->status == 0 && keeper->end.stop == STOP_NONE && keeper->end.damaged.name[0] == '\0')
         spawn(keeper);
     else
         settle(keeper);
@@ -260,6 +263,13 @@ void keeper_stop(struct keeper *keeper, enum attempt_stop why)
         keeper->end.stop = why;
     ask_to_stop(keeper);
     keeper->keepers->restless(keeper->keepers);
+}
+
+void keepers_heard(struct keepers *keepers, int64_t run)
+{
+    for (struct keeper *k = keepers->first; k != NULL; k = k->next)
+        if (k->load.run == run && k->end.stop != STOP_NONE)
+            ask_to_stop(k);
 }
 
 void keepers_tick(struct keepers *keepers)

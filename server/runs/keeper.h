@@ -69,6 +69,8 @@ void keeper_start(struct keeper *keeper);
 void keeper_watch(struct keeper *keeper);
 /* Asks the trainer to stop; killed when it hasn't after a grace. */
 void keeper_stop(struct keeper *keeper, enum attempt_stop why);
+/* A run's trainer has just said hello: it hears at once what it was asked before that. */
+void keepers_heard(struct keepers *keepers, int64_t run);
 /* Once a second while keepers_need_ticks(). */
 void keepers_tick(struct keepers *keepers);
 bool keepers_need_ticks(const struct keepers *keepers);

@@ -13,6 +13,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "server/datadir.h"
+#include "server/runs/ingest.h"
 #include "server/runs/keeper.h"
 
 #include <stddef.h>
@@ -93,6 +94,8 @@ static void on_timer_closed(uv_handle_t *handle)
     struct supervisor *supervisor = handle->data;
     void (*closed)(void *) = supervisor->closed;
     void *arg = supervisor->closed_arg;
+    if (supervisor->keepers.ingest != NULL)
+        ingest_on_welcome(supervisor->keepers.ingest, NULL, NULL);
     free(supervisor);
     if (closed != NULL)
         closed(arg);
@@ -178,7 +181,7 @@ static int claim_run(struct job *job, struct store *store, struct err *err)
     return status;
 }
 
-static void claim_done(struct job *job)
+static void on_claimed(struct job *job)
 {
     struct supervisor *supervisor = job->data;
     struct keeper *claimed = supervisor->claimed;
@@ -222,7 +225,7 @@ static void claim_now(struct supervisor *supervisor)
     for (const struct keeper *k = supervisor->keepers.first; k != NULL; k = k->next)
         supervisor->busy[supervisor->busy_n++] = k->load.run;
     supervisor->claiming = true;
-    supervisor->job = (struct job){ .run = claim_run, .done = claim_done, .data = supervisor };
+    supervisor->job = (struct job){ .run = claim_run, .done = on_claimed, .data = supervisor };
     work_write(supervisor->keepers.work, &supervisor->job);
 }
 
@@ -318,9 +321,16 @@ int supervisor_new(uv_loop_t *loop, const struct supervisor_config *config, stru
     return 0;
 }
 
+static void on_welcome(void *arg, int64_t run)
+{
+    struct supervisor *supervisor = arg;
+    keepers_heard(&supervisor->keepers, run);
+}
+
 void supervisor_attach(struct supervisor *supervisor, struct ingest *ingest)
 {
     supervisor->keepers.ingest = ingest;
+    ingest_on_welcome(ingest, on_welcome, supervisor);
 }
 
 void supervisor_stop_run(struct supervisor *supervisor, int64_t run)

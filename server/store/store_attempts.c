@@ -41,6 +41,13 @@ int store_queue_head(struct store *store, size_t limit, struct queued_run **ret,
     return 0;
 }
 
+void claim_done(struct claim *claim)
+{
+    free(claim->spec);
+    free(claim->artifacts);
+    *claim = (struct claim){ 0 };
+}
+
 /* take: the UPDATE that takes it out of the queue, RUN_CLAIM or VERIFY_CLAIM. */
 static int claim(struct store *store, enum sql take, int64_t run, const char *token,
                  struct claim *ret, struct err *err)
@@ -73,6 +80,8 @@ static int claim(struct store *store, enum sql take, int64_t run, const char *to
     int64_t audits = 0;
     if (status == 0 && !verify)
         status = store_get_int(store, SQL_RUN_AUDITS, 0, &audits, err, "i", run);
+    if (status == 0 && verify)
+        status = store_artifact_list(store, run, &claimed.artifacts, &claimed.artifacts_n, err);
     claimed.audits = audits > 0;  /* the first of its cell that could */
     claimed.replays = audits > 1; /* and of its arm */
     strncpy(claimed.token, token, sizeof claimed.token - 1);
@@ -82,7 +91,7 @@ static int claim(struct store *store, enum sql take, int64_t run, const char *to
         status = store_run_sql(store, SQL_ATTEMPT_ADD, NULL, err, "iitit", run, claimed.attempt,
                                token_digest, now, verify ? "verify" : "train");
     if (status != 0) {
-        free(claimed.spec);
+        claim_done(&claimed);
         return status;
     }
     store_touch_run(store, claimed.experiment, run);

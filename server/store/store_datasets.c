@@ -75,8 +75,9 @@ int store_dataset_delete(struct store *store, const char *name, struct err *err)
         return status;
     if (users > 0)
         return err_set(err, ERR_CONFLICT,
-                       "dataset \"%s\" is needed by %lld runs that have not ended", name,
-                       (long long)users);
+                       "dataset \"%s\" is needed by %lld runs that are queued, running or being "
+                       "verified; wait for their end, or cancel them",
+                       name, (long long)users);
     status = store_run_sql(store, SQL_DATASET_DELETE, &changes, err, "t", name);
     if (status == 0 && changes == 0)
         status = err_set(err, ERR_NOT_FOUND, "there is no dataset \"%s\"", name);

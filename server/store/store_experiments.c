@@ -180,15 +180,34 @@ int store_experiment_patch(struct store *store, int64_t id, const char *name, co
     return status;
 }
 
+/* Nothing may work in an experiment's folders when it is deleted. */
+static int need_rest(struct store *store, int64_t id, struct err *err)
+{
+    static const struct {
+        enum sql count;
+        const char *one, *many, *hint;
+    } rows[] = {
+        { SQL_EXPERIMENT_RUNNING, "run is running", "runs are running", "cancel it first" },
+        { SQL_EXPERIMENT_VERIFYING, "run is being verified", "runs are being verified",
+          "wait for the end, or cancel: that ends verifications and leaves what is stored" },
+    };
+    int status = 0;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows && status == 0; i++) {
+        int64_t n = 0;
+        status = store_get_int(store, rows[i].count, 0, &n, err, "i", id);
+        if (status == 0 && n > 0)
+            status = err_set(err, ERR_CONFLICT, "%lld %s in experiment %lld; %s", (long long)n,
+                             n == 1 ? rows[i].one : rows[i].many, (long long)id, rows[i].hint);
+    }
+    return status;
+}
+
 int store_experiment_delete(struct store *store, int64_t id, struct err *err)
 {
-    int64_t running = 0, changes = 0;
-    int status = store_get_int(store, SQL_EXPERIMENT_RUNNING, 0, &running, err, "i", id);
+    int64_t changes = 0;
+    int status = need_rest(store, id, err);
     if (status != 0)
         return status;
-    if (running > 0)
-        return err_set(err, ERR_CONFLICT, "experiment %lld has %lld running runs; cancel it first",
-                       (long long)id, (long long)running);
     if ((status = store_experiment_cancel(store, id, err)) != 0)
         return status;
     status = store_run_sql(store, SQL_EXPERIMENT_DELETE, &changes, err, "ii", id, clock_wall_ms());

@@ -13,15 +13,10 @@ struct standing {
 
 static int standing_of(struct store *store, int64_t id, struct standing *ret, struct err *err)
 {
-    sqlite3_stmt *s = store_statement(store, SQL_RUN_STATE, err);
-    if (s == NULL)
-        return -ERR_STORAGE;
-    store_bind(s, "i", id);
-    int status = store_step(store, s, err);
-    if (status < 0)
+    sqlite3_stmt *s = NULL;
+    int status = store_find_run(store, SQL_RUN_STATE, id, &s, err);
+    if (status != 0)
         return status;
-    if (status == 0)
-        return err_set(err, ERR_NOT_FOUND, "there is no run %lld", (long long)id);
     *ret = (struct standing){
         .id = id,
         .state = run_state_of((const char *)sqlite3_column_text(s, 0)),

@@ -33,6 +33,10 @@ sqlite3_stmt *store_statement(struct store *store, enum sql id, struct err *err)
 void store_bind(sqlite3_stmt *statement, const char *format, ...);
 /* 1 = a row, 0 = done (the statement is reset), negative = error. */
 int store_step(struct store *store, sqlite3_stmt *statement, struct err *err);
+/* The statement, bound to a run's id and stepped to its row; the caller resets it. Errors:
+ * NOT_FOUND. (store_runs.c) */
+int store_find_run(struct store *store, enum sql id, int64_t run, sqlite3_stmt **ret,
+                   struct err *err);
 /* Prepare, bind, step to the end. *ret_changes (may be NULL): rows changed. */
 int store_run_sql(struct store *store, enum sql id, int64_t *ret_changes, struct err *err,
                   const char *format, ...);

@@ -113,6 +113,21 @@ int replay_keep(struct store *store, int64_t run, int64_t attempt, bool known,
     return status;
 }
 
+int replay_file(struct store *store, int64_t run, int64_t attempt, int64_t step, const char *name,
+                const char *stored, const char *got, struct err *err)
+{
+    json_t *first = json_pack("{s:I, s:s, s:s, s:s, s:b}", "step", (json_int_t)step, "metric", name,
+                              "stored", stored, "got", got[0] != '\0' ? got : "no file", "file", 1);
+    char *text = dump(first);
+    json_decref(first);
+    if (text == NULL)
+        return err_set(err, ERR_NO_MEMORY, "no memory for a difference");
+    int status = store_run_sql(store, SQL_ATTEMPT_REPLAY, NULL, err, "iiiiti", run, attempt,
+                               (int64_t)0, (int64_t)1, text, step);
+    free(text);
+    return status;
+}
+
 int replay_differs(struct store *store, int64_t run, int64_t attempt, bool *ret, struct err *err)
 {
     int64_t differs = 0;
@@ -188,10 +203,13 @@ struct case_facts {
     const char *reason;
     bool verify;
     bool whole; /* a verification that can be concluded: to its end, or to a difference */
+    bool file;  /* the difference is a file of the run, and no matter of environments */
 };
 
 static enum audit_status audit_of(const struct case_facts *f)
 {
+    if (f->file)
+        return AUDIT_FAIL;
     if (f->verify && !f->whole)
         return f->next == RUN_FAILED ? AUDIT_SKIPPED : AUDIT_STATUSES;
     if (f->row->compared == 0)
@@ -203,6 +221,8 @@ static enum audit_status audit_of(const struct case_facts *f)
 
 static enum verify_state verify_of(const struct case_facts *f)
 {
+    if (f->file)
+        return VERIFY_DIFFERS;
     if (!f->whole)
         return f->next == RUN_QUEUED      ? VERIFY_QUEUED
                : f->next == RUN_CANCELLED ? VERIFY_SKIPPED
@@ -225,6 +245,12 @@ static void say_difference(const json_t *difference, char *ret, size_t size)
     free(got);
 }
 
+static const char *text_of(const json_t *difference, const char *key)
+{
+    const char *text = json_string_value(json_object_get(difference, key));
+    return text != NULL ? text : "?";
+}
+
 static void say_unfinished(const struct case_facts *f, char *ret, size_t size)
 {
     if (f->next == RUN_CANCELLED)
@@ -244,7 +270,13 @@ static void say(const struct case_facts *f, char *ret, size_t size)
              (long long)f->row->attempt);
     if (f->difference != NULL)
         say_difference(f->difference, difference, sizeof difference);
-    if (f->verify && !f->whole)
+    if (f->file)
+        snprintf(ret, size,
+                 "%s trained nothing: artifact %s isn't what was stored. Its file has the digest "
+                 "%s, %s was stored.",
+                 who, text_of(f->difference, "metric"), text_of(f->difference, "got"),
+                 text_of(f->difference, "stored"));
+    else if (f->verify && !f->whole)
         say_unfinished(f, ret, size);
     else if (n == 0)
         snprintf(ret, size, "%s computed nothing that is stored.", who);
@@ -291,11 +323,15 @@ int replay_judge(struct store *store, const struct attempt_row *row, enum run_st
         .reason = reason,
         .verify = verify,
         .whole = verify && (next == RUN_SUCCEEDED || difference != NULL),
+        .file = json_is_true(json_object_get(difference, "file")),
     };
     ret->audit = audit_of(&facts);
     ret->verify = verify_of(&facts);
     say(&facts, ret->detail, sizeof ret->detail);
-    if (ret->verify == VERIFY_DIFFERS)
+    if (facts.file)
+        snprintf(ret->outcome, sizeof ret->outcome, "differs: %.48s",
+                 text_of(difference, "metric"));
+    else if (ret->verify == VERIFY_DIFFERS)
         snprintf(ret->outcome, sizeof ret->outcome, "differs at step %lld",
                  (long long)json_integer_value(json_object_get(difference, "step")));
     else if (ret->verify == VERIFY_IDENTICAL)

@@ -10,7 +10,9 @@
  * so that a restart of the daemon forgets and repeats nothing. When the attempt ends, an audit
  * `replay` is made of it: equal bits pass, a difference fails, and where the program, the BLAS core
  * or the code path were others than those that the stored rows come from, it is skipped. A
- * verification is asked to end at the first difference: what follows one differs too.
+ * verification is asked to end at the first difference: what follows one differs too. Before it
+ * trains at all the files of the run's artifacts are read; one that was changed is the difference,
+ * in any environment.
  */
 #ifndef ABLATE_SERVER_STORE_REPLAY_H
 #define ABLATE_SERVER_STORE_REPLAY_H
@@ -42,6 +44,10 @@ int replay_artifact(struct store *, int64_t run, int64_t step, const char *name,
  * inserted; then an event that only inserts costs nothing here. */
 int replay_keep(struct store *, int64_t run, int64_t attempt, bool known, struct replay *,
                 struct err *err);
+/* A verified run's own file isn't what was stored (got "" = it is gone): the difference, whatever
+ * else would come out. */
+int replay_file(struct store *, int64_t run, int64_t attempt, int64_t step, const char *name,
+                const char *stored, const char *got, struct err *err);
 /* Whether the attempt has met a difference. */
 int replay_differs(struct store *, int64_t run, int64_t attempt, bool *ret, struct err *err);
 
@@ -49,7 +55,8 @@ int replay_differs(struct store *, int64_t run, int64_t attempt, bool *ret, stru
 struct replay_verdict {
     enum audit_status audit;  /* AUDIT_STATUSES = nothing to tell */
     enum verify_state verify; /* of a verification: what becomes of it */
-    char outcome[64]; /* "identical", "differs at step 17" as verify; "" = what its end says */
+    char outcome[64]; /* "identical", "differs at step 17" as verify, "differs: final.safetensors"
+                         when a file does; "" = what its end says */
     char detail[900]; /* for people; "" = nothing to say */
     json_t *evidence; /* owned */
 };

@@ -165,17 +165,26 @@ static int read_finals(struct store *store, struct run_row *row, struct err *err
     return status;
 }
 
-int store_run_get(struct store *store, int64_t id, struct run_row *ret, struct err *err)
+int store_find_run(struct store *store, enum sql id, int64_t run, sqlite3_stmt **ret,
+                   struct err *err)
 {
-    sqlite3_stmt *s = store_statement(store, SQL_RUN_GET, err);
+    sqlite3_stmt *s = store_statement(store, id, err);
     if (s == NULL)
         return -ERR_STORAGE;
-    store_bind(s, "i", id);
+    store_bind(s, "i", run);
     int status = store_step(store, s, err);
-    if (status < 0)
-        return status;
     if (status == 0)
-        return err_set(err, ERR_NOT_FOUND, "there is no run %lld", (long long)id);
+        return err_set(err, ERR_NOT_FOUND, "there is no run %lld", (long long)run);
+    *ret = s;
+    return status < 0 ? status : 0;
+}
+
+int store_run_get(struct store *store, int64_t id, struct run_row *ret, struct err *err)
+{
+    sqlite3_stmt *s = NULL;
+    int status = store_find_run(store, SQL_RUN_GET, id, &s, err);
+    if (status != 0)
+        return status;
     struct run_row row = { 0 };
     run_from(s, &row);
     row.spec = store_text(s, RUN_COLUMNS_N, false);

@@ -115,7 +115,7 @@ int store_experiment_list(struct store *, int64_t before, size_t limit, struct e
 int store_experiment_patch(struct store *, int64_t id, const char *name, const char *notes,
                            const char *tags, struct err *);
 int store_experiment_delete(struct store *, int64_t id,
-                            struct err *); /* CONFLICT while a run is running */
+                            struct err *); /* CONFLICT while a run is running or being verified */
 /* Asks all runs that aren't terminal to end: queued ones are cancelled at once, running ones are
  * marked. */
 int store_experiment_cancel(struct store *, int64_t id, struct err *);
@@ -168,9 +168,12 @@ struct claim {
     char token[65], digest[DIGEST_HEX],
         dataset_digest[DIGEST_HEX]; /* token in clear: 64 hex; dataset_digest "" = synthetic */
     char *spec;                     /* owned */
+    struct artifact_row *artifacts; /* owned; of a verification: those of the run */
+    size_t artifacts_n;
     bool audits;  /* it audits its arm at its grid point, being the first seed's */
     bool replays; /* and its arm's repeatability, being the arm's first run */
 };
+void claim_done(struct claim *claim);
 int store_run_claim(struct store *, int64_t run, const char *token, struct claim *ret,
                     struct err *);
 /* The same for a queued verification: the run itself stays as it is. */

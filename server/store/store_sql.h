@@ -85,8 +85,9 @@ enum { RUN_COLUMNS_N = 28 };
       "tags = coalesce(?4, tags) WHERE id = ?1 AND deleted_at IS NULL")                            \
     X(EXPERIMENT_DELETE,                                                                           \
       "UPDATE experiments SET deleted_at = ?2 WHERE id = ?1 AND deleted_at IS NULL")               \
-    X(EXPERIMENT_RUNNING, "SELECT count(*) FROM runs WHERE experiment = ? AND (state = 'running' " \
-                          "OR verify = 'running')")                                                \
+    X(EXPERIMENT_RUNNING, "SELECT count(*) FROM runs WHERE experiment = ? AND state = 'running'")  \
+    X(EXPERIMENT_VERIFYING,                                                                        \
+      "SELECT count(*) FROM runs WHERE experiment = ? AND verify = 'running'")                     \
     X(EXPERIMENT_ACTIVE,                                                                           \
       "SELECT id FROM runs WHERE experiment = ? AND (state IN ('queued', 'running') OR "           \
       "verify IN ('queued', 'running'))")                                                          \

@@ -222,6 +222,7 @@ describe("submission", () => {
   for (const [what, body, status, code, pointer] of [
     ["no dataset", { ...spec(), data: {} }, 422, "missing_field", "/data/dataset"],
     ["an unknown dataset", spec({ data: { dataset: "nowhere" } }), 422, "unknown_dataset", "/data/dataset"],
+    ["an integer of 20 digits", JSON.stringify(spec()).replace('"seeds":[', '"seeds":[1,99999999999999999999,'), 422, "out_of_range", "/seeds/1"],
     ["an unknown field", spec({ modle: {} }), 422, "unknown_field", "/modle"],
     ["a wrong type", spec({ priority: "high" }), 422, "wrong_type", "/priority"],
     ["null", spec({ priority: null }), 422, "wrong_type", "/priority"],
@@ -324,6 +325,11 @@ describe("an experiment's life", () => {
       assert.match(await (await daemon.fetch(`${V1}/runs/${items[0].id}/log`)).text(), /windows drawn as they are needed/);
     }
     await refused(post("/experiments", task("mqar", { vocab: 6, pairs: 3 })), 422, "inconsistent", "/data/vocab");
+    await refused(post("/experiments", task("copy", { split: "families" })), 422, "inconsistent", "/data/split");
+    // A preset's values for its own corpus may stand, and what is stored may be submitted again.
+    await ok(post("/experiments?dry_run=1", { preset: "demo", data: { dataset: "synthetic:copy" } }));
+    const { items: [{ id }] } = await ok(get("/experiments?page_size=1")), stored = await ok(get(`/experiments/${id}`));
+    await ok(post("/experiments?dry_run=1", stored.spec));
   });
 
   test("experiments are paged, newest first", async () => {
@@ -448,6 +454,7 @@ describe("an experiment's life", () => {
       const answer = await bare.fetch(`${V1}/experiments/${id}/figure.svg`), problem = await answer.json();
       assert.deepEqual([answer.status, problem.code], [503, "unavailable"], JSON.stringify(problem));
       assert.match(problem.detail, /gnuplot-nox/);
+      assert.equal((await bare.fetch(`${V1}/experiments/${id}/report`)).status, 200);
     } finally {
       await bare.stop();
     }
@@ -466,6 +473,10 @@ describe("an experiment's life", () => {
     await refused(post(`/runs/${runs[0].id}/retry`), 409, "conflict");
     await refused(post(`/runs/${runs[0].id}/priority`, { priority: 1 }), 409, "conflict");
     await refused(post("/runs/9999/cancel"), 404, "not_found");
+    for (const path of [`/runs/${runs[0].id}/cancel`, `/runs/${runs[0].id}/retry`, `/runs/${runs[0].id}/verify`, `/experiments/${e.id}/cancel`])
+      await refused(post(path, { "why/not": 1 }), 422, "unknown_field", "/why~1not");
+    await refused(post(`/runs/${runs[0].id}/retry`, {}), 409, "conflict");
+    await refused(post("/queue", { paused: false, x: 1 }), 422, "unknown_field", "/x");
     await paused(async () => {
       const x = await ok(post("/experiments", spec({ name: "queued", seeds: [1] })), 201);
       const [a, b] = (await ok(get(`/runs?experiment=${x.id}`))).items;

@@ -3,12 +3,13 @@
 // says is compared, clocks aside: every metric of every step, evaluations, the content of checkpoints, artifacts.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
+import { promisify } from "node:util";
 import { ABLATED, start } from "./daemon.mjs";
 
 const WORKER = join(dirname(ABLATED), "ablate-worker");
@@ -46,8 +47,8 @@ const spec = (attention, { seed = 3, steps = 120, model, train } = {}) => ({
 });
 
 /** One attempt: {lines, status}. `kill`: SIGKILL after so many lines. */
-async function attempt(file, out, { threads = 1, kill = Infinity } = {}) {
-  const child = spawn(WORKER, ["train", file, "--dataset", dataset, "--out", out, "--threads", String(threads)],
+async function attempt(file, out, { threads = 1, kill = Infinity, more = [] } = {}) {
+  const child = spawn(WORKER, ["train", file, "--dataset", dataset, "--out", out, "--threads", String(threads), ...more],
     { stdio: ["ignore", "pipe", "inherit"] });
   const lines = [], ended = new Promise((resolve) => child.on("close", resolve));
   for await (const line of createInterface({ input: child.stdout })) {
@@ -117,4 +118,29 @@ test("another seed gives other bits, and the comparison sees them", async () => 
   const [one, other] = [await train(spec(ATTENTION.dense)), await train(spec(ATTENTION.dense, { seed: 4 }))];
   assert.notDeepEqual(one, other);
   assert.throws(() => collect(['{"type":"metrics","names":["train/loss"],"rows":[[1,2.5]]}'], { ...one }), /trained again/);
+});
+
+test("an attempt that resumes behind the last step has the losses by position, too", async () => {
+  const name = join(folder, String(++count));
+  await writeFile(`${name}.json`, JSON.stringify(spec(ATTENTION.dense, { steps: 20 })));
+  const found = async () => {
+    const { lines, status } = await attempt(`${name}.json`, name, { more: ["--audits"] });
+    assert.equal(status, 0, lines.at(-1));
+    const events = lines.map((line) => JSON.parse(line));
+    return { from: events.find(({ type }) => type === "started").step,
+      by_position: events.findLast(({ type, name: what }) => type === "audit" && what === "causality").evidence.by_position };
+  };
+  const [whole, again] = [await found(), await found()];
+  assert.deepEqual([whole.from, again.from, whole.by_position.loss.length], [0, 20, 24]);
+  assert.deepEqual(again.by_position, whole.by_position);
+});
+
+test("an experiment's specification is told from a run's", async () => {
+  const name = join(folder, String(++count)), { seed, ...run } = spec(ATTENTION.dense);
+  for (const more of [{ seeds: [seed] }, { arms: { dense: {} } }, { name: "x" }, { preset: "demo" }]) {
+    await writeFile(`${name}.json`, JSON.stringify({ ...run, ...more }));
+    const { status, stderr } = await promisify(execFile)(WORKER, ["train", `${name}.json`, "--out", name]).then(() => ({ status: 0 }), ({ code, stderr: text }) => ({ status: code, stderr: text }));
+    assert.equal(status, 65, stderr);
+    assert.match(stderr, /is an experiment's specification; a run's is one arm at one grid point with one seed/);
+  }
 });

@@ -50,6 +50,8 @@ static void decode(const char *line, size_t len)
     if (status == 0)
         status = sweep_new(spec, &sweep, &err);
     if (status == 0)
+        status = sweep_given_check(sweep, body, &err);
+    if (status == 0)
         status = check_runs(sweep, &err);
     if (status == 0)
         print(json_pack("{s:I, s:O}", "runs", (json_int_t)sweep->runs_n, "spec", sweep->spec));

@@ -283,7 +283,7 @@ int audit_causality(struct audits *a, struct finding *ret, struct err *err)
     ret->evidence =
         json_pack("{s:s, s:o, s:b, s:o}", "phase", a->at_end ? "end" : "start", "leak_next",
                   jsonx_number(leak_next), "across_sequences", across, "kernels", each);
-    if (a->at_end && a->nll_n[spec->data.seq_len - 1] > 0) /* else another attempt evaluated */
+    if (a->at_end && a->nll_n[spec->data.seq_len - 1] > 0) /* else a stop came */
         json_object_set_new(ret->evidence, "by_position", by_position(a));
     return status;
 }

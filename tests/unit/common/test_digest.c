@@ -82,13 +82,21 @@ static void test_equal(void **state)
     assert_true(digest_equal("abc", "abd", 2));
 }
 
+static void test_base64(void **state)
+{
+    (void)state;
+    char hex[DIGEST_HEX], base64[DIGEST_BASE64];
+    digest_of_hex("abc", 3, hex);
+    digest_base64(hex, base64); /* as `openssl dgst -sha256 -binary | base64` prints it */
+    assert_string_equal(base64, "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_known_answers),
-        cmocka_unit_test(test_hmac),
-        cmocka_unit_test(test_files),
-        cmocka_unit_test(test_equal),
+        cmocka_unit_test(test_known_answers), cmocka_unit_test(test_hmac),
+        cmocka_unit_test(test_files),         cmocka_unit_test(test_equal),
+        cmocka_unit_test(test_base64),
     };
     return cmocka_run_group_tests_name("digest", tests, NULL, NULL);
 }

@@ -127,12 +127,39 @@ static void test_split_keeps_families(void **state)
         }
 }
 
+/* Beyond FAMILY_RUNS_MOST bytes runs are sampled, evenly by hash: what two documents share at
+ * length is found all the same, and nothing else. */
+static void test_sampled_runs(void **state)
+{
+    (void)state;
+    enum { MANY = 64, LONG = 3 * FAMILY_RUNS_MOST / MANY, SHARED = 2000 };
+    const struct philox stream = philox_stream(2, "test", "families");
+    uint8_t *much = malloc((size_t)MANY * LONG);
+    uint64_t much_ends[MANY];
+    uint32_t families[MANY];
+    struct err err;
+    assert_non_null(much);
+    for (size_t i = 0; i < (size_t)MANY * LONG; i += 4) {
+        uint32_t word = philox_word(&stream, 0, i / 4);
+        memcpy(much + i, &word, 4);
+    }
+    for (size_t i = 0; i < MANY; i++)
+        much_ends[i] = (i + 1) * LONG;
+    memcpy(much + 40 * (size_t)LONG + 5000, much + 7 * (size_t)LONG, SHARED);
+    memcpy(much + 63 * (size_t)LONG, much + 41 * (size_t)LONG - SHARED, SHARED); /* of 40 */
+    assert_int_equal(families_find(much, much_ends, MANY, families, &err), 0);
+    for (uint32_t i = 0; i < MANY; i++)
+        assert_int_equal(families[i], i == 40 || i == 63 ? 7 : i);
+    free(much);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_runs_make_families),
         cmocka_unit_test(test_ends_separate),
         cmocka_unit_test(test_split_keeps_families),
+        cmocka_unit_test(test_sampled_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,6 +69,39 @@ static void test_load(void **state)
     assert_int_equal(jsonx_load("{\"a\":\0\"b\"}", 10, &json, NULL), -ERR_MALFORMED);
 }
 
+/* A number that can't be held is refused where it stands. */
+static void test_numbers_beyond(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *pointer, *said;
+    } numbers[] = {
+        { "99999999999999999999", "", "99999999999999999999 is too large" },
+        { "{\"priority\": 99999999999999999999}", "/priority", "line 1, column 33: 9999" },
+        { "{\"a\":1,\n\"train\":{\"b\":[{}],\"lr\":1e999,\"c\":2}}", "/train/lr",
+          "line 2, column" },
+        { "{\"a\":[{\"x\":\"]},\"},[1,[2,-9223372036854775809 ]]]}", "/a/1/1/1",
+          "-9223372036854775809 is" },
+        { "{\"q\\\"\\u00e4/~\":[0,[],{\"k\":\"v\"},9e9999]}", "/q\"ä~1~0/3", "9e9999 is" },
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        json_t *json = NULL;
+        struct err err = { 0 };
+        assert_int_equal(jsonx_load(numbers[i].text, strlen(numbers[i].text), &json, &err),
+                         -ERR_OUT_OF_RANGE);
+        assert_string_equal(err.pointer, numbers[i].pointer);
+        if (strstr(err.message, numbers[i].said) == NULL)
+            fail_msg("%s: %s", numbers[i].text, err.message);
+    }
+    char many[400] = "[";
+    memset(many + 1, '7', 350);
+    struct err err = { 0 };
+    json_t *json = NULL;
+    assert_int_equal(jsonx_load(many, strlen(many), &json, &err), -ERR_OUT_OF_RANGE);
+    assert_string_equal(err.pointer, "/0");
+    assert_non_null(strstr(err.message, "7777… is too large"));
+}
+
 static void test_depth(void **state)
 {
     (void)state;
@@ -407,6 +440,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_load),
         cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_numbers_beyond),
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_numbers_are_shortest),
         cmocka_unit_test(test_canonical),

@@ -50,6 +50,58 @@ static const struct {
     { "{'arms':{'a':{'data.dataset':'x'},'b':{}}}", ERR_MISSING_FIELD, "/data/dataset", "" },
 };
 
+#define COPY "'data':{'dataset':'synthetic:copy'"
+
+/* Fields of a stored corpus, given to a synthetic task. */
+static const struct {
+    const char *given, *pointer; /* "" = accepted */
+} without_effect[] = {
+    { "{" COPY ",'vocab':9,'split_seed':3}}", "" },
+    { "{" COPY ",'split':'documents','tokens':0,'documents':0,'val_fraction':0.1}}", "" },
+    { "{" COPY ",'split':'windows'}}", "/data/split" },
+    { "{" COPY ",'tokens':9}}", "/data/tokens" },
+    { "{" COPY ",'documents':9}}", "/data/documents" },
+    { "{" COPY ",'val_fraction':0.2}}", "/data/val_fraction" },
+    { "{" COPY ",'test_fraction':0.2}}", "/data/test_fraction" },
+    { "{'data':{'dataset':'x','split':'windows'}}", "" },
+    { "{" COPY "},'arms':{'a':{},'b':{'data.split':'windows'}}}", "/arms/b/data.split" },
+    { "{" COPY "},'grid':{'data.tokens':[0,9]}}", "/grid/data.tokens/1" },
+    { "{'data':{'dataset':'x','split':'windows'},'arms':{'a':{},'b':{'data.dataset':"
+      "'synthetic:copy'}}}",
+      "" },
+    { "{'data':{'dataset':'x'},'arms':{'a':{},'b':{'data.dataset':'synthetic:copy','data.tokens':"
+      "5}}}",
+      "/arms/b/data.tokens" },
+    { "{" COPY ",'split':'windows'},'grid':{'data.dataset':['x','synthetic:copy']}}", "" },
+    { "{'data':{'split':'windows'},'grid':{'data.dataset':['synthetic:uniform','synthetic:copy']}}",
+      "/data/split" },
+};
+
+static void test_what_has_no_effect(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof without_effect / sizeof *without_effect; i++) {
+        json_t *json = spec_json(without_effect[i].given);
+        struct sweep *sweep = NULL;
+        struct err err = { 0 };
+        assert_int_equal(sweep_new(json, &sweep, &err), 0);
+        int status = sweep_given_check(sweep, json, &err);
+        if (strcmp(err.pointer, without_effect[i].pointer) != 0)
+            fail_msg("%s: %s (%s)", without_effect[i].given, err.pointer, err.message);
+        assert_int_equal(status, err.pointer[0] != '\0' ? -ERR_INCONSISTENT : 0);
+        sweep_free(sweep);
+        json_decref(json);
+    }
+    /* A preset's value that was merged in before isn't the caller's. */
+    json_t *merged = spec_json("{" COPY ",'split':'windows'}}"), *given = spec_json("{" COPY "}}");
+    struct sweep *sweep = NULL;
+    assert_int_equal(sweep_new(merged, &sweep, NULL), 0);
+    assert_int_equal(sweep_given_check(sweep, given, NULL), 0);
+    sweep_free(sweep);
+    json_decref(merged);
+    json_decref(given);
+}
+
 static void test_what_is_refused(void **state)
 {
     (void)state;
@@ -256,6 +308,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_refused),
+        cmocka_unit_test(test_what_has_no_effect),
         cmocka_unit_test(test_blame),
         cmocka_unit_test(test_the_study),
         cmocka_unit_test(test_a_grid_value_replaces_an_arm_s),

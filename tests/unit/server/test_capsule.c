@@ -27,7 +27,7 @@ static int set_up(void **state)
     assert_ok(store_begin(b->store, &err), err);
     b->experiment = fixture_experiment(b->store, 3, 0, 1, false);
     assert_ok(store_run_claim(b->store, 1, "0123", &claim, &err), err);
-    free(claim.spec);
+    claim_done(&claim);
     assert_int_equal(
         fixture_event(b->store, 1, 1,
                       "{\"type\":\"metrics\",\"seq\":1,\"names\":[\"val/loss\","

@@ -89,7 +89,7 @@ static bool claim(struct store *store, int64_t run, int64_t attempt)
     struct err err;
     assert_ok(store_run_claim(store, run, "t", &claim, &err), err);
     assert_int_equal(claim.attempt, attempt);
-    free(claim.spec);
+    claim_done(&claim);
     return claim.audits;
 }
 
@@ -193,7 +193,7 @@ static void test_only_an_end_concludes(void **state)
                      SQLITE_OK);
     assert_ok(store_run_verify(b->store, 1, &err), err);
     assert_ok(store_verify_claim(b->store, 1, "t", &claim, &err), err);
-    free(claim.spec);
+    claim_done(&claim);
     assert_ok(store_attempt_end(b->store, 1, 2, RUN_SUCCEEDED, "finished", "", &err), err);
     assert_int_equal(ended_now(b->store), 0);
     assert_ok(store_run_retry(b->store, 4, &err), err);

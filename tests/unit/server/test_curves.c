@@ -31,7 +31,7 @@ static void start(struct store *store, int64_t run)
     struct claim claim;
     struct err err;
     assert_ok(store_run_claim(store, run, "0123", &claim, &err), err);
-    free(claim.spec);
+    claim_done(&claim);
 }
 
 /* One value every `every` steps, value = run·1000 + step, in one event. */

@@ -25,7 +25,7 @@ static int fill_run(struct store *store, void *arg, struct err *err)
     fixture_experiment(store, 2, 0, 1, false);
     int status = store_run_claim(store, 1, TOKEN, &claim, err);
     if (status == 0)
-        free(claim.spec);
+        claim_done(&claim);
     return status;
 }
 
@@ -263,6 +263,42 @@ static void test_a_gap_is_filled_from_the_file(void **state)
     rig_free(rig);
 }
 
+struct reading {
+    const char *dir;
+    bool more;
+};
+
+static int read_file(struct store *store, void *arg, struct err *err)
+{
+    struct reading *reading = arg;
+    return ingest_file(store, reading->dir, 1, 1, &reading->more, err);
+}
+
+/* A file may lack its end; what is stored stood in it once. */
+static void test_a_file_that_lost_lines(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new();
+    struct reading reading = { .dir = rig->dir };
+    struct err err;
+    char text[1024], path[PATH_MAX + 16];
+    assert_int_equal(fixture_write(rig->f, read_file, &reading, NULL), 0); /* none yet */
+    snprintf(text, sizeof text, "%s", metric(1));
+    strcat(text, metric(2));
+    write_events(rig, text, strlen(text));
+    assert_int_equal(fixture_write(rig->f, read_file, &reading, NULL), 0);
+    assert_int_equal(rows(rig), 2);
+    write_events(rig, text, strlen(text) - 1);
+    assert_int_equal(fixture_write(rig->f, read_file, &reading, &err), -ERR_PROTOCOL);
+    assert_string_equal(err.message, "it has fewer lines than the 2 that are stored");
+    snprintf(path, sizeof path, "%s/events.ndjson", rig->dir);
+    unlink(path);
+    assert_int_equal(fixture_write(rig->f, read_file, &reading, &err), -ERR_PROTOCOL);
+    assert_string_equal(err.message, "the file is gone; 2 lines of it are stored");
+    assert_int_equal(rows(rig), 2);
+    rig_free(rig);
+}
+
 static void test_a_bad_line_keeps_what_stood_before(void **state)
 {
     (void)state;
@@ -271,6 +307,9 @@ static void test_a_bad_line_keeps_what_stood_before(void **state)
         ("{\"type\":\"audit\",\"seq\":2,\"name\":\"x\",\"status\":\"maybe\",\"detail\":\"\","
          "\"evidence\":{}}\n"),
         "{\"type\":\"nosuch\",\"seq\":2}\n",
+        ("{\"type\":\"hello\",\"protocol\":1,\"run\":1,\"attempt\":1,\"token\":\"" TOKEN
+         "\",\"pid\":1}\n"),
+        "{\"type\":\"welcome\",\"acked\":0}\n",
         "\xff\n",
         "\n",
     };
@@ -402,6 +441,7 @@ int main(void)
         cmocka_unit_test(test_who_is_turned_away),
         cmocka_unit_test(test_acks_follow_commits),
         cmocka_unit_test(test_a_gap_is_filled_from_the_file),
+        cmocka_unit_test(test_a_file_that_lost_lines),
         cmocka_unit_test(test_a_bad_line_keeps_what_stood_before),
         cmocka_unit_test(test_an_endless_line),
         cmocka_unit_test(test_stop_reaches_the_trainer),

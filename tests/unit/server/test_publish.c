@@ -11,7 +11,7 @@ static int fill_run(struct store *store, void *arg, struct err *err)
     fixture_experiment(store, 2, 0, 1, false);
     int status = store_run_claim(store, 1, "t", &claim, err);
     if (status == 0)
-        free(claim.spec);
+        claim_done(&claim);
     return status;
 }
 

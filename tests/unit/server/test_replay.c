@@ -44,7 +44,7 @@ static void begin(struct base *b, int64_t attempt, bool verify, const char *dige
     assert_ok(status, err);
     assert_int_equal(claim.attempt, attempt);
     assert_int_equal(claim.verify, verify);
-    free(claim.spec);
+    claim_done(&claim);
     assert_int_equal(fixture_event(b->store, 1, attempt,
                                    "{\"type\":\"started\",\"seq\":1,\"step\":0,\"environment\":{"
                                    "\"digest\":\"%s\",\"blas_core\":\"%s\"}}",
@@ -385,6 +385,39 @@ static void test_cancel_ends_the_verification_alone(void **state)
     assert_int_equal(store_run_cancel(b->store, 1, &err), -ERR_CONFLICT);
 }
 
+/* A run's own file differs in any environment, and before anything was trained. */
+static void test_a_file_that_changed(void **state)
+{
+    struct base *b = *state;
+    struct claim claim;
+    struct err err;
+    begin(b, 1, false, "x");
+    train(b, 1);
+    finish(b, 1, "aa");
+    for (int64_t attempt = 2; attempt <= 3; attempt++) {
+        const char *got = attempt == 2 ? "bb" : "";
+        assert_ok(store_run_verify(b->store, 1, &err), err);
+        assert_ok(store_verify_claim(b->store, 1, "t", &claim, &err), err);
+        assert_int_equal(claim.artifacts_n, 2);
+        assert_string_equal(claim.artifacts[1].name, "final.safetensors");
+        assert_string_equal(claim.artifacts[1].sha256, "aa");
+        claim_done(&claim);
+        assert_ok(replay_file(b->store, 1, attempt, 3, "final.safetensors", "aa", got, &err), err);
+        assert_ok(store_attempt_end(b->store, 1, attempt, RUN_SUCCEEDED, "", "", &err), err);
+        check_verify(b, VERIFY_DIFFERS, attempt, 1,
+                     attempt == 2 ? "has the digest bb, aa was stored" : "no file, aa was stored");
+        check_audit(b, (size_t)attempt - 1, "fail", "artifact final.safetensors isn't what was",
+                    "\"file\":true");
+        struct attempt_row row = { 0 };
+        assert_ok(store_attempt_get(b->store, 1, attempt, &row, &err), err);
+        assert_string_equal(row.outcome, "differs: final.safetensors");
+        attempt_row_done(&row);
+    }
+    struct run_row row = run_of(b);
+    assert_int_equal(row.state, RUN_SUCCEEDED);
+    run_row_done(&row);
+}
+
 static void test_when_a_run_can_be_verified(void **state)
 {
     struct base *b = *state;
@@ -409,9 +442,12 @@ static void test_when_a_run_can_be_verified(void **state)
     assert_ok(store_verify_claim(b->store, 1, "t", &claim, &err), err);
     assert_int_equal(claim.attempt, 3);
     assert_int_equal(claim.steps, 3);
-    free(claim.spec);
+    claim_done(&claim);
     assert_int_equal(store_run_retry(b->store, 1, &err), -ERR_CONFLICT);
     assert_int_equal(store_experiment_delete(b->store, 1, &err), -ERR_CONFLICT);
+    assert_string_equal(
+        err.message, "1 run is being verified in experiment 1; wait for the end, or cancel: that "
+                     "ends verifications and leaves what is stored");
     struct running_run *running = NULL;
     size_t n = 0;
     assert_ok(store_run_running(b->store, &running, &n, &err), err);
@@ -471,6 +507,7 @@ int main(void)
         TEST(test_a_verification_that_differs),
         TEST(test_a_verification_that_breaks_off),
         TEST(test_cancel_ends_the_verification_alone),
+        TEST(test_a_file_that_changed),
         TEST(test_when_a_run_can_be_verified),
         TEST(test_its_place_in_the_queue),
     };

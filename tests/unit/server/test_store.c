@@ -368,8 +368,9 @@ static void test_experiments_change_and_go(void **state)
     assert_int_equal(store_experiment_patch(store, 99, "x", NULL, NULL, &err), -ERR_NOT_FOUND);
 
     assert_ok(store_run_claim(store, 1, "t", &claim, &err), err);
-    free(claim.spec);
+    claim_done(&claim);
     assert_int_equal(store_experiment_delete(store, id, &err), -ERR_CONFLICT);
+    assert_string_equal(err.message, "1 run is running in experiment 1; cancel it first");
     assert_ok(store_experiment_cancel(store, id, &err), err);
     assert_ok(store_experiment_get(store, id, &row, &err), err);
     assert_int_equal(row.counts[RUN_CANCELLED], 2);

@@ -37,7 +37,7 @@ static void claim(struct store *store, int64_t run, int64_t attempt)
     assert_int_equal(claimed.attempt, attempt);
     assert_int_equal(claimed.memory_bytes, 100 << 20);
     assert_string_equal(claimed.dataset_digest, "");
-    free(claimed.spec);
+    claim_done(&claimed);
 }
 
 static enum run_state state_of(struct store *store, int64_t id)
@@ -81,7 +81,7 @@ static int act(struct store *store, int64_t id, enum action action, struct err *
     switch (action) {
     case CLAIM:
         status = store_run_claim(store, id, "t", &claimed, err);
-        free(claimed.spec);
+        claim_done(&claimed);
         return status;
     case CANCEL:
         return store_run_cancel(store, id, err);

@@ -4,12 +4,15 @@
 #include "common/jsonx.h"
 #include "fixture.h"
 #include "server/runs/attempt.h"
+#include "server/runs/ingest.h"
 #include "server/runs/supervisor.h"
 
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 /* $1 run, $2 --dir, $3 the attempt's folder */
 #define LOCK "exec 9>\"$3/lock\"; flock -n 9 || exit 69\n"
@@ -308,6 +311,67 @@ static void test_a_deaf_worker_is_killed_after_the_grace(void **state)
     rig_free(rig);
 }
 
+/* The next line of the daemon's; "" when there is none yet. */
+static const char *hear(int fd)
+{
+    static char line[512];
+    size_t len = 0;
+    while (len < sizeof line - 1 && recv(fd, line + len, 1, 0) == 1 && line[len] != '\n')
+        len++;
+    line[len] = '\0';
+    return line;
+}
+
+/* A trainer that says hello after its run was cancelled hears of it with its welcome, and not when
+ * a clock ticks. */
+static void test_a_cancel_reaches_a_worker_that_is_starting(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(LOCK "touch $3/here; sleep 1000\n");
+    struct ingest *ingest = NULL;
+    struct launch launch;
+    struct err err;
+    char path[PATH_MAX], dir[PATH_MAX], hello[256];
+    int64_t run = 1;
+    bool closed = false;
+    start(rig, 1);
+    assert_ok(ingest_new(&rig->f->loop, &rig->f->datadir, rig->f->work, &ingest, &err), err);
+    supervisor_attach(rig->supervisor, ingest);
+    submit(rig, 1, 1, false);
+    file_path(rig, 1, 1, "here", path);
+    wait_for_file(rig, path);
+    assert_int_equal(fixture_write(rig->f, cancel_run, &run, NULL), 0);
+    supervisor_stop_run(rig->supervisor, 1);
+    attempt_path(&rig->f->datadir, 1, 1, dir);
+    assert_ok(launch_read(dir, &launch, &err), err);
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/worker.sock", rig->f->path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    int len =
+        snprintf(hello, sizeof hello,
+                 "{\"type\":\"hello\",\"protocol\":1,\"run\":1,\"attempt\":1,\"token\":\"%s\","
+                 "\"pid\":1}\n",
+                 launch.token);
+    assert_int_equal(send(fd, hello, (size_t)len, MSG_NOSIGNAL), len);
+    const char *line;
+    for (int64_t end = clock_mono_ms() + PATIENCE_MS; *(line = hear(fd)) == '\0'; usleep(200)) {
+        assert_true(clock_mono_ms() < end);
+        uv_run(&rig->f->loop, UV_RUN_NOWAIT);
+    }
+    assert_string_equal(line, "{\"type\":\"welcome\",\"acked\":0}");
+    assert_string_equal(hear(fd), "{\"type\":\"stop\",\"reason\":\"cancelled\"}");
+    close(fd);
+    clock_shift(0, 11000);
+    struct look look = wait_for(rig, 1, RUN_CANCELLED, 1);
+    look_done(&look);
+    stop(rig, false);
+    ingest_close(ingest, fixture_flag, &closed);
+    fixture_wait(rig->f, &closed);
+    fixture_free(rig->f);
+    free(rig);
+}
+
 static void test_a_shutdown_queues_again_and_forgives(void **state)
 {
     (void)state;
@@ -377,7 +441,7 @@ static int claim_run(struct store *store, void *arg, struct err *err)
     struct claim claim;
     int status = store_run_claim(store, *(int64_t *)arg, "token", &claim, err);
     if (status == 0)
-        free(claim.spec);
+        claim_done(&claim);
     return status;
 }
 
@@ -446,6 +510,7 @@ int main(void)
         cmocka_unit_test(test_slots_are_kept),
         cmocka_unit_test(test_exclusive_runs_are_alone),
         cmocka_unit_test(test_a_deaf_worker_is_killed_after_the_grace),
+        cmocka_unit_test(test_a_cancel_reaches_a_worker_that_is_starting),
         cmocka_unit_test(test_a_shutdown_queues_again_and_forgives),
         cmocka_unit_test(test_workers_outlive_the_daemon),
         cmocka_unit_test(test_a_claim_without_a_worker_is_lost),

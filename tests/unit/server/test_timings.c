@@ -59,7 +59,7 @@ static int64_t begin(struct store *store, int64_t run)
     struct claim claim;
     struct err err;
     assert_ok(store_run_claim(store, run, "0123", &claim, &err), err);
-    free(claim.spec);
+    claim_done(&claim);
     return claim.attempt;
 }
 

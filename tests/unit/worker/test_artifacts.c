@@ -1,6 +1,7 @@
 /* What a run leaves for people, when it was trained in more than one attempt. */
 #include "tests/unit/worker/models.h"
 #include "worker/artifacts.h"
+#include "worker/tasks.h"
 
 #include <unistd.h>
 
@@ -63,8 +64,45 @@ static void test_batches_across_attempts(void **state)
     rmdir(out);
 }
 
+/* A task marks tokens that aren't scored; the file has every token's id. */
+static void test_batches_of_a_task(void **state)
+{
+    (void)state;
+    char out[] = "/tmp/test_artifacts.XXXXXX", path[128], folder[64], line[4096];
+    struct run_spec spec = spec_of((struct sketch){ .attention = "\"kind\":\"dense\"" });
+    struct artifacts a;
+    struct err err;
+    spec.artifacts = 1u << ARTIFACT_BATCHES;
+    assert_non_null(mkdtemp(out));
+    snprintf(folder, sizeof folder, "%s/artifacts", out);
+    snprintf(path, sizeof path, "%s/batches.jsonl", folder);
+    size_t width = (size_t)spec.data.seq_len + 1, n = width * (size_t)spec.train.batch_size;
+    int32_t *windows = calloc(n, sizeof *windows);
+    for (size_t i = 0; i < n; i++)
+        windows[i] = i % 2 == 0 ? task_unscored((int32_t)i) : (int32_t)i;
+    assert_int_equal(artifacts_begin(&a, &spec, out, &err), 0);
+    assert_int_equal(artifacts_batch(&a, 1, windows, &err), 0);
+    fclose(a.batches);
+    FILE *file = fopen(path, "r");
+    assert_non_null(fgets(line, sizeof line, file));
+    fclose(file);
+    json_t *said = json_loads(line, 0, NULL);
+    assert_non_null(said);
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(
+            json_integer_value(json_array_get(
+                json_array_get(json_object_get(said, "windows"), i / width), i % width)),
+            i);
+    json_decref(said);
+    free(windows);
+    unlink(path);
+    rmdir(folder);
+    rmdir(out);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_batches_across_attempts) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_batches_across_attempts),
+                                        cmocka_unit_test(test_batches_of_a_task) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
