@@ -45,22 +45,19 @@ static void gather(struct gathered *g, const struct audit_row *row)
         g->worst = row;
 }
 
-/* moot: no run that it is about concerns it. */
+/* moot: why no run that it is about concerns it; NULL: one does. */
 static json_t *check_json(const char *name, const struct audit_info *info, const struct gathered *g,
-                          bool moot)
+                          const char *moot)
 {
     const struct audit_row *w = g->worst;
-    json_t *check = json_pack("{s:s, s:s, s:s, s:o, s:o, s:I}", "name", name, "status",
-                              w != NULL ? w->status
-                              : moot    ? audit_status_names[AUDIT_SKIPPED]
-                                        : "missing",
-                              "detail",
-                              w != NULL ? w->detail
-                              : moot    ? info->moot
-                                        : "",
-                              "evidence", w != NULL ? publish_embed(w->evidence) : json_null(),
-                              "grid", w != NULL ? publish_embed(w->grid) : json_null(), "findings",
-                              (json_int_t)g->findings);
+    const char *status = w != NULL      ? w->status
+                         : moot != NULL ? audit_status_names[AUDIT_SKIPPED]
+                                        : "missing";
+    const char *detail = w != NULL ? w->detail : moot != NULL ? moot : "";
+    json_t *check = json_pack(
+        "{s:s, s:s, s:s, s:o, s:o, s:I}", "name", name, "status", status, "detail", detail,
+        "evidence", w != NULL ? publish_embed(w->evidence) : json_null(), "grid",
+        w != NULL ? publish_embed(w->grid) : json_null(), "findings", (json_int_t)g->findings);
     json_t *about = json_pack(
         "{s:s, s:b, s:s, s:s}", "scope", scope_names[info != NULL ? info->scope : AUDIT_OF_RUN],
         "invalidates", (int)(info != NULL && info->invalidates), "what",
@@ -83,7 +80,7 @@ json_t *checks_json(const struct study *study, const char *arm)
             if (concerns(&in->audits[i], arm) && strcmp(in->audits[i].name, info->name) == 0)
                 gather(&g, &in->audits[i]);
         bool moot = g.worst == NULL && !study_concerns(study, info, arm);
-        json_array_append_new(list, check_json(info->name, info, &g, moot));
+        json_array_append_new(list, check_json(info->name, info, &g, moot ? info->moot : NULL));
     }
     json_t *others = json_object(); /* name → its place in the list */
     for (size_t i = 0; i < in->audits_n; i++) {
@@ -96,7 +93,7 @@ json_t *checks_json(const struct study *study, const char *arm)
             if (concerns(&in->audits[j], arm) && strcmp(in->audits[j].name, row->name) == 0)
                 gather(&g, &in->audits[j]);
         json_object_set_new(others, row->name, json_true());
-        json_array_append_new(list, check_json(row->name, NULL, &g, false));
+        json_array_append_new(list, check_json(row->name, NULL, &g, NULL));
     }
     json_decref(others);
     return list;

@@ -80,11 +80,12 @@ static void test_claims(void **state)
                 "claim,data.seq_len,train.optimizer,model.attention,arm,baseline,metric,n,"
                 "mean_difference,relative_difference,sd,ci95_low,ci95_high,ci90_low,ci90_high,p,"
                 "p_adjusted,agree,needed_seeds,verdict,against,sentence");
-    assert_line(text.data, "primary",
-                "primary,,,,dsa,dense,val/loss,6,-0.5,-0.2,0,-0.5,-0.5,-0.5,-0.5,0.03125,,6,6,"
-                "better,,\"dsa is better than dense over L = 64, 128 and optimizer = \"\"adam\"\" and "
-                "attention = {\"\"kind\"\":\"\"dsa\"\",\"\"top_k\"\":8}: val/loss Δ = −0.50 "
-                "[−0.50, −0.50] (−20.0 %), n = 6, p = 0.031; better in 6 of 6 seeds.\"");
+    assert_line(
+        text.data, "primary",
+        "primary,,,,dsa,dense,val/loss,6,-0.5,-0.2,0,-0.5,-0.5,-0.5,-0.5,0.03125,,6,6,"
+        "better,,\"dsa is better than dense over L = 64, 128 and optimizer = \"\"adam\"\" and "
+        "attention = {\"\"kind\"\":\"\"dsa\"\",\"\"top_k\"\":8}: val/loss Δ = −0.50 "
+        "[−0.50, −0.50] (−20.0 %), n = 6, p = 0.031; better in 6 of 6 seeds.\"");
     assert_non_null(strstr(text.data, "\r\nsecondary,128,adam,"));
     assert_non_null(strstr(text.data, ",dsa,dense,val/loss,6,-0.5,-0.2,0,-0.5,-0.5,-0.5,-0.5,"
                                       "0.03125,0.03125,6,6,better,,"));
