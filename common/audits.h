@@ -1,12 +1,15 @@
 /* audits: the table of checks of validity (NUMERICS §7): what each is about, how far it reaches,
  * and whether its failure makes a comparison worthless.
  *
- * Workers and the daemon both find audits; this table is the one place that names them. A worker's
+ * Workers and the daemon both find audits; this table is the one place that names them, and says of
+ * which runs they can find out anything. A worker's
  * audit event carries name, status, detail and evidence only: which arm and grid point it speaks of
  * follows from its run and the scope here.
  */
 #ifndef ABLATE_COMMON_AUDITS_H
 #define ABLATE_COMMON_AUDITS_H
+
+#include "common/spec.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,13 +34,21 @@ struct audit_info {
     const char *name;
     enum audit_scope scope;
     bool invalidates; /* what fails it can't be compared */
-    const char *what; /* one sentence for people who haven't met it: what passing it means */
+    /* Whether there is anything to find out about such a run, and why not where there isn't; NULL:
+     * about every run. */
+    bool (*concerns)(const struct run_spec *spec);
+    const char *moot;
+    const char *what;   /* one sentence for people who haven't met it: what passing it means */
+    const char *remedy; /* one sentence: what to change when it doesn't pass */
 };
 extern const struct audit_info audit_table[];
 extern const size_t audit_table_n;
 
 /* NULL when there is none of that name. */
 const struct audit_info *audit_find(const char *name);
+bool audit_concerns(const struct audit_info *info, const struct run_spec *spec);
+/* Whether a run makes it, rather than the daemon, and once a cell, arm or grid point. */
+bool audit_is_owed(const struct audit_info *info);
 /* By name; AUDIT_STATUSES when there is none of that name. */
 enum audit_status audit_status_of(const char *name);
 

@@ -7,6 +7,7 @@
  */
 #include "common/sweep.h"
 
+#include "common/metrics.h"
 #include "common/sweep_fields.h"
 
 #include <stdio.h>
@@ -211,11 +212,6 @@ static int decode_compare(struct sweep *sweep, struct err *err)
                               "/compare", err);
     if (status < 0)
         return status;
-    size_t len = strspn(compare->metric,
-                        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./");
-    if (compare->metric[len] != '\0')
-        return err_set_at(err, ERR_INVALID_VALUE, "/compare/metric",
-                          "\"metric\" must consist of letters, digits and _ - . /");
     if (compare->baseline[0] == '\0')
         snprintf(compare->baseline, sizeof compare->baseline, "%s", sweep->arm_names[0]);
     if (json_object_get(json_object_get(sweep->spec, "arms"), compare->baseline) == NULL)
@@ -227,6 +223,24 @@ static int decode_compare(struct sweep *sweep, struct err *err)
     json_object_set_new(sweep->spec, "compare", filled);
     compare->tune = tune;
     return check_tune(sweep, err);
+}
+
+/* Some run must measure what is compared. One that can't be built says so itself, when its turn
+ * comes. */
+static int check_metric(const struct sweep *sweep, struct err *err)
+{
+    const struct metric_info *metric = &metric_table[sweep->compare.metric];
+    size_t first_seed = sweep->runs_n / sweep->seeds_n;
+    bool measured = metric->measured == NULL;
+    for (size_t i = 0; i < first_seed && !measured; i++) {
+        struct sweep_item item = { 0 };
+        measured =
+            sweep_run(sweep, i, &item, NULL) != 0 || metric_measured(metric->name, &item.spec);
+        json_decref(item.grid);
+    }
+    return measured ? 0
+                    : err_set_at(err, ERR_INCONSISTENT, "/compare/metric",
+                                 "no run measures %s: that takes %s", metric->name, metric->needs);
 }
 
 /* The members of `in` that hold JSON, and what stands for them when they are absent. */
@@ -302,6 +316,8 @@ static int check(struct sweep *sweep, struct err *err)
     if (status == 0 && json_object_get(data, "dataset") == NULL &&
         !overridden(sweep, "data.dataset"))
         status = err_set_at(err, ERR_MISSING_FIELD, "/data/dataset", "\"dataset\" is required");
+    if (status == 0)
+        status = check_metric(sweep, err);
     return status;
 }
 

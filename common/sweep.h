@@ -17,7 +17,7 @@ enum goal { GOAL_MIN, GOAL_MAX };
 enum compare_at { COMPARE_LAST, COMPARE_BEST };
 
 struct sweep_compare {
-    char metric[SPEC_NAME_BYTES]; /* e.g. val/loss */
+    int metric; /* an index of metric_table (metrics.h) */
     int goal, at;
     char baseline[SPEC_NAME_BYTES]; /* an arm; the first one when not given */
     double margin;
@@ -50,8 +50,9 @@ struct sweep_item {
     json_t *grid;    /* owned by the caller: {"data.seq_len": 64} */
 };
 
-/* Decodes spec (not consumed) and checks what doesn't need building a run. The caller has merged
- * the preset already. Errors: as jsonx_decode, TOO_MANY_RUNS (with the figure). */
+/* Decodes spec (not consumed) and checks what doesn't need building a run, and that some run
+ * measures the compared metric. The caller has merged the preset already. Errors: as jsonx_decode,
+ * INCONSISTENT, TOO_MANY_RUNS (with the figure). */
 int sweep_new(const json_t *spec, struct sweep **ret, struct err *err);
 void sweep_free(struct sweep *sweep);
 /* Builds run i of 0 … runs_n−1. Errors: as run_spec_decode, and NOT_IMPLEMENTED for what the

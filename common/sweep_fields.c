@@ -1,5 +1,7 @@
 #include "common/sweep_fields.h"
 
+#include "common/metrics.h"
+
 #define COUNT(a)      (sizeof(a) / sizeof((a)[0]))
 #define AT(s, m)      .key = #m, .offset = offsetof(struct s, m)
 #define NESTED(m)     AT(sweep_in, m), .type = JSONX_OBJECT
@@ -30,8 +32,8 @@ static const struct jsonx_field rows[] = {
 
 /* An empty baseline stands for the first arm; the stored spec has its name. */
 static const struct jsonx_field compare_rows[] = {
-    { AT(sweep_compare, metric), .type = JSONX_STRING, .size = SPEC_NAME_BYTES, .min = 1,
-      .max = JSONX_NAME_MAX, .preset = "\"val/loss\"" },
+    { AT(sweep_compare, metric), .type = JSONX_ENUM, .choices = metric_names,
+      .preset = "\"val/loss\"" },
     { AT(sweep_compare, goal), .type = JSONX_ENUM, .choices = goals, .preset = "\"min\"" },
     { AT(sweep_compare, at), .type = JSONX_ENUM, .choices = ats, .preset = "\"last\"" },
     { AT(sweep_compare, baseline), .type = JSONX_STRING, .size = SPEC_NAME_BYTES,

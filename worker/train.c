@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "common/cost.h"
 #include "common/jsonx.h"
+#include "common/metrics.h"
 #include "worker/artifacts.h"
 #include "worker/audit/audit.h"
 #include "worker/checkpoint.h"
@@ -46,42 +47,21 @@ struct step_facts {
     double seconds, tokens;
 };
 
-static bool always(const struct run_spec *spec)
-{
-    (void)spec;
-    return true;
-}
-
-static bool routed(const struct run_spec *spec)
-{
-    return spec->model.experts > 1;
-}
-
-static bool indexer_trained(const struct run_spec *spec)
-{
-    for (int64_t layer = 0; layer < spec->model.layers; layer++) {
-        const struct spec_attention *a = run_spec_attention(spec, layer);
-        if (a->kind == ATTENTION_DSA && a->indexer_training == INDEXER_KL)
-            return true;
-    }
-    return false;
-}
-
-/* The metrics of a step: a row a metric. */
+/* The metrics of a step: a row a metric; common/metrics.h says which runs measure it. */
 #define METRICS(X)                                                                                 \
-    X("train/loss", always, f->model.loss)                                                         \
-    X("train/grad_norm", always, f->optim.grad_norm)                                               \
-    X("train/lr", always, f->optim.lr)                                                             \
-    X("train/balance", routed, f->model.balance)                                                   \
-    X("moe/imbalance", routed, f->model.imbalance)                                                 \
-    X("dsa/kl", indexer_trained, f->model.kl)                                                      \
-    X("time/step_s", always, f->seconds)                                                           \
-    X("throughput/tokens_per_s", always, f->tokens / f->seconds)
+    X("train/loss", f->model.loss)                                                                 \
+    X("train/grad_norm", f->optim.grad_norm)                                                       \
+    X("train/lr", f->optim.lr)                                                                     \
+    X("train/balance", f->model.balance)                                                           \
+    X("moe/imbalance", f->model.imbalance)                                                         \
+    X("dsa/kl", f->model.kl)                                                                       \
+    X("time/step_s", f->seconds)                                                                   \
+    X("throughput/tokens_per_s", f->tokens / f->seconds)
 
 static void name_metrics(struct train *t)
 {
-#define NAME(name, applies, value)                                                                 \
-    if (applies(t->spec))                                                                          \
+#define NAME(name, value)                                                                          \
+    if (metric_measured(name, t->spec))                                                            \
         t->metric_names[t->metrics_n++] = name;
     METRICS(NAME)
 #undef NAME
@@ -91,8 +71,8 @@ static void emit_step(struct train *t, const struct step_facts *f)
 {
     double values[EMIT_METRICS_NAMES];
     size_t n = 0;
-#define VALUE(name, applies, value)                                                                \
-    if (applies(t->spec))                                                                          \
+#define VALUE(name, value)                                                                         \
+    if (metric_measured(name, t->spec))                                                            \
         values[n++] = value;
     METRICS(VALUE)
 #undef VALUE

@@ -1,4 +1,5 @@
-/* GET experiments/{id}/report?format=json|md|csv, experiments/{id}/figure.svg and .png */
+/* GET experiments/{id}/report?format=json|md|csv, with csv &table=rows|claims, and
+ * experiments/{id}/figure.svg and .png */
 #include "server/api/api.h"
 
 #include "server/datadir.h"
@@ -16,16 +17,27 @@
 /* Rows of the dynamics that a person still reads. */
 enum { STEPS = 100 };
 
-enum format { FORMAT_JSON, FORMAT_MD, FORMAT_CSV };
-static const struct {
-    const char *name, *type;
-} formats[] = { [FORMAT_JSON] = { "json", "application/json" },
-                [FORMAT_MD] = { "md", "text/markdown; charset=utf-8" },
-                [FORMAT_CSV] = { "csv", "text/csv; charset=utf-8" } };
+static void write_json(const json_t *report, struct buf *to)
+{
+    jsonx_dump(report, JSONX_KEEP_ORDER, to);
+    buf_addc(to, '\n');
+}
+
+/* The first of a format is meant when no table is named. */
+static const struct format {
+    const char *name, *table, *type;
+    void (*write)(const json_t *report, struct buf *to);
+} formats[] = {
+    { "json", NULL, "application/json", write_json },
+    { "md", NULL, "text/markdown; charset=utf-8", report_markdown },
+    { "csv", "rows", "text/csv; charset=utf-8", report_csv },
+    { "csv", "claims", "text/csv; charset=utf-8", report_csv_claims },
+};
+enum { FORMATS = sizeof formats / sizeof *formats };
 
 struct asked {
     int64_t id;
-    enum format format;
+    const struct format *format;
     struct buf body;
 };
 
@@ -36,9 +48,30 @@ static void asked_free(void *arg)
     free(a);
 }
 
+static int find_format(const char *name, const char *table, const struct format **ret,
+                       struct err *err)
+{
+    bool known = false;
+    for (size_t i = 0; i < FORMATS; i++) {
+        const struct format *f = &formats[i];
+        bool named = strcmp(name, f->name) == 0;
+        known |= named;
+        if (named && (table == NULL || (f->table != NULL && strcmp(table, f->table) == 0))) {
+            *ret = f;
+            return 0;
+        }
+    }
+    if (!known)
+        return err_set(err, ERR_BAD_PARAMETER, "format must be json, md or csv, not %.*s",
+                       (int)jsonx_prefix(name, 40), name);
+    return err_set(err, ERR_BAD_PARAMETER,
+                   "table must be rows or claims, and goes with format=csv, not %.*s",
+                   (int)jsonx_prefix(table, 40), table);
+}
+
 int report_decode(struct request *req, struct err *err)
 {
-    static const char *const args[] = { "format", NULL };
+    static const char *const args[] = { "format", "table", NULL };
     struct asked *a = request_state(req, sizeof *a, asked_free);
     if (a == NULL)
         return err_set(err, ERR_NO_MEMORY, "no memory for the request");
@@ -46,14 +79,10 @@ int report_decode(struct request *req, struct err *err)
     if (status == 0)
         status = request_id(req, 0, &a->id, err);
     const char *format = request_arg(req, "format");
-    if (status != 0 || format == NULL)
-        return status;
-    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
-        if (strcmp(format, formats[i].name) == 0) {
-            a->format = (enum format)i;
-            return 0;
-        }
-    return err_set(err, ERR_BAD_PARAMETER, "format must be json, md or csv, not %.40s", format);
+    if (status == 0)
+        status = find_format(format != NULL ? format : formats[0].name, request_arg(req, "table"),
+                             &a->format, err);
+    return status;
 }
 
 /* Every run of the experiment, page by page. */
@@ -131,27 +160,16 @@ int report_make(struct store *store, int64_t id, json_t **ret, struct err *err)
     return status;
 }
 
-static void render(json_t *report, int64_t as_of, struct asked *a)
-{
-    if (a->format == FORMAT_MD) {
-        report_markdown(report, &a->body);
-    } else if (a->format == FORMAT_CSV) {
-        report_csv(report, &a->body);
-    } else {
-        json_object_set_new(report, "as_of", json_integer(as_of));
-        jsonx_dump(report, JSONX_KEEP_ORDER, &a->body);
-        buf_addc(&a->body, '\n');
-    }
-}
-
 int report_read(struct request *req, struct store *store, struct err *err)
 {
     struct asked *a = req->state;
     json_t *report = NULL;
     buf_init(&a->body, 0);
     int status = report_make(store, a->id, &report, err);
-    if (status == 0)
-        render(report, req->as_of, a);
+    if (status == 0) {
+        json_object_set_new(report, "as_of", json_integer(req->as_of));
+        a->format->write(report, &a->body);
+    }
     json_decref(report);
     return status;
 }
@@ -161,7 +179,7 @@ int report_encode(struct request *req, struct reply *reply, struct err *err)
     struct asked *a = req->state;
     if (a->body.failed)
         return err_set(err, ERR_NO_MEMORY, "no memory for the report");
-    reply->content_type = formats[a->format].type;
+    reply->content_type = a->format->type;
     buf_add(&reply->body, a->body.data, a->body.len);
     return 0;
 }

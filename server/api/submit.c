@@ -7,6 +7,7 @@
 #include "common/corpus.h"
 #include "common/cost.h"
 #include "common/jsonx.h"
+#include "common/metrics.h"
 #include "common/sweep.h"
 #include "server/datadir.h"
 #include "server/options.h"
@@ -246,7 +247,7 @@ int submit_write(struct request *req, struct store *store, struct err *err)
         .hypothesis = sweep->hypothesis,
         .tags = s->tags_text,
         .spec = s->spec_text,
-        .metric = sweep->compare.metric,
+        .metric = metric_names[sweep->compare.metric],
         .goal = sweep->compare.goal == GOAL_MAX ? "max" : "min",
         .idempotency_key = req->idempotency_key[0] != '\0' ? req->idempotency_key : NULL,
         .body_digest = req->idempotency_key[0] != '\0' ? s->body_digest : NULL,

@@ -45,16 +45,26 @@ static void gather(struct gathered *g, const struct audit_row *row)
         g->worst = row;
 }
 
-static json_t *check_json(const char *name, const struct audit_info *info, const struct gathered *g)
+/* moot: why no run that it is about concerns it; NULL: one does. */
+static json_t *check_json(const char *name, const struct audit_info *info, const struct gathered *g,
+                          const char *moot)
 {
     const struct audit_row *w = g->worst;
-    return json_pack(
-        "{s:s, s:s, s:s, s:o, s:o, s:I, s:s, s:b, s:s}", "name", name, "status",
-        w != NULL ? w->status : "missing", "detail", w != NULL ? w->detail : "", "evidence",
-        w != NULL ? publish_embed(w->evidence) : json_null(), "grid",
-        w != NULL ? publish_embed(w->grid) : json_null(), "findings", (json_int_t)g->findings,
-        "scope", info != NULL ? scope_names[info->scope] : "run", "invalidates",
-        (int)(info != NULL && info->invalidates), "what", info != NULL ? info->what : "");
+    const char *status = w != NULL      ? w->status
+                         : moot != NULL ? audit_status_names[AUDIT_SKIPPED]
+                                        : "missing";
+    const char *detail = w != NULL ? w->detail : moot != NULL ? moot : "";
+    json_t *check = json_pack(
+        "{s:s, s:s, s:s, s:o, s:o, s:I}", "name", name, "status", status, "detail", detail,
+        "evidence", w != NULL ? publish_embed(w->evidence) : json_null(), "grid",
+        w != NULL ? publish_embed(w->grid) : json_null(), "findings", (json_int_t)g->findings);
+    json_t *about = json_pack(
+        "{s:s, s:b, s:s, s:s}", "scope", scope_names[info != NULL ? info->scope : AUDIT_OF_RUN],
+        "invalidates", (int)(info != NULL && info->invalidates), "what",
+        info != NULL ? info->what : "", "remedy", info != NULL ? info->remedy : "");
+    json_object_update(check, about);
+    json_decref(about);
+    return check;
 }
 
 json_t *checks_json(const struct study *study, const char *arm)
@@ -69,7 +79,8 @@ json_t *checks_json(const struct study *study, const char *arm)
         for (size_t i = 0; i < in->audits_n; i++)
             if (concerns(&in->audits[i], arm) && strcmp(in->audits[i].name, info->name) == 0)
                 gather(&g, &in->audits[i]);
-        json_array_append_new(list, check_json(info->name, info, &g));
+        bool moot = g.worst == NULL && !study_concerns(study, info, arm);
+        json_array_append_new(list, check_json(info->name, info, &g, moot ? info->moot : NULL));
     }
     json_t *others = json_object(); /* name → its place in the list */
     for (size_t i = 0; i < in->audits_n; i++) {
@@ -82,7 +93,7 @@ json_t *checks_json(const struct study *study, const char *arm)
             if (concerns(&in->audits[j], arm) && strcmp(in->audits[j].name, row->name) == 0)
                 gather(&g, &in->audits[j]);
         json_object_set_new(others, row->name, json_true());
-        json_array_append_new(list, check_json(row->name, NULL, &g));
+        json_array_append_new(list, check_json(row->name, NULL, &g, NULL));
     }
     json_decref(others);
     return list;
@@ -109,6 +120,20 @@ json_t *checks_valid(const struct study *study, const char *arm)
     for (size_t a = 0; a < audit_table_n; a++) {
         const struct audit_info *info = &audit_table[a];
         all &= !info->invalidates || !of_an_arm(info) || study_is_told(study, info, arm);
+    }
+    return all ? json_true() : json_null();
+}
+
+json_t *checks_valid_at(const struct study *study, const struct cell *cell)
+{
+    bool all = true;
+    for (size_t a = 0; a < audit_table_n; a++) {
+        const struct audit_info *info = &audit_table[a];
+        if (!info->invalidates || !of_an_arm(info))
+            continue;
+        if (study_cell_failed(study, info, cell))
+            return json_false();
+        all &= study_cell_is_told(study, info, cell);
     }
     return all ? json_true() : json_null();
 }
@@ -142,33 +167,50 @@ static void add_losses(json_t *entry, const json_t *by)
     json_object_set_new(entry, "n", json_integer((json_int_t)n + 1));
 }
 
+/* What entries are found by. */
+static void name_cell(const char *arm, const char *grid, struct buf *to)
+{
+    buf_clear(to);
+    buf_addf(to, "%s\n%s", arm, grid != NULL ? grid : "");
+}
+
+/* Adds a finding of `causality` to the entries, objects by name_cell. */
+static void add_positions(const struct audit_row *row, json_t *known, struct buf *key)
+{
+    json_t *evidence = publish_embed(row->evidence);
+    const json_t *by = json_object_get(evidence, "by_position");
+    name_cell(row->arm, row->grid, key);
+    json_t *entry = key->failed ? NULL : json_object_get(known, key->data);
+    if (entry == NULL && !key->failed && json_array_size(json_object_get(by, "loss")) > 0) {
+        json_t *leak = json_object_get(evidence, "leak_next");
+        entry = json_pack(
+            "{s:s, s:o, s:i, s:O, s:O, s:o}", "arm", row->arm, "grid", publish_embed(row->grid),
+            "n", 0, "leak_next", leak != NULL ? leak : json_null(), "positions",
+            json_object_get(by, "positions"), "loss", json_copy(json_object_get(by, "loss")));
+        json_object_set_new(known, key->data, entry);
+    }
+    if (entry != NULL)
+        add_losses(entry, by);
+    json_decref(evidence);
+}
+
 json_t *checks_positions(const struct study *study)
 {
     json_t *list = json_array(), *known = json_object();
+    struct buf key;
+    buf_init(&key, 0);
     for (size_t i = 0; i < study->in->audits_n; i++) {
         const struct audit_row *row = &study->in->audits[i];
-        if (strcmp(row->name, "causality") != 0 || row->arm == NULL)
-            continue;
-        json_t *evidence = publish_embed(row->evidence);
-        const json_t *by = json_object_get(evidence, "by_position");
-        struct buf key;
-        buf_init(&key, 0);
-        buf_addf(&key, "%s\n%s", row->arm, row->grid != NULL ? row->grid : "");
-        json_t *entry = key.failed ? NULL : json_object_get(known, key.data);
-        if (entry == NULL && !key.failed && json_array_size(json_object_get(by, "loss")) > 0) {
-            json_t *leak = json_object_get(evidence, "leak_next");
-            entry = json_pack(
-                "{s:s, s:o, s:i, s:O, s:O, s:o}", "arm", row->arm, "grid", publish_embed(row->grid),
-                "n", 0, "leak_next", leak != NULL ? leak : json_null(), "positions",
-                json_object_get(by, "positions"), "loss", json_copy(json_object_get(by, "loss")));
-            json_array_append_new(list, entry);
-            json_object_set(known, key.data, entry);
-        }
-        if (entry != NULL)
-            add_losses(entry, by);
-        buf_done(&key);
-        json_decref(evidence);
+        if (strcmp(row->name, "causality") == 0 && row->arm != NULL)
+            add_positions(row, known, &key);
     }
+    for (size_t c = 0; c < study->n; c++) {
+        name_cell(study->cells[c].arm, study->cells[c].grid, &key);
+        json_t *entry = key.failed ? NULL : json_object_get(known, key.data);
+        if (entry != NULL)
+            json_array_append(list, entry);
+    }
+    buf_done(&key);
     json_decref(known);
     return list;
 }

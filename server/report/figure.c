@@ -408,11 +408,16 @@ void figure_script(const json_t *report, enum figure_format format, struct buf *
     char title[96];
     view_init(&v, report);
     snprintf(title, sizeof title, "Final %s", v.judged);
-    const char *accuracy = strncmp(v.judged, "test/", 5) == 0 ? "test/accuracy" : "val/accuracy";
+    bool test = strncmp(v.judged, "test/", 5) == 0;
+    const char *accuracy = test ? "test/accuracy" : "val/accuracy";
+    const char *loss = test ? "test/loss" : "val/loss";
     const char *time = is_disturbed(report) ? "Time a step (disturbed)" : "Time a step";
-    const struct panel panels[] = { { "judged", v.judged, title, v.judged, 1 },
-                                    { "accuracy", accuracy, "Accuracy", accuracy, 1 },
-                                    { "time", "time/step_s", time, "ms", 1000 } };
+    struct panel panels[] = { { "judged", v.judged, title, v.judged, 1 },
+                              { "accuracy", accuracy, "Accuracy", accuracy, 1 },
+                              { "time", "time/step_s", time, "ms", 1000 } };
+    for (size_t i = 1; i < 3; i++) /* the first shows it already */
+        if (strcmp(panels[i].metric, v.judged) == 0)
+            panels[i] = (struct panel){ "loss", loss, "Loss", loss, 1 };
     add_page(&v, format, to);
     if (v.arms_n > 0)
         add_legend(&v, to);

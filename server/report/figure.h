@@ -1,6 +1,7 @@
-/* figure: the report's four panels, drawn by gnuplot: the deciding loss, accuracy and time a step
- * by the first numeric grid factor (L, if it is one), and the compared metric by step at its
- * greatest value. Without such a factor the first three show a mark an arm.
+/* figure: the report's four panels, drawn by gnuplot: the deciding metric, accuracy and time a step
+ * (of these the one that decides gives way to the loss) by the first numeric grid factor (L, if it
+ * is one), and the compared metric by step at its greatest value. Without such a factor the first
+ * three show a mark an arm.
  *
  * Pure: makes gnuplot's script, data included, from the report's JSON (plot.h runs it). Names and
  * values enter it only in single quotes and without what gnuplot could take for more than text.

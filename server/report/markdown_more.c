@@ -2,6 +2,7 @@
 #include "server/report/text.h"
 
 #include "common/jsonx.h"
+#include "common/metrics.h"
 
 #include <math.h>
 #include <string.h>
@@ -17,12 +18,33 @@ static void add_figure(const json_t *object, const char *key, const char *format
         buf_addf(to, " %s |", isnan(value) ? "nan" : value > 0 ? "∞" : "−∞");
 }
 
-static void add_interval(const json_t *interval, struct buf *to)
+/* How the differences of a metric are written: of a share in points. */
+struct scale {
+    double by;
+    int digits;
+};
+
+static struct scale scale_of(const char *metric)
+{
+    return metric_is_share(metric) ? (struct scale){ 100, 2 } : (struct scale){ 1, 4 };
+}
+
+static void add_mean(const json_t *claim, struct scale scale, struct buf *to)
+{
+    double value = text_number(claim, "mean_difference");
+    if (isfinite(value))
+        buf_addf(to, " %+.*f |", scale.digits, scale.by * value);
+    else
+        add_figure(claim, "mean_difference", "%f", to);
+}
+
+static void add_interval(const json_t *interval, struct scale scale, struct buf *to)
 {
     double low = NAN, high = NAN;
     if (jsonx_to_double(json_array_get(interval, 0), &low) == 0 &&
         jsonx_to_double(json_array_get(interval, 1), &high) == 0)
-        buf_addf(to, " %+.4f … %+.4f |", low, high);
+        buf_addf(to, " %+.*f … %+.*f |", scale.digits, scale.by * low, scale.digits,
+                 scale.by * high);
     else
         buf_adds(to, " – |");
 }
@@ -30,6 +52,7 @@ static void add_interval(const json_t *interval, struct buf *to)
 /* where: what stands for the place of a primary claim; NULL: the comparison's grid point. */
 static void add_difference_row(const json_t *c, const char *where, struct buf *to)
 {
+    const struct scale scale = scale_of(text_of(c, "metric"));
     buf_adds(to, "\n| ");
     bool primary = where != NULL;
     if (primary)
@@ -37,8 +60,8 @@ static void add_difference_row(const json_t *c, const char *where, struct buf *t
     else
         text_grid(json_object_get(c, "grid"), to);
     buf_addf(to, " | %s | %lld |", text_of(c, "arm"), (long long)text_number(c, "n"));
-    add_figure(c, "mean_difference", " %+.4f |", to);
-    add_interval(json_object_get(c, "ci95"), to);
+    add_mean(c, scale, to);
+    add_interval(json_object_get(c, "ci95"), scale, to);
     add_figure(c, primary ? "p" : "p_adjusted", " %.4f |", to);
     buf_addf(to, " %lld | %s%s%s |", (long long)text_number(c, "agree"), text_of(c, "verdict"),
              text_known(c, "against") ? ": " : "", text_of(c, "against"));
@@ -53,11 +76,14 @@ void markdown_differences(const json_t *report, struct buf *to)
     json_t *c;
     if (json_array_size(primary) == 0)
         return;
+    const char *metric = text_judged(report);
     buf_addf(to, "\n## Differences to %s (%s)\n\n", text_of(json_array_get(primary, 0), "baseline"),
-             text_of(json_array_get(primary, 0), "metric"));
-    buf_adds(to, "Paired by seed; p by sign flips, at grid points adjusted for their number.\n\n"
-                 "| where | arm | n | difference | 95 % interval | p | better in | verdict |\n"
-                 "|---|---|---|---|---|---|---|---|");
+             metric);
+    buf_addf(to,
+             "Paired by seed; p by sign flips, at grid points adjusted for their number.\n\n"
+             "| where | arm | n | Δ %s%s | 95 %% interval | p | better in | verdict |\n"
+             "|---|---|---|---|---|---|---|---|",
+             metric, metric_is_share(metric) ? ", points" : "");
     json_array_foreach((json_t *)(uintptr_t)primary, i, c)
     {
         add_difference_row(c, several ? "mean over the grid" : "all", to);
@@ -85,7 +111,9 @@ void markdown_tuning(const json_t *report, struct buf *to)
         long long diverged = (long long)text_number(row, "diverged");
         buf_adds(to, "\n| ");
         text_grid(json_object_get(row, "grid"), to);
-        buf_addf(to, " | %s | ", text_of(row, "arm"));
+        buf_adds(to, " | ");
+        text_arm(report, text_of(row, "arm"), to);
+        buf_adds(to, " | ");
         text_grid(json_object_get(row, "values"), to);
         buf_addf(to, " | %lld of %lld |", (long long)text_number(row, "n"),
                  (long long)text_number(row, "planned"));
@@ -123,6 +151,48 @@ static void add_checks(const json_t *checks, const char *who, struct buf *to)
     }
 }
 
+/* Gathers what didn't pass: {audit: {"remedy": …, "arms": [name, …]}}; arm NULL: it isn't about
+ * one. */
+static void gather_remedies(const json_t *checks, const char *arm, json_t *to)
+{
+    size_t i;
+    json_t *check;
+    json_array_foreach((json_t *)(uintptr_t)checks, i, check)
+    {
+        const char *status = text_of(check, "status"), *name = text_of(check, "name");
+        if ((strcmp(status, "fail") != 0 && strcmp(status, "warn") != 0) ||
+            text_of(check, "remedy")[0] == '\0')
+            continue;
+        if (json_object_get(to, name) == NULL)
+            json_object_set_new(
+                to, name,
+                json_pack("{s:O, s:[]}", "remedy", json_object_get(check, "remedy"), "arms"));
+        if (arm != NULL)
+            json_array_append_new(json_object_get(json_object_get(to, name), "arms"),
+                                  json_string(arm));
+    }
+}
+
+static void add_remedies(const json_t *report, struct buf *to)
+{
+    json_t *remedies = json_object(), *arm, *remedy;
+    const char *name;
+    gather_remedies(json_object_get(report, "checks"), NULL, remedies);
+    json_object_foreach(json_object_get(report, "arms"), name, arm)
+        gather_remedies(json_object_get(arm, "audits"), name, remedies);
+    if (json_object_size(remedies) > 0)
+        buf_adds(to, "\n### What to do\n\n");
+    json_object_foreach(remedies, name, remedy)
+    {
+        size_t i;
+        buf_addf(to, "* `%s`", name);
+        json_array_foreach(json_object_get(remedy, "arms"), i, arm)
+            buf_addf(to, "%s%s", i == 0 ? " of " : ", ", json_string_value(arm));
+        buf_addf(to, ": %s\n", text_of(remedy, "remedy"));
+    }
+    json_decref(remedies);
+}
+
 void markdown_audits(const json_t *report, struct buf *to)
 {
     const char *name;
@@ -134,12 +204,13 @@ void markdown_audits(const json_t *report, struct buf *to)
     add_checks(json_object_get(report, "checks"), "all", to);
     json_object_foreach(json_object_get(report, "arms"), name, arm)
         add_checks(json_object_get(arm, "audits"), name, to);
+    add_remedies(report, to);
 }
 
 enum { POSITIONS_SHOWN = 16 };
 
 /* Loss by position of every arm at the grid point of entry `first`. */
-static void add_positions(const json_t *entries, size_t first, struct buf *to)
+static void add_positions(const json_t *report, const json_t *entries, size_t first, struct buf *to)
 {
     const json_t *head = json_array_get(entries, first), *grid = json_object_get(head, "grid");
     const json_t *positions = json_object_get(head, "positions");
@@ -150,7 +221,11 @@ static void add_positions(const json_t *entries, size_t first, struct buf *to)
     buf_adds(to, "\n\n| position |");
     json_array_foreach((json_t *)(uintptr_t)entries, i,
                        entry) if (json_equal(json_object_get(entry, "grid"), grid))
-        buf_addf(to, " %s |", text_of(entry, "arm"));
+    {
+        buf_addc(to, ' ');
+        text_arm(report, text_of(entry, "arm"), to);
+        buf_adds(to, " |");
+    }
     buf_adds(to, "\n|---|");
     json_array_foreach((json_t *)(uintptr_t)entries, i, entry)
         buf_adds(to, json_equal(json_object_get(entry, "grid"), grid) ? "---|" : "");
@@ -181,6 +256,6 @@ void markdown_positions(const json_t *report, struct buf *to)
         while (!json_equal(json_object_get(json_array_get(entries, j), "grid"), grid))
             j++;
         if (j == i)
-            add_positions(entries, i, to);
+            add_positions(report, entries, i, to);
     }
 }

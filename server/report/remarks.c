@@ -101,48 +101,64 @@ static double two_digits(double value, bool up)
     return unit * (up ? ceil(digits - 1e-9) : floor(digits + 1e-9));
 }
 
+static void change_needed(const struct study *study, const struct statement *c, struct buf *to)
+{
+    buf_addf(to, "%s%zu seeds would settle ±", c->tested ? "" : "; ", c->needed);
+    words_amount(study, study->compare.margin, 6, to);
+    buf_adds(to, " if the spread stays as it is (sd ");
+    words_amount(study, c->sd, 2, to);
+    buf_addc(to, ')');
+}
+
+static void change_margin(const struct study *study, const struct statement *c, struct buf *to)
+{
+    buf_adds(to, "a margin of ");
+    words_amount(study, two_digits(equivalent_from(c), true), 6, to);
+    buf_adds(to, " instead of ");
+    words_amount(study, study->compare.margin, 6, to);
+    buf_adds(to, " would make it equivalent, more seeds would narrow the interval");
+}
+
 static void change_undetermined(const struct study *study, const struct statement *c,
                                 struct buf *to)
 {
-    double margin = study->compare.margin;
     if (c->disturbed > 0)
         buf_adds(to, "runs timed alone on a quiet machine (exclusive); ");
     if (!c->tested)
         buf_addf(to, "a claim needs %d seeds in which both runs end; there %s %zu", STATS_CLAIM_N,
                  c->n == 1 ? "is" : "are", c->n);
     if (c->needed > c->n)
-        buf_addf(to, "%s%zu seeds would settle ±%g if the spread stays as it is (sd %.2g)",
-                 c->tested ? "" : "; ", c->needed, margin, c->sd);
+        change_needed(study, c, to);
     else if (c->tested && isfinite(equivalent_from(c)))
-        buf_addf(to,
-                 "a margin of %.2g instead of %g would make it equivalent, more seeds would "
-                 "narrow the interval",
-                 two_digits(equivalent_from(c), true), margin);
+        change_margin(study, c, to);
     else if (c->tested)
         buf_adds(to, "runs that don't diverge");
 }
 
 static void change_apart(const struct study *study, const struct statement *c, struct buf *to)
 {
-    (void)study;
-    if (isfinite(equivalent_from(c)))
-        buf_addf(to, "with a margin of %.2g or more the arms would count as equivalent",
-                 two_digits(equivalent_from(c), true));
-    else
+    if (!isfinite(equivalent_from(c))) {
         buf_adds(to, "runs that don't diverge");
+        return;
+    }
+    buf_adds(to, "with a margin of ");
+    words_amount(study, two_digits(equivalent_from(c), true), 6, to);
+    buf_adds(to, " or more the arms would count as equivalent");
 }
 
 static void change_equivalent(const struct study *study, const struct statement *c, struct buf *to)
 {
-    (void)study;
-    buf_addf(to, "a margin of %.2g or less would undo it", two_digits(equivalent_from(c), false));
+    buf_adds(to, "a margin of ");
+    words_amount(study, two_digits(equivalent_from(c), false), 6, to);
+    buf_adds(to, " or less would undo it");
 }
 
 static void change_invalid(const struct study *study, const struct statement *c, struct buf *to)
 {
+    const struct audit_info *info = audit_find(c->against->name);
     (void)study;
-    buf_addf(to, "nothing, as long as %s fails; mend what it found and submit again",
-             c->against->name);
+    buf_addf(to, "nothing, as long as %s fails. %s", c->against->name,
+             info != NULL ? info->remedy : "Mend what it found and submit again.");
 }
 
 static void (*const changers[])(const struct study *, const struct statement *, struct buf *) = {
@@ -185,7 +201,8 @@ json_t *words_changes(const struct study *study, const struct claims *claims)
         buf_init(&change, 0);
         changers[c->verdict](study, c, &change);
         if (change.len > 0)
-            buf_addf(&text, "%s against %s: %s.", c->arm, study->compare.baseline, change.data);
+            buf_addf(&text, "%s against %s: %s%s", c->arm, study->compare.baseline, change.data,
+                     change.data[change.len - 1] == '.' ? "" : ".");
         buf_done(&change);
         append(list, &text);
     }

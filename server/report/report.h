@@ -36,6 +36,8 @@ struct report_input {
 /* New reference; NULL when memory runs out. */
 json_t *report_json(const struct report_input *in);
 void report_markdown(const json_t *report, struct buf *to);
+/* The table; the claims, primary ones first. */
 void report_csv(const json_t *report, struct buf *to);
+void report_csv_claims(const json_t *report, struct buf *to);
 
 #endif

@@ -1,4 +1,7 @@
-/* The report's table as CSV, from its JSON: a row a grid point, arm and metric. */
+/* The report as CSV, from its JSON, for programs that read tables: numbers and words in columns,
+ * one for each path of the grid, nothing inside that would have to be parsed again. Two tables:
+ * what was measured (a row a grid point, arm and metric), and what is claimed (a row an arm, then a
+ * row an arm and grid point). */
 #include "server/report/text.h"
 
 #include "common/jsonx.h"
@@ -23,38 +26,173 @@ static void add_field(const char *value, size_t len, struct buf *to)
     buf_addc(to, '"');
 }
 
+static void add_text(const char *value, struct buf *to)
+{
+    add_field(value, strlen(value), to);
+    buf_addc(to, ',');
+}
+
 static void add_number(const json_t *object, const char *key, struct buf *to)
 {
-    buf_addc(to, ',');
     if (text_known(object, key))
         jsonx_dump_double(text_number(object, key), to);
+    buf_addc(to, ',');
+}
+
+/* true, false, or nothing where it isn't known. */
+static void add_flag(const json_t *flag, struct buf *to)
+{
+    if (json_is_boolean(flag))
+        buf_adds(to, json_is_true(flag) ? "true" : "false");
+    buf_addc(to, ',');
+}
+
+/* An end of an interval. */
+static void add_end(const json_t *claim, const char *key, size_t end, struct buf *to)
+{
+    double value;
+    if (jsonx_to_double(json_array_get(json_object_get(claim, key), end), &value) == 0)
+        jsonx_dump_double(value, to);
+    buf_addc(to, ',');
+}
+
+/* Words without quotes; what is neither a number nor a word (a whole attention) as JSON text. */
+static void add_value(const json_t *value, struct buf *to)
+{
+    struct buf text;
+    buf_init(&text, 0);
+    if (json_is_string(value))
+        buf_adds(&text, json_string_value(value));
+    else if (value != NULL && !json_is_null(value))
+        jsonx_dump(value, JSONX_CANONICAL, &text);
+    if (text.len > 0)
+        add_field(text.data, text.len, to);
+    buf_addc(to, ',');
+    buf_done(&text);
+}
+
+/* The last column's comma becomes the end of the line. */
+static void end_line(struct buf *to)
+{
+    to->len -= to->len > 0;
+    buf_adds(to, "\r\n");
+}
+
+static void add_header(const char *const *columns, struct buf *to)
+{
+    for (; *columns != NULL; columns++)
+        add_text(*columns, to);
+}
+
+/* The paths of `values` with what `from` has at each; from NULL: their names, behind a prefix. */
+static void add_paths(const json_t *values, const json_t *from, const char *prefix, struct buf *to)
+{
+    const char *path;
+    json_t *ignored;
+    json_object_foreach((json_t *)(uintptr_t)values, path, ignored)
+    {
+        if (from != NULL) {
+            add_value(json_object_get(from, path), to);
+        } else {
+            buf_adds(to, prefix);
+            add_text(path, to);
+        }
+    }
+}
+
+static const json_t *grid_of(const json_t *report)
+{
+    return json_object_get(json_object_get(report, "experiment"), "grid");
 }
 
 void report_csv(const json_t *report, struct buf *to)
 {
-    static const char *const figures[] = { "n", "mean", "sd", "best", "last" };
+    static const char *const first[] = { "arm", "valid", NULL };
+    static const char *const columns[] = { "metric", "n",    "mean",  "sd",
+                                           "best",   "last", "clean", NULL };
     size_t i;
     json_t *row, *value;
     const char *metric;
-    buf_adds(to, "grid,arm,metric,n,mean,sd,best,last,clean\r\n");
+    add_paths(grid_of(report), NULL, "", to);
+    add_header(first, to);
+    add_header(columns, to);
+    end_line(to);
     json_array_foreach(json_object_get(report, "table"), i, row)
-    {
-        struct buf grid;
-        buf_init(&grid, 0);
-        jsonx_dump(json_object_get(row, "grid"), JSONX_CANONICAL, &grid);
         json_object_foreach(json_object_get(row, "metrics"), metric, value)
-        {
-            add_field(grid.data, grid.len, to);
-            buf_addc(to, ',');
-            add_field(text_of(row, "arm"), strlen(text_of(row, "arm")), to);
-            buf_addf(to, ",%s", metric);
-            for (size_t c = 0; c < sizeof figures / sizeof *figures; c++)
-                add_number(value, figures[c], to);
-            /* of times: whether nothing disturbed them */
-            const json_t *clean = json_object_get(json_object_get(row, "timing"), "clean");
-            bool timed = recompute_exempts(metric) && clean != NULL;
-            buf_addf(to, ",%s\r\n", !timed ? "" : json_is_true(clean) ? "true" : "false");
-        }
-        buf_done(&grid);
+    {
+        const json_t *clean = json_object_get(json_object_get(row, "timing"), "clean");
+        add_paths(grid_of(report), json_object_get(row, "grid"), "", to);
+        add_text(text_of(row, "arm"), to);
+        add_flag(json_object_get(row, "valid"), to);
+        add_text(metric, to);
+        for (size_t c = 1; c < 6; c++)
+            add_number(value, columns[c], to);
+        /* of times: whether nothing disturbed them */
+        add_flag(recompute_exempts(metric) ? clean : NULL, to);
+        end_line(to);
     }
+}
+
+/* grid, tuned: objects with a member for each path whose columns the table has. */
+static void add_claim(const json_t *claim, const char *which, const json_t *grid,
+                      const json_t *tuned, struct buf *to)
+{
+    static const char *const figures[] = { "n", "mean_difference", "relative_difference", "sd",
+                                           NULL };
+    static const char *const counts[] = { "p", "p_adjusted", "agree", "needed_seeds", NULL };
+    json_t *nowhere = json_object();
+    const json_t *chosen = json_object_get(claim, "chosen");
+    const json_t *base_chosen = json_object_get(claim, "baseline_chosen");
+    const json_t *at = json_object_get(claim, "grid");
+    add_text(which, to);
+    add_paths(grid, at != NULL ? at : nowhere, "", to);
+    add_text(text_of(claim, "arm"), to);
+    add_text(text_of(claim, "baseline"), to);
+    add_text(text_of(claim, "metric"), to);
+    for (size_t i = 0; figures[i] != NULL; i++)
+        add_number(claim, figures[i], to);
+    for (size_t end = 0; end < 2; end++)
+        add_end(claim, "ci95", end, to);
+    for (size_t end = 0; end < 2; end++)
+        add_end(claim, "ci90", end, to);
+    for (size_t i = 0; counts[i] != NULL; i++)
+        add_number(claim, counts[i], to);
+    add_text(text_of(claim, "verdict"), to);
+    add_text(text_of(claim, "against"), to);
+    add_paths(tuned, json_is_object(chosen) ? chosen : nowhere, "", to);
+    add_paths(tuned, json_is_object(base_chosen) ? base_chosen : nowhere, "", to);
+    add_text(text_of(claim, "sentence"), to);
+    end_line(to);
+    json_decref(nowhere);
+}
+
+void report_csv_claims(const json_t *report, struct buf *to)
+{
+    static const char *const columns[] = { "arm",        "baseline",        "metric",
+                                           "n",          "mean_difference", "relative_difference",
+                                           "sd",         "ci95_low",        "ci95_high",
+                                           "ci90_low",   "ci90_high",       "p",
+                                           "p_adjusted", "agree",           "needed_seeds",
+                                           "verdict",    "against",         NULL };
+    json_t *grid = json_copy((json_t *)(uintptr_t)grid_of(report)), *tuned = json_object(), *path,
+           *claim;
+    size_t i;
+    json_array_foreach(json_object_get(json_object_get(report, "tuning"), "paths"), i, path)
+    {
+        json_object_set_new(tuned, json_string_value(path), json_true());
+        json_object_del(grid, json_string_value(path));
+    }
+    add_text("claim", to);
+    add_paths(grid, NULL, "", to);
+    add_header(columns, to);
+    add_paths(tuned, NULL, "chosen.", to);
+    add_paths(tuned, NULL, "baseline_chosen.", to);
+    add_text("sentence", to);
+    end_line(to);
+    json_array_foreach(json_object_get(report, "primary"), i, claim)
+        add_claim(claim, "primary", grid, tuned, to);
+    json_array_foreach(json_object_get(report, "comparisons"), i, claim)
+        add_claim(claim, "secondary", grid, tuned, to);
+    json_decref(grid);
+    json_decref(tuned);
 }

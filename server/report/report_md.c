@@ -2,6 +2,7 @@
 #include "server/report/text.h"
 
 #include "common/jsonx.h"
+#include "common/metrics.h"
 #include "common/recompute.h"
 
 #include <math.h>
@@ -40,6 +41,27 @@ void text_grid(const json_t *grid, struct buf *to)
         buf_adds(to, "all");
 }
 
+const char *text_judged(const json_t *report)
+{
+    const json_t *tuning = json_object_get(report, "tuning");
+    const json_t *compare = json_object_get(json_object_get(report, "experiment"), "compare");
+    return json_is_object(tuning) ? text_of(tuning, "compared") : text_of(compare, "metric");
+}
+
+void text_arm(const json_t *report, const char *arm, struct buf *to)
+{
+    const json_t *valid =
+        json_object_get(json_object_get(json_object_get(report, "arms"), arm), "valid");
+    buf_addf(to, "%s%s", arm, json_is_false(valid) ? " (invalid)" : "");
+}
+
+/* The arm of a row, marked where it is invalid at the row's grid point. */
+static void add_arm(const json_t *row, struct buf *to)
+{
+    bool invalid = json_is_false(json_object_get(row, "valid"));
+    buf_addf(to, "%s%s", text_of(row, "arm"), invalid ? " (invalid)" : "");
+}
+
 /* A time that something disturbed; the remarks say what. */
 static bool is_marked(const json_t *row, const char *metric)
 {
@@ -74,15 +96,18 @@ static const json_t *comparison_of(const json_t *report, const json_t *row, size
     return one;
 }
 
-static void add_difference(const json_t *comparison, struct buf *to)
+/* "+0.1770 (+7.2 %)", of a share "+3.10 points". */
+static void add_difference(const json_t *comparison, bool share, struct buf *to)
 {
+    double difference = text_number(comparison, "mean_difference");
     double relative = text_number(comparison, "relative_difference");
-    if (!text_known(comparison, "mean_difference")) {
-        buf_adds(to, " – |");
-        return;
-    }
-    buf_addf(to, " %+.4f", text_number(comparison, "mean_difference"));
-    if (isfinite(relative))
+    if (!text_known(comparison, "mean_difference"))
+        buf_adds(to, " –");
+    else if (share)
+        buf_addf(to, " %+.2f points", 100 * difference);
+    else
+        buf_addf(to, " %+.4f", difference);
+    if (!share && isfinite(relative))
         buf_addf(to, " (%+.1f %%)", 100 * relative);
     buf_adds(to, " |");
 }
@@ -113,6 +138,7 @@ static void add_table(const json_t *report, struct buf *to)
 {
     const char *extra = extra_column(report);
     const json_t *compare = json_object_get(json_object_get(report, "experiment"), "compare");
+    bool share = metric_is_share(text_judged(report));
     size_t i, next = 0, marked = 0;
     json_t *row;
     buf_adds(to, "| grid | arm | n |");
@@ -120,7 +146,7 @@ static void add_table(const json_t *report, struct buf *to)
         buf_addf(to, " %s |", columns[i].title);
     if (extra != NULL)
         buf_addf(to, " %s |", extra);
-    buf_adds(to, " difference |\n|---|---|---|");
+    buf_addf(to, " Δ %s |\n|---|---|---|", text_judged(report));
     for (i = 0; i < COLUMNS + (extra != NULL) + 1; i++)
         buf_adds(to, "---|");
     json_array_foreach(json_object_get(report, "table"), i, row)
@@ -128,16 +154,20 @@ static void add_table(const json_t *report, struct buf *to)
         marked += is_marked(row, "time/step_s");
         buf_adds(to, "\n| ");
         text_grid(json_object_get(row, "grid"), to);
-        buf_addf(to, " | %s | %lld |", text_of(row, "arm"), (long long)text_number(row, "n"));
+        buf_adds(to, " | ");
+        add_arm(row, to);
+        buf_addf(to, " | %lld |", (long long)text_number(row, "n"));
         for (size_t c = 0; c < COLUMNS; c++)
             add_value(row, columns[c].name, columns[c].scale, columns[c].digits, columns[c].unit,
                       to);
-        if (extra != NULL)
+        if (extra != NULL && metric_is_share(extra))
+            add_value(row, extra, 100, 2, " %", to);
+        else if (extra != NULL)
             add_value(row, extra, 1, 4, "", to);
         if (strcmp(text_of(row, "arm"), text_of(compare, "baseline")) == 0)
             buf_adds(to, " baseline |");
         else
-            add_difference(comparison_of(report, row, &next), to);
+            add_difference(comparison_of(report, row, &next), share, to);
     }
     buf_adds(to, marked > 0 ? "\n\n† Something else used the machine meanwhile, or it isn't known "
                               "that nothing did; see above.\n"
@@ -159,7 +189,9 @@ static void add_dynamics(const json_t *report, struct buf *to)
         buf_adds(to, ")\n\n| step |");
         json_object_foreach(json_object_get(report, "arms"), arm, ignored)
         {
-            buf_addf(to, " %s |", arm);
+            buf_addc(to, ' ');
+            text_arm(report, arm, to);
+            buf_adds(to, " |");
         }
         buf_adds(to, "\n|---|");
         for (j = 0; j < json_object_size(json_object_get(report, "arms")); j++)
@@ -190,8 +222,9 @@ static void add_sizes(const json_t *report, struct buf *to)
     {
         buf_adds(to, "| ");
         text_grid(json_object_get(row, "grid"), to);
-        buf_addf(to, " | %s | %lld | %.4g | %lld |\n", text_of(row, "arm"),
-                 (long long)text_number(row, "parameters"),
+        buf_adds(to, " | ");
+        add_arm(row, to);
+        buf_addf(to, " | %lld | %.4g | %lld |\n", (long long)text_number(row, "parameters"),
                  text_number(row, "flops_per_step") / 1e9, (long long)text_number(row, "tokens"));
     }
 }

@@ -3,6 +3,7 @@
 
 #include "common/jsonx.h"
 #include "common/recompute.h"
+#include "server/report/checks.h"
 #include "server/report/timing.h"
 #include "server/runs/publish.h"
 
@@ -94,13 +95,13 @@ json_t *rows_json(const struct study *t)
                 json_object_set_new(values, metric->name, one);
         }
         int64_t tokens = tokens_of(t, run, grid);
-        json_array_append_new(rows,
-                              json_pack("{s:s, s:o, s:I, s:I, s:I, s:f, s:I, s:o, s:o}", "arm",
-                                        cell->arm, "grid", grid, "n", (json_int_t)cell->n,
-                                        "diverged", (json_int_t)cell->ended.diverged, "parameters",
-                                        (json_int_t)run->parameters, "flops_per_step",
-                                        run->flops_per_step, "tokens", (json_int_t)tokens, "timing",
-                                        timing_json(t, cell), "metrics", values));
+        json_array_append_new(
+            rows,
+            json_pack("{s:s, s:o, s:o, s:I, s:I, s:I, s:f, s:I, s:o, s:o}", "arm", cell->arm,
+                      "grid", grid, "valid", checks_valid_at(t, cell), "n", (json_int_t)cell->n,
+                      "diverged", (json_int_t)cell->ended.diverged, "parameters",
+                      (json_int_t)run->parameters, "flops_per_step", run->flops_per_step, "tokens",
+                      (json_int_t)tokens, "timing", timing_json(t, cell), "metrics", values));
     }
     return rows;
 }

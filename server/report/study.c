@@ -2,6 +2,7 @@
 #include "server/report/study.h"
 
 #include "common/jsonx.h"
+#include "common/metrics.h"
 #include "common/recompute.h"
 #include "server/report/timing.h"
 #include "server/runs/publish.h"
@@ -303,6 +304,7 @@ static void read_compare(const json_t *spec, struct compare *ret)
     tuning_metrics(spec, &ret->metrics);
     ret->best &= !ret->metrics.held_out; /* test is measured once, at the end */
     ret->clock = recompute_exempts(ret->judged);
+    ret->share = metric_is_share(ret->judged);
 }
 
 bool study_init(struct study *study, const struct report_input *in)

@@ -10,6 +10,7 @@
 #ifndef ABLATE_SERVER_REPORT_STUDY_H
 #define ABLATE_SERVER_REPORT_STUDY_H
 
+#include "common/sweep.h"
 #include "common/tuning.h"
 #include "server/report/report.h"
 
@@ -23,6 +24,7 @@ struct compare {
     bool maximise, best; /* goal; compare.at, never the best of a test metric after tuning */
     bool clock;          /* judged is a clock metric: by its mean over steps, and only where nothing
                             disturbed it */
+    bool share;          /* of 1: people are told its differences in points */
     double margin;
     const json_t *tune; /* borrowed; an array of grid paths, or NULL */
 };
@@ -79,7 +81,10 @@ struct study {
     int64_t *seeds; /* ascending, without repetition */
     size_t seeds_n;
     struct outcome *outcomes; /* [slots × seeds] */
-    json_t *told;             /* owned: a member for each thing that an audit has spoken of */
+    struct sweep *sweep; /* owned: the specification once more, to ask what a cell's runs are; NULL
+                            when it can't be read any more */
+    json_t *told, *failed;    /* owned: a member for each thing that an audit has spoken of; … in
+                                 which an invalidating one failed */
     struct failure *failures; /* in the order of the table of audits */
     size_t failures_n;
 };
@@ -101,9 +106,17 @@ char *study_key(const json_t *value);
 /* findings.c: the audits' part of study_init and study_done. */
 bool study_find_audits(struct study *study);
 void study_drop_audits(struct study *study);
-/* Whether the audit has spoken about each planned thing of its scope that concerns this arm (NULL:
- * any arm): about each cell, grid point or arm by a run, about the experiment by the daemon. */
+/* Whether the audit can find out anything about a run of this arm (NULL: of any). */
+bool study_concerns(const struct study *study, const struct audit_info *info, const char *arm);
+/* Whether the audit has spoken about each planned thing of its scope that is of this arm (NULL:
+ * any arm) and concerns it: about each cell, grid point or arm by a run, about the experiment by
+ * the daemon. */
 bool study_is_told(const struct study *study, const struct audit_info *info, const char *arm);
+/* The same of one cell; and whether the audit, an invalidating one, failed there. */
+bool study_cell_is_told(const struct study *study, const struct audit_info *info,
+                        const struct cell *cell);
+bool study_cell_failed(const struct study *study, const struct audit_info *info,
+                       const struct cell *cell);
 
 /* Mean and standard deviation (n − 1) as they come in. */
 struct sample {

@@ -94,19 +94,38 @@ static void add_number(double value, int digits, bool sign, struct buf *to)
     buf_adds(to, isinf(value) ? "∞" : text);
 }
 
-static void add_interval(const struct stats_interval *i, int digits, struct buf *to)
+/* A difference as it is told: of shares in points. */
+static double told(const struct study *s, double difference)
+{
+    return s->compare.share ? 100 * difference : difference;
+}
+
+static const char *unit_of(const struct study *s)
+{
+    return s->compare.share ? " points" : "";
+}
+
+void words_amount(const struct study *study, double size, int digits, struct buf *to)
+{
+    double amount = told(study, size);
+    buf_addf(to, "%.*g%s", digits, amount,
+             study->compare.share && fabs(amount - 1) < 1e-9 ? " point" : unit_of(study));
+}
+
+static void add_interval(const struct study *s, const struct stats_interval *i, int digits,
+                         struct buf *to)
 {
     buf_addc(to, '[');
-    add_number(i->low, digits, false, to);
+    add_number(told(s, i->low), digits, false, to);
     buf_adds(to, ", ");
-    add_number(i->high, digits, false, to);
+    add_number(told(s, i->high), digits, false, to);
     buf_addc(to, ']');
 }
 
-static int digits_of(const struct statement *c)
+static int digits_of(const struct study *s, const struct statement *c)
 {
-    double width = c->tested ? (c->ci95.high - c->ci95.low) / 2 : NAN;
-    return decimals(isfinite(width) && width > 0 ? width : fabs(c->mean));
+    double width = c->tested ? told(s, c->ci95.high - c->ci95.low) / 2 : NAN;
+    return decimals(isfinite(width) && width > 0 ? width : fabs(told(s, c->mean)));
 }
 
 static void add_p(double p, struct buf *to)
@@ -117,41 +136,61 @@ static void add_p(double p, struct buf *to)
         buf_addf(to, "p = %.*f", p < 0.1 ? 3 : 2, p);
 }
 
-/* "Δ = 0.004 [−0.011, 0.019], n = 8" */
-static void add_delta(const struct statement *c, struct buf *to)
+/* "val/loss Δ = 0.004 [−0.011, 0.019] (+0.2 %), n = 8"; "val/accuracy Δ = +3.1 points [1.9, 4.3],
+ * n = 8" */
+static void add_delta(const struct study *s, const struct statement *c, struct buf *to)
 {
-    int digits = digits_of(c);
-    buf_adds(to, "Δ = ");
-    add_number(c->mean, digits, false, to);
+    int digits = digits_of(s, c);
+    buf_addf(to, "%s Δ = ", s->compare.judged);
+    add_number(told(s, c->mean), digits, s->compare.share, to);
+    buf_adds(to, unit_of(s));
     if (c->tested) {
         buf_addc(to, ' ');
-        add_interval(&c->ci95, digits, to);
+        add_interval(s, &c->ci95, digits, to);
     }
-    double share = c->mean / fabs(c->base_mean);
-    if (isfinite(share) && c->base_mean != 0 && c->verdict != VERDICT_UNDETERMINED) {
+    double relative = c->mean / fabs(c->base_mean);
+    if (!s->compare.share && isfinite(relative) && c->base_mean != 0 &&
+        c->verdict != VERDICT_UNDETERMINED) {
         buf_adds(to, " (");
-        add_number(100 * share, 1, true, to);
+        add_number(100 * relative, 1, true, to);
         buf_adds(to, " %)");
     }
     buf_addf(to, ", n = %zu", c->n);
 }
 
-static void add_margin(double margin, struct buf *to)
+static void add_margin(const struct study *s, struct buf *to)
 {
     buf_adds(to, "±");
-    jsonx_dump_double(margin, to);
+    words_amount(s, s->compare.margin, 15, to);
 }
 
-/* Why an arm is invalid: "causality failed for dsa (detail)". */
-static void add_reason(const struct audit_row *row, struct buf *to)
+/* What an audit found, in brief: its detail up to the first colon or parenthesis. */
+static void add_gist(const char *detail, struct buf *to)
 {
-    buf_addf(to, "%s failed", row->name);
-    if (row->arm != NULL)
-        buf_addf(to, " for %s", row->arm);
-    if (row->detail != NULL && row->detail[0] != '\0') {
-        size_t len = strlen(row->detail);
-        buf_addf(to, " (%.*s)", (int)(row->detail[len - 1] == '.' ? len - 1 : len), row->detail);
-    }
+    const char *colon = strstr(detail, ": "), *aside = strstr(detail, " (");
+    const char *end = detail + strlen(detail);
+    end = colon != NULL ? colon : end;
+    end = aside != NULL && aside < end ? aside : end;
+    if (end > detail && end[-1] == '.')
+        end--;
+    if (end > detail)
+        buf_addf(to, " (%.*s)", (int)(end - detail), detail);
+}
+
+/* Why an arm is invalid: "it fails causality (48.4 % of the positions …)". Returns whether the arm
+ * itself is to blame, rather than the baseline or all of them. */
+static bool add_reason(const struct statement *c, struct buf *to)
+{
+    const struct audit_row *row = c->against;
+    const struct audit_info *info = audit_find(row->name);
+    bool of_arm = info != NULL && audit_names_arm(info->scope) && row->arm != NULL;
+    bool own = of_arm && strcmp(row->arm, c->arm) == 0;
+    if (of_arm)
+        buf_addf(to, "%s fails %s", own ? "it" : row->arm, row->name);
+    else
+        buf_addf(to, "%s fails", row->name);
+    add_gist(row->detail != NULL ? row->detail : "", to);
+    return own;
 }
 
 /* One function a verdict: the sentence without its full stop. */
@@ -161,8 +200,8 @@ static void say_apart(const struct study *s, const struct statement *c, const ch
 {
     buf_addf(to, "%s is %s than %s", c->arm, how, s->compare.baseline);
     add_place(s, c, to);
-    buf_addf(to, ": %s ", s->compare.judged);
-    add_delta(c, to);
+    buf_adds(to, ": ");
+    add_delta(s, c, to);
     buf_adds(to, ", ");
     add_p(c->p_adjusted, to);
     bool better = c->verdict == VERDICT_BETTER;
@@ -183,12 +222,12 @@ static void say_worse(const struct study *s, const struct statement *c, struct b
 static void say_equivalent(const struct study *s, const struct statement *c, struct buf *to)
 {
     buf_addf(to, "%s and %s are equivalent within ", c->arm, s->compare.baseline);
-    add_margin(s->compare.margin, to);
+    add_margin(s, to);
     add_place(s, c, to);
-    buf_addf(to, ": %s ", s->compare.judged);
-    add_delta(c, to);
+    buf_adds(to, ": ");
+    add_delta(s, c, to);
     buf_adds(to, "; 90 % interval ");
-    add_interval(&c->ci90, digits_of(c), to);
+    add_interval(s, &c->ci90, digits_of(s, c), to);
 }
 
 static void say_undetermined(const struct study *s, const struct statement *c, struct buf *to)
@@ -203,8 +242,8 @@ static void say_undetermined(const struct study *s, const struct statement *c, s
     if (c->disturbed > 0) {
         buf_addf(to, "No claim about %s against %s", c->arm, s->compare.baseline);
         add_place(s, c, to);
-        buf_addf(to, ": %s ", s->compare.judged);
-        add_delta(c, to);
+        buf_adds(to, ": ");
+        add_delta(s, c, to);
         buf_addf(to, ", but times of %zu pair%s were taken ", c->disturbed,
                  c->disturbed == 1 ? "" : "s");
         timing_words(c->disturbances, to);
@@ -213,32 +252,38 @@ static void say_undetermined(const struct study *s, const struct statement *c, s
     if (c->tested) {
         buf_addf(to, "%s and %s can't be told apart", c->arm, s->compare.baseline);
         add_place(s, c, to);
-        buf_addf(to, ": %s ", s->compare.judged);
-        add_delta(c, to);
+        buf_adds(to, ": ");
+        add_delta(s, c, to);
     } else {
         buf_addf(to, "No claim about %s against %s", c->arm, s->compare.baseline);
         add_place(s, c, to);
-        buf_addf(to, ": %s ", s->compare.judged);
-        add_delta(c, to);
+        buf_adds(to, ": ");
+        add_delta(s, c, to);
         buf_addf(to, ", and fewer than %d seeds can't reach 5 %%", STATS_CLAIM_N);
     }
     if (c->needed > c->n) {
         buf_addf(to, "; %zu seeds would settle ", c->needed);
-        add_margin(s->compare.margin, to);
+        add_margin(s, to);
     }
 }
 
+/* Two short sentences: the claim falls, and the figure that looks like one means nothing. */
 static void say_invalid(const struct study *s, const struct statement *c, struct buf *to)
 {
+    double size = fabs(told(s, c->mean));
     buf_addf(to, "%s can't be compared with %s", c->arm, s->compare.baseline);
     add_place(s, c, to);
     buf_adds(to, ": ");
-    add_reason(c->against, to);
-    if (c->n > 0) {
-        buf_addf(to, "; its %s ", s->compare.judged);
-        add_delta(c, to);
-        buf_adds(to, ", says nothing about which is better");
+    bool own = add_reason(c, to);
+    if (c->n == 0)
+        return;
+    buf_addf(to, ". %s%s %s", own ? "Its" : c->arm, own ? "" : "'s", s->compare.judged);
+    if (size > 0 && isfinite(size)) {
+        buf_adds(to, ", ");
+        add_number(size, decimals(size), false, to);
+        buf_addf(to, "%s %s,", unit_of(s), c->mean < 0 ? "lower" : "higher");
     }
+    buf_adds(to, " says nothing about which is better");
 }
 
 static void (*const sayers[])(const struct study *, const struct statement *, struct buf *) = {

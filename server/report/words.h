@@ -10,7 +10,10 @@
 
 /* "L = 64, lr = 0.001"; nothing for an empty point. */
 void words_point(const json_t *grid, struct buf *to);
-/* What a claim says, as one sentence. */
+/* What separates arms in the compared metric, with so many digits: "0.034"; of a share "3.4
+ * points". */
+void words_amount(const struct study *study, double size, int digits, struct buf *to);
+/* What a claim says: a sentence, of an invalid one two. */
 void words_claim(const struct study *study, const struct claims *claims,
                  const struct statement *claim, struct buf *to);
 /* {status, sentence}: the primary claims together. status: the verdict when all arms have the same,

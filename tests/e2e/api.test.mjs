@@ -425,9 +425,18 @@ describe("an experiment's life", () => {
     assert.match(md.headers.get("content-type"), /^text\/markdown/);
     assert.ok(md.text.includes(report.verdict.sentence) && md.text.includes(report.table[0].metrics["val/loss"].mean.toFixed(4)));
     const csv = await get(`/experiments/${e.id}/report?format=csv`);
-    assert.ok(csv.text.split("\r\n").some((line) => line.startsWith(`{},dsa,val/loss,2,${report.table[1].metrics["val/loss"].mean}`)));
+    assert.ok(csv.text.split("\r\n").some((line) => line.startsWith(`dsa,true,val/loss,2,${report.table[1].metrics["val/loss"].mean}`)), csv.text);
+    assert.equal((await get(`/experiments/${e.id}/report?format=csv&table=rows`)).text, csv.text);
+    const claims = (await get(`/experiments/${e.id}/report?format=csv&table=claims`)).text.split("\r\n");
+    assert.match(claims[0], /^claim,arm,baseline,metric,n,mean_difference,/);
+    assert.deepEqual(claims.slice(1).map((line) => line.split(",").slice(0, 6)), ["primary", "secondary"]
+      .map((which) => [which, "dsa", "dense", "val/loss", "2", String(c.mean_difference)]).concat([[""]]));
     assert.equal((await get(`/experiments/${e.id}/report?format=md`)).text, md.text, "the same bytes again");
-    await refused(get(`/experiments/${e.id}/report?format=pdf`), 400, "bad_parameter");
+    for (const [query, detail] of [["format=pdf", /format must be json, md or csv, not pdf/], ["format=csv&table=audits", /table must be rows or claims.*not audits/],
+      ["table=claims", /table must be rows or claims, and goes with format=csv/], ["form=csv", /./]]) {
+      const problem = await refused(get(`/experiments/${e.id}/report?${query}`), 400, "bad_parameter");
+      assert.match(problem.detail, detail);
+    }
     await refused(get("/experiments/9999/report"), 404, "not_found");
   });
 

@@ -71,6 +71,12 @@ test("they come with the end, by every way", async () => {
   assert.equal(found.tuning.detail, "every arm used lr 0.003; nothing was tuned");
   assert.equal(found.power.status, "fail");
 
+  const { arms, checks, table } = await json(`/experiments/${id}/report`);
+  const [learns] = arms.dense.audits.filter(({ name }) => name === "indexer_learns");
+  assert.deepEqual([learns.status, learns.findings, learns.detail], ["skipped", 0, "this arm has no indexer"]);
+  assert.ok([...checks, ...arms.dense.audits, ...arms.dsa.audits].every(({ remedy, status }) => remedy.length > 20 && status !== "missing"));
+  assert.deepEqual(table.map(({ arm, valid }) => [arm, valid]), [["dense", true], ["dsa", true]]);
+
   const statuses = ["pass", "warn", "fail", "skipped"];
   assert.deepEqual(Object.keys(done.audits).sort(), [...statuses].sort());
   const listed = (await json("/experiments")).items.find((one) => one.id === id);
@@ -156,4 +162,6 @@ test("the published mask: invalid, with the share of positions that see the answ
   }
   assert.equal(report.arms.published.valid, false);
   assert.ok(report.comparisons.every(({ verdict }) => verdict === "invalid"));
+  assert.match(report.verdict.sentence, /^published can't be compared with dense over L = 16, 32: it fails causality \(\d+\.\d % of the positions depend on tokens after them, which they must predict\)\. Its val\/loss, [\d.]+ (lower|higher), says nothing about which is better\.$/);
+  assert.deepEqual(report.table.map(({ valid }) => valid), [true, false, true, false]);
 });

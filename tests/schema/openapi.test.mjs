@@ -114,6 +114,7 @@ test("experiments and their runs, from the dry run to the report", async () => {
   assert.ok(report.comparisons.length > 0 && report.dynamics[0].steps.length > 0 && report.audits.length > 0);
   await call("GET", `${one}/report`, { at: { id }, query: "?format=md" });
   await call("GET", `${one}/report`, { at: { id }, query: "?format=csv" });
+  await call("GET", `${one}/report`, { at: { id }, query: "?format=csv&table=claims" });
 
   for (const format of ["svg", "png"]) await call("GET", `${one}/figure.${format}`, { at: { id } });
   await call("GET", `${one}/capsule`, { at: { id } });

@@ -45,12 +45,6 @@ int audit_overlap(struct audits *a, struct finding *ret, struct err *err)
 {
     const struct audit_context *c = &a->context;
     struct overlap o;
-    if (c->spec->data.kind != DATASET_STORED) {
-        finding_say(ret, AUDIT_SKIPPED,
-                    "a synthetic task draws its windows, from a stream of random numbers of its "
-                    "own for each part: there is no corpus to overlap in");
-        return 0;
-    }
     int status = overlap_measure(c->data, &o, err);
     if (status != 0)
         return status;

@@ -38,8 +38,14 @@ static const struct {
     { "{'data':{'dataset':'x'},'seeds':[1,'2']}", ERR_WRONG_TYPE, "/seeds/1", "" },
     { "{'data':{'dataset':'x'},'compare':{'baseline':'b'}}", ERR_INCONSISTENT, "/compare/baseline",
       "there is no arm \"b\"" },
-    { "{'data':{'dataset':'x'},'compare':{'metric':'a b'}}", ERR_INVALID_VALUE, "/compare/metric",
-      "" },
+    { "{'data':{'dataset':'x'},'compare':{'metric':'val/los'}}", ERR_INVALID_VALUE,
+      "/compare/metric", "\"val/loss\", \"val/accuracy\"" },
+    { "{'data':{'dataset':'x'},'compare':{'metric':'dsa/recall'}}", ERR_INCONSISTENT,
+      "/compare/metric", "no run measures dsa/recall: that takes attention that chooses its keys" },
+    { "{'data':{'dataset':'x'},'model':{'experts':1,'experts_per_token':1},"
+      "'compare':{'metric':'moe/imbalance'}}",
+      ERR_INCONSISTENT, "/compare/metric", "more than one expert" },
+    { "{" STUDY ",'compare':{'metric':'dsa/kl'}}", 0, "", "" }, /* by one arm of two */
     { "{'data':{'dataset':'x'},'compare':{'tune':['train.lr']}}", ERR_INCONSISTENT,
       "/compare/tune/0", "not a factor" },
     { "{'data':{'dataset':'x'},'tags':{'a':1}}", ERR_WRONG_TYPE, "/tags/a", "" },

@@ -195,6 +195,45 @@ static inline struct store *fixture_store(const char *folder)
     return store;
 }
 
+/* A store in a folder of its own, inside a transaction: a test's state, or the first member of one.
+ */
+struct fixture_base {
+    char folder[64];
+    struct store *store;
+};
+
+/* Of `size` bytes, zeros behind the base. */
+static inline void *fixture_base_new(size_t size)
+{
+    struct fixture_base *base = calloc(1, size);
+    struct err err;
+    assert_non_null(base);
+    fixture_folder(base->folder);
+    base->store = fixture_store(base->folder);
+    assert_ok(store_begin(base->store, &err), err);
+    return base;
+}
+
+static inline int fixture_base_set_up(void **state)
+{
+    *state = fixture_base_new(sizeof(struct fixture_base));
+    return 0;
+}
+
+static inline void fixture_base_free(void *take_base)
+{
+    struct fixture_base *base = take_base;
+    store_close(base->store);
+    fixture_remove_folder(base->folder);
+    free(base);
+}
+
+static inline int fixture_base_tear_down(void **state)
+{
+    fixture_base_free(*state);
+    return 0;
+}
+
 /* An experiment of n runs (arms a0, a1, …; 100 MiB and 100 steps each); returns its id. Inside a
  * transaction. */
 static inline int64_t fixture_experiment(struct store *store, size_t n, int64_t priority,

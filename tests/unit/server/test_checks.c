@@ -40,8 +40,8 @@ static void test_one_arm_at_one_point(void **state)
     struct study s;
     fill(&s);
     audited(&s, "causality", "dsa", grids[0], "pass", "", "{}");
-    audited(&s, "causality", "dsa", grids[1], "fail", "49.6 % of positions see their target.",
-            "{}");
+    audited(&s, "causality", "dsa", grids[1], "fail",
+            "49.6 % of positions see their target: 3 when 5 changes (trained).", "{}");
     audited(&s, "causality", "dsa", grids[1], "pass", "", "{}");
     json_t *r = report(&s);
     static const char *const secondary[] = { "better", "worse", "invalid", "worse" };
@@ -51,10 +51,10 @@ static void test_one_arm_at_one_point(void **state)
     assert_string_equal(verdict_of(r, "primary", 1), "worse");
     assert_verdict(
         r, "mixed",
-        "dsa can't be compared with dense at L = 128: causality failed for dsa (49.6 % of "
-        "positions see their target); its val/loss Δ = −0.4965 [−0.4990, −0.4940] "
-        "(−16.6 %), n = 6, says nothing about which is better.");
-    assert_text(at(at(r, "would_change"), "0"), "nothing, as long as causality fails");
+        "dsa can't be compared with dense at L = 128: it fails causality (49.6 % of positions see "
+        "their target). Its val/loss, 0.50 lower, says nothing about which is better.");
+    assert_text(at(at(r, "would_change"), "0"),
+                "nothing, as long as causality fails. Give the arm attention that sees past keys");
     json_t *arms = at(r, "arms"), *own = check(at(at(arms, "dsa"), "audits"), "causality");
     assert_true(json_is_false(at(at(arms, "dsa"), "valid")));
     assert_true(json_is_null(at(at(arms, "window"), "valid")));
@@ -62,6 +62,18 @@ static void test_one_arm_at_one_point(void **state)
     assert_int_equal(json_integer_value(at(own, "findings")), 3);
     assert_number(at(at(own, "grid"), "data.seq_len"), 128);
     assert_text(at(own, "what"), "No prediction depends on a token that comes after it");
+    assert_text(at(own, "remedy"), "Give the arm attention that sees past keys alone");
+    for (size_t i = 0; i < 6; i++) { /* dense, dsa, window at 64; then at 128 */
+        json_t *valid = at(json_array_get(at(r, "table"), i), "valid");
+        assert_true(i == 4 ? json_is_false(valid) : json_is_null(valid));
+    }
+    struct buf text;
+    buf_init(&text, 0);
+    report_markdown(r, &text);
+    assert_non_null(strstr(text.data, "| seq_len 64 | dsa | 6 |"));
+    assert_non_null(strstr(text.data, "| seq_len 128 | dsa (invalid) | 6 |"));
+    assert_non_null(strstr(text.data, "### What to do\n\n* `causality` of dsa: Give the arm"));
+    buf_done(&text);
     assert_string_equal(
         json_string_value(at(check(at(at(arms, "window"), "audits"), "causality"), "status")),
         "missing");
@@ -141,6 +153,83 @@ static void test_missing_and_unknown(void **state)
     json_decref(r);
 }
 
+/* Who else is to blame is named. */
+static void test_the_sentence_names_who_failed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *arm, *sentence;
+    } rows[] = {
+        { "replay", "dense",
+          "window can't be compared with dense at L = 128: dense fails replay (other bits). "
+          "window's val/loss, 0.51 higher, says nothing about which is better." },
+        { "split_overlap", "dsa",
+          "at L = 128: split_overlap fails (other bits). window's val/loss" },
+        { "shared_init", NULL, "at L = 128: shared_init fails (other bits). window's val/loss" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct study s;
+        fill(&s);
+        audited(&s, rows[i].name, rows[i].arm, grids[0], "fail", "other bits (run 3)", "{}");
+        json_t *r = report(&s);
+        assert_text(at(at(at(r, "primary"), "1"), "sentence"), rows[i].sentence);
+        json_decref(r);
+    }
+}
+
+/* An audit that can't find out anything about an arm is skipped, and says why; it isn't missing,
+ * and nobody waits for it. */
+static void test_what_an_audit_does_not_concern(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *spec;
+        const char *learns[2], *overlap; /* of dense and dsa; of the whole */
+    } rows[] = {
+        { "{\"data\":{\"dataset\":\"synthetic:copy\"},\"arms\":{\"dense\":{},\"dsa\":{"
+          "\"model.attention\":{\"kind\":\"dsa\"}}},\"grid\":{\"data.seq_len\":[64,128]}}",
+          { "this arm has no indexer", NULL },
+          "synthetic windows are drawn, not split" },
+        { "{\"data\":{\"dataset\":\"corpus\"},\"arms\":{\"dense\":{\"model.attention\":{"
+          "\"kind\":\"window\"}},\"dsa\":{}},\"grid\":{\"data.seq_len\":[64,128]}}",
+          { "this arm has no indexer", "this arm has no indexer" },
+          NULL },
+        /* at one of two points is somewhere */
+        { "{\"arms\":{\"dense\":{\"model.attention\":{\"kind\":\"dsa\"}},\"dsa\":{}},\"grid\":{"
+          "\"data.dataset\":[\"synthetic:copy\",\"corpus\"]}}",
+          { NULL, "this arm has no indexer" },
+          NULL },
+    };
+    static const char *const other[] = { "{\"data.dataset\":\"synthetic:copy\"}",
+                                         "{\"data.dataset\":\"corpus\"}" };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct study s;
+        begin(&s, BY_LOSS);
+        s.experiment.spec = (char *)(uintptr_t)rows[i].spec;
+        for (int g = 0; g < 2; g++)
+            for (int a = 0; a < 2; a++)
+                add(&s, a == 0 ? "dense" : "dsa", i == 2 ? other[g] : grids[g], 42, RUN_SUCCEEDED);
+        json_t *r = report(&s), *arms = at(r, "arms");
+        json_t *checks[] = { check(at(at(arms, "dense"), "audits"), "indexer_learns"),
+                             check(at(at(arms, "dsa"), "audits"), "indexer_learns"),
+                             check(at(r, "checks"), "split_overlap") };
+        const char *want[] = { rows[i].learns[0], rows[i].learns[1], rows[i].overlap };
+        for (size_t c = 0; c < 3; c++) {
+            assert_string_equal(json_string_value(at(checks[c], "status")),
+                                want[c] != NULL ? "skipped" : "missing");
+            assert_string_equal(json_string_value(at(checks[c], "detail")),
+                                want[c] != NULL ? want[c] : "");
+            assert_int_equal(json_integer_value(at(checks[c], "findings")), 0);
+        }
+        json_t *remarks = at(r, "remarks");
+        const char *untold =
+            json_string_value(json_array_get(remarks, json_array_size(remarks) - 1));
+        if (i < 2)
+            assert_int_equal(strstr(untold, "split_overlap") == NULL, rows[i].overlap != NULL);
+        json_decref(r);
+    }
+}
+
 /* Eight seeds, but the run that was to audit dsa died: that the daemon noticed settles nothing. */
 static void test_an_unmade_audit_is_none(void **state)
 {
@@ -197,16 +286,17 @@ static void test_loss_by_position(void **state)
     audited(&s, "causality", "window", grids[0], "pass", "", "{\"leak_next\":0}");
     json_t *r = report(&s), *list = at(r, "positions");
     assert_int_equal(json_array_size(list), 2);
-    assert_number(at(at(at(list, "0"), "loss"), "1"), 2.5);
-    assert_number(at(at(at(list, "0"), "loss"), "2"), INFINITY);
-    assert_number(at(at(list, "0"), "leak_next"), 0.5);
-    assert_int_equal(json_integer_value(at(at(list, "0"), "n")), 2);
+    assert_string_equal(json_string_value(at(at(list, "0"), "arm")), "dense"); /* as the table */
+    assert_number(at(at(at(list, "1"), "loss"), "1"), 2.5);
+    assert_number(at(at(at(list, "1"), "loss"), "2"), INFINITY);
+    assert_number(at(at(list, "1"), "leak_next"), 0.5);
+    assert_int_equal(json_integer_value(at(at(list, "1"), "n")), 2);
     struct buf text;
     buf_init(&text, 0);
     report_markdown(r, &text);
     assert_non_null(strstr(text.data,
-                           "### seq_len 64\n\n| position | dsa | dense |\n|---|---|---|\n"
-                           "| 0 | 4.000 | 4.000 |\n| 1 | 2.500 | 3.500 |\n"));
+                           "### seq_len 64\n\n| position | dense | dsa (invalid) |\n|---|---|---|\n"
+                           "| 0 | 4.000 | 4.000 |\n| 1 | 3.500 | 2.500 |\n"));
     buf_done(&text);
     json_decref(r);
 }
@@ -329,6 +419,8 @@ int main(void)
         cmocka_unit_test(test_one_arm_at_one_point),
         cmocka_unit_test(test_reach),
         cmocka_unit_test(test_missing_and_unknown),
+        cmocka_unit_test(test_the_sentence_names_who_failed),
+        cmocka_unit_test(test_what_an_audit_does_not_concern),
         cmocka_unit_test(test_an_unmade_audit_is_none),
         cmocka_unit_test(test_loss_by_position),
         cmocka_unit_test(test_tuning),

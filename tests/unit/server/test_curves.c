@@ -1,31 +1,6 @@
 /* store_curves: short series whole, long ones at round steps that all runs of a point share. */
 #include "tests/unit/server/fixture.h"
 
-struct base {
-    char folder[64];
-    struct store *store;
-};
-
-static int set_up(void **state)
-{
-    struct base *b = calloc(1, sizeof *b);
-    struct err err;
-    fixture_folder(b->folder);
-    b->store = fixture_store(b->folder);
-    assert_ok(store_begin(b->store, &err), err);
-    *state = b;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct base *b = *state;
-    store_close(b->store);
-    fixture_remove_folder(b->folder);
-    free(b);
-    return 0;
-}
-
 static void start(struct store *store, int64_t run)
 {
     struct claim claim;
@@ -73,7 +48,7 @@ static void assert_steps(const struct curve_point *points, size_t n, int64_t run
 
 static void test_curves(void **state)
 {
-    struct store *store = ((struct base *)*state)->store;
+    struct store *store = ((struct fixture_base *)*state)->store;
     struct curve_point *points;
     size_t n;
     struct err err;
@@ -99,7 +74,7 @@ static void test_curves(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_curves, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_curves, fixture_base_set_up, fixture_base_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -121,6 +121,37 @@ static void test_tuned(void **state)
     buf_done(&text);
 }
 
+/* What decides isn't drawn twice: four panels, four things. */
+static void test_no_panel_twice(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *compare, *titles[3];
+    } rows[] = {
+        { "val/loss", { "'Final val/loss'", "'Accuracy'", "'Time a step'" } },
+        { "val/accuracy", { "'Final val/accuracy'", "'Loss'", "'Time a step'" } },
+        { "test/accuracy", { "'Final test/accuracy'", "'Loss'", "'Time a step'" } },
+        { "time/step_s", { "'Final time/step_s'", "'Accuracy'", "'Loss'" } },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct study s;
+        struct buf text;
+        char compare[128];
+        snprintf(compare, sizeof compare, "{\"metric\":\"%s\",\"baseline\":\"dense\"}",
+                 rows[i].compare);
+        begin(&s, compare);
+        struct run_row *run = add(&s, "dense", "{}", 1, RUN_SUCCEEDED);
+        final(run, strncmp(rows[i].compare, "test", 4) == 0 ? "test/loss" : "val/loss", 2.5, 2.5,
+              2.5);
+        script_of(&s, &text);
+        for (size_t panel = 0; panel < 3; panel++)
+            assert_has(&text, rows[i].titles[panel]);
+        if (i > 0)
+            assert_has(&text, "$loss_0 << END\n 1 2.5 0\nEND");
+        buf_done(&text);
+    }
+}
+
 /* Names come from people: nothing of them is run, and no line of the script is theirs. */
 static void test_text_stays_text(void **state)
 {
@@ -234,11 +265,9 @@ static void test_without_gnuplot(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_by_length),
-        cmocka_unit_test(test_without_a_factor),
-        cmocka_unit_test(test_tuned),
-        cmocka_unit_test(test_text_stays_text),
-        cmocka_unit_test(test_gnuplot_draws_it),
+        cmocka_unit_test(test_by_length),       cmocka_unit_test(test_without_a_factor),
+        cmocka_unit_test(test_tuned),           cmocka_unit_test(test_no_panel_twice),
+        cmocka_unit_test(test_text_stays_text), cmocka_unit_test(test_gnuplot_draws_it),
         cmocka_unit_test(test_without_gnuplot),
     };
     return cmocka_run_group_tests_name("figure", tests, NULL, NULL);

@@ -8,29 +8,15 @@
 #include <math.h>
 
 struct base {
-    char folder[64];
-    struct store *store;
+    struct fixture_base base;
     int64_t seq[16]; /* by attempt */
 };
 
 static int set_up(void **state)
 {
-    struct base *b = calloc(1, sizeof *b);
-    struct err err;
-    fixture_folder(b->folder);
-    b->store = fixture_store(b->folder);
-    assert_ok(store_begin(b->store, &err), err);
-    fixture_experiment(b->store, 1, 0, 3, false);
+    struct base *b = fixture_base_new(sizeof *b);
+    fixture_experiment(b->base.store, 1, 0, 3, false);
     *state = b;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct base *b = *state;
-    store_close(b->store);
-    fixture_remove_folder(b->folder);
-    free(b);
     return 0;
 }
 
@@ -39,13 +25,13 @@ static void begin(struct base *b, int64_t attempt, bool verify, const char *dige
 {
     struct claim claim;
     struct err err;
-    int status = verify ? store_verify_claim(b->store, 1, "t", &claim, &err)
-                        : store_run_claim(b->store, 1, "t", &claim, &err);
+    int status = verify ? store_verify_claim(b->base.store, 1, "t", &claim, &err)
+                        : store_run_claim(b->base.store, 1, "t", &claim, &err);
     assert_ok(status, err);
     assert_int_equal(claim.attempt, attempt);
     assert_int_equal(claim.verify, verify);
     claim_done(&claim);
-    assert_int_equal(fixture_event(b->store, 1, attempt,
+    assert_int_equal(fixture_event(b->base.store, 1, attempt,
                                    "{\"type\":\"started\",\"seq\":1,\"step\":0,\"environment\":{"
                                    "\"digest\":\"%s\",\"blas_core\":\"%s\"}}",
                                    digest, digest),
@@ -56,7 +42,7 @@ static void begin(struct base *b, int64_t attempt, bool verify, const char *dige
 /* One event of an attempt: the line's rest, after its seq. */
 static int event(struct base *b, int64_t attempt, const char *type, const char *rest)
 {
-    return fixture_event(b->store, 1, attempt, "{\"type\":\"%s\",\"seq\":%lld,%s}", type,
+    return fixture_event(b->base.store, 1, attempt, "{\"type\":\"%s\",\"seq\":%lld,%s}", type,
                          (long long)++b->seq[attempt], rest);
 }
 
@@ -88,7 +74,7 @@ static struct run_row run_of(struct base *b)
 {
     struct run_row row;
     struct err err;
-    assert_ok(store_run_get(b->store, 1, &row, &err), err);
+    assert_ok(store_run_get(b->base.store, 1, &row, &err), err);
     return row;
 }
 
@@ -99,7 +85,7 @@ static void check_audit(struct base *b, size_t n, const char *status, const char
     struct audit_row *rows = NULL;
     size_t all = 0, found = 0, last = 0;
     struct err err;
-    assert_ok(store_audit_list(b->store, 1, &rows, &all, &err), err);
+    assert_ok(store_audit_list(b->base.store, 1, &rows, &all, &err), err);
     for (size_t i = 0; i < all; i++)
         if (strcmp(rows[i].name, "replay") == 0) {
             found++;
@@ -135,7 +121,7 @@ static void check_outcome(struct base *b, int64_t attempt, const char *outcome)
 {
     struct attempt_row row;
     struct err err;
-    assert_ok(store_attempt_get(b->store, 1, attempt, &row, &err), err);
+    assert_ok(store_attempt_get(b->base.store, 1, attempt, &row, &err), err);
     assert_string_equal(row.outcome, outcome);
     attempt_row_done(&row);
 }
@@ -152,7 +138,7 @@ static void succeed(struct base *b)
 static void verify_begins(struct base *b, int64_t attempt, const char *digest)
 {
     struct err err;
-    assert_ok(store_run_verify(b->store, 1, &err), err);
+    assert_ok(store_run_verify(b->base.store, 1, &err), err);
     check_verify(b, VERIFY_QUEUED, 0, 0, "");
     begin(b, attempt, true, digest);
     check_verify(b, VERIFY_RUNNING, attempt, 0, "");
@@ -164,12 +150,12 @@ static void test_a_resumed_attempt_that_agrees(void **state)
     struct err err;
     begin(b, 1, false, "x");
     train(b, 1);
-    assert_ok(store_attempt_end(b->store, 1, 1, RUN_QUEUED, "lost", "x", &err), err);
+    assert_ok(store_attempt_end(b->base.store, 1, 1, RUN_QUEUED, "lost", "x", &err), err);
     check_audit(b, 0, "", "", ""); /* nothing came twice */
     begin(b, 2, false, "x");
     train(b, 2);
     say(b, 2, "metrics", "\"names\":[\"train/loss\"],\"rows\":[[4,1]]");
-    assert_ok(store_attempt_end(b->store, 1, 2, RUN_FAILED, "lost", "x", &err), err);
+    assert_ok(store_attempt_end(b->base.store, 1, 2, RUN_FAILED, "lost", "x", &err), err);
     /* Three losses, one evaluation, one checkpoint; not the clock's metrics. */
     check_audit(b, 1, "pass", "Attempt 2 computed 5 stored values again",
                 "{\"attempt\":2,\"kind\":\"train\",\"compared\":5,\"first_difference\":null,"
@@ -212,18 +198,18 @@ static void test_a_resumed_attempt_that_differs(void **state)
     size_t n = sizeof differences / sizeof *differences;
     for (size_t i = 0; i < n; i++) {
         char evidence[300];
-        assert_ok(store_run_sql(b->store, SQL_RUN_FORGIVE, NULL, &err, "i", (int64_t)1), err);
-        assert_ok(store_attempt_end(b->store, 1, attempt, RUN_QUEUED, "lost", "", &err), err);
+        assert_ok(store_run_sql(b->base.store, SQL_RUN_FORGIVE, NULL, &err, "i", (int64_t)1), err);
+        assert_ok(store_attempt_end(b->base.store, 1, attempt, RUN_QUEUED, "lost", "", &err), err);
         begin(b, ++attempt, false, "x");
         say(b, attempt, differences[i].type, differences[i].rest);
         say(b, attempt, "eval", "\"step\":3,\"values\":{\"val/loss\":4.125}"); /* comes later */
-        assert_ok(store_attempt_end(b->store, 1, attempt, RUN_QUEUED, "lost", "", &err), err);
+        assert_ok(store_attempt_end(b->base.store, 1, attempt, RUN_QUEUED, "lost", "", &err), err);
         snprintf(evidence, sizeof evidence, "\"first_difference\":%s,", differences[i].difference);
         check_audit(b, i + 1, "fail", "The first difference among ", evidence);
     }
     /* What is stored stayed, but for the checkpoint: its file is the newer one. */
     int64_t stored = 0;
-    assert_ok(store_get_int(b->store, SQL_METRIC_COUNT, 0, &stored, &err, "iiii", (int64_t)1,
+    assert_ok(store_get_int(b->base.store, SQL_METRIC_COUNT, 0, &stored, &err, "iiii", (int64_t)1,
                             (int64_t)1, (int64_t)0, (int64_t)9),
               err);
     assert_int_equal(stored, 3);
@@ -239,18 +225,18 @@ static void test_another_environment(void **state)
     struct base *b = *state;
     struct err err;
     begin(b, 1, false, "x");
-    assert_ok(store_attempt_end(b->store, 1, 1, RUN_QUEUED, "lost", "", &err), err);
+    assert_ok(store_attempt_end(b->base.store, 1, 1, RUN_QUEUED, "lost", "", &err), err);
     begin(b, 2, false, "y"); /* the first has stored nothing, so its environment doesn't matter */
     train(b, 2);
-    assert_ok(store_attempt_end(b->store, 1, 2, RUN_QUEUED, "lost", "", &err), err);
+    assert_ok(store_attempt_end(b->base.store, 1, 2, RUN_QUEUED, "lost", "", &err), err);
     begin(b, 3, false, "y");
     train(b, 3);
-    assert_ok(store_attempt_end(b->store, 1, 3, RUN_FAILED, "lost", "", &err), err);
+    assert_ok(store_attempt_end(b->base.store, 1, 3, RUN_FAILED, "lost", "", &err), err);
     check_audit(b, 1, "pass", "", "");
-    assert_ok(store_run_retry(b->store, 1, &err), err);
+    assert_ok(store_run_retry(b->base.store, 1, &err), err);
     begin(b, 4, false, "z");
     say(b, 4, "metrics", "\"names\":[\"train/loss\"],\"rows\":[[1,5]]");
-    assert_ok(store_attempt_end(b->store, 1, 4, RUN_FAILED, "lost", "", &err), err);
+    assert_ok(store_attempt_end(b->base.store, 1, 4, RUN_FAILED, "lost", "", &err), err);
     check_audit(b, 2, "skipped",
                 "another BLAS core than what is stored, so that bits may differ. Of 1 values the "
                 "first that does is train/loss at step 1: 5.5 is stored, 5 came out",
@@ -284,7 +270,7 @@ static void test_a_verification_that_agrees(void **state)
     run_row_done(&after);
     struct audit_row *rows = NULL;
     size_t n = 0;
-    assert_ok(store_audit_list(b->store, 1, &rows, &n, &err), err);
+    assert_ok(store_audit_list(b->base.store, 1, &rows, &n, &err), err);
     assert_int_equal(n, 1); /* its own audits aren't told twice */
     audit_row_done(rows);
     free(rows);
@@ -297,10 +283,10 @@ static void test_a_verification_that_differs(void **state)
     struct err err;
     succeed(b);
     verify_begins(b, 2, "x");
-    assert_ok(replay_differs(b->store, 1, 2, &differs, &err), err);
+    assert_ok(replay_differs(b->base.store, 1, 2, &differs, &err), err);
     assert_false(differs);
     say(b, 2, "metrics", "\"names\":[\"train/loss\"],\"rows\":[[1,5.5],[2,\"nan\"],[3,1]]");
-    assert_ok(replay_differs(b->store, 1, 2, &differs, &err), err);
+    assert_ok(replay_differs(b->base.store, 1, 2, &differs, &err), err);
     assert_true(differs);
     say(b, 2, "failed", "\"reason\":\"stopped\",\"detail\":\"a difference was found\"");
     check_verify(b, VERIFY_DIFFERS, 2, 3,
@@ -329,7 +315,7 @@ static void test_a_verification_that_breaks_off(void **state)
     succeed(b);
     verify_begins(b, 2, "x");
     train(b, 2);
-    assert_ok(store_attempt_end(b->store, 1, 2, RUN_FAILED, "signal SIGKILL",
+    assert_ok(store_attempt_end(b->base.store, 1, 2, RUN_FAILED, "signal SIGKILL",
                                 "killed by SIGKILL (Killed)", &err),
               err);
     check_verify(b, VERIFY_FAILED, 2, 5, "killed by SIGKILL (Killed)");
@@ -362,19 +348,19 @@ static void test_cancel_ends_the_verification_alone(void **state)
     struct queued_run *head = NULL;
     size_t n = 0;
     succeed(b);
-    assert_int_equal(store_run_cancel(b->store, 1, &err), -ERR_CONFLICT);
-    assert_ok(store_run_verify(b->store, 1, &err), err);
-    assert_int_equal(store_run_verify(b->store, 1, &err), -ERR_CONFLICT);
+    assert_int_equal(store_run_cancel(b->base.store, 1, &err), -ERR_CONFLICT);
+    assert_ok(store_run_verify(b->base.store, 1, &err), err);
+    assert_int_equal(store_run_verify(b->base.store, 1, &err), -ERR_CONFLICT);
     assert_non_null(strstr(err.message, "a verification of run 1 is queued"));
-    assert_ok(store_run_cancel(b->store, 1, &err), err);
+    assert_ok(store_run_cancel(b->base.store, 1, &err), err);
     check_verify(b, VERIFY_SKIPPED, 0, 0, "cancelled");
-    assert_ok(store_queue_head(b->store, 9, &head, &n, &err), err);
+    assert_ok(store_queue_head(b->base.store, 9, &head, &n, &err), err);
     assert_int_equal(n, 0);
     free(head);
 
     verify_begins(b, 2, "x");
     train(b, 2);
-    assert_ok(store_run_cancel(b->store, 1, &err), err);
+    assert_ok(store_run_cancel(b->base.store, 1, &err), err);
     struct run_row row = run_of(b);
     assert_true(row.verify.cancel && !row.cancel);
     assert_int_equal(row.state, RUN_SUCCEEDED);
@@ -382,7 +368,7 @@ static void test_cancel_ends_the_verification_alone(void **state)
     say(b, 2, "failed", "\"reason\":\"stopped\",\"detail\":\"cancelled\"");
     check_verify(b, VERIFY_SKIPPED, 2, 5, "cancelled");
     check_audit(b, 0, "", "", ""); /* a wish is no finding */
-    assert_int_equal(store_run_cancel(b->store, 1, &err), -ERR_CONFLICT);
+    assert_int_equal(store_run_cancel(b->base.store, 1, &err), -ERR_CONFLICT);
 }
 
 /* A run's own file differs in any environment, and before anything was trained. */
@@ -396,20 +382,21 @@ static void test_a_file_that_changed(void **state)
     finish(b, 1, "aa");
     for (int64_t attempt = 2; attempt <= 3; attempt++) {
         const char *got = attempt == 2 ? "bb" : "";
-        assert_ok(store_run_verify(b->store, 1, &err), err);
-        assert_ok(store_verify_claim(b->store, 1, "t", &claim, &err), err);
+        assert_ok(store_run_verify(b->base.store, 1, &err), err);
+        assert_ok(store_verify_claim(b->base.store, 1, "t", &claim, &err), err);
         assert_int_equal(claim.artifacts_n, 2);
         assert_string_equal(claim.artifacts[1].name, "final.safetensors");
         assert_string_equal(claim.artifacts[1].sha256, "aa");
         claim_done(&claim);
-        assert_ok(replay_file(b->store, 1, attempt, 3, "final.safetensors", "aa", got, &err), err);
-        assert_ok(store_attempt_end(b->store, 1, attempt, RUN_SUCCEEDED, "", "", &err), err);
+        assert_ok(replay_file(b->base.store, 1, attempt, 3, "final.safetensors", "aa", got, &err),
+                  err);
+        assert_ok(store_attempt_end(b->base.store, 1, attempt, RUN_SUCCEEDED, "", "", &err), err);
         check_verify(b, VERIFY_DIFFERS, attempt, 1,
                      attempt == 2 ? "has the digest bb, aa was stored" : "no file, aa was stored");
         check_audit(b, (size_t)attempt - 1, "fail", "artifact final.safetensors isn't what was",
                     "\"file\":true");
         struct attempt_row row = { 0 };
-        assert_ok(store_attempt_get(b->store, 1, attempt, &row, &err), err);
+        assert_ok(store_attempt_get(b->base.store, 1, attempt, &row, &err), err);
         assert_string_equal(row.outcome, "differs: final.safetensors");
         attempt_row_done(&row);
     }
@@ -422,49 +409,49 @@ static void test_when_a_run_can_be_verified(void **state)
 {
     struct base *b = *state;
     struct err err;
-    assert_int_equal(store_run_verify(b->store, 9, &err), -ERR_NOT_FOUND);
-    assert_int_equal(store_run_verify(b->store, 1, &err), -ERR_CONFLICT);
+    assert_int_equal(store_run_verify(b->base.store, 9, &err), -ERR_NOT_FOUND);
+    assert_int_equal(store_run_verify(b->base.store, 1, &err), -ERR_CONFLICT);
     assert_string_equal(err.message, "run 1 is queued; only runs that have ended are verified");
     begin(b, 1, false, "x");
-    assert_int_equal(store_run_verify(b->store, 1, &err), -ERR_CONFLICT);
-    assert_ok(store_attempt_end(b->store, 1, 1, RUN_FAILED, "lost", "", &err), err);
-    assert_int_equal(store_run_verify(b->store, 1, &err), -ERR_CONFLICT);
+    assert_int_equal(store_run_verify(b->base.store, 1, &err), -ERR_CONFLICT);
+    assert_ok(store_attempt_end(b->base.store, 1, 1, RUN_FAILED, "lost", "", &err), err);
+    assert_int_equal(store_run_verify(b->base.store, 1, &err), -ERR_CONFLICT);
     assert_non_null(strstr(err.message, "before its first step"));
-    assert_ok(store_run_retry(b->store, 1, &err), err);
+    assert_ok(store_run_retry(b->base.store, 1, &err), err);
     begin(b, 2, false, "x");
     train(b, 2);
-    assert_ok(store_attempt_end(b->store, 1, 2, RUN_FAILED, "lost", "", &err), err);
+    assert_ok(store_attempt_end(b->base.store, 1, 2, RUN_FAILED, "lost", "", &err), err);
 
     /* A failed run: as many steps as are stored; meanwhile there is no retry, and no tidying up. */
     struct claim claim;
-    assert_ok(store_run_verify(b->store, 1, &err), err);
-    assert_int_equal(store_run_retry(b->store, 1, &err), -ERR_CONFLICT);
-    assert_ok(store_verify_claim(b->store, 1, "t", &claim, &err), err);
+    assert_ok(store_run_verify(b->base.store, 1, &err), err);
+    assert_int_equal(store_run_retry(b->base.store, 1, &err), -ERR_CONFLICT);
+    assert_ok(store_verify_claim(b->base.store, 1, "t", &claim, &err), err);
     assert_int_equal(claim.attempt, 3);
     assert_int_equal(claim.steps, 3);
     claim_done(&claim);
-    assert_int_equal(store_run_retry(b->store, 1, &err), -ERR_CONFLICT);
-    assert_int_equal(store_experiment_delete(b->store, 1, &err), -ERR_CONFLICT);
+    assert_int_equal(store_run_retry(b->base.store, 1, &err), -ERR_CONFLICT);
+    assert_int_equal(store_experiment_delete(b->base.store, 1, &err), -ERR_CONFLICT);
     assert_string_equal(
         err.message, "1 run is being verified in experiment 1; wait for the end, or cancel: that "
                      "ends verifications and leaves what is stored");
     struct running_run *running = NULL;
     size_t n = 0;
-    assert_ok(store_run_running(b->store, &running, &n, &err), err);
+    assert_ok(store_run_running(b->base.store, &running, &n, &err), err);
     assert_int_equal(n, 1);
     assert_int_equal(running[0].attempt, 3);
     assert_false(running[0].cancel);
     free(running);
     running = NULL;
     n = 0;
-    assert_ok(store_experiment_cancel(b->store, 1, &err), err);
-    assert_ok(store_run_running(b->store, &running, &n, &err), err);
+    assert_ok(store_experiment_cancel(b->base.store, 1, &err), err);
+    assert_ok(store_run_running(b->base.store, &running, &n, &err), err);
     assert_true(running[0].cancel);
     free(running);
-    assert_ok(store_attempt_end(b->store, 1, 3, RUN_CANCELLED, "stopped", "", &err), err);
+    assert_ok(store_attempt_end(b->base.store, 1, 3, RUN_CANCELLED, "stopped", "", &err), err);
 
     /* Numbers go on over both kinds; the verification took none of the run's tries. */
-    assert_ok(store_run_retry(b->store, 1, &err), err);
+    assert_ok(store_run_retry(b->base.store, 1, &err), err);
     struct run_row row = run_of(b);
     int64_t left = row.max_attempts - row.attempt;
     run_row_done(&row);
@@ -483,22 +470,22 @@ static void test_its_place_in_the_queue(void **state)
     struct queue_counts counts;
     size_t n = 0;
     succeed(b);
-    fixture_experiment(b->store, 1, 0, 1, false); /* run 2 */
-    fixture_experiment(b->store, 1, 5, 1, false); /* run 3 */
-    assert_ok(store_run_verify(b->store, 1, &err), err);
-    assert_ok(store_queue_head(b->store, 9, &head, &n, &err), err);
+    fixture_experiment(b->base.store, 1, 0, 1, false); /* run 2 */
+    fixture_experiment(b->base.store, 1, 5, 1, false); /* run 3 */
+    assert_ok(store_run_verify(b->base.store, 1, &err), err);
+    assert_ok(store_queue_head(b->base.store, 9, &head, &n, &err), err);
     assert_int_equal(n, 3);
     assert_true(head[0].id == 3 && head[1].id == 1 && head[2].id == 2);
     assert_true(!head[0].verify && head[1].verify && !head[2].verify);
     assert_int_equal(head[1].memory_bytes, 100 << 20);
     free(head);
-    assert_ok(store_queue_counts(b->store, &counts, &err), err);
+    assert_ok(store_queue_counts(b->base.store, &counts, &err), err);
     assert_true(counts.queued == 2 && counts.running == 0 && counts.verifying == 1);
 }
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, fixture_base_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_a_resumed_attempt_that_agrees),
         TEST(test_a_resumed_attempt_that_differs),

@@ -64,8 +64,8 @@ static void test_best_and_max(void **state)
     struct buf text;
     buf_init(&text, 0);
     report_markdown(r, &text);
-    assert_non_null(strstr(text.data, "| dsa/recall | difference |"));
-    assert_non_null(strstr(text.data, "+0.2500 (+50.0 %)"));
+    assert_non_null(strstr(text.data, "| dsa/recall | Δ dsa/recall |"));
+    assert_non_null(strstr(text.data, "| 75.00 % | +25.00 points |"));
     buf_done(&text);
     json_decref(r);
 }
@@ -183,13 +183,11 @@ static void test_formats(void **state)
     for (size_t i = 0; i < 3; i++)
         audited(&s, "finite", "dsa", "{}", i == 2 ? "warn" : "pass", details[i], "{}");
     json_t *r = report(&s), *again = report(&s);
-    struct buf a, b, csv;
+    struct buf a, b;
     buf_init(&a, 0);
     buf_init(&b, 0);
-    buf_init(&csv, 0);
     report_markdown(r, &a);
     report_markdown(again, &b);
-    report_csv(r, &csv);
     assert_string_equal(a.data, b.data);
     assert_true(json_equal(r, again));
     assert_non_null(strstr(a.data, "# study\n"));
@@ -202,21 +200,54 @@ static void test_formats(void **state)
     assert_non_null(
         strstr(a.data, "| dsa | causality | missing | has not run | 0 | No prediction"));
     assert_non_null(strstr(a.data, "| all | shared_init | missing | has not run | 0 |"));
-    assert_non_null(
-        strstr(csv.data, "\r\n{},dsa,val/loss,2,2.375,1.2374368670764582,0.5,2.375,\r\n"));
+    assert_non_null(strstr(a.data, "### What to do\n\n* `finite` of dsa: Lower train.lr"));
+    assert_null(strstr(a.data, "`causality`"));
     buf_done(&a);
     buf_done(&b);
-    buf_done(&csv);
     json_decref(r);
     json_decref(again);
+}
+
+/* 40 % and 43.1 %: 3.1 points, nowhere per cent of per cent. */
+static void test_accuracy_in_points(void **state)
+{
+    (void)state;
+    struct study s;
+    struct buf text;
+    begin(&s,
+          "{\"metric\":\"val/accuracy\",\"goal\":\"max\",\"baseline\":\"dense\",\"margin\":0.01}");
+    for (int64_t seed = 1; seed <= 6; seed++) {
+        double more = (double)seed / 1000;
+        final(add(&s, "dense", "{}", seed, RUN_SUCCEEDED), "val/accuracy", 0.4, 0.4, 0.4);
+        final(add(&s, "dsa", "{}", seed, RUN_SUCCEEDED), "val/accuracy", 0.4275 + more, 0.4, 0.5);
+    }
+    json_t *r = report(&s);
+    assert_verdict(r, "better",
+                   "dsa is better than dense at L = 128: val/accuracy Δ = +3.10 points [2.85, "
+                   "3.35], n = 6, p = 0.031; better in 6 of 6 seeds.");
+    assert_text(at(at(r, "would_change"), "0"), "with a margin of 3.3 points or more");
+    assert_number(at(at(at(r, "comparisons"), "0"), "mean_difference"), 0.031);
+    buf_init(&text, 0);
+    report_markdown(r, &text);
+    assert_non_null(strstr(text.data, "| s/step | Δ val/accuracy |\n"));
+    assert_non_null(strstr(text.data, "| 43.10 ± 0.19 % | – | – | +3.10 points |\n"));
+    assert_non_null(strstr(text.data, "| Δ val/accuracy, points | 95 % interval |"));
+    assert_non_null(
+        strstr(text.data, "| all | dsa | 6 | +3.10 | +2.85 … +3.35 | 0.0312 | 6 | better |"));
+    buf_done(&text);
+    json_decref(r);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),        cmocka_unit_test(test_best_and_max),
-        cmocka_unit_test(test_pairs),        cmocka_unit_test(test_grid),
-        cmocka_unit_test(test_open_and_nan), cmocka_unit_test(test_formats),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_best_and_max),
+        cmocka_unit_test(test_pairs),
+        cmocka_unit_test(test_grid),
+        cmocka_unit_test(test_open_and_nan),
+        cmocka_unit_test(test_formats),
+        cmocka_unit_test(test_accuracy_in_points),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,8 +9,7 @@
 enum { ROWS = 6000, RUN = 1, NAME = 1 };
 
 struct base {
-    char folder[64];
-    struct store *store;
+    struct fixture_base base;
     struct rollup_row rows[ROWS];
     size_t n;
     uint64_t random;
@@ -24,23 +23,11 @@ static uint64_t draw(struct base *b, uint64_t below)
 
 static int set_up(void **state)
 {
-    struct base *b = calloc(1, sizeof *b);
+    struct base *b = fixture_base_new(sizeof *b);
     struct err err;
-    fixture_folder(b->folder);
-    b->store = fixture_store(b->folder);
     b->random = 42;
-    assert_ok(store_begin(b->store, &err), err);
-    assert_ok(store_run_sql(b->store, SQL_NAME_ADD, NULL, &err, "t", "train/loss"), err);
+    assert_ok(store_run_sql(b->base.store, SQL_NAME_ADD, NULL, &err, "t", "train/loss"), err);
     *state = b;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct base *b = *state;
-    store_close(b->store);
-    fixture_remove_folder(b->folder);
-    free(b);
     return 0;
 }
 
@@ -53,7 +40,7 @@ static void fill(struct base *b, size_t n, int64_t step, uint64_t gap, size_t ba
         double value = ldexp((double)draw(b, 1 << 20), -10) - 300;
         b->rows[b->n + i] = (struct rollup_row){ step, kind == 0 ? value : 0, kind };
         step += 1 + (int64_t)draw(b, gap);
-        assert_ok(store_run_sql(b->store, SQL_METRIC_ADD, NULL, &err, "iiidi", (int64_t)RUN,
+        assert_ok(store_run_sql(b->base.store, SQL_METRIC_ADD, NULL, &err, "iiidi", (int64_t)RUN,
                                 (int64_t)NAME, b->rows[b->n + i].step, b->rows[b->n + i].value,
                                 (int64_t)kind),
                   err);
@@ -61,7 +48,7 @@ static void fill(struct base *b, size_t n, int64_t step, uint64_t gap, size_t ba
     for (size_t i = 0; i < n;) {
         size_t part = 1 + draw(b, batch);
         part = part < n - i ? part : n - i;
-        assert_ok(rollup_add(b->store, RUN, NAME, b->rows + b->n + i, part, &err), err);
+        assert_ok(rollup_add(b->base.store, RUN, NAME, b->rows + b->n + i, part, &err), err);
         i += part;
     }
     b->n += n;
@@ -78,7 +65,7 @@ static void check(struct base *b, int64_t from, int64_t to, int64_t points)
     struct metric_bucket *got = NULL;
     size_t n = 0, in_range = 0, covered = 0;
     struct err err;
-    assert_ok(rollup_get(b->store, RUN, NAME, from, to, points, &got, &n, &err), err);
+    assert_ok(rollup_get(b->base.store, RUN, NAME, from, to, points, &got, &n, &err), err);
     assert_true((int64_t)n <= points);
     for (size_t i = 0; i < b->n; i++)
         in_range += b->rows[i].step >= from && b->rows[i].step <= to;
@@ -157,12 +144,12 @@ static void test_the_summary(void **state)
     fill(b, 1000, 1, 1, 7);
     sqlite3_stmt *s = NULL;
     assert_int_equal(sqlite3_prepare_v2(
-                         b->store->db,
+                         b->base.store->db,
                          "SELECT count, nonfinite, last_step, last_kind, min, max, sum, min_step, "
                          "max_step FROM series WHERE run = 1 AND name = 1",
                          -1, &s, NULL),
                      SQLITE_OK);
-    assert_int_equal(store_step(b->store, s, &err), 1);
+    assert_int_equal(store_step(b->base.store, s, &err), 1);
     int64_t count = 0, min_step = 0, max_step = 0;
     double min = INFINITY, max = -INFINITY, sum = 0;
     for (size_t i = 0; i < b->n; i++) {
@@ -197,15 +184,15 @@ static void test_a_series_of_nothing_finite(void **state)
     struct err err;
     for (int64_t step = 0; step < 100; step++) {
         b->rows[b->n] = (struct rollup_row){ step, 0, 1 };
-        assert_ok(store_run_sql(b->store, SQL_METRIC_ADD, NULL, &err, "iiidi", (int64_t)RUN,
+        assert_ok(store_run_sql(b->base.store, SQL_METRIC_ADD, NULL, &err, "iiidi", (int64_t)RUN,
                                 (int64_t)NAME, step, 0.0, (int64_t)1),
                   err);
-        assert_ok(rollup_add(b->store, RUN, NAME, &b->rows[b->n++], 1, &err), err);
+        assert_ok(rollup_add(b->base.store, RUN, NAME, &b->rows[b->n++], 1, &err), err);
     }
     check(b, 0, 99, 5);
 }
 
-#define UNIT(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define UNIT(test) cmocka_unit_test_setup_teardown(test, set_up, fixture_base_tear_down)
 
 int main(void)
 {

@@ -4,31 +4,6 @@
 
 #include <math.h>
 
-struct base {
-    char folder[64];
-    struct store *store;
-};
-
-static int set_up(void **state)
-{
-    struct base *b = calloc(1, sizeof *b);
-    struct err err;
-    fixture_folder(b->folder);
-    b->store = fixture_store(b->folder);
-    assert_ok(store_begin(b->store, &err), err);
-    *state = b;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct base *b = *state;
-    store_close(b->store);
-    fixture_remove_folder(b->folder);
-    free(b);
-    return 0;
-}
-
 static void claim(struct store *store, int64_t run, int64_t attempt)
 {
     struct claim claimed;
@@ -142,7 +117,7 @@ static const struct {
 
 static void test_every_transition(void **state)
 {
-    struct store *store = ((struct base *)*state)->store;
+    struct store *store = ((struct fixture_base *)*state)->store;
     for (int from = 0; from < RUN_STATES; from++)
         for (int action = 0; action < ACTIONS; action++) {
             struct err err;
@@ -157,7 +132,7 @@ static void test_every_transition(void **state)
 
 static void test_the_first_terminal_commit_wins(void **state)
 {
-    struct store *store = ((struct base *)*state)->store;
+    struct store *store = ((struct fixture_base *)*state)->store;
     struct err err;
     struct run_row row;
     int64_t id = make(store, RUN_RUNNING);
@@ -181,7 +156,7 @@ static void test_the_first_terminal_commit_wins(void **state)
 
 static void test_retry_gives_another_attempt(void **state)
 {
-    struct store *store = ((struct base *)*state)->store;
+    struct store *store = ((struct fixture_base *)*state)->store;
     struct err err;
     struct run_row row;
     int64_t id = make(store, RUN_QUEUED);
@@ -212,7 +187,7 @@ static void test_retry_gives_another_attempt(void **state)
 
 static void test_the_queue_is_by_priority_then_age(void **state)
 {
-    struct store *store = ((struct base *)*state)->store;
+    struct store *store = ((struct fixture_base *)*state)->store;
     struct err err;
     struct queued_run *head = NULL;
     size_t n = 0;
@@ -302,7 +277,7 @@ static void test_pages_hold_everything_once(void **state)
         "",      "-id", "metrics.val/loss",  "-metrics.val/loss", "reason",     "-reason desc",
         "state", "arm", "grid.data.seq_len", "tags.topic",        "created_at", "step desc"
     };
-    struct store *store = ((struct base *)*state)->store;
+    struct store *store = ((struct fixture_base *)*state)->store;
     fill(store);
     for (size_t o = 0; o < sizeof orders / sizeof *orders; o++) {
         int64_t whole[32], paged[32];
@@ -330,7 +305,7 @@ static void test_pages_hold_everything_once(void **state)
 
 static void test_long_texts_page_too(void **state)
 {
-    struct store *store = ((struct base *)*state)->store;
+    struct store *store = ((struct fixture_base *)*state)->store;
     struct err err;
     char reason[300];
     fixture_experiment(store, 6, 0, 1, false);
@@ -378,7 +353,7 @@ static const struct {
 
 static void test_filters(void **state)
 {
-    struct store *store = ((struct base *)*state)->store;
+    struct store *store = ((struct fixture_base *)*state)->store;
     fill(store);
     for (size_t i = 0; i < sizeof filters / sizeof *filters; i++) {
         int64_t ids[32];
@@ -392,7 +367,7 @@ static void test_filters(void **state)
 
 static void test_an_arm_that_looks_like_a_number(void **state)
 {
-    struct store *store = ((struct base *)*state)->store;
+    struct store *store = ((struct fixture_base *)*state)->store;
     struct err err;
     const struct new_run run = {
         .arm = "42", .grid = "{}", .spec = "{}", .digest = "d", .max_attempts = 1, .steps = 1
@@ -416,7 +391,7 @@ static void test_an_arm_that_looks_like_a_number(void **state)
 
 static void test_bad_tokens_and_orders(void **state)
 {
-    struct store *store = ((struct base *)*state)->store;
+    struct store *store = ((struct fixture_base *)*state)->store;
     static const struct run_query bad[] = {
         { 0, "", "", "nonsense", 5 },  { 0, "", "", "0123456789abcdef.1.i", 5 },
         { 0, "", "nosuch", "", 5 },    { 0, "", "id sideways", "", 5 },
@@ -441,7 +416,8 @@ static void test_bad_tokens_and_orders(void **state)
     run_list_done(&got);
 }
 
-#define UNIT(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define UNIT(test)                                                                                 \
+    cmocka_unit_test_setup_teardown(test, fixture_base_set_up, fixture_base_tear_down)
 
 int main(void)
 {

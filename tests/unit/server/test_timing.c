@@ -58,7 +58,7 @@ static void test_clean(void **state)
     buf_done(&text);
     buf_init(&text, 0);
     report_csv(r, &text);
-    assert_non_null(strstr(text.data, ",dsa,time/step_s,6,0.2,0,0.1,0.2,true\r\n"));
+    assert_non_null(strstr(text.data, "\ndsa,,time/step_s,6,0.2,0,0.1,0.2,true\r\n"));
     buf_done(&text);
     json_decref(r);
 }

@@ -29,31 +29,6 @@ static void test_overlaps(void **state)
     assert_ok(timing_shared(all, 0, all, 0, got, &err), err);
 }
 
-struct base {
-    char folder[64];
-    struct store *store;
-};
-
-static int set_up(void **state)
-{
-    struct base *b = calloc(1, sizeof *b);
-    struct err err;
-    fixture_folder(b->folder);
-    b->store = fixture_store(b->folder);
-    assert_ok(store_begin(b->store, &err), err);
-    *state = b;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct base *b = *state;
-    store_close(b->store);
-    fixture_remove_folder(b->folder);
-    free(b);
-    return 0;
-}
-
 static int64_t begin(struct store *store, int64_t run)
 {
     struct claim claim;
@@ -95,7 +70,7 @@ static const struct timing_row *row_of(const struct timing_row *rows, size_t n, 
  * resumed; run 2 is killed in between and tells nothing; run 3 stores nothing. */
 static void test_runs(void **state)
 {
-    struct store *store = ((struct base *)*state)->store;
+    struct store *store = ((struct fixture_base *)*state)->store;
     struct err err;
     struct timing_row *rows;
     size_t n;
@@ -137,7 +112,7 @@ static void test_runs(void **state)
 
 static void test_the_mean_leaves_out_the_first_step(void **state)
 {
-    struct store *store = ((struct base *)*state)->store;
+    struct store *store = ((struct fixture_base *)*state)->store;
     struct err err;
     struct run_row run = { 0 };
     fixture_experiment(store, 1, 0, 1, false);
@@ -155,8 +130,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_overlaps),
-        cmocka_unit_test_setup_teardown(test_runs, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_the_mean_leaves_out_the_first_step, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_runs, fixture_base_set_up, fixture_base_tear_down),
+        cmocka_unit_test_setup_teardown(test_the_mean_leaves_out_the_first_step,
+                                        fixture_base_set_up, fixture_base_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
