@@ -176,7 +176,7 @@ export class Curves {
         }));
       }
       const chart = this.charts.get(key);
-      chart.prepare(arms.map((arm, i) => ({ name: arm, color: i % 8, hidden: this.hidden.has(arm), series: this.of(arm, point, name) })),
+      chart.prepare(arms.map((arm, i) => ({ name: arm, place: i, hidden: this.hidden.has(arm), series: this.of(arm, point, name) })),
         { ...this.options, until });
       return chart;
     }));
