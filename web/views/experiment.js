@@ -15,6 +15,7 @@ import { armsTable, dynamicsTable, studyTable } from "./tables.js";
 const REPORT_MS = 2000;
 const RUNS_SHOWN = 300;
 const REASONS_SHOWN = 3;
+const STRIP_LARGE = 200; // from so many runs on their squares are smaller
 const terminal = (state) => state !== "queued" && state !== "running";
 
 function runRow(experiment) {
@@ -191,6 +192,7 @@ class Page {
     this.failed.dataset.runs = stamp;
     this.erase.hidden = states.running > 0;
     this.strip.hidden = runs.length < 2;
+    this.strip.classList.toggle("many", runs.length > STRIP_LARGE);
     this.stripRows(runs);
     this.stripStop();
     this.runRows(runs.slice(0, RUNS_SHOWN));

@@ -95,7 +95,7 @@ export default async function experiments(view) {
   const rows = keyed(list.body, (item) => item.id, row(view));
   const none = h("div", { hidden: true }, empty("Nothing has been submitted yet. An experiment compares arms over seeds and ends with a verdict: ",
     h("a", { href: "#/new" }, "begin with the smallest comparison or a preset"), ", or POST a specification:"),
-  command(`curl -K DIR/curlrc --json '{"preset": "demo"}' ${location.origin}${address("experiments")}`));
+  command(`curl -K DIR/curlrc --json '{"preset": "mqar-small"}' ${location.origin}${address("experiments")}`));
   const more = action("Older experiments", () => load(next));
 
   const draw = perFrame(() => {

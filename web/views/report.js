@@ -57,6 +57,7 @@ export function differencesTable(experiment) {
   }
   function update({ primary, comparisons }) {
     if (primary.length === 0) return element.replaceChildren(h("p.empty", null, "There is no arm to compare with the baseline."));
+    if (primary.every((claim) => claim.n === 0)) return element.replaceChildren(h("p.empty", null, "No seed has a value of both arms yet."));
     const made = table({ caption: `${metric(primary[0].metric).title}: differences to ${primary[0].baseline}, paired by seed; p by sign flips, at grid points adjusted for their number`,
       headings: ["Where", "Arm", { text: "n", number: true, label: "Pairs" }, { text: "Difference", number: true }, { text: "in %", number: true },
         { text: "95 % interval", number: true }, { text: "p", number: true }, { text: "Better in", number: true }, "Verdict"], name: "differences" });

@@ -41,7 +41,7 @@ export function studyTable(experiment) {
   const element = h("div");
   function update(report) {
     const rows = report.table ?? [];
-    if (rows.length === 0) return element.replaceChildren(empty("Nothing has been measured yet."));
+    if (!rows.some((row) => row.metrics?.[compare.metric])) return element.replaceChildren(empty("Nothing has been measured yet."));
     const beside = BESIDE.filter((name) => name !== compare.metric && rows.some((row) => row.metrics?.[name]));
     const head = [...factors.map((path) => ({ text: factor(path), number: true })), "Arm", { text: "n", number: true, label: "Seeds that count" },
       { text: about.title, number: true }, { text: "Difference", number: true }, { text: "in %", number: true },
