@@ -4,6 +4,7 @@
 // says can become an element; and there are no style attributes, so the strict policy of the page
 // (no inline script, no inline style) needs no exception.
 
+const TOASTS = 3;
 const SVG = "http://www.w3.org/2000/svg";
 
 function fill(element, properties, children) {
@@ -131,9 +132,12 @@ export function throttled(work, gap, signal) {
   };
 }
 
+/** A note for a moment. What is said already isn't said again, and only the newest few stay. */
 export function toast(message, kind = "info") {
-  const note = h(`div.toast.${kind}`, null, message);
-  document.getElementById("toasts").append(note);
+  const notes = document.getElementById("toasts"), note = h(`div.toast.${kind}`, null, message);
+  for (const one of [...notes.children]) if (one.textContent === message) one.remove();
+  notes.append(note);
+  while (notes.children.length > TOASTS) notes.firstChild.remove();
   setTimeout(() => note.remove(), kind === "error" ? 9000 : 4000);
 }
 

@@ -129,7 +129,7 @@ export class Curves {
       this.draw();
     } catch (error) {
       for (const name of names) this.asked.delete(`${id}|${name}`);
-      if (error.name !== "AbortError") toast(`The curves of run ${id} can\u2019t be read: ${error.message}`, "error");
+      if (error.name !== "AbortError") toast(`Curves can\u2019t be read: ${error.message}`, "error"); // once, however many runs
     }
   }
 
