@@ -3,8 +3,8 @@
 # until Ctrl-C. `make demo` installs and builds what it needs first.
 #
 # The data folder (DEMO_DATA, var/demo) is kept: each demo is one more experiment in it. With DEMO_ONCE=1 it ends
-# after the table. The daemon has a session of its own, so that Ctrl-C reaches this script alone, which cancels
-# what still trains and then ends the daemon.
+# after the table, and the daemon with it, so that no log-in link is printed. The daemon has a session of its own, so
+# that Ctrl-C reaches this script alone, which cancels what still trains and then ends the daemon.
 set -eu -o pipefail
 cd "$(dirname "$0")/.."
 program=${BUILD:-build}/ablated
@@ -118,7 +118,7 @@ say "Daemon    $address, data in $data"
 import_corpus
 experiment=$(api POST /api/v1/experiments -H 'Content-Type: application/json' --data '{"preset": "demo"}')
 id=$(jq .id <<<"$experiment")
-say "Page      $("$program" link --data "$data")"
+[ -n "${DEMO_ONCE:-}" ] || say "Page      $("$program" link --data "$data")"
 say "Submitted the preset demo: experiment $id, $(jq .runs <<<"$experiment") runs"
 say ''
 watch
@@ -129,11 +129,11 @@ api GET "/api/v1/experiments/$finished/report?format=md" | sed '/^## Sizes/,$d'
 say "Database  $data/ablate.db, for example:"
 say "            sqlite3 -readonly -box $data/ablate.db 'SELECT run, arm, seed, final, best, seconds FROM v_runs'"
 say "            (v_curves has every step: run, metric, step, value)"
-say "Page      $("$program" link --data "$data")   (this link logs in once)"
 
 if [ -n "${DEMO_ONCE:-}" ]; then
     api GET "/api/v1/experiments/$finished" | jq -e '.counts.succeeded == .runs' >/dev/null || fail "not every run succeeded"
     exit 0
 fi
+say "Page      $("$program" link --data "$data")   (this link logs in once)"
 say "The daemon serves on. Ctrl-C ends it."
 wait "$daemon"

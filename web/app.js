@@ -27,6 +27,8 @@ const STATUS = {
   lost: ["off", "connection lost, retrying"],
 };
 
+const RETRY_MS = 3000;
+
 const main = document.getElementById("main");
 const live = document.getElementById("live");
 let current = null; // the AbortController of the view that is shown
@@ -46,6 +48,15 @@ function showNav(under) {
 function failure(error) {
   return h("section.narrow", null, h("h1", null, error.title ?? "Something failed"), h("p", null, error.message),
     h("p", null, h("a", { href: "#/" }, "All experiments")));
+}
+
+/** Shows the view again once the daemon answers. */
+async function whenBack(signal) {
+  for (let back = false; !back;) {
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    back = await get("session").then(() => true, (error) => error.status !== 0);
+  }
+  if (!signal.aborted) start();
 }
 
 async function show(make, { title, params = [], focus = true }) {
@@ -70,6 +81,7 @@ async function show(make, { title, params = [], focus = true }) {
     if (signal.aborted || error.name === "AbortError") return;
     if (!(error instanceof Problem)) console.error(error);
     if (error.status !== 401) root.replaceChildren(failure(error));
+    if (error.status === 0) whenBack(signal);
   }
 }
 

@@ -13,7 +13,7 @@ import { h, setAttribute, setText } from "./dom.js";
 import { integer, metric as about, plural, tick } from "./format.js";
 import { swatch } from "./parts.js";
 import { bundle, extent, steps } from "./series.js";
-import { SHAPES, tracePath } from "./shapes.js";
+import { colorOf, shapeOf, tracePath } from "./shapes.js";
 
 const SPARSE = 60; // up to so many points each gets its mark
 const LINES = { band: 0, seed: 1, mean: 2, part: 1.5 };
@@ -24,7 +24,8 @@ const alpha = (color, share) => `color-mix(in srgb, ${color} ${share * 100}%, tr
 export class Chart {
   /**
    * group: what charts have in common: {sync: key, seeds: are there several, zoom: [from, to] | null, onzoom()}.
-   * axis: what x is. Arms are given to prepare(): [{name, color, series: [Series]}], color an index into the palette.
+   * axis: what x is. Arms are given to prepare() in the legend's order: [{name, place, series: [Series]}],
+   * place the arm's among those of the experiment: its colour and mark.
    */
   constructor({ metric, title, group, axis = "step", compact = false }) {
     Object.assign(this, { metric: about(metric), group, axis, compact, signature: "", domain: null, arms: [] });
@@ -85,7 +86,7 @@ export class Chart {
     this.domain = domain;
     if (same && !this.stale && !force) return;
     const data = [this.xs, ...this.lines.map((line) => line.values)];
-    const signature = JSON.stringify([this.log, this.lines.map(({ arm, kind }) => [this.arms[arm].color, kind])]);
+    const signature = JSON.stringify([this.log, this.lines.map(({ arm, kind }) => [this.arms[arm].place, kind])]);
     if (this.plot.clientWidth === 0) return; // not in the document yet; the observer will call
     if (this.xs.length === 0) {
       this.uplot?.destroy();
@@ -113,7 +114,7 @@ export class Chart {
     const font = `11px ${css("--font")}`;
     const axis = { stroke: ink, font, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1, size: 4 }, gap: 4 };
     const series = this.lines.map(({ arm, kind }) => {
-      const color = () => css(`--arm-${this.arms[arm].color}`);
+      const color = () => css(`--arm-${colorOf(this.arms[arm].place)}`);
       const one = { scale: "y", points: { show: false }, spanGaps: false, width: LINES[kind] ?? 0 };
       if (kind === "low" || kind === "high") return { ...one, width: 0, stroke: "transparent" };
       if (kind === "seed") return { ...one, stroke: () => alpha(color(), this.weight > 0 ? 0.28 : 0.42) };
@@ -121,7 +122,7 @@ export class Chart {
       return { ...one, stroke: color };
     });
     const bands = this.lines.flatMap(({ kind, arm }, i) => (kind !== "high" ? []
-      : [{ series: [i + 1, i + 2], fill: () => alpha(css(`--arm-${this.arms[arm].color}`), 0.16) }]));
+      : [{ series: [i + 1, i + 2], fill: () => alpha(css(`--arm-${colorOf(this.arms[arm].place)}`), 0.16) }]));
     return {
       width: this.plot.clientWidth,
       height: this.plot.clientHeight,
@@ -197,13 +198,13 @@ export class Chart {
     ctx.rect(bbox.left - 6 * ratio, bbox.top - 8 * ratio, bbox.width + 12 * ratio, bbox.height + 12 * ratio);
     ctx.clip();
     this.arms.forEach((arm, a) => {
-      const { mean, n, begun, bad } = this.bundles[a], color = css(`--arm-${arm.color}`);
+      const { mean, n, begun, bad } = this.bundles[a], color = css(`--arm-${colorOf(arm.place)}`);
       ctx.fillStyle = ctx.strokeStyle = color;
       if (this.xs.length <= SPARSE)
         mean.forEach((value, i) => {
           if (!Number.isFinite(value) || (this.log && value <= 0)) return;
           ctx.beginPath();
-          tracePath(ctx, SHAPES[arm.color % SHAPES.length], u.valToPos(this.xs[i], "x", true), u.valToPos(value, "y", true), 3.2 * ratio);
+          tracePath(ctx, shapeOf(arm.place), u.valToPos(this.xs[i], "x", true), u.valToPos(value, "y", true), 3.2 * ratio);
           ctx.fillStyle = n[i] === begun ? color : css("--paper");
           ctx.lineWidth = 1.2 * ratio;
           ctx.fill();
@@ -243,12 +244,12 @@ export class Chart {
   }
 
   #describe() {
-    const names = this.arms.map((arm) => [arm.name, arm.color].join()).join(";");
+    const names = this.arms.map((arm) => [arm.name, arm.place].join()).join(";");
     if (this.named !== names) {
       this.named = names;
       this.rows = this.arms.map(() => ({ value: h("span.value"), n: h("span.n"), bad: h("span.bad") }));
       this.legend.replaceChildren(...this.arms.map((arm, a) => h("div", null,
-        h("dt", null, swatch(arm.color), arm.name), h("dd", null, this.rows[a].value, this.rows[a].n, this.rows[a].bad))));
+        h("dt", null, swatch(arm.place), arm.name), h("dd", null, this.rows[a].value, this.rows[a].n, this.rows[a].bad))));
     }
     this.#read();
     const last = this.arms.map((arm, a) => `${arm.name} ${this.rows[a].value.textContent}`).join(", ");

@@ -4,6 +4,7 @@
 // says can become an element; and there are no style attributes, so the strict policy of the page
 // (no inline script, no inline style) needs no exception.
 
+const TOASTS = 3;
 const SVG = "http://www.w3.org/2000/svg";
 
 function fill(element, properties, children) {
@@ -67,6 +68,28 @@ export function keyed(parent, key, make) {
 }
 
 /**
+ * Makes many links of a list one stop of the Tab key: arrow keys, Home and End go from one to the next. They are
+ * made with tabindex -1; the function that is returned is to be called when there are new ones.
+ */
+export function rove(list) {
+  const links = () => [...list.querySelectorAll("a")];
+  list.addEventListener("keydown", (event) => {
+    const all = links(), at = all.indexOf(event.target), last = all.length - 1;
+    const next = { ArrowLeft: at - 1, ArrowUp: at - 1, ArrowRight: at + 1, ArrowDown: at + 1, Home: 0, End: last }[event.key];
+    if (at < 0 || next === undefined) return;
+    event.preventDefault();
+    all[Math.min(last, Math.max(0, next))].focus();
+  });
+  list.addEventListener("focusin", (event) => {
+    list.querySelector('a[tabindex="0"]')?.setAttribute("tabindex", "-1");
+    event.target.setAttribute("tabindex", "0");
+  });
+  return () => {
+    if (!list.querySelector('a[tabindex="0"]')) list.querySelector("a")?.setAttribute("tabindex", "0");
+  };
+}
+
+/**
  * Returns a function that asks for `work` once in the next frame, however often it is called, and no
  * sooner than `gap` ms after the last time: a page that follows a training must not eat its processor.
  */
@@ -109,9 +132,12 @@ export function throttled(work, gap, signal) {
   };
 }
 
+/** A note for a moment. What is said already isn't said again, and only the newest few stay. */
 export function toast(message, kind = "info") {
-  const note = h(`div.toast.${kind}`, null, message);
-  document.getElementById("toasts").append(note);
+  const notes = document.getElementById("toasts"), note = h(`div.toast.${kind}`, null, message);
+  for (const one of [...notes.children]) if (one.textContent === message) one.remove();
+  notes.append(note);
+  while (notes.children.length > TOASTS) notes.firstChild.remove();
   setTimeout(() => note.remove(), kind === "error" ? 9000 : 4000);
 }
 

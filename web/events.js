@@ -6,7 +6,7 @@
 // itself with Last-Event-ID; only a refusal (the daemon restarting behind a proxy, say) is final for an
 // EventSource, and then we come back with the last id that we saw.
 
-import { address } from "./api.js";
+import { address, get } from "./api.js";
 
 const KINDS = ["run", "metrics", "audit", "experiment", "queue", "log", "resync"];
 const RETRY_MS = [1000, 2000, 5000, 10000];
@@ -26,8 +26,12 @@ export function follow({ experiment, run, after }, handlers, { signal, status })
     };
     source.onerror = () => {
       const refused = source.readyState === EventSource.CLOSED;
-      status(refused && failures > 0 ? "lost" : "connecting");
-      if (refused) timer = setTimeout(open, RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)]);
+      status(failures > 0 ? "lost" : "connecting");
+      if (refused) {
+        get("queue").catch(() => {}); // shows the log-in page if it is the session that has ended
+        timer = setTimeout(open, RETRY_MS[Math.min(failures, RETRY_MS.length - 1)]);
+      }
+      failures++;
     };
     for (const kind of KINDS)
       source.addEventListener(kind, (event) => {

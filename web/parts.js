@@ -3,15 +3,16 @@
 import { SIGNS, STATUSES } from "./audits.js";
 import { h, keyed, setAttribute, setText, svg } from "./dom.js";
 import { integer, percent, plural } from "./format.js";
-import { pathData, SHAPES } from "./shapes.js";
+import { colorOf, pathData, shapeOf } from "./shapes.js";
 
-export const PALETTE = 8;
-
-/** The mark of an arm, in its colour and shape, on a piece of its line. */
-export function swatch(color) {
-  return svg(`svg.swatch.arm-${color % PALETTE}`, { viewBox: "0 0 22 12", width: 22, height: 12, "aria-hidden": "true" },
-    svg("path.line", { d: "M1 6h20" }), svg("path.mark", { d: pathData(SHAPES[color % SHAPES.length], 11, 6, 4) }));
+/** The mark of the i-th arm, in its colour and shape, on a piece of its line. */
+export function swatch(i) {
+  return svg(`svg.swatch.arm-${colorOf(i)}`, { viewBox: "0 0 22 12", width: 22, height: 12, "aria-hidden": "true" },
+    svg("path.line", { d: "M1 6h20" }), svg("path.mark", { d: pathData(shapeOf(i), 11, 6, 4) }));
 }
+
+/** What stands beside an arm that an audit has made worthless. */
+export const invalidTag = () => h("span.tag.fail", { title: "An audit that this comparison rests on has failed" }, "invalid");
 
 export const armLabel = (arms, name) => h("span.arm", null, swatch(Math.max(0, arms.indexOf(name))), name);
 
@@ -96,7 +97,7 @@ export function table({ caption, headings, hidden = false, name }) {
   const body = h("tbody");
   const element = h("div.scroll", { tabindex: "0", role: "region", "aria-label": caption },
     h(`table${name ? `.${name}` : ""}`, null,
-      h(`caption${hidden ? ".hidden" : ""}`, null, caption),
+      h(`caption${hidden ? ".hidden" : ""}`, null, h("span", null, caption)),
       h("thead", null, h("tr", null, headings.map((heading) => {
         const { text, number = false, label } = typeof heading === "string" ? { text: heading } : heading;
         return h("th", { scope: "col", class: number ? "num" : null, "aria-label": label }, text);

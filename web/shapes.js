@@ -1,6 +1,11 @@
 // One mark an arm, drawn alike on canvas and in SVG swatches: colour is never the only difference.
 
-export const SHAPES = ["circle", "square", "triangle", "diamond", "down", "cross", "pentagon", "bar"];
+const COLORS = 8; // --arm-0 … in style.css
+const SHAPES = ["circle", "square", "triangle", "diamond", "down", "cross", "pentagon", "bar"];
+
+/** Of the i-th arm. After eight arms the colours come again, each with another shape: 64 marks. */
+export const colorOf = (i) => i % COLORS;
+export const shapeOf = (i) => SHAPES[(i + Math.floor(i / COLORS)) % SHAPES.length];
 
 // Corners on the unit circle's square, y downwards.
 const CORNERS = {

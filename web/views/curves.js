@@ -129,7 +129,7 @@ export class Curves {
       this.draw();
     } catch (error) {
       for (const name of names) this.asked.delete(`${id}|${name}`);
-      if (error.name !== "AbortError") toast(`The curves of run ${id} can\u2019t be read: ${error.message}`, "error");
+      if (error.name !== "AbortError") toast(`Curves can\u2019t be read: ${error.message}`, "error"); // once, however many runs
     }
   }
 
@@ -176,7 +176,7 @@ export class Curves {
         }));
       }
       const chart = this.charts.get(key);
-      chart.prepare(arms.map((arm, i) => ({ name: arm, color: i % 8, hidden: this.hidden.has(arm), series: this.of(arm, point, name) })),
+      chart.prepare(arms.map((arm, i) => ({ name: arm, place: i, hidden: this.hidden.has(arm), series: this.of(arm, point, name) })),
         { ...this.options, until });
       return chart;
     }));

@@ -5,7 +5,7 @@
 // a run's end or an audit may have changed it.
 
 import { address, get, list, patch, post, remove } from "../api.js";
-import { action, command, confirmed, h, keyed, perFrame, setText, throttled, toast } from "../dom.js";
+import { action, command, confirmed, h, keyed, perFrame, rove, setText, throttled, toast } from "../dom.js";
 import { duration, elapsed, gridPoint, integer, metric, number, plural, when } from "../format.js";
 import { armLabel, auditCounts, badge, countsText, progress, table } from "../parts.js";
 import { Curves } from "./curves.js";
@@ -14,6 +14,8 @@ import { armsTable, dynamicsTable, studyTable } from "./tables.js";
 
 const REPORT_MS = 2000;
 const RUNS_SHOWN = 300;
+const REASONS_SHOWN = 3;
+const STRIP_LARGE = 200; // from so many runs on their squares are smaller
 const terminal = (state) => state !== "queued" && state !== "running";
 
 function runRow(experiment) {
@@ -38,6 +40,14 @@ function runRow(experiment) {
       },
     };
   };
+}
+
+/** What became of the runs that failed: a sentence for each reason, the most frequent first, with the way to one of them. */
+function failures(runs) {
+  const by = new Map();
+  for (const run of runs) if (run.state === "failed") by.set(run.reason, [...(by.get(run.reason) ?? []), run]);
+  return [...by].sort(([, a], [, b]) => b.length - a.length).slice(0, REASONS_SHOWN).map(([reason, [first, ...more]]) => h("p", null,
+    h("a", { href: `#/runs/${first.id}` }, `Run ${first.id}`), more.length > 0 ? ` and ${plural(more.length, "other")}` : "", ` failed${reason ? `: ${reason}` : ""}.`));
 }
 
 /** Name and notes, editable in place of a page of their own. */
@@ -90,6 +100,7 @@ class Page {
     this.audits = auditCounts();
     this.left = h("span.quiet-text");
     this.notes = h("p.notes");
+    this.failed = h("div.problem", { hidden: true });
     this.cancel = action("Cancel", async () => {
       if (await confirmed("Cancel every run that hasn\u2019t ended? What has been measured stays.", "Cancel the runs")) await post(`experiments/${id}/cancel`);
     });
@@ -104,8 +115,9 @@ class Page {
       this.draw();
     }));
     this.strip = h("ul.strip", { "aria-label": "Runs by state" });
+    this.stripStop = rove(this.strip);
     this.stripRows = keyed(this.strip, (run) => run.id, (first) => {
-      const link = h("a", { href: `#/runs/${first.id}` });
+      const link = h("a", { href: `#/runs/${first.id}`, tabindex: "-1" });
       return {
         element: h("li", null, link),
         update: (run) => {
@@ -128,7 +140,8 @@ class Page {
     this.view.root.append(
       h("p.crumbs", null, h("a", { href: "#/" }, "Experiments"), ` / ${id}`),
       h("div.heading", null, this.title, this.state.element, h("div.row.end", null, edit, this.retry, this.cancel, this.erase)),
-      h("div.status", null, this.bar.element, this.counts, this.left, h("span", null, "Audits ", this.audits.element)), this.strip, this.notes, this.verdict.element,
+      h("div.status", null, this.bar.element, this.counts, this.left, h("span", null, "Audits ", this.audits.element)), this.strip, this.failed,
+      this.notes, this.verdict.element,
       this.curves.element,
       h("section", { "aria-labelledby": "table" }, h("h2", { id: "table" }, "Result"), this.study.element),
       h("section", { "aria-labelledby": "differences" }, h("h2", { id: "differences" }, "Differences"), this.differences.element),
@@ -173,10 +186,15 @@ class Page {
     setText(this.notes, text);
     this.notes.hidden = text === "";
     this.cancel.hidden = states.queued + states.running === 0;
-    this.retry.hidden = states.failed === 0;
+    this.retry.hidden = this.failed.hidden = states.failed === 0;
+    const stamp = runs.filter((run) => run.state === "failed").map((run) => run.id).join();
+    if (stamp !== this.failed.dataset.runs) this.failed.replaceChildren(...failures(runs));
+    this.failed.dataset.runs = stamp;
     this.erase.hidden = states.running > 0;
     this.strip.hidden = runs.length < 2;
+    this.strip.classList.toggle("many", runs.length > STRIP_LARGE);
     this.stripRows(runs);
+    this.stripStop();
     this.runRows(runs.slice(0, RUNS_SHOWN));
     this.beyond.hidden = runs.length <= RUNS_SHOWN;
     setText(this.beyond, `The first ${integer(RUNS_SHOWN)} of ${integer(runs.length)}; the squares at the top lead to all of them.`);

@@ -1,19 +1,35 @@
 // The list: what there is, how far it is, who leads.
 
-import { gate, get } from "../api.js";
-import { action, h, keyed, perFrame, setAttribute, setText, throttled } from "../dom.js";
-import { metric, number, plural, when } from "../format.js";
-import { armLabel, auditCounts, badge, countsText, empty, heading, progress, table } from "../parts.js";
+import { address, gate, get } from "../api.js";
+import { action, command, h, keyed, perFrame, setAttribute, setText, throttled } from "../dom.js";
+import { integer, metric, number, plural, when } from "../format.js";
+import { armLabel, auditCounts, badge, countsText, empty, heading, invalidTag, progress, table } from "../parts.js";
 
 const PAGE = 50;
+const ARMS_SHOWN = 4;
 const limited = gate(3);
 
-/** The arm that leads by the last value of the compared metric, with that value. */
-async function leader(experiment, signal) {
+/** The arms that a failed audit makes worthless: all of them when it concerns what they have in common. */
+async function invalidArms(experiment, signal) {
+  if (!(experiment.audits?.fail > 0)) return [];
+  const { arms, checks } = await limited(() => get(`experiments/${experiment.id}/report`, { format: "json" }, signal));
+  const all = checks.some(({ invalidates, status }) => invalidates && status === "fail");
+  return experiment.arms.filter((arm) => all || arms[arm]?.valid === false);
+}
+
+/** A filter of runs for some of the arms, in the fewer words. */
+function among(arms, without) {
+  const within = arms.filter((arm) => !without.includes(arm));
+  return without.length <= within.length ? without.map((arm) => ` and arm != "${arm}"`).join("")
+    : ` and (${within.map((arm) => `arm = "${arm}"`).join(" or ")})`;
+}
+
+/** The arm that leads by the last value of the compared metric, with that value; arms in `without` can't. */
+async function leader(experiment, without, signal) {
   const { metric: name = "val/loss", goal = "min" } = experiment.compare ?? {};
   const { items } = await limited(() => get("runs", {
     experiment: experiment.id, page_size: 1,
-    filter: `metrics.${name} < 1e300`, // leaves out runs that have no value yet
+    filter: `metrics.${name} < 1e300${among(experiment.arms, without)}`, // < leaves out runs that have no value yet
     order_by: (goal === "max" ? "-" : "") + `metrics.${name}`,
   }, signal));
   const value = number(items[0]?.final?.[name]);
@@ -23,17 +39,28 @@ async function leader(experiment, signal) {
 function row(view) {
   return (first) => {
     const link = h("a.name", { href: `#/experiments/${first.id}` }), tags = h("span.tags");
-    const state = badge(), bar = progress(), audits = auditCounts(), arms = h("td.arms", { "data-label": "Arms" }), runs = h("td", { "data-label": "Runs" });
-    const best = h("td", { "data-label": "Best" }), created = h("td.num", { "data-label": "Created" });
+    const state = badge(), bar = progress(), audits = auditCounts(), arms = h("td", { "data-label": "Arms" }), runs = h("td", { "data-label": "Runs" });
+    const best = h("td.best", { "data-label": "Best so far" }), created = h("td.num", { "data-label": "Created" });
     const element = h("tr", null,
       h("th", { scope: "row" }, link, tags),
       h("td", { "data-label": "State" }, state.element), h("td", { "data-label": "Progress" }, bar.element),
       arms, runs, h("td", { "data-label": "Audits" }, audits.element), best, created);
-    let seen = null, latest = first;
+    let seen = null, latest = first, invalid = [];
+    const showArms = () => {
+      const stamp = JSON.stringify([latest.arms, invalid]);
+      if (arms.dataset.stamp === stamp) return;
+      arms.dataset.stamp = stamp;
+      const shown = latest.arms.slice(0, ARMS_SHOWN);
+      arms.replaceChildren(...shown.map((arm) => h("span.listed", null, armLabel(latest.arms, arm), invalid.includes(arm) ? invalidTag() : null)),
+        latest.arms.length > ARMS_SHOWN ? h("span.quiet-text", { title: latest.arms.slice(ARMS_SHOWN).join(", ") }, `and ${integer(latest.arms.length - ARMS_SHOWN)} more`) : "");
+    };
     const refresh = throttled(async () => {
       if (!(latest.progress > 0)) return;
-      const found = await leader(latest, view.signal);
-      if (found) best.replaceChildren(armLabel(latest.arms, found.arm), " ", h("span.num", { title: `${found.metric.title}, last value` }, found.metric.format(found.value)));
+      invalid = await invalidArms(latest, view.signal);
+      showArms();
+      if (invalid.length === latest.arms.length) return best.replaceChildren(invalidTag());
+      const found = await leader(latest, invalid, view.signal);
+      best.replaceChildren(...(found ? [armLabel(latest.arms, found.arm), " ", h("b.num", null, found.metric.format(found.value)), h("span.sub", null, found.metric.title)] : []));
     }, 3000, view.signal);
     return {
       element,
@@ -44,16 +71,11 @@ function row(view) {
         state.update(experiment.state);
         bar.update(experiment.progress);
         audits.update(experiment.audits);
-        const names = experiment.arms.join("\n");
-        if (arms.dataset.names !== names) {
-          arms.dataset.names = names;
-          const shown = experiment.arms.slice(0, 4);
-          arms.replaceChildren(...shown.map((arm) => armLabel(experiment.arms, arm)), experiment.arms.length > 4 ? `+${experiment.arms.length - 4}` : "");
-        }
+        showArms();
         setText(runs, countsText(experiment.counts));
         setText(created, when(experiment.created_at));
         setAttribute(created, "title", experiment.created_at);
-        const mark = JSON.stringify([experiment.progress, experiment.counts]);
+        const mark = JSON.stringify([experiment.progress, experiment.counts, experiment.audits]);
         if (mark !== seen) refresh();
         seen = mark;
       },
@@ -71,7 +93,9 @@ export default async function experiments(view) {
     headings: ["Experiment", "State", "Progress", "Arms", "Runs", "Audits", "Best so far", { text: "Created", number: true }],
   });
   const rows = keyed(list.body, (item) => item.id, row(view));
-  const none = h("div", { hidden: true }, empty("Nothing has been submitted yet. ", h("a", { href: "#/new" }, "Start with a preset"), "."));
+  const none = h("div", { hidden: true }, empty("Nothing has been submitted yet. An experiment compares arms over seeds and ends with a verdict: ",
+    h("a", { href: "#/new" }, "begin with the smallest comparison or a preset"), ", or POST a specification:"),
+  command(`curl -K DIR/curlrc --json '{"preset": "mqar-small"}' ${location.origin}${address("experiments")}`));
   const more = action("Older experiments", () => load(next));
 
   const draw = perFrame(() => {

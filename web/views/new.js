@@ -1,14 +1,14 @@
 // A new experiment: a preset, edited as JSON, tried dry, submitted; and the corpora that it may use.
 
-import { get, post, put } from "../api.js";
+import { address, get, post, put } from "../api.js";
 import { action, command, h, setText, toast } from "../dom.js";
 import { bytes, duration, gridPoint, integer, plural, scaled, when } from "../format.js";
 import { armLabel, definition, empty, heading, table } from "../parts.js";
 import { lineOf, locate } from "../pointer.js";
+import { ABOUT, START } from "../start.js";
 
 const DRAFT = "ablate.draft";
 const RUNS_SHOWN = 100;
-const START = { name: "untitled", data: { dataset: "fortunes" }, arms: { dense: {}, dsa: { "model.attention": { kind: "dsa" } } }, seeds: [1, 2, 3] };
 const pretty = (value) => JSON.stringify(value, null, 2).replace(/\[\s+([^[\]{}]*?)\s+\]/g, (_, items) => `[${items.replace(/\s*\n\s*/g, " ")}]`);
 
 class Page {
@@ -16,13 +16,15 @@ class Page {
     this.view = view;
     this.text = h("textarea.code", { spellcheck: "false", autocomplete: "off", rows: "26", "aria-label": "Specification, JSON", "aria-describedby": "problem" });
     this.text.value = sessionStorage.getItem(DRAFT) || pretty(START); // at once: what is typed meanwhile must stay
+    this.fresh = !sessionStorage.getItem(DRAFT);
     this.problem = h("div.problem", { id: "problem", role: "alert", hidden: true });
-    this.outcome = h("div", { role: "status" });
+    this.outcome = h("div.outcome", { role: "status" });
     this.presets = h("select", { "aria-label": "Preset" });
-    this.about = h("p.note");
+    this.about = h("p.note", null, this.fresh ? ABOUT : "");
     this.datasets = h("div");
     this.text.addEventListener("input", () => {
       sessionStorage.setItem(DRAFT, this.text.value);
+      this.fresh = false;
       this.problem.hidden = true;
     });
     this.text.addEventListener("keydown", (event) => {
@@ -48,10 +50,10 @@ class Page {
   }
 
   async pick(name) {
-    const preset = name === "" ? START : await get(`presets/${encodeURIComponent(name)}`, {}, this.view.signal);
+    const preset = name === "" ? this.start ?? START : await get(`presets/${encodeURIComponent(name)}`, {}, this.view.signal);
     const { as_of, ...spec } = preset.spec ?? preset;
     this.text.value = pretty(spec);
-    setText(this.about, this.known?.get(name)?.description ?? spec.notes ?? "");
+    setText(this.about, name === "" ? ABOUT : this.known?.get(name)?.description ?? spec.notes ?? "");
     sessionStorage.removeItem(DRAFT);
     this.problem.hidden = true;
     this.outcome.replaceChildren();
@@ -125,13 +127,22 @@ class Page {
   async loadDatasets() {
     const { items } = await get("datasets", {}, this.view.signal);
     if (items.length === 0) {
-      this.datasets.replaceChildren(empty("No corpus yet. Upload one, or use a synthetic one such as ", h("code", null, "synthetic:mqar"), "."));
+      this.datasets.replaceChildren(empty("No corpus yet. Upload one below, or send Debian\u2019s fortunes, which the presets use; ", h("code", null, "synthetic:mqar"), " needs none."),
+        command(`cat /usr/share/games/fortunes/*.u8 | curl -K DIR/curlrc -X PUT -H 'Content-Type: text/plain' --data-binary @- ${location.origin}${address("datasets/fortunes")}`));
       return;
     }
+    this.#begin(items.map(({ name }) => name));
     const made = table({ caption: "Stored corpora", hidden: true, headings: ["Name", { text: "Documents", number: true }, { text: "Size", number: true }, { text: "Since", number: true }] });
     made.body.append(...items.map((one) => h("tr", null, h("th", { scope: "row", title: one.digest }, one.name),
       h("td.num", null, integer(one.documents)), h("td.num", null, bytes(one.bytes)), h("td.num", null, when(one.created_at)))));
     this.datasets.replaceChildren(made.element);
+  }
+
+  /** The first specification names a corpus that there is. */
+  #begin(names) {
+    if (names.includes(START.data.dataset)) return;
+    this.start = { ...START, data: { ...START.data, dataset: names[0] } };
+    if (this.fresh) this.text.value = pretty(this.start);
   }
 
   #upload() {

@@ -16,13 +16,18 @@ const bullets = (sentences) => h("ul.sentences", null, sentences.map((one) => h(
 
 /** The verdict first, then what to know beside it, then what would change it. */
 export function verdictPanel() {
-  const sentence = h("p", { role: "status" }), remarks = h("div"), changes = h("div");
+  const said = h("div.said", { role: "status" }), remarks = h("div"), changes = h("div");
   const more = h("details", { hidden: true }, h("summary", null, "What would change this"), changes);
-  const element = h("div.verdict", { hidden: true }, sentence, remarks, more);
-  function update({ verdict, remarks: notes, would_change: ways }) {
+  const element = h("div.verdict", { hidden: true }, said, remarks, more);
+  let drawn = null;
+  function update({ verdict, primary, remarks: notes, would_change: ways }) {
     element.hidden = false;
     element.className = `verdict ${verdict.status}`;
-    setText(sentence, verdict.sentence);
+    if (verdict.sentence !== drawn) { // a screen reader says it again
+      const each = primary.map((claim) => claim.sentence); // a paragraph an arm, where that is the whole of it
+      said.replaceChildren(...(each.join(" ") === verdict.sentence ? each : [verdict.sentence]).map((one) => h("p", null, one)));
+    }
+    drawn = verdict.sentence;
     remarks.replaceChildren(...(notes.length > 0 ? [bullets(notes)] : []));
     more.hidden = ways.length === 0;
     changes.replaceChildren(bullets(ways));
@@ -52,6 +57,7 @@ export function differencesTable(experiment) {
   }
   function update({ primary, comparisons }) {
     if (primary.length === 0) return element.replaceChildren(h("p.empty", null, "There is no arm to compare with the baseline."));
+    if (primary.every((claim) => claim.n === 0)) return element.replaceChildren(h("p.empty", null, "No seed has a value of both arms yet."));
     const made = table({ caption: `${metric(primary[0].metric).title}: differences to ${primary[0].baseline}, paired by seed; p by sign flips, at grid points adjusted for their number`,
       headings: ["Where", "Arm", { text: "n", number: true, label: "Pairs" }, { text: "Difference", number: true }, { text: "in %", number: true },
         { text: "95 % interval", number: true }, { text: "p", number: true }, { text: "Better in", number: true }, "Verdict"], name: "differences" });
@@ -71,7 +77,7 @@ export function tuningSection(experiment) {
     if (!tuning) return;
     const about = metric(tuning.chosen_by);
     const made = table({ caption: `Chosen for each arm by the mean of ${tuning.chosen_by}; compared by ${tuning.compared}`,
-      headings: ["Grid", "Arm", ...tuning.paths.map(factor), { text: "Seeds", number: true }, { text: "Mean", number: true }, { text: "sd", number: true }, ""], name: "tuning" });
+      headings: ["Grid", "Arm", ...tuning.paths.map((path) => ({ text: factor(path), number: true })), { text: "Seeds", number: true }, { text: "Mean", number: true }, { text: "sd", number: true }, ""], name: "tuning" });
     made.body.append(...tuning.tried.map((one) => h(`tr${one.chosen ? ".strong" : ""}`, null, h("td", null, where(one.grid)), h("th", { scope: "row" }, armLabel(experiment.arms, one.arm)),
       tuning.paths.map((path) => h("td.num", null, plain(one.values[path]))), h("td.num", null, `${integer(one.n)} of ${integer(one.planned)}`),
       h("td.num", null, about.format(number(one.mean))), h("td.num", null, about.format(number(one.sd))),
@@ -83,12 +89,13 @@ export function tuningSection(experiment) {
 
 const SAID = { missing: "hasn\u2019t run yet", skipped: "skipped", pass: "passed", warn: "warns", fail: "failed" };
 
-function check({ name, status, detail, grid, findings, what, invalidates }) {
+function check({ name, status, detail, grid, findings, what, invalidates, remedy }) {
   const fatal = invalidates && status === "fail";
   return h("details.audit", null,
     h("summary", null, h(`span.tag.${status}`, null, h("span", { "aria-hidden": "true" }, SIGNS[status] ?? "?"), ` ${name}`), h("span.hidden", null, ` ${status}`)),
     h("p", null, h("b", null, `${name} ${SAID[status] ?? status}`), gridPoint(grid) ? ` at ${gridPoint(grid)}` : "", detail ? `: ${detail}` : "",
       findings > 1 ? ` (the worst of ${integer(findings)} findings)` : "", fatal ? h("b", null, " What it concerns is invalid.") : ""),
+    remedy && (status === "fail" || status === "warn") ? h("p", null, h("b", null, "What to do: "), remedy) : null,
     what ? h("p.note", null, `Passing means: ${what}${invalidates ? " A failure makes the comparison invalid." : ""}`) : null);
 }
 
@@ -115,8 +122,8 @@ export function positionsSection(experiment, signal) {
       const arms = positions.filter((one) => gridKey(one.grid) === key).map((one) => {
         const series = new Series();
         series.push(one.positions.map((position, i) => [position, one.loss[i]]));
-        return { name: one.arm, color: Math.max(0, experiment.arms.indexOf(one.arm)) % 8, series: [series] };
-      });
+        return { name: one.arm, place: Math.max(0, experiment.arms.indexOf(one.arm)), series: [series] };
+      }).sort((a, b) => a.place - b.place); // the audits come in an order of their own
       charts.get(key).prepare(arms, { log: false, weight: 0, until: 0 });
     }
     paint(true);

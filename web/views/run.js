@@ -15,6 +15,7 @@ const terminal = (state) => state !== "queued" && state !== "running";
 /** What a verification says, as a sentence. */
 function verification({ state, compared, first_difference, reason }) {
   if (state === "queued") return "It waits to be trained again.";
+  if (state === "running" && compared === 0) return "It is being trained again; nothing has been compared yet.";
   if (state === "running") return `Trained again: ${plural(compared, "value")} compared so far, ${first_difference ? "and one differs" : "every bit the same"}.`;
   return reason;
 }
@@ -50,7 +51,7 @@ function logTail() {
 class Page {
   constructor(view, run, experiment) {
     Object.assign(this, { view, run, experiment });
-    this.color = Math.max(0, experiment.arms.indexOf(run.arm)) % 8;
+    this.place = Math.max(0, experiment.arms.indexOf(run.arm));
     this.series = new Map();
     this.loaded = false;
     this.charts = new Map();
@@ -83,7 +84,7 @@ class Page {
     this.matrix = h("div.matrix.metrics");
     this.log = logTail();
     this.files = table({ caption: "Artifacts", hidden: true, headings: ["File", { text: "Size", number: true }, "SHA-256"] });
-    this.noFiles = h("p.empty", null, "None yet. A run\u2019s artifacts appear when it has finished.");
+    this.noFiles = h("p.empty");
     const smoothing = h("input", { type: "range", min: "0", max: "0.98", step: "0.02", value: "0", "aria-label": "Smoothing" });
     smoothing.addEventListener("input", () => {
       this.options.weight = Number(smoothing.value);
@@ -115,7 +116,8 @@ class Page {
     this.bar.update(run.steps > 0 ? run.step / run.steps : 0, `step ${integer(run.step)} of ${integer(run.steps)}`);
     this.audits.update(this.experiment.audits);
     setText(this.reason, run.reason);
-    this.reason.hidden = !run.reason;
+    this.reason.hidden = !run.reason || run.reason === run.state; // "cancelled" is said already
+    setText(this.noFiles, terminal(run.state) ? "None." : "None yet. A run\u2019s artifacts appear when it has finished.");
     this.cancel.hidden = terminal(run.state);
     this.#drawVerification();
     this.facts.replaceChildren(definition([
@@ -154,10 +156,11 @@ class Page {
         else this.matrix.prepend(chart.element);
       }
       const chart = this.charts.get(name);
-      chart.prepare([{ name: this.run.arm, color: this.color, series: [this.series.get(name)] }], { ...this.options, until: this.run.steps });
+      chart.prepare([{ name: this.run.arm, place: this.place, series: [this.series.get(name)] }], { ...this.options, until: this.run.steps });
       chart.paint();
     }
-    this.waiting ??= h("p.empty", null, "No values yet.");
+    this.waiting ??= h("p.empty");
+    setText(this.waiting, terminal(this.run.state) ? "It has no values." : "No values yet.");
     if (names.length === 0) this.matrix.append(this.waiting);
     else this.waiting.remove();
   }

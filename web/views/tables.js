@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { factor, gridKey, gridPoint, integer, metric, number, percent, plain, scaled, signed } from "../format.js";
-import { armLabel, countsText, empty, table } from "../parts.js";
+import { armLabel, countsText, empty, invalidTag, table } from "../parts.js";
 import { steps } from "../series.js";
 import { checks } from "./report.js";
 
@@ -41,9 +41,9 @@ export function studyTable(experiment) {
   const element = h("div");
   function update(report) {
     const rows = report.table ?? [];
-    if (rows.length === 0) return element.replaceChildren(empty("Nothing has been measured yet."));
+    if (!rows.some((row) => row.metrics?.[compare.metric])) return element.replaceChildren(empty("Nothing has been measured yet."));
     const beside = BESIDE.filter((name) => name !== compare.metric && rows.some((row) => row.metrics?.[name]));
-    const head = [...factors.map(factor), "Arm", { text: "n", number: true, label: "Seeds that count" },
+    const head = [...factors.map((path) => ({ text: factor(path), number: true })), "Arm", { text: "n", number: true, label: "Seeds that count" },
       { text: about.title, number: true }, { text: "Difference", number: true }, { text: "in %", number: true },
       { text: "Best", number: true }, ...beside.map((name) => ({ text: metric(name).title, number: true }))];
     const made = table({ caption: `${about.title}, mean \u00b1 standard deviation over seeds; differences to ${compare.baseline}`, headings: head, name: "study" });
@@ -57,7 +57,7 @@ export function studyTable(experiment) {
       const tone = paired?.verdict === "better" || paired?.verdict === "worse" ? `.${paired.verdict}` : "";
       made.body.append(h(`tr${fresh && before ? ".group" : ""}${baseline ? ".baseline" : ""}`, null,
         factors.map((path) => h("td.num", null, h(fresh ? "b" : "span.again", null, plain(row.grid[path])))),
-        h("th", { scope: "row" }, armLabel(arms, row.arm), invalid ? h("span.tag.fail", { title: "An audit that this comparison rests on has failed" }, "invalid") : null),
+        h("th", { scope: "row" }, armLabel(arms, row.arm), invalid ? invalidTag() : null),
         h("td.num", null, integer(row.n)),
         h("td.num.strong", null, spread(row.metrics?.[compare.metric], about), mark(row, compare.metric)),
         h(`td.num${tone}`, null, baseline ? "baseline" : signed(absolute === undefined ? dash : about.format(absolute))),
@@ -105,7 +105,7 @@ export function dynamicsTable(curves, name, signal) {
     const heads = points.length > 1 || gridPoint(points[0]) ? h("tr", null, h("td"), points.map((point) =>
       h("th.num", { scope: "colgroup", colspan: arms.length }, gridPoint(point)))) : null;
     element.replaceChildren(h("div.scroll.tall", { tabindex: "0", role: "region", "aria-label": `${about.title} by step` },
-      h("table.dynamics", null, h("caption", null, `${about.title} by step, mean over seeds`),
+      h("table.dynamics", null, h("caption", null, h("span", null, `${about.title} by step, mean over seeds`)),
         h("thead", null, heads, h("tr", null, h("th.num", { scope: "col" }, "Step"),
           columns.map(({ arm }) => h("th.num", { scope: "col" }, armLabel(arms, arm))))),
         h("tbody", null, rows.map((step) => h("tr", null, h("th.num", { scope: "row" }, integer(step)), at.map((maps) => cell(maps, step))))))));
@@ -116,7 +116,7 @@ export function dynamicsTable(curves, name, signal) {
 /** Arms with their size, cost and audits; then the audits of the experiment as a whole. */
 export function armsTable(experiment) {
   const element = h("div"), overall = h("div.audits");
-  const made = table({ caption: "Arms: what they cost, how their runs ended, and the audits of their validity",
+  const made = table({ caption: "Arms: what they cost, how their runs ended, and the audits of their validity", name: "cards",
     headings: ["Arm", { text: "Parameters", number: true }, { text: "FLOPs a step", number: true }, { text: "Tokens", number: true }, "Runs", "Audits"] });
   element.append(made.element, overall);
   let drawn = "";
@@ -126,12 +126,12 @@ export function armsTable(experiment) {
     drawn = stamp;
     made.body.replaceChildren(...experiment.arms.map((name) => {
       const arm = report.arms?.[name] ?? {}, tokens = [...new Set(report.table.filter((row) => row.arm === name).map((row) => row.tokens))];
-      return h("tr", null, h("th", { scope: "row" }, armLabel(experiment.arms, name), arm.valid === false ? h("span.tag.fail", null, "invalid") : null),
-        h("td.num", null, integer(number(arm.parameters))),
-        h("td.num", null, scaled(number(arm.flops_per_step), "FLOP")),
-        h("td.num", null, tokens.map((one) => scaled(one, "")).join(", ")),
-        h("td", null, countsText(arm.counts)),
-        h("td", null, checks(arm.audits ?? [])));
+      return h("tr", null, h("th", { scope: "row" }, armLabel(experiment.arms, name), arm.valid === false ? invalidTag() : null),
+        h("td.num", { "data-label": "Parameters" }, integer(number(arm.parameters))),
+        h("td.num", { "data-label": "A step" }, scaled(number(arm.flops_per_step), "FLOP")),
+        h("td.num", { "data-label": "Tokens" }, tokens.map((one) => scaled(one, "")).join(", ")),
+        h("td", { "data-label": "Runs" }, countsText(arm.counts)),
+        h("td.whole", { "data-label": "Audits" }, checks(arm.audits ?? [])));
     }));
     overall.replaceChildren(h("span.quiet-text", null, "The experiment: "), checks(report.checks));
   }

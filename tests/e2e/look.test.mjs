@@ -1,0 +1,214 @@
+// How the page looks, measured in every view, wide and narrow, light and dark: nothing sticks out or is cut, text
+// stands out from its ground, every control is reached by keyboard and shows it. Then what it does where things aren't
+// as they should be: an arm that leads because it cheats, runs that failed or diverged, a log-in that has ended, a
+// daemon that has gone. One daemon, with one of everything (showcase.mjs).
+
+import assert from "node:assert/strict";
+import { after, before, beforeEach, describe, test } from "node:test";
+import { START } from "../../web/start.js";
+import { launch, link, open } from "./browser.mjs";
+import { start } from "./daemon.mjs";
+import { look, unfold, walk } from "./look.mjs";
+import { client, fill } from "./showcase.mjs";
+
+const SIZES = [1280, 400].flatMap((width) => ["light", "dark"].map((scheme) => ({ width, scheme })));
+
+let daemon, json, browser, session, made;
+
+before(async () => {
+  daemon = await start({ args: ["--slots", "2"] });
+  json = client(daemon);
+  browser = await launch();
+  const { page, context } = await open(browser);
+  await page.goto(await link(daemon));
+  await page.getByText("Nothing has been submitted yet.").waitFor();
+  session = await context.storageState();
+  assert.deepEqual(await look(page), [], "no experiments yet");
+  await context.close();
+  made = await fill(daemon);
+});
+after(async () => {
+  await browser?.close();
+  await daemon?.stop();
+});
+
+/** Every view: its address, and what is there once it has been drawn. */
+const views = () => ({
+  experiments: ["#/", `tbody tr:nth-child(4) td`],
+  experiment: [`#/experiments/${made.experiment}`, ".audit"],
+  "experiment with thirty arms": [`#/experiments/${made.many}`, ".audit"],
+  "experiment that failed": [`#/experiments/${made.fails}`, ".problem"],
+  "experiment that waits": [`#/experiments/${made.waits}`, ".verdict"],
+  "run that diverged": [`#/runs/${made.diverged}`, "canvas"],
+  "run that failed": [`#/runs/${made.failed}`, ".problem"],
+  queue: ["#/queue", "td input"],
+  new: ["#/new", "option"],
+  nowhere: ["#/nowhere", "h1"],
+});
+
+async function visit(page, [hash, shown]) {
+  await page.goto(`${daemon.base}/${hash}`);
+  await page.locator(`main :is(${shown})`).first().waitFor({ state: "attached" });
+  await page.waitForFunction(() => document.querySelectorAll(".plot:empty").length === 0);
+}
+
+for (const { width, scheme } of SIZES)
+  test(`nothing cut, nothing faint: ${width} px, ${scheme}`, async (t) => {
+    const { page, context, faults } = await open(browser, { width, scheme, motion: "reduce" });
+    await context.addCookies(session.cookies);
+    for (const [name, view] of Object.entries(views()))
+      await t.test(name, async () => {
+        await visit(page, view);
+        const closed = await look(page);
+        await unfold(page);
+        assert.deepEqual([...closed, ...await look(page)], []);
+      });
+    assert.deepEqual(faults, []);
+    await context.close();
+  });
+
+test("every control is reached by the Tab key, and shows it", async (t) => {
+  const walks = { 1280: ["experiments", "experiment", "run that diverged", "queue", "new"], 400: ["experiment", "new"] };
+  for (const [width, names] of Object.entries(walks)) {
+    const { page, context } = await open(browser, { width: Number(width), motion: "reduce" });
+    await context.addCookies(session.cookies);
+    for (const name of names)
+      await t.test(`${name}, ${width} px`, async () => {
+        await visit(page, views()[name]);
+        assert.deepEqual(await walk(page), []);
+      });
+    await context.close();
+  }
+});
+
+describe("where things aren't as they should be", () => {
+  let page, context, faults;
+  const goto = (hash) => page.goto(`${daemon.base}/${hash}`);
+
+  beforeEach(async () => {
+    await context?.close();
+    ({ page, context, faults } = await open(browser));
+    await context.addCookies(session.cookies);
+    await goto("#/");
+    await page.getByRole("heading", { name: "Experiments" }).waitFor();
+  });
+
+  test("an arm that an audit finds invalid is never shown as best; the metric is named", async () => {
+    const row = page.locator("tr", { hasText: "one of everything" });
+    await row.locator(".best .arm").waitFor();
+    const report = await json(`experiments/${made.experiment}/report`);
+    assert.equal(report.arms["dsa-with-a-long-name-as-published"].valid, false);
+    assert.match(await row.locator(".best").innerText(), /^dense\s[\d.]+\s+Validation loss$/);
+    await row.locator(".listed", { hasText: "dsa-with-a-long-name-as-published" }).getByText("invalid").waitFor();
+    assert.equal(await row.locator(".listed", { hasText: /^dense$/ }).getByText("invalid").count(), 0);
+
+    // The leader of all runs is left out, too, and where nothing is left it says so.
+    const { id } = await json("experiments", { data: { dataset: "squares", seq_len: 16, split: "windows" }, name: "overlaps", priority: 1000,
+      model: { layers: 1, heads: 2, d_model: 32, d_ff: 32, experts: 2, experts_per_token: 1, dropout: 0 },
+      train: { steps: 40, batch_size: 4, eval_every: 10, eval_windows: 8 }, arms: { one: {}, two: { "train.lr": 0.001 } }, seeds: [1] });
+    await json("queue", { paused: false });
+    await json(`experiments/${id}?wait=60`);
+    await json("queue", { paused: true });
+    await page.locator("tr", { hasText: "overlaps" }).locator(".best").getByText("invalid", { exact: true }).waitFor();
+    assert.deepEqual(faults, []);
+  });
+
+  test("why runs failed stands at the top, with the way to one of them", async () => {
+    await goto(`#/experiments/${made.fails}`);
+    await page.locator(".problem").getByText(/^Run \d+ failed: .*SIGKILL/).waitFor();
+    await page.locator(".problem").getByRole("link").click();
+    await page.waitForURL(new RegExp(`#/runs/${made.failed}$`));
+    await page.locator(".heading .state.failed").waitFor();
+    assert.deepEqual(faults, []);
+  });
+
+  test("a verdict about several arms is a paragraph an arm", async () => {
+    await goto(`#/experiments/${made.experiment}`);
+    const { primary } = await json(`experiments/${made.experiment}/report`);
+    await page.locator(".verdict .said p").first().waitFor();
+    assert.deepEqual(await page.locator(".verdict .said p").allInnerTexts(), primary.map(({ sentence }) => sentence));
+    assert.deepEqual(faults, []);
+  });
+
+  test("loss by position names the arms in the order of the specification", async () => {
+    await goto(`#/experiments/${made.experiment}`);
+    const legend = page.locator("section[aria-labelledby=positions] .legend").first();
+    await legend.locator("dt").first().waitFor();
+    const { arms, positions } = await json(`experiments/${made.experiment}/report`).then(({ experiment, positions: all }) => ({ arms: experiment.arms, positions: all }));
+    const measured = new Set(positions.map(({ arm }) => arm));
+    assert.deepEqual(await legend.locator("dt").allInnerTexts(), arms.filter((arm) => measured.has(arm)));
+  });
+
+  /** Answers of the daemon as they would be with a change. */
+  const change = (path, edit) => page.route(`**/api/v1/${path}`, async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, json: edit(await response.json()) });
+  });
+
+  test("a verification that has compared nothing yet says so", async () => {
+    await change(`runs/${made.diverged}`, (run) => ({ ...run, verify: { state: "running", attempt: 2, compared: 0, first_difference: null, reason: "" } }));
+    await goto(`#/runs/${made.diverged}`);
+    await page.locator(".verification").getByText("nothing has been compared yet").waitFor();
+    assert.doesNotMatch(await page.locator(".verification").innerText(), /\d/);
+  });
+
+  test("what would mend an audit stands under the ones that failed or warn", async () => {
+    const given = (checks) => checks.map((check) => ({ ...check, remedy: `Mend ${check.name}.` }));
+    await change(`experiments/${made.experiment}/report?format=json`, (report) => ({ ...report, checks: given(report.checks),
+      arms: Object.fromEntries(Object.entries(report.arms).map(([name, arm]) => [name, { ...arm, audits: given(arm.audits) }])) }));
+    await goto(`#/experiments/${made.experiment}`);
+    const arm = page.locator("section[aria-labelledby=arms] tbody tr", { hasText: "dsa-with-a-long-name-as-published" });
+    await arm.locator(".audit", { hasText: "causality" }).locator("summary").click();
+    await arm.getByText("Mend causality.").waitFor();
+    assert.equal(await arm.getByText("Mend dense_equivalence.").count(), 0); // it passed
+  });
+
+  test("runs by state are one stop of the Tab key; arrows go from one to the next", async () => {
+    await goto(`#/experiments/${made.experiment}`);
+    const cells = page.locator(".strip a");
+    await cells.nth(2).waitFor();
+    assert.equal(await page.locator('.strip a[tabindex="0"]').count(), 1);
+    await cells.first().focus();
+    await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("ArrowRight");
+    assert.equal(await cells.nth(2).evaluate((cell) => cell === document.activeElement), true);
+    assert.equal(await page.locator('.strip a[tabindex="0"]').count(), 1);
+    await page.keyboard.press("End");
+    assert.equal(await cells.last().evaluate((cell) => cell === document.activeElement), true);
+  });
+
+  test("the first specification that the form shows is fair, has seeds enough, and is small", async () => {
+    await goto("#/new");
+    await page.getByText("squares").first().waitFor();
+    const editor = page.getByLabel("Specification, JSON");
+    await page.waitForFunction(() => document.querySelector("textarea").value.includes("squares")); // the corpus that there is
+    const shown = JSON.parse(await editor.inputValue());
+    assert.deepEqual({ ...shown, data: { ...shown.data, dataset: START.data.dataset } }, START);
+    assert.equal(shown.data.split, "families");
+    assert.ok(shown.seeds.length >= 6);
+    await page.getByRole("button", { name: "Dry run" }).click();
+    await page.getByText("36 runs, nothing stored").waitFor();
+    assert.deepEqual(faults, []);
+  });
+
+  test("a log-in that has ended leads to the log-in page", async () => {
+    await context.clearCookies();
+    await goto("#/queue");
+    await page.getByRole("heading", { name: "Log in with a link" }).waitFor();
+  });
+
+  test("a daemon that has gone is missed, and found again", async () => {
+    const { port, dir } = daemon;
+    await goto(`#/experiments/${made.experiment}`);
+    await page.locator(".live", { hasText: "live" }).waitFor();
+    await daemon.stop({ keep: true });
+    await page.locator(".live", { hasText: "connection lost" }).waitFor();
+    await page.evaluate(() => (location.hash = "#/queue"));
+    await page.getByRole("heading", { name: "No answer" }).waitFor();
+    await page.locator("main").getByText(/can\u2019t be reached/).waitFor();
+    assert.ok(await page.locator(".toast").count() <= 3);
+    daemon = await start({ dir, args: ["--slots", "2", "--listen", `127.0.0.1:${port}`] });
+    await page.getByRole("heading", { name: "Queue" }).waitFor();
+    await page.locator(".live", { hasText: "live" }).waitFor();
+  });
+});
