@@ -58,8 +58,8 @@ static void claim(struct rig *r)
         assert_ok((run->verify ? store_verify_claim : store_run_claim)(r->store, run->id, "00",
                                                                        &claimed, &err),
                   err);
-        claim_done(&claimed);
         r->going[r->going_n++] = (struct going){ *run, claimed.attempt };
+        claim_done(&claimed);
         r->order[r->order_n++] = run->verify ? -run->id : run->id;
     }
     free(head);

@@ -70,8 +70,9 @@ static bool claim(struct store *store, int64_t run, int64_t attempt)
     struct err err;
     assert_ok(store_run_claim(store, run, "t", &claim, &err), err);
     assert_int_equal(claim.attempt, attempt);
+    bool audits = claim.audits;
     claim_done(&claim);
-    return claim.audits;
+    return audits;
 }
 
 /* From the beginning to the end, with these initial weights. */

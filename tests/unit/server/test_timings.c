@@ -34,8 +34,9 @@ static int64_t begin(struct store *store, int64_t run)
     struct claim claim;
     struct err err;
     assert_ok(store_run_claim(store, run, "0123", &claim, &err), err);
+    int64_t attempt = claim.attempt;
     claim_done(&claim);
-    return claim.attempt;
+    return attempt;
 }
 
 static void tell(struct store *store, int64_t run, int64_t attempt, const char *line)
