@@ -10,9 +10,11 @@
 #include <string.h>
 #include <strings.h>
 
+enum { HEADER_FIELDS = 100 };
+
 /* What is counted while walking over the header. */
 struct head {
-    int hosts, lengths, encodings, bad_names;
+    int fields, hosts, lengths, encodings, bad_names;
     const char *host, *length, *encoding;
 };
 
@@ -39,6 +41,7 @@ static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char 
     } rows[] = { { "Host", &head->hosts, &head->host },
                  { "Content-Length", &head->lengths, &head->length },
                  { "Transfer-Encoding", &head->encodings, &head->encoding } };
+    head->fields++;
     head->bad_names += !is_token(key);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (strcasecmp(key, rows[i].name) == 0) {
@@ -120,6 +123,21 @@ static int check_framing(const struct head *head, bool old, struct err *err)
     return 0;
 }
 
+/* Whatever fits into microhttpd's pool has come this far. */
+static int check_size(const struct exchange *x, const struct head *head, struct err *err)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    int64_t most = x->req.app->options->limits.header_bytes;
+    if (head->fields > HEADER_FIELDS)
+        return err_set(err, ERR_HEADERS_TOO_LARGE, "a header may have at most %d fields",
+                       HEADER_FIELDS);
+    if (info != NULL && (int64_t)info->header_size > most)
+        return err_set(err, ERR_HEADERS_TOO_LARGE, "a header may have at most %lld bytes",
+                       (long long)most);
+    return 0;
+}
+
 static const char *text_of(const struct exchange *x, const char *name)
 {
     const char *value = exchange_header(x, name);
@@ -141,6 +159,8 @@ int gate_check(struct exchange *x, const char *version, struct err *err)
     x->close = status != 0;
     if (status == 0)
         status = check_uri(x->uri, err);
+    if (status == 0)
+        status = check_size(x, &head, err);
     if (status == 0)
         status = check_path(x->path, err);
     if (status == 0 && !auth_host_allowed(x->req.app->auth, head.host))
