@@ -26,6 +26,14 @@ static void our_turn(const struct exchange *x, bool ours)
         x->peer->ours = ours;
 }
 
+static void note_refusal(struct exchange *x)
+{
+    char client[AUTH_CLIENT_BYTES], what[256];
+    auth_client(x, client);
+    snprintf(what, sizeof what, "%s %.*s", x->method, shown(x), x->uri);
+    refusals_note(&x->all->refusals, x->err.code, client, what);
+}
+
 /* Beginning and end. */
 
 void *exchange_begin(void *all, const char *uri, struct MHD_Connection *connection)
@@ -41,6 +49,7 @@ void *exchange_begin(void *all, const char *uri, struct MHD_Connection *connecti
     x->connection = connection;
     x->peer = info != NULL ? info->socket_context : NULL;
     x->upload_fd = -1;
+    x->method[0] = '?'; /* until the header is here */
     x->uri = strdup(uri);
     x->begun_ms = clock_mono_ms();
     buf_init(&x->body, ENDPOINT_BODY_MAX);
@@ -65,6 +74,12 @@ void exchange_completed(void *all, struct MHD_Connection *connection, void **con
     if (x == NULL)
         return;
     char client[AUTH_CLIENT_BYTES];
+    bool by_parser =
+        code == MHD_REQUEST_TERMINATED_WITH_ERROR || code == MHD_REQUEST_TERMINATED_COMPLETED_OK;
+    if (x->path == NULL && x->state == EXCHANGE_NEW && by_parser) {
+        err_set(&x->err, ERR_BAD_REQUEST, "not HTTP");
+        note_refusal(x);
+    }
     auth_client(x, client);
     log_debug("%s %s %.*s: %d%s, %lld ms", client, x->method, shown(x), x->uri,
               x->state == EXCHANGE_SENT ? x->reply.status : 0,
@@ -140,14 +155,6 @@ void exchange_pool(struct exchange *x, void (*run)(struct exchange *),
 }
 
 /* The steps. */
-
-static void note_refusal(struct exchange *x)
-{
-    char client[AUTH_CLIENT_BYTES], what[256];
-    auth_client(x, client);
-    snprintf(what, sizeof what, "%s %.*s", x->method, shown(x), x->uri);
-    refusals_note(&x->all->refusals, x->err.code, client, what);
-}
 
 void exchange_ready(struct exchange *x, int status)
 {
@@ -250,7 +257,7 @@ static enum MHD_Result take_header(struct exchange *x, const char *url, const ch
     x->path = strdup(url);
     if (x->path == NULL)
         return MHD_NO;
-    int status = gate_check(x, version, &x->err);
+    int status = gate_check(x, method, version, &x->err);
     if (x->peer != NULL && x->peer->over) {
         x->close = true;
         reply_header(&x->reply, "Retry-After", "10");
