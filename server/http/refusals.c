@@ -4,8 +4,6 @@
 #include "common/err.h"
 #include "common/log.h"
 
-#include <string.h>
-
 static const enum err_code kinds[REFUSAL_KINDS] = {
     ERR_BAD_REQUEST, ERR_URI_TOO_LONG,         ERR_HEADERS_TOO_LARGE,   ERR_TOO_LARGE,
     ERR_MISDIRECTED, ERR_UNAUTHORIZED,         ERR_INSUFFICIENT_ACCESS, ERR_FORBIDDEN,
@@ -35,8 +33,7 @@ void refusals_note(struct refusals *refusals, int code, const char *client, cons
     refusals_sum_up(refusals);
     refusals->of[i].n++;
     if (refusals->of[i].shown++ < REFUSALS_SHOWN)
-        log_warn("refused, %s: %.*s from %s", err_name(code), (int)strcspn(what, "?"), what,
-                 client);
+        log_warn("refused, %s: %s from %s", err_name(code), what, client);
     else
         refusals->of[i].hidden++;
 }

@@ -1,6 +1,6 @@
 /* refusals: requests that the http layer turned away, counted and logged by the problem's code. The
  * log shows the first few of a kind in a minute, then how many more there were; it never holds what
- * a caller sent as a token, cookie or code, nor what stands behind the ? of an address.
+ * a caller sent as a token, cookie or code.
  */
 #ifndef ABLATE_SERVER_REFUSALS_H
 #define ABLATE_SERVER_REFUSALS_H
@@ -20,7 +20,7 @@ struct refusals {
 };
 
 /* Counts and logs a refusal with this error code; nothing when it isn't of a kind that is counted.
- * what: "GET /path", may hold anything; its query is left out. */
+ * what: "GET /path", without its query, which may hold anything. */
 void refusals_note(struct refusals *refusals, int code, const char *client, const char *what);
 /* Says what was left out of the log once the minute is over; to be called now and then. */
 void refusals_sum_up(struct refusals *refusals);
