@@ -132,16 +132,32 @@ unsigned tokens_refresh(const char *folder, struct tokens *tokens)
 
 /* Writing. */
 
-static int write_line(const char *folder, const char *name, const char *text, struct err *err)
+/* As files_write, without waiting for the disk: for what the next start mends. */
+static int write_soon(const char *path, const char *bytes, size_t len, struct err *err)
+{
+    char temporary[PATH_MAX + 4];
+    snprintf(temporary, sizeof temporary, "%s.tmp", path);
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    bool written = fd >= 0 && write(fd, bytes, len) == (ssize_t)len;
+    if (fd >= 0)
+        close(fd);
+    return written && rename(temporary, path) == 0
+               ? 0
+               : err_errno(err, ERR_STORAGE, "can't write %s", path);
+}
+
+static int write_line(const char *folder, const char *name, const char *text, bool durable,
+                      struct err *err)
 {
     char path[PATH_MAX], line[CURLRC_BYTES];
     snprintf(path, sizeof path, "%s/%s", folder, name);
-    int len = snprintf(line, sizeof line, "%s\n", text);
-    int status = files_write(path, line, (size_t)len, 0600, err);
+    size_t len = (size_t)snprintf(line, sizeof line, "%s\n", text);
+    int status =
+        durable ? files_write(path, line, len, 0600, err) : write_soon(path, line, len, err);
     struct stat owner;
     /* What root makes belongs to whom the folder belongs: the daemon must read it. */
     if (status == 0 && geteuid() == 0 &&
-        (stat(folder, &owner) != 0 || chown(path, owner.st_uid, owner.st_gid) != 0))
+        (stat(folder, &owner) != 0 || lchown(path, owner.st_uid, owner.st_gid) != 0))
         status = err_errno(err, ERR_STORAGE, "can't give %s to the folder's owner", path);
     return status;
 }
@@ -167,14 +183,14 @@ int tokens_rotate(const char *folder, enum access access, struct err *err)
     }
     datadir_random_hex(TOKEN_HEX / 2, token);
     make_curlrc(access, token, curlrc);
-    int status = write_line(folder, names[access].token, token, err);
+    int status = write_line(folder, names[access].token, token, true, err);
     if (status == 0)
-        status = write_line(folder, names[access].curlrc, curlrc, err);
+        status = write_line(folder, names[access].curlrc, curlrc, false, err);
     close(lock);
     return status;
 }
 
-/* A death between a token and its curlrc leaves the old one in there. */
+/* A death between a token and its curlrc leaves the old one in there, or none. */
 static int mend_curlrc(const char *folder, enum access access, const char *token, struct err *err)
 {
     char path[PATH_MAX], wanted[CURLRC_BYTES], *text = NULL;
@@ -183,7 +199,7 @@ static int mend_curlrc(const char *folder, enum access access, const char *token
     bool holds = files_read(path, 65536, &text, &len, NULL) == 0 && strstr(text, token) != NULL;
     free(text);
     make_curlrc(access, token, wanted);
-    return holds ? 0 : write_line(folder, names[access].curlrc, wanted, err);
+    return holds ? 0 : write_line(folder, names[access].curlrc, wanted, false, err);
 }
 
 static int open_one(const char *folder, enum access access, struct token *ret, struct err *err)
@@ -206,7 +222,7 @@ int tokens_open(const char *folder, struct tokens *ret, struct err *err)
     if (status != 0)
         return status;
     if (!load_instance(folder, &tokens))
-        status = write_line(folder, "instance", tokens.instance, err);
+        status = write_line(folder, "instance", tokens.instance, false, err);
     if (status == 0)
         *ret = tokens;
     return status;
