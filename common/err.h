@@ -23,8 +23,10 @@
     X(BAD_PARAMETER, "bad_parameter", 400, 64, "A query parameter is not acceptable")              \
     X(UNAUTHORIZED, "unauthorized", 401, 77, "Authentication is required")                         \
     X(FORBIDDEN, "forbidden", 403, 77, "The request is not allowed")                               \
+    X(INSUFFICIENT_ACCESS, "insufficient_access", 403, 77, "The token or session may not do this") \
     X(NOT_FOUND, "not_found", 404, 66, "There is no such thing here")                              \
     X(METHOD_NOT_ALLOWED, "method_not_allowed", 405, 64, "The method is not allowed here")         \
+    X(TOO_SLOW, "too_slow", 408, 75, "The request took too long to come")                          \
     X(CONFLICT, "conflict", 409, 69, "The state does not allow this")                              \
     X(LENGTH_REQUIRED, "length_required", 411, 64, "A Content-Length is required")                 \
     X(TOO_LARGE, "too_large", 413, 65, "The request is too large")                                 \
@@ -46,6 +48,7 @@
     X(IDEMPOTENCY_MISMATCH, "idempotency_mismatch", 422, 65, "The key was used for another body")  \
     X(BAD_QUERY, "bad_query", 422, 65, "The query is not acceptable")                              \
     X(TOO_MANY_REQUESTS, "too_many_requests", 429, 75, "Too much at once")                         \
+    X(TOO_MANY_CONNECTIONS, "too_many_connections", 429, 75, "Too many connections")               \
     X(HEADERS_TOO_LARGE, "headers_too_large", 431, 64, "The header is too large")                  \
     X(NOT_IMPLEMENTED, "not_implemented", 501, 70, "This is not implemented")                      \
     X(UNAVAILABLE, "unavailable", 503, 75, "The service is not ready")                             \

@@ -5,7 +5,7 @@ set -eu
 
 build="build-essential pkg-config libmicrohttpd-dev libjansson-dev libsqlite3-dev libopenblas-dev libseccomp-dev libuv1-dev nettle-dev"
 demo="curl jq sqlite3 fortunes fortunes-min gnuplot-nox"
-test="libcmocka-dev curl jq sqlite3 fortunes fortunes-min gnuplot-nox chromium"
+test="libcmocka-dev curl jq sqlite3 fortunes fortunes-min gnuplot-nox chromium nginx openssl"
 bench="python3-torch python3-numpy"
 oracle=$bench
 
@@ -28,7 +28,8 @@ for group in "$@"; do
     for package in $wanted; do
         case $package in
             build-essential) command -v gcc >/dev/null && command -v make >/dev/null && continue ;;
-            curl | jq | sqlite3 | chromium) command -v "$package" >/dev/null && continue ;;
+            nginx) [ -x /usr/sbin/nginx ] && continue ;;
+            curl | jq | sqlite3 | chromium | openssl) command -v "$package" >/dev/null && continue ;;
         esac
         installed "$package" || missing="$missing $package"
     done
@@ -54,3 +55,9 @@ export DEBIAN_FRONTEND=noninteractive
 $as_root apt-get update -q
 # shellcheck disable=SC2086
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing
+# The tests start an nginx of their own. Nobody has asked for Debian's to serve its welcome page from now on.
+case " $missing" in *" nginx "*)
+    $as_root service nginx stop >/dev/null 2>&1 || true
+    $as_root update-rc.d nginx disable >/dev/null 2>&1 || true
+    ;;
+esac

@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 void datadir_random_hex(size_t n, char *ret)
@@ -30,47 +29,6 @@ void datadir_path(const struct datadir *dir, char ret[PATH_MAX], const char *for
     va_start(args, format);
     vsnprintf(ret + len, (size_t)(PATH_MAX - len), format, args);
     va_end(args);
-}
-
-static int read_token(struct datadir *dir, struct err *err)
-{
-    char path[PATH_MAX];
-    datadir_path(dir, path, "token");
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return err_errno(err, ERR_STORAGE, "can't read %s", path);
-    char line[80] = "";
-    size_t len = fgets(line, sizeof line, file) != NULL ? strcspn(line, "\n") : 0;
-    fclose(file);
-    line[len] = '\0';
-    if (len != 64 || strspn(line, "0123456789abcdef") != 64)
-        return err_set(
-            err, ERR_BAD_DATA,
-            "%s holds no token (64 hexadecimal digits); remove it to have a new one made", path);
-    memcpy(dir->token, line, 65);
-    uint8_t instance[DIGEST_BYTES];
-    digest_hmac(dir->token, 64, "sign", 4, dir->key);
-    digest_hmac(dir->token, 64, "instance", 8, instance);
-    digest_hex(instance, 8, dir->instance);
-    return 0;
-}
-
-static int make_secrets(const struct datadir *dir, struct err *err)
-{
-    char path[PATH_MAX], token[66], curlrc[160];
-    datadir_path(dir, path, "token");
-    if (access(path, F_OK) == 0)
-        return 0;
-    datadir_random_hex(32, token);
-    snprintf(
-        curlrc, sizeof curlrc,
-        "# curl -K: sends the token of this data folder\nheader = \"Authorization: Bearer %s\"\n",
-        token);
-    char curlrc_path[PATH_MAX];
-    datadir_path(dir, curlrc_path, "curlrc");
-    int status = files_write(curlrc_path, curlrc, strlen(curlrc), 0600, err);
-    token[64] = '\n';
-    return status == 0 ? files_write(path, token, 65, 0600, err) : status;
 }
 
 static int set_path(const char *path, struct datadir *dir, struct err *err)
@@ -133,9 +91,7 @@ int datadir_open(const char *path, struct datadir *ret, struct err *err)
     if (status == 0)
         status = clear_leftovers(&dir, err);
     if (status == 0)
-        status = make_secrets(&dir, err);
-    if (status == 0)
-        status = read_token(&dir, err);
+        status = tokens_open(dir.path, &dir.tokens, err);
     if (status == 0)
         *ret = dir;
     else
@@ -148,7 +104,7 @@ int datadir_peek(const char *path, struct datadir *ret, struct err *err)
     struct datadir dir = { .lock_fd = -1 };
     int status = set_path(path, &dir, err);
     if (status == 0)
-        status = read_token(&dir, err);
+        status = tokens_peek(dir.path, &dir.tokens, err);
     if (status == 0)
         *ret = dir;
     return status;

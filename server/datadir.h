@@ -1,24 +1,21 @@
 /* datadir: the data folder: who owns it, where things lie, and the secrets in it.
  *
- *   lock (flock: one daemon a folder)  token (256 bits, hex, mode 0600)  curlrc (for curl -K)
+ *   lock (flock: one daemon a folder)  token…, curlrc…, instance (see tokens.h)
  * address (base URL, written when ready)  ablate.db  worker.sock  tmp/  datasets/<digest>/
  * runs/<id>/…  cache/ (figures; may be removed at any time)
  */
 #ifndef ABLATE_SERVER_DATADIR_H
 #define ABLATE_SERVER_DATADIR_H
 
-#include "common/digest.h"
 #include "common/err.h"
+#include "server/tokens.h"
 
 #include <limits.h>
 #include <stddef.h>
-#include <stdint.h>
 
 struct datadir {
-    char path[PATH_MAX / 4];   /* absolute */
-    char token[65];            /* hex */
-    uint8_t key[DIGEST_BYTES]; /* signs cookies and log-in codes; derived from the token */
-    char instance[17];         /* names the cookie; derived from the token */
+    char path[PATH_MAX / 4]; /* absolute */
+    struct tokens tokens;    /* as they were when it was opened */
     int lock_fd;
 };
 
@@ -26,7 +23,7 @@ struct datadir {
  * earlier daemon left in tmp/.
  * Errors: RUNNING when another daemon holds it, STORAGE, BAD_DATA for a token that isn't one. */
 int datadir_open(const char *path, struct datadir *ret, struct err *err);
-/* Reads the token of an existing folder without locking it (for `ablated link`).
+/* Reads the tokens of an existing folder without locking it (for `ablated link`).
  * Errors: NOT_FOUND, STORAGE, BAD_DATA. */
 int datadir_peek(const char *path, struct datadir *ret, struct err *err);
 void datadir_done(struct datadir *dir);

@@ -125,6 +125,7 @@ static int open_http(struct daemon *d, struct err *err)
 {
     const struct options *o = &d->options;
     char code[AUTH_CODE_BYTES];
+    const struct token *token = &d->datadir.tokens.of[ACCESS_ADMIN];
     int status = httpd_new(&d->loop, &d->app, o->host, o->port, &d->httpd, err);
     if (status != 0)
         return status;
@@ -133,7 +134,7 @@ static int open_http(struct daemon *d, struct err *err)
     status = datadir_set_address(&d->datadir, d->app.base_url, err);
     if (status != 0)
         return status;
-    auth_code_make(&d->datadir, code);
+    auth_code_make(token, code);
     printf("Ablate is at %s", d->app.base_url);
     if (o->public_url[0] != '\0')
         printf(" (listening on %s port %d)", o->host, httpd_port(d->httpd));
@@ -245,11 +246,34 @@ static int link_print(const struct options *options, struct err *err)
         status = datadir_address(&datadir, address, sizeof address, err);
     if (status != 0)
         return status;
-    auth_code_make(&datadir, code);
+    const struct token *token = &datadir.tokens.of[options->access];
+    if (token->text[0] == '\0')
+        return err_set(err, ERR_NOT_FOUND, "there is no %s token; the daemon's next start makes it",
+                       access_names[options->access]);
+    auth_code_make(token, code);
     printf("%s/#login=%s\n", address, code);
     datadir_done(&datadir);
     return 0;
 }
+
+/* Makes the tokens anew that were named, then says where all are. */
+static int token_print(const struct options *options, struct err *err)
+{
+    struct datadir datadir;
+    int status = datadir_peek(options->data, &datadir, err);
+    for (enum access kind = ACCESS_READ; kind < ACCESS_KINDS && status == 0; kind++)
+        if (options->rotate_all || options->rotate == kind)
+            status = tokens_rotate(datadir.path, kind, err);
+    for (enum access kind = ACCESS_READ; kind < ACCESS_KINDS && status == 0; kind++)
+        printf("%s\t%s/%s\n", access_names[kind], datadir.path, tokens_file(kind));
+    return status;
+}
+
+static int (*const commands[])(const struct options *, struct err *) = {
+    [OPTIONS_SERVE] = serve,
+    [OPTIONS_LINK] = link_print,
+    [OPTIONS_TOKEN] = token_print,
+};
 
 int main(int argc, char **argv)
 {
@@ -262,7 +286,7 @@ int main(int argc, char **argv)
     else if (status == 0 && command == OPTIONS_VERSION)
         printf("ablated %s\n", ablate_version());
     else if (status == 0)
-        status = command == OPTIONS_LINK ? link_print(&options, &err) : serve(&options, &err);
+        status = commands[command](&options, &err);
     if (status == 0)
         return 0;
     fprintf(stderr, "ablated: %s\n", err.message);

@@ -3,15 +3,18 @@
 #include "common/files.h"
 #include "common/log.h"
 #include "common/version.h"
+#include "server/machine.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
-#include <sched.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+/* Of a host with its port. */
+static const char url_characters[] =
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]";
 
 struct option_row {
     const char *name;
@@ -100,6 +103,43 @@ static int set_memory(struct options *o, const char *text, struct err *err)
     return take_bytes("memory", text, &o->memory_bytes, err);
 }
 
+static int set_connections(struct options *o, const char *text, struct err *err)
+{
+    return take_integer("connections", text, 1, 65536, &o->limits.connections, err);
+}
+
+static int set_per_address(struct options *o, const char *text, struct err *err)
+{
+    return take_integer("connections-per-address", text, 1, 65536,
+                        &o->limits.connections_per_address, err);
+}
+
+static int set_header_limit(struct options *o, const char *text, struct err *err)
+{
+    int64_t bytes = 0;
+    int status = take_bytes("header-limit", text, &bytes, err);
+    if (status == 0 && (bytes < 1024 || bytes > 65536))
+        status = err_set(err, ERR_USAGE, "--header-limit must be from 1K to 64K, not %s", text);
+    if (status == 0)
+        o->limits.header_bytes = bytes;
+    return status;
+}
+
+static int set_header_time(struct options *o, const char *text, struct err *err)
+{
+    return take_integer("header-time", text, 1, 3600, &o->limits.header_s, err);
+}
+
+static int set_body_time(struct options *o, const char *text, struct err *err)
+{
+    return take_integer("body-time", text, 1, 3600, &o->limits.body_s, err);
+}
+
+static int set_upload_time(struct options *o, const char *text, struct err *err)
+{
+    return take_integer("upload-time", text, 1, 86400, &o->limits.upload_s, err);
+}
+
 static int set_upload_limit(struct options *o, const char *text, struct err *err)
 {
     return take_bytes("upload-limit", text, &o->upload_limit, err);
@@ -129,9 +169,62 @@ static int set_no_auth(struct options *o, const char *text, struct err *err)
     return take_flag("no-auth", text, &o->no_auth, err);
 }
 
+/* Replaces what stood there before, so that the command line wins over the file. */
 static int set_trusted_proxy(struct options *o, const char *text, struct err *err)
 {
-    return take_flag("trusted-proxy", text, &o->trusted_proxy, err);
+    size_t n = 0;
+    for (const char *at = text; at != NULL; at = strchr(at, ',')) {
+        char one[64];
+        at += *at == ',';
+        at += strspn(at, " ");
+        snprintf(one, sizeof one, "%.*s", (int)strcspn(at, ","), at);
+        if (n == OPTIONS_PROXIES)
+            return err_set(err, ERR_USAGE, "--trusted-proxy takes at most %d addresses",
+                           OPTIONS_PROXIES);
+        if (!network_parse(one, &o->proxies[n++]))
+            return err_set(err, ERR_USAGE,
+                           "--trusted-proxy must be addresses or networks such as "
+                           "127.0.0.1,10.0.0.0/8, not \"%.60s\"",
+                           text);
+    }
+    o->proxies_n = n;
+    return 0;
+}
+
+static int take_kind(const char *name, const char *text, enum access *to, struct err *err)
+{
+    enum access kind = tokens_kind(text);
+    if (kind == ACCESS_PUBLIC)
+        return err_set(err, ERR_USAGE, "--%s must be read, submit or admin, not \"%.60s\"", name,
+                       text);
+    *to = kind;
+    return 0;
+}
+
+static int set_access(struct options *o, const char *text, struct err *err)
+{
+    return take_kind("access", text, &o->access, err);
+}
+
+static int set_rotate(struct options *o, const char *text, struct err *err)
+{
+    o->rotate_all = strcmp(text, "all") == 0;
+    return o->rotate_all ? 0 : take_kind("rotate", text, &o->rotate, err);
+}
+
+/* Browsers leave it out of Host and Origin. */
+static void drop_default_port(char *url)
+{
+    static const struct {
+        const char *scheme, *port;
+    } rows[] = { { "http://", ":80" }, { "https://", ":443" } };
+    size_t len = strlen(url);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        size_t port = strlen(rows[i].port);
+        if (strncmp(url, rows[i].scheme, strlen(rows[i].scheme)) == 0 && len > port &&
+            strcmp(url + len - port, rows[i].port) == 0)
+            url[len - port] = '\0';
+    }
 }
 
 static int set_public_url(struct options *o, const char *text, struct err *err)
@@ -146,9 +239,11 @@ static int set_public_url(struct options *o, const char *text, struct err *err)
     size_t len = strlen(o->public_url);
     if (o->public_url[len - 1] == '/')
         o->public_url[len - 1] = '\0';
-    if (strpbrk(o->public_url + (host + 3 - text), "/?#@") != NULL)
+    const char *name = o->public_url + (host + 3 - text);
+    if (strspn(name, url_characters) != strlen(name))
         return err_set(err, ERR_USAGE,
                        "--public-url is scheme, name and port without a path, not \"%.60s\"", text);
+    drop_default_port(o->public_url);
     return 0;
 }
 
@@ -165,9 +260,20 @@ static const struct option_row rows[] = {
     { "log-level", "L", "debug, info, warn or error (info)", set_log_level },
     { "no-auth", NULL, "let anybody in; on loopback only, and without --public-url", set_no_auth },
     { "public-url", "URL", "how browsers reach the daemon behind a proxy", set_public_url },
-    { "trusted-proxy", NULL, "believe X-Forwarded-For", set_trusted_proxy },
+    { "trusted-proxy", "ADDRESSES", "whose X-Forwarded-For is believed, e.g. 127.0.0.1,10.0.0.0/8",
+      set_trusted_proxy },
+    { "connections", "N", "open at a time (what the descriptors allow)", set_connections },
+    { "connections-per-address", "N", "loopback and trusted proxies aside (64); IPv6 counts by /64",
+      set_per_address },
+    { "header-limit", "BYTES", "request line and header, 1K to 64K (16K)", set_header_limit },
+    { "header-time", "S", "seconds that a request's header may take (20)", set_header_time },
+    { "body-time", "S", "seconds that its body may take (30)", set_body_time },
+    { "upload-time", "S", "seconds that a corpus may take (3600)", set_upload_time },
     { "upload-limit", "BYTES", "largest corpus that is taken (1G)", set_upload_limit },
     { "worker", "FILE", "the ablate-worker program (the one beside this, or in PATH)", set_worker },
+    { "access", "KIND", "with link: read, submit or admin (admin)", set_access },
+    { "rotate", "KIND", "with token: make the read, submit or admin token anew, or all",
+      set_rotate },
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 
@@ -232,64 +338,6 @@ bool options_is_loopback(const char *host)
     return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0;
 }
 
-/* A number in a file of the kernel; `missing` when there is none. */
-static int64_t read_number(const char *path, int64_t missing)
-{
-    char line[32] = "", *end;
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return missing;
-    long long value = fgets(line, sizeof line, file) != NULL ? strtoll(line, &end, 10) : 0;
-    fclose(file);
-    return line[0] != '\0' && end > line ? value : missing;
-}
-
-/* Bytes that this machine has, or that the control groups around us allow (cgroup v2). */
-static int64_t machine_memory(void)
-{
-    char group[PATH_MAX] = "", path[2 * PATH_MAX];
-    int64_t bytes = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
-    FILE *file = fopen("/proc/self/cgroup", "re");
-    if (file != NULL && (fscanf(file, "0::%4095[^\n]", group) != 1))
-        group[0] = '\0';
-    if (file != NULL)
-        fclose(file);
-    for (char *slash;; *slash = '\0') {
-        snprintf(path, sizeof path, "/sys/fs/cgroup%s/memory.max", group);
-        int64_t most = read_number(path, bytes);
-        bytes = most > 0 && most < bytes ? most : bytes;
-        if ((slash = strrchr(group, '/')) == NULL)
-            return bytes;
-    }
-}
-
-static int64_t machine_cores(void)
-{
-    cpu_set_t set;
-    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-    return n > 0 ? n : 1;
-}
-
-/* The worker beside this program, else the first one in PATH. */
-static void find_worker(char ret[PATH_MAX])
-{
-    char self[PATH_MAX], path[PATH_MAX];
-    ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
-    self[len > 0 ? len : 0] = '\0';
-    char *slash = strrchr(self, '/');
-    snprintf(ret, PATH_MAX, "%.*s/ablate-worker", slash != NULL ? (int)(slash - self) : 0, self);
-    const char *folders = getenv("PATH");
-    while (access(ret, X_OK) != 0 && folders != NULL) {
-        size_t n = strcspn(folders, ":");
-        snprintf(path, sizeof path, "%.*s/ablate-worker", (int)n, folders);
-        if (n > 0 && access(path, X_OK) == 0) {
-            snprintf(ret, PATH_MAX, "%s", path);
-            return;
-        }
-        folders = folders[n] == ':' ? folders + n + 1 : NULL;
-    }
-}
-
 void options_url(const struct options *o, int port, char *ret, size_t size)
 {
     const char *host = strcmp(o->host, "0.0.0.0") == 0 ? "127.0.0.1"
@@ -341,6 +389,14 @@ static bool asks(int argc, char **argv, const char *flag)
     return false;
 }
 
+static const struct {
+    const char *name, *what;
+    enum options_command command;
+} commands[] = {
+    { "link", "print a log-in link for the page", OPTIONS_LINK },
+    { "token", "say where the tokens are; make one anew", OPTIONS_TOKEN },
+};
+
 int options_parse(int argc, char **argv, struct options *ret, enum options_command *ret_command,
                   struct err *err)
 {
@@ -348,7 +404,13 @@ int options_parse(int argc, char **argv, struct options *ret, enum options_comma
     o.slots = machine_cores();
     o.memory_bytes = machine_memory() / 5 * 4;
     o.upload_limit = 1 << 30;
-    find_worker(o.worker);
+    o.limits = (struct limits){ .connections_per_address = 64,
+                                .header_bytes = 16384,
+                                .header_s = 20,
+                                .body_s = 30,
+                                .upload_s = 3600 };
+    o.access = ACCESS_ADMIN;
+    machine_find_worker(o.worker);
     *ret_command = OPTIONS_SERVE;
     if (asks(argc, argv, "--help") || asks(argc, argv, "-h")) {
         *ret_command = OPTIONS_HELP;
@@ -359,10 +421,11 @@ int options_parse(int argc, char **argv, struct options *ret, enum options_comma
         return 0;
     }
     int from = 1;
-    if (argc > 1 && strcmp(argv[1], "link") == 0) {
-        *ret_command = OPTIONS_LINK;
-        from = 2;
-    }
+    for (size_t i = 0; i < sizeof commands / sizeof *commands && argc > 1; i++)
+        if (strcmp(argv[1], commands[i].name) == 0) {
+            *ret_command = commands[i].command;
+            from = 2;
+        }
     int status = take_all(argc - from, argv + from, true, &o, err);
     if (status == 0)
         status = take_all(argc - from, argv + from, false, &o, err);
@@ -379,16 +442,20 @@ int options_parse(int argc, char **argv, struct options *ret, enum options_comma
 
 void options_help(FILE *to)
 {
+    char head[40];
     fprintf(to,
             "ablated %s: queues experiments, trains them, serves their curves\n\n"
-            "  ablated --data DIR [options]     serve\n"
-            "  ablated link --data DIR          print a log-in link for the page\n\n",
-            ablate_version());
+            "  %-29s serve\n",
+            ablate_version(), "ablated --data DIR [options]");
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        snprintf(head, sizeof head, "ablated %s --data DIR", commands[i].name);
+        fprintf(to, "  %-29s %s\n", head, commands[i].what);
+    }
+    fprintf(to, "\n");
     for (int i = 0; i < ROWS; i++) {
-        char head[40];
         snprintf(head, sizeof head, "--%s%s%s", rows[i].name, rows[i].value != NULL ? " " : "",
                  rows[i].value != NULL ? rows[i].value : "");
-        fprintf(to, "  %-24s %s\n", head, rows[i].what);
+        fprintf(to, "  %-29s %s\n", head, rows[i].what);
     }
-    fprintf(to, "  %-24s print this\n  %-24s print the version\n", "--help", "--version");
+    fprintf(to, "  %-29s print this\n  %-29s print the version\n", "--help", "--version");
 }

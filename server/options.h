@@ -4,11 +4,23 @@
 #define ABLATE_SERVER_OPTIONS_H
 
 #include "common/err.h"
+#include "server/network.h"
+#include "server/tokens.h"
 
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+
+enum { OPTIONS_PROXIES = 16 };
+
+/* What a stranger may take of us. */
+struct limits {
+    int64_t connections;                /* open at a time; 0: what the descriptors allow */
+    int64_t connections_per_address;    /* loopback and trusted proxies are exempt */
+    int64_t header_bytes;               /* request line and header */
+    int64_t header_s, body_s, upload_s; /* from a request's first byte to the end of each */
+};
 
 struct options {
     char data[PATH_MAX];  /* data folder */
@@ -18,13 +30,18 @@ struct options {
     int64_t memory_bytes; /* that their estimates may add up to */
     int log_level;        /* enum log_level */
     bool no_auth;
-    char public_url[256];  /* "" = none */
-    bool trusted_proxy;    /* X-Forwarded-For is believed */
+    char public_url[256];                    /* "" = none */
+    struct network proxies[OPTIONS_PROXIES]; /* whose X-Forwarded-For is believed */
+    size_t proxies_n;
+    struct limits limits;
     int64_t upload_limit;  /* bytes */
     char worker[PATH_MAX]; /* the ablate-worker program */
+    enum access access;    /* `link`: what its session may do */
+    enum access rotate;    /* `token`: which one is made anew; ACCESS_PUBLIC: none */
+    bool rotate_all;
 };
 
-enum options_command { OPTIONS_SERVE, OPTIONS_LINK, OPTIONS_HELP, OPTIONS_VERSION };
+enum options_command { OPTIONS_SERVE, OPTIONS_LINK, OPTIONS_TOKEN, OPTIONS_HELP, OPTIONS_VERSION };
 
 /* Errors: USAGE, with the option's name and what it takes; NOT_FOUND, STORAGE, TOO_LARGE for the
  * configuration file. */

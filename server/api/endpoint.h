@@ -12,6 +12,7 @@
 #include "common/err.h"
 #include "server/http/reply.h"
 #include "server/store/store.h"
+#include "server/tokens.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -40,10 +41,6 @@ struct app {
     bool closing; /* the daemon is on its way out: nothing new is accepted */
 };
 
-enum access {
-    ACCESS_PUBLIC, /* anybody who reaches the port (Host is checked all the same) */
-    ACCESS_USER,   /* bearer token or session cookie */
-};
 enum body_kind {
     BODY_NONE, /* a body is refused */
     BODY_JSON, /* application/json, at most ENDPOINT_BODY_MAX, parsed before decode; an object */
@@ -60,6 +57,7 @@ struct request {
     const char *content_type, *idempotency_key, *last_event_id, *if_none_match; /* headers; "" when
                                                                                   absent */
     const char *session;   /* how the caller proved who it is: "token", "cookie", "none" or "" */
+    enum access access;    /* what it may do */
     json_t *body;          /* BODY_JSON */
     const char *body_text; /* the bytes it was parsed from */
     size_t body_len;
@@ -73,7 +71,7 @@ struct request {
 
 struct endpoint {
     const char *method, *path; /* "GET", "/api/v1/runs/{id}" */
-    enum access access;
+    enum access access;        /* what it takes */
     enum body_kind body;
     int (*decode)(struct request *req, struct err *err);
     int (*read)(struct request *req, struct store *store, struct err *err);

@@ -5,7 +5,6 @@
 #include "common/jsonx.h"
 #include "common/version.h"
 #include "common/wire.h"
-#include "server/http/auth.h"
 #include "server/http/httpd.h"
 #include "server/options.h"
 #include "server/presets.h"
@@ -123,6 +122,16 @@ int prometheus_read(struct request *req, struct store *store, struct err *err)
                        : status;
 }
 
+static void add_refusals(const struct httpd *httpd, struct buf *to)
+{
+    const char *reason;
+    uint64_t n;
+    buf_adds(to, "# HELP ablate_refused_total Requests turned away, by the problem's code.\n"
+                 "# TYPE ablate_refused_total counter\n");
+    for (size_t i = 0; httpd_refused(httpd, i, &reason, &n); i++)
+        buf_addf(to, "ablate_refused_total{reason=\"%s\"} %llu\n", reason, (unsigned long long)n);
+}
+
 int prometheus_encode(struct request *req, struct reply *reply, struct err *err)
 {
     (void)err;
@@ -141,8 +150,6 @@ int prometheus_encode(struct request *req, struct reply *reply, struct err *err)
           (double)stream_last_seq(app->stream) },
         { "ablate_connections", "gauge", "Open HTTP connections.",
           (double)httpd_connections(app->httpd) },
-        { "ablate_refused_total", "counter", "Requests refused for want of a right.",
-          (double)auth_refused(app->auth) },
         { "ablate_uptime_seconds", "gauge", "Since the daemon started.",
           (double)(clock_mono_ms() - app->started_ms) / 1000 },
     };
@@ -154,6 +161,7 @@ int prometheus_encode(struct request *req, struct reply *reply, struct err *err)
     for (int i = 0; i < RUN_STATES; i++)
         buf_addf(&reply->body, "ablate_runs{state=\"%s\"} %lld\n", run_state_names[i],
                  (long long)q->states[i]);
+    add_refusals(app->httpd, &reply->body);
     buf_addf(&reply->body,
              "# HELP ablate_build_info Always 1.\n# TYPE ablate_build_info gauge\n"
              "ablate_build_info{version=\"%s\"} 1\n",

@@ -62,7 +62,7 @@ static int spend(struct store *store, const char *key, const struct auth_nonce *
 
 int session_load(struct store *store, struct auth *auth, struct err *err)
 {
-    struct auth_nonce ended;
+    struct auth_nonce ended = { 0 };
     char *text = malloc(SPENT_BYTES);
     if (text == NULL)
         return err_set(err, ERR_NO_MEMORY, "no memory for the sessions");
@@ -76,10 +76,10 @@ int session_load(struct store *store, struct auth *auth, struct err *err)
 int session_get(struct request *req, struct reply *reply, struct err *err)
 {
     (void)err;
-    reply_json(
-        reply, 200,
-        json_pack("{s:b, s:s}", "authenticated", req->session[0] != '\0', "method", req->session),
-        -1);
+    reply_json(reply, 200,
+               json_pack("{s:b, s:s, s:s}", "authenticated", req->session[0] != '\0', "method",
+                         req->session, "access", access_names[req->access]),
+               -1);
     return 0;
 }
 
@@ -109,10 +109,15 @@ int session_write(struct request *req, struct store *store, struct err *err)
 int session_create(struct request *req, struct reply *reply, struct err *err)
 {
     (void)err;
+    const struct session_state *state = req->state;
+    enum access access = state->nonce.access;
     char cookie[400];
-    auth_cookie_make(req->app->auth, false, cookie, sizeof cookie);
+    auth_cookie_make(req->app->auth, access, cookie, sizeof cookie);
     reply_header(reply, "Set-Cookie", "%s", cookie);
-    reply_json(reply, 201, json_pack("{s:b, s:s}", "authenticated", 1, "method", "cookie"), -1);
+    reply_json(reply, 201,
+               json_pack("{s:b, s:s, s:s}", "authenticated", 1, "method", "cookie", "access",
+                         access_names[access]),
+               -1);
     return 0;
 }
 
@@ -139,7 +144,7 @@ int session_end(struct request *req, struct reply *reply, struct err *err)
     char cookie[400];
     if (state->ends)
         auth_session_end(req->app->auth, &state->nonce);
-    auth_cookie_make(req->app->auth, true, cookie, sizeof cookie);
+    auth_cookie_make(req->app->auth, ACCESS_PUBLIC, cookie, sizeof cookie);
     reply_header(reply, "Set-Cookie", "%s", cookie);
     reply->status = 204;
     return 0;

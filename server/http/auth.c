@@ -1,11 +1,10 @@
 #include "server/http/auth.h"
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "server/http/exchange.h"
 
 #include <arpa/inet.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,13 +13,14 @@
 enum { ENDED_MAX = 2048, NONCE_HEX = AUTH_NONCE_BYTES - 1, MAC_HEX = 64, HOST_MAX = 256 };
 
 struct auth {
-    const struct datadir *datadir;
+    const char *folder;
     const struct options *options;
-    char public_host[HOST_MAX]; /* of public_url, with its port if it has one; "" = none */
+    struct tokens tokens;
+    unsigned generations[ACCESS_KINDS]; /* how often each token has changed */
+    char public_host[HOST_MAX];         /* of public_url, with its port if it has one; "" = none */
     char cookie_name[32];
     struct auth_nonce ended[ENDED_MAX]; /* sessions; a ring */
     size_t ended_n;
-    uint64_t refused;
 };
 
 int auth_new(const struct datadir *datadir, const struct options *options, struct auth **ret,
@@ -29,9 +29,10 @@ int auth_new(const struct datadir *datadir, const struct options *options, struc
     struct auth *auth = calloc(1, sizeof *auth);
     if (auth == NULL)
         return err_set(err, ERR_NO_MEMORY, "no memory for the sessions");
-    auth->datadir = datadir;
+    auth->folder = datadir->path;
     auth->options = options;
-    snprintf(auth->cookie_name, sizeof auth->cookie_name, "ablate_%s", datadir->instance);
+    auth->tokens = datadir->tokens;
+    snprintf(auth->cookie_name, sizeof auth->cookie_name, "ablate_%s", datadir->tokens.instance);
     const char *at = strstr(options->public_url, "://");
     if (at != NULL)
         snprintf(auth->public_host, sizeof auth->public_host, "%s", at + 3);
@@ -44,28 +45,44 @@ void auth_free(struct auth *auth)
     free(auth);
 }
 
-uint64_t auth_refused(const struct auth *auth)
+void auth_refresh(struct auth *auth)
 {
-    return auth->refused;
+    unsigned changed = tokens_refresh(auth->folder, &auth->tokens);
+    for (enum access access = ACCESS_READ; access < ACCESS_KINDS; access++)
+        if ((changed >> access & 1) != 0) {
+            auth->generations[access]++;
+            log_info("the %s token has changed%s", access_names[access],
+                     auth->tokens.of[access].text[0] == '\0' ? ": there is none now" : "");
+        }
+}
+
+/* All fields of a repeated header are one list. */
+static enum MHD_Result on_forwarded(void *arg, enum MHD_ValueKind kind, const char *key,
+                                    const char *value)
+{
+    (void)kind;
+    struct buf *list = arg;
+    if (strcasecmp(key, "X-Forwarded-For") == 0 && value != NULL)
+        buf_addf(list, "%s%s", list->len > 0 ? "," : "", value);
+    return MHD_YES;
 }
 
 void auth_client(const struct exchange *x, char ret[AUTH_CLIENT_BYTES])
 {
+    const struct options *o = x->req.app->options;
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    const char *forwarded =
-        x->req.app->options->trusted_proxy ? exchange_header(x, "X-Forwarded-For") : NULL;
+    struct network peer;
+    struct buf list;
     snprintf(ret, AUTH_CLIENT_BYTES, "?");
-    if (forwarded != NULL) { /* the last one is what the proxy itself has seen */
-        const char *comma = strrchr(forwarded, ',');
-        snprintf(ret, AUTH_CLIENT_BYTES, "%s",
-                 comma != NULL ? comma + 1 + strspn(comma + 1, " ") : forwarded);
-    } else if (info != NULL) {
-        getnameinfo(info->client_addr,
-                    info->client_addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-                                                             : sizeof(struct sockaddr_in),
-                    ret, AUTH_CLIENT_BYTES, NULL, 0, NI_NUMERICHOST);
-    }
+    if (info == NULL || !network_of(info->client_addr, &peer))
+        return;
+    buf_init(&list, 0);
+    if (o->proxies_n > 0)
+        MHD_get_connection_values(x->connection, MHD_HEADER_KIND, on_forwarded, &list);
+    struct network client = network_client(&peer, list.data, o->proxies, o->proxies_n);
+    network_print(&client, ret);
+    buf_done(&list);
 }
 
 /* Host and Origin. */
@@ -117,28 +134,29 @@ static bool same_origin(const struct auth *auth, const struct exchange *x, bool 
 
 /* Signed values. */
 
-static void sign(const struct datadir *datadir, const char *purpose, long long expiry_s,
+static void sign(const struct token *token, const char *purpose, long long expiry_s,
                  const char *nonce, char ret[MAC_HEX + 1])
 {
     char text[128];
     uint8_t mac[DIGEST_BYTES];
     int len = snprintf(text, sizeof text, "%s %lld %s", purpose, expiry_s, nonce);
-    digest_hmac(datadir->key, sizeof datadir->key, text, (size_t)len, mac);
+    digest_hmac(token->key, sizeof token->key, text, (size_t)len, mac);
     digest_hex(mac, sizeof mac, ret);
 }
 
-static void make_signed(const struct datadir *datadir, const char *purpose, char separator,
+static void make_signed(const struct token *token, const char *purpose, char separator,
                         long long seconds, char *ret, size_t size)
 {
     char nonce[NONCE_HEX + 1], mac[MAC_HEX + 1];
     long long expiry_s = (long long)(clock_wall_ms() / 1000) + seconds;
     datadir_random_hex(NONCE_HEX / 2, nonce);
-    sign(datadir, purpose, expiry_s, nonce, mac);
+    sign(token, purpose, expiry_s, nonce, mac);
     snprintf(ret, size, "%lld%c%s%c%s", expiry_s, separator, nonce, separator, mac);
 }
 
-/* Reads "<expiry><separator><nonce><separator><mac>". */
-static bool check_signed(const struct datadir *datadir, const char *purpose, char separator,
+/* Reads "<expiry><separator><nonce><separator><mac>"; the token that signed it says what it gives.
+ */
+static bool check_signed(const struct tokens *tokens, const char *purpose, char separator,
                          const char *text, struct auth_nonce *ret)
 {
     char *end, mac[MAC_HEX + 1];
@@ -148,16 +166,21 @@ static bool check_signed(const struct datadir *datadir, const char *purpose, cha
     memcpy(ret->text, end, NONCE_HEX);
     ret->text[NONCE_HEX] = '\0';
     ret->expiry_s = expiry_s;
+    ret->access = ACCESS_PUBLIC;
     end += NONCE_HEX;
     if (*end++ != separator || strlen(end) != MAC_HEX)
         return false;
-    sign(datadir, purpose, expiry_s, ret->text, mac);
-    return digest_equal(mac, end, MAC_HEX) && expiry_s > clock_wall_ms() / 1000;
+    for (enum access access = ACCESS_READ; access < ACCESS_KINDS; access++) {
+        sign(&tokens->of[access], purpose, expiry_s, ret->text, mac);
+        if (digest_equal(mac, end, MAC_HEX) && tokens->of[access].text[0] != '\0')
+            ret->access = access;
+    }
+    return ret->access != ACCESS_PUBLIC && expiry_s > clock_wall_ms() / 1000;
 }
 
-void auth_code_make(const struct datadir *datadir, char ret[AUTH_CODE_BYTES])
+void auth_code_make(const struct token *token, char ret[AUTH_CODE_BYTES])
 {
-    make_signed(datadir, "log-in", '-', AUTH_CODE_S, ret, AUTH_CODE_BYTES);
+    make_signed(token, "log-in", '-', AUTH_CODE_S, ret, AUTH_CODE_BYTES);
 }
 
 int auth_code_refused(struct err *err)
@@ -169,17 +192,16 @@ int auth_code_refused(struct err *err)
 
 int auth_code_check(struct auth *auth, const char *code, struct auth_nonce *ret, struct err *err)
 {
-    if (check_signed(auth->datadir, "log-in", '-', code, ret))
-        return 0;
-    auth->refused++;
-    return auth_code_refused(err);
+    auth_refresh(auth);
+    return check_signed(&auth->tokens, "log-in", '-', code, ret) ? 0 : auth_code_refused(err);
 }
 
-void auth_cookie_make(const struct auth *auth, bool end, char *ret, size_t size)
+void auth_cookie_make(const struct auth *auth, enum access access, char *ret, size_t size)
 {
     char value[AUTH_COOKIE_BYTES] = "";
+    bool end = access == ACCESS_PUBLIC;
     if (!end)
-        make_signed(auth->datadir, "session", '.', AUTH_COOKIE_S, value, sizeof value);
+        make_signed(&auth->tokens.of[access], "session", '.', AUTH_COOKIE_S, value, sizeof value);
     bool secure = strncmp(auth->options->public_url, "https://", 8) == 0;
     snprintf(ret, size, "%s=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Strict%s", auth->cookie_name,
              value, end ? 0 : AUTH_COOKIE_S, secure ? "; Secure" : "");
@@ -187,12 +209,25 @@ void auth_cookie_make(const struct auth *auth, bool end, char *ret, size_t size)
 
 /* The check. */
 
-static bool good_token(const struct auth *auth, const char *authorization)
+/* Compares with every token, whatever comes of it, so that time tells nothing. */
+static enum access by_token(const struct auth *auth, const char *authorization)
 {
-    if (authorization == NULL || strncasecmp(authorization, "Bearer ", 7) != 0)
-        return false;
-    const char *token = authorization + 7;
-    return strlen(token) == 64 && digest_equal(token, auth->datadir->token, 64);
+    enum access found = ACCESS_PUBLIC;
+    if (authorization == NULL || strncasecmp(authorization, "Bearer ", 7) != 0 ||
+        strlen(authorization + 7) != TOKEN_HEX)
+        return ACCESS_PUBLIC;
+    for (enum access access = ACCESS_READ; access < ACCESS_KINDS; access++)
+        if (digest_equal(authorization + 7, auth->tokens.of[access].text, TOKEN_HEX))
+            found = access;
+    return found;
+}
+
+static bool has_ended(const struct auth *auth, const struct auth_nonce *session)
+{
+    for (size_t i = 0; i < ENDED_MAX && i < auth->ended_n; i++)
+        if (strcmp(auth->ended[i].text, session->text) == 0)
+            return true;
+    return false;
 }
 
 bool auth_session(const struct request *req, struct auth_nonce *ret)
@@ -200,12 +235,8 @@ bool auth_session(const struct request *req, struct auth_nonce *ret)
     const struct auth *auth = req->app->auth;
     const char *value =
         MHD_lookup_connection_value(req->exchange->connection, MHD_COOKIE_KIND, auth->cookie_name);
-    if (value == NULL || !check_signed(auth->datadir, "session", '.', value, ret))
-        return false;
-    for (size_t i = 0; i < ENDED_MAX && i < auth->ended_n; i++)
-        if (strcmp(auth->ended[i].text, ret->text) == 0)
-            return false;
-    return true;
+    return value != NULL && check_signed(&auth->tokens, "session", '.', value, ret) &&
+           !has_ended(auth, ret);
 }
 
 void auth_session_end(struct auth *auth, const struct auth_nonce *nonce)
@@ -213,28 +244,68 @@ void auth_session_end(struct auth *auth, const struct auth_nonce *nonce)
     auth->ended[auth->ended_n++ % ENDED_MAX] = *nonce;
 }
 
-int auth_check(struct exchange *x, struct err *err)
+bool auth_grant_holds(const struct auth *auth, const struct auth_grant *grant)
 {
-    struct auth *auth = x->req.app->auth;
+    if (grant->access == ACCESS_PUBLIC || auth->options->no_auth)
+        return true;
+    if (grant->generation != auth->generations[grant->access])
+        return false;
+    return grant->session.text[0] == '\0' ||
+           (grant->session.expiry_s > clock_wall_ms() / 1000 && !has_ended(auth, &grant->session));
+}
+
+/* Who it is: by token, by cookie, or nobody. */
+static void identify(const struct auth *auth, struct exchange *x)
+{
     struct auth_nonce session;
-    bool changes = strcmp(x->method, "GET") != 0 && !x->head, by_browser = false;
-    if (good_token(auth, exchange_header(x, "Authorization"))) {
+    x->req.session = "";
+    x->req.access = by_token(auth, exchange_header(x, "Authorization"));
+    if (x->req.access != ACCESS_PUBLIC) {
         x->req.session = "token";
     } else if (auth_session(&x->req, &session)) {
         x->req.session = "cookie";
-        by_browser = true;
+        x->req.access = session.access;
+        x->grant.session = session;
     } else if (auth->options->no_auth) {
         x->req.session = "none";
-    } else if (x->req.endpoint->access != ACCESS_PUBLIC) {
-        auth->refused++;
-        reply_header(&x->reply, "WWW-Authenticate", "Bearer");
-        return err_set(err, ERR_UNAUTHORIZED,
-                       "send the token of the data folder (curl -K DIR/curlrc), or log in by the "
-                       "link that `ablated link --data DIR` prints");
+        x->req.access = ACCESS_ADMIN;
     }
-    if (changes && !same_origin(auth, x, by_browser)) {
-        auth->refused++;
-        return err_set(err, ERR_FORBIDDEN, "this request comes from another site's page");
+    x->grant.access = x->req.access;
+    x->grant.generation = auth->generations[x->req.access];
+}
+
+/* What a refusal says in WWW-Authenticate is RFC 6750's, section 3. */
+static int check_access(struct exchange *x, struct err *err)
+{
+    enum access needed = x->req.endpoint->access;
+    const char *authorization = exchange_header(x, "Authorization");
+    if (x->req.access >= needed)
+        return 0;
+    if (x->req.access != ACCESS_PUBLIC) {
+        reply_header(&x->reply, "WWW-Authenticate",
+                     "Bearer error=\"insufficient_scope\", scope=\"%s\"", access_names[needed]);
+        return err_set(err, ERR_INSUFFICIENT_ACCESS,
+                       "%s %s takes %s access; this %s gives %s access", x->method,
+                       x->req.endpoint->path, access_names[needed],
+                       strcmp(x->req.session, "cookie") == 0 ? "session" : "token",
+                       access_names[x->req.access]);
     }
-    return 0;
+    bool wrong = authorization != NULL && strncasecmp(authorization, "Bearer ", 7) == 0;
+    reply_header(&x->reply, "WWW-Authenticate", "Bearer%s",
+                 wrong ? " error=\"invalid_token\"" : "");
+    return err_set(err, ERR_UNAUTHORIZED,
+                   "send the token of the data folder (curl -K DIR/curlrc), or log in by the "
+                   "link that `ablated link --data DIR` prints");
+}
+
+int auth_check(struct exchange *x, struct err *err)
+{
+    struct auth *auth = x->req.app->auth;
+    bool changes = strcmp(x->method, "GET") != 0 && !x->head;
+    auth_refresh(auth);
+    identify(auth, x);
+    int status = check_access(x, err);
+    if (status == 0 && changes && !same_origin(auth, x, strcmp(x->req.session, "cookie") == 0))
+        status = err_set(err, ERR_FORBIDDEN, "this request comes from another site's page");
+    return status;
 }

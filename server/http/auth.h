@@ -1,8 +1,9 @@
 /* auth: who may ask.
  *
- * A caller proves itself by the bearer token of the data folder, or by a cookie that the page gets
- * for a one-time code. Cookie and code are signed with a key derived from the token: they survive a
- * restart and die when the token changes.
+ * A caller proves itself by one of the data folder's tokens (server/tokens.h), or by a cookie that
+ * the page gets for a one-time code. Cookie and code are signed with a key derived from the token
+ * whose access they give: they survive a restart and die when that token changes, and with them
+ * what is still being sent to their callers.
  *
  *   cookie  ablate_<instance> = <expiry>.<nonce>.<HMAC of purpose, expiry, nonce>
  *   code    <expiry>-<nonce>-<HMAC of purpose, expiry, nonce>, for 10 minutes and one use
@@ -20,6 +21,7 @@
 #include "common/err.h"
 #include "server/datadir.h"
 #include "server/options.h"
+#include "server/tokens.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -42,6 +44,14 @@ struct request;
 struct auth_nonce {
     char text[AUTH_NONCE_BYTES];
     int64_t expiry_s;
+    enum access access; /* what it gives; of one that was spent nobody cares */
+};
+
+/* By what right a request is answered, so that it can be seen whether it still holds. */
+struct auth_grant {
+    enum access access;
+    unsigned generation;       /* of the token it hangs on */
+    struct auth_nonce session; /* text is "" without one */
 };
 
 int auth_new(const struct datadir *datadir, const struct options *options, struct auth **ret,
@@ -49,23 +59,25 @@ int auth_new(const struct datadir *datadir, const struct options *options, struc
 void auth_free(struct auth *auth);
 
 bool auth_host_allowed(const struct auth *auth, const char *host);
-/* Errors: UNAUTHORIZED, FORBIDDEN. Sets req.session. */
+/* Errors: UNAUTHORIZED, INSUFFICIENT_ACCESS; FORBIDDEN for another site's page. Sets req.session,
+ * req.access and grant. */
 int auth_check(struct exchange *exchange, struct err *err);
+/* Looks whether tokens have changed. */
+void auth_refresh(struct auth *auth);
+bool auth_grant_holds(const struct auth *auth, const struct auth_grant *grant);
 /* Who asks, for the log: the peer's address, or what a trusted proxy says of it. */
 void auth_client(const struct exchange *exchange, char ret[AUTH_CLIENT_BYTES]);
 
-/* A fresh code for a log-in link; needs only the data folder. */
-void auth_code_make(const struct datadir *datadir, char ret[AUTH_CODE_BYTES]);
+/* A fresh code for a log-in link that gives the token's access. */
+void auth_code_make(const struct token *token, char ret[AUTH_CODE_BYTES]);
 /* Whether the code is ours and hasn't expired; it may have been used. Errors: UNAUTHORIZED. */
 int auth_code_check(struct auth *auth, const char *code, struct auth_nonce *ret, struct err *err);
 int auth_code_refused(struct err *err);
-/* The Set-Cookie value of a new session, or, with `end`, of its end. */
-void auth_cookie_make(const struct auth *auth, bool end, char *ret, size_t size);
+/* The Set-Cookie value of a new session with this access, or, with ACCESS_PUBLIC, of its end. */
+void auth_cookie_make(const struct auth *auth, enum access access, char *ret, size_t size);
 /* The session of the request's cookie. */
 bool auth_session(const struct request *req, struct auth_nonce *ret);
 /* From now on the session's cookie is worth nothing. */
 void auth_session_end(struct auth *auth, const struct auth_nonce *nonce);
-/* Requests refused since the start. */
-uint64_t auth_refused(const struct auth *auth);
 
 #endif

@@ -14,8 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { BODY_MS = 30000, UPLOAD_MS = 3600000 };
-
 static bool is_upload(const struct exchange *x)
 {
     return x->req.endpoint != NULL && x->req.endpoint->body == BODY_UPLOAD;
@@ -23,15 +21,16 @@ static bool is_upload(const struct exchange *x)
 
 void body_begin(struct exchange *x)
 {
+    const struct limits *limits = &x->req.app->options->limits;
     x->state = EXCHANGE_BODY;
-    peer_wait(x->peer, is_upload(x) ? UPLOAD_MS : BODY_MS);
+    peer_wait(x->peer, 1000 * (is_upload(x) ? limits->upload_s : limits->body_s));
 }
 
 void body_refuse(struct exchange *x)
 {
     x->state = EXCHANGE_REFUSED;
     buf_clear(&x->body);
-    peer_wait(x->peer, BODY_MS);
+    peer_wait(x->peer, 1000 * x->req.app->options->limits.body_s);
 }
 
 static void open_upload(struct exchange *x)

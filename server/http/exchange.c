@@ -2,7 +2,6 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "server/http/auth.h"
 #include "server/http/gate.h"
 #include "server/http/httpd.h"
 #include "server/http/route.h"
@@ -12,15 +11,27 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum {
-    HEAD_MS = 20000,       /* from the request line to the end of the header */
-    KEEP_ALIVE_MS = 120000 /* between requests */
-};
+enum { KEEP_ALIVE_MS = 120000 }; /* between requests */
+
+/* What the log shows of a request: a query may hold anything. */
+static int shown(const struct exchange *x)
+{
+    size_t len = x->uri != NULL ? strcspn(x->uri, "?") : 0;
+    return len < 200 ? (int)len : 200;
+}
 
 static void our_turn(const struct exchange *x, bool ours)
 {
     if (x->peer != NULL)
         x->peer->ours = ours;
+}
+
+static void note_refusal(struct exchange *x)
+{
+    char client[AUTH_CLIENT_BYTES], what[256];
+    auth_client(x, client);
+    snprintf(what, sizeof what, "%s %.*s", x->method, shown(x), x->uri);
+    refusals_note(&x->all->refusals, x->err.code, client, what);
 }
 
 /* Beginning and end. */
@@ -38,11 +49,14 @@ void *exchange_begin(void *all, const char *uri, struct MHD_Connection *connecti
     x->connection = connection;
     x->peer = info != NULL ? info->socket_context : NULL;
     x->upload_fd = -1;
+    x->method[0] = '?'; /* until the header is here */
     x->uri = strdup(uri);
     x->begun_ms = clock_mono_ms();
     buf_init(&x->body, ENDPOINT_BODY_MAX);
     reply_init(&x->reply);
-    peer_wait(x->peer, HEAD_MS);
+    if (x->peer != NULL)
+        x->peer->exchange = x;
+    peer_wait_header(x->peer, &x->all->app->options->limits);
     x->next = x->all->first;
     if (x->next != NULL)
         x->next->previous = x;
@@ -60,13 +74,21 @@ void exchange_completed(void *all, struct MHD_Connection *connection, void **con
     if (x == NULL)
         return;
     char client[AUTH_CLIENT_BYTES];
+    bool by_parser =
+        code == MHD_REQUEST_TERMINATED_WITH_ERROR || code == MHD_REQUEST_TERMINATED_COMPLETED_OK;
+    if (x->path == NULL && x->state == EXCHANGE_NEW && by_parser) {
+        err_set(&x->err, ERR_BAD_REQUEST, "not HTTP");
+        note_refusal(x);
+    }
     auth_client(x, client);
-    log_debug("%s %s %.200s: %d%s, %lld ms", client, x->method, x->uri != NULL ? x->uri : "?",
+    log_debug("%s %s %.*s: %d%s, %lld ms", client, x->method, shown(x), x->uri,
               x->state == EXCHANGE_SENT ? x->reply.status : 0,
               code == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "" : " (cut off)",
               (long long)(clock_mono_ms() - x->begun_ms));
     peer_wait(x->peer, KEEP_ALIVE_MS);
     our_turn(x, false);
+    if (x->peer != NULL)
+        x->peer->exchange = NULL;
     if (x->linger && x->peer != NULL)
         httpd_linger(x->req.app->httpd, x->peer->fd);
     sending_end(x);
@@ -141,7 +163,8 @@ void exchange_ready(struct exchange *x, int status)
     if (status >= 0)
         return;
     if (err_http_status(x->err.code) >= 500)
-        log_error("%s %.200s: %s", x->method, x->uri, x->err.message);
+        log_error("%s %.*s: %s", x->method, shown(x), x->uri, x->err.message);
+    note_refusal(x);
     reply_problem(&x->reply, &x->err);
 }
 
@@ -234,7 +257,14 @@ static enum MHD_Result take_header(struct exchange *x, const char *url, const ch
     x->path = strdup(url);
     if (x->path == NULL)
         return MHD_NO;
-    int status = gate_check(x, version, &x->err);
+    int status = gate_check(x, method, version, &x->err);
+    if (x->peer != NULL && x->peer->over) {
+        x->close = true;
+        reply_header(&x->reply, "Retry-After", "10");
+        status = err_set(&x->err, ERR_TOO_MANY_CONNECTIONS,
+                         "an address may have %lld connections at a time",
+                         (long long)x->req.app->options->limits.connections_per_address);
+    }
     if (status == 0)
         status = route_find(x, &x->err);
     if (status == 0 && x->state == EXCHANGE_READY) /* OPTIONS, or a file of the page */
@@ -256,7 +286,7 @@ enum MHD_Result exchange_access(void *all, struct MHD_Connection *connection, co
     (void)all;
     (void)connection;
     struct exchange *x = *context;
-    if (x == NULL || x->uri == NULL)
+    if (x == NULL || x->uri == NULL || x->state == EXCHANGE_SENT) /* answered past microhttpd */
         return MHD_NO;
     if (x->path == NULL)
         return take_header(x, url, method, version);
@@ -265,6 +295,33 @@ enum MHD_Result exchange_access(void *all, struct MHD_Connection *connection, co
     if (x->state == EXCHANGE_BODY || x->state == EXCHANGE_REFUSED)
         body_end(x);
     return x->state == EXCHANGE_READY ? exchange_respond(x) : MHD_YES;
+}
+
+/* Only while its request still comes in can it be answered so; and what the pool is doing for it
+ * ends first. */
+void exchange_late(struct exchange *x)
+{
+    bool coming = x->path == NULL || x->state == EXCHANGE_BODY || x->state == EXCHANGE_REFUSED;
+    if (x->suspended && coming)
+        return;
+    if (!coming) {
+        shutdown(x->peer->fd, SHUT_RDWR);
+        return;
+    }
+    exchange_ready(x, err_set(&x->err, ERR_TOO_SLOW, "the %s took longer than a request may",
+                              x->path == NULL ? "header" : "body"));
+    exchange_respond_past(x);
+    shutdown(x->peer->fd, SHUT_RD);
+}
+
+void exchanges_recheck(struct exchanges *all)
+{
+    auth_refresh(all->app->auth);
+    for (struct exchange *x = all->first, *next; x != NULL; x = next) {
+        next = x->next;
+        if (x->state == EXCHANGE_SENT && !auth_grant_holds(all->app->auth, &x->grant))
+            reply_drop(&x->req);
+    }
 }
 
 /* What endpoints see of a connection. */

@@ -11,31 +11,26 @@
  *   gate.c      what the parser lets through         respond.c  from a reply to bytes
  *   route.c     the table        sending.c  bodies that are made while they are sent
  *   auth.c      who may ask      linger.c   closing so that the reply is read
+ *   peers.c     the connections  refusals.c what is counted and logged of those turned away
  */
 #ifndef ABLATE_SERVER_EXCHANGE_H
 #define ABLATE_SERVER_EXCHANGE_H
 
 #include "server/api/endpoint.h"
+#include "server/http/auth.h"
+#include "server/http/peers.h"
+#include "server/http/refusals.h"
 #include "server/work.h"
 
 #include <microhttpd.h>
 #include <uv.h>
-
-/* A connection, beyond its requests. */
-struct peer {
-    struct peer *next, *previous;
-    int fd;
-    int64_t since_ms, allowed_ms; /* allowed_ms 0: no deadline */
-    bool ours;                    /* it is our turn: nothing more is needed from it */
-};
-/* From now on the peer has allowed_ms to get on; 0 = as long as it takes. peer may be NULL. */
-void peer_wait(struct peer *peer, int64_t allowed_ms);
 
 /* All exchanges of a server. */
 struct exchanges {
     struct app *app;
     struct exchange *first;
     size_t waiting; /* suspended because a thread works for them */
+    struct refusals refusals;
 };
 
 enum exchange_state {
@@ -72,6 +67,7 @@ struct exchange {
     bool linger;    /* the connection ends with this reply, and bytes may still be coming */
     bool suspended;
     int64_t begun_ms;
+    struct auth_grant grant;
 
     struct buf body;           /* JSON, or the chunk of an upload that is being written */
     int64_t received, drained; /* bytes of the body; of it since it was refused */
@@ -104,6 +100,10 @@ void exchange_resume(struct exchange *exchange);
  * resumes. One at a time. */
 void exchange_pool(struct exchange *exchange, void (*run)(struct exchange *),
                    void (*done)(struct exchange *));
+/* Its peer took too long: answers 408 where that is possible, and ends the connection. */
+void exchange_late(struct exchange *exchange);
+/* Ends what is being sent by a right that no longer holds. */
+void exchanges_recheck(struct exchanges *exchanges);
 /* The reply is complete: a problem document of exchange->err when status is negative. */
 void exchange_ready(struct exchange *exchange, int status);
 /* decode, then what needs a thread, then encode. */

@@ -10,10 +10,25 @@
 #include <string.h>
 #include <strings.h>
 
-/* What is counted while walking over the header. */
+enum { HEADER_FIELDS = 100 };
+
+/* What decides something and may be said once. */
+enum { HOST, LENGTH, ENCODING, ORIGIN, SITE, AUTHORIZATION, TYPE, CODING, KEY, EXPECT, SINGLES };
+static const char *const singles[SINGLES] = {
+    [HOST] = "Host",         [LENGTH] = "Content-Length",   [ENCODING] = "Transfer-Encoding",
+    [ORIGIN] = "Origin",     [SITE] = "Sec-Fetch-Site",     [AUTHORIZATION] = "Authorization",
+    [TYPE] = "Content-Type", [CODING] = "Content-Encoding", [KEY] = "Idempotency-Key",
+    [EXPECT] = "Expect",
+};
+
+/* What is gathered while walking over the header. */
 struct head {
-    int hosts, lengths, encodings, bad_names;
-    const char *host, *length, *encoding;
+    int fields, counts[SINGLES];
+    const char *values[SINGLES];
+    bool bad_name, bad_value;
+    bool apart;     /* a part doesn't follow the one before */
+    const char *at; /* where the next one must begin */
+    const char *begin, *end;
 };
 
 static bool is_token(const char *name)
@@ -27,23 +42,45 @@ static bool is_token(const char *name)
     return true;
 }
 
+static bool is_value(const char *value)
+{
+    for (const char *c = value; *c != '\0'; c++)
+        if (((unsigned char)*c < ' ' && *c != '\t') || *c == 0x7f)
+            return false;
+    return true;
+}
+
+/* microhttpd parses a header where it has arrived: it writes zeros over the colon and over the end
+ * of a line, two for CR LF. So what it glosses over shows in the places: a line that LF ends alone,
+ * a NUL in a value, a folded line (which it appends to the name, elsewhere), more than one space in
+ * the request line. Each part must begin where the one before has ended. Later versions look at
+ * lines themselves, and keep fields otherwise. */
+static bool places_tell(void)
+{
+    const char *version = MHD_get_version();
+    return strncmp(version, "0.9.7", 5) == 0 && version[5] < '7';
+}
+
+static void check_place(struct head *head, const char *key, const char *value)
+{
+    head->apart |= key != head->at || value < key || value >= head->end;
+    head->at = value + strlen(value) + 2;
+}
+
 static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char *key,
                                  const char *value)
 {
     (void)kind;
     struct head *head = arg;
-    const struct {
-        const char *name;
-        int *count;
-        const char **value;
-    } rows[] = { { "Host", &head->hosts, &head->host },
-                 { "Content-Length", &head->lengths, &head->length },
-                 { "Transfer-Encoding", &head->encodings, &head->encoding } };
-    head->bad_names += !is_token(key);
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (strcasecmp(key, rows[i].name) == 0) {
-            ++*rows[i].count;
-            *rows[i].value = value != NULL ? value : "";
+    value = value != NULL ? value : "";
+    head->fields++;
+    head->bad_name |= !is_token(key);
+    head->bad_value |= !is_value(value);
+    check_place(head, key, value);
+    for (size_t i = 0; i < SINGLES; i++)
+        if (strcasecmp(key, singles[i]) == 0) {
+            head->counts[i]++;
+            head->values[i] = value;
         }
     return MHD_YES;
 }
@@ -100,23 +137,47 @@ static int check_path(const char *path, struct err *err)
 }
 
 /* Where the request ends: nothing may be said twice, or in two ways. */
-static int check_framing(const struct head *head, bool old, struct err *err)
+static int check_framing(const struct head *head, const char *version, struct err *err)
 {
-    if (head->bad_names > 0)
+    const char *length = head->values[LENGTH], *encoding = head->values[ENCODING];
+    bool old = strcmp(version, "HTTP/1.0") == 0;
+    if (!old && strcmp(version, "HTTP/1.1") != 0)
+        return err_set(err, ERR_BAD_REQUEST, "the protocol must be HTTP/1.1 or 1.0");
+    if (head->bad_name)
         return err_set(err, ERR_BAD_REQUEST, "the name of a header holds a forbidden character");
-    if (head->lengths > 1)
-        return err_set(err, ERR_BAD_REQUEST, "there is more than one Content-Length");
-    if (head->lengths == 1 && strspn(head->length, "0123456789") != strlen(head->length))
+    if (head->bad_value)
+        return err_set(err, ERR_BAD_REQUEST, "the value of a header holds a forbidden character");
+    if (places_tell() && (head->apart || head->at + 2 != head->end))
+        return err_set(err, ERR_BAD_REQUEST,
+                       "request line and header must be lines that end with CR LF, without folds, "
+                       "NULs and needless blanks");
+    for (size_t i = 0; i < SINGLES; i++)
+        if (head->counts[i] > 1)
+            return err_set(err, ERR_BAD_REQUEST, "there is more than one %s", singles[i]);
+    if (length != NULL && (*length == '\0' || length[strspn(length, "0123456789")] != '\0'))
         return err_set(err, ERR_BAD_REQUEST, "Content-Length is no number");
-    if (head->encodings > 1 || (head->encodings == 1 && strcasecmp(head->encoding, "chunked") != 0))
+    if (encoding != NULL && strcasecmp(encoding, "chunked") != 0)
         return err_set(err, ERR_BAD_REQUEST, "the only Transfer-Encoding taken is chunked, once");
-    if (head->lengths > 0 && head->encodings > 0)
+    if (length != NULL && encoding != NULL)
         return err_set(err, ERR_BAD_REQUEST,
                        "Content-Length and Transfer-Encoding contradict each other");
-    if (head->encodings > 0 && old)
+    if (encoding != NULL && old)
         return err_set(err, ERR_BAD_REQUEST, "HTTP/1.0 has no Transfer-Encoding");
-    if (head->hosts != 1)
-        return err_set(err, ERR_BAD_REQUEST, "there must be one Host, not %d", head->hosts);
+    if (head->values[HOST] == NULL)
+        return err_set(err, ERR_BAD_REQUEST, "there must be a Host");
+    return 0;
+}
+
+/* Whatever fits into microhttpd's pool has come this far. */
+static int check_size(const struct exchange *x, const struct head *head, struct err *err)
+{
+    int64_t most = x->req.app->options->limits.header_bytes;
+    if (head->fields > HEADER_FIELDS)
+        return err_set(err, ERR_HEADERS_TOO_LARGE, "a header may have at most %d fields",
+                       HEADER_FIELDS);
+    if (head->end - head->begin > most)
+        return err_set(err, ERR_HEADERS_TOO_LARGE, "a header may have at most %lld bytes",
+                       (long long)most);
     return 0;
 }
 
@@ -126,28 +187,45 @@ static const char *text_of(const struct exchange *x, const char *name)
     return value != NULL ? value : "";
 }
 
-int gate_check(struct exchange *x, const char *version, struct err *err)
+static void walk(const struct exchange *x, const char *method, const char *version,
+                 struct head *ret)
 {
-    struct head head = { 0 };
-    MHD_get_connection_values(x->connection, MHD_HEADER_KIND, on_header, &head);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    *ret = (struct head){ .apart = version != method + strlen(method) + strlen(x->uri) + 2,
+                          .at = version + strlen(version) + 2,
+                          .begin = method,
+                          .end = method + (info != NULL ? info->header_size : 0) };
+    MHD_get_connection_values(x->connection, MHD_HEADER_KIND, on_header, ret);
+}
+
+int gate_check(struct exchange *x, const char *method, const char *version, struct err *err)
+{
+    struct head head;
+    walk(x, method, version, &head);
     x->req.content_type = text_of(x, "Content-Type");
     x->req.idempotency_key = text_of(x, "Idempotency-Key");
     x->req.last_event_id = text_of(x, "Last-Event-ID");
     x->req.if_none_match = text_of(x, "If-None-Match");
     x->req.session = "";
-    x->expects = exchange_header(x, "Expect") != NULL;
-    x->length = head.lengths > 0 ? strtoll(head.length, NULL, 10) : head.encodings > 0 ? -1 : 0;
-    int status = check_framing(&head, strcmp(version, "HTTP/1.1") != 0, err);
-    x->close = status != 0;
+    x->expects = head.values[EXPECT] != NULL;
+    x->length = head.values[LENGTH] != NULL     ? strtoll(head.values[LENGTH], NULL, 10)
+                : head.values[ENCODING] != NULL ? -1
+                                                : 0;
+    int status = check_framing(&head, version, err);
+    /* Nor is anything believed after chunks, whose lines microhttpd lets LF end. */
+    x->close = status != 0 || x->length == -1;
     if (status == 0)
         status = check_uri(x->uri, err);
     if (status == 0)
+        status = check_size(x, &head, err);
+    if (status == 0)
         status = check_path(x->path, err);
-    if (status == 0 && !auth_host_allowed(x->req.app->auth, head.host))
+    if (status == 0 && !auth_host_allowed(x->req.app->auth, head.values[HOST]))
         status = err_set(err, ERR_MISDIRECTED,
                          "Host \"%.100s\" isn't this server's; give the name it is reached by as "
                          "--public-url",
-                         head.host);
+                         head.values[HOST]);
     if (status == 0 && x->length != 0 &&
         (x->head || strcmp(x->method, "GET") == 0 || strcmp(x->method, "OPTIONS") == 0))
         status = err_set(err, ERR_BAD_REQUEST, "%s takes no body", x->method);

@@ -17,10 +17,9 @@
 #include <unistd.h>
 
 enum {
-    POOL_BYTES = 32768,      /* of one connection: bounds its header and its upload buffer */
+    POOL_BYTES = 32768,      /* of one connection, at least: its header, its upload buffer */
     IDLE_S = 120,            /* inactivity */
-    SWEEP_MS = 2000,         /* how often the slow are looked for */
-    FIRST_MS = 20000,        /* from connecting to the first request line */
+    SWEEP_MS = 1000,         /* how often the slow are looked for */
     CLOSING_MS = 5,          /* turns of closing */
     CLOSING_TURNS = 200,     /* that replies under way are given to get away */
     SPARE_DESCRIPTORS = 128, /* for files, the store, workers */
@@ -34,8 +33,8 @@ struct httpd {
     uv_poll_t poll;
     uv_timer_t timer, sweep;
     int epoll_fd, listen_fd, port;
-    struct peer *peers;
-    size_t peers_n, handles, turns;
+    struct peers peers;
+    size_t handles, turns;
     struct exchanges exchanges;
     struct lingering lingering;
     bool closing;
@@ -77,46 +76,37 @@ void httpd_kick(struct httpd *httpd)
 
 /* Connections: who is late. */
 
+static enum MHD_Result on_accept(void *arg, const struct sockaddr *address, socklen_t size)
+{
+    (void)size;
+    struct httpd *httpd = arg;
+    struct network from;
+    char client[NETWORK_TEXT];
+    if (!network_of(address, &from) || peers_welcome(&httpd->peers, &from))
+        return MHD_YES;
+    network_print(&from, client);
+    refusals_note(&httpd->exchanges.refusals, ERR_TOO_MANY_CONNECTIONS, client, "a connection");
+    return MHD_NO;
+}
+
 static void on_connection(void *arg, struct MHD_Connection *connection, void **context,
                           enum MHD_ConnectionNotificationCode code)
 {
     struct httpd *httpd = arg;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        const union MHD_ConnectionInfo *info =
-            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-        struct peer *peer = calloc(1, sizeof *peer);
-        *context = peer;
-        if (peer == NULL)
-            return;
-        peer->fd = info->connect_fd;
-        peer->since_ms = clock_mono_ms();
-        peer->allowed_ms = FIRST_MS;
-        peer->next = httpd->peers;
-        if (peer->next != NULL)
-            peer->next->previous = peer;
-        httpd->peers = peer;
-        httpd->peers_n++;
+        struct network from = { 0 };
+        network_of(
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr,
+            &from);
+        *context = peers_add(
+            &httpd->peers, &from,
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+        peer_wait_header(*context, &httpd->app->options->limits);
         return;
     }
-    struct peer *peer = *context;
+    if (*context != NULL)
+        peers_remove(&httpd->peers, *context);
     *context = NULL;
-    if (peer == NULL)
-        return;
-    if (peer->previous != NULL)
-        peer->previous->next = peer->next;
-    else
-        httpd->peers = peer->next;
-    if (peer->next != NULL)
-        peer->next->previous = peer->previous;
-    httpd->peers_n--;
-    free(peer);
-}
-
-/* Whether the peer will never send another byte. */
-static bool has_gone(const struct peer *peer)
-{
-    char byte;
-    return !peer->ours && recv(peer->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
 /* A byte now and then keeps microhttpd's own timeout away, so a request has a deadline as a whole.
@@ -125,18 +115,13 @@ static bool has_gone(const struct peer *peer)
 static void on_sweep(uv_timer_t *timer)
 {
     struct httpd *httpd = timer->data;
-    int64_t now = clock_mono_ms();
-    for (struct peer *peer = httpd->peers; peer != NULL; peer = peer->next)
-        if ((peer->allowed_ms > 0 && now - peer->since_ms > peer->allowed_ms) || has_gone(peer))
+    for (struct peer *peer = httpd->peers.first; peer != NULL; peer = peer->next)
+        if (peer_is_late(peer) && peer->exchange != NULL)
+            exchange_late(peer->exchange);
+        else if (peer_is_late(peer) || peer_has_gone(peer))
             shutdown(peer->fd, SHUT_RDWR);
-}
-
-void peer_wait(struct peer *peer, int64_t allowed_ms)
-{
-    if (peer == NULL)
-        return;
-    peer->since_ms = clock_mono_ms();
-    peer->allowed_ms = allowed_ms;
+    exchanges_recheck(&httpd->exchanges);
+    refusals_sum_up(&httpd->exchanges.refusals);
 }
 
 void httpd_linger(struct httpd *httpd, int fd)
@@ -192,14 +177,23 @@ static void on_mhd_log(void *arg, const char *format, va_list args)
     log_debug("http: %s", line);
 }
 
-static unsigned connection_limit(void)
+static unsigned connection_limit(const struct limits *limits)
 {
     struct rlimit files = { 0 };
     if (getrlimit(RLIMIT_NOFILE, &files) != 0)
         return SPARE_DESCRIPTORS;
     rlim_t most = files.rlim_cur > 2 * SPARE_DESCRIPTORS ? files.rlim_cur - SPARE_DESCRIPTORS
                                                          : files.rlim_cur / 2;
+    if (limits->connections > 0 && most > (rlim_t)limits->connections)
+        most = (rlim_t)limits->connections;
     return most < CONNECTIONS_MAX ? (unsigned)most : CONNECTIONS_MAX;
+}
+
+/* Half of the pool is for reading: a header that the gate refuses must fit. */
+static size_t pool_bytes(const struct limits *limits)
+{
+    size_t twice = 2 * (size_t)limits->header_bytes;
+    return twice > POOL_BYTES ? twice : POOL_BYTES;
 }
 
 int httpd_new(uv_loop_t *loop, struct app *app, const char *host, int port, struct httpd **ret,
@@ -211,6 +205,7 @@ int httpd_new(uv_loop_t *loop, struct app *app, const char *host, int port, stru
     httpd->loop = loop;
     httpd->app = app;
     httpd->exchanges.app = app;
+    httpd->peers.options = app->options;
     httpd->lingering.loop = loop;
     int status = listen_on(host, port, &httpd->listen_fd, &httpd->port, err);
     if (status != 0) {
@@ -218,14 +213,15 @@ int httpd_new(uv_loop_t *loop, struct app *app, const char *host, int port, stru
         return status;
     }
     httpd->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, on_accept, httpd,
         exchange_access, &httpd->exchanges, MHD_OPTION_EXTERNAL_LOGGER, on_mhd_log, NULL,
         MHD_OPTION_LISTEN_SOCKET, httpd->listen_fd, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
         httpd, MHD_OPTION_NOTIFY_COMPLETED, exchange_completed, &httpd->exchanges,
         MHD_OPTION_URI_LOG_CALLBACK, exchange_begin, &httpd->exchanges,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_CONNECTION_LIMIT, connection_limit(),
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)IDLE_S, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_CONNECTION_LIMIT,
+        connection_limit(&app->options->limits), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        pool_bytes(&app->options->limits), MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
+        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
     if (httpd->daemon == NULL) {
         close(httpd->listen_fd);
         free(httpd);
@@ -250,7 +246,12 @@ int httpd_port(const struct httpd *httpd)
 
 size_t httpd_connections(const struct httpd *httpd)
 {
-    return httpd->peers_n;
+    return httpd->peers.n;
+}
+
+bool httpd_refused(const struct httpd *httpd, size_t i, const char **ret_reason, uint64_t *ret_n)
+{
+    return refusals_get(&httpd->exchanges.refusals, i, ret_reason, ret_n);
 }
 
 /* Closing. */
@@ -295,7 +296,7 @@ void httpd_close(struct httpd *httpd, void (*closed)(void *), void *arg)
     MHD_socket fd = MHD_quiesce_daemon(httpd->daemon);
     if (fd != MHD_INVALID_SOCKET)
         close(fd);
-    for (struct peer *peer = httpd->peers; peer != NULL; peer = peer->next)
+    for (struct peer *peer = httpd->peers.first; peer != NULL; peer = peer->next)
         shutdown(peer->fd, SHUT_RD);
     for (struct exchange *x = httpd->exchanges.first; x != NULL; x = x->next)
         sending_wake(x);

@@ -21,6 +21,8 @@ int httpd_new(uv_loop_t *loop, struct app *app, const char *host, int port, stru
               struct err *err);
 int httpd_port(const struct httpd *httpd);
 size_t httpd_connections(const struct httpd *httpd);
+/* The i-th reason for which requests were refused, and how many; false behind the last. */
+bool httpd_refused(const struct httpd *httpd, size_t i, const char **ret_reason, uint64_t *ret_n);
 /* Runs microhttpd once more in this turn of the loop: something was resumed. */
 void httpd_kick(struct httpd *httpd);
 /* Closes a connection's descriptor, which stays microhttpd's, so that its peer reads the reply. */

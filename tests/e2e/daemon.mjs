@@ -47,11 +47,11 @@ async function whenReady(path, child, output) {
 
 /**
  * Starts a daemon on a free port. `dir`: an existing data folder (kept by stop), else a new one (removed);
- * `args`: more options; `env`: more environment.
+ * `args`: more options; `env`: more environment; `listen`: another address.
  */
-export async function start({ args = [], dir, env = {} } = {}) {
+export async function start({ args = [], dir, env = {}, listen = "127.0.0.1:0" } = {}) {
   const folder = dir ?? (await mkdtemp(join(tmpdir(), "ablate-")));
-  const child = spawn(ABLATED, ["--data", folder, "--listen", "127.0.0.1:0", ...args],
+  const child = spawn(ABLATED, ["--data", folder, "--listen", listen, ...args],
     { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
   let text = "";
   const ended = new Promise((resolve) => child.on("close", (status, signal) => {
@@ -66,7 +66,7 @@ export async function start({ args = [], dir, env = {} } = {}) {
     const token = (await readFile(join(folder, "token"), "utf8")).trim();
     return {
       base, token, dir: folder, pid: child.pid, ended,
-      port: Number(new URL(base).port),
+      port: Number(/ \(listening on .* port (\d+)\)/.exec(text)?.[1] ?? new URL(base).port),
       /** What it has printed so far. */
       output: () => text,
       fetch: (path, init = {}) => fetch(base + path, { ...init, headers: { Authorization: `Bearer ${token}`, ...init.headers } }),

@@ -86,10 +86,10 @@ test("nothing without the token but the page, its health and the log-in", async 
     for (const header of wrong) {
       const reply = await ask(daemon.port, `${line} HTTP/1.1\r\n${host()}${header}\r\n`);
       assertProblem(reply, 401, "unauthorized");
-      assert.equal(reply.headers.get("www-authenticate"), "Bearer");
+      assert.match(reply.headers.get("www-authenticate"), /^Bearer( error="invalid_token")?$/);
     }
   for (const path of ["/", "/healthz", "/app.js"]) assert.equal((await fetch(daemon.base + path)).status, 200);
-  assert.deepEqual(await (await fetch(`${daemon.base}/api/v1/session`)).json(), { authenticated: false, method: "" });
+  assert.deepEqual(await (await fetch(`${daemon.base}/api/v1/session`)).json(), { authenticated: false, method: "", access: "public" });
 });
 
 test("the data folder lets its owner in only", async () => {
@@ -133,7 +133,7 @@ test("a log-in link works once; its cookie until it is ended; nothing forged", a
   assert.match(set, /^ablate_[0-9a-f]{16}=[^;]+; Path=\/; Max-Age=\d+; HttpOnly; SameSite=Strict$/);
   assertProblem(await login(code), 401, "unauthorized");
   const cookie = set.split(";")[0], [name, value] = cookie.split("=");
-  assert.deepEqual(await who(cookie), { authenticated: true, method: "cookie" });
+  assert.deepEqual(await who(cookie), { authenticated: true, method: "cookie", access: "admin" });
   const [expiry, nonce, mac] = value.split(".");
   for (const forged of [`${Number(expiry) + 1}.${nonce}.${mac}`, `${expiry}.${nonce}.${mac.replace(/^./, (c) => (c === "0" ? "1" : "0"))}`,
     `${expiry}.${nonce}`, `${expiry}.${nonce}.`, code, code.replaceAll("-", "."), "", "..", `${value}0`, `${value}.`])
@@ -203,6 +203,70 @@ test("two readings of one request are refused before anybody can choose", async 
   assert.equal(good.status, 200, good.body);
   const old = await ask(daemon.port, `POST /api/v1/queue HTTP/1.0\r\n${host()}${bearer()}${json}Transfer-Encoding: chunked\r\n\r\n${chunks}`);
   assertProblem(old, 400, "bad_request");
+});
+
+test("nothing that a parser may read in two ways is read at all", async () => {
+  const json = "Content-Type: application/json\r\n", body = '{"paused":true}', ask = "POST /api/v1/queue HTTP/1.1\r\n", get = "GET /healthz HTTP/1.1\r\n";
+  const begin = `${host()}${bearer()}`, chunks = `f\r\n${body}\r\n0\r\n\r\n`, next = `${get}${host()}\r\n`, length = "Content-Length: 15\r\n";
+  const table = {
+    "a folded length": `${ask}${begin}${json}Content-Length: 1\r\n 5\r\n\r\n${body}`,
+    "a length on the next line": `${ask}${begin}${json}Content-Length:\r\n 15\r\n\r\n${body}`,
+    "a folded coding": `${ask}${begin}${json}Transfer-Encoding:\r\n chunked\r\n\r\n${chunks}`,
+    "a folded coding, by a tab": `${ask}${begin}${json}Transfer-Encoding:\r\n\tchunked\r\n\r\n${chunks}`,
+    "a folded Host": `${get}Host:\r\n localhost\r\n\r\n`,
+    "an empty fold": `${get}${host()} \r\nX: y\r\n\r\n`,
+    "any fold": `${get}${host()}X: y\r\n z\r\n\r\n`,
+    "a fold before the first field": `${get} X: y\r\n${host()}\r\n`,
+    "LF alone": `${get}${host()}X: y\nZ: z\r\n\r\n`,
+    "LF alone everywhere": "GET /healthz HTTP/1.1\nHost: localhost\n\n",
+    "LF after the request line": `GET /healthz HTTP/1.1\n${host()}\r\n`,
+    "LF at the end": `${get}${host()}\n`,
+    "CR in a value": `${get}${host()}X: y\rContent-Length: 5\r\n\r\n`,
+    "NUL in a value": `${get}${host()}X: y\0z\r\n\r\n`,
+    "NUL in the last value": `${get}X: y\r\nHost: localhost\0.example\r\n\r\n`,
+    "NUL in a length": `${ask}${begin}${json}Content-Length: 15\0 0\r\n\r\n${body}`,
+    "NUL in a name": `${get}${host()}X\0Y: z\r\n\r\n`,
+    "NUL in the address": `GET /healthz\0x HTTP/1.1\r\n${host()}\r\n`,
+    "a control character": `${get}${host()}X: y\x01z\r\n\r\n`,
+    "a vertical tab": `${ask}${begin}${json}Transfer-Encoding: \x0bchunked\r\n\r\n${chunks}`,
+    "two spaces": `GET  /healthz HTTP/1.1\r\n${host()}\r\n`,
+    "two spaces before the version": `GET /healthz  HTTP/1.1\r\n${host()}\r\n`,
+    "tabs": `GET\t/healthz\tHTTP/1.1\r\n${host()}\r\n`,
+    "a quoted coding": `${ask}${begin}${json}Transfer-Encoding: "chunked"\r\n\r\n${chunks}`,
+    "a coding with a parameter": `${ask}${begin}${json}Transfer-Encoding: chunked;q=1\r\n\r\n${chunks}`,
+    "a coding and a comma": `${ask}${begin}${json}Transfer-Encoding: ,chunked\r\n\r\n${chunks}`,
+    "a coding and a blank": `${ask}${begin}${json}Transfer-Encoding: chunked \r\n\r\n${chunks}`,
+    "an empty coding": `${ask}${begin}${json}Transfer-Encoding:\r\n${length}\r\n${body}`,
+    "an empty length": `${ask}${begin}${json}Content-Length:\r\n\r\n${body}`,
+    "a length beyond 64 bits": `${ask}${begin}${json}Content-Length: 18446744073709551631\r\n\r\n${body}`,
+    "a name that is empty": `${get}: x\r\n${host()}\r\n`,
+    "HTTP/1.2": `GET /healthz HTTP/1.2\r\n${host()}\r\n`,
+    "HTTP/0.9": "GET /healthz\r\n\r\n",
+    "http/1.1": `GET /healthz http/1.1\r\n${host()}\r\n`,
+    "HTTP/2's preface": "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "CONNECT": `CONNECT localhost:80 HTTP/1.1\r\n${host()}\r\n`,
+    "two Hosts in one": `${get}Host: localhost, evil.example\r\n\r\n`,
+    "two tokens": `${ask}${begin}Authorization: Bearer x\r\n${json}${length}\r\n${body}`,
+    "two Origins": `${ask}${begin}Origin: http://localhost\r\nOrigin: http://evil.example\r\n${json}${length}\r\n${body}`,
+    "two types": `${ask}${begin}${json}Content-Type: text/plain\r\n${length}\r\n${body}`,
+  };
+  await daemon.fetch("/api/v1/queue", { method: "POST", headers: { "Content-Type": "application/json" }, body: '{"paused":false}' });
+  for (const [name, bytes] of Object.entries(table)) {
+    const connection = connect(daemon.port);
+    connection.socket.setNoDelay(true);
+    connection.send(Buffer.from(bytes + next, "latin1"));
+    await connection.until((received, over) => over !== null); // nothing that follows is believed
+    const statuses = [...connection.received().toString("latin1").matchAll(/^HTTP\/1\.1 (\d+) /gm)].map(([, status]) => status);
+    // microhttpd closes on some without a word, and sends the head of its own 400 twice.
+    assert.ok(statuses.length === 0 || (new Set(statuses).size === 1 && ["400", "413", "421", "505"].includes(statuses[0])), `${name}: ${statuses}`);
+  }
+  assert.equal((await (await daemon.fetch("/api/v1/queue")).json()).paused, false);
+  // Chunks end the connection, since their lines may end as they like.
+  for (const ends of ["\r\n", "\n"]) {
+    const replies = await all(daemon.port, `${ask}${begin}${json}Transfer-Encoding: chunked\r\n\r\n${["f;x=y", '{"paused":false', "1", "}", "0", "", ""].join(ends)}${next}`);
+    assert.ok(replies.length === 1 && replies[0].headers.get("connection") === "close", `${replies.map((reply) => reply.status)}`);
+  }
+  await alive();
 });
 
 test("no address reaches beyond its path", async () => {
@@ -379,7 +443,7 @@ test("command line: each mistake its own message and status", async () => {
 test("--no-auth lets programs in, but no other site's page", async () => {
   const open = await start({ args: ["--no-auth"] });
   try {
-    assert.deepEqual(await (await fetch(`${open.base}/api/v1/session`)).json(), { authenticated: true, method: "none" });
+    assert.deepEqual(await (await fetch(`${open.base}/api/v1/session`)).json(), { authenticated: true, method: "none", access: "admin" });
     const post = (header) => fetch(`${open.base}/api/v1/queue`, { method: "POST", headers: { "Content-Type": "application/json", ...header }, body: '{"paused":true}' });
     assert.equal((await post({})).status, 200);
     assert.equal((await post({ Origin: open.base })).status, 200);

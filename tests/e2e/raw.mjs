@@ -24,8 +24,8 @@ export function parse(bytes, { head = false } = {}) {
 }
 
 /** A connection: send(), wait for a condition on what has arrived, see it end. */
-export function connect(port) {
-  const socket = net.connect(port, "127.0.0.1");
+export function connect(port, address = "127.0.0.1") {
+  const socket = net.connect(port, address);
   let received = Buffer.alloc(0), over = null;
   const waiting = new Set(), look = () => waiting.forEach((one) => one());
   socket.on("data", (data) => {
@@ -66,8 +66,8 @@ export function connect(port) {
 }
 
 /** Sends bytes, waits for one whole reply (or the end of the connection), and returns the reply. */
-export async function ask(port, bytes, { head = false } = {}) {
-  const connection = connect(port);
+export async function ask(port, bytes, { head = false, address } = {}) {
+  const connection = connect(port, address);
   connection.send(bytes);
   await connection.until((received, over) => over !== null || parse(received, { head }).replies.some((reply, i, all) =>
     reply.status >= 200 && (i < all.length - 1 || parse(received, { head }).whole)));

@@ -18,19 +18,24 @@ test("the document is valid OpenAPI 3.1", async () => {
   assert.ok(valid, JSON.stringify(errors, null, 2));
 });
 
-test("its paths are the rows of the route table", () => {
+/** The rows of the route table: [{name: "GET /api/v1/runs", access: "read"}]. */
+function rows() {
   const table = readFileSync(`${ROOT}server/api/routes.c`, "utf8");
-  const rows = [...table.matchAll(/\{ USER\("([A-Z]+)", "([^"]+)"/g)].map(([, method, path]) => `${method} /api/v1${path}`)
-    .concat([...table.matchAll(/\{ "([A-Z]+)", (V1 )?"([^"]+)"/g)].map(([, method, v1, path]) => `${method} ${v1 ? "/api/v1" : ""}${path}`));
-  assert.equal(rows.length, table.match(/^ {4}\{ (USER\(|")/gm).length);
-  assert.deepEqual(operations().map(({ method, path }) => `${method} ${path}`).sort(), rows.sort());
+  const found = [...table.matchAll(/\{ (READ|SUBMIT|ADMIN)\("([A-Z]+)", "([^"]+)"/g)].map(([, access, method, path]) => ({ name: `${method} /api/v1${path}`, access }))
+    .concat([...table.matchAll(/\{ "([A-Z]+)", (V1 )?"([^"]+)", ACCESS_([A-Z]+)/g)].map(([, method, v1, path, access]) => ({ name: `${method} ${v1 ? "/api/v1" : ""}${path}`, access })));
+  assert.equal(found.length, table.match(/^ {4}\{ ([A-Z]+\(|")/gm).length);
+  return found.map(({ name, access }) => ({ name, access: access.toLowerCase() })).sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+test("its paths are the rows of the route table", () => {
+  assert.deepEqual(operations().map(({ method, path }) => `${method} ${path}`).sort(), rows().map(({ name }) => name));
 });
 
-test("public paths are the table's public rows", () => {
-  const table = readFileSync(`${ROOT}server/api/routes.c`, "utf8");
-  const open = [...table.matchAll(/\{ "([A-Z]+)", (V1 )?"([^"]+)", ACCESS_PUBLIC/g)]
-    .map(([, method, v1, path]) => `${method} ${v1 ? "/api/v1" : ""}${path}`);
-  assert.deepEqual(operations().filter(({ op }) => op.security?.length === 0).map(({ method, path }) => `${method} ${path}`).sort(), open.sort());
+test("what an operation takes is what its row takes, by token as by cookie", () => {
+  for (const { method, path, op } of operations()) {
+    const { access } = rows().find(({ name }) => name === `${method} ${path}`), security = op.security ?? api.security;
+    assert.deepEqual(security, access === "public" ? [] : [{ token: [access] }, { cookie: [access] }], `${method} ${path}`);
+  }
 });
 
 test("problem codes are those of the one table of errors", () => {

@@ -1,5 +1,6 @@
 /* Hosts, log-in codes and their time. What needs a connection is in tests/e2e/http.test.mjs. */
 #include "common/clock.h"
+#include "common/files.h"
 #include "server/http/auth.h"
 
 #include <setjmp.h>
@@ -9,11 +10,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 static struct options options;
-static struct datadir datadir = { .instance = "0123456789abcdef", .key = { 1, 2, 3 } };
+static struct datadir datadir;
+static const struct token *const admin = &datadir.tokens.of[ACCESS_ADMIN];
+
+/* A folder with tokens; every auth of a test is made from it. */
+static int set_up(void **state)
+{
+    (void)state;
+    strcpy(datadir.path, "/tmp/ablate-auth-XXXXXX");
+    return mkdtemp(datadir.path) == NULL || tokens_open(datadir.path, &datadir.tokens, NULL) != 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    files_remove_folder(datadir.path);
+    return 0;
+}
 
 static struct auth *make(const char *public_url)
 {
@@ -77,8 +95,8 @@ static void test_a_code_is_good_for_ten_minutes(void **state)
     struct auth_nonce nonce = { 0 }, other = { 0 };
     struct err err = { 0 };
     char code[AUTH_CODE_BYTES], second[AUTH_CODE_BYTES];
-    auth_code_make(&datadir, code);
-    auth_code_make(&datadir, second);
+    auth_code_make(admin, code);
+    auth_code_make(admin, second);
     assert_int_equal(auth_code_check(auth, code, &nonce, &err), 0);
     assert_int_equal(auth_code_check(auth, second, &other, &err), 0);
     assert_string_not_equal(nonce.text, other.text);
@@ -99,7 +117,7 @@ static void test_a_changed_code_is_none(void **state)
     struct auth_nonce nonce;
     struct err err;
     char code[AUTH_CODE_BYTES];
-    auth_code_make(&datadir, code);
+    auth_code_make(admin, code);
     size_t len = strlen(code);
     for (size_t i = 0; i < len; i++) {
         char before = code[i];
@@ -115,29 +133,31 @@ static void test_a_changed_code_is_none(void **state)
         assert_int_equal(auth_code_check(auth, code, &nonce, &err), -ERR_UNAUTHORIZED);
         code[i] = before;
     }
-    struct datadir elsewhere = datadir;
+    struct token elsewhere = *admin;
     elsewhere.key[0] ^= 1;
     auth_code_make(&elsewhere, code);
     assert_int_equal(auth_code_check(auth, code, &nonce, &err), -ERR_UNAUTHORIZED);
-    assert_true(auth_refused(auth) > len);
     auth_free(auth);
 }
 
 static void test_the_cookie_says_who_may_have_it(void **state)
 {
     (void)state;
-    char cookie[400];
+    char cookie[400], name[40];
     struct auth *auth = make("");
-    auth_cookie_make(auth, false, cookie, sizeof cookie);
-    assert_ptr_equal(strstr(cookie, "ablate_0123456789abcdef="), cookie);
+    auth_cookie_make(auth, ACCESS_ADMIN, cookie, sizeof cookie);
+    snprintf(name, sizeof name, "ablate_%s=", datadir.tokens.instance);
+    assert_int_equal(strlen(name), 24);
+    assert_ptr_equal(strstr(cookie, name), cookie);
     assert_non_null(strstr(cookie, "; HttpOnly; SameSite=Strict"));
     assert_null(strstr(cookie, "Secure"));
-    auth_cookie_make(auth, true, cookie, sizeof cookie);
-    assert_ptr_equal(strstr(cookie, "ablate_0123456789abcdef=; "), cookie);
+    auth_cookie_make(auth, ACCESS_PUBLIC, cookie, sizeof cookie);
+    strcat(name, "; ");
+    assert_ptr_equal(strstr(cookie, name), cookie);
     assert_non_null(strstr(cookie, "Max-Age=0"));
     auth_free(auth);
     auth = make("https://ablate.example");
-    auth_cookie_make(auth, false, cookie, sizeof cookie);
+    auth_cookie_make(auth, ACCESS_ADMIN, cookie, sizeof cookie);
     assert_non_null(strstr(cookie, "; Secure"));
     auth_free(auth);
 }
@@ -150,7 +170,7 @@ static void test_a_cookie_is_no_code(void **state)
     struct auth *auth = make("");
     struct auth_nonce nonce;
     struct err err;
-    auth_cookie_make(auth, false, cookie, sizeof cookie);
+    auth_cookie_make(auth, ACCESS_ADMIN, cookie, sizeof cookie);
     char *value = strchr(cookie, '=') + 1;
     value[strcspn(value, ";")] = '\0';
     assert_int_equal(auth_code_check(auth, value, &nonce, &err), -ERR_UNAUTHORIZED);
@@ -160,14 +180,77 @@ static void test_a_cookie_is_no_code(void **state)
     auth_free(auth);
 }
 
+/* A code gives what the token gives that signed it, and dies with that token alone. */
+static void test_a_code_has_the_access_of_its_token(void **state)
+{
+    (void)state;
+    struct auth *auth = make("");
+    struct auth_nonce nonce;
+    struct err err;
+    char codes[ACCESS_KINDS][AUTH_CODE_BYTES];
+    for (enum access access = ACCESS_READ; access < ACCESS_KINDS; access++) {
+        auth_code_make(&datadir.tokens.of[access], codes[access]);
+        assert_int_equal(auth_code_check(auth, codes[access], &nonce, &err), 0);
+        assert_int_equal(nonce.access, access);
+    }
+    assert_int_equal(tokens_rotate(datadir.path, ACCESS_SUBMIT, &err), 0);
+    assert_int_equal(auth_code_check(auth, codes[ACCESS_READ], &nonce, &err), 0);
+    assert_int_equal(auth_code_check(auth, codes[ACCESS_SUBMIT], &nonce, &err), -ERR_UNAUTHORIZED);
+    assert_int_equal(auth_code_check(auth, codes[ACCESS_ADMIN], &nonce, &err), 0);
+    auth_free(auth);
+}
+
+static void test_a_missing_token_signs_nothing(void **state)
+{
+    (void)state;
+    struct auth *auth = make("");
+    struct auth_nonce nonce;
+    struct err err;
+    const struct token none = { 0 };
+    char code[AUTH_CODE_BYTES], path[PATH_MAX];
+    auth_code_make(&none, code);
+    assert_int_equal(auth_code_check(auth, code, &nonce, &err), -ERR_UNAUTHORIZED);
+    datadir_path(&datadir, path, "token.read");
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(auth_code_check(auth, code, &nonce, &err), -ERR_UNAUTHORIZED);
+    auth_free(auth);
+}
+
+static void test_a_grant_ends_with_its_token_or_session(void **state)
+{
+    (void)state;
+    struct auth *auth = make("");
+    const struct auth_grant by_read = { .access = ACCESS_READ },
+                            by_admin = { .access = ACCESS_ADMIN }, by_nobody = { 0 };
+    struct auth_grant by_session = { .access = ACCESS_ADMIN,
+                                     .session = { .text = "0123456789abcdef",
+                                                  .expiry_s = clock_wall_ms() / 1000 + 60 } };
+    assert_true(auth_grant_holds(auth, &by_nobody) && auth_grant_holds(auth, &by_session));
+    clock_shift(61000, 0);
+    assert_false(auth_grant_holds(auth, &by_session));
+    clock_shift(-61000, 0);
+    auth_session_end(auth, &by_session.session);
+    assert_false(auth_grant_holds(auth, &by_session));
+    assert_int_equal(tokens_rotate(datadir.path, ACCESS_READ, NULL), 0);
+    assert_true(auth_grant_holds(auth, &by_read));
+    auth_refresh(auth);
+    assert_false(auth_grant_holds(auth, &by_read));
+    assert_true(auth_grant_holds(auth, &by_admin) && auth_grant_holds(auth, &by_nobody));
+    auth_free(auth);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hosts),
-        cmocka_unit_test(test_a_code_is_good_for_ten_minutes),
-        cmocka_unit_test(test_a_changed_code_is_none),
-        cmocka_unit_test(test_the_cookie_says_who_may_have_it),
-        cmocka_unit_test(test_a_cookie_is_no_code),
+        cmocka_unit_test_setup_teardown(test_hosts, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_code_is_good_for_ten_minutes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_changed_code_is_none, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_cookie_says_who_may_have_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_cookie_is_no_code, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_code_has_the_access_of_its_token, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_missing_token_signs_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_grant_ends_with_its_token_or_session, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests_name("auth", tests, NULL, NULL);
 }

@@ -42,7 +42,16 @@ static void test_defaults(void **state)
     assert_true(got.slots >= 1 && got.memory_bytes >= 1 << 20);
     assert_int_equal(got.upload_limit, 1 << 30);
     assert_int_equal(got.log_level, LOG_INFO);
-    assert_false(got.no_auth || got.trusted_proxy);
+    assert_false(got.no_auth || got.rotate_all);
+    assert_int_equal(got.proxies_n, 0);
+    assert_int_equal(got.limits.connections, 0);
+    assert_int_equal(got.limits.connections_per_address, 64);
+    assert_int_equal(got.limits.header_bytes, 16384);
+    assert_int_equal(got.limits.header_s, 20);
+    assert_int_equal(got.limits.body_s, 30);
+    assert_int_equal(got.limits.upload_s, 3600);
+    assert_int_equal(got.access, ACCESS_ADMIN);
+    assert_int_equal(got.rotate, ACCESS_PUBLIC);
     assert_string_equal(got.public_url, "");
     assert_non_null(strstr(got.worker, "ablate-worker"));
 }
@@ -52,7 +61,7 @@ static void test_every_option_in_both_forms(void **state)
     (void)state;
     assert_int_equal(PARSE("--data=d", "--listen=[::1]:0", "--slots=3", "--memory", "4g",
                            "--log-level=debug", "--public-url=https://a.example:8443/",
-                           "--trusted-proxy", "--upload-limit=10M", "--worker=/x/y"),
+                           "--trusted-proxy=10.0.0.0/8,::1", "--upload-limit=10M", "--worker=/x/y"),
                      0);
     assert_string_equal(got.host, "::1");
     assert_int_equal(got.port, 0);
@@ -60,12 +69,27 @@ static void test_every_option_in_both_forms(void **state)
     assert_int_equal(got.memory_bytes, (int64_t)4 << 30);
     assert_int_equal(got.log_level, LOG_DEBUG);
     assert_string_equal(got.public_url, "https://a.example:8443");
-    assert_true(got.trusted_proxy);
+    assert_int_equal(got.proxies_n, 2);
+    assert_int_equal(got.proxies[0].bits, 104);
+    assert_int_equal(got.proxies[1].bits, 128);
     assert_int_equal(got.upload_limit, 10 << 20);
     assert_string_equal(got.worker, "/x/y");
     assert_int_equal(PARSE("--data", "d", "--listen", "localhost:80", "--no-auth"), 0);
     assert_string_equal(got.host, "127.0.0.1");
     assert_true(got.no_auth);
+    assert_int_equal(PARSE("--data=d", "--connections=100", "--connections-per-address=3",
+                           "--header-limit=4K", "--header-time=1", "--body-time=2",
+                           "--upload-time=3", "--public-url=https://a.example:443"),
+                     0);
+    assert_int_equal(got.limits.connections, 100);
+    assert_int_equal(got.limits.connections_per_address, 3);
+    assert_int_equal(got.limits.header_bytes, 4096);
+    assert_int_equal(got.limits.header_s, 1);
+    assert_int_equal(got.limits.body_s, 2);
+    assert_int_equal(got.limits.upload_s, 3);
+    assert_string_equal(got.public_url, "https://a.example");
+    assert_int_equal(PARSE("--data=d", "--public-url=http://[::1]:8080"), 0);
+    assert_string_equal(got.public_url, "http://[::1]:8080");
 }
 
 static void test_commands(void **state)
@@ -73,6 +97,13 @@ static void test_commands(void **state)
     (void)state;
     assert_int_equal(PARSE("link", "--data", "d"), 0);
     assert_int_equal(command, OPTIONS_LINK);
+    assert_int_equal(PARSE("link", "--data", "d", "--access", "read"), 0);
+    assert_int_equal(got.access, ACCESS_READ);
+    assert_int_equal(PARSE("token", "--data", "d", "--rotate", "submit"), 0);
+    assert_int_equal(command, OPTIONS_TOKEN);
+    assert_int_equal(got.rotate, ACCESS_SUBMIT);
+    assert_int_equal(PARSE("token", "--data", "d", "--rotate", "all"), 0);
+    assert_true(got.rotate_all);
     assert_int_equal(PARSE("--slots", "x", "--help"), 0);
     assert_int_equal(command, OPTIONS_HELP);
     assert_int_equal(PARSE("--version"), 0);
@@ -105,6 +136,21 @@ static void test_each_mistake_is_named(void **state)
         { "--public-url", "https:///x", "--public-url" },
         { "--public-url", "https://a/b", "without a path" },
         { "--public-url", "https://me@a", "without a path" },
+        { "--public-url", "https://a b", "without a path" },
+        { "--trusted-proxy", "localhost", "--trusted-proxy must be addresses" },
+        { "--trusted-proxy", "10.0.0.1/8", "--trusted-proxy must be" },
+        { "--trusted-proxy", "10.0.0.0/33", "--trusted-proxy must be" },
+        { "--trusted-proxy", "::1,", "--trusted-proxy must be" },
+        { "--trusted-proxy", "true", "--trusted-proxy must be" },
+        { "--connections", "0", "1 to 65536" },
+        { "--connections-per-address", "0", "1 to 65536" },
+        { "--header-limit", "512", "1K to 64K" },
+        { "--header-limit", "65K", "1K to 64K" },
+        { "--header-time", "0", "1 to 3600" },
+        { "--body-time", "x", "--body-time" },
+        { "--upload-time", "86401", "1 to 86400" },
+        { "--access", "public", "read, submit or admin" },
+        { "--rotate", "everything", "read, submit or admin" },
         { "--nope", "1", "no option --nope" },
         { "--worker", "", "--worker needs a path" },
         { "stray", "--slots=1", "\"stray\"" },
@@ -136,8 +182,9 @@ static void test_the_command_line_wins_over_the_file(void **state)
     (void)state;
     char path[32];
     write_settings(path, "# settings\n\n  data = from file # where\nslots=5\nno-auth = true\n"
-                         "trusted-proxy = false\nmemory = 1G");
-    assert_int_equal(PARSE("--slots", "7", "--config", path), 0);
+                         "trusted-proxy = 10.0.0.0/8, ::1\nmemory = 1G");
+    assert_int_equal(PARSE("--slots", "7", "--config", path, "--trusted-proxy", "::1"), 0);
+    assert_int_equal(got.proxies_n, 1);
     assert_string_equal(got.data, "from file");
     assert_int_equal(got.slots, 7);
     assert_int_equal(got.memory_bytes, 1 << 30);

@@ -1,0 +1,49 @@
+#include "server/http/refusals.h"
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/log.h"
+
+static const enum err_code kinds[REFUSAL_KINDS] = {
+    ERR_BAD_REQUEST, ERR_URI_TOO_LONG,         ERR_HEADERS_TOO_LARGE,   ERR_TOO_LARGE,
+    ERR_MISDIRECTED, ERR_UNAUTHORIZED,         ERR_INSUFFICIENT_ACCESS, ERR_FORBIDDEN,
+    ERR_TOO_SLOW,    ERR_TOO_MANY_CONNECTIONS,
+};
+
+void refusals_sum_up(struct refusals *refusals)
+{
+    int64_t now = clock_mono_ms();
+    if (now - refusals->window_ms < REFUSALS_WINDOW_MS)
+        return;
+    refusals->window_ms = now;
+    for (size_t i = 0; i < REFUSAL_KINDS; i++) {
+        if (refusals->of[i].hidden > 0)
+            log_warn("refused, %s: %u more", err_name((int)kinds[i]), refusals->of[i].hidden);
+        refusals->of[i].shown = refusals->of[i].hidden = 0;
+    }
+}
+
+void refusals_note(struct refusals *refusals, int code, const char *client, const char *what)
+{
+    size_t i = 0;
+    while (i < REFUSAL_KINDS && (int)kinds[i] != code)
+        i++;
+    if (i == REFUSAL_KINDS)
+        return;
+    refusals_sum_up(refusals);
+    refusals->of[i].n++;
+    if (refusals->of[i].shown++ < REFUSALS_SHOWN)
+        log_warn("refused, %s: %s from %s", err_name(code), what, client);
+    else
+        refusals->of[i].hidden++;
+}
+
+bool refusals_get(const struct refusals *refusals, size_t i, const char **ret_reason,
+                  uint64_t *ret_n)
+{
+    if (i >= REFUSAL_KINDS)
+        return false;
+    *ret_reason = err_name((int)kinds[i]);
+    *ret_n = refusals->of[i].n;
+    return true;
+}

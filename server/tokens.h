@@ -1,0 +1,63 @@
+/* tokens: the secrets of the data folder, one for each kind of access.
+ *
+ *   token   token.submit   token.read      256 bits, hex, mode 0600
+ *   curlrc  curlrc.submit  curlrc.read     the same for curl -K
+ *   instance                               names the cookie; no secret
+ *
+ * Each token has a key derived from it, which signs the log-in codes and the sessions of its
+ * access: they die with it. `ablated token --rotate` replaces a token by rename while the daemon
+ * runs. The daemon looks at the files' identity before it believes anybody (a stat each, of what
+ * the kernel has in memory; it reads one only after it changed), so that the old token is worth
+ * nothing from the moment the command returns. Watching the folder was rejected: word of a change
+ * comes late, and may not come at all.
+ */
+#ifndef ABLATE_SERVER_TOKENS_H
+#define ABLATE_SERVER_TOKENS_H
+
+#include "common/digest.h"
+#include "common/err.h"
+
+#include <stdint.h>
+
+/* What a caller may do; each kind includes those before it. */
+enum access {
+    ACCESS_PUBLIC, /* what anybody may who reaches the port (Host is checked all the same) */
+    ACCESS_READ,   /* everything that changes nothing */
+    ACCESS_SUBMIT, /* experiments, corpora; cancel, retry, verify, priorities */
+    ACCESS_ADMIN,  /* delete; the queue */
+    ACCESS_KINDS
+};
+extern const char *const access_names[ACCESS_KINDS]; /* "public", "read", "submit", "admin" */
+
+enum { TOKEN_HEX = 64 };
+
+struct token {
+    char text[TOKEN_HEX + 1];  /* "" when there is none: it opens nothing, its key signs nothing */
+    uint8_t key[DIGEST_BYTES]; /* signs codes and sessions */
+    struct {
+        uint64_t device, inode;
+        int64_t seconds, nanoseconds, bytes;
+    } stamp; /* which file, and its last change (ctime); zeros when there was none */
+};
+
+struct tokens {
+    struct token of[ACCESS_KINDS]; /* of[ACCESS_PUBLIC] stays empty */
+    char instance[17];
+};
+
+/* Makes what is missing in the folder, mends a curlrc that doesn't hold its token, reads all.
+ * Errors: STORAGE; BAD_DATA for a token that isn't one. */
+int tokens_open(const char *folder, struct tokens *ret, struct err *err);
+/* Reads what is there; only the admin token must be. Errors: NOT_FOUND, STORAGE, BAD_DATA. */
+int tokens_peek(const char *folder, struct tokens *ret, struct err *err);
+/* Reads the tokens whose files have changed; one that can't be read any more is none. Returns the
+ * kinds that changed, a bit (1 << access) each. */
+unsigned tokens_refresh(const char *folder, struct tokens *tokens);
+/* Makes a new token and its curlrc. Errors: STORAGE, DISK_FULL. */
+int tokens_rotate(const char *folder, enum access access, struct err *err);
+/* The name of a kind's token file. */
+const char *tokens_file(enum access access);
+/* The kind of that name, except "public"; ACCESS_PUBLIC when there is none. */
+enum access tokens_kind(const char *name);
+
+#endif

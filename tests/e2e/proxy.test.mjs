@@ -1,0 +1,188 @@
+// Behind nginx, with TLS: deploy/nginx.conf as it stands there, ports and certificate aside, unprivileged, on free ports of
+// loopback, in front of the real daemon.
+
+import assert from "node:assert/strict";
+import { execFile, spawn } from "node:child_process";
+import { chown, mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
+import http from "node:http";
+import http2 from "node:http2";
+import net from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import tls from "node:tls";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { ablated, start } from "./daemon.mjs";
+
+const NAME = "ablate.example", ORIGIN = `https://${NAME}`, NOBODY = 65534;
+const run = promisify(execFile);
+
+let daemon, dir, nginx, ports, ca, client;
+
+async function freePorts(n) {
+  const servers = Array.from({ length: n }, () => net.createServer());
+  const found = await Promise.all(servers.map((server) => new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server.address().port)))));
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return found;
+}
+
+/** The example with this test's ports and certificate; each must stand where it is looked for. */
+async function site() {
+  let text = await readFile(fileURLToPath(new URL("../../deploy/nginx.conf", import.meta.url)), "utf8");
+  for (const [from, to, n] of [
+    ["server 127.0.0.1:8642;", `server 127.0.0.1:${daemon.port};`, 1], ["listen 443 ", `listen 127.0.0.1:${ports[0]} `, 2],
+    ["listen 80;", `listen 127.0.0.1:${ports[1]};`, 1], ["/etc/ssl/certs/ablate.pem", `${dir}/cert.pem`, 1], ["/etc/ssl/private/ablate.key", `${dir}/key.pem`, 1],
+  ]) {
+    assert.equal(text.split(from).length - 1, n, from);
+    text = text.replaceAll(from, to);
+  }
+  return text;
+}
+
+async function startNginx() {
+  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((what) => `${what}_temp_path ${dir}/${what};`).join(" ");
+  await run("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", `/CN=${NAME}`,
+    "-addext", `subjectAltName=DNS:${NAME}`, "-keyout", join(dir, "key.pem"), "-out", join(dir, "cert.pem")]);
+  ca = await readFile(join(dir, "cert.pem"));
+  await writeFile(join(dir, "site.conf"), await site());
+  await writeFile(join(dir, "nginx.conf"), `daemon off; worker_processes 1; pid ${dir}/pid; error_log ${dir}/error.log;
+events { worker_connections 256; } http { access_log off; ${temporary} include ${dir}/site.conf; }\n`);
+  const as = process.getuid() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
+  if (as.uid) for (const name of ["", ...await readdir(dir)]) await chown(join(dir, name), NOBODY, NOBODY);
+  // Debian has it in /usr/sbin, which isn't in everybody's PATH.
+  nginx = spawn("nginx", ["-e", `${dir}/error.log`, "-p", dir, "-c", `${dir}/nginx.conf`],
+    { stdio: "ignore", ...as, env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` } });
+  let gone = null;
+  nginx.on("error", (error) => (gone = error)).on("exit", (code) => (gone ??= new Error(`nginx ended with ${code}`)));
+  process.on("exit", () => nginx.kill("SIGKILL"));
+  for (let i = 0; i < 500; i++, await sleep(20)) {
+    if (gone) throw new Error(`${gone.message}\n${await readFile(join(dir, "error.log"), "utf8").catch(() => "")}`);
+    const open = await new Promise((resolve) => net.connect(ports[0], "127.0.0.1").on("connect", function () { this.destroy(); resolve(true); }).on("error", () => resolve(false)));
+    if (open) return;
+  }
+  throw new Error("nginx didn't begin to listen");
+}
+
+before(async () => {
+  dir = await mkdtemp(join(tmpdir(), "ablate-nginx-"));
+  daemon = await start({ args: ["--public-url", ORIGIN, "--trusted-proxy", "127.0.0.1", "--log-level", "debug"] });
+  ports = await freePorts(2);
+  await startNginx();
+  client = http2.connect(`https://127.0.0.1:${ports[0]}`, { ca, servername: NAME });
+  await new Promise((resolve, reject) => client.on("connect", resolve).on("error", reject));
+});
+after(async () => {
+  client?.destroy();
+  if (nginx?.exitCode === null) {
+    nginx.kill("SIGTERM");
+    await new Promise((resolve) => nginx.on("exit", resolve));
+  }
+  assert.equal(await daemon?.stop(), 0, daemon?.output());
+  if (dir) await rm(dir, { recursive: true, force: true });
+});
+
+/** A request over HTTP/2; body may be a string. */
+function open(method, path, headers = {}) {
+  return client.request({ ":method": method, ":path": path, ":authority": NAME, ...headers }, { endStream: method === "GET" });
+}
+async function answer(stream) {
+  let body = "";
+  const headers = new Promise((resolve, reject) => stream.on("response", resolve).on("error", reject));
+  stream.setEncoding("utf8").on("data", (data) => (body += data));
+  const [head] = await Promise.all([headers, new Promise((resolve, reject) => stream.on("end", resolve).on("error", reject))]);
+  return { status: head[":status"], headers: head, body, json: () => JSON.parse(body) };
+}
+const get = (path, headers) => answer(open("GET", path, headers));
+function send(method, path, body, headers = {}) {
+  const stream = open(method, path, { "content-type": "application/json", "content-length": Buffer.byteLength(body), ...headers });
+  stream.end(body);
+  return answer(stream);
+}
+const bearer = () => ({ authorization: `Bearer ${daemon.token}` });
+
+/** Logs in by a fresh link; returns the header of its cookie. */
+async function logIn() {
+  const { stdout } = await ablated("link", "--data", daemon.dir);
+  assert.ok(stdout.startsWith(`${ORIGIN}/#login=`), stdout);
+  const made = await send("POST", "/api/v1/session", JSON.stringify({ code: stdout.trim().split("#login=")[1] }), { origin: ORIGIN, "sec-fetch-site": "same-origin" });
+  assert.equal(made.status, 201, made.body);
+  const [set] = made.headers["set-cookie"];
+  assert.match(set, /; HttpOnly; SameSite=Strict; Secure$/);
+  return { cookie: set.split(";")[0] };
+}
+
+test("HTTP/2 and 1.1 with TLS; plain HTTP is sent on", async () => {
+  assert.equal(client.alpnProtocol, "h2");
+  const page = await get("/");
+  assert.equal(page.status, 200);
+  assert.match(page.headers["strict-transport-security"], /max-age/);
+  assert.match(page.headers["content-security-policy"], /default-src 'none'/);
+  assert.equal((await get("/api/v1/runs")).status, 401);
+  assert.equal((await get("/api/v1/runs", bearer())).headers["cache-control"], "no-store");
+  const plain = await new Promise((resolve) => http.get({ host: "127.0.0.1", port: ports[1], path: "/x?y=1", headers: { Host: NAME } }, resolve));
+  assert.deepEqual([plain.statusCode, plain.headers.location], [301, `${ORIGIN}/x?y=1`]);
+  const curl = ["-sS", "--http1.1", "--cacert", join(dir, "cert.pem"), "--connect-to", `${NAME}:443:127.0.0.1:${ports[0]}`, "-K", join(daemon.dir, "curlrc")];
+  assert.deepEqual(JSON.parse((await run("curl", [...curl, `${ORIGIN}/api/v1/session`])).stdout), { authenticated: true, method: "token", access: "admin" });
+});
+
+test("log-in, cookie, submission; another site's Origin is refused, and so is none", async () => {
+  const cookie = await logIn();
+  assert.deepEqual((await get("/api/v1/session", cookie)).json(), { authenticated: true, method: "cookie", access: "admin" });
+  await send("POST", "/api/v1/queue", '{"paused":true}', bearer());
+  const spec = JSON.stringify({ data: { dataset: "synthetic:copy", vocab: 32, seq_len: 16 }, train: { steps: 1 } });
+  for (const origin of ["https://evil.example", `http://${NAME}`, `${ORIGIN}:8443`, `https://127.0.0.1:${ports[0]}`, "null", undefined]) {
+    const refused = await send("POST", "/api/v1/experiments", spec, { ...cookie, ...(origin && { origin }) });
+    assert.equal(refused.status, 403, origin);
+    assert.equal(refused.json().code, "forbidden");
+  }
+  assert.equal((await get("/api/v1/experiments", cookie)).json().items.length, 0);
+  const made = await send("POST", "/api/v1/experiments", spec, { ...cookie, origin: ORIGIN });
+  assert.equal(made.status, 201, made.body);
+  assert.equal((await get(`/api/v1/experiments/${made.json().id}?wait=1`, cookie)).json().state, "queued");
+});
+
+test("another Host is refused: by name, by port, by the certificate", async () => {
+  assert.equal((await get("/healthz", { ":authority": "evil.example" })).status, 421);
+  assert.equal((await get("/healthz", { ":authority": "127.0.0.1" })).status, 421);
+  const port = await get("/healthz", { ":authority": `${NAME}:8443` }); // nginx takes it for the name: the daemon doesn't
+  assert.equal(port.status, 421);
+  assert.equal(port.json().code, "misdirected_request");
+  const shaken = await new Promise((resolve) => tls.connect({ host: "127.0.0.1", port: ports[0], ca, servername: "evil.example", rejectUnauthorized: false })
+    .on("secureConnect", () => resolve("let in")).on("error", (error) => resolve(error.message)));
+  assert.match(shaken, /unrecognized name/);
+});
+
+test("events come as they happen", async () => {
+  const stream = open("GET", "/api/v1/events", await logIn());
+  let text = "";
+  const until = async (pattern) => { for (let i = 0; i < 1000 && !pattern.test(text); i++) await sleep(10); assert.match(text, pattern); };
+  stream.setEncoding("utf8").on("data", (data) => (text += data));
+  await until(/retry: /);
+  for (const paused of [false, true]) {
+    await send("POST", "/api/v1/queue", JSON.stringify({ paused }), bearer());
+    await until(new RegExp(`event: queue\\ndata: .*"paused":${paused}`)); // and nothing has ended, nor filled a buffer
+  }
+  stream.close();
+});
+
+test("a corpus goes through as it comes, and has the daemon's limit, not the requests'", async () => {
+  const piece = "A document of some length, and another of its kind.\n\n".repeat(20000); // 1 MiB
+  const stream = open("PUT", "/api/v1/datasets/streamed", { ...bearer(), "content-type": "text/plain" }), answered = answer(stream);
+  stream.write(piece);
+  let arrived = 0;
+  for (let i = 0; i < 1000 && arrived < piece.length / 2; i++, await sleep(10)) // on the daemon's disk, before the rest is sent
+    for (const name of await readdir(join(daemon.dir, "tmp"))) arrived = (await stat(join(daemon.dir, "tmp", name)).catch(() => ({ size: 0 }))).size;
+  assert.ok(arrived >= piece.length / 2, `${arrived}`);
+  stream.end(`${piece}${piece}The end.\n`);
+  assert.equal((await answered).status, 201, (await answered).body);
+  assert.equal((await send("POST", "/api/v1/experiments", `"${"x".repeat(2 << 20)}"`, bearer()).catch(() => ({ status: 413 }))).status, 413);
+});
+
+test("whom the daemon logs is whom nginx has seen", async () => {
+  await get("/healthz", { "x-forwarded-for": "203.0.113.9, garbage" });
+  const seen = () => /(\S+) GET \/healthz: 200/.exec(daemon.output().replaceAll('"', " "))?.[1];
+  while (seen() === undefined) await sleep(10); // it is logged when it is over
+  assert.equal(seen(), "127.0.0.1");
+});
