@@ -100,20 +100,44 @@ static int take_lock(struct datadir *dir, struct err *err)
     return 0;
 }
 
-/* What an earlier daemon left behind: half an upload, an address where nobody listens. */
-static int clear_leftovers(const struct datadir *dir, struct err *err)
+int datadir_empty_tmp(const struct datadir *dir, const char *prefix, struct err *err)
 {
-    char path[PATH_MAX];
-    datadir_set_address(dir, NULL, NULL);
+    char path[PATH_MAX], below[PATH_MAX];
     datadir_path(dir, path, "tmp");
     DIR *folder = opendir(path);
     if (folder == NULL)
         return err_errno(err, ERR_STORAGE, "can't open %s", path);
-    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;)
-        if (strncmp(entry->d_name, "upload-", 7) == 0)
-            unlinkat(dirfd(folder), entry->d_name, 0);
+    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+            strncmp(entry->d_name, prefix, strlen(prefix)) != 0)
+            continue;
+        datadir_path(dir, below, "tmp/%s", entry->d_name);
+        files_remove_folder(below);
+    }
     closedir(folder);
     return 0;
+}
+
+int datadir_hold(const struct datadir *dir, struct err *err)
+{
+    char path[PATH_MAX];
+    datadir_path(dir, path, "hold");
+    int fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return err_errno(err, ERR_STORAGE, "can't open %s", path);
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return fd;
+    int status = errno == EWOULDBLOCK ? err_set(err, ERR_UNAVAILABLE, "a backup is being made")
+                                      : err_errno(err, ERR_STORAGE, "can't lock %s", path);
+    close(fd);
+    return status;
+}
+
+/* What an earlier daemon left behind: half an upload, an address where nobody listens. */
+static int clear_leftovers(const struct datadir *dir, struct err *err)
+{
+    datadir_set_address(dir, NULL, NULL);
+    return datadir_empty_tmp(dir, "", err);
 }
 
 int datadir_open(const char *path, struct datadir *ret, struct err *err)

@@ -3,6 +3,7 @@
  *   lock (flock: one daemon a folder)  token (256 bits, hex, mode 0600)  curlrc (for curl -K)
  * address (base URL, written when ready)  ablate.db  worker.sock  tmp/  datasets/<digest>/
  * runs/<id>/…  cache/ (figures; may be removed at any time)
+ * hold (flock: shared while a backup is made, else exclusive by who removes files)
  */
 #ifndef ABLATE_SERVER_DATADIR_H
 #define ABLATE_SERVER_DATADIR_H
@@ -37,6 +38,12 @@ int datadir_address(const struct datadir *dir, char *ret, size_t size, struct er
 /* Formats a path below the folder into ret (PATH_MAX bytes). */
 void datadir_path(const struct datadir *dir, char ret[PATH_MAX], const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Takes the lock under which files of the store are removed: an open file (close() lets go), or
+ * UNAVAILABLE while somebody makes a backup. */
+int datadir_hold(const struct datadir *dir, struct err *err);
+/* Removes what lies in tmp/ and whose name begins so ("" = everything). Errors: STORAGE. */
+int datadir_empty_tmp(const struct datadir *dir, const char *prefix, struct err *err);
 
 /* n random bytes of the kernel as hex (2n + 1 characters). */
 void datadir_random_hex(size_t n, char *ret);

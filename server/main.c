@@ -3,13 +3,16 @@
 #include "common/log.h"
 #include "common/version.h"
 #include "server/api/api.h"
+#include "server/backup/backup.h"
 #include "server/datadir.h"
 #include "server/http/auth.h"
 #include "server/http/httpd.h"
 #include "server/options.h"
+#include "server/room.h"
 #include "server/runs/conclude.h"
 #include "server/runs/ingest.h"
 #include "server/runs/publish.h"
+#include "server/runs/purge.h"
 #include "server/runs/stream.h"
 #include "server/runs/supervisor.h"
 #include "server/work.h"
@@ -33,6 +36,8 @@ struct daemon {
     struct stream *stream;
     struct ingest *ingest;
     struct supervisor *supervisor;
+    struct purge *purge;
+    struct room *room;
     struct httpd *httpd;
     struct auth *auth;
     struct job first; /* reads where the events stand */
@@ -45,6 +50,8 @@ static void store_closed(void *arg)
 {
     struct daemon *d = arg;
     stream_free(d->stream);
+    purge_free(d->purge);
+    room_free(d->room);
     for (size_t i = 0; i < SIGNALS; i++)
         uv_close((uv_handle_t *)&d->signals[i], NULL);
 }
@@ -76,6 +83,8 @@ static void on_signal(uv_signal_t *handle, int number)
     }
     log_info("signal %d: ending; workers train on", number);
     d->app.closing = true;
+    purge_close(d->purge);
+    room_close(d->room);
     datadir_set_address(&d->datadir, NULL, NULL);
     if (d->httpd != NULL)
         supervisor_close(d->supervisor, false, supervisor_closed, d);
@@ -89,6 +98,22 @@ static void on_fatal(const struct err *err, void *arg)
     log_error("the store failed: %s; ending, so that the next start recovers", err->message);
     datadir_set_address(&d->datadir, NULL, NULL);
     _Exit(err_exit_status(err->code));
+}
+
+static void on_full(void *arg)
+{
+    struct daemon *d = arg;
+    room_full(d->room);
+}
+
+static void on_room(void *arg)
+{
+    struct daemon *d = arg;
+    bool ample = room_facts(d->room)->state == ROOM_AMPLE;
+    if (!d->app.closing)
+        supervisor_halt(d->supervisor, !ample);
+    if (!d->app.closing && ample)
+        purge_kick(d->purge);
 }
 
 static void on_publish(void *take_batch, void *arg)
@@ -167,6 +192,19 @@ static void first_done(struct job *job)
     if (status == 0) {
         supervisor_attach(d->supervisor, d->ingest);
         d->app.supervisor = d->supervisor;
+        const struct purge_config config = {
+            .datadir = &d->datadir,
+            .keep_deleted_ms = d->options.keep_deleted_ms,
+            .keep_events_ms = d->options.keep_events_ms,
+        };
+        status = purge_new(&config, d->work, &d->purge, &err);
+    }
+    if (status == 0)
+        status =
+            room_new(&d->datadir, d->options.ballast_bytes, d->work, on_room, d, &d->room, &err);
+    if (status == 0) {
+        d->app.purge = d->purge;
+        d->app.room = d->room;
         status = open_http(d, &err);
     }
     if (status != 0) {
@@ -189,6 +227,7 @@ static int start(struct daemon *d, struct err *err)
                                       .publish = on_publish,
                                       .discard = on_discard,
                                       .fatal = on_fatal,
+                                      .full = on_full,
                                       .arg = d };
     char path[PATH_MAX];
     uv_loop_init(&d->loop);
@@ -225,6 +264,8 @@ static int serve(const struct options *options, struct err *err)
     raise_limits();
     int status = datadir_open(options->data, &d.datadir, err);
     if (status == 0)
+        room_start(&d.datadir, options->ballast_bytes);
+    if (status == 0)
         status = start(&d, err);
     if (status != 0)
         return status;
@@ -251,18 +292,91 @@ static int link_print(const struct options *options, struct err *err)
     return 0;
 }
 
+static void tell_backup(const char *what, const char *path, const struct backup_result *result)
+{
+    printf("%s %s: %lld experiments, %lld runs, %lld values, %lld files, %.1f MiB; checked\n", what,
+           path, (long long)result->store.rows[STORE_COUNT_experiments],
+           (long long)result->store.rows[STORE_COUNT_runs],
+           (long long)result->store.rows[STORE_COUNT_metrics], (long long)result->files,
+           (double)result->bytes / 1048576.0);
+}
+
+static int backup(const struct options *options, struct err *err)
+{
+    struct backup_result result;
+    int status = backup_make(options->data, options->operand, &result, err);
+    if (status != 0)
+        return status;
+    tell_backup("backup in", options->operand, &result);
+    int64_t odd = result.missing + result.differing;
+    return odd == 0
+               ? 0
+               : err_set(err, ERR_BAD_DATA,
+                         "the backup is whole, but %lld files of the data folder aren't as they "
+                         "were recorded, e.g. %s",
+                         (long long)odd, result.first);
+}
+
+static int restore(const struct options *options, struct err *err)
+{
+    struct backup_result result;
+    int status = backup_restore(options->operand, options->data, &result, err);
+    if (status == 0)
+        tell_backup("restored into", options->data, &result);
+    return status;
+}
+
+static int purge(const struct options *options, struct err *err)
+{
+    char path[PATH_MAX];
+    struct datadir datadir = { .lock_fd = -1 };
+    struct store *store = NULL;
+    int64_t n = 0;
+    int status = datadir_peek(options->data, &datadir, err); /* none is made for this */
+    if (status == 0)
+        status = datadir_open(options->data, &datadir, err);
+    datadir_path(&datadir, path, "ablate.db");
+    if (status == 0)
+        status = store_open(path, STORE_WRITER, &store, err);
+    if (status == 0)
+        status = purge_all(store, &datadir, &n, err);
+    store_close(store);
+    datadir_done(&datadir);
+    if (status == 0)
+        printf("purged %lld experiments\n", (long long)n);
+    return status;
+}
+
+static int help(const struct options *options, struct err *err)
+{
+    (void)options;
+    (void)err;
+    options_help(stdout);
+    return 0;
+}
+
+static int version(const struct options *options, struct err *err)
+{
+    (void)options;
+    (void)err;
+    printf("ablated %s\n", ablate_version());
+    return 0;
+}
+
+static int (*const commands[])(const struct options *options, struct err *err) = {
+    [OPTIONS_SERVE] = serve,     [OPTIONS_LINK] = link_print, [OPTIONS_BACKUP] = backup,
+    [OPTIONS_RESTORE] = restore, [OPTIONS_PURGE] = purge,     [OPTIONS_HELP] = help,
+    [OPTIONS_VERSION] = version,
+};
+
 int main(int argc, char **argv)
 {
     static struct options options;
     enum options_command command;
     struct err err = { 0 };
     int status = options_parse(argc, argv, &options, &command, &err);
-    if (status == 0 && command == OPTIONS_HELP)
-        options_help(stdout);
-    else if (status == 0 && command == OPTIONS_VERSION)
-        printf("ablated %s\n", ablate_version());
-    else if (status == 0)
-        status = command == OPTIONS_LINK ? link_print(&options, &err) : serve(&options, &err);
+    if (status == 0)
+        status = commands[command](&options, &err);
     if (status == 0)
         return 0;
     fprintf(stderr, "ablated: %s\n", err.message);

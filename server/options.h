@@ -18,13 +18,25 @@ struct options {
     int64_t memory_bytes; /* that their estimates may add up to */
     int log_level;        /* enum log_level */
     bool no_auth;
-    char public_url[256];  /* "" = none */
-    bool trusted_proxy;    /* X-Forwarded-For is believed */
-    int64_t upload_limit;  /* bytes */
-    char worker[PATH_MAX]; /* the ablate-worker program */
+    char public_url[256];    /* "" = none */
+    bool trusted_proxy;      /* X-Forwarded-For is believed */
+    int64_t upload_limit;    /* bytes */
+    int64_t ballast_bytes;   /* server/room.h; 0 = none */
+    int64_t keep_deleted_ms; /* before what was deleted is purged; INT64_MAX = for ever */
+    int64_t keep_events_ms;  /* before events files that are stored give up their room */
+    char worker[PATH_MAX];   /* the ablate-worker program */
+    char operand[PATH_MAX];  /* of a command that takes one; "" = none was given */
 };
 
-enum options_command { OPTIONS_SERVE, OPTIONS_LINK, OPTIONS_HELP, OPTIONS_VERSION };
+enum options_command {
+    OPTIONS_SERVE,
+    OPTIONS_LINK,
+    OPTIONS_BACKUP,
+    OPTIONS_RESTORE,
+    OPTIONS_PURGE,
+    OPTIONS_HELP,
+    OPTIONS_VERSION
+};
 
 /* Errors: USAGE, with the option's name and what it takes; NOT_FOUND, STORAGE, TOO_LARGE for the
  * configuration file. */

@@ -14,6 +14,7 @@ server/http/                                        (common|server/http)/|server
 server/report/                                      (common|server/(report|store))/|server/runs/publish\.h
 server/runs/                                        (common|server/(runs|store))/|server/[a-z]+\.h
 server/store/                                       (common|server/store)/|server/embed\.h
+server/backup/                                      (common|server/(backup|store))/
 server/[a-z]+\.[ch]                                 common/|server/[a-z]+\.h|server/store/store\.h
 worker/ops/                                         (common|worker/ops)/|worker/(ops|pool|arena|simd)\.h
 worker/attn/                                        (common|worker/(attn|ops))/|worker/(ops|pool|arena|simd|params|pass)\.h
