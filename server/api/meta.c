@@ -9,6 +9,7 @@
 #include "server/http/httpd.h"
 #include "server/options.h"
 #include "server/presets.h"
+#include "server/room.h"
 #include "server/runs/publish.h"
 #include "server/runs/stream.h"
 #include "server/runs/supervisor.h"
@@ -19,6 +20,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { WRITER_SLOW_MS = 10000, WRITER_BACKLOG = 50000 };
 
 int version_encode(struct request *req, struct reply *reply, struct err *err)
 {
@@ -35,9 +38,28 @@ int version_encode(struct request *req, struct reply *reply, struct err *err)
 int healthz_encode(struct request *req, struct reply *reply, struct err *err)
 {
     (void)err;
-    bool ready = !req->app->closing;
+    const struct app *app = req->app;
+    const struct {
+        bool applies;
+        const char *reason;
+    } rows[] = {
+        { app->closing, "stopping: the daemon is on its way out" },
+        { app->room != NULL && room_facts(app->room)->state == ROOM_LOW,
+          "disk_low: the data folder's disk is nearly full; nothing new is taken on" },
+        { app->room != NULL && room_facts(app->room)->state == ROOM_FULL,
+          "disk_full: the data folder's disk is full; runs wait for room" },
+        { work_busy_ms(app->work) > WRITER_SLOW_MS,
+          "writer_slow: a transaction has been taking more than 10 s" },
+        { work_backlog(app->work) > WRITER_BACKLOG, "writer_behind: too many writes are waiting" },
+    };
+    json_t *reasons = json_array();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].applies)
+            json_array_append_new(reasons, json_string(rows[i].reason));
+    bool ready = json_array_size(reasons) == 0;
     reply_json(reply, ready ? 200 : 503,
-               json_pack("{s:b, s:b, s:[]}", "live", 1, "ready", (int)ready, "reasons"), -1);
+               json_pack("{s:b, s:b, s:o}", "live", 1, "ready", (int)ready, "reasons", reasons),
+               -1);
     return 0;
 }
 

@@ -77,7 +77,7 @@ export async function until(test, what, ms = 60000) {
 export const ended = (daemon, id) => until(async () => {
   const experiment = await call(daemon, "GET", `experiments/${id}?wait=30`);
   return experiment.counts.queued + experiment.counts.running === 0 && experiment;
-}, `experiment ${id} ends`);
+}, `experiment ${id} ends`, 240000);
 
 /** What the runs of an experiment say, clocks aside: {run: {metric: points}}. */
 export async function curves(daemon, id) {
