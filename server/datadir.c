@@ -156,6 +156,8 @@ int datadir_open(const char *path, struct datadir *ret, struct err *err)
     }
     if (status == 0)
         status = clear_leftovers(&dir, err);
+    datadir_path(&dir, below, "unclean");
+    dir.unclean = access(below, F_OK) == 0;
     if (status == 0)
         status = make_secrets(&dir, err);
     if (status == 0)
@@ -183,6 +185,18 @@ void datadir_done(struct datadir *dir)
     if (dir->lock_fd >= 0)
         close(dir->lock_fd);
     *dir = (struct datadir){ .lock_fd = -1 };
+}
+
+int datadir_set_unclean(const struct datadir *dir, bool unclean, struct err *err)
+{
+    static const char text[] =
+        "A daemon serves this folder, or has died; the next one checks it.\n";
+    char path[PATH_MAX];
+    datadir_path(dir, path, "unclean");
+    if (unclean)
+        return dir->unclean ? 0 : files_write(path, text, sizeof text - 1, 0600, err);
+    unlink(path);
+    return 0;
 }
 
 int datadir_set_address(const struct datadir *dir, const char *base_url, struct err *err)

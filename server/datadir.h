@@ -3,6 +3,7 @@
  *   lock (flock: one daemon a folder)  token (256 bits, hex, mode 0600)  curlrc (for curl -K)
  * address (base URL, written when ready)  ablate.db  worker.sock  tmp/  datasets/<digest>/
  * runs/<id>/…  cache/ (figures; may be removed at any time)
+ * unclean (there while a daemon serves, and after one that died)
  * hold (flock: shared while a backup is made, else exclusive by who removes files)
  */
 #ifndef ABLATE_SERVER_DATADIR_H
@@ -12,6 +13,7 @@
 #include "common/err.h"
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +23,7 @@ struct datadir {
     uint8_t key[DIGEST_BYTES]; /* signs cookies and log-in codes; derived from the token */
     char instance[17];         /* names the cookie; derived from the token */
     int lock_fd;
+    bool unclean; /* the daemon before has not ended by itself */
 };
 
 /* Creates the folder (0700) and what is missing in it, takes its lock, and clears away what an
@@ -31,6 +34,8 @@ int datadir_open(const char *path, struct datadir *ret, struct err *err);
  * Errors: NOT_FOUND, STORAGE, BAD_DATA. */
 int datadir_peek(const char *path, struct datadir *ret, struct err *err);
 void datadir_done(struct datadir *dir);
+/* Says that the folder is served from now on, or that everything was closed as it should be. */
+int datadir_set_unclean(const struct datadir *dir, bool unclean, struct err *err);
 /* Writes the base URL to `address`; NULL removes the file. */
 int datadir_set_address(const struct datadir *dir, const char *base_url, struct err *err);
 /* Reads the base URL of the daemon that serves the folder. Errors: UNAVAILABLE when none does. */

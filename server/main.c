@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 #include <uv.h>
 
 enum { SIGNALS = 3 };
@@ -220,6 +221,20 @@ static int collect(struct store *store, void **ret_batch, void *arg, struct err 
     return status == 0 ? publish_collect(store, ret_batch, arg, err) : status;
 }
 
+/* After a death the database is looked at before anything relies on it. */
+static int check_database(const struct daemon *d, const char *path, struct err *err)
+{
+    int64_t begin = clock_mono_ms();
+    if (d->datadir.unclean && access(path, F_OK) == 0) {
+        int status = store_check(path, STORE_QUICK, NULL, err);
+        if (status != 0)
+            return status;
+        log_info("the daemon before has died; the database is sound (checked in %lld ms)",
+                 (long long)(clock_mono_ms() - begin));
+    }
+    return datadir_set_unclean(&d->datadir, true, err);
+}
+
 static int start(struct daemon *d, struct err *err)
 {
     static const int numbers[SIGNALS] = { SIGTERM, SIGINT, SIGHUP };
@@ -240,6 +255,8 @@ static int start(struct daemon *d, struct err *err)
     int status = auth_new(&d->datadir, &d->options, &d->auth, err);
     if (status == 0)
         status = stream_new(&d->loop, &d->stream, err);
+    if (status == 0)
+        status = check_database(d, path, err);
     if (status == 0)
         status = work_new(&d->loop, path, &hooks, &d->work, err);
     if (status != 0)
@@ -272,6 +289,7 @@ static int serve(const struct options *options, struct err *err)
     uv_run(&d.loop, UV_RUN_DEFAULT);
     uv_loop_close(&d.loop);
     auth_free(d.auth);
+    datadir_set_unclean(&d.datadir, false, NULL);
     datadir_done(&d.datadir);
     return 0;
 }

@@ -399,6 +399,15 @@ static void put_reader(struct work *work, struct store *store)
         store_close(store);
 }
 
+/* A page that makes no sense to a reader won't to the writer. */
+static void tell_fatal(struct work *work, const struct err *err)
+{
+    pthread_mutex_lock(&work->lock);
+    work->fatal = *err;
+    pthread_mutex_unlock(&work->lock);
+    uv_async_send(&work->wake);
+}
+
 static void read_on_pool(uv_work_t *request)
 {
     struct job *job = request->data;
@@ -412,6 +421,8 @@ static void read_on_pool(uv_work_t *request)
     if (job->status == 0)
         job->status = job->run(job, store, &job->err);
     store_rollback(store);
+    if (job->status == -ERR_BAD_DATA && store_damaged(store))
+        tell_fatal(job->work, &job->err);
     put_reader(job->work, store);
 }
 

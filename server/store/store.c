@@ -97,6 +97,11 @@ int store_open(const char *path, enum store_mode mode, struct store **ret, struc
     if (status == 0 && mode == STORE_WRITER)
         status = store_migrate(store, path, err);
 out:
+    if (status == -ERR_BAD_DATA && store->damaged && err != NULL) {
+        const struct err why = *err;
+        err_set(err, ERR_BAD_DATA, "%s can't be used: %.200s. " STORE_DAMAGED_ADVICE, path,
+                why.message);
+    }
     if (status == 0)
         *ret = store;
     else

@@ -8,7 +8,6 @@
 #include "server/embed.h"
 #include "server/store/store_priv.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -51,13 +50,37 @@ static int migrate_one(struct store *store, int64_t n, const struct embedded *fi
     return status;
 }
 
+/* On the disk and whole, then under its name. */
+static int name_copy(const char *made, const char *copy, struct err *err)
+{
+    int fd = open(made, O_RDONLY | O_CLOEXEC);
+    int status = fd < 0 || fsync(fd) != 0 ? err_errno(err, ERR_STORAGE, "can't sync %s", made) : 0;
+    if (fd >= 0)
+        close(fd);
+    if (status == 0 && rename(made, copy) != 0)
+        status = err_errno(err, ERR_STORAGE, "can't rename %s", made);
+    return status == 0 ? files_sync_folder(copy, err) : status;
+}
+
 static int keep_copy(struct store *store, const char *path, int64_t number, struct err *err)
 {
     char *copy = sqlite3_mprintf("%s.before-%d", path, (int)number);
-    unlink(copy);
-    char *sql = sqlite3_mprintf("VACUUM INTO %Q", copy);
+    char *made = sqlite3_mprintf("%s.tmp", copy);
+    char *sql = sqlite3_mprintf("VACUUM INTO %Q", made);
+    unlink(made);
     int status = store_execute(store, sql, err);
+    if (status != 0 && err != NULL) {
+        const struct err why = *err;
+        err_set(err, (enum err_code)why.code,
+                "no copy could be kept before the migration to schema %d, which was not begun: %s",
+                (int)number, why.message);
+    }
+    if (status == 0)
+        status = name_copy(made, copy, err);
+    if (status != 0)
+        unlink(made);
     sqlite3_free(sql);
+    sqlite3_free(made);
     sqlite3_free(copy);
     return status;
 }
@@ -73,10 +96,15 @@ int store_check_ours(struct store *store, const char *path, struct err *err)
     if (status != 0)
         return status;
     if (tables > 0 && application != APPLICATION_ID)
-        return err_set(err, ERR_BAD_DATA, "%s is a SQLite database, but not one of Ablate's", path);
+        return err_set(err, ERR_BAD_DATA,
+                       "%s is a SQLite database, but not one of Ablate's; name another folder "
+                       "with --data, or move it away",
+                       path);
     if (version != 0 && migration(version) == NULL)
-        return err_set(err, ERR_BAD_DATA, "%s was made by a newer version of Ablate (schema %d)",
-                       path, (int)version);
+        return err_set(err, ERR_BAD_DATA,
+                       "%s was made by a newer version of Ablate (schema %d): start that one, or "
+                       "restore a backup or the copy %s.before-N of before it",
+                       path, (int)version, path);
     return 0;
 }
 

@@ -47,11 +47,12 @@ async function whenReady(path, child, output) {
 
 /**
  * Starts a daemon on a free port. `dir`: an existing data folder (kept by stop), else a new one (removed);
- * `args`: more options; `env`: more environment.
+ * `args`: more options; `env`: more environment; `under`: a program, with its arguments, that starts it.
  */
-export async function start({ args = [], dir, env = {} } = {}) {
+export async function start({ args = [], dir, env = {}, under = [] } = {}) {
   const folder = dir ?? (await mkdtemp(join(tmpdir(), "ablate-")));
-  const child = spawn(ABLATED, ["--data", folder, "--listen", "127.0.0.1:0", ...args],
+  const [program, ...before] = [...under, ABLATED];
+  const child = spawn(program, [...before, "--data", folder, "--listen", "127.0.0.1:0", ...args],
     { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
   let text = "";
   const ended = new Promise((resolve) => child.on("close", (status, signal) => {

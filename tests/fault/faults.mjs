@@ -90,7 +90,8 @@ export async function curves(daemon, id) {
   return all;
 }
 
-export const sql = (dir, text) => execFileSync("sqlite3", ["-json", `${dir}/ablate.db`, ".timeout 5000", text], { encoding: "utf8" });
+export const sql = (dir, text) => execFileSync("sqlite3", ["-bail", "-json", `${dir}/ablate.db`],
+  { input: `.timeout 5000\n${text};\n`, encoding: "utf8" });
 export const rows = (dir, text) => JSON.parse(sql(dir, text) || "[]");
 
 /** Every file below a folder, relative. */
