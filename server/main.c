@@ -3,7 +3,7 @@
 #include "common/log.h"
 #include "common/version.h"
 #include "server/api/api.h"
-#include "server/backup/backup.h"
+#include "server/commands.h"
 #include "server/datadir.h"
 #include "server/http/auth.h"
 #include "server/http/httpd.h"
@@ -15,6 +15,7 @@
 #include "server/runs/purge.h"
 #include "server/runs/stream.h"
 #include "server/runs/supervisor.h"
+#include "server/store/store_copy.h"
 #include "server/work.h"
 
 #include <signal.h>
@@ -294,77 +295,6 @@ static int serve(const struct options *options, struct err *err)
     return 0;
 }
 
-/* Prints a log-in link for the daemon that serves the folder. */
-static int link_print(const struct options *options, struct err *err)
-{
-    struct datadir datadir;
-    char code[AUTH_CODE_BYTES], address[400];
-    int status = datadir_peek(options->data, &datadir, err);
-    if (status == 0)
-        status = datadir_address(&datadir, address, sizeof address, err);
-    if (status != 0)
-        return status;
-    auth_code_make(&datadir, code);
-    printf("%s/#login=%s\n", address, code);
-    datadir_done(&datadir);
-    return 0;
-}
-
-static void tell_backup(const char *what, const char *path, const struct backup_result *result)
-{
-    printf("%s %s: %lld experiments, %lld runs, %lld values, %lld files, %.1f MiB; checked\n", what,
-           path, (long long)result->store.rows[STORE_COUNT_experiments],
-           (long long)result->store.rows[STORE_COUNT_runs],
-           (long long)result->store.rows[STORE_COUNT_metrics], (long long)result->files,
-           (double)result->bytes / 1048576.0);
-}
-
-static int backup(const struct options *options, struct err *err)
-{
-    struct backup_result result;
-    int status = backup_make(options->data, options->operand, &result, err);
-    if (status != 0)
-        return status;
-    tell_backup("backup in", options->operand, &result);
-    int64_t odd = result.missing + result.differing;
-    return odd == 0
-               ? 0
-               : err_set(err, ERR_BAD_DATA,
-                         "the backup is whole, but %lld files of the data folder aren't as they "
-                         "were recorded, e.g. %s",
-                         (long long)odd, result.first);
-}
-
-static int restore(const struct options *options, struct err *err)
-{
-    struct backup_result result;
-    int status = backup_restore(options->operand, options->data, &result, err);
-    if (status == 0)
-        tell_backup("restored into", options->data, &result);
-    return status;
-}
-
-static int purge(const struct options *options, struct err *err)
-{
-    char path[PATH_MAX];
-    struct datadir datadir = { .lock_fd = -1 };
-    struct store *store = NULL;
-    int64_t n = 0;
-    int status = datadir_peek(options->data, &datadir, err); /* none is made for this */
-    if (status == 0)
-        status = datadir_open(options->data, &datadir, err);
-    datadir_path(&datadir, path, "ablate.db");
-    if (status == 0)
-        status = store_open(path, STORE_WRITER, &store, err);
-    if (status == 0)
-        status = purge_all(store, &datadir, &n, err);
-    store_close(store);
-    datadir_done(&datadir);
-    if (status == 0)
-        printf("purged %lld experiments\n", (long long)n);
-    return status;
-}
-
 static int help(const struct options *options, struct err *err)
 {
     (void)options;
@@ -382,8 +312,9 @@ static int version(const struct options *options, struct err *err)
 }
 
 static int (*const commands[])(const struct options *options, struct err *err) = {
-    [OPTIONS_SERVE] = serve,     [OPTIONS_LINK] = link_print, [OPTIONS_BACKUP] = backup,
-    [OPTIONS_RESTORE] = restore, [OPTIONS_PURGE] = purge,     [OPTIONS_HELP] = help,
+    [OPTIONS_SERVE] = serve,           [OPTIONS_LINK] = command_link,
+    [OPTIONS_BACKUP] = command_backup, [OPTIONS_RESTORE] = command_restore,
+    [OPTIONS_PURGE] = command_purge,   [OPTIONS_HELP] = help,
     [OPTIONS_VERSION] = version,
 };
 

@@ -35,6 +35,7 @@ struct work {
     size_t waiting;           /* those, and the ones inside it */
     bool stopping, stopped;
     int64_t busy_since_ms; /* 0 = the writer sleeps */
+    int64_t commits;
     struct outcome *outcomes, **outcomes_end;
     struct err fatal;
     bool fatal_told;
@@ -82,9 +83,11 @@ static struct job *take_job(struct work *work, bool wait)
     return job;
 }
 
-static void give_back(struct work *work, struct outcome *outcome, const struct err *fatal)
+static void give_back(struct work *work, struct outcome *outcome, bool committed,
+                      const struct err *fatal)
 {
     pthread_mutex_lock(&work->lock);
+    work->commits += committed;
     *work->outcomes_end = outcome;
     work->outcomes_end = &outcome->next;
     if (fatal != NULL)
@@ -166,7 +169,7 @@ static void run_batch(struct work *work, struct job *job)
     }
     if (is_fatal(work, status) && err.code == 0)
         err_set(&err, ERR_STORAGE, "the database or its disk has failed");
-    give_back(work, outcome, is_fatal(work, status) ? &err : NULL);
+    give_back(work, outcome, status == 0, is_fatal(work, status) ? &err : NULL);
 }
 
 static void set_busy(struct work *work, int64_t since_ms)
@@ -363,6 +366,15 @@ size_t work_backlog(const struct work *work)
     size_t waiting = work->waiting;
     pthread_mutex_unlock(&mutable->lock);
     return waiting;
+}
+
+int64_t work_commits(const struct work *work)
+{
+    struct work *mutable = (struct work *)work;
+    pthread_mutex_lock(&mutable->lock);
+    int64_t commits = work->commits;
+    pthread_mutex_unlock(&mutable->lock);
+    return commits;
 }
 
 int64_t work_busy_ms(const struct work *work)

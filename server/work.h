@@ -68,6 +68,8 @@ void work_later(struct work *work, struct job *job, int64_t ms);
 uv_loop_t *work_loop(const struct work *work);
 /* Jobs waiting for or inside the writer. */
 size_t work_backlog(const struct work *work);
+/* Transactions committed so far. */
+int64_t work_commits(const struct work *work);
 /* For how long the writer has been at the batch that it is at; 0 = it has none. */
 int64_t work_busy_ms(const struct work *work);
 /* Ends the writer after the jobs that wait (their done functions run), checkpoints the WAL, closes.

@@ -113,6 +113,8 @@ ENCODE(queue_encode);
 DECODE(queue_post_decode);
 STORED(queue_post_write);
 ENCODE(queue_post_encode);
+
+/* prometheus.c */
 STORED(prometheus_read);
 ENCODE(prometheus_encode);
 

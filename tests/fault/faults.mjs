@@ -66,7 +66,7 @@ export async function submit(daemon, { steps = 40, seeds = [1, 2], train = {}, .
   }, 201);
 }
 
-export async function until(test, what, ms = 60000) {
+export async function until(test, what, ms = 180000) {
   for (const end = Date.now() + ms; Date.now() < end; await sleep(50)) {
     const found = await test();
     if (found) return found;
