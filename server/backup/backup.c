@@ -94,7 +94,7 @@ static int copy_database(struct maker *m, struct err *err)
     int status = store_copy(from, to, &m->result.store, err);
     if (status == 0)
         status = digest_file(to, sha256, err);
-    if (status == 0 && (chmod(to, 0600) != 0 || stat(to, &info) != 0))
+    if (status == 0 && stat(to, &info) != 0)
         status = err_errno(err, ERR_STORAGE, "can't read %s", to);
     if (status != 0)
         return status;

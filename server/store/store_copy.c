@@ -59,9 +59,11 @@ static int failed(sqlite3 *db, const char *to, struct err *err)
 static int copy_pages(struct store *store, const char *to, struct err *err)
 {
     sqlite3 *db = NULL;
-    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_EXCLUSIVE;
-    int status = 0;
-    if (sqlite3_open_v2(to, &db, flags, NULL) != SQLITE_OK) {
+    int status = 0, fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return err_errno(err, ERR_STORAGE, "can't create %s", to);
+    close(fd);
+    if (sqlite3_open_v2(to, &db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK) {
         status = failed(db, to, err);
         sqlite3_close(db);
         return status;
