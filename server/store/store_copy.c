@@ -71,10 +71,9 @@ static int copy_pages(struct store *store, const char *to, struct err *err)
     sqlite3_backup *backup = sqlite3_backup_init(db, "main", store->db, "main");
     if (backup != NULL)
         sqlite3_backup_step(backup, -1);
-    if (backup == NULL || sqlite3_backup_finish(backup) != SQLITE_OK)
-        status = failed(db, to, err);
+    bool copied = backup != NULL && sqlite3_backup_finish(backup) == SQLITE_OK;
     /* One file that stands for itself, without -wal or -shm. */
-    else if (sqlite3_exec(db, "PRAGMA journal_mode=DELETE", NULL, NULL, NULL) != SQLITE_OK)
+    if (!copied || sqlite3_exec(db, "PRAGMA journal_mode=DELETE", NULL, NULL, NULL) != SQLITE_OK)
         status = failed(db, to, err);
     if (sqlite3_close(db) != SQLITE_OK && status == 0)
         status = err_set(err, ERR_STORAGE, "can't copy to %s", to);
