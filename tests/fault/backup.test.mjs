@@ -46,24 +46,22 @@ test("what is restored says the same, and trains on", async (t) => {
 
 test("made while runs train: they go on from a checkpoint, and nothing is lost", async (t) => {
   const at = await folder(t), daemon = await serve(t, { dir: join(at, "data"), args: ["--slots", "2"] });
-  const { id } = await submit(daemon, { steps: 4000, artifacts: ["final", "batches"] });
+  const { id } = await submit(daemon, { steps: 1200, artifacts: ["final", "batches"] });
   await until(async () => (await call(daemon, "GET", `runs?experiment=${id}`)).items.every((run) => run.step > 100), "both train");
-  for (let i = 0; i < 3; i++) {
+  for (let i = 0; i < 2; i++) {
     const made = await ablated("backup", "--data", daemon.dir, join(at, `copy${i}`));
     assert.equal(made.status, 0, made.stderr);
   }
   await ended(daemon, id);
   const said = await curves(daemon, id);
   await daemon.stop();
-  for (let i = 0; i < 3; i += 2) {
-    assert.equal((await ablated("restore", "--data", join(at, `new${i}`), join(at, `copy${i}`))).status, 0);
-    const again = await serve(t, { dir: join(at, `new${i}`), args: ["--slots", "2"] });
-    assert.equal((await ended(again, id)).counts.succeeded, 2);
-    assert.deepEqual(await curves(again, id), said);
-    const { items } = await call(again, "GET", `runs?experiment=${id}`);
-    assert.ok((await Promise.all(items.map((run) => call(again, "GET", `runs/${run.id}`)))).some((run) => run.attempts.length > 1), "it was interrupted");
-    await again.stop();
-  }
+  assert.equal((await ablated("restore", "--data", join(at, "new"), join(at, "copy0"))).status, 0);
+  const again = await serve(t, { dir: join(at, "new"), args: ["--slots", "2"] });
+  assert.equal((await ended(again, id)).counts.succeeded, 2);
+  assert.deepEqual(await curves(again, id), said);
+  const { items } = await call(again, "GET", `runs?experiment=${id}`);
+  assert.ok((await Promise.all(items.map((run) => call(again, "GET", `runs/${run.id}`)))).some((run) => run.attempts.length > 1), "it was interrupted");
+  await again.stop();
 });
 
 test("without a daemon, also of a folder whose daemon was killed", async (t) => {
