@@ -52,7 +52,7 @@
     X(HEADERS_TOO_LARGE, "headers_too_large", 431, 64, "The header is too large")                  \
     X(NOT_IMPLEMENTED, "not_implemented", 501, 70, "This is not implemented")                      \
     X(UNAVAILABLE, "unavailable", 503, 75, "The service is not ready")                             \
-    X(DISK_FULL, "disk_full", 507, 74, "There is no room on the disk")                             \
+    X(DISK_FULL, "disk_full", 503, 74, "There is no room on the disk")                             \
     X(STORAGE, "storage", 500, 74, "The storage failed")                                           \
     X(USAGE, "usage", 400, 64, "The command line is wrong")                                        \
     X(RUNNING, "already_running", 409, 69, "Another daemon uses this folder")                      \

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 int files_read(const char *path, size_t max, char **ret, size_t *ret_len, struct err *err)
@@ -58,6 +59,23 @@ int files_sync_folder(const char *path, struct err *err)
     if (fd >= 0)
         close(fd);
     return status;
+}
+
+int files_need_room(const char *path, int64_t bytes, struct err *err)
+{
+    char folder[PATH_MAX];
+    struct statvfs disk;
+    snprintf(folder, sizeof folder, "%s", path);
+    char *slash = strrchr(folder, '/');
+    if (slash != NULL)
+        *slash = '\0';
+    if (slash == NULL || statvfs(folder, &disk) != 0)
+        return 0; /* writing will tell */
+    int64_t room = (int64_t)disk.f_bavail * (int64_t)disk.f_frsize;
+    return room >= bytes + FILES_SPARE
+               ? 0
+               : err_set(err, ERR_DISK_FULL, "%s needs %.1f MiB, and %.1f MiB are free", path,
+                         (double)bytes / 1048576.0, (double)room / 1048576.0);
 }
 
 int files_make_folder(const char *path, struct err *err)

@@ -5,6 +5,9 @@
 #include "common/err.h"
 
 #include <stddef.h>
+#include <stdint.h>
+
+enum { FILES_SPARE = 2 << 20 };
 
 /* Reads a file of at most max bytes; *ret is the caller's (free), NUL-terminated. Doesn't follow a
  * link. Errors: NOT_FOUND, STORAGE, TOO_LARGE, NO_MEMORY. */
@@ -15,6 +18,10 @@ int files_write(const char *path, const void *bytes, size_t len, unsigned mode, 
 int files_sync_folder(const char *path, struct err *err);
 /* mkdir -p, each with mode 0700. Errors: STORAGE, DISK_FULL. */
 int files_make_folder(const char *path, struct err *err);
+/* Whether path's disk has room for so many bytes and FILES_SPARE more: a large file that takes the
+ * last of it would keep small ones, the store's among them, from being written. Errors: DISK_FULL.
+ */
+int files_need_room(const char *path, int64_t bytes, struct err *err);
 /* rm -r, as far as it goes; follows no link. */
 void files_remove_folder(const char *path);
 

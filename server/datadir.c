@@ -58,20 +58,44 @@ static int take_lock(struct datadir *dir, struct err *err)
     return 0;
 }
 
-/* What an earlier daemon left behind: half an upload, an address where nobody listens. */
-static int clear_leftovers(const struct datadir *dir, struct err *err)
+int datadir_empty_tmp(const struct datadir *dir, const char *prefix, struct err *err)
 {
-    char path[PATH_MAX];
-    datadir_set_address(dir, NULL, NULL);
+    char path[PATH_MAX], below[PATH_MAX];
     datadir_path(dir, path, "tmp");
     DIR *folder = opendir(path);
     if (folder == NULL)
         return err_errno(err, ERR_STORAGE, "can't open %s", path);
-    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;)
-        if (strncmp(entry->d_name, "upload-", 7) == 0)
-            unlinkat(dirfd(folder), entry->d_name, 0);
+    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+            strncmp(entry->d_name, prefix, strlen(prefix)) != 0)
+            continue;
+        datadir_path(dir, below, "tmp/%s", entry->d_name);
+        files_remove_folder(below);
+    }
     closedir(folder);
     return 0;
+}
+
+int datadir_hold(const struct datadir *dir, struct err *err)
+{
+    char path[PATH_MAX];
+    datadir_path(dir, path, "hold");
+    int fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return err_errno(err, ERR_STORAGE, "can't open %s", path);
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return fd;
+    int status = errno == EWOULDBLOCK ? err_set(err, ERR_UNAVAILABLE, "a backup is being made")
+                                      : err_errno(err, ERR_STORAGE, "can't lock %s", path);
+    close(fd);
+    return status;
+}
+
+/* What an earlier daemon left behind: half an upload, an address where nobody listens. */
+static int clear_leftovers(const struct datadir *dir, struct err *err)
+{
+    datadir_set_address(dir, NULL, NULL);
+    return datadir_empty_tmp(dir, "", err);
 }
 
 int datadir_open(const char *path, struct datadir *ret, struct err *err)
@@ -90,6 +114,8 @@ int datadir_open(const char *path, struct datadir *ret, struct err *err)
     }
     if (status == 0)
         status = clear_leftovers(&dir, err);
+    datadir_path(&dir, below, "unclean");
+    dir.unclean = access(below, F_OK) == 0;
     if (status == 0)
         status = tokens_open(dir.path, &dir.tokens, err);
     if (status == 0)
@@ -115,6 +141,18 @@ void datadir_done(struct datadir *dir)
     if (dir->lock_fd >= 0)
         close(dir->lock_fd);
     *dir = (struct datadir){ .lock_fd = -1 };
+}
+
+int datadir_set_unclean(const struct datadir *dir, bool unclean, struct err *err)
+{
+    static const char text[] =
+        "A daemon serves this folder, or has died; the next one checks it.\n";
+    char path[PATH_MAX];
+    datadir_path(dir, path, "unclean");
+    if (unclean)
+        return dir->unclean ? 0 : files_write(path, text, sizeof text - 1, 0600, err);
+    unlink(path);
+    return 0;
 }
 
 int datadir_set_address(const struct datadir *dir, const char *base_url, struct err *err)

@@ -3,6 +3,8 @@
  *   lock (flock: one daemon a folder)  token…, curlrc…, instance (see tokens.h)
  * address (base URL, written when ready)  ablate.db  worker.sock  tmp/  datasets/<digest>/
  * runs/<id>/…  cache/ (figures; may be removed at any time)
+ * unclean (there while a daemon serves, and after one that died)
+ * hold (flock: shared while a backup is made, else exclusive by who removes files)
  */
 #ifndef ABLATE_SERVER_DATADIR_H
 #define ABLATE_SERVER_DATADIR_H
@@ -11,12 +13,14 @@
 #include "server/tokens.h"
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct datadir {
     char path[PATH_MAX / 4]; /* absolute */
     struct tokens tokens;    /* as they were when it was opened */
     int lock_fd;
+    bool unclean; /* the daemon before has not ended by itself */
 };
 
 /* Creates the folder (0700) and what is missing in it, takes its lock, and clears away what an
@@ -27,6 +31,8 @@ int datadir_open(const char *path, struct datadir *ret, struct err *err);
  * Errors: NOT_FOUND, STORAGE, BAD_DATA. */
 int datadir_peek(const char *path, struct datadir *ret, struct err *err);
 void datadir_done(struct datadir *dir);
+/* Says that the folder is served from now on, or that everything was closed as it should be. */
+int datadir_set_unclean(const struct datadir *dir, bool unclean, struct err *err);
 /* Writes the base URL to `address`; NULL removes the file. */
 int datadir_set_address(const struct datadir *dir, const char *base_url, struct err *err);
 /* Reads the base URL of the daemon that serves the folder. Errors: UNAVAILABLE when none does. */
@@ -34,6 +40,12 @@ int datadir_address(const struct datadir *dir, char *ret, size_t size, struct er
 /* Formats a path below the folder into ret (PATH_MAX bytes). */
 void datadir_path(const struct datadir *dir, char ret[PATH_MAX], const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Takes the lock under which files of the store are removed: an open file (close() lets go), or
+ * UNAVAILABLE while somebody makes a backup. */
+int datadir_hold(const struct datadir *dir, struct err *err);
+/* Removes what lies in tmp/ and whose name begins so ("" = everything). Errors: STORAGE. */
+int datadir_empty_tmp(const struct datadir *dir, const char *prefix, struct err *err);
 
 /* n random bytes of the kernel as hex (2n + 1 characters). */
 void datadir_random_hex(size_t n, char *ret);

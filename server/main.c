@@ -3,15 +3,19 @@
 #include "common/log.h"
 #include "common/version.h"
 #include "server/api/api.h"
+#include "server/commands.h"
 #include "server/datadir.h"
 #include "server/http/auth.h"
 #include "server/http/httpd.h"
 #include "server/options.h"
+#include "server/room.h"
 #include "server/runs/conclude.h"
 #include "server/runs/ingest.h"
 #include "server/runs/publish.h"
+#include "server/runs/purge.h"
 #include "server/runs/stream.h"
 #include "server/runs/supervisor.h"
+#include "server/store/store_copy.h"
 #include "server/work.h"
 
 #include <signal.h>
@@ -19,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 #include <uv.h>
 
 enum { SIGNALS = 3 };
@@ -33,6 +38,8 @@ struct daemon {
     struct stream *stream;
     struct ingest *ingest;
     struct supervisor *supervisor;
+    struct purge *purge;
+    struct room *room;
     struct httpd *httpd;
     struct auth *auth;
     struct job first; /* reads where the events stand */
@@ -45,6 +52,8 @@ static void store_closed(void *arg)
 {
     struct daemon *d = arg;
     stream_free(d->stream);
+    purge_free(d->purge);
+    room_free(d->room);
     for (size_t i = 0; i < SIGNALS; i++)
         uv_close((uv_handle_t *)&d->signals[i], NULL);
 }
@@ -76,6 +85,8 @@ static void on_signal(uv_signal_t *handle, int number)
     }
     log_info("signal %d: ending; workers train on", number);
     d->app.closing = true;
+    purge_close(d->purge);
+    room_close(d->room);
     datadir_set_address(&d->datadir, NULL, NULL);
     if (d->httpd != NULL)
         supervisor_close(d->supervisor, false, supervisor_closed, d);
@@ -89,6 +100,22 @@ static void on_fatal(const struct err *err, void *arg)
     log_error("the store failed: %s; ending, so that the next start recovers", err->message);
     datadir_set_address(&d->datadir, NULL, NULL);
     _Exit(err_exit_status(err->code));
+}
+
+static void on_full(void *arg)
+{
+    struct daemon *d = arg;
+    room_full(d->room);
+}
+
+static void on_room(void *arg)
+{
+    struct daemon *d = arg;
+    bool ample = room_facts(d->room)->state == ROOM_AMPLE;
+    if (!d->app.closing)
+        supervisor_halt(d->supervisor, !ample);
+    if (!d->app.closing && ample)
+        purge_kick(d->purge);
 }
 
 static void on_publish(void *take_batch, void *arg)
@@ -168,6 +195,19 @@ static void first_done(struct job *job)
     if (status == 0) {
         supervisor_attach(d->supervisor, d->ingest);
         d->app.supervisor = d->supervisor;
+        const struct purge_config config = {
+            .datadir = &d->datadir,
+            .keep_deleted_ms = d->options.keep_deleted_ms,
+            .keep_events_ms = d->options.keep_events_ms,
+        };
+        status = purge_new(&config, d->work, &d->purge, &err);
+    }
+    if (status == 0)
+        status =
+            room_new(&d->datadir, d->options.ballast_bytes, d->work, on_room, d, &d->room, &err);
+    if (status == 0) {
+        d->app.purge = d->purge;
+        d->app.room = d->room;
         status = open_http(d, &err);
     }
     if (status != 0) {
@@ -183,6 +223,20 @@ static int collect(struct store *store, void **ret_batch, void *arg, struct err 
     return status == 0 ? publish_collect(store, ret_batch, arg, err) : status;
 }
 
+/* After a death the database is looked at before anything relies on it. */
+static int check_database(const struct daemon *d, const char *path, struct err *err)
+{
+    int64_t begin = clock_mono_ms();
+    if (d->datadir.unclean && access(path, F_OK) == 0) {
+        int status = store_check(path, STORE_QUICK, NULL, err);
+        if (status != 0)
+            return status;
+        log_info("the daemon before has died; the database is sound (checked in %lld ms)",
+                 (long long)(clock_mono_ms() - begin));
+    }
+    return datadir_set_unclean(&d->datadir, true, err);
+}
+
 static int start(struct daemon *d, struct err *err)
 {
     static const int numbers[SIGNALS] = { SIGTERM, SIGINT, SIGHUP };
@@ -190,6 +244,7 @@ static int start(struct daemon *d, struct err *err)
                                       .publish = on_publish,
                                       .discard = on_discard,
                                       .fatal = on_fatal,
+                                      .full = on_full,
                                       .arg = d };
     char path[PATH_MAX];
     uv_loop_init(&d->loop);
@@ -202,6 +257,8 @@ static int start(struct daemon *d, struct err *err)
     int status = auth_new(&d->datadir, &d->options, &d->auth, err);
     if (status == 0)
         status = stream_new(&d->loop, &d->stream, err);
+    if (status == 0)
+        status = check_database(d, path, err);
     if (status == 0)
         status = work_new(&d->loop, path, &hooks, &d->work, err);
     if (status != 0)
@@ -226,53 +283,44 @@ static int serve(const struct options *options, struct err *err)
     raise_limits();
     int status = datadir_open(options->data, &d.datadir, err);
     if (status == 0)
+        room_start(&d.datadir, options->ballast_bytes);
+    if (status == 0)
         status = start(&d, err);
     if (status != 0)
         return status;
     uv_run(&d.loop, UV_RUN_DEFAULT);
     uv_loop_close(&d.loop);
     auth_free(d.auth);
+    datadir_set_unclean(&d.datadir, false, NULL);
     datadir_done(&d.datadir);
     return 0;
 }
 
-/* Prints a log-in link for the daemon that serves the folder. */
-static int link_print(const struct options *options, struct err *err)
+static int help(const struct options *options, struct err *err)
 {
-    struct datadir datadir;
-    char code[AUTH_CODE_BYTES], address[400];
-    int status = datadir_peek(options->data, &datadir, err);
-    if (status == 0)
-        status = datadir_address(&datadir, address, sizeof address, err);
-    if (status != 0)
-        return status;
-    const struct token *token = &datadir.tokens.of[options->access];
-    if (token->text[0] == '\0')
-        return err_set(err, ERR_NOT_FOUND, "there is no %s token; the daemon's next start makes it",
-                       access_names[options->access]);
-    auth_code_make(token, code);
-    printf("%s/#login=%s\n", address, code);
-    datadir_done(&datadir);
+    (void)options;
+    (void)err;
+    options_help(stdout);
     return 0;
 }
 
-/* Makes the tokens anew that were named, then says where all are. */
-static int token_print(const struct options *options, struct err *err)
+static int version(const struct options *options, struct err *err)
 {
-    struct datadir datadir;
-    int status = datadir_peek(options->data, &datadir, err);
-    for (enum access kind = ACCESS_READ; kind < ACCESS_KINDS && status == 0; kind++)
-        if (options->rotate_all || options->rotate == kind)
-            status = tokens_rotate(datadir.path, kind, err);
-    for (enum access kind = ACCESS_READ; kind < ACCESS_KINDS && status == 0; kind++)
-        printf("%s\t%s/%s\n", access_names[kind], datadir.path, tokens_file(kind));
-    return status;
+    (void)options;
+    (void)err;
+    printf("ablated %s\n", ablate_version());
+    return 0;
 }
 
-static int (*const commands[])(const struct options *, struct err *) = {
+static int (*const commands[])(const struct options *options, struct err *err) = {
     [OPTIONS_SERVE] = serve,
-    [OPTIONS_LINK] = link_print,
-    [OPTIONS_TOKEN] = token_print,
+    [OPTIONS_LINK] = command_link,
+    [OPTIONS_BACKUP] = command_backup,
+    [OPTIONS_RESTORE] = command_restore,
+    [OPTIONS_PURGE] = command_purge,
+    [OPTIONS_TOKEN] = command_token,
+    [OPTIONS_HELP] = help,
+    [OPTIONS_VERSION] = version,
 };
 
 int main(int argc, char **argv)
@@ -281,11 +329,7 @@ int main(int argc, char **argv)
     enum options_command command;
     struct err err = { 0 };
     int status = options_parse(argc, argv, &options, &command, &err);
-    if (status == 0 && command == OPTIONS_HELP)
-        options_help(stdout);
-    else if (status == 0 && command == OPTIONS_VERSION)
-        printf("ablated %s\n", ablate_version());
-    else if (status == 0)
+    if (status == 0)
         status = commands[command](&options, &err);
     if (status == 0)
         return 0;

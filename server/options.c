@@ -145,6 +145,37 @@ static int set_upload_limit(struct options *o, const char *text, struct err *err
     return take_bytes("upload-limit", text, &o->upload_limit, err);
 }
 
+static int take_days(const char *name, const char *text, int64_t *to, struct err *err)
+{
+    enum { DAY_MS = 86400000 };
+    int64_t days = 0;
+    if (strcmp(text, "forever") == 0) {
+        *to = INT64_MAX;
+        return 0;
+    }
+    if (take_integer(name, text, 0, 36500, &days, NULL) != 0)
+        return err_set(err, ERR_USAGE, "--%s must be days, 0 to 36500, or forever, not \"%.60s\"",
+                       name, text);
+    *to = days * DAY_MS;
+    return 0;
+}
+
+static int set_keep_deleted(struct options *o, const char *text, struct err *err)
+{
+    return take_days("keep-deleted", text, &o->keep_deleted_ms, err);
+}
+
+static int set_keep_events(struct options *o, const char *text, struct err *err)
+{
+    return take_days("keep-events", text, &o->keep_events_ms, err);
+}
+
+static int set_ballast(struct options *o, const char *text, struct err *err)
+{
+    o->ballast_bytes = 0;
+    return strcmp(text, "0") == 0 ? 0 : take_bytes("ballast", text, &o->ballast_bytes, err);
+}
+
 static int set_log_level(struct options *o, const char *text, struct err *err)
 {
     for (int i = 0; log_level_names[i] != NULL; i++)
@@ -270,6 +301,13 @@ static const struct option_row rows[] = {
     { "body-time", "S", "seconds that its body may take (30)", set_body_time },
     { "upload-time", "S", "seconds that a corpus may take (3600)", set_upload_time },
     { "upload-limit", "BYTES", "largest corpus that is taken (1G)", set_upload_limit },
+    { "ballast", "BYTES", "room that is held for when the disk is full; 0: none (32M)",
+      set_ballast },
+    { "keep-deleted", "DAYS", "before deleted experiments are purged; forever: never (30)",
+      set_keep_deleted },
+    { "keep-events", "DAYS",
+      "before the events files of ended runs, which are stored, are cut to their logs (7)",
+      set_keep_events },
     { "worker", "FILE", "the ablate-worker program (the one beside this, or in PATH)", set_worker },
     { "access", "KIND", "with link: read, submit or admin (admin)", set_access },
     { "rotate", "KIND", "with token: make the read, submit or admin token anew, or all",
@@ -350,13 +388,53 @@ void options_url(const struct options *o, int port, char *ret, size_t size)
         snprintf(ret, size, "http://%s%s%s:%d", v6 ? "[" : "", host, v6 ? "]" : "", port);
 }
 
+/* What may stand in the first place instead of an option. */
+static const struct command_row {
+    const char *name;
+    enum options_command command;
+    const char *operand; /* what it needs beside --data; NULL = nothing */
+    const char *what;
+} commands[] = {
+    { "link", OPTIONS_LINK, NULL, "print a log-in link for the page" },
+    { "token", OPTIONS_TOKEN, NULL, "say where the tokens are; make one anew" },
+    { "backup", OPTIONS_BACKUP, "TO",
+      "copy everything into the new folder TO, and check it; a daemon may run" },
+    { "restore", OPTIONS_RESTORE, "BACKUP",
+      "make the new data folder DIR of a backup, after checking it" },
+    { "purge", OPTIONS_PURGE, NULL, "remove deleted experiments for good, now; no daemon may run" },
+};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static const struct command_row *find_command(const char *name)
+{
+    for (int i = 0; name != NULL && i < COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static int take_operand(const struct command_row *command, const char *text, struct options *o,
+                        struct err *err)
+{
+    if (command == NULL || command->operand == NULL)
+        return err_set(err, ERR_USAGE, "\"%.60s\" isn't an option; see ablated --help", text);
+    if (o->operand[0] != '\0' && strcmp(o->operand, text) != 0)
+        return err_set(err, ERR_USAGE, "\"%.60s\" is one argument too many", text);
+    return take_path(o->operand, command->operand, text, err);
+}
+
 /* The configuration file first, whatever the order, so that the command line wins. */
-static int take_all(int argc, char **argv, bool config, struct options *o, struct err *err)
+static int take_all(int argc, char **argv, const struct command_row *command, bool config,
+                    struct options *o, struct err *err)
 {
     for (int i = 0; i < argc; i++) {
         const char *name = argv[i], *value = NULL;
-        if (strncmp(name, "--", 2) != 0)
-            return err_set(err, ERR_USAGE, "\"%.60s\" isn't an option; see ablated --help", name);
+        if (strncmp(name, "--", 2) != 0) {
+            int status = take_operand(command, name, o, err);
+            if (status != 0)
+                return status;
+            continue;
+        }
         name += 2;
         size_t len = strcspn(name, "=");
         const struct option_row *row = find(name, len);
@@ -389,14 +467,6 @@ static bool asks(int argc, char **argv, const char *flag)
     return false;
 }
 
-static const struct {
-    const char *name, *what;
-    enum options_command command;
-} commands[] = {
-    { "link", "print a log-in link for the page", OPTIONS_LINK },
-    { "token", "say where the tokens are; make one anew", OPTIONS_TOKEN },
-};
-
 int options_parse(int argc, char **argv, struct options *ret, enum options_command *ret_command,
                   struct err *err)
 {
@@ -410,6 +480,9 @@ int options_parse(int argc, char **argv, struct options *ret, enum options_comma
                                 .body_s = 30,
                                 .upload_s = 3600 };
     o.access = ACCESS_ADMIN;
+    o.ballast_bytes = 32 << 20;
+    take_days("keep-deleted", "30", &o.keep_deleted_ms, NULL);
+    take_days("keep-events", "7", &o.keep_events_ms, NULL);
     machine_find_worker(o.worker);
     *ret_command = OPTIONS_SERVE;
     if (asks(argc, argv, "--help") || asks(argc, argv, "-h")) {
@@ -420,15 +493,16 @@ int options_parse(int argc, char **argv, struct options *ret, enum options_comma
         *ret_command = OPTIONS_VERSION;
         return 0;
     }
-    int from = 1;
-    for (size_t i = 0; i < sizeof commands / sizeof *commands && argc > 1; i++)
-        if (strcmp(argv[1], commands[i].name) == 0) {
-            *ret_command = commands[i].command;
-            from = 2;
-        }
-    int status = take_all(argc - from, argv + from, true, &o, err);
+    const struct command_row *row = find_command(argv[1]);
+    int from = row != NULL ? 2 : 1;
+    if (row != NULL)
+        *ret_command = row->command;
+    int status = take_all(argc - from, argv + from, row, true, &o, err);
     if (status == 0)
-        status = take_all(argc - from, argv + from, false, &o, err);
+        status = take_all(argc - from, argv + from, row, false, &o, err);
+    if (status == 0 && row != NULL && row->operand != NULL && o.operand[0] == '\0')
+        status = err_set(err, ERR_USAGE, "ablated %s needs %s; see ablated --help", row->name,
+                         row->operand);
     if (status == 0 && o.data[0] == '\0')
         status =
             err_set(err, ERR_USAGE, "--data DIR is needed: the folder for everything that is kept");
@@ -445,11 +519,13 @@ void options_help(FILE *to)
     char head[40];
     fprintf(to,
             "ablated %s: queues experiments, trains them, serves their curves\n\n"
-            "  %-29s serve\n",
+            "  %-34s serve\n",
             ablate_version(), "ablated --data DIR [options]");
-    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
-        snprintf(head, sizeof head, "ablated %s --data DIR", commands[i].name);
-        fprintf(to, "  %-29s %s\n", head, commands[i].what);
+    for (int i = 0; i < COMMANDS; i++) {
+        char line[64];
+        snprintf(line, sizeof line, "ablated %s --data DIR %s", commands[i].name,
+                 commands[i].operand != NULL ? commands[i].operand : "");
+        fprintf(to, "  %-34s %s\n", line, commands[i].what);
     }
     fprintf(to, "\n");
     for (int i = 0; i < ROWS; i++) {

@@ -34,6 +34,8 @@ struct work {
     struct job *first, *last; /* waiting for the writer */
     size_t waiting;           /* those, and the ones inside it */
     bool stopping, stopped;
+    int64_t busy_since_ms; /* 0 = the writer sleeps */
+    int64_t commits;
     struct outcome *outcomes, **outcomes_end;
     struct err fatal;
     bool fatal_told;
@@ -81,9 +83,11 @@ static struct job *take_job(struct work *work, bool wait)
     return job;
 }
 
-static void give_back(struct work *work, struct outcome *outcome, const struct err *fatal)
+static void give_back(struct work *work, struct outcome *outcome, bool committed,
+                      const struct err *fatal)
 {
     pthread_mutex_lock(&work->lock);
+    work->commits += committed;
     *work->outcomes_end = outcome;
     work->outcomes_end = &outcome->next;
     if (fatal != NULL)
@@ -119,9 +123,15 @@ static bool is_fatal(const struct work *work, int commit_status)
 
 static int commit(struct work *work, struct outcome *outcome, struct err *err)
 {
-    if (!store_in_transaction(work->writer)) /* an error has ended it, and all jobs with it */
+    if (!store_in_transaction(work->writer)) { /* an error has ended it, and all jobs with it */
+        for (const struct job *job = outcome->first; job != NULL; job = job->next)
+            if (job->status == -ERR_DISK_FULL) { /* theirs, too: it can be waited for */
+                *err = job->err;
+                return job->status;
+            }
         return err_set(err, ERR_UNAVAILABLE,
                        "what was written beside this could not be: the transaction was given up");
+    }
     int status = work->hooks.collect == NULL
                      ? 0
                      : work->hooks.collect(work->writer, &outcome->batch, work->hooks.arg, err);
@@ -159,7 +169,14 @@ static void run_batch(struct work *work, struct job *job)
     }
     if (is_fatal(work, status) && err.code == 0)
         err_set(&err, ERR_STORAGE, "the database or its disk has failed");
-    give_back(work, outcome, is_fatal(work, status) ? &err : NULL);
+    give_back(work, outcome, status == 0, is_fatal(work, status) ? &err : NULL);
+}
+
+static void set_busy(struct work *work, int64_t since_ms)
+{
+    pthread_mutex_lock(&work->lock);
+    work->busy_since_ms = since_ms;
+    pthread_mutex_unlock(&work->lock);
 }
 
 static void *writer_main(void *arg)
@@ -168,7 +185,9 @@ static void *writer_main(void *arg)
     unsigned commits = 0;
     struct job *job;
     while ((job = take_job(work, true)) != NULL) {
+        set_busy(work, clock_mono_ms());
         run_batch(work, job);
+        set_busy(work, 0);
         if (++commits % CHECKPOINT_EVERY == 0)
             store_checkpoint(work->writer, false, NULL);
     }
@@ -218,6 +237,7 @@ static void on_wake(uv_async_t *handle)
     work->outcomes_end = &work->outcomes;
     struct err fatal = work->fatal;
     pthread_mutex_unlock(&work->lock);
+    bool full = false;
     while (outcome != NULL) {
         struct outcome *next = outcome->next;
         if (outcome->batch != NULL)
@@ -227,11 +247,14 @@ static void on_wake(uv_async_t *handle)
             pthread_mutex_lock(&work->lock);
             work->waiting--;
             pthread_mutex_unlock(&work->lock);
+            full |= job->status == -ERR_DISK_FULL;
             job->done(job);
         }
         free(outcome);
         outcome = next;
     }
+    if (full && work->hooks.full != NULL)
+        work->hooks.full(work->hooks.arg);
     if (fatal.code != 0 && !work->fatal_told) {
         work->fatal_told = true;
         work->hooks.fatal(&fatal, work->hooks.arg);
@@ -345,6 +368,24 @@ size_t work_backlog(const struct work *work)
     return waiting;
 }
 
+int64_t work_commits(const struct work *work)
+{
+    struct work *mutable = (struct work *)work;
+    pthread_mutex_lock(&mutable->lock);
+    int64_t commits = work->commits;
+    pthread_mutex_unlock(&mutable->lock);
+    return commits;
+}
+
+int64_t work_busy_ms(const struct work *work)
+{
+    struct work *mutable = (struct work *)work;
+    pthread_mutex_lock(&mutable->lock);
+    int64_t since = work->busy_since_ms;
+    pthread_mutex_unlock(&mutable->lock);
+    return since > 0 ? clock_mono_ms() - since : 0;
+}
+
 /* readers */
 
 static struct store *take_reader(struct work *work, struct err *err)
@@ -370,6 +411,15 @@ static void put_reader(struct work *work, struct store *store)
         store_close(store);
 }
 
+/* A page that makes no sense to a reader won't to the writer. */
+static void tell_fatal(struct work *work, const struct err *err)
+{
+    pthread_mutex_lock(&work->lock);
+    work->fatal = *err;
+    pthread_mutex_unlock(&work->lock);
+    uv_async_send(&work->wake);
+}
+
 static void read_on_pool(uv_work_t *request)
 {
     struct job *job = request->data;
@@ -383,6 +433,8 @@ static void read_on_pool(uv_work_t *request)
     if (job->status == 0)
         job->status = job->run(job, store, &job->err);
     store_rollback(store);
+    if (job->status == -ERR_BAD_DATA && store_damaged(store))
+        tell_fatal(job->work, &job->err);
     put_reader(job->work, store);
 }
 
@@ -398,12 +450,29 @@ static void read_over(uv_work_t *request, int uv_status)
     maybe_closed(work);
 }
 
-void work_read(struct work *work, struct job *job)
+static void on_pool(struct work *work, struct job *job, uv_work_cb run)
 {
     job->work = work;
     job->request.data = job;
     work->reading++;
-    uv_queue_work(work->loop, &job->request, read_on_pool, read_over);
+    uv_queue_work(work->loop, &job->request, run, read_over);
+}
+
+void work_read(struct work *work, struct job *job)
+{
+    on_pool(work, job, read_on_pool);
+}
+
+static void run_on_pool(uv_work_t *request)
+{
+    struct job *job = request->data;
+    job->err = (struct err){ 0 };
+    job->status = job->run(job, NULL, &job->err);
+}
+
+void work_pool(struct work *work, struct job *job)
+{
+    on_pool(work, job, run_on_pool);
 }
 
 void work_close(struct work *work, void (*closed)(void *arg), void *arg)

@@ -12,7 +12,8 @@
  * event rows and rendered messages; after COMMIT these are given to `publish` on the loop thread,
  * before the jobs' `done`. A failed COMMIT fails every job in it. A failed fsync or a damaged page
  * is fatal: `fatal` is called on the loop thread, once, and the daemon ends so that recovery runs
- * at its next start.
+ * at its next start. A full disk is not: the jobs of that commit end with DISK_FULL, and `full` is
+ * called.
  */
 #ifndef ABLATE_SERVER_WORK_H
 #define ABLATE_SERVER_WORK_H
@@ -45,6 +46,7 @@ struct work_hooks {
     void (*publish)(void *take_batch, void *arg); /* loop thread, after COMMIT */
     void (*discard)(void *take_batch, void *arg); /* COMMIT failed */
     void (*fatal)(const struct err *, void *arg); /* loop thread */
+    void (*full)(void *arg); /* loop thread: a job found no room on the disk; may be NULL */
     void *arg;
 };
 
@@ -57,6 +59,8 @@ int work_new(uv_loop_t *loop, const char *path, const struct work_hooks *hooks, 
  */
 void work_write(struct work *work, struct job *job);
 void work_read(struct work *work, struct job *job);
+/* Queues a job without a store (NULL is given to run) on the pool: for files. */
+void work_pool(struct work *work, struct job *job);
 /* Calls job->done (no run) on the loop thread after ms milliseconds, or earlier when the work
  * closes. */
 void work_later(struct work *work, struct job *job, int64_t ms);
@@ -64,6 +68,10 @@ void work_later(struct work *work, struct job *job, int64_t ms);
 uv_loop_t *work_loop(const struct work *work);
 /* Jobs waiting for or inside the writer. */
 size_t work_backlog(const struct work *work);
+/* Transactions committed so far. */
+int64_t work_commits(const struct work *work);
+/* For how long the writer has been at the batch that it is at; 0 = it has none. */
+int64_t work_busy_ms(const struct work *work);
 /* Ends the writer after the jobs that wait (their done functions run), checkpoints the WAL, closes.
  * Loop thread; calls closed(arg) on the loop thread when everything is over; work is freed then. */
 void work_close(struct work *work, void (*closed)(void *arg), void *arg);

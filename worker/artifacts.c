@@ -105,7 +105,12 @@ int artifacts_batch(struct artifacts *a, int64_t step, const int32_t *windows, s
                     plain(windows[b * width + t]));
     }
     fputs("]]}\n", a->batches);
-    return fflush(a->batches) != 0 ? err_errno(err, ERR_STORAGE, "can't write %s", path) : 0;
+    if (fflush(a->batches) == 0)
+        return 0;
+    int status = err_errno(err, ERR_STORAGE, "can't write %s", path);
+    fclose(a->batches); /* tried again, half a line is cut off first */
+    a->batches = NULL;
+    return status;
 }
 
 static int by_name(const struct dirent **a, const struct dirent **b)

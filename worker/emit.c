@@ -88,7 +88,8 @@ static bool write_some(struct emit *emit)
     bool drained = emit->backlog.len == 0;
     pthread_mutex_unlock(&emit->lock);
     if (drained && sync) {
-        if (emit->is_file && fdatasync(emit->fd) != 0 && errno != ENOSPC)
+        /* Whatever it failed for: nobody knows then what is on the disk. */
+        if (emit->is_file && fdatasync(emit->fd) != 0)
             fail(emit, "can't make the events durable");
         pthread_mutex_lock(&emit->lock);
         emit->want_sync = false;
@@ -155,6 +156,7 @@ int emit_new(const struct emit_config *config, struct emit **ret, struct err *er
         return err_set(err, ERR_NO_MEMORY, "out of memory");
     emit->fd = STDOUT_FILENO;
     emit->is_file = config->file != NULL;
+    const int flags = O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC;
     emit->sink = config->sink;
     emit->sink_arg = config->sink_arg;
     emit->sent_ms = clock_mono_ms() - EMIT_METRICS_MS;
@@ -166,7 +168,8 @@ int emit_new(const struct emit_config *config, struct emit **ret, struct err *er
     if (emit->wake < 0)
         status = err_errno(err, ERR_INTERNAL, "can't make an eventfd");
     if (status == 0 && emit->is_file) {
-        emit->fd = open(config->file, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+        while ((emit->fd = open(config->file, flags, 0600)) < 0 && errno == ENOSPC)
+            sleep(1); /* no event can say so yet */
         if (emit->fd < 0)
             status = err_errno(err, ERR_STORAGE, "can't create %s", config->file);
     }
@@ -246,6 +249,16 @@ void emit_event(struct emit *emit, enum wire_type type, json_t *take_body, bool 
     wire_encode_event(type, ++emit->seq, take_body, &line);
     append(emit, &line, durable);
     buf_done(&line);
+}
+
+void emit_sync(struct emit *emit)
+{
+    struct buf nothing;
+    flush_metrics(emit);
+    buf_init(&nothing, 0);
+    if (emit->is_file)
+        append(emit, &nothing, true);
+    buf_done(&nothing);
 }
 
 void emit_log(struct emit *emit, const char *level, const char *format, ...)

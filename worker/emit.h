@@ -42,6 +42,9 @@ int emit_new(const struct emit_config *config, struct emit **ret, struct err *er
 /* Appends an event; steals body (NULL: memory ran out, and the process ends with
  * EXIT_OUT_OF_MEMORY). `durable`: returns only when it has reached the disk. */
 void emit_event(struct emit *emit, enum wire_type type, json_t *take_body, bool durable);
+/* Everything that was emitted is on the disk when it returns, or can't be (emit_failed). Nothing to
+ * do without a file. */
+void emit_sync(struct emit *emit);
 /* A row of metrics; names stay alive and the same for the whole attempt. */
 void emit_metrics(struct emit *emit, const char *const *names, size_t n, int64_t step,
                   const double *values);

@@ -27,7 +27,8 @@ static json_t *shape_of(const struct tensor *t)
 }
 
 /* The header's object, which says where each tensor lies. */
-static json_t *header_of(const struct params *table, const struct safetensors_part *parts, size_t n)
+static json_t *header_of(const struct params *table, const struct safetensors_part *parts, size_t n,
+                         size_t *ret_bytes)
 {
     json_t *header = json_object();
     size_t at = 0;
@@ -43,6 +44,7 @@ static json_t *header_of(const struct params *table, const struct safetensors_pa
                                           (json_int_t)(at + bytes)));
             at += bytes;
         }
+    *ret_bytes = at;
     return header;
 }
 
@@ -81,7 +83,8 @@ int safetensors_write(const char *path, const struct params *table,
     char temporary[PATH_MAX];
     struct buf text;
     struct writer w = { 0 };
-    json_t *header = header_of(table, parts, n);
+    size_t bytes = 0;
+    json_t *header = header_of(table, parts, n, &bytes);
     json_object_set_new(header, "__metadata__", take_metadata);
     buf_init(&text, HEADER_MAX);
     jsonx_dump(header, JSONX_KEEP_ORDER, &text);
@@ -91,6 +94,8 @@ int safetensors_write(const char *path, const struct params *table,
     digest_init(&w.digest);
     snprintf(temporary, sizeof temporary, "%s.tmp", path);
     int status = text.failed ? err_set(err, ERR_NO_MEMORY, "no memory for a file's header") : 0;
+    if (status == 0)
+        status = files_need_room(path, (int64_t)(bytes + text.len), err);
     if (status == 0 && (w.file = fopen(temporary, "we")) == NULL)
         status = err_errno(err, ERR_STORAGE, "can't create %s", temporary);
     if (status == 0) {
@@ -147,7 +152,8 @@ int safetensors_read(const char *path, const struct params *table,
     if (file == NULL)
         return errno == ENOENT ? err_set(err, ERR_NOT_FOUND, "there is no file %s", path)
                                : err_errno(err, ERR_STORAGE, "can't open %s", path);
-    json_t *header = NULL, *expected = header_of(table, parts, n), *metadata = NULL;
+    size_t bytes = 0;
+    json_t *header = NULL, *expected = header_of(table, parts, n, &bytes), *metadata = NULL;
     int status = read_header(file, path, &header, err);
     if (status == 0) {
         metadata = json_incref(json_object_get(header, "__metadata__"));

@@ -34,6 +34,7 @@ struct train {
     int64_t from;          /* the step that the attempt begins after */
     int64_t step;          /* the last one done */
     int64_t last;          /* the one to end with */
+    bool waits;            /* for room on the disk */
     bool finite, told;     /* no NaN or infinity so far; the audit has been emitted */
     bool finished;         /* and said so */
     struct interference_sample began;
@@ -154,9 +155,12 @@ static void evaluate(struct train *t, enum corpus_part part)
 /* Storage that is full is waited for, without advancing. */
 static bool wait_for_room(struct train *t, int status, const struct err *err)
 {
-    if (status != -ERR_DISK_FULL || stopping(t))
+    bool waited = t->waits;
+    t->waits = status == -ERR_DISK_FULL;
+    if (!t->waits || stopping(t))
         return false;
-    emit_log(t->emit, "warn", "waiting for room on the disk: %s", err->message);
+    if (!waited)
+        emit_log(t->emit, "warn", "waiting for room on the disk: %s", err->message);
     for (int i = 0; i < 20 && !stopping(t); i++)
         usleep(100000);
     return !stopping(t);
@@ -166,6 +170,9 @@ static int save_checkpoint(struct train *t, struct err *err)
 {
     struct checkpoint made;
     int status;
+    /* What comes after a checkpoint isn't trained again, so what comes before must be on the disk.
+     */
+    emit_sync(t->emit);
     do
         status = checkpoint_save(t->config->out, model_params(t->model), t->step, t->run_digest,
                                  t->environment.digest, &made, err);
@@ -186,12 +193,17 @@ static int one_step(struct train *t, struct err *err)
     int64_t step = t->step + 1;
     double start = clock_mono_s();
     int status = data_batch(t->data, step, t->windows, err);
-    if (status == 0)
+    if (status != 0)
+        return status;
+    do
         status = artifacts_batch(&t->artifacts, step, t->windows, err);
+    while (wait_for_room(t, status, err));
     if (status != 0)
         return status;
     model_step(t->model, t->windows, step, &facts.model);
-    status = artifacts_gradients(&t->artifacts, step, params, err);
+    do
+        status = artifacts_gradients(&t->artifacts, step, params, err);
+    while (wait_for_room(t, status, err));
     optim_step(train, params, step, model_pool(t->model), &facts.optim);
     t->step = step;
     facts.seconds = clock_mono_s() - start;
@@ -241,9 +253,13 @@ static int begin(struct train *t, struct err *err)
                                             sizeof *t->windows)) == NULL)
         status = err_set(err, ERR_NO_MEMORY, "no memory for a batch");
     if (status == 0)
-        status = artifacts_begin(&t->artifacts, t->spec, t->config->out, err);
+        do
+            status = artifacts_begin(&t->artifacts, t->spec, t->config->out, err);
+        while (wait_for_room(t, status, err));
     if (status == 0)
-        status = artifacts_init(&t->artifacts, model_params(t->model), err);
+        do
+            status = artifacts_init(&t->artifacts, model_params(t->model), err);
+        while (wait_for_room(t, status, err));
     if (status == 0 && t->config->resume)
         status = resume(t, err);
     t->from = t->step;

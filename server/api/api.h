@@ -24,9 +24,12 @@ ENCODE(experiment_get_encode);
 DECODE(experiment_patch_decode);
 STORED(experiment_patch_write);
 DECODE(experiment_id_decode);
-DECODE(experiment_cancel_decode);
+DECODE(experiment_act_decode);
 STORED(experiment_delete_write);
 ENCODE(experiment_deleted_encode);
+STORED(experiment_restore_write);
+STORED(experiment_purge_write);
+ENCODE(experiment_purge_encode);
 STORED(experiment_cancel_write);
 ENCODE(experiment_cancel_encode);
 ENCODE(experiment_encode);
@@ -112,6 +115,8 @@ ENCODE(queue_encode);
 DECODE(queue_post_decode);
 STORED(queue_post_write);
 ENCODE(queue_post_encode);
+
+/* prometheus.c */
 STORED(prometheus_read);
 ENCODE(prometheus_encode);
 

@@ -4,11 +4,13 @@
 #include "common/clock.h"
 #include "common/jsonx.h"
 #include "server/import.h"
+#include "server/runs/purge.h"
 #include "server/store/store_runs.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 struct upload {
     enum import_format format;
@@ -97,7 +99,12 @@ int dataset_put_read(struct request *req, struct store *store, struct err *err)
 
 int dataset_put_write(struct request *req, struct store *store, struct err *err)
 {
-    return store_dataset_put(store, &((struct upload *)req->state)->row, err);
+    const struct upload *u = req->state;
+    char path[PATH_MAX];
+    datadir_path(req->app->datadir, path, "datasets/%s", u->row.digest);
+    if (access(path, F_OK) != 0) /* the same content was there, and nobody held it any more */
+        return err_set(err, ERR_UNAVAILABLE, "the corpus was being removed; send it once more");
+    return store_dataset_put(store, &u->row, err);
 }
 
 int dataset_put_encode(struct request *req, struct reply *reply, struct err *err)
@@ -154,8 +161,8 @@ int dataset_delete_write(struct request *req, struct store *store, struct err *e
 
 int dataset_deleted_encode(struct request *req, struct reply *reply, struct err *err)
 {
-    (void)req;
     (void)err;
+    purge_kick(req->app->purge); /* its content goes, if no run holds it */
     reply->status = 204;
     return 0;
 }

@@ -24,6 +24,8 @@ struct datadir;
 struct work;
 struct stream;
 struct supervisor;
+struct purge;
+struct room;
 struct auth;
 struct httpd;
 
@@ -34,6 +36,8 @@ struct app {
     struct work *work;
     struct stream *stream;
     struct supervisor *supervisor;
+    struct purge *purge;
+    struct room *room;
     struct auth *auth;
     struct httpd *httpd;
     int64_t started_ms; /* monotonic */

@@ -1,10 +1,12 @@
-/* Experiments after their submission: list, get, change, cancel, delete. */
+/* Experiments after their submission: list, get, change, cancel, delete, restore, purge. */
 #include "server/api/api.h"
 
 #include "common/jsonx.h"
 #include "common/sweep.h"
 #include "server/runs/publish.h"
+#include "server/runs/purge.h"
 #include "server/runs/supervisor.h"
+#include "server/store/store_purge.h"
 #include "server/store/store_runs.h"
 
 #include <stddef.h>
@@ -15,7 +17,7 @@ enum { PAGE = 100, PAGE_MAX = 1000, WAIT_MAX_S = 3600 };
 /* GET experiments */
 
 struct list {
-    int64_t page_size, before;
+    int64_t page_size, before, deleted;
     struct experiment_row *rows;
     size_t n;
 };
@@ -31,7 +33,7 @@ static void list_free(void *arg)
 
 int experiments_list_decode(struct request *req, struct err *err)
 {
-    static const char *const args[] = { "page_token", "page_size", NULL };
+    static const char *const args[] = { "page_token", "page_size", "deleted", NULL };
     struct list *l = request_state(req, sizeof *l, list_free);
     if (l == NULL)
         return err_set(err, ERR_NO_MEMORY, "no memory for the request");
@@ -40,13 +42,16 @@ int experiments_list_decode(struct request *req, struct err *err)
         status = request_arg_int(req, "page_size", 1, PAGE_MAX, PAGE, &l->page_size, err);
     if (status == 0)
         status = request_arg_int(req, "page_token", 1, INT64_MAX, 0, &l->before, err);
+    if (status == 0)
+        status = request_arg_int(req, "deleted", 0, 1, 0, &l->deleted, err);
     return status;
 }
 
 int experiments_list_read(struct request *req, struct store *store, struct err *err)
 {
     struct list *l = req->state;
-    return store_experiment_list(store, l->before, (size_t)l->page_size + 1, &l->rows, &l->n, err);
+    return store_experiment_list(store, l->deleted != 0, l->before, (size_t)l->page_size + 1,
+                                 &l->rows, &l->n, err);
 }
 
 int experiments_list_encode(struct request *req, struct reply *reply, struct err *err)
@@ -179,7 +184,28 @@ int experiment_deleted_encode(struct request *req, struct reply *reply, struct e
     return 0;
 }
 
-int experiment_cancel_decode(struct request *req, struct err *err)
+int experiment_restore_write(struct request *req, struct store *store, struct err *err)
+{
+    struct one *o = req->state;
+    int status = store_experiment_restore(store, o->id, err);
+    return status == 0 ? store_experiment_get(store, o->id, &o->row, err) : status;
+}
+
+int experiment_purge_write(struct request *req, struct store *store, struct err *err)
+{
+    return store_experiment_purge(store, ((struct one *)req->state)->id, err);
+}
+
+int experiment_purge_encode(struct request *req, struct reply *reply, struct err *err)
+{
+    (void)err;
+    const struct one *o = req->state;
+    purge_kick(req->app->purge);
+    reply_json(reply, 202, json_pack("{s:I}", "id", (json_int_t)o->id), -1);
+    return 0;
+}
+
+int experiment_act_decode(struct request *req, struct err *err)
 {
     int status = experiment_id_decode(req, err);
     return status == 0 ? request_no_fields(req, err) : status;

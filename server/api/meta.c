@@ -1,15 +1,13 @@
-/* What the daemon says of itself: version, health, presets, the queue, figures for Prometheus. */
+/* What the daemon says of itself: version, health, presets, the queue. */
 #include "server/api/api.h"
 
-#include "common/clock.h"
 #include "common/jsonx.h"
 #include "common/version.h"
 #include "common/wire.h"
-#include "server/http/httpd.h"
 #include "server/options.h"
 #include "server/presets.h"
+#include "server/room.h"
 #include "server/runs/publish.h"
-#include "server/runs/stream.h"
 #include "server/runs/supervisor.h"
 #include "server/store/store_runs.h"
 #include "server/work.h"
@@ -18,6 +16,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { WRITER_SLOW_MS = 10000, WRITER_BACKLOG = 50000 };
 
 int version_encode(struct request *req, struct reply *reply, struct err *err)
 {
@@ -34,9 +34,28 @@ int version_encode(struct request *req, struct reply *reply, struct err *err)
 int healthz_encode(struct request *req, struct reply *reply, struct err *err)
 {
     (void)err;
-    bool ready = !req->app->closing;
+    const struct app *app = req->app;
+    const struct {
+        bool applies;
+        const char *reason;
+    } rows[] = {
+        { app->closing, "stopping: the daemon is on its way out" },
+        { app->room != NULL && room_facts(app->room)->state == ROOM_LOW,
+          "disk_low: the data folder's disk is nearly full; nothing new is taken on" },
+        { app->room != NULL && room_facts(app->room)->state == ROOM_FULL,
+          "disk_full: the data folder's disk is full; runs wait for room" },
+        { work_busy_ms(app->work) > WRITER_SLOW_MS,
+          "writer_slow: a transaction has been taking more than 10 s" },
+        { work_backlog(app->work) > WRITER_BACKLOG, "writer_behind: too many writes are waiting" },
+    };
+    json_t *reasons = json_array();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].applies)
+            json_array_append_new(reasons, json_string(rows[i].reason));
+    bool ready = json_array_size(reasons) == 0;
     reply_json(reply, ready ? 200 : 503,
-               json_pack("{s:b, s:b, s:[]}", "live", 1, "ready", (int)ready, "reasons"), -1);
+               json_pack("{s:b, s:b, s:o}", "live", 1, "ready", (int)ready, "reasons", reasons),
+               -1);
     return 0;
 }
 
@@ -66,7 +85,6 @@ int preset_encode(struct request *req, struct reply *reply, struct err *err)
 struct queue_state {
     bool paused;
     struct queue_counts counts;
-    int64_t states[RUN_STATES]; /* for Prometheus */
 };
 
 int queue_read(struct request *req, struct store *store, struct err *err)
@@ -110,61 +128,5 @@ int queue_post_encode(struct request *req, struct reply *reply, struct err *err)
     const struct queue_state *q = req->state;
     supervisor_kick(req->app->supervisor);
     reply_json(reply, 200, publish_queue_json(&q->counts), -1);
-    return 0;
-}
-
-/* Prometheus' text format 0.0.4. */
-
-int prometheus_read(struct request *req, struct store *store, struct err *err)
-{
-    int status = queue_read(req, store, err);
-    return status == 0 ? store_run_states(store, ((struct queue_state *)req->state)->states, err)
-                       : status;
-}
-
-static void add_refusals(const struct httpd *httpd, struct buf *to)
-{
-    const char *reason;
-    uint64_t n;
-    buf_adds(to, "# HELP ablate_refused_total Requests turned away, by the problem's code.\n"
-                 "# TYPE ablate_refused_total counter\n");
-    for (size_t i = 0; httpd_refused(httpd, i, &reason, &n); i++)
-        buf_addf(to, "ablate_refused_total{reason=\"%s\"} %llu\n", reason, (unsigned long long)n);
-}
-
-int prometheus_encode(struct request *req, struct reply *reply, struct err *err)
-{
-    (void)err;
-    const struct queue_state *q = req->state;
-    const struct app *app = req->app;
-    const struct {
-        const char *name, *kind, *help;
-        double value;
-    } rows[] = {
-        { "ablate_queue_paused", "gauge", "1 while no runs are claimed.", q->counts.paused },
-        { "ablate_writer_backlog", "gauge", "Jobs at the writer thread.",
-          (double)work_backlog(app->work) },
-        { "ablate_event_readers", "gauge", "Readers of the event stream.",
-          (double)stream_subscribers(app->stream) },
-        { "ablate_events_total", "counter", "Events that were published.",
-          (double)stream_last_seq(app->stream) },
-        { "ablate_connections", "gauge", "Open HTTP connections.",
-          (double)httpd_connections(app->httpd) },
-        { "ablate_uptime_seconds", "gauge", "Since the daemon started.",
-          (double)(clock_mono_ms() - app->started_ms) / 1000 },
-    };
-    reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        buf_addf(&reply->body, "# HELP %s %s\n# TYPE %s %s\n%s %.17g\n", rows[i].name, rows[i].help,
-                 rows[i].name, rows[i].kind, rows[i].name, rows[i].value);
-    buf_adds(&reply->body, "# HELP ablate_runs Runs by state.\n# TYPE ablate_runs gauge\n");
-    for (int i = 0; i < RUN_STATES; i++)
-        buf_addf(&reply->body, "ablate_runs{state=\"%s\"} %lld\n", run_state_names[i],
-                 (long long)q->states[i]);
-    add_refusals(app->httpd, &reply->body);
-    buf_addf(&reply->body,
-             "# HELP ablate_build_info Always 1.\n# TYPE ablate_build_info gauge\n"
-             "ablate_build_info{version=\"%s\"} 1\n",
-             ablate_version());
     return 0;
 }

@@ -12,6 +12,7 @@
 #include "server/datadir.h"
 #include "server/options.h"
 #include "server/presets.h"
+#include "server/room.h"
 #include "server/runs/publish.h"
 #include "server/runs/supervisor.h"
 #include "server/store/store_runs.h"
@@ -93,6 +94,8 @@ int submit_decode(struct request *req, struct err *err)
         status = sweep_new(spec, &s->sweep, err);
     if (status == 0)
         status = sweep_given_check(s->sweep, req->body, err);
+    if (status == 0 && dry_run == 0)
+        status = room_check(req->app->room, err);
     json_decref(spec);
     if (status != 0)
         return status;

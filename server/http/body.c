@@ -7,6 +7,7 @@
 #include "server/datadir.h"
 #include "server/http/exchange.h"
 #include "server/options.h"
+#include "server/room.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -76,6 +77,11 @@ static void take_upload(struct exchange *x, const char *bytes, size_t *n)
     x->written = 0;
     if (*n == 0)
         return;
+    if (room_check(x->req.app->room, &x->err) != 0) {
+        body_refuse(x);
+        *n = 0;
+        return;
+    }
     if (x->received + (int64_t)*n > most) {
         err_set(&x->err, ERR_TOO_LARGE, "an upload may have at most %lld bytes", (long long)most);
         body_refuse(x);

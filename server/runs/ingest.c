@@ -15,7 +15,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { INFLIGHT_MAX = 8 << 20, READ_BYTES = 65536, CONNECTIONS_MAX = 1024 };
+enum {
+    INFLIGHT_MAX = 8 << 20,
+    READ_BYTES = 65536,
+    CONNECTIONS_MAX = 1024,
+    ROOM_MS = 1000 /* before the store is tried again, when its disk was full */
+};
 
 struct ingest {
     uv_loop_t *loop;
@@ -40,6 +45,7 @@ struct conn {
     char chunk[READ_BYTES];
     bool greeted, welcomed, paused, pipe_closed;
     bool verifies; /* its attempt does */
+    bool waits;    /* for room on the disk, which has been told */
     struct wire_hello hello;
     char attempt_dir[PATH_MAX];
     size_t inflight, jobs; /* bytes and jobs at the writer */
@@ -177,10 +183,39 @@ static int lines_run(struct job *job, struct store *store, struct err *err)
 
 static void start_reading(struct conn *conn);
 
+static void lines_done(struct job *job);
+
+static void lines_again(struct job *job)
+{
+    struct lines *lines = job->data;
+    lines->job = (struct job){ .run = lines_run, .done = lines_done, .data = lines };
+    work_write(lines->conn->ingest->work, &lines->job);
+}
+
+/* On a full disk the lines are kept and tried again; the worker, which isn't read, writes on in its
+ * file until that is full, too. */
+static void wait_for_room(struct lines *lines)
+{
+    struct conn *conn = lines->conn;
+    if (!conn->waits)
+        log_warn("run %lld attempt %lld: its events wait for room on the disk",
+                 (long long)conn->hello.run, (long long)conn->hello.attempt);
+    conn->waits = conn->paused = true;
+    if (!uv_is_closing((uv_handle_t *)&conn->pipe))
+        uv_read_stop((uv_stream_t *)&conn->pipe);
+    lines->job = (struct job){ .done = lines_again, .data = lines };
+    work_later(conn->ingest->work, &lines->job, ROOM_MS);
+}
+
 static void lines_done(struct job *job)
 {
     struct lines *lines = job->data;
     struct conn *conn = lines->conn;
+    if (job->status == -ERR_DISK_FULL && !uv_is_closing((uv_handle_t *)&conn->pipe)) {
+        wait_for_room(lines);
+        return;
+    }
+    conn->waits = false;
     conn->jobs--;
     conn->inflight -= lines->len;
     if (job->status != 0 || lines->broken) {

@@ -63,10 +63,12 @@ static void settle_done(struct job *job)
     struct keepers *keepers = keeper->keepers;
     const struct attempt_found *found = &keeper->found;
     keeper->settling = false;
-    if (job->status != 0)
+    bool new_trouble = job->status != keeper->told;
+    keeper->told = job->status;
+    if (job->status != 0 && new_trouble)
         log_error("run %lld attempt %lld can't be settled: %s", (long long)keeper->load.run,
                   (long long)keeper->attempt, job->err.message);
-    else if (found->verdict.reason[0] != '\0')
+    else if (job->status == 0 && found->verdict.reason[0] != '\0')
         log_warn("run %lld attempt %lld: %s", (long long)keeper->load.run,
                  (long long)keeper->attempt, found->verdict.reason);
     bool watched = job->status == 0 ? found->alive : job->status != -ERR_NOT_FOUND;

@@ -50,6 +50,7 @@ struct keeper {
     struct attempt_end end;
     uv_process_t process;
     struct job job;
+    int told; /* what settling met with last time */
     struct attempt_found found;
 
     struct claim claim; /* what it is started from; spec is owned */

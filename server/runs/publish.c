@@ -113,14 +113,15 @@ json_t *publish_experiment_json(const struct experiment_row *row)
            *compare = json_object_get(spec, "compare");
     return json_pack(
         "{s:I, s:s, s:s, s:o, s:o, s:f, s:I, s:o, s:O, s:O, s:O, s:s, s:s, s:o, s:o, s:o, s:o, "
-        "s:o}",
+        "s:o, s:o}",
         "id", (json_int_t)row->id, "name", row->name, "state", experiment_state(row), "counts",
         counts, "audits", audits, "progress", progress, "runs", (json_int_t)row->runs_n, "arms",
         arms, "grid", grid != NULL ? grid : json_null(), "seeds",
         seeds != NULL ? seeds : json_null(), "compare", compare != NULL ? compare : json_null(),
         "notes", row->notes, "hypothesis", row->hypothesis, "tags", publish_embed(row->tags),
         "created_at", time_json(row->created_at), "started_at", time_json(row->started_at),
-        "ended_at", time_json(row->ended_at), "spec", spec);
+        "ended_at", time_json(row->ended_at), "deleted_at", time_json(row->deleted_at), "spec",
+        spec);
 }
 
 json_t *publish_queue_json(const struct queue_counts *counts)

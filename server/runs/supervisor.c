@@ -28,7 +28,7 @@ struct supervisor {
     uv_timer_t timer;
     int64_t hold_until_ms, hold_ms; /* nothing is claimed before */
     int64_t calm_at_ms;             /* trouble from then on is new trouble */
-    bool adopted;
+    bool adopted, halted;
     void (*closed)(void *);
     void *closed_arg;
 
@@ -235,10 +235,10 @@ void supervisor_kick(struct supervisor *supervisor)
         supervisor->again = true;
     else if (supervisor->keepers.closing || supervisor->hold_until_ms > 0)
         return;
-    else if (supervisor->adopted)
-        claim_now(supervisor);
-    else
+    else if (!supervisor->adopted)
         adopt_now(supervisor);
+    else if (!supervisor->halted)
+        claim_now(supervisor);
 }
 
 /* finding one's workers again */
@@ -345,6 +345,13 @@ void supervisor_stop_experiment(struct supervisor *supervisor, int64_t experimen
     for (struct keeper *k = supervisor->keepers.first; k != NULL; k = k->next)
         if (k->experiment == experiment)
             keeper_stop(k, STOP_CANCEL);
+}
+
+void supervisor_halt(struct supervisor *supervisor, bool halted)
+{
+    supervisor->halted = halted;
+    if (!halted)
+        supervisor_kick(supervisor);
 }
 
 const struct queue_limits *supervisor_limits(const struct supervisor *supervisor)

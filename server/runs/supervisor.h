@@ -33,6 +33,8 @@ void supervisor_kick(struct supervisor *supervisor);
 void supervisor_stop_run(struct supervisor *supervisor, int64_t run);
 /* The same for all of an experiment's. */
 void supervisor_stop_experiment(struct supervisor *supervisor, int64_t experiment);
+/* halted: claims nothing until it is said otherwise; what runs goes on. */
+void supervisor_halt(struct supervisor *supervisor, bool halted);
 const struct queue_limits *supervisor_limits(const struct supervisor *supervisor);
 /* Claims nothing from now on. stop_workers: running trainers are stopped and their runs queued
  * again. closed(arg) once no keeper is awaited. */

@@ -1,25 +1,19 @@
-/* The connection: opening, migrating, transactions, and the helpers of store_priv.h.
+/* The connection: opening, transactions, and the helpers of store_priv.h.
  *
  * Pragmas. WAL with synchronous=FULL: a commit that was reported is on the disk; group commit pays
  * for the fsync. wal_autocheckpoint=0 everywhere: only the writer checkpoints, by hand, because a
  * known fault of SQLite needs two connections that do. Readers are query_only and untrusting. No
  * mmap: an I/O error is then an error code, not a signal.
- *
- * Migrations are the files schema/NNNN_*.sql; user_version is the number of the last one applied.
- * Each runs in one transaction, after a copy of the database was made by VACUUM INTO.
  */
 #include "server/store/store.h"
 
-#include "server/embed.h"
 #include "server/store/store_priv.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-enum { APPLICATION_ID = 0x41626c74 }; /* "Ablt", so that a foreign database is recognised */
 
 static const char *const statement_texts[SQL_COUNT] = {
 #define SQL_ROW(id, text) [SQL_##id] = text,
@@ -27,26 +21,38 @@ static const char *const statement_texts[SQL_COUNT] = {
 #undef SQL_ROW
 };
 
+/* SQLite says SQLITE_FULL when a write finds no room, but not when the index of the WAL does. After
+ * a failed fsync nobody knows what is on the disk, whatever the reason. */
+bool store_lacks_room(sqlite3 *db)
+{
+    int extended = sqlite3_extended_errcode(db), cause = sqlite3_system_errno(db);
+    if ((extended & 0xff) == SQLITE_FULL)
+        return true;
+    return (extended & 0xff) == SQLITE_IOERR && extended != SQLITE_IOERR_FSYNC &&
+           extended != SQLITE_IOERR_DIR_FSYNC && (cause == ENOSPC || cause == EDQUOT);
+}
+
 int store_error(struct store *store, struct err *err, const char *doing)
 {
     int primary = sqlite3_errcode(store->db) & 0xff;
-    enum err_code code = primary == SQLITE_FULL                                  ? ERR_DISK_FULL
+    bool full = store_lacks_room(store->db);
+    enum err_code code = full                                                    ? ERR_DISK_FULL
                          : primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB ? ERR_BAD_DATA
                          : primary == SQLITE_BUSY || primary == SQLITE_LOCKED    ? ERR_UNAVAILABLE
                                                                                  : ERR_STORAGE;
-    if (primary == SQLITE_IOERR || primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB)
+    if ((primary == SQLITE_IOERR && !full) || primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB)
         store->damaged = true;
     return err_set(err, code, "%s: %s", doing, sqlite3_errmsg(store->db));
 }
 
-static int execute(struct store *store, const char *sql, struct err *err)
+int store_execute(struct store *store, const char *sql, struct err *err)
 {
     return sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK
                ? 0
                : store_error(store, err, "the database");
 }
 
-static int pragma_int(struct store *store, const char *sql, int64_t *ret, struct err *err)
+int store_read_int(struct store *store, const char *sql, int64_t *ret, struct err *err)
 {
     sqlite3_stmt *statement = NULL;
     if (sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL) != SQLITE_OK ||
@@ -57,89 +63,6 @@ static int pragma_int(struct store *store, const char *sql, int64_t *ret, struct
     }
     *ret = sqlite3_column_int64(statement, 0);
     sqlite3_finalize(statement);
-    return 0;
-}
-
-/* The number of the migration in an embedded file; 0 when it is none. */
-static int64_t migration_number(const struct embedded *file)
-{
-    int number = 0, end = 0;
-    return sscanf(file->path, "schema/%4d_%n", &number, &end) == 1 && end > 0 ? number : 0;
-}
-
-/* The migration with the lowest number from n on (numbers may be left out), or NULL. */
-static const struct embedded *migration(int64_t n)
-{
-    const struct embedded *found = NULL;
-    for (size_t i = 0; i < embedded_n; i++) {
-        int64_t number = migration_number(&embedded[i]);
-        if (number > 0 && number >= n && (found == NULL || number < migration_number(found)))
-            found = &embedded[i];
-    }
-    return found;
-}
-
-static int migrate_one(struct store *store, int64_t n, const struct embedded *file, struct err *err)
-{
-    char versions[96];
-    snprintf(versions, sizeof versions, "PRAGMA user_version = %d; PRAGMA application_id = %d;",
-             (int)n, APPLICATION_ID);
-    int status = execute(store, "BEGIN IMMEDIATE", err);
-    if (status == 0)
-        status = execute(store, file->data, err);
-    if (status == 0)
-        status = execute(store, versions, err);
-    if (status == 0)
-        status = execute(store, "COMMIT", err);
-    if (status != 0)
-        sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
-    return status;
-}
-
-static int keep_copy(struct store *store, const char *path, int64_t number, struct err *err)
-{
-    char *copy = sqlite3_mprintf("%s.before-%d", path, (int)number);
-    unlink(copy);
-    char *sql = sqlite3_mprintf("VACUUM INTO %Q", copy);
-    int status = execute(store, sql, err);
-    sqlite3_free(sql);
-    sqlite3_free(copy);
-    return status;
-}
-
-/* Before anything is written to it. */
-static int check_ours(struct store *store, const char *path, struct err *err)
-{
-    int64_t version = 0, application = 0, tables = 0;
-    int status = pragma_int(store, "PRAGMA user_version", &version, err);
-    if (status == 0)
-        status = pragma_int(store, "PRAGMA application_id", &application, err);
-    if (status == 0)
-        status = pragma_int(store, "SELECT count(*) FROM sqlite_schema", &tables, err);
-    if (status != 0)
-        return status;
-    if (tables > 0 && application != APPLICATION_ID)
-        return err_set(err, ERR_BAD_DATA, "%s is a SQLite database, but not one of Ablate's", path);
-    if (version != 0 && migration(version) == NULL)
-        return err_set(err, ERR_BAD_DATA, "%s was made by a newer version of Ablate (schema %d)",
-                       path, (int)version);
-    return 0;
-}
-
-static int migrate(struct store *store, const char *path, struct err *err)
-{
-    int64_t version = 0;
-    int status = pragma_int(store, "PRAGMA user_version", &version, err);
-    if (status != 0)
-        return status;
-    const struct embedded *file;
-    bool exists = version > 0; /* a new database holds nothing to keep */
-    for (; (file = migration(version + 1)) != NULL; version = migration_number(file)) {
-        if (exists && (status = keep_copy(store, path, migration_number(file), err)) != 0)
-            return status;
-        if ((status = migrate_one(store, migration_number(file), file, err)) != 0)
-            return status;
-    }
     return 0;
 }
 
@@ -160,20 +83,25 @@ int store_open(const char *path, enum store_mode mode, struct store **ret, struc
     sqlite3_busy_timeout(store->db, 5000);
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-    status = mode == STORE_WRITER ? check_ours(store, path, err) : 0;
+    status = mode == STORE_WRITER ? store_check_ours(store, path, err) : 0;
     if (status == 0 && mode == STORE_WRITER)
-        status =
-            execute(store,
-                    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;"
-                    "PRAGMA foreign_keys=ON; PRAGMA cache_size=-8192; PRAGMA temp_store=MEMORY;",
-                    err);
+        status = store_execute(
+            store,
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;"
+            "PRAGMA foreign_keys=ON; PRAGMA cache_size=-8192; PRAGMA temp_store=MEMORY;",
+            err);
     else if (status == 0)
-        status = execute(
+        status = store_execute(
             store, "PRAGMA query_only=ON; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-2048;",
             err);
     if (status == 0 && mode == STORE_WRITER)
-        status = migrate(store, path, err);
+        status = store_migrate(store, path, err);
 out:
+    if (status == -ERR_BAD_DATA && store->damaged && err != NULL) {
+        const struct err why = *err;
+        err_set(err, ERR_BAD_DATA, "%s can't be used: %.200s. " STORE_DAMAGED_ADVICE, path,
+                why.message);
+    }
     if (status == 0)
         *ret = store;
     else

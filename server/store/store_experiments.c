@@ -98,11 +98,34 @@ int store_experiment_add(struct store *store, const struct new_experiment *new, 
         if (status != 0)
             return status;
     }
+    /* The corpus was there when the spec was resolved; from here on it stays for these runs. */
+    int64_t gone = 0;
+    status = store_get_int(store, SQL_EXPERIMENT_DATASET_GONE, -1, &gone, err, "i", id);
+    if (status == 0 && gone != -1)
+        status = err_set(err, ERR_CONFLICT, "the dataset was deleted while this was submitted");
+    if (status != 0)
+        return status;
     store_touch_experiment(store, id);
     store_touch_queue(store);
     *ret_id = id;
     *ret_existing = false;
     return 0;
+}
+
+/* One that was deleted can be had back, and that is worth saying. */
+static int say_missing(struct store *store, int64_t id, struct err *err)
+{
+    int64_t deleted_at = 0;
+    char when[CLOCK_ISO_BYTES];
+    int status = store_get_int(store, SQL_EXPERIMENT_STANDING, 0, &deleted_at, err, "i", id);
+    if (status != 0)
+        return status;
+    if (deleted_at == 0)
+        return err_set(err, ERR_NOT_FOUND, "there is no experiment %lld", (long long)id);
+    clock_iso(deleted_at, when);
+    return err_set(err, ERR_NOT_FOUND,
+                   "experiment %lld was deleted at %s; POST to its /restore brings it back",
+                   (long long)id, when);
 }
 
 int store_experiment_get(struct store *store, int64_t id, struct experiment_row *ret,
@@ -116,7 +139,7 @@ int store_experiment_get(struct store *store, int64_t id, struct experiment_row 
     if (status < 0)
         return status;
     if (status == 0)
-        return err_set(err, ERR_NOT_FOUND, "there is no experiment %lld", (long long)id);
+        return say_missing(store, id, err);
     struct experiment_row row = { 0 };
     experiment_from(statement, &row);
     sqlite3_reset(statement);
@@ -128,7 +151,7 @@ int store_experiment_get(struct store *store, int64_t id, struct experiment_row 
     return 0;
 }
 
-int store_experiment_list(struct store *store, int64_t before, size_t limit,
+int store_experiment_list(struct store *store, bool deleted, int64_t before, size_t limit,
                           struct experiment_row **ret, size_t *ret_n, struct err *err)
 {
     struct experiment_row *rows = NULL;
@@ -136,7 +159,7 @@ int store_experiment_list(struct store *store, int64_t before, size_t limit,
     sqlite3_stmt *statement = store_statement(store, SQL_EXPERIMENT_LIST, err);
     if (statement == NULL)
         return -ERR_STORAGE;
-    store_bind(statement, "ii", before, (int64_t)limit);
+    store_bind(statement, "iii", before, (int64_t)limit, (int64_t)deleted);
     int status;
     while ((status = store_step(store, statement, err)) == 1) {
         struct experiment_row *row = store_grow((void **)&rows, &n, sizeof *rows);

@@ -17,6 +17,11 @@ struct touch {
     bool ended;                  /* run: it came to a terminal state */
 };
 
+/* What to do about a database that can't be read. */
+#define STORE_DAMAGED_ADVICE                                                                       \
+    "Keep it, and restore a backup into another folder (ablated restore --data NEW BACKUP); "      \
+    "without one, `sqlite3 FILE .recover` saves what can be read"
+
 struct store {
     sqlite3 *db;
     enum store_mode mode;
@@ -44,6 +49,17 @@ int store_run_sql(struct store *store, enum sql id, int64_t *ret_changes, struct
 int store_get_int(struct store *store, enum sql id, int64_t missing, int64_t *ret, struct err *err,
                   const char *format, ...);
 int store_error(struct store *store, struct err *err, const char *doing);
+/* Whether what failed last failed for want of room on the disk. */
+bool store_lacks_room(sqlite3 *db);
+/* SQL text that isn't in the table: pragmas, migrations. */
+int store_execute(struct store *store, const char *sql, struct err *err);
+/* The first column of its first row, as an integer. */
+int store_read_int(struct store *store, const char *sql, int64_t *ret, struct err *err);
+
+/* store_migrate.c. check_ours, before anything is written: BAD_DATA for a foreign database, and one
+ * of a newer version. */
+int store_check_ours(struct store *store, const char *path, struct err *err);
+int store_migrate(struct store *store, const char *path, struct err *err);
 
 /* Copies of column values. Text is duplicated ("" for NULL unless null_stays). */
 char *store_text(sqlite3_stmt *statement, int column, bool null_stays);

@@ -108,9 +108,10 @@ int store_experiment_add(struct store *, const struct new_experiment *, int64_t 
                          bool *ret_existing, struct err *);
 int store_experiment_get(struct store *, int64_t id, struct experiment_row *ret,
                          struct err *); /* NOT_FOUND */
-/* Newest first; before = 0 or the last id of the page before. */
-int store_experiment_list(struct store *, int64_t before, size_t limit, struct experiment_row **ret,
-                          size_t *ret_n, struct err *);
+/* Newest first; before = 0 or the last id of the page before. deleted: those alone that are, and
+ * can be restored (store_purge.h). */
+int store_experiment_list(struct store *, bool deleted, int64_t before, size_t limit,
+                          struct experiment_row **ret, size_t *ret_n, struct err *);
 /* NULL = unchanged; tags is JSON text. */
 int store_experiment_patch(struct store *, int64_t id, const char *name, const char *notes,
                            const char *tags, struct err *);

@@ -45,6 +45,20 @@ enum { RUN_COLUMNS_N = 28 };
     X(SETTING_GET, "SELECT value FROM settings WHERE key = ?")                                     \
     X(SETTING_PUT,                                                                                 \
       "INSERT INTO settings VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value") \
+    /* store_copy.c: path, recorded digest, may miss, is a folder. A checkpoint may make room for  \
+     * a newer one while the copy is made. Of a run that has not ended the folder holds artifacts  \
+     * that the store doesn't know yet. */                                                         \
+    X(FILES,                                                                                       \
+      "SELECT 'datasets/' || digest, '', 0, 1 FROM (SELECT digest FROM datasets UNION "            \
+      "SELECT dataset_digest FROM runs WHERE dataset_digest IS NOT NULL) "                         \
+      "UNION ALL SELECT 'runs/' || id || '/spec.json', '', 1, 0 FROM runs "                        \
+      "UNION ALL SELECT 'runs/' || a.run || '/attempts/' || a.attempt || '/' || f.column1, '', "   \
+      "1, "                                                                                        \
+      "0 FROM attempts a CROSS JOIN (VALUES ('events.ndjson'), ('log.txt'), ('exit.json')) f "     \
+      "UNION ALL SELECT 'runs/' || run || '/artifacts/' || name, sha256, 0, 0 FROM artifacts "     \
+      "UNION ALL SELECT 'runs/' || id || '/artifacts', '', 1, 1 FROM runs WHERE state IN "         \
+      "('queued', 'running') "                                                                     \
+      "UNION ALL SELECT 'runs/' || run || '/' || file, '', 1, 0 FROM checkpoints")                 \
     /* datasets */                                                                                 \
     X(DATASET_PUT,                                                                                 \
       "INSERT INTO datasets (name, digest, documents, bytes, duplicates, format, created_at) "     \
@@ -70,15 +84,19 @@ enum { RUN_COLUMNS_N = 28 };
     X(EXPERIMENT_ADD,                                                                              \
       "INSERT INTO experiments (name, notes, hypothesis, tags, spec, metric, goal, runs_n, "       \
       "created_at, idempotency_key, body_digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")        \
+    X(EXPERIMENT_DATASET_GONE,                                                                     \
+      "SELECT 1 FROM runs r WHERE r.experiment = ? AND r.dataset_digest IS NOT "                   \
+      "NULL AND NOT EXISTS (SELECT 1 FROM datasets d WHERE d.digest = r.dataset_digest) LIMIT 1")  \
     X(EXPERIMENT_GET,                                                                              \
       "SELECT " EXPERIMENT_COLUMNS " FROM experiments e LEFT JOIN " EXPERIMENT_COUNTS              \
       "r.experiment = ?1) c WHERE e.id = ?1 AND e.deleted_at IS NULL")                             \
     X(EXPERIMENT_LIST,                                                                             \
       "SELECT " EXPERIMENT_COLUMNS                                                                 \
-      " FROM (SELECT * FROM experiments WHERE deleted_at IS NULL AND "                             \
+      " FROM (SELECT * FROM experiments WHERE (deleted_at IS NOT NULL) = ?3 AND purge_at IS NULL " \
+      "AND "                                                                                       \
       "(?1 = 0 OR id < ?1) ORDER BY id DESC LIMIT ?2) e LEFT JOIN " EXPERIMENT_COUNTS              \
-      "r.experiment IN (SELECT id FROM experiments WHERE deleted_at IS NULL AND (?1 = 0 OR id < "  \
-      "?1) "                                                                                       \
+      "r.experiment IN (SELECT id FROM experiments WHERE (deleted_at IS NOT NULL) = ?3 AND "       \
+      "purge_at IS NULL AND (?1 = 0 OR id < ?1) "                                                  \
       "ORDER BY id DESC LIMIT ?2) GROUP BY r.experiment) c ON c.id = e.id ORDER BY e.id DESC")     \
     X(EXPERIMENT_PATCH,                                                                            \
       "UPDATE experiments SET name = coalesce(?2, name), notes = coalesce(?3, notes), "            \
@@ -91,6 +109,38 @@ enum { RUN_COLUMNS_N = 28 };
     X(EXPERIMENT_ACTIVE,                                                                           \
       "SELECT id FROM runs WHERE experiment = ? AND (state IN ('queued', 'running') OR "           \
       "verify IN ('queued', 'running'))")                                                          \
+    /* store_purge.c */                                                                            \
+    X(EXPERIMENT_STANDING, "SELECT deleted_at, purge_at FROM experiments WHERE id = ?")            \
+    X(EXPERIMENT_RESTORE, "UPDATE experiments SET deleted_at = NULL WHERE id = ?")                 \
+    X(EXPERIMENT_PURGE, "UPDATE experiments SET purge_at = ?2 WHERE id = ?1")                      \
+    X(PURGE_EXPIRED, "UPDATE experiments SET purge_at = ?2 WHERE deleted_at < ?1 AND purge_at IS " \
+                     "NULL")                                                                       \
+    X(PURGE_NEXT, "SELECT id FROM experiments WHERE deleted_at IS NOT NULL AND purge_at IS NOT "   \
+                  "NULL ORDER BY id LIMIT 1")                                                      \
+    X(PURGE_NEXT_RUN, "SELECT id FROM runs WHERE experiment = ? ORDER BY id LIMIT 1")              \
+    X(PURGE_COUNT,                                                                                 \
+      "SELECT count(*) FROM experiments WHERE deleted_at IS NOT NULL AND purge_at IS "             \
+      "NOT NULL")                                                                                  \
+    X(PURGE_METRICS,                                                                               \
+      "DELETE FROM metrics WHERE (run, name, step) IN (SELECT run, name, step FROM "               \
+      "metrics WHERE run = ?1 LIMIT ?2)")                                                          \
+    X(PURGE_ROLLUPS, "DELETE FROM rollups WHERE (run, name, level, bucket) IN (SELECT run, name, " \
+                     "level, bucket FROM rollups WHERE run = ?1 LIMIT ?2)")                        \
+    X(PURGE_SERIES, "DELETE FROM series WHERE run = ?")                                            \
+    X(PURGE_RUN_AUDITS, "DELETE FROM audits WHERE run = ?1 AND experiment = (SELECT experiment "   \
+                        "FROM runs WHERE id = ?1)")                                                \
+    X(PURGE_CHECKPOINTS, "DELETE FROM checkpoints WHERE run = ?")                                  \
+    X(PURGE_ARTIFACTS, "DELETE FROM artifacts WHERE run = ?")                                      \
+    X(PURGE_FACTS, "DELETE FROM facts WHERE run = ?")                                              \
+    X(PURGE_ATTEMPTS, "DELETE FROM attempts WHERE run = ?")                                        \
+    X(PURGE_RUN, "DELETE FROM runs WHERE id = ?")                                                  \
+    X(PURGE_AUDITS, "DELETE FROM audits WHERE experiment = ?")                                     \
+    X(PURGE_EXPERIMENT, "DELETE FROM experiments WHERE id = ?")                                    \
+    X(DATASET_HELD, "SELECT EXISTS (SELECT 1 FROM datasets WHERE digest = ?1) + EXISTS (SELECT 1 " \
+                    "FROM runs WHERE dataset_digest = ?1)")                                        \
+    X(EVENTS_FILES, "SELECT run, attempt, acked_seq FROM attempts WHERE events_file = 1 AND "      \
+                    "ended_at < ? ORDER BY ended_at LIMIT ?")                                      \
+    X(EVENTS_FILE_PUT, "UPDATE attempts SET events_file = ?3 WHERE run = ?1 AND attempt = ?2")     \
     /* runs */                                                                                     \
     X(RUN_ADD, "INSERT INTO runs (experiment, arm, grid, seed, priority, exclusive, "              \
                "max_attempts, steps, spec, "                                                       \

@@ -596,7 +596,7 @@ describe("the daemon", () => {
     const text = await (await daemon.fetch("/metrics")).text();
     assert.match(text, /^ablate_runs\{state="succeeded"\} [1-9]\d*$/m);
     for (const line of text.trimEnd().split("\n"))
-      assert.match(line, /^(# (HELP|TYPE) ablate_\w+ .+|ablate_\w+(\{\w+="[^"]*"\})? [-+.e\d]+)$/);
+      assert.match(line, /^(# (HELP|TYPE) (ablate|process)_\w+ .+|(ablate|process)_\w+(\{\w+="[^"]*"\})? [-+.e\d]+)$/);
   });
 
   test("events: parameters", async () => {

@@ -47,11 +47,13 @@ async function whenReady(path, child, output) {
 
 /**
  * Starts a daemon on a free port. `dir`: an existing data folder (kept by stop), else a new one (removed);
- * `args`: more options; `env`: more environment; `listen`: another address.
+ * `args`: more options; `env`: more environment; `listen`: another address; `under`: a program, with its arguments,
+ * that starts it.
  */
-export async function start({ args = [], dir, env = {}, listen = "127.0.0.1:0" } = {}) {
+export async function start({ args = [], dir, env = {}, listen = "127.0.0.1:0", under = [] } = {}) {
   const folder = dir ?? (await mkdtemp(join(tmpdir(), "ablate-")));
-  const child = spawn(ABLATED, ["--data", folder, "--listen", listen, ...args],
+  const [program, ...before] = [...under, ABLATED];
+  const child = spawn(program, [...before, "--data", folder, "--listen", listen, ...args],
     { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
   let text = "";
   const ended = new Promise((resolve) => child.on("close", (status, signal) => {

@@ -7,13 +7,14 @@ cd "$(dirname "$0")/../.." || exit 70
 # file (regular expression)                         what it may include
 rooms='
 common/                                             common/
-server/main\.c                                      (common|server)/
-server/api/(session|meta)\.c                        (common|server/(api|report|runs|store))/|server/[a-z]+\.h|server/http/(reply|auth|httpd)\.h
+server/(main|commands)\.c                            (common|server)/
+server/api/(session|prometheus)\.c                  (common|server/(api|report|runs|store))/|server/[a-z]+\.h|server/http/(reply|auth|httpd)\.h
 server/api/                                         (common|server/(api|report|runs|store))/|server/[a-z]+\.h|server/http/reply\.h
 server/http/                                        (common|server/http)/|server/[a-z]+\.h|server/api/endpoint\.h
 server/report/                                      (common|server/(report|store))/|server/runs/publish\.h
 server/runs/                                        (common|server/(runs|store))/|server/[a-z]+\.h
 server/store/                                       (common|server/store)/|server/embed\.h
+server/backup/                                      (common|server/(backup|store))/
 server/[a-z]+\.[ch]                                 common/|server/[a-z]+\.h|server/store/store\.h
 worker/ops/                                         (common|worker/ops)/|worker/(ops|pool|arena|simd)\.h
 worker/attn/                                        (common|worker/(attn|ops))/|worker/(ops|pool|arena|simd|params|pass)\.h

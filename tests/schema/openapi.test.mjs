@@ -154,6 +154,12 @@ test("experiments and their runs, from the dry run to the report", async () => {
   await call("POST", `${run}/retry`, { at: { id: queued } });
   await call("POST", `${one}/cancel`, { at: { id: later.id }, status: 202 });
   await call("DELETE", one, { at: { id: later.id }, status: 204 });
+  const { items: [deleted] } = await call("GET", all, { query: "?deleted=1" });
+  assert.equal(deleted.id, later.id);
+  await call("POST", `${one}/restore`, { at: { id: later.id } });
+  await call("POST", `${one}/purge`, { at: { id: later.id }, status: 409 });
+  await call("DELETE", one, { at: { id: later.id }, status: 204 });
+  await call("POST", `${one}/purge`, { at: { id: later.id }, status: 202 });
   await call("GET", `${V1}/queue`);
 });
 

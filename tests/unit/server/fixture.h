@@ -84,8 +84,11 @@ static inline void fixture_on_fatal(const struct err *err, void *arg)
 
 static inline void fixture_start(struct fixture *f)
 {
-    const struct work_hooks hooks = { publish_collect, fixture_on_publish, fixture_on_discard,
-                                      fixture_on_fatal, f };
+    const struct work_hooks hooks = { .collect = publish_collect,
+                                      .publish = fixture_on_publish,
+                                      .discard = fixture_on_discard,
+                                      .fatal = fixture_on_fatal,
+                                      .arg = f };
     struct err err;
     char path[PATH_MAX];
     datadir_path(&f->datadir, path, "ablate.db");

@@ -323,7 +323,7 @@ static void test_counts_merge(void **state)
     assert_int_equal(row.audits[AUDIT_FAIL], 1);
     assert_int_equal(row.audits[AUDIT_WARN], 2);
     assert_int_equal(row.audits[AUDIT_SKIPPED], 1);
-    assert_ok(store_experiment_list(b->base.store, 0, 10, &list, &n, &err), err);
+    assert_ok(store_experiment_list(b->base.store, false, 0, 10, &list, &n, &err), err);
     assert_int_equal(n, 1);
     assert_memory_equal(list[0].audits, row.audits, sizeof row.audits);
     experiment_row_done(&list[0]);

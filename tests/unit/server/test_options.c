@@ -53,6 +53,13 @@ static void test_defaults(void **state)
     assert_int_equal(got.access, ACCESS_ADMIN);
     assert_int_equal(got.rotate, ACCESS_PUBLIC);
     assert_string_equal(got.public_url, "");
+    assert_int_equal(got.ballast_bytes, 32 << 20);
+    assert_int_equal(got.keep_deleted_ms, (int64_t)30 * 86400000);
+    assert_int_equal(got.keep_events_ms, (int64_t)7 * 86400000);
+    assert_int_equal(
+        PARSE("--data", "d", "--keep-deleted", "forever", "--keep-events=0", "--ballast", "0"), 0);
+    assert_true(got.keep_deleted_ms == INT64_MAX && got.keep_events_ms == 0 &&
+                got.ballast_bytes == 0);
     assert_non_null(strstr(got.worker, "ablate-worker"));
 }
 
@@ -104,6 +111,20 @@ static void test_commands(void **state)
     assert_int_equal(got.rotate, ACCESS_SUBMIT);
     assert_int_equal(PARSE("token", "--data", "d", "--rotate", "all"), 0);
     assert_true(got.rotate_all);
+    assert_int_equal(PARSE("backup", "to", "--data", "d"), 0);
+    assert_int_equal(command, OPTIONS_BACKUP);
+    assert_string_equal(got.operand, "to");
+    assert_int_equal(PARSE("restore", "--data", "d", "from"), 0);
+    assert_int_equal(command, OPTIONS_RESTORE);
+    assert_string_equal(got.operand, "from");
+    assert_int_equal(PARSE("purge", "--data", "d"), 0);
+    assert_int_equal(command, OPTIONS_PURGE);
+    assert_int_equal(PARSE("backup", "--data", "d"), -ERR_USAGE);
+    assert_non_null(strstr(err.message, "needs TO"));
+    assert_int_equal(PARSE("backup", "--data", "d", "a", "b"), -ERR_USAGE);
+    assert_int_equal(PARSE("--data", "d", "--keep-deleted", "-1"), -ERR_USAGE);
+    assert_non_null(strstr(err.message, "or forever"));
+    assert_int_equal(PARSE("link", "--data", "d", "a"), -ERR_USAGE);
     assert_int_equal(PARSE("--slots", "x", "--help"), 0);
     assert_int_equal(command, OPTIONS_HELP);
     assert_int_equal(PARSE("--version"), 0);

@@ -329,7 +329,7 @@ static void test_idempotency(void **state)
     assert_true(again != first);
     struct experiment_row *rows = NULL;
     size_t n = 0;
-    assert_ok(store_experiment_list(store, 0, 10, &rows, &n, &err), err);
+    assert_ok(store_experiment_list(store, false, 0, 10, &rows, &n, &err), err);
     assert_int_equal(n, 2);
     assert_int_equal(rows[0].id, again);
     assert_int_equal(rows[0].counts[RUN_QUEUED], 1);
@@ -338,7 +338,7 @@ static void test_idempotency(void **state)
     free(rows);
     rows = NULL;
     n = 0;
-    assert_ok(store_experiment_list(store, again, 10, &rows, &n, &err), err);
+    assert_ok(store_experiment_list(store, false, again, 10, &rows, &n, &err), err);
     assert_int_equal(n, 1);
     experiment_row_done(&rows[0]);
     free(rows);

@@ -1,0 +1,323 @@
+#include "server/runs/purge.h"
+
+#include "common/clock.h"
+#include "common/files.h"
+#include "common/log.h"
+#include "server/runs/compact.h"
+#include "server/store/store_purge.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { TICK_MS = 600000, RETRY_MS = 5000 /* a backup is made, the disk is full */ };
+
+/* Each is a job; next_step() says what follows, the next one unless it says otherwise. */
+enum step {
+    STEP_NEXT,
+    STEP_FOLDER,
+    STEP_ROWS,
+    STEP_EXPERIMENT,
+    STEP_CORPORA,
+    STEP_GONE,
+    STEP_EVENTS,
+    STEP_COMPACT,
+    STEP_MARK,
+    STEP_OVER
+};
+
+struct purge {
+    struct purge_config config;
+    struct work *work;
+    struct job job, tick, retry;
+    enum step step;
+    bool busy, again, retrying, closing;
+    int64_t experiment, run; /* what is going */
+    bool more;
+    struct compact compact;
+    char said[sizeof((struct err *)NULL)->message]; /* the trouble that was told last */
+};
+
+/* What jobs do. */
+
+/* A run's folder goes. Whatever can't be removed stays for another time. */
+static int remove_folder(const struct datadir *datadir, int64_t run, struct err *err)
+{
+    char path[PATH_MAX];
+    int hold = datadir_hold(datadir, err);
+    if (hold < 0)
+        return hold;
+    datadir_path(datadir, path, "runs/%lld", (long long)run);
+    files_remove_folder(path);
+    close(hold);
+    return access(path, F_OK) == 0 ? err_errno(err, ERR_STORAGE, "can't remove %s", path) : 0;
+}
+
+static bool is_digest(const char *name)
+{
+    return strlen(name) == DIGEST_HEX - 1 && strspn(name, "0123456789abcdef") == DIGEST_HEX - 1;
+}
+
+/* Writer thread. */
+static int set_aside(struct store *store, const struct datadir *datadir, const char *digest,
+                     struct err *err)
+{
+    char from[PATH_MAX], to[PATH_MAX];
+    bool used = true;
+    int status = store_dataset_used(store, digest, &used, err);
+    if (status != 0 || used)
+        return status;
+    datadir_path(datadir, from, "datasets/%s", digest);
+    datadir_path(datadir, to, "tmp/gone-%s", digest);
+    files_remove_folder(to);
+    return rename(from, to) == 0 ? 0 : err_errno(err, ERR_STORAGE, "can't remove %s", from);
+}
+
+/* Writer thread: renames only. */
+static int set_corpora_aside(struct store *store, const struct datadir *datadir, struct err *err)
+{
+    char path[PATH_MAX];
+    datadir_path(datadir, path, "datasets");
+    int hold = datadir_hold(datadir, err), status = 0;
+    if (hold < 0)
+        return hold;
+    DIR *folder = opendir(path);
+    for (const struct dirent *entry;
+         status == 0 && folder != NULL && (entry = readdir(folder)) != NULL;)
+        if (is_digest(entry->d_name))
+            status = set_aside(store, datadir, entry->d_name, err);
+    if (folder != NULL)
+        closedir(folder);
+    close(hold);
+    return status;
+}
+
+static int next_run(struct job *job, struct store *store, struct err *err)
+{
+    struct purge *p = job->data;
+    int64_t n = 0, keep = p->config.keep_deleted_ms;
+    int status =
+        keep == INT64_MAX ? 0 : store_purge_expired(store, clock_wall_ms() - keep, &n, err);
+    return status == 0 ? store_purge_next(store, &p->experiment, &p->run, err) : status;
+}
+
+static int folder_run(struct job *job, struct store *store, struct err *err)
+{
+    struct purge *p = job->data;
+    (void)store;
+    return remove_folder(p->config.datadir, p->run, err);
+}
+
+static int rows_run(struct job *job, struct store *store, struct err *err)
+{
+    struct purge *p = job->data;
+    return store_purge_run(store, p->run, &p->more, err);
+}
+
+static int experiment_run(struct job *job, struct store *store, struct err *err)
+{
+    return store_purge_experiment(store, ((struct purge *)job->data)->experiment, err);
+}
+
+static int corpora_run(struct job *job, struct store *store, struct err *err)
+{
+    return set_corpora_aside(store, ((struct purge *)job->data)->config.datadir, err);
+}
+
+static int gone_run(struct job *job, struct store *store, struct err *err)
+{
+    (void)store;
+    return datadir_empty_tmp(((struct purge *)job->data)->config.datadir, "gone-", err);
+}
+
+static int events_run(struct job *job, struct store *store, struct err *err)
+{
+    struct purge *p = job->data;
+    int64_t keep = p->config.keep_events_ms;
+    return keep == INT64_MAX ? 0 : compact_list(&p->compact, store, clock_wall_ms() - keep, err);
+}
+
+static int compact_run(struct job *job, struct store *store, struct err *err)
+{
+    struct purge *p = job->data;
+    (void)store;
+    return compact_files_of(&p->compact, p->config.datadir, err);
+}
+
+static int mark_run(struct job *job, struct store *store, struct err *err)
+{
+    return compact_mark(&((struct purge *)job->data)->compact, store, err);
+}
+
+/* From one to the next. */
+
+static const struct {
+    int (*run)(struct job *, struct store *, struct err *);
+    void (*where)(struct work *, struct job *);
+} steps[] = {
+    [STEP_NEXT] = { next_run, work_write },
+    [STEP_FOLDER] = { folder_run, work_pool },
+    [STEP_ROWS] = { rows_run, work_write },
+    [STEP_EXPERIMENT] = { experiment_run, work_write },
+    [STEP_CORPORA] = { corpora_run, work_write },
+    [STEP_GONE] = { gone_run, work_pool },
+    [STEP_EVENTS] = { events_run, work_read },
+    [STEP_COMPACT] = { compact_run, work_pool },
+    [STEP_MARK] = { mark_run, work_write },
+};
+
+static enum step next_step(const struct purge *p)
+{
+    switch (p->step) {
+    case STEP_NEXT:
+        return p->run > 0 ? STEP_FOLDER : p->experiment > 0 ? STEP_EXPERIMENT : STEP_CORPORA;
+    case STEP_ROWS:
+        return p->more ? STEP_ROWS : STEP_NEXT;
+    case STEP_EXPERIMENT:
+        return STEP_NEXT;
+    case STEP_EVENTS:
+        return p->compact.n > 0 ? STEP_COMPACT : STEP_OVER;
+    case STEP_MARK:
+        return STEP_EVENTS;
+    default:
+        return p->step + 1;
+    }
+}
+
+static void step_done(struct job *job);
+
+static void begin(struct purge *p, enum step step)
+{
+    p->busy = true;
+    p->step = step;
+    p->job = (struct job){ .run = steps[step].run, .done = step_done, .data = p };
+    steps[step].where(p->work, &p->job);
+}
+
+static void retry_done(struct job *job)
+{
+    struct purge *p = job->data;
+    p->retrying = false;
+    purge_kick(p);
+}
+
+/* The same trouble is told once. */
+static void failed(struct purge *p, const struct err *err)
+{
+    if (strcmp(p->said, err->message) != 0)
+        log_warn("purging waits: %s", err->message);
+    snprintf(p->said, sizeof p->said, "%s", err->message);
+    if (p->retrying || p->closing)
+        return;
+    p->retrying = true;
+    p->retry = (struct job){ .done = retry_done, .data = p };
+    work_later(p->work, &p->retry, RETRY_MS);
+}
+
+static void step_done(struct job *job)
+{
+    struct purge *p = job->data;
+    enum step next = job->status == 0 ? next_step(p) : STEP_OVER;
+    p->busy = false;
+    if (job->status == 0 && p->step == STEP_EXPERIMENT)
+        log_info("experiment %lld is purged", (long long)p->experiment);
+    if (p->closing)
+        return;
+    if (job->status != 0)
+        failed(p, &job->err);
+    else if (next != STEP_OVER)
+        begin(p, next);
+    else
+        p->said[0] = '\0';
+    if (next == STEP_OVER && p->again && job->status == 0) {
+        p->again = false;
+        begin(p, STEP_NEXT);
+    }
+}
+
+void purge_kick(struct purge *p)
+{
+    p->again = p->busy;
+    if (!p->busy && !p->closing)
+        begin(p, STEP_NEXT);
+}
+
+static void tick(struct job *job)
+{
+    struct purge *p = job->data;
+    if (p->closing)
+        return;
+    purge_kick(p);
+    work_later(p->work, &p->tick, TICK_MS);
+}
+
+int purge_new(const struct purge_config *config, struct work *work, struct purge **ret,
+              struct err *err)
+{
+    struct purge *p = calloc(1, sizeof *p);
+    if (p == NULL)
+        return err_set(err, ERR_NO_MEMORY, "no memory for the purge");
+    p->config = *config;
+    p->work = work;
+    p->tick = (struct job){ .done = tick, .data = p };
+    work_later(work, &p->tick, TICK_MS);
+    purge_kick(p);
+    *ret = p;
+    return 0;
+}
+
+void purge_close(struct purge *p)
+{
+    if (p != NULL)
+        p->closing = true;
+}
+
+void purge_free(struct purge *p)
+{
+    if (p != NULL)
+        compact_done(&p->compact);
+    free(p);
+}
+
+/* Without a loop. */
+
+static int in_transaction(struct store *store, int64_t run, int64_t experiment, bool *ret_more,
+                          struct err *err)
+{
+    int status = store_begin(store, err);
+    if (status == 0)
+        status = run > 0 ? store_purge_run(store, run, ret_more, err)
+                         : store_purge_experiment(store, experiment, err);
+    if (status == 0)
+        status = store_commit(store, err);
+    if (status != 0)
+        store_rollback(store);
+    return status;
+}
+
+int purge_all(struct store *store, const struct datadir *datadir, int64_t *ret_n, struct err *err)
+{
+    int64_t experiment = 0, run = 0, asked = 0, n = 0;
+    int status = store_purge_expired(store, INT64_MAX, &asked, err);
+    while (status == 0 && (status = store_purge_next(store, &experiment, &run, err)) == 0 &&
+           experiment > 0) {
+        bool more = run > 0;
+        if (run > 0)
+            status = remove_folder(datadir, run, err);
+        while (status == 0 && more)
+            status = in_transaction(store, run, experiment, &more, err);
+        if (status == 0 && run == 0)
+            status = in_transaction(store, 0, experiment, &more, err);
+        n += status == 0 && run == 0;
+    }
+    if (status == 0)
+        status = set_corpora_aside(store, datadir, err);
+    if (status == 0)
+        status = datadir_empty_tmp(datadir, "gone-", err);
+    if (status == 0)
+        *ret_n = n;
+    return status;
+}

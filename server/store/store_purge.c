@@ -1,0 +1,157 @@
+#include "server/store/store_purge.h"
+
+#include "common/clock.h"
+#include "server/store/store_audits.h"
+#include "server/store/store_priv.h"
+
+#include <stdlib.h>
+
+/* Whether it is deleted, and whether it is being purged. */
+static int standing_of(struct store *store, int64_t id, bool *ret_deleted, bool *ret_purged,
+                       struct err *err)
+{
+    sqlite3_stmt *s = store_statement(store, SQL_EXPERIMENT_STANDING, err);
+    if (s == NULL)
+        return -ERR_STORAGE;
+    store_bind(s, "i", id);
+    int status = store_step(store, s, err);
+    if (status < 0)
+        return status;
+    if (status == 0)
+        return err_set(err, ERR_NOT_FOUND, "there is no experiment %lld", (long long)id);
+    *ret_deleted = sqlite3_column_int64(s, 0) != 0;
+    *ret_purged = sqlite3_column_int64(s, 1) != 0;
+    sqlite3_reset(s);
+    return 0;
+}
+
+int store_experiment_restore(struct store *store, int64_t id, struct err *err)
+{
+    bool deleted = false, purged = false;
+    int status = standing_of(store, id, &deleted, &purged, err);
+    if (status != 0)
+        return status;
+    if (!deleted)
+        return err_set(err, ERR_CONFLICT, "experiment %lld isn't deleted", (long long)id);
+    if (purged)
+        return err_set(err, ERR_CONFLICT,
+                       "experiment %lld is being purged; only a backup has it from now on",
+                       (long long)id);
+    status = store_run_sql(store, SQL_EXPERIMENT_RESTORE, NULL, err, "i", id);
+    if (status == 0)
+        store_touch_experiment(store, id);
+    return status;
+}
+
+int store_experiment_purge(struct store *store, int64_t id, struct err *err)
+{
+    bool deleted = false, purged = false;
+    int status = standing_of(store, id, &deleted, &purged, err);
+    if (status != 0 || purged)
+        return status;
+    if (!deleted)
+        return err_set(err, ERR_CONFLICT,
+                       "experiment %lld isn't deleted; DELETE it first, then purge it",
+                       (long long)id);
+    return store_run_sql(store, SQL_EXPERIMENT_PURGE, NULL, err, "ii", id, clock_wall_ms());
+}
+
+int store_purge_expired(struct store *store, int64_t deleted_before_ms, int64_t *ret_n,
+                        struct err *err)
+{
+    return store_run_sql(store, SQL_PURGE_EXPIRED, ret_n, err, "ii", deleted_before_ms,
+                         clock_wall_ms());
+}
+
+int store_purge_next(struct store *store, int64_t *ret_experiment, int64_t *ret_run,
+                     struct err *err)
+{
+    int64_t experiment = 0, run = 0;
+    int status = store_get_int(store, SQL_PURGE_NEXT, 0, &experiment, err, "");
+    if (status == 0)
+        status = store_get_int(store, SQL_PURGE_NEXT_RUN, 0, &run, err, "i", experiment);
+    if (status == 0) {
+        *ret_experiment = experiment;
+        *ret_run = run;
+    }
+    return status;
+}
+
+int store_purge_run(struct store *store, int64_t run, bool *ret_more, struct err *err)
+{
+    /* Tables that may hold many rows of a run are emptied a part at a time; children first. */
+    static const enum sql large[] = { SQL_PURGE_METRICS, SQL_PURGE_ROLLUPS };
+    static const enum sql small[] = { SQL_PURGE_SERIES,      SQL_PURGE_RUN_AUDITS,
+                                      SQL_PURGE_CHECKPOINTS, SQL_PURGE_ARTIFACTS,
+                                      SQL_PURGE_FACTS,       SQL_PURGE_ATTEMPTS,
+                                      SQL_PURGE_RUN };
+    int status = 0;
+    for (size_t i = 0; i < sizeof large / sizeof *large; i++) {
+        int64_t changes = 0;
+        status = store_run_sql(store, large[i], &changes, err, "ii", run, (int64_t)PURGE_ROWS);
+        if (status != 0)
+            return status;
+        *ret_more = changes == PURGE_ROWS;
+        if (*ret_more)
+            return 0;
+    }
+    for (size_t i = 0; i < sizeof small / sizeof *small && status == 0; i++)
+        status = store_run_sql(store, small[i], NULL, err, "i", run);
+    return status;
+}
+
+int store_purge_experiment(struct store *store, int64_t experiment, struct err *err)
+{
+    int status = store_run_sql(store, SQL_PURGE_AUDITS, NULL, err, "i", experiment);
+    return status == 0 ? store_run_sql(store, SQL_PURGE_EXPERIMENT, NULL, err, "i", experiment)
+                       : status;
+}
+
+int store_purge_count(struct store *store, int64_t *ret, struct err *err)
+{
+    return store_get_int(store, SQL_PURGE_COUNT, 0, ret, err, "");
+}
+
+int store_dataset_used(struct store *store, const char *digest, bool *ret, struct err *err)
+{
+    int64_t users = 0;
+    int status = store_get_int(store, SQL_DATASET_HELD, 0, &users, err, "t", digest);
+    *ret = users > 0;
+    return status;
+}
+
+int store_events_files(struct store *store, int64_t ended_before_ms, size_t limit,
+                       struct events_file **ret, size_t *ret_n, struct err *err)
+{
+    struct events_file *rows = NULL;
+    size_t n = 0;
+    int status;
+    sqlite3_stmt *s = store_statement(store, SQL_EVENTS_FILES, err);
+    if (s == NULL)
+        return -ERR_STORAGE;
+    store_bind(s, "ii", ended_before_ms, (int64_t)limit);
+    while ((status = store_step(store, s, err)) == 1) {
+        struct events_file *row = store_grow((void **)&rows, &n, sizeof *rows);
+        if (row == NULL) {
+            sqlite3_reset(s);
+            status = err_set(err, ERR_NO_MEMORY, "no memory for a list of attempts");
+            break;
+        }
+        *row = (struct events_file){ sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1),
+                                     sqlite3_column_int64(s, 2) };
+    }
+    if (status != 0) {
+        free(rows);
+        return status;
+    }
+    *ret = rows;
+    *ret_n = n;
+    return 0;
+}
+
+int store_events_file_put(struct store *store, const struct events_file *file, bool stored,
+                          struct err *err)
+{
+    return store_run_sql(store, SQL_EVENTS_FILE_PUT, NULL, err, "iii", file->run, file->attempt,
+                         (int64_t)(stored ? 0 : 2));
+}

@@ -1,0 +1,135 @@
+// Deletion: soft and restorable; final when purged, whatever moment the daemon dies at; and nothing else goes with it.
+
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { readFile, readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { spawn } from "node:child_process";
+import { test } from "node:test";
+import { ablated } from "../e2e/daemon.mjs";
+import { call, curves, ended, folder, rows, serve, sleep, submit, until } from "./faults.mjs";
+
+const TABLES = ["metrics", "rollups", "series", "checkpoints", "artifacts", "facts", "attempts"];
+/** Rows that an experiment has, by table. */
+const held = (dir, runs) => TABLES.map((table) => rows(dir, `SELECT count(*) AS n FROM ${table} WHERE run IN (${runs})`)[0].n);
+const ids = async (daemon, query) => (await call(daemon, "GET", `experiments${query}`)).items.map(({ id }) => id);
+const runsOf = async (daemon, id) => (await call(daemon, "GET", `runs?experiment=${id}`)).items.map((run) => run.id);
+
+test("deleted, restored, deleted, purged", async (t) => {
+  const at = await folder(t), daemon = await serve(t, { dir: join(at, "data") });
+  const gone = await submit(daemon), stays = await submit(daemon, { seeds: [3] });
+  for (const { id } of [gone, stays]) await ended(daemon, id);
+  const said = await curves(daemon, gone.id), other = await curves(daemon, stays.id), runs = await runsOf(daemon, gone.id);
+  const path = `experiments/${gone.id}`;
+
+  await call(daemon, "POST", `${path}/restore`, undefined, 409);
+  await call(daemon, "POST", `${path}/purge`, undefined, 409);
+  await call(daemon, "DELETE", path, undefined, 204);
+  const problem = await call(daemon, "GET", path, undefined, 404);
+  assert.match(problem.detail, /was deleted at .*\/restore/);
+  await call(daemon, "GET", `runs/${runs[0]}`, undefined, 404);
+  assert.deepEqual([await ids(daemon, ""), await ids(daemon, "?deleted=1")], [[stays.id], [gone.id]]);
+  assert.match((await call(daemon, "GET", "experiments?deleted=1")).items[0].deleted_at, /^20/);
+
+  const back = await call(daemon, "POST", `${path}/restore`, undefined, 200);
+  assert.equal(back.deleted_at, null);
+  assert.deepEqual(await curves(daemon, gone.id), said);
+  assert.deepEqual(await ids(daemon, "?deleted=1"), []);
+
+  await call(daemon, "DELETE", path, undefined, 204);
+  await call(daemon, "POST", `${path}/purge`, undefined, 202);
+  await until(() => rows(daemon.dir, `SELECT 1 FROM experiments WHERE id = ${gone.id}`).length === 0, "it is purged");
+  assert.deepEqual(held(daemon.dir, runs), TABLES.map(() => 0));
+  assert.deepEqual(await readdir(join(daemon.dir, "runs")), (await runsOf(daemon, stays.id)).map(String));
+  await call(daemon, "POST", `${path}/restore`, undefined, 404);
+  assert.deepEqual(await curves(daemon, stays.id), other);
+  assert.deepEqual(rows(daemon.dir, `SELECT what FROM v_history WHERE experiment = ${gone.id} AND run IS NULL`).map(({ what }) => what),
+    ["submitted", "deleted", "restored", "deleted", "purge asked for", "purged"]);
+  await daemon.stop();
+});
+
+test("a corpus goes when neither a name nor a run holds it", async (t) => {
+  const at = await folder(t), daemon = await serve(t, { dir: join(at, "data") });
+  const { id } = await submit(daemon, { steps: 20, seeds: [1] }), corpora = () => readdir(join(daemon.dir, "datasets"));
+  await ended(daemon, id);
+  await call(daemon, "PUT", "datasets/spare", "one\n%\ntwo");
+  assert.equal((await corpora()).length, 2);
+  await call(daemon, "DELETE", "datasets/spare", undefined, 204);
+  await until(async () => (await corpora()).length === 1, "the spare one goes");
+  await call(daemon, "DELETE", "datasets/small", undefined, 204);
+  await call(daemon, "DELETE", `experiments/${id}`, undefined, 204);
+  await sleep(300);
+  assert.equal((await corpora()).length, 1, "a deleted experiment holds it");
+  await call(daemon, "POST", `experiments/${id}/purge`, undefined, 202);
+  await until(async () => (await corpora()).length === 0, "the last one goes");
+  await until(async () => (await readdir(join(daemon.dir, "tmp"))).length === 0, "and its bytes");
+  await daemon.stop();
+});
+
+test("a purge is finished by the next start, whatever moment the daemon dies at", async (t) => {
+  const at = await folder(t), dir = join(at, "data");
+  let daemon = await serve(t, { dir });
+  const kept = await submit(daemon, { seeds: [9] }), others = [];
+  for (let i = 0; i < 3; i++) others.push(await submit(daemon, { seeds: [1] }));
+  for (const { id } of [kept, ...others]) await ended(daemon, id);
+  const said = await curves(daemon, kept.id);
+  for (const [i, { id }] of others.entries()) {
+    await call(daemon, "DELETE", `experiments/${id}`, undefined, 204);
+    await call(daemon, "POST", `experiments/${id}/purge`, undefined, 202);
+    await sleep(5 * i);
+    daemon.kill("SIGKILL");
+    await daemon.ended;
+    daemon = await serve(t, { dir });
+    await until(() => rows(dir, "SELECT 1 FROM experiments WHERE purge_at IS NOT NULL").length === 0, "what was begun is finished");
+  }
+  assert.deepEqual(await readdir(join(dir, "runs")), (await runsOf(daemon, kept.id)).map(String));
+  assert.deepEqual(rows(dir, "SELECT DISTINCT run FROM metrics").map(({ run }) => run), await runsOf(daemon, kept.id));
+  assert.deepEqual(await curves(daemon, kept.id), said);
+  await daemon.stop();
+});
+
+test("what stays deleted is purged in time; without a daemon by hand; never while a backup is made", async (t) => {
+  const at = await folder(t), dir = join(at, "data");
+  let daemon = await serve(t, { dir });
+  const { id } = await submit(daemon, { seeds: [1] }), later = await submit(daemon, { seeds: [2] });
+  for (const one of [id, later.id]) await ended(daemon, one);
+  await call(daemon, "DELETE", `experiments/${id}`, undefined, 204);
+  assert.match((await ablated("purge", "--data", dir)).stderr, /another daemon/);
+  await daemon.stop();
+
+  const lock = spawn("flock", ["--shared", join(dir, "hold"), "sleep", "60"], { stdio: "ignore", detached: true });
+  const unlock = () => { try { process.kill(-lock.pid); } catch { /* it is gone */ } };
+  t.after(unlock);
+  daemon = await serve(t, { dir, args: ["--keep-deleted", "0"] });
+  await until(() => /purging waits: a backup is being made/.test(daemon.output()), "it waits for the backup");
+  assert.ok(existsSync(join(dir, "runs/1")));
+  unlock();
+  await until(() => !existsSync(join(dir, "runs/1")), "then it goes");
+  await call(daemon, "DELETE", `experiments/${later.id}`, undefined, 204);
+  await daemon.stop();
+  const { status, stdout } = await ablated("purge", "--data", dir);
+  assert.deepEqual([status, stdout], [0, "purged 1 experiments\n"]);
+  assert.deepEqual(await readdir(join(dir, "runs")), []);
+  assert.equal((await ablated("purge", "--data", join(at, "none"))).status, 66);
+});
+
+test("events that are stored leave their files; the log stays", async (t) => {
+  const at = await folder(t), dir = join(at, "data"), file = (run) => join(dir, `runs/${run}/attempts/1/events.ndjson`);
+  let daemon = await serve(t, { dir });
+  const { id } = await submit(daemon);
+  await ended(daemon, id);
+  const said = await curves(daemon, id), log = async (run) => (await daemon.fetch(`/api/v1/runs/${run}/log`)).text();
+  const before = await log(1), whole = await readFile(file(1), "utf8"), second = await readFile(file(2), "utf8");
+  await daemon.stop();
+  await writeFile(file(2), `${second}{"type":"garbage"}\n`); // more than is stored
+  daemon = await serve(t, { dir, args: ["--keep-events", "0"] });
+  await until(async () => (await readFile(file(1), "utf8")).length < whole.length, "the file is cut");
+  const cut = await readFile(file(1), "utf8");
+  assert.equal(cut, whole.split("\n").filter((line) => line.startsWith('{"type":"log"')).map((line) => `${line}\n`).join(""));
+  assert.ok(cut.length > 0);
+  await until(() => rows(dir, "SELECT events_file FROM attempts ORDER BY run").map((row) => row.events_file).join() === "0,2", "both are noted");
+  assert.equal(await readFile(file(2), "utf8"), `${second}{"type":"garbage"}\n`);
+  assert.equal(await log(1), before);
+  assert.deepEqual(await curves(daemon, id), said);
+  await daemon.stop();
+});
