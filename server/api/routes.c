@@ -17,7 +17,7 @@ const struct endpoint routes[] = {
       experiment_patch_write, experiment_encode },
     { ADMIN("DELETE", "/experiments/{id}", BODY_NONE), experiment_id_decode, NULL,
       experiment_delete_write, experiment_deleted_encode },
-    { SUBMIT("POST", "/experiments/{id}/restore", BODY_JSON_OPTIONAL), experiment_act_decode, NULL,
+    { ADMIN("POST", "/experiments/{id}/restore", BODY_JSON_OPTIONAL), experiment_act_decode, NULL,
       experiment_restore_write, experiment_encode },
     { ADMIN("POST", "/experiments/{id}/purge", BODY_JSON_OPTIONAL), experiment_act_decode, NULL,
       experiment_purge_write, experiment_purge_encode },
