@@ -222,10 +222,10 @@ static size_t add_curve(const struct view *v, size_t a, const json_t *grid, stru
 }
 
 /* Places of the panels on the page: left, right, bottom, top. */
-static const double places[4][4] = { { 0.08, 0.48, 0.54, 0.85 },
-                                     { 0.58, 0.98, 0.54, 0.85 },
-                                     { 0.08, 0.48, 0.11, 0.42 },
-                                     { 0.58, 0.98, 0.11, 0.42 } };
+static const double places[4][4] = { { 0.095, 0.475, 0.54, 0.85 },
+                                     { 0.59, 0.97, 0.54, 0.85 },
+                                     { 0.095, 0.475, 0.11, 0.42 },
+                                     { 0.59, 0.97, 0.11, 0.42 } };
 
 static void begin_panel(size_t panel, const char *title, const char *ylabel, struct buf *to)
 {
