@@ -5,6 +5,8 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 PREFIX ?= /usr/local
+UNITDIR     ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 
 WARN   := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla
 OPT    ?= -O3 -g
@@ -101,9 +103,12 @@ demo: ## train the demo's three arms and show the table and the page
 run: all ## start the daemon on var/
 	$(BUILD)/ablated --data var
 
-install: all ## install the programs below DESTDIR/PREFIX
+install: all ## install the programs and the systemd unit below DESTDIR/PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(programs) $(DESTDIR)$(PREFIX)/bin
+	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERSDIR)
+	sed 's:/usr/local/bin:$(PREFIX)/bin:' deploy/ablated.service > $(DESTDIR)$(UNITDIR)/ablated.service
+	install -m 644 deploy/ablate.sysusers $(DESTDIR)$(SYSUSERSDIR)/ablate.conf
 
 # Packages.
 check-packages:
