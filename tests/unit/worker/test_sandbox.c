@@ -7,6 +7,7 @@
 #include <linux/landlock.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <seccomp.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -293,6 +294,45 @@ static void test_trials(void **state)
     }
 }
 
+/* A kernel without Landlock, by a filter that answers for it. */
+static void lose_landlock(void)
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(landlock_create_ruleset), 0) !=
+            0 ||
+        seccomp_load(filter) != 0)
+        _exit(254);
+    seccomp_release(filter);
+}
+
+/* The trainer starts all the same, says so, and what seccomp forbids stays forbidden. */
+static void test_no_landlock(void **state)
+{
+    (void)state;
+    if (access("/proc/sys/kernel/seccomp/actions_avail", F_OK) != 0)
+        skip();
+    pid_t pid = fork();
+    if (pid == 0) {
+        char said[200] = "";
+        struct err err;
+        const char *const no_folders[] = { NULL };
+        lose_landlock();
+        if (sandbox_enter(&(struct sandbox){ no_folders, no_folders }, said, sizeof said, &err) !=
+            0)
+            _exit(1);
+        _exit(strstr(said, "no Landlock: files aren't restricted; network") == NULL ? 2
+              : reads_other() != 0                                                  ? 3
+              : opens_tcp() != EPERM                                                ? 4
+              : starts_program() != EPERM                                           ? 5
+              : makes_thread() != 0                                                 ? 6
+                                                                                    : 0);
+    }
+    int how;
+    assert_int_equal(waitpid(pid, &how, 0), pid);
+    assert_true(WIFEXITED(how));
+    assert_int_equal(WEXITSTATUS(how), 0);
+}
+
 static void make_file(const char *name)
 {
     int fd = open(in_root(name), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
@@ -330,6 +370,7 @@ static int remove_root(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_trials) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_trials),
+                                        cmocka_unit_test(test_no_landlock) };
     return cmocka_run_group_tests(tests, make_root, remove_root);
 }
