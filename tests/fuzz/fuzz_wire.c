@@ -5,6 +5,20 @@
 #include "common/wire.h"
 #include "tests/fuzz/fuzz.h"
 
+/* As written: 2.0 and 2 are one number. */
+static bool same(const json_t *a, const json_t *b)
+{
+    struct buf one, other;
+    buf_init(&one, 0);
+    buf_init(&other, 0);
+    jsonx_dump(a, JSONX_CANONICAL, &one);
+    jsonx_dump(b, JSONX_CANONICAL, &other);
+    bool equal = !one.failed && one.len == other.len && memcmp(one.data, other.data, one.len) == 0;
+    buf_done(&one);
+    buf_done(&other);
+    return equal;
+}
+
 static void decode_again(const struct wire_message *message)
 {
     struct wire_message again = { 0 };
@@ -18,7 +32,7 @@ static void decode_again(const struct wire_message *message)
     if (!line.failed && line.len <= WIRE_LINE_MAX) {
         FUZZ_CHECK(wire_decode(line.data, line.len, &again, &err) == 0);
         FUZZ_CHECK(again.type == message->type && again.seq == message->seq);
-        FUZZ_CHECK(json_equal(again.body, message->body));
+        FUZZ_CHECK(same(again.body, message->body));
         wire_message_done(&again);
     }
     buf_done(&line);
