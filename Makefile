@@ -54,7 +54,7 @@ tests_schema := $(BUILD)/tests/schema/decode
 node_tests   := $(patsubst %package.json,%node_modules/.package-lock.json,$(wildcard tests/*/package.json))
 
 .DEFAULT_GOAL := all
-.PHONY: all units fuzzers tests setup test asan fuzz bench run demo install lint format clean help check-packages
+.PHONY: all units fuzzers tests setup test asan tsan fuzz bench run demo install lint format clean help check-packages
 
 all: check-packages $(programs) ## build the programs and the page
 units: $(unit_tests)
@@ -80,6 +80,15 @@ asan: ## run the unit, gradient and golden tests under the address and undefined
 	@$(again) units BUILD=$(BUILD)-asan OPT="-O1 -g -fno-omit-frame-pointer" \
 	  SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined" $(subst $(BUILD),$(BUILD)-asan,$(quiet))
 	@BUILD=$(BUILD)-asan UBSAN_OPTIONS=print_stacktrace=1 tests/run --units
+
+# The suites that start threads. libuv isn't instrumented, and none of them needs a suppression.
+tsan_suites := $(patsubst %,unit/server/test_%.c,work publish stream ingest supervisor store purge tokens room)
+tsan: ## run the server's threaded unit tests under the thread sanitizer
+	@deploy/setup.sh build test
+	@mkdir -p $(BUILD)-tsan && echo "Building with the thread sanitizer …"
+	@$(again) $(patsubst %.c,$(BUILD)-tsan/tests/%,$(tsan_suites)) BUILD=$(BUILD)-tsan OPT="-O1 -g -fno-omit-frame-pointer" \
+	  SANITIZE=-fsanitize=thread $(subst $(BUILD),$(BUILD)-tsan,$(quiet))
+	@BUILD=$(BUILD)-tsan tests/run --units $(tsan_suites)
 
 fuzz: ## feed the parsers what nobody would write; FUZZ="wire spec" chooses, FUZZ_SECONDS=60 each
 	@deploy/setup.sh build fuzz
@@ -208,7 +217,7 @@ format: ## lay out the C sources
 	clang-format -i $$(git ls-files '*.[ch]')
 
 clean: ## remove what was built
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 12
