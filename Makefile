@@ -5,6 +5,8 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 PREFIX ?= /usr/local
+UNITDIR     ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 
 WARN   := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla
 OPT    ?= -O3 -g
@@ -45,15 +47,18 @@ tests_server := $(call test_bin,tests/unit/server)
 tests_worker := $(call test_bin,tests/unit/worker) $(call test_bin,tests/golden)
 tests_grad   := $(call test_bin,tests/grad)
 unit_tests   := $(tests_common) $(tests_server) $(tests_worker) $(tests_grad)
+fuzz_worker  := $(patsubst %,$(BUILD)/tests/fuzz/fuzz_%,safetensors tar capsule)
+fuzz_server  := $(filter-out $(fuzz_worker),$(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c)))
 bench_bin    := $(BUILD)/tests/bench/bench
 tests_schema := $(BUILD)/tests/schema/decode
 node_tests   := $(patsubst %package.json,%node_modules/.package-lock.json,$(wildcard tests/*/package.json))
 
 .DEFAULT_GOAL := all
-.PHONY: all units tests setup test asan bench run demo install lint format clean help check-packages
+.PHONY: all units fuzzers tests setup test asan tsan fuzz bench run demo install lint format clean help check-packages
 
 all: check-packages $(programs) ## build the programs and the page
 units: $(unit_tests)
+fuzzers: $(fuzz_server) $(fuzz_worker)
 tests: $(programs) $(unit_tests) $(tests_schema) $(node_tests)
 
 # What was missing when make read this file may be there after set-up, hence the second make.
@@ -76,6 +81,22 @@ asan: ## run the unit, gradient and golden tests under the address and undefined
 	  SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined" $(subst $(BUILD),$(BUILD)-asan,$(quiet))
 	@BUILD=$(BUILD)-asan UBSAN_OPTIONS=print_stacktrace=1 tests/run --units
 
+# The suites that start threads. libuv isn't instrumented, and none of them needs a suppression.
+tsan_suites := $(patsubst %,unit/server/test_%.c,work publish stream ingest supervisor store purge tokens room)
+tsan: ## run the server's threaded unit tests under the thread sanitizer
+	@deploy/setup.sh build test
+	@mkdir -p $(BUILD)-tsan && echo "Building with the thread sanitizer …"
+	@$(again) $(patsubst %.c,$(BUILD)-tsan/tests/%,$(tsan_suites)) BUILD=$(BUILD)-tsan OPT="-O1 -g -fno-omit-frame-pointer" \
+	  SANITIZE=-fsanitize=thread $(subst $(BUILD),$(BUILD)-tsan,$(quiet))
+	@BUILD=$(BUILD)-tsan tests/run --units $(tsan_suites)
+
+fuzz: ## feed the parsers what nobody would write; FUZZ="wire spec" chooses, FUZZ_SECONDS=60 each
+	@deploy/setup.sh build fuzz
+	@mkdir -p $(BUILD)-fuzz && echo "Building with coverage and sanitizers …"
+	@$(again) fuzzers BUILD=$(BUILD)-fuzz CC=clang OPT="-O1 -g -fno-omit-frame-pointer" \
+	  SANITIZE="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined" $(subst $(BUILD),$(BUILD)-fuzz,$(quiet))
+	@BUILD=$(BUILD)-fuzz tests/fuzz/run $(FUZZ)
+
 bench: ## measure the trainer: against sgemm, PyTorch, itself; BENCH="share sparse" chooses parts
 	@deploy/setup.sh build bench
 	@mkdir -p $(BUILD) && echo "Building …"
@@ -91,9 +112,12 @@ demo: ## train the demo's three arms and show the table and the page
 run: all ## start the daemon on var/
 	$(BUILD)/ablated --data var
 
-install: all ## install the programs below DESTDIR/PREFIX
+install: all ## install the programs and the systemd unit below DESTDIR/PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(programs) $(DESTDIR)$(PREFIX)/bin
+	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERSDIR)
+	sed 's:/usr/local/bin:$(PREFIX)/bin:' deploy/ablated.service > $(DESTDIR)$(UNITDIR)/ablated.service
+	install -m 644 deploy/ablate.sysusers $(DESTDIR)$(SYSUSERSDIR)/ablate.conf
 
 # Packages.
 check-packages:
@@ -157,6 +181,13 @@ $(patsubst $(BUILD)/%,$(BUILD)/double/%.o,$(tests_grad)): CFLAGS_ALL += -DABLATE
 $(tests_grad): $(BUILD)/%: $(BUILD)/double/%.o $(double_lib) $(common_lib)
 	$(call link,$(PKG_WORKER) $(PKG_TEST))
 
+# libFuzzer brings main.
+$(fuzz_server) $(fuzz_worker): LDFLAGS_ALL += -fsanitize=fuzzer
+$(fuzz_server): $(BUILD)/%: $(BUILD)/%.o $(server_lib) $(common_lib)
+	$(call link,$(PKG_SERVER))
+$(fuzz_worker): $(BUILD)/%: $(BUILD)/%.o $(worker_lib) $(common_lib)
+	$(call link,$(PKG_WORKER))
+
 $(bench_bin): $(BUILD)/%: $(BUILD)/%.o $(worker_lib) $(common_lib)
 	$(call link,$(PKG_WORKER))
 
@@ -169,7 +200,7 @@ tests/%/node_modules/.package-lock.json: tests/%/package-lock.json
 
 # Each tool runs where it is installed.
 sources := $(wildcard common/*.c server/*.c server/*/*.c worker/*.c worker/*/*.c)
-scripts := $(wildcard deploy/*.sh tests/lint/*.sh) tests/run .ci/run
+scripts := $(wildcard deploy/*.sh tests/lint/*.sh) tests/run tests/fuzz/run .ci/run
 have = command -v $(1) >/dev/null || { echo "lint: $(1) is not installed, left out"; exit 0; };
 
 lint: ## check the layers, and the code by clang-tidy, cppcheck and shellcheck where installed
@@ -186,7 +217,7 @@ format: ## lay out the C sources
 	clang-format -i $$(git ls-files '*.[ch]')
 
 clean: ## remove what was built
-	rm -rf $(BUILD) $(BUILD)-asan
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 12

@@ -1,7 +1,9 @@
 #include "common/jsonx.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Jansson's own bound on nesting (2048) is too generous for text from strangers, so brackets
@@ -114,12 +116,69 @@ static int refuse_number(const char *text, size_t len, const json_error_t *error
     while (begin > 0 && strchr("0123456789+-.eE", text[begin - 1]) != NULL)
         begin--;
     locate(text, begin, pointer, sizeof pointer);
-    return err_set_at(
-        err, ERR_OUT_OF_RANGE, pointer,
-        "line %d, column %d: %.*s%s is too large: an integer has at most 64 bits, and "
-        "a real number is below 1.8e308",
-        error->line, error->column, (int)(end - begin > 40 ? 40 : end - begin), text + begin,
-        end - begin > 40 ? "…" : "");
+    return err_set_at(err, ERR_OUT_OF_RANGE, pointer,
+                      "line %d, column %d: %.*s%s is too large: a number is "
+                      "below 1.8e308",
+                      error->line, error->column, (int)(end - begin > 40 ? 40 : end - begin),
+                      text + begin, end - begin > 40 ? "…" : "");
+}
+
+/* An integer that takes more than 64 bits. */
+static bool is_wide(const char *number, size_t len)
+{
+    enum { DIGITS = 20 }; /* of the widest that could fit, and its sign */
+    char text[DIGITS + 1];
+    for (size_t i = number[0] == '-'; i < len; i++)
+        if (number[i] < '0' || number[i] > '9')
+            return false;
+    if (len > DIGITS)
+        return true;
+    memcpy(text, number, len);
+    text[len] = '\0';
+    errno = 0;
+    strtoll(text, NULL, 10);
+    return errno == ERANGE;
+}
+
+/* Copies text, with such integers made reals by ".0". A double from 2^63 to 10^21 is written by its
+ * digits alone (ECMAScript, RFC 8785), and jansson takes that for an integer that it can't hold. */
+static void copy_with_reals(const char *text, size_t len, struct buf *to)
+{
+    for (size_t i = 0, end; i < len; i = end) {
+        bool number = strchr("-0123456789", text[i]) != NULL;
+        end = text[i] == '"' ? string_end(text, len, i) : i + 1;
+        while (number && end < len && strchr("0123456789+-.eE", text[end]) != NULL)
+            end++;
+        buf_add(to, text + i, end - i);
+        if (number && is_wide(text + i, end - i))
+            buf_adds(to, ".0");
+    }
+}
+
+static json_t *parse(const char *text, size_t len, json_error_t *error)
+{
+    return json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, error);
+}
+
+static int load_with_reals(const char *text, size_t len, json_t **ret, struct err *err)
+{
+    struct buf copy;
+    json_error_t error;
+    int status = 0;
+    buf_init(&copy, 0);
+    copy_with_reals(text, len, &copy);
+    json_t *value = copy.failed ? NULL : parse(copy.data, copy.len, &error);
+    if (value != NULL)
+        *ret = value;
+    else if (copy.failed)
+        status = err_set(err, ERR_NO_MEMORY, "no memory for the JSON text");
+    else if (json_error_code(&error) == json_error_numeric_overflow)
+        status = refuse_number(copy.data, copy.len, &error, err);
+    else
+        status = err_set(err, code_of(&error), "line %d, column %d: %s", error.line, error.column,
+                         error.text);
+    buf_done(&copy);
+    return status;
 }
 
 int jsonx_load(const char *text, size_t len, json_t **ret, struct err *err)
@@ -130,9 +189,9 @@ int jsonx_load(const char *text, size_t len, json_t **ret, struct err *err)
     if (memchr(text, '\0', len) != NULL)
         return err_set(err, ERR_MALFORMED, "the JSON text contains a NUL byte");
     json_error_t error;
-    json_t *value = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    json_t *value = parse(text, len, &error);
     if (value == NULL && json_error_code(&error) == json_error_numeric_overflow)
-        return refuse_number(text, len, &error, err);
+        return load_with_reals(text, len, ret, err);
     if (value == NULL)
         return err_set(err, code_of(&error), "line %d, column %d: %s", error.line, error.column,
                        error.text);

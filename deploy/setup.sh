@@ -1,11 +1,12 @@
 #!/bin/sh
 # Installs, or with --check only names, the Debian packages that building, testing and the demo need.
-# Usage: deploy/setup.sh [--check] [build|test|demo|bench|oracle …]      (default: build)
+# Usage: deploy/setup.sh [--check] [build|test|demo|fuzz|bench|oracle …]      (default: build)
 set -eu
 
 build="build-essential pkg-config libmicrohttpd-dev libjansson-dev libsqlite3-dev libopenblas-dev libseccomp-dev libuv1-dev nettle-dev"
 demo="curl jq sqlite3 fortunes fortunes-min gnuplot-nox"
 test="libcmocka-dev curl jq sqlite3 fortunes fortunes-min gnuplot-nox chromium nginx openssl strace"
+fuzz="clang"
 bench="python3-torch python3-numpy"
 oracle=$bench
 
@@ -21,15 +22,16 @@ for group in "$@"; do
         build) wanted=$build ;;
         demo) wanted=$demo ;;
         test) wanted=$test ;;
+        fuzz) wanted=$fuzz ;;
         bench) wanted=$bench ;;
         oracle) wanted=$oracle ;;
-        *) echo "setup: unknown group '$group' (build, test, demo, bench, oracle)" >&2; exit 64 ;;
+        *) echo "setup: unknown group '$group' (build, test, demo, fuzz, bench, oracle)" >&2; exit 64 ;;
     esac
     for package in $wanted; do
         case $package in
             build-essential) command -v gcc >/dev/null && command -v make >/dev/null && continue ;;
             nginx) [ -x /usr/sbin/nginx ] && continue ;;
-            curl | jq | sqlite3 | chromium | openssl) command -v "$package" >/dev/null && continue ;;
+            curl | jq | sqlite3 | chromium | openssl | clang) command -v "$package" >/dev/null && continue ;;
         esac
         installed "$package" || missing="$missing $package"
     done

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -137,7 +138,6 @@ static const char *const calls[] = {
     "mremap",
     "munmap",
     "nanosleep",
-    "prctl",
     "restart_syscall",
     "rseq",
     "rt_sigaction",
@@ -152,7 +152,6 @@ static const char *const calls[] = {
     "set_tid_address",
     "sigaltstack",
     "sysinfo",
-    "tgkill",
     "time",
     "uname",
     /* files: where, is Landlock's business */
@@ -165,8 +164,6 @@ static const char *const calls[] = {
     "faccessat2",
     "fadvise64",
     "fallocate",
-    "fchmod",
-    "fcntl",
     "fdatasync",
     "flock",
     "fstat",
@@ -175,7 +172,6 @@ static const char *const calls[] = {
     "ftruncate",
     "getcwd",
     "getdents64",
-    "ioctl",
     "lseek",
     "lstat",
     "mkdir",
@@ -225,19 +221,31 @@ static const char *const calls[] = {
     "shutdown",
 };
 
-/* Calls whose arguments decide. */
+/* Calls whose arguments decide: each row allows one shape. A signal has more roads than kill: by
+ * tgkill, and by the owner of a descriptor (F_SETOWN, FIOSETOWN), whom the kernel then signals. */
 static int add_conditions(scmp_filter_ctx filter)
 {
-    int status = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-                                  SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
-    if (status == 0) /* threads, not processes */
-        status = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-                                  SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
-    if (status == 0) /* its flags lie in memory; the C library then takes clone */
-        status = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
-    if (status == 0)
-        status = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1,
-                                  SCMP_A2(SCMP_CMP_EQ, 0)); /* to read */
+    const struct {
+        int call;
+        struct scmp_arg_cmp when;
+    } shapes[] = {
+        { SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0) },
+        { SCMP_SYS(clone), SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD) },
+        { SCMP_SYS(prlimit64), SCMP_A2(SCMP_CMP_EQ, 0, 0) }, /* to read */
+        { SCMP_SYS(tgkill), SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0) },
+        { SCMP_SYS(prctl),
+          SCMP_A0(SCMP_CMP_NE, PR_SET_PDEATHSIG, 0) }, /* it dies with its keeper */
+        { SCMP_SYS(fchmod), SCMP_A1(SCMP_CMP_MASKED_EQ, S_ISUID | S_ISGID, 0) },
+        { SCMP_SYS(fcntl), SCMP_A1(SCMP_CMP_LE, F_SETLKW, 0) },
+        { SCMP_SYS(fcntl), SCMP_A1(SCMP_CMP_EQ, F_DUPFD_CLOEXEC, 0) },
+        { SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_EQ, TCGETS, 0) }, /* is it a terminal? */
+        { SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_EQ, FIONREAD, 0) },
+        { SCMP_SYS(ioctl), SCMP_A1(SCMP_CMP_EQ, FIONBIO, 0) },
+    };
+    /* clone3's flags lie in memory; the C library then takes clone */
+    int status = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes && status == 0; i++)
+        status = seccomp_rule_add(filter, SCMP_ACT_ALLOW, shapes[i].call, 1, shapes[i].when);
     return status;
 }
 

@@ -46,7 +46,7 @@ static const struct {
     { "[\"\\ud800\"]", ERR_MALFORMED },
     { "[\"\\x41\"]", ERR_MALFORMED },
     { "[1e999]", ERR_OUT_OF_RANGE },
-    { "[9223372036854775808]", ERR_OUT_OF_RANGE },
+    { "[-1e999]", ERR_OUT_OF_RANGE },
     { "\xff", ERR_BAD_UTF8 },
     { "[\"\xc3\x28\"]", ERR_BAD_UTF8 },
     { "[\"\xed\xa0\x80\"]", ERR_BAD_UTF8 },
@@ -76,12 +76,11 @@ static void test_numbers_beyond(void **state)
     static const struct {
         const char *text, *pointer, *said;
     } numbers[] = {
-        { "99999999999999999999", "", "99999999999999999999 is too large" },
-        { "{\"priority\": 99999999999999999999}", "/priority", "line 1, column 33: 9999" },
+        { "1e999", "", "1e999 is too large" },
+        { "[9223372036854775808,-1e999]", "/1", "-1e999 is" },
         { "{\"a\":1,\n\"train\":{\"b\":[{}],\"lr\":1e999,\"c\":2}}", "/train/lr",
           "line 2, column" },
-        { "{\"a\":[{\"x\":\"]},\"},[1,[2,-9223372036854775809 ]]]}", "/a/1/1/1",
-          "-9223372036854775809 is" },
+        { "{\"a\":[{\"x\":\"]},\"},[1,[2,-9e999 ]]]}", "/a/1/1/1", "-9e999 is" },
         { "{\"q\\\"\\u00e4/~\":[0,[],{\"k\":\"v\"},9e9999]}", "/q\"ä~1~0/3", "9e9999 is" },
     };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
@@ -100,6 +99,33 @@ static void test_numbers_beyond(void **state)
     assert_int_equal(jsonx_load(many, strlen(many), &json, &err), -ERR_OUT_OF_RANGE);
     assert_string_equal(err.pointer, "/0");
     assert_non_null(strstr(err.message, "7777… is too large"));
+}
+
+/* A double that is written by its digits alone, as every JSON of JavaScript's has it, is read as
+ * the same double, though it has more than 64 bits; what fits stays an integer. */
+static void test_wide_integers(void **state)
+{
+    (void)state;
+    static const double values[] = { 9223372036854775808.0,  -9223372036854777856.0, 1e19,
+                                     18446744073709551616.0, 1.2345678901234567e20,  -9.9e20 };
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        struct buf text;
+        struct err err = { 0 };
+        json_t *json = NULL;
+        buf_init(&text, 0);
+        buf_adds(&text, "{\"12345678901234567890123\":[\"-99999999999999999999\",");
+        jsonx_dump_double(values[i], &text);
+        buf_adds(&text, ",9223372036854775807]}");
+        if (jsonx_load(text.data, text.len, &json, &err) != 0)
+            fail_msg("%s: %s", text.data, err.message);
+        json_t *list = json_object_get(json, "12345678901234567890123");
+        assert_string_equal(json_string_value(json_array_get(list, 0)), "-99999999999999999999");
+        assert_true(json_is_real(json_array_get(list, 1)));
+        assert_true(json_real_value(json_array_get(list, 1)) == values[i]);
+        assert_true(json_integer_value(json_array_get(list, 2)) == INT64_MAX);
+        json_decref(json);
+        buf_done(&text);
+    }
 }
 
 static void test_depth(void **state)
@@ -439,6 +465,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_load),
+        cmocka_unit_test(test_wide_integers),
         cmocka_unit_test(test_depth),
         cmocka_unit_test(test_numbers_beyond),
         cmocka_unit_test(test_numbers),

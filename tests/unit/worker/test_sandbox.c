@@ -1,11 +1,13 @@
 /* Each trial runs in a process of its own that enters the sandbox and tries something. */
 #include "worker/sandbox.h"
 
+#include <asm/sockios.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <seccomp.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -15,6 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -156,6 +160,58 @@ static int signals_parent(void)
     return wrong(kill(getppid(), 0));
 }
 
+/* Without the C library, which would say its own process. */
+static int signals_parent_s_thread(void)
+{
+    return wrong(syscall(SYS_tgkill, getppid(), getppid(), 0));
+}
+
+static int raises_own_signal(void)
+{
+    signal(SIGUSR1, SIG_IGN);
+    return wrong(raise(SIGUSR1));
+}
+
+/* The kernel signals a descriptor's owner when there is something to read. */
+static int signals_by_descriptor(void)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    return fd < 0 ? errno : wrong(fcntl(fd, F_SETOWN, getppid()));
+}
+
+static int signals_by_ioctl(void)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0), owner = getppid();
+    return fd < 0 ? errno : wrong(ioctl(fd, FIOSETOWN, &owner));
+}
+
+static int duplicates(void)
+{
+    return wrong(fcntl(2, F_DUPFD_CLOEXEC, 10));
+}
+
+static int outlives_keeper(void)
+{
+    return wrong(prctl(PR_SET_PDEATHSIG, 0));
+}
+
+static int names_thread(void)
+{
+    return wrong(prctl(PR_SET_NAME, "trial"));
+}
+
+static int makes_setuid(void)
+{
+    int fd = open(in_root("run/own"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    return fd < 0 ? errno : wrong(fchmod(fd, 04700));
+}
+
+static int changes_mode(void)
+{
+    int fd = open(in_root("run/own"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    return fd < 0 ? errno : wrong(fchmod(fd, 0640));
+}
+
 static int traces_parent(void)
 {
     return wrong(ptrace(PTRACE_ATTACH, getppid(), NULL, NULL));
@@ -190,6 +246,15 @@ static const struct {
     { "fork", forks, 0, EPERM },
     { "make a thread", makes_thread, 0, 0 },
     { "signal its parent", signals_parent, 0, EPERM },
+    { "signal its parent's thread", signals_parent_s_thread, 0, EPERM },
+    { "raise a signal of its own", raises_own_signal, 0, 0 },
+    { "have a descriptor signal its parent", signals_by_descriptor, 0, EPERM },
+    { "have one signal its parent by ioctl", signals_by_ioctl, 0, EPERM },
+    { "duplicate a descriptor", duplicates, 0, 0 },
+    { "outlive its keeper", outlives_keeper, 0, EPERM },
+    { "name a thread", names_thread, 0, 0 },
+    { "make a file setuid", makes_setuid, 0, EPERM },
+    { "change a file's mode", changes_mode, 0, 0 },
     { "trace its parent", traces_parent, 0, EPERM },
     { "change a limit", lifts_limit, 0, EPERM },
 };
@@ -229,6 +294,45 @@ static void test_trials(void **state)
     }
 }
 
+/* A kernel without Landlock, by a filter that answers for it. */
+static void lose_landlock(void)
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(landlock_create_ruleset), 0) !=
+            0 ||
+        seccomp_load(filter) != 0)
+        _exit(254);
+    seccomp_release(filter);
+}
+
+/* The trainer starts all the same, says so, and what seccomp forbids stays forbidden. */
+static void test_no_landlock(void **state)
+{
+    (void)state;
+    if (access("/proc/sys/kernel/seccomp/actions_avail", F_OK) != 0)
+        skip();
+    pid_t pid = fork();
+    if (pid == 0) {
+        char said[200] = "";
+        struct err err;
+        const char *const no_folders[] = { NULL };
+        lose_landlock();
+        if (sandbox_enter(&(struct sandbox){ no_folders, no_folders }, said, sizeof said, &err) !=
+            0)
+            _exit(1);
+        _exit(strstr(said, "no Landlock: files aren't restricted; network") == NULL ? 2
+              : reads_other() != 0                                                  ? 3
+              : opens_tcp() != EPERM                                                ? 4
+              : starts_program() != EPERM                                           ? 5
+              : makes_thread() != 0                                                 ? 6
+                                                                                    : 0);
+    }
+    int how;
+    assert_int_equal(waitpid(pid, &how, 0), pid);
+    assert_true(WIFEXITED(how));
+    assert_int_equal(WEXITSTATUS(how), 0);
+}
+
 static void make_file(const char *name)
 {
     int fd = open(in_root(name), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
@@ -266,6 +370,7 @@ static int remove_root(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_trials) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_trials),
+                                        cmocka_unit_test(test_no_landlock) };
     return cmocka_run_group_tests(tests, make_root, remove_root);
 }
