@@ -159,10 +159,13 @@ def submit(bench):
     with Daemon(bench) as daemon:
         daemon.api("queue", {"paused": True})
         body = json.dumps(dict(SPEC, name="storm"))
+        before = daemon.processor_s()
         facts = bench.load("storm", daemon.port, daemon.token, 64, 8, 0, "POST", "/api/v1/experiments", body)
+        spent = daemon.processor_s() - before
         bench.tell("submit, an experiment a run, 64 connections", facts["n"] / facts["seconds"], "runs/s", least=2000, peers=PEERS["submit"], digits=0)
         bench.tell("its requests, median", facts["p50_ms"], "ms")
         bench.tell("its requests, p99", facts["p99_ms"], "ms")
+        bench.tell("processor time of the daemon a run", 1000 * spent / facts["n"], "ms", digits=2)
         bench.tell("refused or lost", facts["failed"] + facts["lost"], "", most=0, digits=0)
         stored = daemon.api("queue")["queued"]
         bench.tell("acknowledged and not stored", facts["n"] - facts["failed"] - stored, "", most=0, digits=0)
@@ -206,7 +209,87 @@ def rate(bench):
         bench.tell("resident, peak", daemon.memory_mib("VmHWM"), "MiB")
 
 
-PARTS = {"cold": cold, "submit": submit, "curve": curve, "rate": rate}
+def flood(bench):
+    """200,000 points a second for a minute, while the API is asked twenty times a second."""
+    workers, seconds, per_event = 4, 60, 5000
+    asked = ",".join(f"/api/v1/{path}" for path in ("runs/1", "runs?experiment=1", "experiments/1", "runs/2/metrics?names=bench/1&points=1000", "queue"))
+    with Daemon(bench, "--slots", str(workers), flood=f"10 {per_event // 10} {1000 * workers * per_event // 200_000} {seconds}") as daemon:
+        daemon.runs(workers)
+        time.sleep(2)
+        half = 0.0
+        with subprocess.Popen(bench.command("storm", daemon.port, daemon.token, 8, seconds - 5, 20, "GET", asked), stdout=subprocess.PIPE,
+                              text=True) as probe:
+            time.sleep(seconds / 2 - 2)
+            half = daemon.memory_mib("VmHWM")
+            api = json.loads(probe.communicate()[0])
+        peak = daemon.memory_mib("VmHWM")
+        facts = daemon.played(workers)
+        points = sum(f["points"] for f in facts)
+        stored = sum(row[0] for row in daemon.api("query", {"sql": "SELECT count + nonfinite FROM series"})["rows"])
+        bench.tell(f"flood of {seconds} s: points stored", points / max(f["seconds"] for f in facts), "points/s", least=198_000, peers=PEERS["metrics"], digits=0)
+        bench.tell("flood: from sending to acknowledgement, p99", max(f["p99_ms"] for f in facts), "ms")
+        bench.tell("flood: the API's answers, median", api["p50_ms"], "ms")
+        bench.tell("flood: the API's answers, p99", api["p99_ms"], "ms", most=50)
+        bench.tell("flood: requests failed or lost", api["failed"] + api["lost"], "", most=0, digits=0)
+        bench.tell("flood: points sent and not stored", points - stored, "", most=0, digits=0)
+        bench.tell("flood: resident, peak of the first half", half, "MiB")
+        bench.tell("flood: resident, peak", peak, "MiB", most=128)
+
+
+def readers(bench):
+    """A thousand more that follow the events, beside a hundred that never read."""
+    reading, stalled, seconds = 1000, 100, 12
+    with Daemon(bench, "--slots", "1", flood=f"2 1 100 {seconds + 6}") as daemon:
+        daemon.runs(1)
+        begun = daemon.memory_mib()
+        facts = bench.load("readers", daemon.port, daemon.token, reading + stalled, stalled, seconds, "/api/v1/events?run=1")
+        bench.tell(f"{reading:,} readers of the events ({stalled} more never read): point to reader, median", facts["p50_ms"], "ms", peers=NO_STREAM)
+        bench.tell("point to reader, p99", facts["p99_ms"], "ms", most=100)
+        bench.tell("points a reader got, of about ten a second", facts["n"] / reading, "points", least=seconds * 8, digits=0)
+        bench.tell("readers refused or dropped", facts["failed"] + facts["lost"], "", most=0, digits=0)
+        bench.tell("resident, a reader", 1024 * (daemon.memory_mib("VmHWM") - begun) / (reading + stalled), "KiB")
+
+
+def connections(bench):
+    """Ten thousand that say nothing, and what an eleventh thousand would meet."""
+    idle = 10_000
+    with Daemon(bench) as daemon:
+        before = daemon.memory_mib()
+        with bench.held("idle", daemon.port, idle):
+            facts = bench.load("storm", daemon.port, daemon.token, 8, 8, 50, "GET", "/api/v1/queue,/api/v1/experiments,/healthz")
+            bench.tell("idle connections held", daemon.connections() - 1, "", least=idle, digits=0)
+            bench.tell("beside them: the API's answers, p99", facts["p99_ms"], "ms", most=50)
+            bench.tell("requests failed or lost", facts["failed"] + facts["lost"], "", most=0, digits=0)
+            bench.tell("resident, a connection", 1024 * (daemon.memory_mib() - before) / idle, "KiB")
+    with Daemon(bench, "--connections", "50") as daemon:
+        with bench.held("idle", daemon.port, 60):
+            begun = time.perf_counter()
+            daemon.healthy()  # waits in the kernel's queue until those that say nothing are closed
+            bench.tell("at the limit, ten waiting before it: answered after", time.perf_counter() - begun, "s", most=PATIENCE_S)
+
+
+SLOW = {"header (slowloris)": ["-H"], "body": ["-B", "-s", "8192"], "read": ["-X", "-w", "1", "-y", "2", "-n", "5", "-z", "1", "-k", "3"]}
+
+
+def slow(bench):
+    """Debian's slowhttptest: 1,000 connections that are slow on purpose, while the API is asked."""
+    if shutil.which("slowhttptest") is None:
+        print("server.py: slowhttptest is not installed, left out", file=sys.stderr)
+        return
+    for name, options in SLOW.items():
+        with Daemon(bench) as daemon:
+            path = "/" if name == "read" else "/api/v1/experiments"
+            command = ["slowhttptest", *options, "-c", "1000", "-r", "250", "-i", "5", "-l", "20", "-p", "3", "-u", daemon.base + path]
+            with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as attack:
+                time.sleep(4)
+                facts = bench.load("storm", daemon.port, daemon.token, 8, 12, 50, "GET", "/api/v1/queue,/api/v1/experiments,/healthz")
+                attack.wait(PATIENCE_S)
+            bench.tell(f"slow {name}, 1,000 connections: the API's answers, p99", facts["p99_ms"], "ms", most=50)
+            bench.tell("requests failed or lost", facts["failed"] + facts["lost"], "", most=0, digits=0)
+            bench.tell("resident, peak", daemon.memory_mib("VmHWM"), "MiB", most=128)
+
+
+PARTS = {"cold": cold, "submit": submit, "curve": curve, "rate": rate, "flood": flood, "readers": readers, "connections": connections, "slow": slow}
 
 
 def cpu():
