@@ -56,7 +56,7 @@ class Daemon:
             self.token = file.read().strip()
 
     def healthy(self):
-        with urllib.request.urlopen(self.base + "/healthz") as reply:
+        with urllib.request.urlopen(self.base + "/healthz", timeout=PATIENCE_S) as reply:
             reply.read()
 
     def ask(self, path, body=None):
