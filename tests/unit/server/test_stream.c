@@ -35,7 +35,8 @@ static void to_stream(struct fixture *f, struct publish_batch *batch)
     for (size_t i = 0; i < batch->n; i++)
         copy->items[copy->n++] = message_ref(batch->items[i]);
     struct rig *rig = f->data;
-    if (rig->gaps && batch->n > 0 && draw(rig, 3) == 0) { /* as if the writer had found nobody listening */
+    if (rig->gaps && batch->n > 0 &&
+        draw(rig, 3) == 0) { /* as if the writer had found nobody listening */
         copy->unrendered = batch->items[batch->n - 1]->seq;
         while (copy->n > 0)
             message_unref(copy->items[--copy->n]);
