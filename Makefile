@@ -50,11 +50,12 @@ unit_tests   := $(tests_common) $(tests_server) $(tests_worker) $(tests_grad)
 fuzz_worker  := $(patsubst %,$(BUILD)/tests/fuzz/fuzz_%,safetensors tar capsule)
 fuzz_server  := $(filter-out $(fuzz_worker),$(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c)))
 bench_bin    := $(BUILD)/tests/bench/bench
+load_bins    := $(BUILD)/tests/bench/load $(BUILD)/tests/bench/flood
 tests_schema := $(BUILD)/tests/schema/decode
 node_tests   := $(patsubst %package.json,%node_modules/.package-lock.json,$(wildcard tests/*/package.json))
 
 .DEFAULT_GOAL := all
-.PHONY: all units fuzzers tests setup test asan tsan fuzz bench run demo install lint format clean help check-packages
+.PHONY: all units fuzzers tests setup test asan tsan fuzz bench bench-server run demo install lint format clean help check-packages
 
 all: check-packages $(programs) ## build the programs and the page
 units: $(unit_tests)
@@ -102,6 +103,12 @@ bench: ## measure the trainer: against sgemm, PyTorch, itself; BENCH="share spar
 	@mkdir -p $(BUILD) && echo "Building …"
 	@$(again) $(bench_bin) $(BUILD)/ablate-worker $(quiet)
 	@tests/bench/run.py --build $(abspath $(BUILD)) $(BENCH)
+
+bench-server: ## measure the daemon: floods, storms, readers, slow clients; BENCH="cold flood" chooses parts
+	@deploy/setup.sh build load
+	@mkdir -p $(BUILD) && echo "Building …"
+	@$(again) $(load_bins) $(BUILD)/ablated $(BUILD)/ablate-worker $(quiet)
+	@tests/bench/server.py --build $(abspath $(BUILD)) $(BENCH)
 
 demo: ## train the demo's three arms and show the table and the page
 	@deploy/setup.sh build demo
@@ -190,6 +197,9 @@ $(fuzz_worker): $(BUILD)/%: $(BUILD)/%.o $(worker_lib) $(common_lib)
 
 $(bench_bin): $(BUILD)/%: $(BUILD)/%.o $(worker_lib) $(common_lib)
 	$(call link,$(PKG_WORKER))
+
+$(load_bins): $(BUILD)/%: $(BUILD)/%.o $(common_lib)
+	$(call link,$(PKG_COMMON))
 
 # The tests of the schema ask the daemon's own decoder.
 $(tests_schema): $(BUILD)/%: $(BUILD)/%.o $(server_lib) $(common_lib)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs, or with --check only names, the Debian packages that building, testing and the demo need.
-# Usage: deploy/setup.sh [--check] [build|test|demo|fuzz|bench|oracle …]      (default: build)
+# Usage: deploy/setup.sh [--check] [build|test|demo|fuzz|bench|load|oracle …]      (default: build)
 set -eu
 
 build="build-essential pkg-config libmicrohttpd-dev libjansson-dev libsqlite3-dev libopenblas-dev libseccomp-dev libuv1-dev nettle-dev"
@@ -8,6 +8,7 @@ demo="curl jq sqlite3 fortunes fortunes-min gnuplot-nox"
 test="libcmocka-dev curl jq sqlite3 fortunes fortunes-min gnuplot-nox chromium nginx openssl strace"
 fuzz="clang"
 bench="python3-torch python3-numpy"
+load="slowhttptest"
 oracle=$bench
 
 check=no
@@ -24,8 +25,9 @@ for group in "$@"; do
         test) wanted=$test ;;
         fuzz) wanted=$fuzz ;;
         bench) wanted=$bench ;;
+        load) wanted=$load ;;
         oracle) wanted=$oracle ;;
-        *) echo "setup: unknown group '$group' (build, test, demo, fuzz, bench, oracle)" >&2; exit 64 ;;
+        *) echo "setup: unknown group '$group' (build, test, demo, fuzz, bench, load, oracle)" >&2; exit 64 ;;
     esac
     for package in $wanted; do
         case $package in
@@ -36,7 +38,7 @@ for group in "$@"; do
         installed "$package" || missing="$missing $package"
     done
     # The page needs uPlot, and the tests their clients, from npm. A node that didn't come from Debian is as good.
-    if [ "$group" != oracle ] && [ "$group" != bench ]; then
+    if [ "$group" != oracle ] && [ "$group" != bench ] && [ "$group" != load ]; then
         command -v node >/dev/null || missing="$missing nodejs"
         command -v npm >/dev/null || missing="$missing npm"
     fi

@@ -219,8 +219,10 @@ static void first_done(struct job *job)
 /* Before a commit: what it lets be concluded, then what it says to the world. */
 static int collect(struct store *store, void **ret_batch, void *arg, struct err *err)
 {
+    const struct daemon *d = arg;
+    bool render = stream_subscribers(d->stream) > 0;
     int status = conclude_experiments(store, err);
-    return status == 0 ? publish_collect(store, ret_batch, arg, err) : status;
+    return status == 0 ? publish_collect(store, render, ret_batch, err) : status;
 }
 
 /* After a death the database is looked at before anything relies on it. */

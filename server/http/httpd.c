@@ -37,6 +37,7 @@ struct httpd {
     size_t handles, turns;
     struct exchanges exchanges;
     struct lingering lingering;
+    bool gone; /* a connection was closed in this run */
     bool closing;
     void (*closed)(void *);
     void *closed_arg;
@@ -49,8 +50,13 @@ static void on_timer(uv_timer_t *timer);
 static void run(struct httpd *httpd)
 {
     MHD_UNSIGNED_LONG_LONG wait = 0;
+    httpd->gone = false;
     MHD_run(httpd->daemon);
-    if (MHD_get_timeout(httpd->daemon, &wait) == MHD_YES)
+    /* At its limit microhttpd doesn't watch for connections, and whether there is room again it
+     * only sees when it is run the next time. */
+    if (httpd->gone)
+        uv_timer_start(&httpd->timer, on_timer, 0, 0);
+    else if (MHD_get_timeout(httpd->daemon, &wait) == MHD_YES)
         uv_timer_start(&httpd->timer, on_timer, wait, 0);
     else
         uv_timer_stop(&httpd->timer);
@@ -104,6 +110,7 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
         peer_wait_header(*context, &httpd->app->options->limits);
         return;
     }
+    httpd->gone = true;
     if (*context != NULL)
         peers_remove(&httpd->peers, *context);
     *context = NULL;

@@ -269,8 +269,8 @@ static int (*const renderers[EVENT_KINDS])(struct store *, const struct event_ro
 
 /* *ret = NULL, without an error, for a row whose subject is gone (a run of a deleted experiment).
  */
-static int render(struct store *store, const struct event_row *row, struct message **ret,
-                  struct err *err)
+static int render_row(struct store *store, const struct event_row *row, struct message **ret,
+                      struct err *err)
 {
     json_t *data = json_object();
     struct buf text;
@@ -312,7 +312,7 @@ static int render_all(struct store *store, struct event_row *take_rows, size_t n
     for (size_t i = 0; i < n; i++) {
         struct message *message = NULL;
         if (status == 0 && (max_bytes == 0 || bytes < max_bytes)) {
-            status = render(store, &take_rows[i], &message, err);
+            status = render_row(store, &take_rows[i], &message, err);
             *ret_seq = take_rows[i].seq;
         }
         if (message != NULL) {
@@ -330,16 +330,30 @@ static int render_all(struct store *store, struct event_row *take_rows, size_t n
     return 0;
 }
 
-int publish_collect(struct store *store, void **ret_batch, void *arg, struct err *err)
+/* Takes rows over. */
+static int keep_place(struct event_row *take_rows, size_t n, struct publish_batch **ret,
+                      struct err *err)
 {
-    (void)arg;
+    struct publish_batch *batch = calloc(1, sizeof *batch);
+    if (batch != NULL)
+        batch->unrendered = take_rows[n - 1].seq;
+    for (size_t i = 0; i < n; i++)
+        event_row_done(&take_rows[i]);
+    free(take_rows);
+    *ret = batch;
+    return batch != NULL ? 0 : err_set(err, ERR_INTERNAL, "out of memory");
+}
+
+int publish_collect(struct store *store, bool render, void **ret_batch, struct err *err)
+{
     struct event_row *rows = NULL;
     struct publish_batch *batch = NULL;
     size_t n = 0;
     int64_t ignored = 0;
     int status = store_events_flush(store, &rows, &n, err);
     if (status == 0 && n > 0)
-        status = render_all(store, rows, n, 0, &batch, &ignored, err);
+        status = render ? render_all(store, rows, n, 0, &batch, &ignored, err)
+                        : keep_place(rows, n, &batch, err);
     if (status == 0)
         *ret_batch = batch;
     return status;

@@ -24,11 +24,13 @@ void message_unref(struct message *message);
 struct publish_batch {
     struct message **items; /* ascending seq */
     size_t n;
+    int64_t unrendered; /* 0, or items is empty and the newest row has this seq */
 };
 void publish_batch_free(struct publish_batch *batch); /* unrefs what is left in it */
 
-/* work_hooks.collect: flushes what the transaction touched and renders it. */
-int publish_collect(struct store *store, void **ret_batch, void *arg, struct err *err);
+/* Flushes what the transaction touched, and renders it if somebody listens: reading and printing
+ * every point again would cost the writer a third of its time. */
+int publish_collect(struct store *store, bool render, void **ret_batch, struct err *err);
 /* Replay: rows after `after`, rendered, about 256 KiB of them at most. *ret_last: the seq that has
  * been covered (≥ after).
  * *ret_lost as in store_events_list. */

@@ -1,5 +1,7 @@
 #include "server/runs/stream.h"
 
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,8 +31,8 @@ struct stream {
     uv_timer_t heartbeat;
     int64_t last_seq;
     struct subscriber *subscribers;
-    size_t subscribers_n;
-    struct message *beat; /* shared by all */
+    atomic_size_t subscribers_n; /* the writer looks, too */
+    struct message *beat;        /* shared by all */
 };
 
 static struct message *message_of(const char *text, int64_t seq)
@@ -204,10 +206,17 @@ void stream_publish(void *take_batch, void *arg)
     struct publish_batch *batch = take_batch;
     if (batch->n > 0)
         stream->last_seq = batch->items[batch->n - 1]->seq;
+    else if (batch->unrendered > 0)
+        stream->last_seq = batch->unrendered;
     for (struct subscriber *s = stream->subscribers, *next; s != NULL; s = next) {
         next = s->next;
         if (!s->live)
             continue;
+        if (batch->unrendered > s->covered) { /* it came while that batch was under way */
+            s->live = false;
+            catch_up(s);
+            continue;
+        }
         size_t before = s->n;
         for (size_t i = 0; i < batch->n; i++)
             if (batch->items[i]->seq > s->covered && matches(&s->filter, batch->items[i]))

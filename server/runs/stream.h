@@ -2,10 +2,11 @@
  *
  * A subscriber first catches up from the store (pages of rendered rows, read on the pool), then
  * goes live: the switch happens on the loop thread when a page has covered everything published so
- * far, so nothing is missed or sent twice. Each has a bounded backlog (1 MiB): a reader too slow
- * for it is told `resync` when it is still catching up from nothing it can have, or dropped: its
- * EventSource comes back with Last-Event-ID. Nobody waits for anybody. Heartbeats every 15 s keep
- * proxies and dead peers honest.
+ * far, so nothing is missed or sent twice. A batch that the writer didn't render, as nobody
+ * listened when it began, sends whoever has come meanwhile back to the store. Each has a bounded
+ * backlog (1 MiB): a reader too slow for it is told `resync` when it is still catching up from
+ * nothing it can have, or dropped: its EventSource comes back with Last-Event-ID. Nobody waits for
+ * anybody. Heartbeats every 15 s keep proxies and dead peers honest.
  */
 #ifndef ABLATE_SERVER_STREAM_H
 #define ABLATE_SERVER_STREAM_H
@@ -40,7 +41,7 @@ void stream_free(struct stream *stream);
 /* work_hooks.publish */
 void stream_publish(void *take_batch, void *stream);
 int64_t stream_last_seq(const struct stream *stream);
-size_t stream_subscribers(const struct stream *stream);
+size_t stream_subscribers(const struct stream *stream); /* of any thread */
 
 /* after < 0: from now on. wake(arg): there is something to read. drop(arg): give up on this reader;
  * it frees the subscriber, at once. Neither touches another subscriber. Errors: TOO_MANY_REQUESTS.

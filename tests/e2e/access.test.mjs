@@ -291,6 +291,18 @@ test("a request has its time, whatever trickles; the slow are told", async () =>
 
 const outside = Object.values(networkInterfaces()).flat().find(({ family, internal }) => family === "IPv4" && !internal)?.address;
 
+test("at its limit the daemon lets the next wait, and takes them once there is room", async () => {
+  const limit = 4, one = await start({ args: ["--connections", String(limit), "--header-time", "1"] });
+  try {
+    const silent = Array.from({ length: limit }, () => connect(one.port));
+    const { status } = await one.fetch("/healthz", { signal: AbortSignal.timeout(20000) }); // as soon as those that say nothing have been closed
+    assert.equal(status, 200);
+    for (const connection of silent) connection.end();
+  } finally {
+    await one.stop();
+  }
+});
+
 test("an address has so many connections; one more is told, loopback isn't bound", { skip: outside === undefined && "there is no address but loopback" }, async () => {
   const one = await start({ args: ["--connections-per-address", "3", "--header-time", "5"], listen: "0.0.0.0:0" });
   try {

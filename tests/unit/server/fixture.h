@@ -71,6 +71,12 @@ static inline void fixture_on_publish(void *take_batch, void *arg)
         f->publish(f, take_batch);
 }
 
+static inline int fixture_collect(struct store *store, void **ret_batch, void *arg, struct err *err)
+{
+    (void)arg;
+    return publish_collect(store, true, ret_batch, err);
+}
+
 static inline void fixture_on_discard(void *take_batch, void *arg)
 {
     (void)arg;
@@ -84,7 +90,7 @@ static inline void fixture_on_fatal(const struct err *err, void *arg)
 
 static inline void fixture_start(struct fixture *f)
 {
-    const struct work_hooks hooks = { .collect = publish_collect,
+    const struct work_hooks hooks = { .collect = fixture_collect,
                                       .publish = fixture_on_publish,
                                       .discard = fixture_on_discard,
                                       .fatal = fixture_on_fatal,

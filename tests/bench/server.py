@@ -1,0 +1,325 @@
+#!/usr/bin/python3
+"""`make bench-server`: what the daemon bears, each figure beside its target and what peers publish.
+
+usage: server.py [--build DIR] [--csv FILE] [PART ...]
+       parts: cold submit curve rate flood readers connections slow (default: all; about six minutes)
+
+Every part starts a daemon of its own on loopback and a temporary folder. Load comes from tests/bench/load.c, metrics from
+tests/bench/flood.c in the worker's place. Load and daemon share the machine's cores. The table goes to standard output,
+every figure to the CSV file.
+"""
+import argparse
+import contextlib
+import csv
+import json
+import os
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SPEC = {"data": {"dataset": "synthetic:copy", "seq_len": 16}, "model": {"layers": 1, "heads": 2, "d_model": 16, "d_ff": 16},
+        "train": {"steps": 10_000_000, "batch_size": 2}, "artifacts": []}
+STARTS = 15
+PATIENCE_S = 120
+# What others say of themselves; on machines of theirs.
+MLFLOW, LIGHT = "MLflow's server", "a light server with its API"
+PEERS = {"cold start": f"{MLFLOW} 7,500 ms, {LIGHT} 53 ms", "idle": f"{MLFLOW} 3 GB (4 workers), {LIGHT} 28 MiB",
+         "submit": f"{MLFLOW} 784 runs/s, {LIGHT} 1,450", "metrics": f"{MLFLOW} 8,008 rows/s, {LIGHT} 24,533"}
+NO_STREAM = "none streams; those with a page poll every 1–10 s"
+
+
+class Daemon:
+    """A daemon on a folder of its own, whose worker is `flood`; ends with the block."""
+
+    def __init__(self, bench, *args, flood=None):
+        self.dir = tempfile.mkdtemp(prefix="ablate-bench-")
+        env = dict(os.environ, FLOOD_DIR=self.dir, FLOOD=flood or "1 1 1000 1")
+        command = [os.path.join(bench.build, "ablated"), "--data", self.dir, "--listen", "127.0.0.1:0", "--log-level", "error",
+                   "--worker", os.path.join(bench.build, "tests/bench/flood"), *args]
+        begun = time.perf_counter()
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env)
+        first = self.process.stdout.readline()
+        if not first.startswith("Ablate is at "):
+            sys.exit(f"server.py: the daemon didn't start: {first}")
+        self.base = first.split()[-1]
+        self.port = self.base.rsplit(":", 1)[1]
+        self.healthy()
+        self.started_ms = 1000 * (time.perf_counter() - begun)
+        with open(os.path.join(self.dir, "token"), encoding="ascii") as file:
+            self.token = file.read().strip()
+
+    def healthy(self):
+        with urllib.request.urlopen(self.base + "/healthz", timeout=PATIENCE_S) as reply:
+            reply.read()
+
+    def ask(self, path, body=None):
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        with urllib.request.urlopen(urllib.request.Request(self.base + path, data, headers)) as reply:
+            text = reply.read().decode()
+        return json.loads(text) if text.startswith("{") else text
+
+    def api(self, path, body=None):
+        return self.ask("/api/v1/" + path, body)
+
+    def memory_mib(self, what="VmRSS"):
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith(what)) / 1024
+
+    def processor_s(self):
+        with open(f"/proc/{self.process.pid}/stat", encoding="utf8") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def connections(self):
+        return int(re.search(r"^ablate_connections (\d+)", self.ask("/metrics"), re.M)[1])
+
+    def runs(self, n):
+        """Submits n runs for the flood to play."""
+        return self.api("experiments", dict(SPEC, name="flood", seeds=list(range(1, n + 1))))["id"]
+
+    def played(self, n):
+        """What the flood's n workers measured, once all have ended."""
+        deadline = time.time() + PATIENCE_S
+        while time.time() < deadline:
+            found = [os.path.join(self.dir, f"{run}.json") for run in range(1, n + 1)]
+            if all(os.path.exists(path) and os.path.getsize(path) > 0 for path in found):
+                return [json.load(open(path, encoding="ascii")) for path in found]
+            time.sleep(0.1)
+        sys.exit("server.py: the flood doesn't end")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        try:
+            self.process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class Bench:
+    """Collects figures: prints a line each, remembers them in the CSV file."""
+
+    def __init__(self, build, csv_file):
+        self.build = build
+        self.csv = csv.writer(csv_file)
+        self.csv.writerow(["figure", "value", "unit", "target", "met", "load"])
+
+    def tell(self, figure, value, unit, most=None, least=None, peers="", digits=1):
+        met = "" if most is None and least is None else ("yes" if (most is None or value <= most) and (least is None or value >= least) else "NO")
+        target = f"≤ {most:,}" if most is not None else f"≥ {least:,}" if least is not None else ""
+        self.csv.writerow([figure, f"{value:.3f}", unit, target, met, f"{os.getloadavg()[0]:.2f}"])
+        print(f"| {figure} | {value:,.{digits}f} {unit} | {target} | {met} | {peers} |", flush=True)
+
+    def command(self, *args):
+        return [os.path.join(self.build, "tests/bench/load"), *(str(arg) for arg in args)]
+
+    def load(self, *args):
+        done = subprocess.run(self.command(*args), capture_output=True, text=True, timeout=PATIENCE_S)
+        if done.returncode != 0 or done.stderr:
+            print(f"server.py: load {args[0]}: {done.stderr.strip()}", file=sys.stderr)
+        return json.loads(done.stdout.splitlines()[-1])
+
+    @contextlib.contextmanager
+    def held(self, *args):
+        """A load that lasts while the block does, and has said that it is there."""
+        with subprocess.Popen(self.command(*args), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+            child.stdout.readline()
+            yield child
+            child.stdin.close()
+            child.wait(PATIENCE_S)
+
+
+def cold(bench):
+    """From exec to the first answer, and what an idle daemon holds."""
+    took = []
+    for _ in range(STARTS):
+        with Daemon(bench) as daemon:
+            took.append(daemon.started_ms)
+            memory = daemon.memory_mib()
+    bench.tell(f"cold start to the first answer, median of {STARTS}", statistics.median(took), "ms", most=50, peers=PEERS["cold start"])
+    bench.tell("cold start, slowest", max(took), "ms")
+    bench.tell("idle, resident", memory, "MiB", most=15, peers=PEERS["idle"])
+
+
+def submit(bench):
+    """Experiments of one run each over many connections, and one of many runs."""
+    with Daemon(bench) as daemon:
+        daemon.api("queue", {"paused": True})
+        body = json.dumps(dict(SPEC, name="storm"))
+        before = daemon.processor_s()
+        facts = bench.load("storm", daemon.port, daemon.token, 64, 8, 0, "POST", "/api/v1/experiments", body)
+        spent = daemon.processor_s() - before
+        bench.tell("submit, an experiment a run, 64 connections", facts["n"] / facts["seconds"], "runs/s", least=2000, peers=PEERS["submit"], digits=0)
+        bench.tell("its requests, median", facts["p50_ms"], "ms")
+        bench.tell("its requests, p99", facts["p99_ms"], "ms")
+        bench.tell("processor time of the daemon a run", 1000 * spent / facts["n"], "ms", digits=2)
+        bench.tell("refused or lost", facts["failed"] + facts["lost"], "", most=0, digits=0)
+        stored = daemon.api("queue")["queued"]
+        bench.tell("acknowledged and not stored", facts["n"] - facts["failed"] - stored, "", most=0, digits=0)
+        rates = []
+        for i in range(5):
+            begun = time.perf_counter()
+            daemon.api("experiments", dict(SPEC, name=f"wide {i}", arms={f"a{k}": {} for k in range(40)}, seeds=list(range(1, 51))))
+            rates.append(2000 / (time.perf_counter() - begun))
+        bench.tell("submit, an experiment of 2,000 runs, median of 5", statistics.median(rates), "runs/s", least=2000, digits=0)
+        bench.tell("resident afterwards", daemon.memory_mib(), "MiB")
+
+
+def curve(bench):
+    """A curve of a million points, as the page asks for it."""
+    steps, seconds = 1000, 0
+    with Daemon(bench, "--slots", "1", flood=f"2 {steps} 0 8") as daemon:
+        daemon.runs(1)
+        while daemon.api("runs/1")["step"] < 1_000_000 and seconds < PATIENCE_S:
+            seconds += 1
+            time.sleep(1)
+            if os.path.exists(os.path.join(daemon.dir, "1.json")):
+                break
+        points = daemon.api("runs/1")["step"]
+        facts = bench.load("storm", daemon.port, daemon.token, 1, 4, 20, "GET", "/api/v1/runs/1/metrics?names=bench/1&from=1&to=1000000&points=1000")
+        bench.tell(f"a curve of {min(points, 10**6):,} points, median", facts["p50_ms"], "ms", most=20)
+        bench.tell("the curve, p99", facts["p99_ms"], "ms")
+
+
+def rate(bench):
+    """As many points as the daemon takes, from the sockets to COMMIT."""
+    workers = 4
+    with Daemon(bench, "--slots", str(workers), flood="10 100 0 10") as daemon:
+        daemon.runs(workers)
+        before = daemon.processor_s()
+        facts = daemon.played(workers)
+        spent = daemon.processor_s() - before
+        points = sum(f["points"] for f in facts)
+        bench.tell(f"metrics, {workers} workers, socket to COMMIT", points / max(f["seconds"] for f in facts), "points/s", least=200_000,
+                   peers=PEERS["metrics"], digits=0)
+        bench.tell("processor time of the daemon a point", 1e6 * spent / points, "µs", digits=2)
+        bench.tell("resident, peak", daemon.memory_mib("VmHWM"), "MiB")
+
+
+def flood(bench):
+    """200,000 points a second for a minute, while the API is asked twenty times a second."""
+    workers, seconds, per_event = 4, 60, 5000
+    asked = ",".join(f"/api/v1/{path}" for path in ("runs/1", "runs?experiment=1", "experiments/1", "runs/2/metrics?names=bench/1&points=1000", "queue"))
+    with Daemon(bench, "--slots", str(workers), flood=f"10 {per_event // 10} {1000 * workers * per_event // 200_000} {seconds}") as daemon:
+        daemon.runs(workers)
+        time.sleep(2)
+        half = 0.0
+        with subprocess.Popen(bench.command("storm", daemon.port, daemon.token, 8, seconds - 5, 20, "GET", asked), stdout=subprocess.PIPE,
+                              text=True) as probe:
+            time.sleep(seconds / 2 - 2)
+            half = daemon.memory_mib("VmHWM")
+            api = json.loads(probe.communicate()[0])
+        peak = daemon.memory_mib("VmHWM")
+        facts = daemon.played(workers)
+        points = sum(f["points"] for f in facts)
+        stored = sum(row[0] for row in daemon.api("query", {"sql": "SELECT count + nonfinite FROM series"})["rows"])
+        bench.tell(f"flood of {seconds} s: points stored", points / max(f["seconds"] for f in facts), "points/s", least=198_000, peers=PEERS["metrics"], digits=0)
+        bench.tell("flood: from sending to acknowledgement, p99", max(f["p99_ms"] for f in facts), "ms")
+        bench.tell("flood: the API's answers, median", api["p50_ms"], "ms")
+        bench.tell("flood: the API's answers, p99", api["p99_ms"], "ms", most=50)
+        bench.tell("flood: requests failed or lost", api["failed"] + api["lost"], "", most=0, digits=0)
+        bench.tell("flood: points sent and not stored", points - stored, "", most=0, digits=0)
+        bench.tell("flood: resident, peak of the first half", half, "MiB")
+        bench.tell("flood: resident, peak", peak, "MiB", most=128)
+
+
+def readers(bench):
+    """A thousand more that follow the events, beside a hundred that never read."""
+    reading, stalled, seconds = 1000, 100, 12
+    with Daemon(bench, "--slots", "1", flood=f"2 1 100 {seconds + 6}") as daemon:
+        daemon.runs(1)
+        begun = daemon.memory_mib()
+        facts = bench.load("readers", daemon.port, daemon.token, reading + stalled, stalled, seconds, "/api/v1/events?run=1")
+        bench.tell(f"{reading:,} readers of the events ({stalled} more never read): point to reader, median", facts["p50_ms"], "ms", peers=NO_STREAM)
+        bench.tell("point to reader, p99", facts["p99_ms"], "ms", most=100)
+        bench.tell("points a reader got, of about ten a second", facts["n"] / reading, "points", least=seconds * 8, digits=0)
+        bench.tell("readers refused or dropped", facts["failed"] + facts["lost"], "", most=0, digits=0)
+        bench.tell("resident, a reader", 1024 * (daemon.memory_mib("VmHWM") - begun) / (reading + stalled), "KiB")
+
+
+def connections(bench):
+    """Ten thousand that say nothing, and what an eleventh thousand would meet."""
+    idle = 10_000
+    with Daemon(bench) as daemon:
+        before = daemon.memory_mib()
+        with bench.held("idle", daemon.port, idle):
+            facts = bench.load("storm", daemon.port, daemon.token, 8, 8, 50, "GET", "/api/v1/queue,/api/v1/experiments,/healthz")
+            bench.tell("idle connections held", daemon.connections() - 1, "", least=idle, digits=0)
+            bench.tell("beside them: the API's answers, p99", facts["p99_ms"], "ms", most=50)
+            bench.tell("requests failed or lost", facts["failed"] + facts["lost"], "", most=0, digits=0)
+            bench.tell("resident, a connection", 1024 * (daemon.memory_mib() - before) / idle, "KiB")
+    with Daemon(bench, "--connections", "50") as daemon:
+        with bench.held("idle", daemon.port, 60):
+            begun = time.perf_counter()
+            daemon.healthy()  # waits in the kernel's queue until those that say nothing are closed
+            bench.tell("at the limit, ten waiting before it: answered after", time.perf_counter() - begun, "s", most=PATIENCE_S)
+
+
+SLOW = {"header (slowloris)": ["-H"], "body": ["-B", "-s", "8192"], "read": ["-X", "-w", "1", "-y", "2", "-n", "5", "-z", "1", "-k", "3"]}
+
+
+def slow(bench):
+    """Debian's slowhttptest: 1,000 connections that are slow on purpose, while the API is asked."""
+    if shutil.which("slowhttptest") is None:
+        print("server.py: slowhttptest is not installed, left out", file=sys.stderr)
+        return
+    for name, options in SLOW.items():
+        with Daemon(bench) as daemon:
+            path = "/" if name == "read" else "/api/v1/experiments"
+            command = ["slowhttptest", *options, "-c", "1000", "-r", "250", "-i", "5", "-l", "20", "-p", "3", "-u", daemon.base + path]
+            with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as attack:
+                time.sleep(4)
+                facts = bench.load("storm", daemon.port, daemon.token, 8, 12, 50, "GET", "/api/v1/queue,/api/v1/experiments,/healthz")
+                attack.wait(PATIENCE_S)
+            bench.tell(f"slow {name}, 1,000 connections: the API's answers, p99", facts["p99_ms"], "ms", most=50)
+            bench.tell("requests failed or lost", facts["failed"] + facts["lost"], "", most=0, digits=0)
+            bench.tell("resident, peak", daemon.memory_mib("VmHWM"), "MiB", most=128)
+
+
+PARTS = {"cold": cold, "submit": submit, "curve": curve, "rate": rate, "flood": flood, "readers": readers, "connections": connections, "slow": slow}
+
+
+def cpu():
+    with open("/proc/cpuinfo", encoding="utf-8") as info:
+        return next((line.split(":")[1].strip() for line in info if line.startswith("model name")), "unknown CPU")
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--build", default=os.path.join(ROOT, "build"))
+    p.add_argument("--csv", default=None, help="default: BUILD/bench-server.csv")
+    p.add_argument("part", nargs="*", choices=[*PARTS, []], default=[])
+    a = p.parse_args()
+    load, start = os.getloadavg()[0], time.time()
+    path = a.csv or os.path.join(a.build, "bench-server.csv")
+    print(f"{cpu()}, {len(os.sched_getaffinity(0))} cores; {time.strftime('%Y-%m-%d')}; load {load:.2f}")
+    if load > 0.5:
+        print("WARNING: something else is running; these figures will be too bad")
+    print("\n| figure | measured | target | met | peers, as they publish it |\n|---|---|---|---|---|", flush=True)
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        bench = Bench(a.build, file)
+        for name in a.part or PARTS:
+            PARTS[name](bench)
+    print(f"\n{time.time() - start:.0f} s; every figure in {os.path.relpath(path)}")
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the daemon ends, too
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
