@@ -10,6 +10,17 @@ import { ABLATED, start } from "../e2e/daemon.mjs";
 
 export { ABLATED, sleep };
 export const root = process.getuid() === 0;
+/** What FAULTS_SEED says, and numbers from 0 to 1 that come of it (mulberry32). */
+export const seed = Number(process.env.FAULTS_SEED ?? 1);
+export function random(from) {
+  let state = from >>> 0;
+  return () => {
+    state = state + 0x6d2b79f5 >>> 0;
+    let x = Math.imul(state ^ state >>> 15, state | 1);
+    x ^= x + Math.imul(x ^ x >>> 7, x | 61);
+    return ((x ^ x >>> 14) >>> 0) / 2 ** 32;
+  };
+}
 export const has = (program) => spawnSync(program, ["--version"]).error === undefined;
 const CORPUS = Array.from({ length: 400 }, (_, i) => `Document ${i} says that ${i} comes after ${i - 1}, and ${i * i % 97}.`).join("\n%\n");
 
