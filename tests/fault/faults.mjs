@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,6 +24,11 @@ export function random(from) {
 }
 export const has = (program) => spawnSync(program, ["--version"]).error === undefined;
 const CORPUS = Array.from({ length: 400 }, (_, i) => `Document ${i} says that ${i} comes after ${i - 1}, and ${i * i % 97}.`).join("\n%\n");
+
+/** Whether a process runs, or is stopped; one that has died and waits to be seen doesn't. */
+export function alive(pid) {
+  try { return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "utf8")); } catch { return false; }
+}
 
 /** A folder for a test; removed after it. */
 export async function folder(t) {
