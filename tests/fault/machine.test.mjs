@@ -46,9 +46,9 @@ test("a clock that jumps by a year, there and back, changes no value and ends no
 });
 
 test("a trainer without memory: its run fails after its attempts and says so, others train", async (t) => {
-  const at = await folder(t), worker = await wrapped(at, `[ -e ${at}/rich ] || ulimit -v 150000`);
+  const at = await folder(t), worker = await wrapped(at, `[ -e ${at}/rich ] || ulimit -v 300000`);
   const daemon = await serve(t, { dir: join(at, "data"), args: ["--slots", "1", "--worker", worker] });
-  const { id } = await submit(daemon, { seeds: [1], max_attempts: 2 });
+  const { id } = await submit(daemon, { seeds: [1], max_attempts: 2, model: { layers: 4, heads: 8, d_model: 512, d_ff: 1024 } });
   assert.equal((await ended(daemon, id)).counts.failed, 1);
   const run = await call(daemon, "GET", "runs/1");
   assert.equal(run.attempts.length, 2);
@@ -77,11 +77,13 @@ test("when no process can be made, a run waits without losing attempts, and star
   await chmod(at, 0o755);
   await chown(dir, NOBODY, NOBODY);
   const daemon = await serve(t, { dir, under: asNobody, args: ["--slots", "1"] });
-  execFileSync("prlimit", ["--pid", String(daemon.pid), "--nproc=1:unlimited"]);
+  const [, soft] = /^Max processes +(\S+)/m.exec(await readFile(`/proc/${daemon.pid}/limits`, "utf8"));
+  const limit = (n) => execFileSync(asNobody[0], [...asNobody.slice(1), "prlimit", "--pid", String(daemon.pid), `--nproc=${n}:`]);
+  limit(1);
   const { id } = await submit(daemon, { seeds: [1], max_attempts: 1 });
   await until(() => /could not be started/.test(daemon.output()), "it is refused a process");
   assert.equal((await call(daemon, "GET", `experiments/${id}`)).counts.failed, 0);
-  execFileSync("prlimit", ["--pid", String(daemon.pid), "--nproc=unlimited:unlimited"]);
+  limit(soft);
   assert.equal((await ended(daemon, id)).counts.succeeded, 1, daemon.output());
   t.diagnostic("found: queued again each time, succeeded with max_attempts 1");
   await daemon.stop();
