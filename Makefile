@@ -55,7 +55,7 @@ tests_schema := $(BUILD)/tests/schema/decode
 node_tests   := $(patsubst %package.json,%node_modules/.package-lock.json,$(wildcard tests/*/package.json))
 
 .DEFAULT_GOAL := all
-.PHONY: all units fuzzers tests setup test asan tsan fuzz bench bench-server run demo install lint format clean help check-packages
+.PHONY: all units fuzzers tests setup test fault asan tsan fuzz bench bench-server run demo install lint format clean help check-packages
 
 all: check-packages $(programs) ## build the programs and the page
 units: $(unit_tests)
@@ -81,6 +81,12 @@ asan: ## run the unit, gradient and golden tests under the address and undefined
 	@$(again) units BUILD=$(BUILD)-asan OPT="-O1 -g -fno-omit-frame-pointer" \
 	  SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined" $(subst $(BUILD),$(BUILD)-asan,$(quiet))
 	@BUILD=$(BUILD)-asan UBSAN_OPTIONS=print_stacktrace=1 tests/run --units
+
+fault: ## inject every fault that Ablate must live through (FAULTS_SEED, FAULTS_ROUNDS); as root all of them
+	@deploy/setup.sh build test
+	@mkdir -p $(BUILD) && echo "Building …"
+	@$(again) tests $(quiet)
+	@BUILD=$(BUILD) tests/fault/run
 
 # The suites that start threads. libuv isn't instrumented, and none of them needs a suppression.
 tsan_suites := $(patsubst %,unit/server/test_%.c,work publish stream ingest supervisor store purge tokens room)

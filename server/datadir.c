@@ -62,9 +62,15 @@ int datadir_empty_tmp(const struct datadir *dir, const char *prefix, struct err 
 {
     char path[PATH_MAX], below[PATH_MAX];
     datadir_path(dir, path, "tmp");
-    DIR *folder = opendir(path);
-    if (folder == NULL)
-        return err_errno(err, ERR_STORAGE, "can't open %s", path);
+    /* Never through a link: what is there goes. */
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
+    if (folder == NULL) {
+        int status = err_errno(err, ERR_STORAGE, "can't open %s", path);
+        if (fd >= 0)
+            close(fd);
+        return status;
+    }
     for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
             strncmp(entry->d_name, prefix, strlen(prefix)) != 0)

@@ -83,13 +83,14 @@ static void on_signal(uv_signal_t *handle, int number)
         log_warn("signal %d again: leaving at once", number);
         _Exit(128 + number); /* the next start recovers, as after any death */
     }
-    log_info("signal %d: ending; workers train on", number);
+    log_info("signal %d: ending; workers %s", number,
+             d->options.stop_workers ? "leave a checkpoint and stop" : "train on");
     d->app.closing = true;
     purge_close(d->purge);
     room_close(d->room);
     datadir_set_address(&d->datadir, NULL, NULL);
     if (d->httpd != NULL)
-        supervisor_close(d->supervisor, false, supervisor_closed, d);
+        supervisor_close(d->supervisor, d->options.stop_workers, supervisor_closed, d);
     else
         work_close(d->work, store_closed, d); /* still starting: there is nothing else yet */
 }
@@ -189,6 +190,7 @@ static void first_done(struct job *job)
             .worker_path = d->options.worker,
             .slots = d->options.slots,
             .memory_bytes = d->options.memory_bytes,
+            .lease_ms = d->options.lease_ms,
         };
         status = supervisor_new(&d->loop, &config, d->work, &d->supervisor, &err);
     }

@@ -195,6 +195,20 @@ static int take_flag(const char *name, const char *text, bool *to, struct err *e
     return 0;
 }
 
+static int set_lease(struct options *o, const char *text, struct err *err)
+{
+    int64_t seconds = 0;
+    int status = take_integer("lease", text, 10, 86400, &seconds, err);
+    if (status == 0)
+        o->lease_ms = seconds * 1000;
+    return status;
+}
+
+static int set_stop_workers(struct options *o, const char *text, struct err *err)
+{
+    return take_flag("stop-workers", text, &o->stop_workers, err);
+}
+
 static int set_no_auth(struct options *o, const char *text, struct err *err)
 {
     return take_flag("no-auth", text, &o->no_auth, err);
@@ -287,6 +301,10 @@ static const struct option_row rows[] = {
     { "slots", "N", "runs at a time (one a core)", set_slots },
     { "memory", "BYTES", "what the runs' estimates may add up to, e.g. 16G (80 % of the machine)",
       set_memory },
+    { "lease", "S", "seconds without a word of a worker before it is killed, 10 or more (120)",
+      set_lease },
+    { "stop-workers", NULL, "at SIGTERM, let runs leave a checkpoint and stop; else they train on",
+      set_stop_workers },
     { "config", "FILE", "file of settings, a line each: name = value", set_config },
     { "log-level", "L", "debug, info, warn or error (info)", set_log_level },
     { "no-auth", NULL, "let anybody in; on loopback only, and without --public-url", set_no_auth },
@@ -472,6 +490,7 @@ int options_parse(int argc, char **argv, struct options *ret, enum options_comma
 {
     struct options o = { .host = "127.0.0.1", .port = 8642, .log_level = LOG_INFO };
     o.slots = machine_cores();
+    o.lease_ms = 120000;
     o.memory_bytes = machine_memory() / 5 * 4;
     o.upload_limit = 1 << 30;
     o.limits = (struct limits){ .connections_per_address = 64,

@@ -28,6 +28,8 @@ struct options {
     int port;             /* 0 = a free one */
     int64_t slots;        /* runs at a time */
     int64_t memory_bytes; /* that their estimates may add up to */
+    int64_t lease_ms;     /* without a word of a worker, before it is killed */
+    bool stop_workers;    /* when the daemon ends */
     int log_level;        /* enum log_level */
     bool no_auth;
     char public_url[256];                    /* "" = none */

@@ -205,7 +205,11 @@ static void say_lost(const struct attempt_facts *facts, struct attempt_verdict *
     int number = facts->end->keeper_signal;
     const char *name = sigabbrev_np(number);
     snprintf(ret->outcome, sizeof ret->outcome, "lost");
-    if (number != 0)
+    if (facts->end->silent_ms > 0)
+        snprintf(ret->reason, sizeof ret->reason,
+                 "nothing was heard of the worker for %lld s, and it was killed",
+                 (long long)facts->end->silent_ms / 1000);
+    else if (number != 0)
         snprintf(ret->reason, sizeof ret->reason, "the worker was killed by SIG%s",
                  name != NULL ? name : "?");
     else

@@ -28,6 +28,7 @@ struct attempt_damage {
 struct attempt_end {
     enum attempt_stop stop;
     int keeper_signal;             /* that killed the keeper, if it was our child; 0 = none */
+    int64_t silent_ms;             /* a lease, after which it was killed; 0 = it wasn't */
     char failure[512];             /* why there never was a keeper; "" = there was one */
     bool transient;                /* … for want of something that will be there again */
     struct attempt_damage damaged; /* why a verification needn't train */

@@ -1,5 +1,6 @@
 #include "server/runs/ingest.h"
 
+#include "common/clock.h"
 #include "common/launch.h"
 #include "common/log.h"
 #include "common/wire.h"
@@ -48,6 +49,7 @@ struct conn {
     bool waits;    /* for room on the disk, which has been told */
     struct wire_hello hello;
     char attempt_dir[PATH_MAX];
+    int64_t heard_ms;
     size_t inflight, jobs; /* bytes and jobs at the writer */
 };
 
@@ -289,6 +291,7 @@ static void greeting_done(struct job *job)
         struct buf line;
         buf_init(&line, 0);
         conn->welcomed = true;
+        conn->heard_ms = clock_mono_ms();
         conn->verifies = attempt_verifies(&greeting->row);
         wire_encode_welcome((uint64_t)greeting->row.acked_seq, &line);
         send_line(conn, &line);
@@ -359,6 +362,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer)
         close_conn(conn);
         return;
     }
+    conn->heard_ms = clock_mono_ms();
     buf_add(&conn->in, buffer->base, (size_t)n);
     if (conn->in.failed) {
         log_warn("run %lld: a line longer than %d bytes", (long long)conn->hello.run,
@@ -432,6 +436,18 @@ void ingest_on_welcome(struct ingest *ingest, void (*told)(void *, int64_t), voi
 {
     ingest->welcomed = told;
     ingest->welcomed_arg = arg;
+}
+
+int64_t ingest_heard(const struct ingest *ingest, int64_t run)
+{
+    int64_t heard = 0;
+    for (const struct conn *conn = ingest->conns; conn != NULL; conn = conn->next) {
+        if (!conn->welcomed || conn->hello.run != run || uv_is_closing((uv_handle_t *)&conn->pipe))
+            continue;
+        int64_t at = conn->paused ? clock_mono_ms() : conn->heard_ms;
+        heard = at > heard ? at : heard;
+    }
+    return heard;
 }
 
 bool ingest_stop(struct ingest *ingest, int64_t run, const char *reason)

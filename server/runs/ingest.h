@@ -19,6 +19,9 @@ int ingest_new(uv_loop_t *loop, const struct datadir *datadir, struct work *work
                struct ingest **ret, struct err *err);
 /* told(arg, run) whenever a trainer of that run has been let in. */
 void ingest_on_welcome(struct ingest *ingest, void (*told)(void *arg, int64_t run), void *arg);
+/* When something last came from the run's trainer, heartbeats included, on the monotonic clock;
+ * now, while it is the daemon that doesn't read; 0 when it isn't connected. */
+int64_t ingest_heard(const struct ingest *ingest, int64_t run);
 /* Sends `stop` to the run's trainer if it is connected. Returns whether it was. */
 bool ingest_stop(struct ingest *ingest, int64_t run, const char *reason);
 void ingest_close(struct ingest *ingest, void (*closed)(void *), void *arg);

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { GRACE_MS = 10000 };
+enum { GRACE_MS = 10000, LATE_MS = 5000 };
 
 struct keeper *keeper_new(struct keepers *keepers)
 {
@@ -30,6 +30,7 @@ void keeper_drop(struct keeper *keeper)
 
 static void keeper_add(struct keeper *keeper)
 {
+    keeper->heard_ms = clock_mono_ms();
     keeper->next = keeper->keepers->first;
     keeper->keepers->first = keeper;
 }
@@ -197,6 +198,7 @@ static void spawn(struct keeper *keeper)
     }
     keeper->pid = keeper->process.pid;
     note_pid(keeper);
+    keepers->restless(keepers);
     log_info("run %lld attempt %lld started, pid %lld", (long long)keeper->load.run,
              (long long)keeper->attempt, (long long)keeper->pid);
 }
@@ -274,8 +276,36 @@ void keepers_heard(struct keepers *keepers, int64_t run)
             ask_to_stop(k);
 }
 
+/* Who says nothing for a lease is killed, keeper and all; what the attempt's lock says afterwards
+ * counts as ever, so that it can't write on beside the next one. */
+static void check_lease(struct keeper *keeper, int64_t now)
+{
+    const struct keepers *keepers = keeper->keepers;
+    int64_t lease = keepers->config.lease_ms;
+    int64_t heard = keepers->ingest != NULL ? ingest_heard(keepers->ingest, keeper->load.run) : now;
+    keeper->heard_ms = heard > keeper->heard_ms ? heard : keeper->heard_ms;
+    if (lease <= 0 || keeper->pid == 0 || now - keeper->heard_ms < lease)
+        return;
+    if (keeper->end.silent_ms == 0)
+        log_warn("run %lld attempt %lld hasn't been heard of for %lld s and is killed",
+                 (long long)keeper->load.run, (long long)keeper->attempt,
+                 (long long)(now - keeper->heard_ms) / 1000);
+    keeper->end.silent_ms = now - keeper->heard_ms;
+    attempt_kill(keepers->config.datadir, keeper->load.run, keeper->attempt, (pid_t)keeper->pid);
+}
+
 void keepers_tick(struct keepers *keepers)
 {
+    /* A daemon that was stopped itself has read nothing: whose fault the silence was isn't known.
+     */
+    int64_t now = clock_mono_ms();
+    bool late = now - keepers->ticked_ms > LATE_MS;
+    keepers->ticked_ms = now;
+    for (struct keeper *k = keepers->first; k != NULL; k = k->next)
+        if (late)
+            k->heard_ms = now;
+        else
+            check_lease(k, now);
     for (struct keeper *k = keepers->first, *next; k != NULL; k = next) {
         next = k->next;
         if (k->end.stop != STOP_NONE)
@@ -287,10 +317,7 @@ void keepers_tick(struct keepers *keepers)
 
 bool keepers_need_ticks(const struct keepers *keepers)
 {
-    for (const struct keeper *k = keepers->first; k != NULL; k = k->next)
-        if (k->over || k->end.stop != STOP_NONE)
-            return true;
-    return false;
+    return keepers->first != NULL;
 }
 
 void keepers_close(struct keepers *keepers, bool stop_workers)

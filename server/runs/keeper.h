@@ -23,6 +23,7 @@ struct keepers {
     struct work *work;
     struct ingest *ingest;
     struct keeper *first;
+    int64_t ticked_ms; /* 0 = not yet */
     bool closing, stop_workers;
     /* To the supervisor: one was freed; one could not be started, for reasons that may be the
      * machine's; one wants ticks. */
@@ -47,6 +48,7 @@ struct keeper {
     bool ended;                       /* its process has */
     bool spawned;                     /* process is an open handle */
     int64_t kill_at_ms;
+    int64_t heard_ms; /* a word of its trainer, or its beginning here */
     struct attempt_end end;
     uv_process_t process;
     struct job job;
@@ -72,7 +74,8 @@ void keeper_watch(struct keeper *keeper);
 void keeper_stop(struct keeper *keeper, enum attempt_stop why);
 /* A run's trainer has just said hello: it hears at once what it was asked before that. */
 void keepers_heard(struct keepers *keepers, int64_t run);
-/* Once a second while keepers_need_ticks(). */
+/* Also ends the lease of those who have been silent too long. Once a second while
+ * keepers_need_ticks(). */
 void keepers_tick(struct keepers *keepers);
 bool keepers_need_ticks(const struct keepers *keepers);
 /* Lets go of those whose workers live on, or stops them all; the rest go by themselves. */

@@ -22,6 +22,7 @@ struct supervisor_config {
     const struct datadir *datadir;
     const char *worker_path; /* the ablate-worker program */
     int64_t slots, memory_bytes, threads_per_run;
+    int64_t lease_ms; /* without a word of a worker, before it is killed; 0 = for ever */
 };
 int supervisor_new(uv_loop_t *loop, const struct supervisor_config *config, struct work *work,
                    struct supervisor **ret, struct err *err);

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,8 +11,24 @@ import { ABLATED, start } from "../e2e/daemon.mjs";
 
 export { ABLATED, sleep };
 export const root = process.getuid() === 0;
+/** What FAULTS_SEED says, and numbers from 0 to 1 that come of it (mulberry32). */
+export const seed = Number(process.env.FAULTS_SEED ?? 1);
+export function random(from) {
+  let state = from >>> 0;
+  return () => {
+    state = state + 0x6d2b79f5 >>> 0;
+    let x = Math.imul(state ^ state >>> 15, state | 1);
+    x ^= x + Math.imul(x ^ x >>> 7, x | 61);
+    return ((x ^ x >>> 14) >>> 0) / 2 ** 32;
+  };
+}
 export const has = (program) => spawnSync(program, ["--version"]).error === undefined;
 const CORPUS = Array.from({ length: 400 }, (_, i) => `Document ${i} says that ${i} comes after ${i - 1}, and ${i * i % 97}.`).join("\n%\n");
+
+/** Whether a process runs, or is stopped; one that has died and waits to be seen doesn't. */
+export function alive(pid) {
+  try { return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "utf8")); } catch { return false; }
+}
 
 /** A folder for a test; removed after it. */
 export async function folder(t) {

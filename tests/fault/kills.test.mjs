@@ -1,0 +1,73 @@
+// Kill -9 at random moments: of trainers, of keepers, of the daemon, of all at once. The runs go on from their
+// checkpoints until they have ended, and then hold, value by value, what an undisturbed daemon holds.
+//
+// FAULTS_ROUNDS kills are made (24), at moments and of victims drawn from FAULTS_SEED (1). When the runs have ended before,
+// the same experiment is submitted again. A run has at most 100 attempts, which is far more than it meets.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { call, curves, ended, random, rows, seed, serve, sleep, submit, folder } from "./faults.mjs";
+
+const ROUNDS = Number(process.env.FAULTS_ROUNDS ?? 24);
+const SPEC = { steps: 400, seeds: [1, 2, 3], max_attempts: 100, artifacts: ["final"], train: { checkpoint_every: 10, eval_every: 50 } };
+const ARGS = ["--slots", "2", "--log-level", "error"];
+
+/** Pids of the keepers that live, by the store and /proc, and of their trainers. */
+function workers(dir) {
+  const keepers = rows(dir, "SELECT run, attempt, pid FROM attempts WHERE ended_at IS NULL AND pid IS NOT NULL").map(({ pid }) => pid)
+    .filter((pid) => { try { return readFileSync(`/proc/${pid}/cmdline`, "latin1").includes(dir); } catch { return false; } });
+  const children = (pid) => { try { return readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").trim().split(" ").filter(Boolean).map(Number); } catch { return []; } };
+  return { keepers, trainers: keepers.flatMap(children) };
+}
+const kill = (pids) => pids.filter((pid) => { try { return process.kill(pid, "SIGKILL"); } catch { return false; } }).length;
+
+/** Each run has ended once, in order, and what is derived agrees with what it is derived from. */
+function consistent(dir, id) {
+  const none = (what, text) => assert.deepEqual(rows(dir, text), [], what);
+  const of = `SELECT id FROM runs WHERE experiment = ${id}`;
+  none("every run succeeded", `SELECT * FROM runs WHERE experiment = ${id} AND state <> 'succeeded'`);
+  none("one end a run", `SELECT run, count(*) FROM history WHERE run IN (${of}) AND what IN ('succeeded', 'failed', 'cancelled') GROUP BY run HAVING count(*) <> 1`);
+  none("one event of an end a run", `SELECT run, count(*) FROM events WHERE kind = 'run' AND run IN (${of}) AND json_extract(data, '$.state') = 'succeeded'
+    GROUP BY run HAVING count(*) <> 1`);
+  none("no event is missing", "SELECT max(seq) - min(seq) + 1 - count(*) AS missing FROM events HAVING missing <> 0");
+  none("no attempt is open", `SELECT * FROM attempts WHERE run IN (${of}) AND (ended_at IS NULL OR outcome = '')`);
+  none("attempts are numbered without gaps", `SELECT run FROM attempts WHERE run IN (${of}) GROUP BY run HAVING count(*) <> max(attempt)`);
+  none("one attempt finished a run", `SELECT run FROM attempts WHERE run IN (${of}) GROUP BY run HAVING sum(outcome = 'finished') <> 1`);
+  none("rollups count the values", `SELECT run, name FROM metrics WHERE run IN (${of}) GROUP BY run, name HAVING count(*) <>
+    (SELECT sum(count + nonfinite) FROM rollups r WHERE r.run = metrics.run AND r.name = metrics.name AND level = 1)`);
+  none("what was computed again agreed", `SELECT * FROM audits WHERE run IN (${of}) AND name = 'replay' AND status = 'fail'`);
+  assert.deepEqual(rows(dir, "PRAGMA integrity_check"), [{ integrity_check: "ok" }]);
+}
+
+test("no value is lost, doubled or changed; each run ends once", async (t) => {
+  const at = await folder(t), dir = `${at}/data`, next = random(seed);
+  const calm = await serve(t, { dir: `${at}/calm`, args: ARGS });
+  const { id: undisturbed } = await submit(calm, SPEC);
+  assert.equal((await ended(calm, undisturbed)).counts.succeeded, 3);
+  const reference = await curves(calm, undisturbed);
+  await calm.stop();
+
+  let daemon = await serve(t, { dir, args: ARGS });
+  const experiments = [(await submit(daemon, SPEC)).id], killed = { trainer: 0, keeper: 0, daemon: 0, all: 0, nobody: 0 };
+  for (let round = 0; round < ROUNDS; round++) {
+    await sleep(Math.floor(next() ** 2 * 1500)); // often soon: starts and ends are where it hurts
+    if ((await call(daemon, "GET", `experiments/${experiments.at(-1)}`)).state === "finished") experiments.push((await submit(daemon, SPEC)).id);
+    const victim = ["trainer", "keeper", "daemon", "all"][Math.floor(next() * 4)], { keepers, trainers } = workers(dir);
+    const one = (pids) => pids.slice(Math.floor(next() * pids.length)).slice(0, 1);
+    const found = kill({ trainer: one(trainers), keeper: one(keepers), daemon: [daemon.pid], all: [daemon.pid, ...keepers, ...trainers] }[victim]);
+    killed[found > 0 ? victim : "nobody"]++;
+    if (victim !== "daemon" && victim !== "all") continue;
+    await daemon.ended;
+    if (next() < 0.3) await sleep(Math.floor(next() * 2000)); // workers train on alone, or end alone
+    daemon = await serve(t, { dir, args: ARGS });
+  }
+  for (const id of experiments) assert.equal((await ended(daemon, id)).counts.succeeded, 3, JSON.stringify((await call(daemon, "GET", `runs?experiment=${id}`)).items.map((run) => [run.attempt, run.reason])));
+  for (const id of experiments) {
+    consistent(dir, id);
+    assert.deepEqual(await curves(daemon, id), reference, `experiment ${id}`);
+  }
+  const [{ attempts, n }] = rows(dir, "SELECT (SELECT count(*) FROM attempts) AS attempts, (SELECT count(*) FROM metrics) AS n");
+  t.diagnostic(`found: seed ${seed}, ${ROUNDS} rounds, killed ${JSON.stringify(killed)}; ${experiments.length * 3} runs in ${attempts} attempts, ${n} values, all as undisturbed`);
+  assert.equal(await daemon.stop(), 0);
+});

@@ -1,0 +1,153 @@
+// A machine that misbehaves under the daemon: its clock, memory, descriptors, processes, pids, files.
+
+import assert from "node:assert/strict";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { chmod, chown, mkdir, readFile, readdir, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { test } from "node:test";
+import { ablated } from "../e2e/daemon.mjs";
+import { connect } from "../e2e/raw.mjs";
+import { ABLATED, alive, call, curves, ended, folder, has, root, rows, serve, sleep, sql, submit, until } from "./faults.mjs";
+
+const WORKER = join(dirname(ABLATED), "ablate-worker"), FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+const NOBODY = 65534;
+const asNobody = ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups"];
+const mayNobody = root && spawnSync(asNobody[0], [...asNobody.slice(1), ABLATED, "--version"]).status === 0;
+
+/** A program that does something and then is the worker. */
+async function wrapped(at, line) {
+  await writeFile(join(at, "worker"), `#!/bin/sh\n${line}\nexec ${WORKER} "$@"\n`);
+  await chmod(join(at, "worker"), 0o755);
+  return join(at, "worker");
+}
+
+test("a clock that jumps by a year, there and back, changes no value and ends no worker", { skip: !existsSync(FAKETIME) && "no faketime" }, async (t) => {
+  const at = await folder(t), worker = await wrapped(at, "unset LD_PRELOAD"), clock = join(at, "clock");
+  await writeFile(clock, "+0");
+  const daemon = await serve(t, { dir: join(at, "data"), args: ["--slots", "1", "--lease", "10", "--worker", worker],
+    env: { LD_PRELOAD: FAKETIME, FAKETIME_TIMESTAMP_FILE: clock, FAKETIME_NO_CACHE: "1", FAKETIME_DONT_FAKE_MONOTONIC: "1" } });
+  const spec = { steps: 1500, seeds: [1], train: { checkpoint_every: 100, eval_every: 500 } }, { id } = await submit(daemon, spec);
+  const years = new Set();
+  for (const [shift, step] of [["+365d", 100], ["-365d", 400], ["+0", 700]]) {
+    await until(async () => (await call(daemon, "GET", "runs/1")).step > step, "it trains on");
+    await writeFile(clock, shift);
+    for (const { at: when } of rows(daemon.dir, "SELECT at FROM events ORDER BY seq DESC LIMIT 1")) years.add(new Date(when).getUTCFullYear());
+  }
+  assert.equal((await ended(daemon, id)).counts.succeeded, 1);
+  for (const { at: when } of rows(daemon.dir, "SELECT at FROM events")) years.add(new Date(when).getUTCFullYear());
+  assert.ok(years.size >= 3, `the daemon saw the years ${[...years]}`);
+  assert.deepEqual(rows(daemon.dir, "SELECT attempt, outcome FROM attempts"), [{ attempt: 1, outcome: "finished" }]);
+  const again = await submit(daemon, spec);
+  await ended(daemon, again.id);
+  assert.deepEqual(await curves(daemon, id), await curves(daemon, again.id));
+  t.diagnostic(`found: the years ${[...years].sort().join(", ")}, one attempt, curves as undisturbed`);
+  await daemon.stop();
+});
+
+test("a trainer without memory: its run fails and says so, and trains when there is some", async (t) => {
+  const at = await folder(t), worker = await wrapped(at, `[ -e ${at}/rich ] || ulimit -v 300000`);
+  const daemon = await serve(t, { dir: join(at, "data"), args: ["--slots", "1", "--worker", worker] });
+  const { id } = await submit(daemon, { seeds: [1], steps: 3, model: { layers: 4, heads: 8, d_model: 512, d_ff: 1024 } });
+  assert.equal((await ended(daemon, id)).counts.failed, 1);
+  const run = await call(daemon, "GET", "runs/1");
+  assert.match(run.reason, /memory/i, daemon.output());
+  await writeFile(`${at}/rich`, "");
+  await call(daemon, "POST", "runs/1/retry", undefined, 200);
+  assert.equal((await ended(daemon, id)).counts.succeeded, 1);
+  t.diagnostic(`found: "${run.reason}"; succeeded when there was memory again`);
+  await daemon.stop();
+});
+
+test("without descriptors the daemon makes clients wait, trains on, and answers when there are some again", { skip: !has("prlimit") && "no prlimit" }, async (t) => {
+  const daemon = await serve(t, { under: ["prlimit", "--nofile=64:64"], args: ["--slots", "1"] });
+  const { id } = await submit(daemon, { seeds: [1], steps: 800 });
+  const idle = Array.from({ length: 200 }, () => connect(daemon.port));
+  await sleep(3000);
+  idle.forEach((one) => one.end());
+  assert.equal((await ended(daemon, id)).counts.succeeded, 1);
+  t.diagnostic("found: 200 connections at 64 descriptors; the run succeeded, the daemon answers");
+  assert.equal(await daemon.stop(), 0, daemon.output());
+});
+
+test("when no process can be made, a run waits without losing attempts, and starts when one can", { skip: !mayNobody && "needs root, and a build that others can read" }, async (t) => {
+  const at = await folder(t), dir = join(at, "data");
+  await mkdir(dir);
+  await chmod(at, 0o755);
+  await chown(dir, NOBODY, NOBODY);
+  const daemon = await serve(t, { dir, under: asNobody, args: ["--slots", "1"] });
+  const [, soft] = /^Max processes +(\S+)/m.exec(await readFile(`/proc/${daemon.pid}/limits`, "utf8"));
+  const limit = (n) => execFileSync(asNobody[0], [...asNobody.slice(1), "prlimit", "--pid", String(daemon.pid), `--nproc=${n}:`]);
+  limit(1);
+  const { id } = await submit(daemon, { seeds: [1], max_attempts: 1 });
+  await until(() => /could not be started/.test(daemon.output()), "it is refused a process");
+  assert.equal((await call(daemon, "GET", `experiments/${id}`)).counts.failed, 0);
+  limit(soft);
+  assert.equal((await ended(daemon, id)).counts.succeeded, 1, daemon.output());
+  t.diagnostic("found: queued again each time, succeeded with max_attempts 1");
+  await daemon.stop();
+});
+
+test("a pid that has passed to another process is left alone, and nothing begins beside a lock that is held", { skip: !has("flock") && "no flock" }, async (t) => {
+  const at = await folder(t), dir = join(at, "data"), args = ["--slots", "1", "--lease", "10"];
+  let daemon = await serve(t, { dir, args });
+  const { id } = await submit(daemon, { seeds: [1], steps: 1500 });
+  await until(async () => (await call(daemon, "GET", "runs/1")).step > 100, "it trains");
+  const [{ pid }] = rows(dir, "SELECT pid FROM attempts");
+  daemon.kill("SIGKILL");
+  await daemon.ended;
+  process.kill(-pid, "SIGKILL");
+  await until(() => !alive(pid), "the keeper is gone");
+  const other = spawn("flock", [join(dir, "runs/1/attempts/1/lock"), "sleep", "600"], { detached: true, stdio: "ignore" });
+  t.after(() => { try { process.kill(-other.pid, "SIGKILL"); } catch { /* ended */ } });
+  await sleep(500);
+  sql(dir, `UPDATE attempts SET pid = ${other.pid}`);
+  daemon = await serve(t, { dir, args });
+  await until(() => /hasn't been heard of/.test(daemon.output()), "its lease ends", 30000);
+  await sleep(1500);
+  assert.ok(alive(other.pid), "the stranger lives");
+  assert.equal(rows(dir, "SELECT count(*) AS n FROM attempts")[0].n, 1, "nothing begins while the lock is held");
+  process.kill(-other.pid, "SIGKILL");
+  assert.equal((await ended(daemon, id)).counts.succeeded, 1);
+  t.diagnostic("found: the stranger lived past the lease; attempt 2 began when the lock was free");
+  await daemon.stop();
+});
+
+test("links in the data folder: nothing outside is read, written or removed", async (t) => {
+  const at = await folder(t), dir = join(at, "data"), outside = join(at, "outside");
+  await mkdir(outside);
+  await writeFile(join(outside, "kept"), "a secret of somebody else");
+  let daemon = await serve(t, { dir });
+  const { id } = await submit(daemon, { seeds: [1], artifacts: ["final"] });
+  await ended(daemon, id);
+  for (const [path, file] of [["artifacts/final.safetensors", "runs/1/artifacts/final.safetensors"], ["log", "runs/1/attempts/1/log.txt"]]) {
+    await rm(join(dir, file), { force: true });
+    await symlink(join(outside, "kept"), join(dir, file));
+    const reply = await daemon.fetch(`/api/v1/runs/1/${path}`);
+    assert.doesNotMatch(await reply.text().catch(() => ""), /a secret/, path);
+  }
+  await daemon.stop();
+  for (const name of ["lock", "tmp"]) {
+    await rename(join(dir, name), join(dir, `${name}.away`));
+    await symlink(name === "tmp" ? outside : join(outside, "kept"), join(dir, name));
+    const { status, stderr } = await ablated("--data", dir, "--listen", "127.0.0.1:0");
+    assert.equal(status, 74, `${name}: ${stderr}`);
+    await rm(join(dir, name));
+    await rename(join(dir, `${name}.away`), join(dir, name));
+    assert.deepEqual(await readdir(outside), ["kept"], name);
+  }
+  assert.equal(await readFile(join(outside, "kept"), "utf8"), "a secret of somebody else");
+  daemon = await serve(t, { dir });
+  await daemon.stop();
+});
+
+test("a worker's log of 256 MiB is answered in part, and the daemon stays small", async (t) => {
+  const daemon = await serve(t, {}), { id } = await submit(daemon, { seeds: [1] });
+  await ended(daemon, id);
+  await truncate(join(daemon.dir, "runs/1/attempts/1/log.txt"), 256 << 20);
+  const text = await (await daemon.fetch("/api/v1/runs/1/log")).text();
+  const [, kib] = /VmHWM:\s+(\d+)/.exec(await readFile(`/proc/${daemon.pid}/status`, "utf8"));
+  assert.ok(kib < 200 << 10, `${kib} KiB at its peak`);
+  t.diagnostic(`found: ${text.length} bytes answered, ${kib} KiB at the daemon's peak`);
+  await daemon.stop();
+});

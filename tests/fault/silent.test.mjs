@@ -1,0 +1,73 @@
+// Workers that are stopped, daemons that are stopped, daemons that end: leases and --stop-workers.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { alive, call, curves, ended, folder, rows, serve, sleep, submit, until } from "./faults.mjs";
+
+const LEASE_S = 10, SPEC = { steps: 1500, seeds: [1], train: { checkpoint_every: 100, eval_every: 500 } };
+
+/** The run's keeper and trainer, once it trains. */
+async function worker(daemon) {
+  await until(async () => (await call(daemon, "GET", "runs/1")).step > 120, "it trains");
+  const [{ pid: keeper }] = rows(daemon.dir, "SELECT pid FROM attempts WHERE ended_at IS NULL");
+  return { keeper, trainer: Number(readFileSync(`/proc/${keeper}/task/${keeper}/children`, "latin1")) };
+}
+const attempts = (dir) => rows(dir, "SELECT attempt, outcome FROM attempts WHERE run = 1");
+async function as(t, daemon, spec) {
+  const again = await submit(daemon, spec);
+  await ended(daemon, again.id);
+  assert.deepEqual(await curves(daemon, 1), await curves(daemon, again.id), "as if nothing had happened");
+}
+
+test("a worker that says nothing for a lease is killed, and its run goes on in the next attempt, bit for bit", async (t) => {
+  const daemon = await serve(t, { args: ["--slots", "1", "--lease", String(LEASE_S)] });
+  await submit(daemon, SPEC);
+  const { keeper, trainer } = await worker(daemon);
+  process.kill(keeper, "SIGSTOP");
+  process.kill(trainer, "SIGSTOP");
+  await until(() => attempts(daemon.dir).length === 2, "another attempt begins");
+  assert.ok(!alive(trainer), "there is nobody to wake");
+  assert.match((await call(daemon, "GET", "runs/1")).attempts[0].outcome, /lost/);
+  assert.match(daemon.output(), /nothing was heard of the worker for 1\d s/);
+  assert.equal((await ended(daemon, 1)).counts.succeeded, 1);
+  await as(t, daemon, SPEC);
+  t.diagnostic(`found: ${JSON.stringify(attempts(daemon.dir))}, curves as undisturbed`);
+  await daemon.stop();
+});
+
+test("a worker that is stopped for less trains on; and so it does when the daemon was stopped for longer than a lease", async (t) => {
+  const daemon = await serve(t, { args: ["--slots", "1", "--lease", String(LEASE_S)] });
+  await submit(daemon, { ...SPEC, steps: 2500 });
+  const { trainer } = await worker(daemon);
+  process.kill(trainer, "SIGSTOP");
+  await sleep(3000);
+  process.kill(trainer, "SIGCONT");
+  daemon.kill("SIGSTOP");
+  await sleep(LEASE_S * 1000 + 2000);
+  daemon.kill("SIGCONT");
+  assert.equal((await ended(daemon, 1)).counts.succeeded, 1);
+  assert.deepEqual(attempts(daemon.dir), [{ attempt: 1, outcome: "finished" }]);
+  t.diagnostic("found: one attempt, finished");
+  await daemon.stop();
+});
+
+test("SIGTERM leaves workers training; with --stop-workers they leave a checkpoint, which counts as no attempt", async (t) => {
+  const at = await folder(t), dir = `${at}/data`, args = ["--slots", "1"], spec = { ...SPEC, max_attempts: 1 };
+  let daemon = await serve(t, { dir, args });
+  await submit(daemon, spec);
+  const { trainer } = await worker(daemon);
+  assert.equal(await daemon.stop(), 0);
+  assert.ok(alive(trainer));
+  daemon = await serve(t, { dir, args: [...args, "--stop-workers"] });
+  await until(() => rows(dir, "SELECT 1 FROM runs WHERE step > 150").length > 0, "the next daemon hears of it");
+  assert.equal(attempts(dir).length, 1);
+  assert.equal(await daemon.stop(), 0);
+  assert.ok(!alive(trainer), "it has stopped");
+  assert.deepEqual(rows(dir, "SELECT state FROM runs"), [{ state: "queued" }]);
+  daemon = await serve(t, { dir, args });
+  assert.equal((await ended(daemon, 1)).counts.succeeded, 1);
+  await as(t, daemon, spec);
+  t.diagnostic(`found: ${JSON.stringify(attempts(dir))}, curves as undisturbed`);
+  await daemon.stop();
+});
