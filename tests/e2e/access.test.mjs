@@ -283,7 +283,7 @@ test("a request has its time, whatever trickles; the slow are told", async () =>
     fast.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"); // one that rests between requests isn't late
     await fast.until((received) => parse(received).replies.length === 2);
     fast.end();
-    assert.equal(await counted("too_slow", one), slow.length);
+    assert.ok((await counted("too_slow", one)) >= slow.length);
   } finally {
     assert.equal(await one.stop(), 0, one.output());
   }
