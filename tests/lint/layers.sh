@@ -15,7 +15,7 @@ server/report/                                      (common|server/(report|store
 server/runs/                                        (common|server/(runs|store))/|server/[a-z]+\.h
 server/store/                                       (common|server/store)/|server/embed\.h
 server/backup/                                      (common|server/(backup|store))/
-server/[a-z]+\.[ch]                                 common/|server/[a-z]+\.h|server/store/store\.h
+server/[a-z_]+\.[ch]                                common/|server/[a-z_]+\.h|server/store/store\.h
 worker/ops/                                         (common|worker/ops)/|worker/(ops|pool|arena|simd)\.h
 worker/attn/                                        (common|worker/(attn|ops))/|worker/(ops|pool|arena|simd|params|pass)\.h
 worker/(pool|arena|simd)\.[ch]                      common/|worker/(ops|pool|arena|simd)\.h
