@@ -8,7 +8,6 @@ Each figure is the median of a short process's steps after it has warmed up, beg
 output, every single measurement to the CSV file. A busy machine makes figures worthless: the load before and the
 stolen time during the run are told, and warned of.
 """
-import argparse
 import csv
 import json
 import os
@@ -17,10 +16,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-CORES = len(os.sched_getaffinity(0))
+from machine import CORES, ROOT, Watch, arguments
+
 STEPS = ((1 << 19, 9), (1 << 20, 3))  # steps measured each time, by the logits of a window; FEW above
 FEW = 2
 DENSE = {"kind": "dense"}
@@ -208,37 +206,16 @@ def audits(bench):
 PARTS = {"share": share, "torch": torch, "threads": threads, "sparse": sparse, "audits": audits}
 
 
-def stolen():
-    """Clock ticks that another guest took (/proc/stat)."""
-    with open("/proc/stat", encoding="ascii") as stat:
-        return int(stat.readline().split()[8])
-
-
-def cpu():
-    with open("/proc/cpuinfo", encoding="utf-8") as info:
-        return next((line.split(":")[1].strip() for line in info if line.startswith("model name")), "unknown CPU")
-
-
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--build", default=os.path.join(ROOT, "build"))
-    p.add_argument("--csv", default=None, help="default: BUILD/bench.csv")
-    p.add_argument("part", nargs="*", choices=[*PARTS, []], default=[])
-    a = p.parse_args()
-    load, start, ticks = os.getloadavg()[0], time.time(), stolen()
-    path = a.csv or os.path.join(a.build, "bench.csv")
-    with open(path, "w", encoding="utf-8", newline="") as file:
+    a = arguments(__doc__, PARTS, "bench.csv")
+    watch = Watch()
+    with open(a.csv, "w", encoding="utf-8", newline="") as file:
         bench = Bench(a.build, file)
         probe = bench.ours("start", DENSE, 64, steps=1)
-        print(f"{cpu()}, {CORES} cores; OpenBLAS core {probe['blas_core']}, code path {probe['code_path']}; {time.strftime('%Y-%m-%d')}; load {load:.2f}")
-        if load > 0.5:
-            print("WARNING: something else is running; these figures will be too low")
+        watch.begin(f"OpenBLAS core {probe['blas_core']}, code path {probe['code_path']}; ")
         for name in a.part or [part for part in PARTS if part != "audits"]:
             PARTS[name](bench)
-    taken = (stolen() - ticks) / os.sysconf("SC_CLK_TCK")
-    print(f"\n{time.time() - start:.0f} s; {taken:.1f} s stolen by other guests; every measurement in {os.path.relpath(path)}")
-    if taken > 0.02 * (time.time() - start):
-        print("WARNING: the machine was shared; repeat this")
+    watch.end(a.csv)
 
 
 if __name__ == "__main__":

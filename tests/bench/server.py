@@ -2,13 +2,12 @@
 """`make bench-server`: what the daemon bears, each figure beside its target and what peers publish.
 
 usage: server.py [--build DIR] [--csv FILE] [PART ...]
-       parts: cold submit curve rate flood readers connections slow (default: all; about six minutes)
+       parts: cold submit curve rate flood readers connections slow (default: all)
 
 Every part starts a daemon of its own on loopback and a temporary folder. Load comes from tests/bench/load.c, metrics from
 tests/bench/flood.c in the worker's place. Load and daemon share the machine's cores. The table goes to standard output,
 every figure to the CSV file.
 """
-import argparse
 import contextlib
 import csv
 import json
@@ -24,7 +23,8 @@ import time
 import urllib.error
 import urllib.request
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from machine import ROOT, Watch, arguments
+
 SPEC = {"data": {"dataset": "synthetic:copy", "seq_len": 16}, "model": {"layers": 1, "heads": 2, "d_model": 16, "d_ff": 16},
         "train": {"steps": 10_000_000, "batch_size": 2}, "artifacts": []}
 STARTS = 15
@@ -293,28 +293,16 @@ def slow(bench):
 PARTS = {"cold": cold, "submit": submit, "curve": curve, "rate": rate, "flood": flood, "readers": readers, "connections": connections, "slow": slow}
 
 
-def cpu():
-    with open("/proc/cpuinfo", encoding="utf-8") as info:
-        return next((line.split(":")[1].strip() for line in info if line.startswith("model name")), "unknown CPU")
-
-
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--build", default=os.path.join(ROOT, "build"))
-    p.add_argument("--csv", default=None, help="default: BUILD/bench-server.csv")
-    p.add_argument("part", nargs="*", choices=[*PARTS, []], default=[])
-    a = p.parse_args()
-    load, start = os.getloadavg()[0], time.time()
-    path = a.csv or os.path.join(a.build, "bench-server.csv")
-    print(f"{cpu()}, {len(os.sched_getaffinity(0))} cores; {time.strftime('%Y-%m-%d')}; load {load:.2f}")
-    if load > 0.5:
-        print("WARNING: something else is running; these figures will be too bad")
+    a = arguments(__doc__, PARTS, "bench-server.csv")
+    watch = Watch()
+    watch.begin()
     print("\n| figure | measured | target | met | peers, as they publish it |\n|---|---|---|---|---|", flush=True)
-    with open(path, "w", encoding="utf-8", newline="") as file:
+    with open(a.csv, "w", encoding="utf-8", newline="") as file:
         bench = Bench(a.build, file)
         for name in a.part or PARTS:
             PARTS[name](bench)
-    print(f"\n{time.time() - start:.0f} s; every figure in {os.path.relpath(path)}")
+    watch.end(a.csv)
 
 
 if __name__ == "__main__":
