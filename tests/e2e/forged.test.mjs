@@ -6,29 +6,14 @@ import { readFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
+import { client } from "./client.mjs";
 import { start } from "./daemon.mjs";
 
-const V1 = "/api/v1";
 const PATIENCE_MS = 60000;
 const TASK = { data: { dataset: "synthetic:copy", seq_len: 16 }, model: { layers: 1, heads: 2, d_model: 32, d_ff: 32 }, artifacts: [] };
 let daemon, honest, reference, victim, other;
 
-async function call(method, path, body, status = 200) {
-  const reply = await daemon.fetch(V1 + path, { method, body: JSON.stringify(body), headers: body && { "Content-Type": "application/json" } });
-  const text = await reply.text();
-  assert.equal(reply.status, status, `${method} ${path}: ${text}`);
-  return text.startsWith("{") ? JSON.parse(text) : text;
-}
-const get = (path) => call("GET", path);
-const rows = async (sql) => (await call("POST", "/query", { sql })).rows;
-async function until(what, is) {
-  for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline; await sleep(10)) {
-    const value = await is();
-    if (value) return value;
-  }
-  throw new Error(`waited in vain: ${what}\n${daemon.output()}`);
-}
+const { call, get, rows, until } = client(() => daemon);
 async function submit(train) {
   const { id } = await call("POST", "/experiments", { ...TASK, train: { batch_size: 2, eval_windows: 2, ...train }, seeds: [5] }, 201);
   return (await get(`/runs?experiment=${id}`)).items[0].id;

@@ -4,9 +4,9 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { client } from "./client.mjs";
 import { start } from "./daemon.mjs";
 
-const V1 = "/api/v1";
 let daemon;
 
 before(async () => {
@@ -14,14 +14,7 @@ before(async () => {
 });
 after(() => daemon?.stop());
 
-async function call(method, path, body, status = 200) {
-  const reply = await daemon.fetch(V1 + path, { method, body: JSON.stringify(body), headers: body && { "Content-Type": "application/json" } });
-  const text = await reply.text();
-  assert.equal(reply.status, status, `${method} ${path}: ${text}`);
-  return text.startsWith("{") ? JSON.parse(text) : text;
-}
-const get = (path) => call("GET", path);
-const rows = async (sql) => (await call("POST", "/query", { sql })).rows;
+const { call, get, rows } = client(() => daemon);
 
 const spec = (more = {}, steps = { steps: 150 }) => ({
   data: { dataset: "synthetic:copy", seq_len: 16 }, model: { layers: 1, heads: 2, d_model: 32, d_ff: 32 },

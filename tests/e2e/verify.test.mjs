@@ -6,18 +6,16 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { access, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
+import { client } from "./client.mjs";
 import { start } from "./daemon.mjs";
 
-const V1 = "/api/v1";
-const PATIENCE_MS = 60000;
 let daemon, dir;
 
 before(async () => {
   daemon = await start({ args: ["--slots", "1"] });
   dir = daemon.dir;
   const text = Array.from({ length: 300 }, (_, i) => `document ${i}: ${i * i % 97} ${"and some words to learn ".repeat(8)}`).join("\n\n");
-  const put = await daemon.fetch(`${V1}/datasets/corpus`, { method: "PUT", body: text, headers: { "Content-Type": "text/plain" } });
+  const put = await daemon.fetch("/api/v1/datasets/corpus", { method: "PUT", body: text, headers: { "Content-Type": "text/plain" } });
   assert.equal(put.status, 201, await put.text());
 });
 after(async () => {
@@ -25,24 +23,9 @@ after(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-async function call(method, path, body, status = 200) {
-  const reply = await daemon.fetch(V1 + path, { method, body: JSON.stringify(body), headers: body && { "Content-Type": "application/json" } });
-  const text = await reply.text();
-  assert.equal(reply.status, status, `${method} ${path}: ${text}`);
-  return text.startsWith("{") ? JSON.parse(text) : text;
-}
-const get = (path) => call("GET", path);
+const { call, get, rows, until } = client(() => daemon);
 const verify = (id, status = 202) => call("POST", `/runs/${id}/verify`, undefined, status);
 const cancel = (id, status = 202) => call("POST", `/runs/${id}/cancel`, undefined, status);
-const rows = async (sql) => (await call("POST", "/query", { sql })).rows;
-
-async function until(what, is, every = 10) {
-  for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline; await sleep(every)) {
-    const value = await is();
-    if (value) return value;
-  }
-  throw new Error(`waited in vain: ${what}`);
-}
 
 /** SQL on the database of a daemon that is away meanwhile. */
 async function tamper(sql) {

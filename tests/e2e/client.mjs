@@ -1,0 +1,28 @@
+/** The API as tests call it. `of`: gives the daemon, which may be another one after a restart. */
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+
+const PATIENCE_MS = 60000;
+
+export function client(of, v1 = "/api/v1") {
+  /** The reply's JSON, or its text; any status but the expected one fails the test. */
+  async function call(method, path, body, status = 200) {
+    const reply = await of().fetch(v1 + path, { method, body: JSON.stringify(body), headers: body && { "Content-Type": "application/json" } });
+    const text = await reply.text();
+    assert.equal(reply.status, status, `${method} ${path}: ${text}`);
+    return text.startsWith("{") ? JSON.parse(text) : text;
+  }
+  return {
+    call,
+    get: (path) => call("GET", path),
+    rows: async (sql) => (await call("POST", "/query", { sql })).rows,
+    /** What `is` gives once it gives something. */
+    async until(what, is, every = 10) {
+      for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline; await sleep(every)) {
+        const value = await is();
+        if (value) return value;
+      }
+      throw new Error(`waited in vain: ${what}\n${of().output()}`);
+    },
+  };
+}
