@@ -93,6 +93,36 @@ static int find_series(struct store *store, const struct metric_query *query,
     return status;
 }
 
+/* How many rows the range has, or points + 1 when there are more: those needn't be counted. */
+static int count_rows(struct store *store, const struct metric_query *query,
+                      const struct found *found, int64_t to, int64_t *ret, struct err *err)
+{
+    *ret = found->rows;
+    if (query->from <= 0 && to >= found->last_step)
+        return 0;
+    return store_get_int(store, SQL_METRIC_COUNT, 0, ret, err, "iiiii", query->run, found->id,
+                         query->from, to, query->points + 1);
+}
+
+static int read_series(struct store *store, const struct metric_query *query,
+                       const struct found *found, struct metric_series *series, struct err *err)
+{
+    int64_t to = query->to < 0 || query->to > found->last_step ? found->last_step : query->to;
+    int64_t rows = 0;
+    int status = query->points > 0 ? count_rows(store, query, found, to, &rows, err) : 0;
+    if (status == 0 && rows <= query->points) {
+        status = read_points(store, query->run, found->id, query->from, to, series, err);
+        series->raw = (int64_t)series->n;
+        return status;
+    }
+    if (status == 0)
+        status = rollup_get(store, query->run, found->id, query->from, to, query->points,
+                            &series->buckets, &series->n, err);
+    for (size_t i = 0; status == 0 && i < series->n; i++)
+        series->raw += series->buckets[i].count + series->buckets[i].nonfinite;
+    return status;
+}
+
 int store_metrics_get(struct store *store, const struct metric_query *query,
                       struct metric_series **ret, size_t *ret_n, struct err *err)
 {
@@ -100,21 +130,8 @@ int store_metrics_get(struct store *store, const struct metric_query *query,
     struct found *found = NULL;
     size_t n = 0;
     int status = find_series(store, query, &series, &found, &n, err);
-    for (size_t i = 0; i < n && status == 0; i++) {
-        int64_t to =
-            query->to < 0 || query->to > found[i].last_step ? found[i].last_step : query->to;
-        series[i].raw = found[i].rows;
-        if (query->from > 0 || to < found[i].last_step)
-            status = store_get_int(store, SQL_METRIC_COUNT, 0, &series[i].raw, err, "iiii",
-                                   query->run, found[i].id, query->from, to);
-        if (status != 0)
-            break;
-        if (query->points == 0 || series[i].raw <= query->points)
-            status = read_points(store, query->run, found[i].id, query->from, to, &series[i], err);
-        else
-            status = rollup_get(store, query->run, found[i].id, query->from, to, query->points,
-                                &series[i].buckets, &series[i].n, err);
-    }
+    for (size_t i = 0; i < n && status == 0; i++)
+        status = read_series(store, query, &found[i], &series[i], err);
     free(found);
     if (status != 0) {
         metric_series_free(series, n);
