@@ -209,8 +209,8 @@ static void test_a_resumed_attempt_that_differs(void **state)
     }
     /* What is stored stayed, but for the checkpoint: its file is the newer one. */
     int64_t stored = 0;
-    assert_ok(store_get_int(b->base.store, SQL_METRIC_COUNT, 0, &stored, &err, "iiii", (int64_t)1,
-                            (int64_t)1, (int64_t)0, (int64_t)9),
+    assert_ok(store_get_int(b->base.store, SQL_METRIC_COUNT, 0, &stored, &err, "iiiii", (int64_t)1,
+                            (int64_t)1, (int64_t)0, (int64_t)9, (int64_t)100),
               err);
     assert_int_equal(stored, 3);
     struct run_row row = run_of(b);
