@@ -192,6 +192,34 @@ static void test_a_series_of_nothing_finite(void **state)
     check(b, 0, 99, 5);
 }
 
+/* As it is asked for: how many rows a reply stands for, whole, in points, in buckets. */
+static void test_what_a_reply_stands_for(void **state)
+{
+    struct base *b = *state;
+    fill(b, 3000, 1, 3, 200);
+    sqlite3_exec(b->base.store->db, "INSERT OR IGNORE INTO metric_names (id, name) VALUES (1, 'm')",
+                 NULL, NULL, NULL);
+    int64_t last = b->rows[b->n - 1].step;
+    for (int i = 0; i < 100; i++) {
+        struct metric_query query = { .run = RUN,
+                                      .from = (int64_t)draw(b, (uint64_t)last),
+                                      .points = (int64_t)draw(b, 400) };
+        struct metric_series *series = NULL;
+        struct err err;
+        size_t n = 0;
+        int64_t in_range = 0;
+        query.to = i % 5 == 0 ? -1 : query.from + (int64_t)draw(b, (uint64_t)last);
+        for (size_t k = 0; k < b->n; k++)
+            in_range +=
+                b->rows[k].step >= query.from && (query.to < 0 || b->rows[k].step <= query.to);
+        assert_ok(store_metrics_get(b->base.store, &query, &series, &n, &err), err);
+        assert_int_equal(n, 1);
+        assert_int_equal(series->raw, in_range);
+        assert_int_equal(series->buckets != NULL, query.points > 0 && in_range > query.points);
+        metric_series_free(series, n);
+    }
+}
+
 #define UNIT(test) cmocka_unit_test_setup_teardown(test, set_up, fixture_base_tear_down)
 
 int main(void)
@@ -199,7 +227,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         UNIT(test_ranges_against_brute_force), UNIT(test_sparse_steps),
         UNIT(test_single_rows_at_a_time),      UNIT(test_the_summary),
-        UNIT(test_a_series_of_nothing_finite),
+        UNIT(test_a_series_of_nothing_finite), UNIT(test_what_a_reply_stands_for),
     };
     return cmocka_run_group_tests_name("rollup", tests, NULL, NULL);
 }
