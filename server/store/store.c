@@ -123,7 +123,7 @@ void store_close(struct store *store)
 
 /* statements */
 
-sqlite3_stmt *store_statement(struct store *store, enum sql id, struct err *err)
+static sqlite3_stmt *prepared(struct store *store, enum sql id, struct err *err)
 {
     sqlite3_stmt **slot = &store->statements[id];
     if (*slot == NULL) {
@@ -139,9 +139,11 @@ sqlite3_stmt *store_statement(struct store *store, enum sql id, struct err *err)
     return *slot;
 }
 
-static void bind_list(sqlite3_stmt *statement, const char *format, va_list args)
+static sqlite3_stmt *query(struct store *store, enum sql id, struct err *err, const char *format,
+                           va_list args)
 {
-    for (int i = 1; *format != '\0'; format++, i++) {
+    sqlite3_stmt *statement = prepared(store, id, err);
+    for (int i = 1; statement != NULL && *format != '\0'; format++, i++) {
         switch (*format) {
         case 'i':
             sqlite3_bind_int64(statement, i, va_arg(args, int64_t));
@@ -156,14 +158,17 @@ static void bind_list(sqlite3_stmt *statement, const char *format, va_list args)
             sqlite3_bind_null(statement, i);
         }
     }
+    return statement;
 }
 
-void store_bind(sqlite3_stmt *statement, const char *format, ...)
+sqlite3_stmt *store_query(struct store *store, enum sql id, struct err *err, const char *format,
+                          ...)
 {
     va_list args;
     va_start(args, format);
-    bind_list(statement, format, args);
+    sqlite3_stmt *statement = query(store, id, err, format, args);
     va_end(args);
+    return statement;
 }
 
 int store_step(struct store *store, sqlite3_stmt *statement, struct err *err)
@@ -176,45 +181,84 @@ int store_step(struct store *store, sqlite3_stmt *statement, struct err *err)
     return status;
 }
 
-static int run_list(struct store *store, sqlite3_stmt *statement, int64_t *ret_changes,
-                    struct err *err)
+/* store_query and the first step. */
+static int first(struct store *store, enum sql id, sqlite3_stmt **ret, struct err *err,
+                 const char *format, va_list args)
 {
-    int status;
-    while ((status = store_step(store, statement, err)) == 1)
-        ;
-    if (status == 0 && ret_changes != NULL)
-        *ret_changes = sqlite3_changes64(store->db);
+    sqlite3_stmt *statement = query(store, id, err, format, args);
+    if (statement == NULL)
+        return -ERR_STORAGE;
+    *ret = statement;
+    return store_step(store, statement, err);
+}
+
+int store_first(struct store *store, enum sql id, sqlite3_stmt **ret, struct err *err,
+                const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int status = first(store, id, ret, err, format, args);
+    va_end(args);
     return status;
 }
 
 int store_run_sql(struct store *store, enum sql id, int64_t *ret_changes, struct err *err,
                   const char *format, ...)
 {
-    sqlite3_stmt *statement = store_statement(store, id, err);
-    if (statement == NULL)
-        return -ERR_STORAGE;
+    sqlite3_stmt *statement = NULL;
     va_list args;
     va_start(args, format);
-    bind_list(statement, format, args);
+    int status = first(store, id, &statement, err, format, args);
     va_end(args);
-    return run_list(store, statement, ret_changes, err);
+    while (status == 1)
+        status = store_step(store, statement, err);
+    if (status == 0 && ret_changes != NULL)
+        *ret_changes = sqlite3_changes64(store->db);
+    return status;
 }
 
 int store_get_int(struct store *store, enum sql id, int64_t missing, int64_t *ret, struct err *err,
                   const char *format, ...)
 {
-    sqlite3_stmt *statement = store_statement(store, id, err);
-    if (statement == NULL)
-        return -ERR_STORAGE;
+    sqlite3_stmt *statement = NULL;
     va_list args;
     va_start(args, format);
-    bind_list(statement, format, args);
+    int status = first(store, id, &statement, err, format, args);
     va_end(args);
-    int status = store_step(store, statement, err);
     if (status < 0)
         return status;
     *ret = status == 1 ? sqlite3_column_int64(statement, 0) : missing;
     sqlite3_reset(statement);
+    return 0;
+}
+
+int store_all(struct store *store, enum sql id, const struct store_rows *rows, void **ret,
+              size_t *ret_n, struct err *err, const char *format, ...)
+{
+    sqlite3_stmt *statement = NULL;
+    void *items = NULL;
+    size_t n = 0;
+    va_list args;
+    va_start(args, format);
+    int status = first(store, id, &statement, err, format, args);
+    va_end(args);
+    for (; status == 1; status = store_step(store, statement, err)) {
+        void *item = store_grow(&items, &n, rows->size);
+        if (item == NULL) {
+            sqlite3_reset(statement);
+            status = err_set(err, ERR_NO_MEMORY, "no memory for %zu rows of the database", n + 1);
+            break;
+        }
+        rows->read(statement, item);
+    }
+    if (status != 0) {
+        for (size_t i = 0; i < n && rows->done != NULL; i++)
+            rows->done((char *)items + i * rows->size);
+        free(items);
+        return status;
+    }
+    *ret = items;
+    *ret_n = n;
     return 0;
 }
 
@@ -315,11 +359,8 @@ int store_as_of(struct store *store, int64_t *ret, struct err *err)
 
 int store_setting_get(struct store *store, const char *key, char *ret, size_t size, struct err *err)
 {
-    sqlite3_stmt *statement = store_statement(store, SQL_SETTING_GET, err);
-    if (statement == NULL)
-        return -ERR_STORAGE;
-    store_bind(statement, "t", key);
-    int status = store_step(store, statement, err);
+    sqlite3_stmt *statement = NULL;
+    int status = store_first(store, SQL_SETTING_GET, &statement, err, "t", key);
     if (status < 0)
         return status;
     if (status == 1)

@@ -7,38 +7,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void queued_from(sqlite3_stmt *s, void *row)
+{
+    *(struct queued_run *)row = (struct queued_run){
+        .id = sqlite3_column_int64(s, 0),
+        .memory_bytes = sqlite3_column_int64(s, 1),
+        .priority = sqlite3_column_int64(s, 2),
+        .exclusive = sqlite3_column_int(s, 3) != 0,
+        .verify = sqlite3_column_int(s, 4) != 0,
+    };
+}
+
 int store_queue_head(struct store *store, size_t limit, struct queued_run **ret, size_t *ret_n,
                      struct err *err)
 {
-    struct queued_run *rows = NULL;
-    size_t n = 0;
-    sqlite3_stmt *s = store_statement(store, SQL_QUEUE_HEAD, err);
-    if (s == NULL)
-        return -ERR_STORAGE;
-    store_bind(s, "i", (int64_t)limit);
-    int status;
-    while ((status = store_step(store, s, err)) == 1) {
-        struct queued_run *row = store_grow((void **)&rows, &n, sizeof *rows);
-        if (row == NULL) {
-            status = err_set(err, ERR_INTERNAL, "out of memory");
-            break;
-        }
-        *row = (struct queued_run){
-            .id = sqlite3_column_int64(s, 0),
-            .memory_bytes = sqlite3_column_int64(s, 1),
-            .priority = sqlite3_column_int64(s, 2),
-            .exclusive = sqlite3_column_int(s, 3) != 0,
-            .verify = sqlite3_column_int(s, 4) != 0,
-        };
-    }
-    if (status < 0) {
-        sqlite3_reset(s);
-        free(rows);
-        return status;
-    }
-    *ret = rows;
-    *ret_n = n;
-    return 0;
+    static const struct store_rows rows = { sizeof **ret, queued_from, NULL };
+    return store_all(store, SQL_QUEUE_HEAD, &rows, (void **)ret, ret_n, err, "i", (int64_t)limit);
 }
 
 void claim_done(struct claim *claim)
@@ -54,11 +38,8 @@ static int claim(struct store *store, enum sql take, int64_t run, const char *to
 {
     int64_t now = clock_wall_ms();
     bool verify = take == SQL_VERIFY_CLAIM;
-    sqlite3_stmt *s = store_statement(store, take, err);
-    if (s == NULL)
-        return -ERR_STORAGE;
-    store_bind(s, verify ? "i" : "ii", run, now);
-    int status = store_step(store, s, err);
+    sqlite3_stmt *s = NULL;
+    int status = store_first(store, take, &s, err, verify ? "i" : "ii", run, now);
     if (status < 0)
         return status;
     if (status == 0)
@@ -172,42 +153,28 @@ int store_run_forgive(struct store *store, int64_t run, struct err *err)
     return store_run_sql(store, SQL_RUN_FORGIVE, NULL, err, "i", run);
 }
 
-int store_run_running(struct store *store, struct running_run **ret, size_t *ret_n, struct err *err)
+static void running_from(sqlite3_stmt *s, void *row)
 {
-    struct running_run *rows = NULL;
-    size_t n = 0;
-    sqlite3_stmt *s = store_statement(store, SQL_RUNS_RUNNING, err);
-    if (s == NULL)
-        return -ERR_STORAGE;
-    int status;
-    while ((status = store_step(store, s, err)) == 1) {
-        struct running_run *row = store_grow((void **)&rows, &n, sizeof *rows);
-        if (row == NULL) {
-            sqlite3_reset(s);
-            status = err_set(err, ERR_INTERNAL, "out of memory");
-            break;
-        }
-        *row = (struct running_run){
-            .run = sqlite3_column_int64(s, 0),
-            .attempt = sqlite3_column_int64(s, 1),
-            .memory_bytes = sqlite3_column_int64(s, 2),
-            .exclusive = sqlite3_column_int(s, 3) != 0,
-            .cancel = sqlite3_column_int(s, 4) != 0,
-            .pid = sqlite3_column_int64(s, 5),
-            .experiment = sqlite3_column_int64(s, 6),
-        };
-    }
-    if (status < 0) {
-        free(rows);
-        return status;
-    }
-    *ret = rows;
-    *ret_n = n;
-    return 0;
+    *(struct running_run *)row = (struct running_run){
+        .run = sqlite3_column_int64(s, 0),
+        .attempt = sqlite3_column_int64(s, 1),
+        .memory_bytes = sqlite3_column_int64(s, 2),
+        .exclusive = sqlite3_column_int(s, 3) != 0,
+        .cancel = sqlite3_column_int(s, 4) != 0,
+        .pid = sqlite3_column_int64(s, 5),
+        .experiment = sqlite3_column_int64(s, 6),
+    };
 }
 
-static void attempt_from(sqlite3_stmt *s, struct attempt_row *row)
+int store_run_running(struct store *store, struct running_run **ret, size_t *ret_n, struct err *err)
 {
+    static const struct store_rows rows = { sizeof **ret, running_from, NULL };
+    return store_all(store, SQL_RUNS_RUNNING, &rows, (void **)ret, ret_n, err, "");
+}
+
+static void attempt_from(sqlite3_stmt *s, void *of)
+{
+    struct attempt_row *row = of;
     row->run = sqlite3_column_int64(s, 0);
     row->attempt = sqlite3_column_int64(s, 1);
     store_text_into(s, 2, row->kind, sizeof row->kind);
@@ -236,52 +203,38 @@ bool attempt_verifies(const struct attempt_row *row)
     return strcmp(row->kind, "verify") == 0;
 }
 
-int store_attempt_get(struct store *store, int64_t run, int64_t attempt, struct attempt_row *ret,
-                      struct err *err)
+int store_find_attempt(struct store *store, enum sql id, int64_t run, int64_t attempt,
+                       sqlite3_stmt **ret, struct err *err)
 {
-    sqlite3_stmt *s = store_statement(store, SQL_ATTEMPT_GET, err);
-    if (s == NULL)
-        return -ERR_STORAGE;
-    store_bind(s, "ii", run, attempt);
-    int status = store_step(store, s, err);
-    if (status < 0)
-        return status;
+    int status = store_first(store, id, ret, err, "ii", run, attempt);
     if (status == 0)
         return err_set(err, ERR_NOT_FOUND, "run %lld has no attempt %lld", (long long)run,
                        (long long)attempt);
+    return status < 0 ? status : 0;
+}
+
+int store_attempt_get(struct store *store, int64_t run, int64_t attempt, struct attempt_row *ret,
+                      struct err *err)
+{
+    sqlite3_stmt *s = NULL;
+    int status = store_find_attempt(store, SQL_ATTEMPT_GET, run, attempt, &s, err);
+    if (status != 0)
+        return status;
     attempt_from(s, ret);
     sqlite3_reset(s);
     return 0;
 }
 
+static void attempt_done(void *row)
+{
+    attempt_row_done(row);
+}
+
 int store_attempt_list(struct store *store, int64_t run, struct attempt_row **ret, size_t *ret_n,
                        struct err *err)
 {
-    struct attempt_row *rows = NULL;
-    size_t n = 0;
-    sqlite3_stmt *s = store_statement(store, SQL_ATTEMPT_LIST, err);
-    if (s == NULL)
-        return -ERR_STORAGE;
-    store_bind(s, "i", run);
-    int status;
-    while ((status = store_step(store, s, err)) == 1) {
-        struct attempt_row *row = store_grow((void **)&rows, &n, sizeof *rows);
-        if (row == NULL) {
-            status = err_set(err, ERR_INTERNAL, "out of memory");
-            break;
-        }
-        attempt_from(s, row);
-    }
-    if (status < 0) {
-        sqlite3_reset(s);
-        for (size_t i = 0; i < n; i++)
-            attempt_row_done(&rows[i]);
-        free(rows);
-        return status;
-    }
-    *ret = rows;
-    *ret_n = n;
-    return 0;
+    static const struct store_rows rows = { sizeof **ret, attempt_from, attempt_done };
+    return store_all(store, SQL_ATTEMPT_LIST, &rows, (void **)ret, ret_n, err, "i", run);
 }
 
 int store_attempt_pid(struct store *store, int64_t run, int64_t attempt, int64_t pid,
@@ -293,10 +246,8 @@ int store_attempt_pid(struct store *store, int64_t run, int64_t attempt, int64_t
 int store_queue_counts(struct store *store, struct queue_counts *ret, struct err *err)
 {
     char paused[8];
-    sqlite3_stmt *s = store_statement(store, SQL_QUEUE_COUNTS, err);
-    if (s == NULL)
-        return -ERR_STORAGE;
-    int status = store_step(store, s, err);
+    sqlite3_stmt *s = NULL;
+    int status = store_first(store, SQL_QUEUE_COUNTS, &s, err, "");
     if (status < 0)
         return status;
     int64_t queued = sqlite3_column_int64(s, 0), running = sqlite3_column_int64(s, 1),

@@ -44,12 +44,9 @@ int store_audit_of_run(struct store *store, const struct audit_row *row, struct 
 {
     enum audit_scope scope = scope_of(row->name);
     struct audit_row placed = *row;
-    sqlite3_stmt *s = store_statement(store, SQL_RUN_PLACE, err);
-    if (s == NULL)
-        return -ERR_STORAGE;
-    store_bind(s, "i", row->run);
-    int status = store_step(store, s, err);
-    if (status < 0)
+    sqlite3_stmt *s = NULL;
+    int status = store_find_run(store, SQL_RUN_PLACE, row->run, &s, err);
+    if (status != 0)
         return status;
     char *arm = store_text(s, 1, true), *grid = store_text(s, 2, true);
     sqlite3_reset(s);
@@ -136,10 +133,9 @@ int store_audit_counts(struct store *store, int64_t experiment, int64_t ret[AUDI
     int64_t counts[AUDIT_STATUSES] = { 0 };
     char before[SPEC_NAME_BYTES + 80] = "", key[sizeof before];
     int worst = -1, status; /* of the rows that merge; -1 = there were none */
-    sqlite3_stmt *s = store_statement(store, SQL_AUDIT_COUNTS, err);
+    sqlite3_stmt *s = store_query(store, SQL_AUDIT_COUNTS, err, "i", experiment);
     if (s == NULL)
         return -ERR_STORAGE;
-    store_bind(s, "i", experiment);
     while ((status = store_step(store, s, err)) == 1) {
         const char *name = (const char *)sqlite3_column_text(s, 0);
         const char *arm = (const char *)sqlite3_column_text(s, 1);
@@ -158,8 +154,9 @@ int store_audit_counts(struct store *store, int64_t experiment, int64_t ret[AUDI
     return status;
 }
 
-static void audit_from(sqlite3_stmt *statement, struct audit_row *row)
+static void audit_from(sqlite3_stmt *statement, void *of)
 {
+    struct audit_row *row = of;
     row->id = sqlite3_column_int64(statement, 0);
     row->experiment = sqlite3_column_int64(statement, 1);
     row->run = sqlite3_column_int64(statement, 2);
@@ -172,13 +169,15 @@ static void audit_from(sqlite3_stmt *statement, struct audit_row *row)
     row->created_at = sqlite3_column_int64(statement, 9);
 }
 
+static void audit_done(void *row)
+{
+    audit_row_done(row);
+}
+
 int store_audit_get(struct store *store, int64_t id, struct audit_row *ret, struct err *err)
 {
-    sqlite3_stmt *statement = store_statement(store, SQL_AUDIT_GET, err);
-    if (statement == NULL)
-        return -ERR_STORAGE;
-    store_bind(statement, "i", id);
-    int status = store_step(store, statement, err);
+    sqlite3_stmt *statement = NULL;
+    int status = store_first(store, SQL_AUDIT_GET, &statement, err, "i", id);
     if (status == 0)
         return err_set(err, ERR_NOT_FOUND, "there is no audit %lld", (long long)id);
     if (status < 0)
@@ -191,90 +190,37 @@ int store_audit_get(struct store *store, int64_t id, struct audit_row *ret, stru
 int store_audit_list(struct store *store, int64_t experiment, struct audit_row **ret, size_t *ret_n,
                      struct err *err)
 {
-    struct audit_row *rows = NULL;
-    size_t n = 0;
-    sqlite3_stmt *statement = store_statement(store, SQL_AUDIT_LIST, err);
-    if (statement == NULL)
-        return -ERR_STORAGE;
-    store_bind(statement, "i", experiment);
-    int status;
-    while ((status = store_step(store, statement, err)) == 1) {
-        struct audit_row *row = store_grow((void **)&rows, &n, sizeof *rows);
-        if (row == NULL) {
-            status = err_set(err, ERR_INTERNAL, "out of memory");
-            break;
-        }
-        audit_from(statement, row);
-    }
-    if (status < 0) {
-        sqlite3_reset(statement);
-        for (size_t i = 0; i < n; i++)
-            audit_row_done(&rows[i]);
-        free(rows);
-        return status;
-    }
-    *ret = rows;
-    *ret_n = n;
-    return 0;
+    static const struct store_rows rows = { sizeof **ret, audit_from, audit_done };
+    return store_all(store, SQL_AUDIT_LIST, &rows, (void **)ret, ret_n, err, "i", experiment);
+}
+
+static void artifact_from(sqlite3_stmt *statement, void *of)
+{
+    struct artifact_row *row = of;
+    store_text_into(statement, 0, row->name, sizeof row->name);
+    row->bytes = sqlite3_column_int64(statement, 1);
+    store_text_into(statement, 2, row->sha256, sizeof row->sha256);
+    row->created_at = sqlite3_column_int64(statement, 3);
 }
 
 int store_artifact_list(struct store *store, int64_t run, struct artifact_row **ret, size_t *ret_n,
                         struct err *err)
 {
-    struct artifact_row *rows = NULL;
-    size_t n = 0;
-    sqlite3_stmt *statement = store_statement(store, SQL_ARTIFACT_LIST, err);
-    if (statement == NULL)
-        return -ERR_STORAGE;
-    store_bind(statement, "i", run);
-    int status;
-    while ((status = store_step(store, statement, err)) == 1) {
-        struct artifact_row *row = store_grow((void **)&rows, &n, sizeof *rows);
-        if (row == NULL) {
-            status = err_set(err, ERR_INTERNAL, "out of memory");
-            break;
-        }
-        store_text_into(statement, 0, row->name, sizeof row->name);
-        row->bytes = sqlite3_column_int64(statement, 1);
-        store_text_into(statement, 2, row->sha256, sizeof row->sha256);
-        row->created_at = sqlite3_column_int64(statement, 3);
-    }
-    if (status < 0) {
-        sqlite3_reset(statement);
-        free(rows);
-        return status;
-    }
-    *ret = rows;
-    *ret_n = n;
-    return 0;
+    static const struct store_rows rows = { sizeof **ret, artifact_from, NULL };
+    return store_all(store, SQL_ARTIFACT_LIST, &rows, (void **)ret, ret_n, err, "i", run);
+}
+
+static void checkpoint_from(sqlite3_stmt *statement, void *of)
+{
+    struct checkpoint_row *row = of;
+    row->step = sqlite3_column_int64(statement, 0);
+    row->bytes = sqlite3_column_int64(statement, 1);
+    store_text_into(statement, 2, row->sha256, sizeof row->sha256);
 }
 
 int store_checkpoint_list(struct store *store, int64_t run, struct checkpoint_row **ret,
                           size_t *ret_n, struct err *err)
 {
-    struct checkpoint_row *rows = NULL;
-    size_t n = 0;
-    sqlite3_stmt *statement = store_statement(store, SQL_CHECKPOINT_LIST, err);
-    if (statement == NULL)
-        return -ERR_STORAGE;
-    store_bind(statement, "i", run);
-    int status;
-    while ((status = store_step(store, statement, err)) == 1) {
-        struct checkpoint_row *row = store_grow((void **)&rows, &n, sizeof *row);
-        if (row == NULL) {
-            status = err_set(err, ERR_NO_MEMORY, "no memory for %zu checkpoints", n + 1);
-            break;
-        }
-        row->step = sqlite3_column_int64(statement, 0);
-        row->bytes = sqlite3_column_int64(statement, 1);
-        store_text_into(statement, 2, row->sha256, sizeof row->sha256);
-    }
-    if (status < 0) {
-        sqlite3_reset(statement);
-        free(rows);
-        return status;
-    }
-    *ret = rows;
-    *ret_n = n;
-    return 0;
+    static const struct store_rows rows = { sizeof **ret, checkpoint_from, NULL };
+    return store_all(store, SQL_CHECKPOINT_LIST, &rows, (void **)ret, ret_n, err, "i", run);
 }

@@ -160,7 +160,7 @@ int store_files(const char *path, int (*each)(void *arg, const struct store_file
 {
     struct store *store = NULL;
     int status = open_reader(path, &store, err);
-    sqlite3_stmt *s = status == 0 ? store_statement(store, SQL_FILES, err) : NULL;
+    sqlite3_stmt *s = status == 0 ? store_query(store, SQL_FILES, err, "") : NULL;
     if (status == 0 && s == NULL)
         status = -ERR_STORAGE;
     while (status == 0 && (status = store_step(store, s, err)) == 1) {

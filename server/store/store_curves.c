@@ -14,25 +14,11 @@ struct source {
     int64_t run, name, rows, last_step, first_step;
 };
 
-static int find_sources(struct store *store, int64_t experiment, const char *metric,
-                        struct source **ret, size_t *ret_n, struct err *err)
+static void source_from(sqlite3_stmt *s, void *row)
 {
-    sqlite3_stmt *s = store_statement(store, SQL_CURVES, err);
-    if (s == NULL)
-        return -ERR_STORAGE;
-    store_bind(s, "it", experiment, metric);
-    int status;
-    while ((status = store_step(store, s, err)) == 1) {
-        struct source *source = store_grow((void **)ret, ret_n, sizeof *source);
-        if (source == NULL) {
-            sqlite3_reset(s);
-            return err_set(err, ERR_NO_MEMORY, "no memory for the curves");
-        }
-        *source = (struct source){ sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1),
-                                   sqlite3_column_int64(s, 2), sqlite3_column_int64(s, 3),
-                                   sqlite3_column_int64(s, 4) };
-    }
-    return status;
+    *(struct source *)row = (struct source){ sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1),
+                                             sqlite3_column_int64(s, 2), sqlite3_column_int64(s, 3),
+                                             sqlite3_column_int64(s, 4) };
 }
 
 /* The least of 1, 2, 5, 10, 20, 50 … that is not below n. */
@@ -51,10 +37,10 @@ static int read_source(struct store *store, const struct source *source, int64_t
     bool whole = source->rows <= points;
     int64_t first = source->first_step > 0 ? source->first_step : 1;
     int64_t every = first * round_up((source->rows + points - 1) / points);
-    sqlite3_stmt *s = store_statement(store, whole ? SQL_METRIC_RANGE : SQL_CURVE_STEPS, err);
+    sqlite3_stmt *s = store_query(store, whole ? SQL_METRIC_RANGE : SQL_CURVE_STEPS, err, "iiii",
+                                  source->run, source->name, whole ? 0 : every, source->last_step);
     if (s == NULL)
         return -ERR_STORAGE;
-    store_bind(s, "iiii", source->run, source->name, whole ? 0 : every, source->last_step);
     int status;
     while ((status = store_step(store, s, err)) == 1) {
         struct curve_point *point = store_grow((void **)ret, ret_n, sizeof *point);
@@ -71,10 +57,12 @@ static int read_source(struct store *store, const struct source *source, int64_t
 int store_curves(struct store *store, int64_t experiment, const char *metric, int64_t points,
                  struct curve_point **ret, size_t *ret_n, struct err *err)
 {
+    static const struct store_rows rows = { sizeof(struct source), source_from, NULL };
     struct source *sources = NULL;
     struct curve_point *found = NULL;
     size_t sources_n = 0, n = 0;
-    int status = find_sources(store, experiment, metric, &sources, &sources_n, err);
+    int status = store_all(store, SQL_CURVES, &rows, (void **)&sources, &sources_n, err, "it",
+                           experiment, metric);
     for (size_t i = 0; i < sources_n && status == 0; i++)
         status = read_source(store, &sources[i], points, &found, &n, err);
     free(sources);

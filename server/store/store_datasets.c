@@ -11,8 +11,9 @@ int store_dataset_put(struct store *store, const struct dataset_row *row, struct
                          row->documents, row->bytes, row->duplicates, row->format, clock_wall_ms());
 }
 
-static void dataset_from(sqlite3_stmt *statement, struct dataset_row *row)
+static void dataset_from(sqlite3_stmt *statement, void *of)
 {
+    struct dataset_row *row = of;
     row->id = sqlite3_column_int64(statement, 0);
     store_text_into(statement, 1, row->name, sizeof row->name);
     store_text_into(statement, 2, row->digest, sizeof row->digest);
@@ -26,11 +27,8 @@ static void dataset_from(sqlite3_stmt *statement, struct dataset_row *row)
 int store_dataset_get(struct store *store, const char *name_or_digest, struct dataset_row *ret,
                       struct err *err)
 {
-    sqlite3_stmt *statement = store_statement(store, SQL_DATASET_GET, err);
-    if (statement == NULL)
-        return -ERR_STORAGE;
-    store_bind(statement, "t", name_or_digest);
-    int status = store_step(store, statement, err);
+    sqlite3_stmt *statement = NULL;
+    int status = store_first(store, SQL_DATASET_GET, &statement, err, "t", name_or_digest);
     if (status < 0)
         return status;
     if (status == 0)
@@ -43,28 +41,8 @@ int store_dataset_get(struct store *store, const char *name_or_digest, struct da
 int store_dataset_list(struct store *store, struct dataset_row **ret, size_t *ret_n,
                        struct err *err)
 {
-    struct dataset_row *rows = NULL;
-    size_t n = 0;
-    sqlite3_stmt *statement = store_statement(store, SQL_DATASET_LIST, err);
-    if (statement == NULL)
-        return -ERR_STORAGE;
-    int status;
-    while ((status = store_step(store, statement, err)) == 1) {
-        struct dataset_row *row = store_grow((void **)&rows, &n, sizeof *rows);
-        if (row == NULL) {
-            status = err_set(err, ERR_INTERNAL, "out of memory");
-            break;
-        }
-        dataset_from(statement, row);
-    }
-    if (status < 0) {
-        sqlite3_reset(statement);
-        free(rows);
-        return status;
-    }
-    *ret = rows;
-    *ret_n = n;
-    return 0;
+    static const struct store_rows rows = { sizeof **ret, dataset_from, NULL };
+    return store_all(store, SQL_DATASET_LIST, &rows, (void **)ret, ret_n, err, "");
 }
 
 int store_dataset_delete(struct store *store, const char *name, struct err *err)

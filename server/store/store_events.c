@@ -222,40 +222,33 @@ static enum event_kind kind_of(const char *name)
     return EVENT_LOG;
 }
 
+static void event_from(sqlite3_stmt *statement, void *of)
+{
+    struct event_row *row = of;
+    row->seq = sqlite3_column_int64(statement, 0);
+    row->kind = kind_of((const char *)sqlite3_column_text(statement, 1));
+    row->experiment = sqlite3_column_int64(statement, 2);
+    row->run = sqlite3_column_int64(statement, 3);
+    row->data = store_text(statement, 4, true);
+}
+
+static void event_done(void *row)
+{
+    event_row_done(row);
+}
+
 int store_events_list(struct store *store, int64_t after, size_t limit, struct event_row **ret,
                       size_t *ret_n, bool *ret_lost, struct err *err)
 {
-    struct event_row *rows = NULL;
-    size_t n = 0;
+    static const struct store_rows rows = { sizeof **ret, event_from, event_done };
     int64_t first = 0, newest = 0;
     int status = store_get_int(store, SQL_EVENT_FIRST, 0, &first, err, "");
     if (status == 0)
         status = store_as_of(store, &newest, err);
-    sqlite3_stmt *statement = status == 0 ? store_statement(store, SQL_EVENT_LIST, err) : NULL;
-    if (statement == NULL)
-        return status != 0 ? status : -ERR_STORAGE;
-    store_bind(statement, "ii", after, (int64_t)limit);
-    while ((status = store_step(store, statement, err)) == 1) {
-        struct event_row *row = store_grow((void **)&rows, &n, sizeof *rows);
-        if (row == NULL) {
-            status = err_set(err, ERR_INTERNAL, "out of memory");
-            break;
-        }
-        row->seq = sqlite3_column_int64(statement, 0);
-        row->kind = kind_of((const char *)sqlite3_column_text(statement, 1));
-        row->experiment = sqlite3_column_int64(statement, 2);
-        row->run = sqlite3_column_int64(statement, 3);
-        row->data = store_text(statement, 4, true);
-    }
-    if (status < 0) {
-        sqlite3_reset(statement);
-        for (size_t i = 0; i < n; i++)
-            event_row_done(&rows[i]);
-        free(rows);
-        return status;
-    }
-    *ret = rows;
-    *ret_n = n;
-    *ret_lost = after > newest || (first > 0 && after + 1 < first);
-    return 0;
+    if (status == 0)
+        status = store_all(store, SQL_EVENT_LIST, &rows, (void **)ret, ret_n, err, "ii", after,
+                           (int64_t)limit);
+    if (status == 0)
+        *ret_lost = after > newest || (first > 0 && after + 1 < first);
+    return status;
 }

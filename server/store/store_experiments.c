@@ -16,8 +16,9 @@ void experiment_row_done(struct experiment_row *row)
 }
 
 /* EXPERIMENT_COLUMNS, in order. */
-static void experiment_from(sqlite3_stmt *statement, struct experiment_row *row)
+static void experiment_from(sqlite3_stmt *statement, void *of)
 {
+    struct experiment_row *row = of;
     row->id = sqlite3_column_int64(statement, 0);
     row->name = store_text(statement, 1, false);
     row->notes = store_text(statement, 2, false);
@@ -40,11 +41,8 @@ static void experiment_from(sqlite3_stmt *statement, struct experiment_row *row)
 int store_experiment_by_key(struct store *store, const char *key, const char *body_digest,
                             int64_t *ret_id, struct err *err)
 {
-    sqlite3_stmt *statement = store_statement(store, SQL_EXPERIMENT_BY_KEY, err);
-    if (statement == NULL)
-        return -ERR_STORAGE;
-    store_bind(statement, "t", key);
-    int status = store_step(store, statement, err);
+    sqlite3_stmt *statement = NULL;
+    int status = store_first(store, SQL_EXPERIMENT_BY_KEY, &statement, err, "t", key);
     if (status < 0)
         return status;
     if (status == 0) {
@@ -131,11 +129,8 @@ static int say_missing(struct store *store, int64_t id, struct err *err)
 int store_experiment_get(struct store *store, int64_t id, struct experiment_row *ret,
                          struct err *err)
 {
-    sqlite3_stmt *statement = store_statement(store, SQL_EXPERIMENT_GET, err);
-    if (statement == NULL)
-        return -ERR_STORAGE;
-    store_bind(statement, "i", id);
-    int status = store_step(store, statement, err);
+    sqlite3_stmt *statement = NULL;
+    int status = store_first(store, SQL_EXPERIMENT_GET, &statement, err, "i", id);
     if (status < 0)
         return status;
     if (status == 0)
@@ -151,26 +146,19 @@ int store_experiment_get(struct store *store, int64_t id, struct experiment_row 
     return 0;
 }
 
+static void experiment_done(void *row)
+{
+    experiment_row_done(row);
+}
+
 int store_experiment_list(struct store *store, bool deleted, int64_t before, size_t limit,
                           struct experiment_row **ret, size_t *ret_n, struct err *err)
 {
+    static const struct store_rows all = { sizeof **ret, experiment_from, experiment_done };
     struct experiment_row *rows = NULL;
     size_t n = 0;
-    sqlite3_stmt *statement = store_statement(store, SQL_EXPERIMENT_LIST, err);
-    if (statement == NULL)
-        return -ERR_STORAGE;
-    store_bind(statement, "iii", before, (int64_t)limit, (int64_t)deleted);
-    int status;
-    while ((status = store_step(store, statement, err)) == 1) {
-        struct experiment_row *row = store_grow((void **)&rows, &n, sizeof *rows);
-        if (row == NULL) {
-            status = err_set(err, ERR_INTERNAL, "out of memory");
-            break;
-        }
-        experiment_from(statement, row);
-    }
-    if (status < 0)
-        sqlite3_reset(statement);
+    int status = store_all(store, SQL_EXPERIMENT_LIST, &all, (void **)&rows, &n, err, "iii", before,
+                           (int64_t)limit, (int64_t)deleted);
     for (size_t i = 0; i < n && status == 0; i++)
         status = store_audit_counts(store, rows[i].id, rows[i].audits, err);
     if (status < 0) {
@@ -240,8 +228,14 @@ int store_experiment_delete(struct store *store, int64_t id, struct err *err)
     return status;
 }
 
+static void id_from(sqlite3_stmt *statement, void *row)
+{
+    *(int64_t *)row = sqlite3_column_int64(statement, 0);
+}
+
 int store_experiment_cancel(struct store *store, int64_t id, struct err *err)
 {
+    static const struct store_rows ids = { sizeof(int64_t), id_from, NULL };
     struct experiment_row row = { 0 };
     int status = store_experiment_get(store, id, &row, err);
     experiment_row_done(&row);
@@ -249,19 +243,7 @@ int store_experiment_cancel(struct store *store, int64_t id, struct err *err)
         return status;
     int64_t *runs = NULL;
     size_t n = 0;
-    sqlite3_stmt *statement = store_statement(store, SQL_EXPERIMENT_ACTIVE, err);
-    if (statement == NULL)
-        return -ERR_STORAGE;
-    store_bind(statement, "i", id);
-    while ((status = store_step(store, statement, err)) == 1) {
-        int64_t *slot = store_grow((void **)&runs, &n, sizeof *runs);
-        if (slot == NULL) {
-            sqlite3_reset(statement);
-            status = err_set(err, ERR_INTERNAL, "out of memory");
-            break;
-        }
-        *slot = sqlite3_column_int64(statement, 0);
-    }
+    status = store_all(store, SQL_EXPERIMENT_ACTIVE, &ids, (void **)&runs, &n, err, "i", id);
     for (size_t i = 0; i < n && status == 0; i++)
         status = store_run_cancel(store, runs[i], err);
     free(runs);

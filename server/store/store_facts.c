@@ -12,62 +12,49 @@ int store_facts_put(struct store *store, int64_t run, int64_t attempt, const cha
                          eval);
 }
 
+static void fact_done(void *of)
+{
+    struct fact_row *row = of;
+    free(row->arm);
+    free(row->grid);
+    free(row->consumed);
+    free(row->eval);
+}
+
 void fact_rows_free(struct fact_row *rows, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        free(rows[i].arm);
-        free(rows[i].grid);
-        free(rows[i].consumed);
-        free(rows[i].eval);
-    }
+    for (size_t i = 0; i < n; i++)
+        fact_done(&rows[i]);
     free(rows);
+}
+
+static void fact_from(sqlite3_stmt *s, void *row)
+{
+    *(struct fact_row *)row = (struct fact_row){
+        .run = sqlite3_column_int64(s, 0),
+        .arm = store_text(s, 1, false),
+        .grid = store_text(s, 2, false),
+        .seed = sqlite3_column_int64(s, 3),
+        .state = run_state_of((const char *)sqlite3_column_text(s, 4)),
+        .consumed = store_text(s, 5, true),
+        .eval = store_text(s, 6, true),
+        .measured = sqlite3_column_type(s, 7) != SQLITE_NULL,
+        .value = store_metric_value(s, 7),
+    };
 }
 
 int store_facts_list(struct store *store, int64_t experiment, const char *metric,
                      struct fact_row **ret, size_t *ret_n, struct err *err)
 {
-    struct fact_row *rows = NULL;
-    size_t n = 0;
-    sqlite3_stmt *s = store_statement(store, SQL_FACTS_LIST, err);
-    if (s == NULL)
-        return -ERR_STORAGE;
-    store_bind(s, "it", experiment, metric);
-    int status;
-    while ((status = store_step(store, s, err)) == 1) {
-        struct fact_row *row = store_grow((void **)&rows, &n, sizeof *rows);
-        if (row == NULL) {
-            status = err_set(err, ERR_NO_MEMORY, "no memory for %zu runs", n + 1);
-            break;
-        }
-        *row = (struct fact_row){
-            .run = sqlite3_column_int64(s, 0),
-            .arm = store_text(s, 1, false),
-            .grid = store_text(s, 2, false),
-            .seed = sqlite3_column_int64(s, 3),
-            .state = run_state_of((const char *)sqlite3_column_text(s, 4)),
-            .consumed = store_text(s, 5, true),
-            .eval = store_text(s, 6, true),
-            .measured = sqlite3_column_type(s, 7) != SQLITE_NULL,
-            .value = store_metric_value(s, 7),
-        };
-    }
-    if (status < 0) {
-        sqlite3_reset(s);
-        fact_rows_free(rows, n);
-        return status;
-    }
-    *ret = rows;
-    *ret_n = n;
-    return 0;
+    static const struct store_rows rows = { sizeof **ret, fact_from, fact_done };
+    return store_all(store, SQL_FACTS_LIST, &rows, (void **)ret, ret_n, err, "it", experiment,
+                     metric);
 }
 
 static int text_of(struct store *store, enum sql id, int64_t run, char **ret, struct err *err)
 {
-    sqlite3_stmt *s = store_statement(store, id, err);
-    if (s == NULL)
-        return -ERR_STORAGE;
-    store_bind(s, "i", run);
-    int status = store_step(store, s, err);
+    sqlite3_stmt *s = NULL;
+    int status = store_first(store, id, &s, err, "i", run);
     if (status < 0)
         return status;
     *ret = status == 1 ? store_text(s, 0, false) : strdup("");

@@ -341,16 +341,10 @@ static int apply(const struct place *at, const struct wire_message *message, str
 int store_event_apply(struct store *store, int64_t run, int64_t attempt,
                       const struct wire_message *message, uint64_t *ret_acked, struct err *err)
 {
-    sqlite3_stmt *s = store_statement(store, SQL_ATTEMPT_ACKED, err);
-    if (s == NULL)
-        return -ERR_STORAGE;
-    store_bind(s, "ii", run, attempt);
-    int status = store_step(store, s, err);
-    if (status < 0)
+    sqlite3_stmt *s = NULL;
+    int status = store_find_attempt(store, SQL_ATTEMPT_ACKED, run, attempt, &s, err);
+    if (status != 0)
         return status;
-    if (status == 0)
-        return err_set(err, ERR_NOT_FOUND, "run %lld has no attempt %lld", (long long)run,
-                       (long long)attempt);
     uint64_t acked = (uint64_t)sqlite3_column_int64(s, 0);
     struct replay replay = { 0 };
     const struct place at = {

@@ -32,16 +32,31 @@ struct store {
     sqlite3_stmt *statements[SQL_COUNT];
 };
 
-/* The statement, reset and ready to bind; NULL with err filled when it can't be prepared. */
-sqlite3_stmt *store_statement(struct store *store, enum sql id, struct err *err);
-/* Binds by a format: i int64_t, d double, t const char * (NULL = NULL), n nothing (NULL). */
-void store_bind(sqlite3_stmt *statement, const char *format, ...);
-/* 1 = a row, 0 = done (the statement is reset), negative = error. */
+/* The statement, ready to step, its parameters bound by a format: i int64_t, d double, t const char
+ * * (NULL = NULL). NULL with err filled when it can't be prepared. */
+sqlite3_stmt *store_query(struct store *store, enum sql id, struct err *err, const char *format,
+                          ...);
+/* 1 = a row, 0 = done, negative = error; the statement is reset unless there is a row. */
 int store_step(struct store *store, sqlite3_stmt *statement, struct err *err);
-/* The statement, bound to a run's id and stepped to its row; the caller resets it. Errors:
- * NOT_FOUND. (store_runs.c) */
+/* Both: what store_step says of the first row. The caller resets *ret when it has read that. */
+int store_first(struct store *store, enum sql id, sqlite3_stmt **ret, struct err *err,
+                const char *format, ...);
+/* How rows of a statement become an array. read gets a zeroed element; done frees what it holds,
+ * and may be NULL. */
+struct store_rows {
+    size_t size;
+    void (*read)(sqlite3_stmt *statement, void *row);
+    void (*done)(void *row);
+};
+/* Every row, as an array of the caller's; *ret points to the array's pointer. Errors: NO_MEMORY. */
+int store_all(struct store *store, enum sql id, const struct store_rows *rows, void **ret,
+              size_t *ret_n, struct err *err, const char *format, ...);
+/* 0 and the statement at its row, which the caller resets, of a run, or of one of its attempts.
+ * Errors: NOT_FOUND. (store_runs.c, store_attempts.c) */
 int store_find_run(struct store *store, enum sql id, int64_t run, sqlite3_stmt **ret,
                    struct err *err);
+int store_find_attempt(struct store *store, enum sql id, int64_t run, int64_t attempt,
+                       sqlite3_stmt **ret, struct err *err);
 /* Prepare, bind, step to the end. *ret_changes (may be NULL): rows changed. */
 int store_run_sql(struct store *store, enum sql id, int64_t *ret_changes, struct err *err,
                   const char *format, ...);

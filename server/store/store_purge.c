@@ -10,11 +10,8 @@
 static int standing_of(struct store *store, int64_t id, bool *ret_deleted, bool *ret_purged,
                        struct err *err)
 {
-    sqlite3_stmt *s = store_statement(store, SQL_EXPERIMENT_STANDING, err);
-    if (s == NULL)
-        return -ERR_STORAGE;
-    store_bind(s, "i", id);
-    int status = store_step(store, s, err);
+    sqlite3_stmt *s = NULL;
+    int status = store_first(store, SQL_EXPERIMENT_STANDING, &s, err, "i", id);
     if (status < 0)
         return status;
     if (status == 0)
@@ -120,33 +117,19 @@ int store_dataset_used(struct store *store, const char *digest, bool *ret, struc
     return status;
 }
 
+static void events_file_from(sqlite3_stmt *s, void *row)
+{
+    *(struct events_file *)row =
+        (struct events_file){ sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1),
+                              sqlite3_column_int64(s, 2) };
+}
+
 int store_events_files(struct store *store, int64_t ended_before_ms, size_t limit,
                        struct events_file **ret, size_t *ret_n, struct err *err)
 {
-    struct events_file *rows = NULL;
-    size_t n = 0;
-    int status;
-    sqlite3_stmt *s = store_statement(store, SQL_EVENTS_FILES, err);
-    if (s == NULL)
-        return -ERR_STORAGE;
-    store_bind(s, "ii", ended_before_ms, (int64_t)limit);
-    while ((status = store_step(store, s, err)) == 1) {
-        struct events_file *row = store_grow((void **)&rows, &n, sizeof *rows);
-        if (row == NULL) {
-            sqlite3_reset(s);
-            status = err_set(err, ERR_NO_MEMORY, "no memory for a list of attempts");
-            break;
-        }
-        *row = (struct events_file){ sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1),
-                                     sqlite3_column_int64(s, 2) };
-    }
-    if (status != 0) {
-        free(rows);
-        return status;
-    }
-    *ret = rows;
-    *ret_n = n;
-    return 0;
+    static const struct store_rows rows = { sizeof **ret, events_file_from, NULL };
+    return store_all(store, SQL_EVENTS_FILES, &rows, (void **)ret, ret_n, err, "ii",
+                     ended_before_ms, (int64_t)limit);
 }
 
 int store_events_file_put(struct store *store, const struct events_file *file, bool stored,

@@ -36,11 +36,8 @@ int replay_value(struct store *store, int64_t run, int64_t name_id, const char *
 {
     if (recompute_exempts(name))
         return 0;
-    sqlite3_stmt *s = store_statement(store, SQL_METRIC_GET, err);
-    if (s == NULL)
-        return -ERR_STORAGE;
-    store_bind(s, "iii", run, name_id, step);
-    int status = store_step(store, s, err);
+    sqlite3_stmt *s = NULL;
+    int status = store_first(store, SQL_METRIC_GET, &s, err, "iii", run, name_id, step);
     if (status != 1)
         return status;
     double stored = store_metric_value(s, 0);
@@ -68,10 +65,9 @@ static int compare_digest(struct store *store, sqlite3_stmt *s, int64_t step, co
 int replay_checkpoint(struct store *store, int64_t run, int64_t step, const char *sha256,
                       struct replay *replay, struct err *err)
 {
-    sqlite3_stmt *s = store_statement(store, SQL_CHECKPOINT_GET, err);
+    sqlite3_stmt *s = store_query(store, SQL_CHECKPOINT_GET, err, "ii", run, step);
     if (s == NULL)
         return -ERR_STORAGE;
-    store_bind(s, "ii", run, step);
     return compare_digest(store, s, step, "checkpoint", sha256, replay, err);
 }
 
@@ -80,10 +76,9 @@ int replay_artifact(struct store *store, int64_t run, int64_t step, const char *
 {
     if (!recompute_takes(name))
         return 0;
-    sqlite3_stmt *s = store_statement(store, SQL_ARTIFACT_GET, err);
+    sqlite3_stmt *s = store_query(store, SQL_ARTIFACT_GET, err, "it", run, name);
     if (s == NULL)
         return -ERR_STORAGE;
-    store_bind(s, "it", run, name);
     return compare_digest(store, s, step, name, sha256, replay, err);
 }
 
@@ -181,10 +176,9 @@ static void compare_environments(struct environments *e)
 static int read_environments(struct store *store, const struct attempt_row *row,
                              struct environments *ret, struct err *err)
 {
-    sqlite3_stmt *s = store_statement(store, SQL_ATTEMPT_SOURCES, err);
+    sqlite3_stmt *s = store_query(store, SQL_ATTEMPT_SOURCES, err, "ii", row->run, row->attempt);
     if (s == NULL)
         return -ERR_STORAGE;
-    store_bind(s, "ii", row->run, row->attempt);
     ret->list = json_array();
     int status;
     while ((status = store_step(store, s, err)) == 1)
@@ -348,12 +342,9 @@ int replay_audit(struct store *store, int64_t run, const struct replay_verdict *
 {
     if (verdict->audit == AUDIT_STATUSES)
         return 0;
-    sqlite3_stmt *s = store_statement(store, SQL_RUN_PLACE, err);
-    if (s == NULL)
-        return -ERR_STORAGE;
-    store_bind(s, "i", run);
-    int status = store_step(store, s, err);
-    if (status < 0)
+    sqlite3_stmt *s = NULL;
+    int status = store_find_run(store, SQL_RUN_PLACE, run, &s, err);
+    if (status != 0)
         return status;
     struct audit_row row = {
         .experiment = sqlite3_column_int64(s, 0),

@@ -71,7 +71,7 @@ int store_run_states(struct store *store, int64_t ret[RUN_STATES], struct err *e
 {
     int64_t counts[RUN_STATES] = { 0 };
     int status;
-    sqlite3_stmt *s = store_statement(store, SQL_RUN_STATES, err);
+    sqlite3_stmt *s = store_query(store, SQL_RUN_STATES, err, "");
     if (s == NULL)
         return -ERR_STORAGE;
     while ((status = store_step(store, s, err)) == 1)
@@ -125,11 +125,8 @@ static double nonfinite(double value, int kind)
 /* The value of step 1; NaN when it isn't there or isn't finite. */
 static int first_value(struct store *store, int64_t run, int64_t name, double *ret, struct err *err)
 {
-    sqlite3_stmt *s = store_statement(store, SQL_METRIC_GET, err);
-    if (s == NULL)
-        return -ERR_STORAGE;
-    store_bind(s, "iii", run, name, (int64_t)1);
-    int status = store_step(store, s, err);
+    sqlite3_stmt *s = NULL;
+    int status = store_first(store, SQL_METRIC_GET, &s, err, "iii", run, name, (int64_t)1);
     *ret = status == 1 ? store_metric_value(s, 0) : (double)NAN;
     sqlite3_reset(s);
     return status < 0 ? status : 0;
@@ -137,10 +134,9 @@ static int first_value(struct store *store, int64_t run, int64_t name, double *r
 
 static int read_finals(struct store *store, struct run_row *row, struct err *err)
 {
-    sqlite3_stmt *s = store_statement(store, SQL_RUN_FINALS, err);
+    sqlite3_stmt *s = store_query(store, SQL_RUN_FINALS, err, "i", row->id);
     if (s == NULL)
         return -ERR_STORAGE;
-    store_bind(s, "i", row->id);
     int status;
     while ((status = store_step(store, s, err)) == 1) {
         struct run_final *final =
@@ -168,14 +164,9 @@ static int read_finals(struct store *store, struct run_row *row, struct err *err
 int store_find_run(struct store *store, enum sql id, int64_t run, sqlite3_stmt **ret,
                    struct err *err)
 {
-    sqlite3_stmt *s = store_statement(store, id, err);
-    if (s == NULL)
-        return -ERR_STORAGE;
-    store_bind(s, "i", run);
-    int status = store_step(store, s, err);
+    int status = store_first(store, id, ret, err, "i", run);
     if (status == 0)
         return err_set(err, ERR_NOT_FOUND, "there is no run %lld", (long long)run);
-    *ret = s;
     return status < 0 ? status : 0;
 }
 

@@ -36,10 +36,9 @@ double store_real(sqlite3_stmt *s, int column)
 static int read_points(struct store *store, int64_t run, int64_t name, int64_t from, int64_t to,
                        struct metric_series *series, struct err *err)
 {
-    sqlite3_stmt *s = store_statement(store, SQL_METRIC_RANGE, err);
+    sqlite3_stmt *s = store_query(store, SQL_METRIC_RANGE, err, "iiii", run, name, from, to);
     if (s == NULL)
         return -ERR_STORAGE;
-    store_bind(s, "iiii", run, name, from, to);
     int status;
     while ((status = store_step(store, s, err)) == 1) {
         struct metric_point *point =
@@ -72,10 +71,9 @@ static int find_series(struct store *store, const struct metric_query *query,
                        struct err *err)
 {
     size_t found_n = 0;
-    sqlite3_stmt *s = store_statement(store, SQL_SERIES_LIST, err);
+    sqlite3_stmt *s = store_query(store, SQL_SERIES_LIST, err, "i", query->run);
     if (s == NULL)
         return -ERR_STORAGE;
-    store_bind(s, "i", query->run);
     int status;
     while ((status = store_step(store, s, err)) == 1) {
         if (!wanted(query, (const char *)sqlite3_column_text(s, 1)))
@@ -146,11 +144,8 @@ int store_metrics_range(struct store *store, int64_t run, int64_t name, int64_t 
                         struct metric_series *ret, struct err *err)
 {
     struct metric_series series = { 0 };
-    sqlite3_stmt *s = store_statement(store, SQL_NAME_TEXT, err);
-    if (s == NULL)
-        return -ERR_STORAGE;
-    store_bind(s, "i", name);
-    int status = store_step(store, s, err);
+    sqlite3_stmt *s = NULL;
+    int status = store_first(store, SQL_NAME_TEXT, &s, err, "i", name);
     if (status < 0)
         return status;
     series.name = store_text(s, 0, false);
@@ -171,10 +166,9 @@ int store_metrics_each(struct store *store, int64_t run,
                                    struct err *err),
                        void *arg, struct err *err)
 {
-    sqlite3_stmt *s = store_statement(store, SQL_METRIC_EACH, err);
+    sqlite3_stmt *s = store_query(store, SQL_METRIC_EACH, err, "i", run);
     if (s == NULL)
         return -ERR_STORAGE;
-    store_bind(s, "i", run);
     int status;
     while ((status = store_step(store, s, err)) == 1) {
         const struct metric_point point = { sqlite3_column_int64(s, 1), store_metric_value(s, 2) };

@@ -253,9 +253,8 @@ enum { RUN_COLUMNS_N = 28 };
     X(METRIC_EACH,                                                                                 \
       "SELECT n.name, m.step, m.value, m.kind FROM metric_names n CROSS JOIN metrics m "           \
       "ON m.run = ?1 AND m.name = n.id ORDER BY n.name, m.step")                                   \
-    X(METRIC_COUNT,                                                                                \
-      "SELECT count(*) FROM (SELECT 1 FROM metrics WHERE run = ? AND name = ? AND "                \
-      "step BETWEEN ? AND ? LIMIT ?)")                                                             \
+    X(METRIC_COUNT, "SELECT count(*) FROM (SELECT 1 FROM metrics WHERE run = ? AND name = ? AND "  \
+                    "step BETWEEN ? AND ? LIMIT ?)")                                               \
     X(SERIES_LIST, "SELECT n.id, n.name, s.count + s.nonfinite, s.last_step FROM series s JOIN "   \
                    "metric_names n ON "                                                            \
                    "n.id = s.name WHERE s.run = ? ORDER BY n.name")                                \

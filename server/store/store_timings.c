@@ -70,10 +70,9 @@ struct own {
 static int read_own(struct store *store, int64_t experiment, int64_t now, struct own *own,
                     struct err *err)
 {
-    sqlite3_stmt *s = store_statement(store, SQL_TIMING_LIST, err);
+    sqlite3_stmt *s = store_query(store, SQL_TIMING_LIST, err, "ii", experiment, now);
     if (s == NULL)
         return -ERR_STORAGE;
-    store_bind(s, "ii", experiment, now);
     int status;
     while ((status = store_step(store, s, err)) == 1) {
         struct timing_row *row = store_grow((void **)&own->rows, &own->n, sizeof *row);
@@ -94,31 +93,27 @@ static int read_own(struct store *store, int64_t experiment, int64_t now, struct
     return status;
 }
 
+static void span_from(sqlite3_stmt *s, void *of)
+{
+    struct timing_span *span = of;
+    *span = (struct timing_span){ sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1) };
+    span->to = span->to > span->from ? span->to : span->from;
+}
+
 /* Attempts of any run between the first start and the last end of the experiment's. */
 static int read_all(struct store *store, int64_t experiment, int64_t now, struct timing_span **ret,
                     size_t *ret_n, struct err *err)
 {
-    sqlite3_stmt *s = store_statement(store, SQL_TIMING_BOUNDS, err);
-    if (s == NULL)
-        return -ERR_STORAGE;
-    store_bind(s, "ii", experiment, now);
-    int status = store_step(store, s, err);
+    static const struct store_rows rows = { sizeof **ret, span_from, NULL };
+    sqlite3_stmt *s = NULL;
+    int status = store_first(store, SQL_TIMING_BOUNDS, &s, err, "ii", experiment, now);
+    if (status < 0)
+        return status;
     int64_t from = status == 1 ? sqlite3_column_int64(s, 0) : 0;
     int64_t to = status == 1 ? sqlite3_column_int64(s, 1) : 0;
     sqlite3_reset(s);
-    if (status < 0 || (s = store_statement(store, SQL_TIMING_SPANS, err)) == NULL)
-        return -ERR_STORAGE;
-    store_bind(s, "iii", from, to, now);
-    while ((status = store_step(store, s, err)) == 1) {
-        struct timing_span *span = store_grow((void **)ret, ret_n, sizeof *span);
-        if (span == NULL) {
-            sqlite3_reset(s);
-            return err_set(err, ERR_NO_MEMORY, "no memory for the attempts");
-        }
-        *span = (struct timing_span){ sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1) };
-        span->to = span->to > span->from ? span->to : span->from;
-    }
-    return status;
+    return store_all(store, SQL_TIMING_SPANS, &rows, (void **)ret, ret_n, err, "iii", from, to,
+                     now);
 }
 
 /* Attempts of one run become one row, their figures weighted by their time. */
