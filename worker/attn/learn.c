@@ -13,28 +13,12 @@ struct learning {
     double *kl; /* [B × T], in the first bytes of a scratch buffer */
 };
 
-static inline real largest(const real *x, size_t n)
-{
-    real lanes[SIMD_LANES], most = SOFTMAX_HIDDEN;
-    size_t k = 0;
-    for (int j = 0; j < SIMD_LANES; j++)
-        lanes[j] = most;
-    for (; k + SIMD_LANES <= n; k += SIMD_LANES)
-        for (int j = 0; j < SIMD_LANES; j++)
-            lanes[j] = x[k + (size_t)j] > lanes[j] ? x[k + (size_t)j] : lanes[j];
-    for (; k < n; k++)
-        most = x[k] > most ? x[k] : most;
-    for (int j = 0; j < SIMD_LANES; j++)
-        most = lanes[j] > most ? lanes[j] : most;
-    return most;
-}
-
 /* One query's n keys; sum[n]: probabilities summed over heads. scores become their gradients; a
  * hidden one (SOFTMAX_HIDDEN, of probability 0) gets 0. Returns the KL. */
 SIMD static double learn_row(real *scores, const real *sum, size_t n, real head_share, real weight)
 {
     double totals[SIMD_LANES] = { 0 }, kls[SIMD_LANES] = { 0 }, total = 0, kl = 0;
-    real most = largest(scores, n);
+    real most = lanes_max(scores, n, SOFTMAX_HIDDEN);
     for (size_t k = 0; k < n; k += SIMD_LANES)
         for (size_t j = 0; j < SIMD_LANES && k + j < n; j++)
             totals[j] += (double)real_exp(scores[k + j] - most);

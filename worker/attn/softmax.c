@@ -12,44 +12,10 @@ static inline void hide(real *x, size_t n, size_t visible, const uint8_t *mask)
             x[k] = SOFTMAX_HIDDEN;
 }
 
-static inline real largest(const real *x, size_t n, real most)
-{
-    real lanes[SIMD_LANES];
-    size_t k = 0;
-    for (int j = 0; j < SIMD_LANES; j++)
-        lanes[j] = most;
-    for (; k + SIMD_LANES <= n; k += SIMD_LANES)
-        for (int j = 0; j < SIMD_LANES; j++)
-            lanes[j] = x[k + (size_t)j] > lanes[j] ? x[k + (size_t)j] : lanes[j];
-    for (; k < n; k++)
-        most = x[k] > most ? x[k] : most;
-    for (int j = 0; j < SIMD_LANES; j++)
-        most = lanes[j] > most ? lanes[j] : most;
-    return most;
-}
-
-/* x becomes exp(x − most); returns the sum. */
-static inline real exponentials(real *x, size_t n, real most)
-{
-    real lanes[SIMD_LANES] = { 0 };
-    size_t k = 0;
-    for (; k + SIMD_LANES <= n; k += SIMD_LANES)
-        for (int j = 0; j < SIMD_LANES; j++) {
-            real y = real_exp(x[k + (size_t)j] - most);
-            x[k + (size_t)j] = y;
-            lanes[j] += y;
-        }
-    for (int j = 0; k < n; k++, j++) {
-        x[k] = real_exp(x[k] - most);
-        lanes[j] += x[k];
-    }
-    return lanes_total(lanes);
-}
-
 SIMD void softmax_forward(real *x, size_t n, size_t visible, const uint8_t *mask)
 {
     hide(x, n, visible, mask);
-    real scale = 1 / exponentials(x, n, largest(x, n, SOFTMAX_HIDDEN));
+    real scale = 1 / lanes_exp(x, n, lanes_max(x, n, SOFTMAX_HIDDEN));
     for (size_t k = 0; k < n; k++)
         x[k] *= scale;
 }
@@ -58,14 +24,14 @@ SIMD real softmax_online(real *x, size_t n, size_t visible, const uint8_t *mask,
                          real *sum)
 {
     hide(x, n, visible, mask);
-    real before = *most, now = largest(x, n, before);
+    real before = *most, now = lanes_max(x, n, before);
     if (now == SOFTMAX_HIDDEN) { /* nothing seen yet */
         for (size_t k = 0; k < n; k++)
             x[k] = 0;
         return 1;
     }
     real scale = real_exp(before - now);
-    *sum = *sum * scale + exponentials(x, n, now);
+    *sum = *sum * scale + lanes_exp(x, n, now);
     *most = now;
     return scale;
 }

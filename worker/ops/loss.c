@@ -92,36 +92,12 @@ static bool within(const struct tile *tile, int32_t target)
 
 SIMD static real row_max(const real *x, size_t n)
 {
-    real lanes[SIMD_LANES], most = x[0];
-    for (int j = 0; j < SIMD_LANES; j++)
-        lanes[j] = x[0];
-    size_t k = 0;
-    for (; k + SIMD_LANES <= n; k += SIMD_LANES)
-        for (int j = 0; j < SIMD_LANES; j++)
-            lanes[j] = x[k + (size_t)j] > lanes[j] ? x[k + (size_t)j] : lanes[j];
-    for (; k < n; k++)
-        most = x[k] > most ? x[k] : most;
-    for (int j = 0; j < SIMD_LANES; j++)
-        most = lanes[j] > most ? lanes[j] : most;
-    return most;
+    return lanes_max(x, n, x[0]);
 }
 
-/* x becomes exp(x − most); returns the sum. */
 SIMD static real row_exp(real *x, size_t n, real most)
 {
-    real lanes[SIMD_LANES] = { 0 };
-    size_t k = 0;
-    for (; k + SIMD_LANES <= n; k += SIMD_LANES)
-        for (int j = 0; j < SIMD_LANES; j++) {
-            real y = real_exp(x[k + (size_t)j] - most);
-            x[k + (size_t)j] = y;
-            lanes[j] += y;
-        }
-    for (int j = 0; k < n; k++, j++) {
-        x[k] = real_exp(x[k] - most);
-        lanes[j] += x[k];
-    }
-    return lanes_total(lanes);
+    return lanes_exp(x, n, most);
 }
 
 SIMD static void row_scale(real *x, size_t n, real by)

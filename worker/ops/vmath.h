@@ -82,13 +82,50 @@ static inline float real_sqrt(float x)
 }
 #endif
 
-/* Σ a[i], and Σ a[i]·b[i], over SIMD_LANES partial sums, which are then added in order. */
+/* Reductions over SIMD_LANES partial results. For loops compiled with SIMD (worker/simd.h). */
+
+/* The partial sums, added in order. */
 static inline real lanes_total(const real *lanes)
 {
     real total = 0;
     for (int j = 0; j < SIMD_LANES; j++)
         total += lanes[j];
     return total;
+}
+
+/* The largest of x[n] and `most`. */
+static inline real lanes_max(const real *x, size_t n, real most)
+{
+    real lanes[SIMD_LANES];
+    size_t k = 0;
+    for (int j = 0; j < SIMD_LANES; j++)
+        lanes[j] = most;
+    for (; k + SIMD_LANES <= n; k += SIMD_LANES)
+        for (int j = 0; j < SIMD_LANES; j++)
+            lanes[j] = x[k + (size_t)j] > lanes[j] ? x[k + (size_t)j] : lanes[j];
+    for (; k < n; k++)
+        most = x[k] > most ? x[k] : most;
+    for (int j = 0; j < SIMD_LANES; j++)
+        most = lanes[j] > most ? lanes[j] : most;
+    return most;
+}
+
+/* x[n] becomes exp(x − most); returns its sum. */
+static inline real lanes_exp(real *x, size_t n, real most)
+{
+    real lanes[SIMD_LANES] = { 0 };
+    size_t k = 0;
+    for (; k + SIMD_LANES <= n; k += SIMD_LANES)
+        for (int j = 0; j < SIMD_LANES; j++) {
+            real y = real_exp(x[k + (size_t)j] - most);
+            x[k + (size_t)j] = y;
+            lanes[j] += y;
+        }
+    for (int j = 0; k < n; k++, j++) {
+        x[k] = real_exp(x[k] - most);
+        lanes[j] += x[k];
+    }
+    return lanes_total(lanes);
 }
 
 #endif
