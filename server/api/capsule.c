@@ -23,13 +23,11 @@ struct asked {
 
 int capsule_decode(struct request *req, struct err *err)
 {
-    static const char *const none[] = { NULL };
-    struct asked *a = request_state(req, sizeof *a, NULL);
+    struct asked *a = request_state(req, sizeof *a, NULL, err);
     if (a == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the request");
+        return -ERR_NO_MEMORY;
     a->fd = -1;
-    int status = request_args_check(req, none, err);
-    return status == 0 ? request_id(req, 0, &a->id, err) : status;
+    return request_id(req, 0, &a->id, err);
 }
 
 /* Gone from its folder at once, so that nothing is left behind, however this ends. */

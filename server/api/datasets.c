@@ -68,13 +68,10 @@ static int check_name(const struct request *req, struct err *err)
 
 int dataset_put_decode(struct request *req, struct err *err)
 {
-    static const char *const args[] = { "format", NULL };
-    struct upload *u = request_state(req, sizeof *u, NULL);
+    struct upload *u = request_state(req, sizeof *u, NULL, err);
     if (u == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the request");
-    int status = request_args_check(req, args, err);
-    if (status == 0)
-        status = check_name(req, err);
+        return -ERR_NO_MEMORY;
+    int status = check_name(req, err);
     return status == 0 ? take_format(req, &u->format, err) : status;
 }
 
@@ -131,9 +128,8 @@ static void list_free(void *arg)
 
 int datasets_read(struct request *req, struct store *store, struct err *err)
 {
-    struct list *l = request_state(req, sizeof *l, list_free);
-    return l == NULL ? err_set(err, ERR_NO_MEMORY, "no memory for the request")
-                     : store_dataset_list(store, &l->rows, &l->n, err);
+    struct list *l = request_state(req, sizeof *l, list_free, err);
+    return l == NULL ? -ERR_NO_MEMORY : store_dataset_list(store, &l->rows, &l->n, err);
 }
 
 int datasets_encode(struct request *req, struct reply *reply, struct err *err)

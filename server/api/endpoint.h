@@ -77,6 +77,7 @@ struct endpoint {
     const char *method, *path; /* "GET", "/api/v1/runs/{id}" */
     enum access access;        /* what it takes */
     enum body_kind body;
+    const char *args; /* the query parameters that it knows, ", " between; NULL = takes any */
     int (*decode)(struct request *req, struct err *err);
     int (*read)(struct request *req, struct store *store, struct err *err);
     int (*write)(struct request *req, struct store *store, struct err *err);
@@ -86,12 +87,12 @@ struct endpoint {
 /* The route table (routes.c): every endpoint, ended by a row without a path. */
 extern const struct endpoint routes[];
 
-/* Allocates req->state (zeroed, freed with `state_free`, or free() when NULL). */
-void *request_state(struct request *req, size_t size, void (*state_free)(void *));
+/* Allocates req->state (zeroed, freed with `state_free`, or free() when NULL). NULL: NO_MEMORY. */
+void *request_state(struct request *req, size_t size, void (*state_free)(void *), struct err *err);
 /* The value of a query parameter, decoded; NULL when absent. */
 const char *request_arg(const struct request *req, const char *name);
-/* Refuses query parameters that are not in `names` (NULL-terminated). Errors: BAD_PARAMETER. */
-int request_args_check(const struct request *req, const char *const *names, struct err *err);
+/* Refuses query parameters that the endpoint doesn't know. Errors: BAD_PARAMETER. */
+int request_args_check(const struct request *req, struct err *err);
 /* Refuses a body with members, for an endpoint that may have a body but knows no fields. Errors:
  * UNKNOWN_FIELD. (server/api/bodies.c) */
 int request_no_fields(const struct request *req, struct err *err);

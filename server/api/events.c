@@ -38,13 +38,10 @@ static int take_ids(const struct request *req, const char *name, int64_t *ids, s
 
 int events_decode(struct request *req, struct err *err)
 {
-    static const char *const args[] = { "experiment", "run", "after", NULL };
-    struct follow *f = request_state(req, sizeof *f, NULL);
+    struct follow *f = request_state(req, sizeof *f, NULL, err);
     if (f == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the request");
-    int status = request_args_check(req, args, err);
-    if (status == 0)
-        status = take_ids(req, "experiment", f->filter.experiments, &f->filter.experiments_n, err);
+        return -ERR_NO_MEMORY;
+    int status = take_ids(req, "experiment", f->filter.experiments, &f->filter.experiments_n, err);
     if (status == 0)
         status = take_ids(req, "run", f->filter.runs, &f->filter.runs_n, err);
     if (status == 0)

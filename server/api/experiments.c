@@ -33,13 +33,10 @@ static void list_free(void *arg)
 
 int experiments_list_decode(struct request *req, struct err *err)
 {
-    static const char *const args[] = { "page_token", "page_size", "deleted", NULL };
-    struct list *l = request_state(req, sizeof *l, list_free);
+    struct list *l = request_state(req, sizeof *l, list_free, err);
     if (l == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the request");
-    int status = request_args_check(req, args, err);
-    if (status == 0)
-        status = request_arg_int(req, "page_size", 1, PAGE_MAX, PAGE, &l->page_size, err);
+        return -ERR_NO_MEMORY;
+    int status = request_arg_int(req, "page_size", 1, PAGE_MAX, PAGE, &l->page_size, err);
     if (status == 0)
         status = request_arg_int(req, "page_token", 1, INT64_MAX, 0, &l->before, err);
     if (status == 0)
@@ -88,23 +85,18 @@ static void one_free(void *arg)
 
 int experiment_id_decode(struct request *req, struct err *err)
 {
-    static const char *const none[] = { NULL };
-    struct one *o = request_state(req, sizeof *o, one_free);
+    struct one *o = request_state(req, sizeof *o, one_free, err);
     if (o == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the request");
-    int status = request_args_check(req, none, err);
-    return status == 0 ? request_id(req, 0, &o->id, err) : status;
+        return -ERR_NO_MEMORY;
+    return request_id(req, 0, &o->id, err);
 }
 
 int experiment_get_decode(struct request *req, struct err *err)
 {
-    static const char *const args[] = { "wait", NULL };
-    struct one *o = request_state(req, sizeof *o, one_free);
+    struct one *o = request_state(req, sizeof *o, one_free, err);
     if (o == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the request");
-    int status = request_args_check(req, args, err);
-    if (status == 0)
-        status = request_arg_int(req, "wait", 0, WAIT_MAX_S, 0, &o->wait_s, err);
+        return -ERR_NO_MEMORY;
+    int status = request_arg_int(req, "wait", 0, WAIT_MAX_S, 0, &o->wait_s, err);
     return status == 0 ? request_id(req, 0, &o->id, err) : status;
 }
 

@@ -89,9 +89,8 @@ struct queue_state {
 
 int queue_read(struct request *req, struct store *store, struct err *err)
 {
-    struct queue_state *q = request_state(req, sizeof *q, NULL);
-    return q == NULL ? err_set(err, ERR_NO_MEMORY, "no memory for the request")
-                     : store_queue_counts(store, &q->counts, err);
+    struct queue_state *q = request_state(req, sizeof *q, NULL, err);
+    return q == NULL ? -ERR_NO_MEMORY : store_queue_counts(store, &q->counts, err);
 }
 
 int queue_encode(struct request *req, struct reply *reply, struct err *err)
@@ -110,9 +109,8 @@ int queue_post_decode(struct request *req, struct err *err)
           .offset = offsetof(struct queue_state, paused),
           .required = true },
     };
-    struct queue_state *q = request_state(req, sizeof *q, NULL);
-    return q == NULL ? err_set(err, ERR_NO_MEMORY, "no memory for the request")
-                     : jsonx_decode(req->body, fields, 1, q, "", err);
+    struct queue_state *q = request_state(req, sizeof *q, NULL, err);
+    return q == NULL ? -ERR_NO_MEMORY : jsonx_decode(req->body, fields, 1, q, "", err);
 }
 
 int queue_post_write(struct request *req, struct store *store, struct err *err)

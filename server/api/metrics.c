@@ -29,13 +29,10 @@ static void curves_free(void *arg)
 
 int metrics_decode(struct request *req, struct err *err)
 {
-    static const char *const args[] = { "names", "from", "to", "points", NULL };
-    struct curves *c = request_state(req, sizeof *c, curves_free);
+    struct curves *c = request_state(req, sizeof *c, curves_free, err);
     if (c == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the request");
-    int status = request_args_check(req, args, err);
-    if (status == 0)
-        status = request_id(req, 0, &c->query.run, err);
+        return -ERR_NO_MEMORY;
+    int status = request_id(req, 0, &c->query.run, err);
     if (status == 0)
         status = request_arg_int(req, "from", 0, INT64_MAX, 0, &c->query.from, err);
     if (status == 0)

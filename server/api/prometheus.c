@@ -60,9 +60,9 @@ static int64_t open_descriptors(void)
 
 int prometheus_read(struct request *req, struct store *store, struct err *err)
 {
-    struct figures *f = request_state(req, sizeof *f, NULL);
+    struct figures *f = request_state(req, sizeof *f, NULL, err);
     if (f == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the request");
+        return -ERR_NO_MEMORY;
     f->database_bytes = file_bytes(req->app->datadir, "ablate.db");
     f->wal_bytes = file_bytes(req->app->datadir, "ablate.db-wal");
     f->resident_bytes = resident_bytes();

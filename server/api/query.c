@@ -37,9 +37,9 @@ int query_decode(struct request *req, struct err *err)
           .max = STORE_QUERY_ROWS,
           .preset = "1000" },
     };
-    struct query *q = request_state(req, sizeof *q, query_free);
+    struct query *q = request_state(req, sizeof *q, query_free, err);
     if (q == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the request");
+        return -ERR_NO_MEMORY;
     return jsonx_decode(req->body, fields, 2, q, "", err);
 }
 

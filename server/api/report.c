@@ -71,13 +71,10 @@ static int find_format(const char *name, const char *table, const struct format 
 
 int report_decode(struct request *req, struct err *err)
 {
-    static const char *const args[] = { "format", "table", NULL };
-    struct asked *a = request_state(req, sizeof *a, asked_free);
+    struct asked *a = request_state(req, sizeof *a, asked_free, err);
     if (a == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the request");
-    int status = request_args_check(req, args, err);
-    if (status == 0)
-        status = request_id(req, 0, &a->id, err);
+        return -ERR_NO_MEMORY;
+    int status = request_id(req, 0, &a->id, err);
     const char *format = request_arg(req, "format");
     if (status == 0)
         status = find_format(format != NULL ? format : formats[0].name, request_arg(req, "table"),
@@ -202,12 +199,10 @@ static void figure_free(void *arg)
 
 int figure_decode(struct request *req, struct err *err)
 {
-    static const char *const none[] = { NULL };
-    struct figure *f = request_state(req, sizeof *f, figure_free);
+    struct figure *f = request_state(req, sizeof *f, figure_free, err);
     if (f == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the request");
-    int status = request_args_check(req, none, err);
-    return status == 0 ? request_id(req, 0, &f->id, err) : status;
+        return -ERR_NO_MEMORY;
+    return request_id(req, 0, &f->id, err);
 }
 
 static int read_figure(struct request *req, struct store *store, enum figure_format format,

@@ -46,15 +46,11 @@ static void list_free(void *arg)
 
 int runs_list_decode(struct request *req, struct err *err)
 {
-    static const char *const args[] = { "experiment", "filter",    "order_by",
-                                        "page_token", "page_size", NULL };
-    struct list *l = request_state(req, sizeof *l, list_free);
+    struct list *l = request_state(req, sizeof *l, list_free, err);
     int64_t page_size = PAGE;
     if (l == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the request");
-    int status = request_args_check(req, args, err);
-    if (status == 0)
-        status = request_arg_int(req, "page_size", 1, PAGE_MAX, PAGE, &page_size, err);
+        return -ERR_NO_MEMORY;
+    int status = request_arg_int(req, "page_size", 1, PAGE_MAX, PAGE, &page_size, err);
     if (status == 0)
         status = request_arg_int(req, "experiment", 1, INT64_MAX, 0, &l->query.experiment, err);
     l->query.page_size = (size_t)page_size;
@@ -113,12 +109,10 @@ static void one_free(void *arg)
 
 int run_id_decode(struct request *req, struct err *err)
 {
-    static const char *const none[] = { NULL };
-    struct one *o = request_state(req, sizeof *o, one_free);
+    struct one *o = request_state(req, sizeof *o, one_free, err);
     if (o == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the request");
-    int status = request_args_check(req, none, err);
-    return status == 0 ? request_id(req, 0, &o->id, err) : status;
+        return -ERR_NO_MEMORY;
+    return request_id(req, 0, &o->id, err);
 }
 
 /* cancel, retry, verify: a body may be there, but says nothing. */

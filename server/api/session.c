@@ -91,9 +91,9 @@ int session_decode(struct request *req, struct err *err)
     struct {
         const char *code;
     } in;
-    struct session_state *state = request_state(req, sizeof *state, NULL);
+    struct session_state *state = request_state(req, sizeof *state, NULL, err);
     if (state == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the session");
+        return -ERR_NO_MEMORY;
     int status = jsonx_decode(req->body, fields, 1, &in, "", err);
     return status != 0 ? status : auth_code_check(req->app->auth, in.code, &state->nonce, err);
 }
@@ -123,9 +123,9 @@ int session_create(struct request *req, struct reply *reply, struct err *err)
 
 int session_end_decode(struct request *req, struct err *err)
 {
-    struct session_state *state = request_state(req, sizeof *state, NULL);
+    struct session_state *state = request_state(req, sizeof *state, NULL, err);
     if (state == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the session");
+        return -ERR_NO_MEMORY;
     state->ends = auth_session(req, &state->nonce);
     return 0;
 }

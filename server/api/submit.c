@@ -76,18 +76,15 @@ static char *dump(const json_t *value, int flags)
 
 int submit_decode(struct request *req, struct err *err)
 {
-    static const char *const args[] = { "dry_run", NULL };
-    struct submit *s = request_state(req, sizeof *s, submit_free);
+    struct submit *s = request_state(req, sizeof *s, submit_free, err);
     json_t *spec = NULL;
     char digest[DIGEST_HEX];
     int64_t dry_run = 0;
     if (s == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the request");
+        return -ERR_NO_MEMORY;
     if (strlen(req->idempotency_key) > 200)
         return err_set(err, ERR_BAD_PARAMETER, "an Idempotency-Key has at most 200 characters");
-    int status = request_args_check(req, args, err);
-    if (status == 0)
-        status = request_arg_int(req, "dry_run", 0, 1, 0, &dry_run, err);
+    int status = request_arg_int(req, "dry_run", 0, 1, 0, &dry_run, err);
     if (status == 0)
         status = preset_apply(req->body, &spec, err);
     if (status == 0)

@@ -213,7 +213,9 @@ static void job_done(struct job *job)
 void exchange_work(struct exchange *x)
 {
     const struct endpoint *endpoint = x->req.endpoint;
-    int status = endpoint->decode != NULL ? endpoint->decode(&x->req, &x->err) : 0;
+    int status = request_args_check(&x->req, &x->err);
+    if (status == 0 && endpoint->decode != NULL)
+        status = endpoint->decode(&x->req, &x->err);
     x->state = EXCHANGE_WORKING;
     our_turn(x, true);
     peer_wait(x->peer, 0);
@@ -347,9 +349,11 @@ void reply_drop(struct request *req)
     sending_wake(x);
 }
 
-void *request_state(struct request *req, size_t size, void (*state_free)(void *))
+void *request_state(struct request *req, size_t size, void (*state_free)(void *), struct err *err)
 {
     req->state = calloc(1, size);
     req->state_free = state_free;
+    if (req->state == NULL)
+        err_set(err, ERR_NO_MEMORY, "no memory for the request");
     return req->state;
 }

@@ -10,21 +10,27 @@ const char *request_arg(const struct request *req, const char *name)
 }
 
 struct known {
-    const char *const *names;
+    const char *names;
     const char *unknown, *twice, *bare;
     const char *seen[32];
     size_t seen_n;
 };
+
+static bool is_named(const char *names, const char *key)
+{
+    size_t len = strlen(key);
+    for (const char *at = names; (at = strstr(at, key)) != NULL; at++)
+        if ((at == names || at[-1] == ' ') && (at[len] == ',' || at[len] == '\0'))
+            return len > 0;
+    return false;
+}
 
 static enum MHD_Result on_arg(void *arg, enum MHD_ValueKind kind, const char *key,
                               const char *value)
 {
     (void)kind;
     struct known *known = arg;
-    bool found = false;
-    for (const char *const *name = known->names; *name != NULL; name++)
-        found |= strcmp(*name, key) == 0;
-    if (!found)
+    if (!is_named(known->names, key))
         known->unknown = key;
     if (value == NULL)
         known->bare = key;
@@ -36,27 +42,23 @@ static enum MHD_Result on_arg(void *arg, enum MHD_ValueKind kind, const char *ke
     return MHD_YES;
 }
 
-int request_args_check(const struct request *req, const char *const *names, struct err *err)
+int request_args_check(const struct request *req, struct err *err)
 {
-    struct known known = { .names = names };
+    struct known known = { .names = req->endpoint->args };
+    if (known.names == NULL)
+        return 0;
     MHD_get_connection_values(req->exchange->connection, MHD_GET_ARGUMENT_KIND, on_arg, &known);
     if (known.twice != NULL)
         return err_set(err, ERR_BAD_PARAMETER, "the query parameter \"%.64s\" is given twice",
                        known.twice);
-    if (known.unknown == NULL && known.bare != NULL)
+    if (known.unknown != NULL)
+        return err_set(err, ERR_BAD_PARAMETER,
+                       "there is no query parameter \"%.64s\" here; known are: %s", known.unknown,
+                       known.names[0] != '\0' ? known.names : "none");
+    if (known.bare != NULL)
         return err_set(err, ERR_BAD_PARAMETER, "the query parameter \"%.64s\" needs a value",
                        known.bare);
-    if (known.unknown == NULL)
-        return 0;
-    struct buf list;
-    buf_init(&list, 400);
-    for (const char *const *name = names; *name != NULL; name++)
-        buf_addf(&list, "%s%s", name == names ? "" : ", ", *name);
-    int status =
-        err_set(err, ERR_BAD_PARAMETER, "there is no query parameter \"%.64s\" here; known are: %s",
-                known.unknown, list.len > 0 ? list.data : "none");
-    buf_done(&list);
-    return status;
+    return 0;
 }
 
 int request_id(const struct request *req, int i, int64_t *ret, struct err *err)

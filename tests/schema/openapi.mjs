@@ -13,7 +13,8 @@ const METHODS = ["get", "post", "put", "patch", "delete"];
 export const operations = () => Object.entries(api.paths).flatMap(([path, item]) => METHODS.filter((method) => item[method])
   .map((method) => ({ name: item[method].operationId, method: method.toUpperCase(), path, op: item[method] })));
 
-const follow = (node) => node?.$ref?.startsWith("#/") ? node.$ref.slice(2).split("/").reduce((at, key) => at[key], api) : node;
+/** A node, or what its $ref names. */
+export const follow = (node) => node?.$ref?.startsWith("#/") ? node.$ref.slice(2).split("/").reduce((at, key) => at[key], api) : node;
 
 /** The schema of an answer; undefined when the document doesn't name it. */
 export function schemaOf(method, path, status, type) {

@@ -8,7 +8,7 @@ import test, { after, before } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { start } from "../e2e/daemon.mjs";
 import { ROOT } from "./contract.mjs";
-import { api, operations, schemaOf, strictly } from "./openapi.mjs";
+import { api, follow, operations, schemaOf, strictly } from "./openapi.mjs";
 
 test("the document is valid OpenAPI 3.1", async () => {
   const own = structuredClone(api);
@@ -18,13 +18,16 @@ test("the document is valid OpenAPI 3.1", async () => {
   assert.ok(valid, JSON.stringify(errors, null, 2));
 });
 
-/** The rows of the route table: [{name: "GET /api/v1/runs", access: "read"}]. */
+/** The rows of the route table: [{name: "GET /api/v1/runs", access: "read", args: ["filter", …]}]. */
 function rows() {
-  const table = readFileSync(`${ROOT}server/api/routes.c`, "utf8");
-  const found = [...table.matchAll(/\{ (READ|SUBMIT|ADMIN)\("([A-Z]+)", "([^"]+)"/g)].map(([, access, method, path]) => ({ name: `${method} /api/v1${path}`, access }))
-    .concat([...table.matchAll(/\{ "([A-Z]+)", (V1 )?"([^"]+)", ACCESS_([A-Z]+)/g)].map(([, method, v1, path, access]) => ({ name: `${method} ${v1 ? "/api/v1" : ""}${path}`, access })));
+  const table = readFileSync(`${ROOT}server/api/routes.c`, "utf8"), args = '(?:"([^"]*)"|NULL)';
+  const found = [...table.matchAll(new RegExp(`\\{ (READ|SUBMIT|ADMIN)\\("([A-Z]+)", "([^"]+)",\\s+\\w+,\\s+${args}`, "g"))]
+    .map(([, access, method, path, args]) => ({ name: `${method} /api/v1${path}`, access, args }))
+    .concat([...table.matchAll(new RegExp(`\\{ "([A-Z]+)", (V1 )?"([^"]+)", ACCESS_([A-Z]+),\\s+\\w+,\\s+${args}`, "g"))]
+      .map(([, method, v1, path, access, args]) => ({ name: `${method} ${v1 ? "/api/v1" : ""}${path}`, access, args })));
   assert.equal(found.length, table.match(/^ {4}\{ ([A-Z]+\(|")/gm).length);
-  return found.map(({ name, access }) => ({ name, access: access.toLowerCase() })).sort((a, b) => (a.name < b.name ? -1 : 1));
+  return found.map(({ name, access, args = "" }) => ({ name, access: access.toLowerCase(), args: args.split(", ").filter(Boolean) }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 test("its paths are the rows of the route table", () => {
@@ -35,6 +38,13 @@ test("what an operation takes is what its row takes, by token as by cookie", () 
   for (const { method, path, op } of operations()) {
     const { access } = rows().find(({ name }) => name === `${method} ${path}`), security = op.security ?? api.security;
     assert.deepEqual(security, access === "public" ? [] : [{ token: [access] }, { cookie: [access] }], `${method} ${path}`);
+  }
+});
+
+test("the query parameters of an operation are those that its row knows", () => {
+  for (const { method, path, op } of operations()) {
+    const named = [...op.parameters ?? [], ...api.paths[path].parameters ?? []].map(follow).filter((one) => one.in === "query").map((one) => one.name);
+    assert.deepEqual(named.sort(), rows().find(({ name }) => name === `${method} ${path}`).args.sort(), `${method} ${path}`);
   }
 });
 
