@@ -5,42 +5,34 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { client } from "./client.mjs";
 import { start } from "./daemon.mjs";
 
-const V1 = "/api/v1";
 const OWN = ["budget", "power", "same_batches", "shared_init", "tuning"];
 let daemon;
+const { call, get, corpus } = client(() => daemon);
 
 before(async () => {
   daemon = await start({ args: ["--slots", "2"] });
-  const text = Array.from({ length: 200 }, (_, i) => `document ${i} ${"some words to learn ".repeat(10)}`).join("\n\n");
-  const put = await daemon.fetch(`${V1}/datasets/corpus`, { method: "PUT", body: text, headers: { "Content-Type": "text/plain" } });
-  assert.equal(put.status, 201, await put.text());
+  await corpus(200);
 });
 after(async () => { assert.equal(await daemon?.stop(), 0, "a clean end"); });
 
-const json = async (path, init) => {
-  const reply = await daemon.fetch(V1 + path, init);
-  assert.ok(reply.ok, `${path}: ${reply.status} ${await reply.clone().text()}`);
-  return reply.json();
-};
-const post = (path, body) => json(path, { method: "POST", body: JSON.stringify(body ?? {}), headers: { "Content-Type": "application/json" } });
-
-const submit = (more = {}) => post("/experiments", {
+const submit = (more = {}) => call("POST", "/experiments", {
   name: "audited", data: { dataset: "corpus", seq_len: 16 },
   model: { layers: 1, heads: 2, d_model: 16, d_ff: 16, experts: 2, experts_per_token: 1 },
   train: { steps: 10, batch_size: 2, eval_every: 5, eval_windows: 4 },
   arms: { dense: {}, dsa: { "model.attention": { kind: "dsa", top_k: 4, indexer_dim: 8 } } }, seeds: [1, 2], ...more,
-});
-const ended = (id) => json(`/experiments/${id}?wait=60`);
+}, 201);
+const ended = (id) => get(`/experiments/${id}?wait=60`);
 /** The daemon's findings, by name. */
-const own = async (id) => Object.fromEntries((await json(`/experiments/${id}/report`)).audits
+const own = async (id) => Object.fromEntries((await get(`/experiments/${id}/report`)).audits
   .filter(({ run, name }) => run === null && OWN.includes(name)).map((audit) => [audit.name, audit]));
 
 test("they come with the end, by every way", async () => {
   const { id, as_of } = await submit();
   const abort = new AbortController(), streamed = [];
-  const reply = await daemon.fetch(`${V1}/events?experiment=${id}&after=${as_of ?? 0}`, { signal: abort.signal });
+  const reply = await daemon.fetch(`/api/v1/events?experiment=${id}&after=${as_of ?? 0}`, { signal: abort.signal });
   let text = "";
   for await (const chunk of reply.body) {
     text += Buffer.from(chunk).toString();
@@ -62,7 +54,7 @@ test("they come with the end, by every way", async () => {
   assert.equal(found.same_batches.evidence.runs, 4);
   assert.equal(found.budget.status, "warn");
   assert.match(found.budget.detail, /parameters differ by/);
-  const { items } = await json(`/runs?experiment=${id}`);
+  const { items } = await get(`/runs?experiment=${id}`);
   for (const cell of found.budget.evidence.cells) {
     const run = items.find(({ arm }) => arm === cell.arm);
     assert.deepEqual([cell.parameters, cell.flops_per_step, cell.tokens], [run.parameters, run.flops_per_step, 10 * 2 * 16]);
@@ -71,7 +63,7 @@ test("they come with the end, by every way", async () => {
   assert.equal(found.tuning.detail, "every arm used lr 0.003; nothing was tuned");
   assert.equal(found.power.status, "fail");
 
-  const { arms, checks, table } = await json(`/experiments/${id}/report`);
+  const { arms, checks, table } = await get(`/experiments/${id}/report`);
   const [learns] = arms.dense.audits.filter(({ name }) => name === "indexer_learns");
   assert.deepEqual([learns.status, learns.findings, learns.detail], ["skipped", 0, "this arm has no indexer"]);
   assert.ok([...checks, ...arms.dense.audits, ...arms.dsa.audits].every(({ remedy, status }) => remedy.length > 20 && status !== "missing"));
@@ -79,7 +71,7 @@ test("they come with the end, by every way", async () => {
 
   const statuses = ["pass", "warn", "fail", "skipped"];
   assert.deepEqual(Object.keys(done.audits).sort(), [...statuses].sort());
-  const listed = (await json("/experiments")).items.find((one) => one.id === id);
+  const listed = (await get("/experiments")).items.find((one) => one.id === id);
   assert.deepEqual(listed.audits, done.audits);
   assert.ok(done.audits.pass >= 4 && done.audits.warn >= 2 && done.audits.fail >= 1);
 });
@@ -96,12 +88,12 @@ test("arms that choose other initial weights, or other batches, fail", async () 
 });
 
 test("the first seed of a cell audits, or the next when it ended without; a gap is shown, and goes when it is filled", async () => {
-  await post("/queue", { paused: true });
+  await call("POST", "/queue", { paused: true });
   const { id } = await submit();
-  const { items } = await json(`/runs?experiment=${id}`);
+  const { items } = await get(`/runs?experiment=${id}`);
   const first = items.find(({ arm, seed }) => arm === "dsa" && seed === 1);
-  await post(`/runs/${first.id}/cancel`);
-  await post("/queue", { paused: false });
+  await call("POST", `/runs/${first.id}/cancel`, undefined, 202);
+  await call("POST", "/queue", { paused: false });
   await ended(id);
   for (const run of items) {
     if (run.id === first.id) continue;
@@ -109,8 +101,8 @@ test("the first seed of a cell audits, or the next when it ended without; a gap 
     assert.equal(launch.audits, run.arm === "dsa" || run.seed === 1, `run ${run.id}`);
     assert.equal(launch.replays, run.arm !== "dsa" && run.seed === 1, `run ${run.id}`);
   }
-  const gaps = async () => (await json(`/experiments/${id}/report`)).audits.filter(({ run, arm }) => run === null && arm === "dsa");
-  const valid = async (arm) => (await json(`/experiments/${id}/report`)).arms[arm].valid;
+  const gaps = async () => (await get(`/experiments/${id}/report`)).audits.filter(({ run, arm }) => run === null && arm === "dsa");
+  const valid = async (arm) => (await get(`/experiments/${id}/report`)).arms[arm].valid;
   const [gap, ...more] = await gaps(); // only the arm's very first run trains a piece of itself again
   assert.equal(gap.name, "replay");
   assert.deepEqual([await valid("dense"), await valid("dsa")], [true, null]);
@@ -120,7 +112,7 @@ test("the first seed of a cell audits, or the next when it ended without; a gap 
   const before = await own(id);
   assert.match(before.power.detail, /of 2 seeds 1 can be paired/);
 
-  await post(`/runs/${first.id}/retry`);
+  await call("POST", `/runs/${first.id}/retry`);
   await ended(id);
   assert.deepEqual(await gaps(), []);
   assert.equal(await valid("dsa"), true);
@@ -135,7 +127,7 @@ test("the published mask: invalid, with the share of positions that see the answ
     grid: { "data.seq_len": [16, 32] }, seeds: [1],
   });
   await ended(id);
-  const report = await json(`/experiments/${id}/report`), made = report.audits.filter(({ run }) => run !== null);
+  const report = await get(`/experiments/${id}/report`), made = report.audits.filter(({ run }) => run !== null);
   const of = (name, arm, seqLen) => made.filter((one) => one.name === name && (one.arm ?? arm) === arm && (one.grid?.["data.seq_len"] ?? seqLen) === seqLen);
   for (const seqLen of [16, 32]) {
     for (const phase of ["start", "end"]) {

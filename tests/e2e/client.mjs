@@ -5,16 +5,21 @@ import { setTimeout as sleep } from "node:timers/promises";
 const PATIENCE_MS = 60000;
 
 export function client(of, v1 = "/api/v1") {
-  /** The reply's JSON, or its text; any status but the expected one fails the test. */
+  /** The reply's JSON, or its text; any status but the expected one fails the test. A body that is text is sent as it is. */
   async function call(method, path, body, status = 200) {
-    const reply = await of().fetch(v1 + path, { method, body: JSON.stringify(body), headers: body && { "Content-Type": "application/json" } });
+    const json = typeof body !== "string";
+    const reply = await of().fetch(v1 + path, { method, body: json ? JSON.stringify(body) : body,
+      headers: body && { "Content-Type": json ? "application/json" : "text/plain" } });
     const text = await reply.text();
     assert.equal(reply.status, status, `${method} ${path}: ${text}`);
     return text.startsWith("{") ? JSON.parse(text) : text;
   }
   return {
     call,
-    get: (path) => call("GET", path),
+    get: (path, status) => call("GET", path, undefined, status),
+    /** A corpus of so many documents; what is answered. */
+    corpus: (documents) => call("PUT", "/datasets/corpus",
+      Array.from({ length: documents }, (_, i) => `document ${i}: ${i * i % 97} ${"and some words to learn ".repeat(8)}`).join("\n\n"), 201),
     rows: async (sql) => (await call("POST", "/query", { sql })).rows,
     /** What `is` gives once it gives something. */
     async until(what, is, every = 10) {

@@ -6,41 +6,22 @@ import { createHash } from "node:crypto";
 import { appendFile, readFile, rm, truncate, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
+import { client } from "./client.mjs";
 import { start } from "./daemon.mjs";
 
-const V1 = "/api/v1";
-const PATIENCE_MS = 60000;
 let daemon, dir, dataset;
+const { call, get, until, corpus } = client(() => daemon);
 
 before(async () => {
   daemon = await start({ args: ["--slots", "1"] });
   dir = daemon.dir;
-  const text = Array.from({ length: 300 }, (_, i) => `document ${i}: ${i * i % 97} ${"and some words to learn ".repeat(8)}`).join("\n\n");
-  dataset = join(dir, "datasets", (await call("PUT", "/datasets/corpus", text, 201)).digest);
+  dataset = join(dir, "datasets", (await corpus(300)).digest);
 });
 after(async () => {
   await daemon?.stop({ keep: true });
   await rm(dir, { recursive: true, force: true });
 });
 
-async function call(method, path, body, status = 200) {
-  const json = typeof body !== "string";
-  const reply = await daemon.fetch(V1 + path, { method, body: json ? JSON.stringify(body) : body,
-    headers: body && { "Content-Type": json ? "application/json" : "text/plain" } });
-  const text = await reply.text();
-  assert.equal(reply.status, status, `${method} ${path}: ${text}`);
-  return text.startsWith("{") ? JSON.parse(text) : text;
-}
-const get = (path, status) => call("GET", path, undefined, status);
-
-async function until(what, is) {
-  for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline; await sleep(10)) {
-    const value = await is();
-    if (value) return value;
-  }
-  throw new Error(`waited in vain: ${what}`);
-}
 const ended = (id) => until(`run ${id} ends`, async () => {
   const run = await get(`/runs/${id}`);
   return !["queued", "running"].includes(run.state) && !["queued", "running"].includes(run.verify?.state) && run;
@@ -70,7 +51,7 @@ const sha256 = (bytes) => createHash("sha256").update(bytes).digest();
 test("an artifact comes with its digest; a damaged one doesn't come, and its run doesn't verify", async () => {
   const id = await submit();
   await succeeded(id);
-  const path = `${V1}/runs/${id}/artifacts/final.safetensors`, file = `${dir}/runs/${id}/artifacts/final.safetensors`;
+  const path = `/api/v1/runs/${id}/artifacts/final.safetensors`, file = `${dir}/runs/${id}/artifacts/final.safetensors`;
   const stored = (await get(`/runs/${id}/artifacts`)).items.find(({ name }) => name === "final.safetensors").sha256;
   const reply = await daemon.fetch(path), bytes = Buffer.from(await reply.arrayBuffer());
   assert.equal(sha256(bytes).toString("hex"), stored);

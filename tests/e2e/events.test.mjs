@@ -3,38 +3,30 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { EventSource } from "eventsource";
+import { client } from "./client.mjs";
 import { start } from "./daemon.mjs";
 
-const V1 = "/api/v1";
 const KINDS = ["run", "metrics", "audit", "experiment", "queue", "log", "resync"];
 let daemon;
+const { call, get, corpus } = client(() => daemon);
 
 before(async () => {
   daemon = await start({ args: ["--slots", "2"] });
-  const text = Array.from({ length: 200 }, (_, i) => `document ${i} ${"some words to learn ".repeat(10)}`).join("\n\n");
-  const put = await daemon.fetch(`${V1}/datasets/corpus`, { method: "PUT", body: text, headers: { "Content-Type": "text/plain" } });
-  assert.equal(put.status, 201, await put.text());
+  await corpus(200);
 });
 after(async () => { assert.equal(await daemon?.stop(), 0, "a clean end"); });
 
-const json = async (path, init) => {
-  const reply = await daemon.fetch(V1 + path, init);
-  assert.ok(reply.ok, `${path}: ${reply.status}`);
-  return reply.json();
-};
-const post = (path, body) => json(path, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } });
-
-const submit = (name, steps = 150) => post("/experiments", {
+const submit = (name, steps = 150) => call("POST", "/experiments", {
   name, data: { dataset: "corpus", seq_len: 16 },
   model: { layers: 1, heads: 2, d_model: 16, d_ff: 16 },
   train: { steps, batch_size: 2, eval_every: 20, eval_windows: 4 },
   arms: { dense: {}, dsa: { "model.attention": { kind: "dsa" } } }, seeds: [1, 2],
-});
+}, 201);
 
 /** A client by npm's eventsource; `events` grows as they come. */
 function follow(query) {
   const events = [], watchers = new Set();
-  const source = new EventSource(`${daemon.base}${V1}/events?${query}`, {
+  const source = new EventSource(`${daemon.base}/api/v1/events?${query}`, {
     fetch: (url, init) => fetch(url, { ...init, headers: { ...init.headers, Authorization: `Bearer ${daemon.token}` } }),
   });
   for (const kind of KINDS)
@@ -64,7 +56,7 @@ async function read(query, last, limit, patience) {
   const abort = new AbortController(), events = [];
   const timer = setTimeout(() => abort.abort(), patience);
   try {
-    const reply = await daemon.fetch(`${V1}/events?${query}`, { headers: { "Last-Event-ID": String(last) }, signal: abort.signal });
+    const reply = await daemon.fetch(`/api/v1/events?${query}`, { headers: { "Last-Event-ID": String(last) }, signal: abort.signal });
     let text = "";
     for await (const chunk of reply.body) {
       text += Buffer.from(chunk).toString();
@@ -91,7 +83,7 @@ const sent = (events) => events.filter((e) => e.kind === "metrics").flatMap(({ d
   Object.entries(data.series).flatMap(([name, points]) => points.map(([step, value]) => `${data.run} ${name} ${step} ${value}`))).sort();
 
 async function stored(experiment) {
-  const { rows } = await post("/query", { limit: 10000,
+  const { rows } = await call("POST", "/query", { limit: 10000,
     sql: `SELECT run, metric, step, value FROM v_curves WHERE run IN (SELECT id FROM runs WHERE experiment = ${experiment})` });
   return rows.map((row) => row.join(" ")).sort();
 }
@@ -99,8 +91,8 @@ async function stored(experiment) {
 /** The id of the last event of an experiment. A replayed event shows its run as it is by now: that one has ended
  *  doesn't say that everything has come. */
 async function lastEvent(experiment) {
-  assert.equal((await json(`/experiments/${experiment}?wait=60`)).state, "finished");
-  const { rows: [[seq]] } = await post("/query", { sql: `SELECT max(seq) FROM events WHERE experiment = ${experiment}` });
+  assert.equal((await get(`/experiments/${experiment}?wait=60`)).state, "finished");
+  const { rows: [[seq]] } = await call("POST", "/query", { sql: `SELECT max(seq) FROM events WHERE experiment = ${experiment}` });
   return seq;
 }
 
@@ -110,7 +102,7 @@ function assertAscending(events) {
 
 test("fetch, then subscribe: every stored value comes once, and the states in between", async () => {
   const e = await submit("live");
-  const { as_of } = await json(`/experiments/${e.id}`);
+  const { as_of } = await get(`/experiments/${e.id}`);
   const before = sent(await read(`experiment=${e.id}&after=0`, 0, Infinity, 50));
   const client = follow(`experiment=${e.id}&after=${as_of}`);
   const last = await lastEvent(e.id);
@@ -124,7 +116,7 @@ test("fetch, then subscribe: every stored value comes once, and the states in be
   assert.ok(client.events.some(({ kind, data }) => kind === "run" && data.run.state === "succeeded" && data.run.final["val/loss"] > 0));
   const audits = client.events.filter(({ kind }) => kind === "audit").map(({ data }) => data.audit);
   assert.equal(audits.filter(({ name }) => name === "finite").length, 4);
-  const { rows: [[stored_n]] } = await post("/query", { sql: `SELECT count(*) FROM audits WHERE experiment = ${e.id}` });
+  const { rows: [[stored_n]] } = await call("POST", "/query", { sql: `SELECT count(*) FROM audits WHERE experiment = ${e.id}` });
   assert.equal(audits.length, stored_n, "and those of the daemon's own");
 });
 
@@ -145,7 +137,7 @@ test("a client that is cut off again and again loses nothing and gets nothing tw
 test("filters: only what was asked for; several readers at once get the same", async () => {
   const [a, b] = [await submit("a", 40), await submit("b", 40)];
   const clients = Array.from({ length: 20 }, () => follow(`experiment=${b.id}&after=${a.as_of}`));
-  const [one] = (await json(`/runs?experiment=${a.id}`)).items;
+  const [one] = (await get(`/runs?experiment=${a.id}`)).items;
   const single = follow(`run=${one.id}&after=${a.as_of}`);
   const [lastA, last] = [await lastEvent(a.id), await lastEvent(b.id)];
   await Promise.all(clients.map((client) => client.until(({ id }) => id >= last)));
@@ -157,8 +149,8 @@ test("filters: only what was asked for; several readers at once get the same", a
 });
 
 test("a replay from the beginning is the whole database", async () => {
-  const { rows: [[experiments]] } = await post("/query", { sql: "SELECT count(*) FROM experiments" });
-  const { as_of } = await json("/runs");
+  const { rows: [[experiments]] } = await call("POST", "/query", { sql: "SELECT count(*) FROM experiments" });
+  const { as_of } = await get("/runs");
   const client = follow("after=0");
   await client.until(({ id }) => id >= as_of);
   client.close();

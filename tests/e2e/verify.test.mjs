@@ -14,16 +14,14 @@ let daemon, dir;
 before(async () => {
   daemon = await start({ args: ["--slots", "1"] });
   dir = daemon.dir;
-  const text = Array.from({ length: 300 }, (_, i) => `document ${i}: ${i * i % 97} ${"and some words to learn ".repeat(8)}`).join("\n\n");
-  const put = await daemon.fetch("/api/v1/datasets/corpus", { method: "PUT", body: text, headers: { "Content-Type": "text/plain" } });
-  assert.equal(put.status, 201, await put.text());
+  await corpus(300);
 });
 after(async () => {
   await daemon?.stop({ keep: true });
   await rm(dir, { recursive: true, force: true });
 });
 
-const { call, get, rows, until } = client(() => daemon);
+const { call, get, rows, until, corpus } = client(() => daemon);
 const verify = (id, status = 202) => call("POST", `/runs/${id}/verify`, undefined, status);
 const cancel = (id, status = 202) => call("POST", `/runs/${id}/cancel`, undefined, status);
 
