@@ -4,11 +4,13 @@
  *                      {"code", "pointer", "message"} of what is wrong
  *   decode --wire      reads a message of the workers' protocol a line; prints {"type", "seq"}, or
  *                      {"code", "message"}
- *   decode --tables    prints the spec's field tables: [{"table", "rows": [{"key", "type", …}]}] */
+ *   decode --tables    prints the spec's field tables: [{"table", "rows": [{"key", "type", …}]}]
+ *   decode --routes    prints the route table: [{"method", "path", "access", "body", "args"}] */
 #include "common/jsonx.h"
 #include "common/sweep.h"
 #include "common/sweep_fields.h"
 #include "common/wire.h"
+#include "server/api/endpoint.h"
 #include "server/presets.h"
 
 #include <stdio.h>
@@ -121,14 +123,33 @@ static void print_tables(void)
     print(all);
 }
 
+static void print_routes(void)
+{
+    static const char *const bodies[] = { [BODY_NONE] = "none",
+                                          [BODY_JSON] = "json",
+                                          [BODY_JSON_OPTIONAL] = "json or none",
+                                          [BODY_UPLOAD] = "upload" };
+    json_t *all = json_array();
+    for (const struct endpoint *row = routes; row->path != NULL; row++)
+        json_array_append_new(all, json_pack("{s:s, s:s, s:s, s:s, s:s?}", "method", row->method,
+                                             "path", row->path, "access", access_names[row->access],
+                                             "body", bodies[row->body], "args", row->args));
+    print(all);
+}
+
 int main(int argc, char **argv)
 {
+    static const struct {
+        const char *option;
+        void (*print)(void);
+    } tables[] = { { "--tables", print_tables }, { "--routes", print_routes } };
     char *line = NULL;
     size_t size = 0;
-    if (argc == 2 && strcmp(argv[1], "--tables") == 0) {
-        print_tables();
-        return 0;
-    }
+    for (size_t i = 0; argc == 2 && i < sizeof tables / sizeof *tables; i++)
+        if (strcmp(argv[1], tables[i].option) == 0) {
+            tables[i].print();
+            return 0;
+        }
     bool wire = argc == 2 && strcmp(argv[1], "--wire") == 0;
     for (ssize_t len; (len = getline(&line, &size, stdin)) > 0;)
         (wire ? decode_wire : decode)(line, (size_t)len);

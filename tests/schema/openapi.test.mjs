@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import test, { after, before } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { start } from "../e2e/daemon.mjs";
+import { routes } from "../e2e/routes.mjs";
 import { ROOT } from "./contract.mjs";
 import { api, follow, operations, schemaOf, strictly } from "./openapi.mjs";
 
@@ -18,33 +19,24 @@ test("the document is valid OpenAPI 3.1", async () => {
   assert.ok(valid, JSON.stringify(errors, null, 2));
 });
 
-/** The rows of the route table: [{name: "GET /api/v1/runs", access: "read", args: ["filter", …]}]. */
-function rows() {
-  const table = readFileSync(`${ROOT}server/api/routes.c`, "utf8"), args = '(?:"([^"]*)"|NULL)';
-  const found = [...table.matchAll(new RegExp(`\\{ (READ|SUBMIT|ADMIN)\\("([A-Z]+)", "([^"]+)",\\s+\\w+,\\s+${args}`, "g"))]
-    .map(([, access, method, path, args]) => ({ name: `${method} /api/v1${path}`, access, args }))
-    .concat([...table.matchAll(new RegExp(`\\{ "([A-Z]+)", (V1 )?"([^"]+)", ACCESS_([A-Z]+),\\s+\\w+,\\s+${args}`, "g"))]
-      .map(([, method, v1, path, access, args]) => ({ name: `${method} ${v1 ? "/api/v1" : ""}${path}`, access, args })));
-  assert.equal(found.length, table.match(/^ {4}\{ ([A-Z]+\(|")/gm).length);
-  return found.map(({ name, access, args = "" }) => ({ name, access: access.toLowerCase(), args: args.split(", ").filter(Boolean) }))
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
-}
+const row = ({ method, path }) => routes.find((one) => one.method === method && one.path === path);
 
 test("its paths are the rows of the route table", () => {
-  assert.deepEqual(operations().map(({ method, path }) => `${method} ${path}`).sort(), rows().map(({ name }) => name));
+  const names = (all) => all.map(({ method, path }) => `${method} ${path}`).sort();
+  assert.deepEqual(names(operations()), names(routes));
 });
 
 test("what an operation takes is what its row takes, by token as by cookie", () => {
-  for (const { method, path, op } of operations()) {
-    const { access } = rows().find(({ name }) => name === `${method} ${path}`), security = op.security ?? api.security;
-    assert.deepEqual(security, access === "public" ? [] : [{ token: [access] }, { cookie: [access] }], `${method} ${path}`);
+  for (const one of operations()) {
+    const { access } = row(one), security = one.op.security ?? api.security;
+    assert.deepEqual(security, access === "public" ? [] : [{ token: [access] }, { cookie: [access] }], one.name);
   }
 });
 
 test("the query parameters of an operation are those that its row knows", () => {
-  for (const { method, path, op } of operations()) {
-    const named = [...op.parameters ?? [], ...api.paths[path].parameters ?? []].map(follow).filter((one) => one.in === "query").map((one) => one.name);
-    assert.deepEqual(named.sort(), rows().find(({ name }) => name === `${method} ${path}`).args.sort(), `${method} ${path}`);
+  for (const one of operations()) {
+    const named = [...one.op.parameters ?? [], ...api.paths[one.path].parameters ?? []].map(follow).filter((each) => each.in === "query");
+    assert.deepEqual(named.map(({ name }) => name).sort(), (row(one).args ?? []).sort(), one.name);
   }
 });
 
