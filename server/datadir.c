@@ -58,9 +58,11 @@ static int take_lock(struct datadir *dir, struct err *err)
     return 0;
 }
 
-int datadir_empty_tmp(const struct datadir *dir, const char *prefix, struct err *err)
+int datadir_empty_tmp(const struct datadir *dir, const char *prefix, size_t *ret_left,
+                      struct err *err)
 {
     char path[PATH_MAX], below[PATH_MAX];
+    size_t left = 0;
     datadir_path(dir, path, "tmp");
     /* Never through a link: what is there goes. */
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -77,8 +79,11 @@ int datadir_empty_tmp(const struct datadir *dir, const char *prefix, struct err 
             continue;
         datadir_path(dir, below, "tmp/%s", entry->d_name);
         files_remove_folder(below);
+        left += faccessat(fd, entry->d_name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
     }
     closedir(folder);
+    if (ret_left != NULL)
+        *ret_left = left;
     return 0;
 }
 
@@ -101,7 +106,7 @@ int datadir_hold(const struct datadir *dir, struct err *err)
 static int clear_leftovers(const struct datadir *dir, struct err *err)
 {
     datadir_set_address(dir, NULL, NULL);
-    return datadir_empty_tmp(dir, "", err);
+    return datadir_empty_tmp(dir, "", NULL, err);
 }
 
 int datadir_open(const char *path, struct datadir *ret, struct err *err)

@@ -44,8 +44,10 @@ void datadir_path(const struct datadir *dir, char ret[PATH_MAX], const char *for
 /* Takes the lock under which files of the store are removed: an open file (close() lets go), or
  * UNAVAILABLE while somebody makes a backup. */
 int datadir_hold(const struct datadir *dir, struct err *err);
-/* Removes what lies in tmp/ and whose name begins so ("" = everything). Errors: STORAGE. */
-int datadir_empty_tmp(const struct datadir *dir, const char *prefix, struct err *err);
+/* Removes what lies in tmp/ and whose name begins so ("" = everything). *ret_left (may be NULL):
+ * how many couldn't be. Errors: STORAGE. */
+int datadir_empty_tmp(const struct datadir *dir, const char *prefix, size_t *ret_left,
+                      struct err *err);
 
 /* n random bytes of the kernel as hex (2n + 1 characters). */
 void datadir_random_hex(size_t n, char *ret);

@@ -201,6 +201,7 @@ static void first_done(struct job *job)
             .datadir = &d->datadir,
             .keep_deleted_ms = d->options.keep_deleted_ms,
             .keep_events_ms = d->options.keep_events_ms,
+            .keep_checkpoints_ms = d->options.keep_checkpoints_ms,
         };
         status = purge_new(&config, d->work, &d->purge, &err);
     }

@@ -36,14 +36,15 @@ struct options {
     struct network proxies[OPTIONS_PROXIES]; /* whose X-Forwarded-For is believed */
     size_t proxies_n;
     struct limits limits;
-    int64_t upload_limit;    /* bytes */
-    int64_t ballast_bytes;   /* server/room.h; 0 = none */
-    int64_t keep_deleted_ms; /* before what was deleted is purged; INT64_MAX = for ever */
-    int64_t keep_events_ms;  /* before events files that are stored give up their room */
-    char worker[PATH_MAX];   /* the ablate-worker program */
-    char operand[PATH_MAX];  /* of a command that takes one; "" = none was given */
-    enum access access;      /* `link`: what its session may do */
-    enum access rotate;      /* `token`: which one is made anew; ACCESS_PUBLIC: none */
+    int64_t upload_limit;        /* bytes */
+    int64_t ballast_bytes;       /* server/room.h; 0 = none */
+    int64_t keep_deleted_ms;     /* before what was deleted is purged; INT64_MAX = for ever */
+    int64_t keep_events_ms;      /* before events files that are stored give up their room */
+    int64_t keep_checkpoints_ms; /* of a run that has ended */
+    char worker[PATH_MAX];       /* the ablate-worker program */
+    char operand[PATH_MAX];      /* of a command that takes one; "" = none was given */
+    enum access access;          /* `link`: what its session may do */
+    enum access rotate;          /* `token`: which one is made anew; ACCESS_PUBLIC: none */
     bool rotate_all;
 };
 

@@ -161,6 +161,11 @@ static int set_keep_events(struct options *o, const char *text, struct err *err)
     return take_days("keep-events", text, &o->keep_events_ms, err);
 }
 
+static int set_keep_checkpoints(struct options *o, const char *text, struct err *err)
+{
+    return take_days("keep-checkpoints", text, &o->keep_checkpoints_ms, err);
+}
+
 static int set_ballast(struct options *o, const char *text, struct err *err)
 {
     o->ballast_bytes = 0;
@@ -315,6 +320,9 @@ const struct option_row option_rows[] = {
     { "keep-events", "DAYS",
       "before the events files of ended runs, which are stored, are cut to their logs (7)",
       set_keep_events },
+    { "keep-checkpoints", "DAYS",
+      "before the checkpoints of ended runs go; one that is retried then begins anew (7)",
+      set_keep_checkpoints },
     { "worker", "FILE", "the ablate-worker program (the one beside this, or in PATH)", set_worker },
     { "access", "KIND", "with link: read, submit or admin (admin)", set_access },
     { "rotate", "KIND", "with token: make the read, submit or admin token anew, or all",
@@ -346,5 +354,6 @@ void options_default(struct options *ret)
     ret->ballast_bytes = 32 << 20;
     take_days("keep-deleted", "30", &ret->keep_deleted_ms, NULL);
     take_days("keep-events", "7", &ret->keep_events_ms, NULL);
+    take_days("keep-checkpoints", "7", &ret->keep_checkpoints_ms, NULL);
     machine_find_worker(ret->worker);
 }

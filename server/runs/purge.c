@@ -3,10 +3,10 @@
 #include "common/clock.h"
 #include "common/files.h"
 #include "common/log.h"
+#include "server/runs/collect.h"
 #include "server/runs/compact.h"
 #include "server/store/store_purge.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +22,7 @@ enum step {
     STEP_ROWS,
     STEP_EXPERIMENT,
     STEP_CORPORA,
+    STEP_CHECKPOINTS,
     STEP_GONE,
     STEP_EVENTS,
     STEP_COMPACT,
@@ -37,6 +38,7 @@ struct purge {
     bool busy, again, retrying, closing;
     int64_t experiment, run; /* what is going */
     bool more;
+    struct collect collect;
     struct compact compact;
     char said[sizeof((struct err *)NULL)->message]; /* the trouble that was told last */
 };
@@ -54,45 +56,6 @@ static int remove_folder(const struct datadir *datadir, int64_t run, struct err 
     files_remove_folder(path);
     close(hold);
     return access(path, F_OK) == 0 ? err_errno(err, ERR_STORAGE, "can't remove %s", path) : 0;
-}
-
-static bool is_digest(const char *name)
-{
-    return strlen(name) == DIGEST_HEX - 1 && strspn(name, "0123456789abcdef") == DIGEST_HEX - 1;
-}
-
-/* Writer thread. */
-static int set_aside(struct store *store, const struct datadir *datadir, const char *digest,
-                     struct err *err)
-{
-    char from[PATH_MAX], to[PATH_MAX];
-    bool used = true;
-    int status = store_dataset_used(store, digest, &used, err);
-    if (status != 0 || used)
-        return status;
-    datadir_path(datadir, from, "datasets/%s", digest);
-    datadir_path(datadir, to, "tmp/gone-%s", digest);
-    files_remove_folder(to);
-    return rename(from, to) == 0 ? 0 : err_errno(err, ERR_STORAGE, "can't remove %s", from);
-}
-
-/* Writer thread: renames only. */
-static int set_corpora_aside(struct store *store, const struct datadir *datadir, struct err *err)
-{
-    char path[PATH_MAX];
-    datadir_path(datadir, path, "datasets");
-    int hold = datadir_hold(datadir, err), status = 0;
-    if (hold < 0)
-        return hold;
-    DIR *folder = opendir(path);
-    for (const struct dirent *entry;
-         status == 0 && folder != NULL && (entry = readdir(folder)) != NULL;)
-        if (is_digest(entry->d_name))
-            status = set_aside(store, datadir, entry->d_name, err);
-    if (folder != NULL)
-        closedir(folder);
-    close(hold);
-    return status;
 }
 
 static int next_run(struct job *job, struct store *store, struct err *err)
@@ -124,13 +87,30 @@ static int experiment_run(struct job *job, struct store *store, struct err *err)
 
 static int corpora_run(struct job *job, struct store *store, struct err *err)
 {
-    return set_corpora_aside(store, ((struct purge *)job->data)->config.datadir, err);
+    struct purge *p = job->data;
+    p->collect = (struct collect){ 0 };
+    return collect_corpora(store, p->config.datadir, err);
+}
+
+static int checkpoints_run(struct job *job, struct store *store, struct err *err)
+{
+    struct purge *p = job->data;
+    int64_t keep = p->config.keep_checkpoints_ms;
+    return keep == INT64_MAX ? 0
+                             : collect_checkpoints(&p->collect, store, p->config.datadir,
+                                                   clock_wall_ms() - keep, err);
 }
 
 static int gone_run(struct job *job, struct store *store, struct err *err)
 {
+    struct purge *p = job->data;
+    size_t left = 0;
     (void)store;
-    return datadir_empty_tmp(((struct purge *)job->data)->config.datadir, "gone-", err);
+    int status = collect_remove(p->config.datadir, &left, err);
+    if (left > 0 && p->collect.trouble.code == 0)
+        err_set(&p->collect.trouble, ERR_STORAGE, "%zu of what lies in %s/tmp can't be removed",
+                left, p->config.datadir->path);
+    return status;
 }
 
 static int events_run(struct job *job, struct store *store, struct err *err)
@@ -163,6 +143,7 @@ static const struct {
     [STEP_ROWS] = { rows_run, work_write },
     [STEP_EXPERIMENT] = { experiment_run, work_write },
     [STEP_CORPORA] = { corpora_run, work_write },
+    [STEP_CHECKPOINTS] = { checkpoints_run, work_write },
     [STEP_GONE] = { gone_run, work_pool },
     [STEP_EVENTS] = { events_run, work_read },
     [STEP_COMPACT] = { compact_run, work_pool },
@@ -178,6 +159,8 @@ static enum step next_step(const struct purge *p)
         return p->more ? STEP_ROWS : STEP_NEXT;
     case STEP_EXPERIMENT:
         return STEP_NEXT;
+    case STEP_CHECKPOINTS:
+        return p->collect.more ? STEP_CHECKPOINTS : STEP_GONE;
     case STEP_EVENTS:
         return p->compact.n > 0 ? STEP_COMPACT : STEP_OVER;
     case STEP_MARK:
@@ -217,19 +200,29 @@ static void failed(struct purge *p, const struct err *err)
     work_later(p->work, &p->retry, RETRY_MS);
 }
 
+static void tell(const struct purge *p)
+{
+    if (p->step == STEP_EXPERIMENT)
+        log_info("experiment %lld is purged", (long long)p->experiment);
+    if (p->step == STEP_GONE && p->collect.n > 0)
+        log_info("the checkpoints of %zu runs that have ended are removed", p->collect.n);
+}
+
 static void step_done(struct job *job)
 {
     struct purge *p = job->data;
     enum step next = job->status == 0 ? next_step(p) : STEP_OVER;
     p->busy = false;
-    if (job->status == 0 && p->step == STEP_EXPERIMENT)
-        log_info("experiment %lld is purged", (long long)p->experiment);
+    if (job->status == 0)
+        tell(p);
     if (p->closing)
         return;
     if (job->status != 0)
         failed(p, &job->err);
     else if (next != STEP_OVER)
         begin(p, next);
+    else if (p->collect.trouble.code != 0)
+        failed(p, &p->collect.trouble);
     else
         p->said[0] = '\0';
     if (next == STEP_OVER && p->again && job->status == 0) {
@@ -314,9 +307,9 @@ int purge_all(struct store *store, const struct datadir *datadir, int64_t *ret_n
         n += status == 0 && run == 0;
     }
     if (status == 0)
-        status = set_corpora_aside(store, datadir, err);
+        status = collect_corpora(store, datadir, err);
     if (status == 0)
-        status = datadir_empty_tmp(datadir, "gone-", err);
+        status = collect_remove(datadir, NULL, err);
     if (status == 0)
         *ret_n = n;
     return status;

@@ -1,15 +1,16 @@
 /* purge: what was deleted for good, or for longer than it is kept, leaves the disk; so do corpora
- * that nobody holds any more, and events that lie in files although they are stored.
+ * that nobody holds any more, the checkpoints of runs that ended long ago, and events that lie in
+ * files although they are stored.
  *
  * One thing at a time, each a short job of the writer or the pool, so that nobody waits for it:
  *
  *   expired experiments are asked for → a run: its folder (pool), its rows, 5,000 a transaction
- *   → the next run … → the experiment → corpora → events files (compact.h) → rest for an hour
+ *   → the next run … → the experiment → corpora, checkpoints (collect.h) → events files (compact.h)
+ *   → rest for ten minutes
  *
  * A run's folder goes before its rows: whatever moment the daemon dies at, the rows that are left
- * say what is left to do, and the next start does it. A corpus is renamed into tmp/ by the writer,
- * in the transaction that finds that nobody holds it, and removed from there; tmp/ is emptied at
- * every start. While a backup is made (the folder's `hold` lock) nothing is removed.
+ * say what is left to do, and the next start does it; tmp/ is emptied at every start. While a
+ * backup is made (the folder's `hold` lock) nothing is removed.
  */
 #ifndef ABLATE_SERVER_PURGE_H
 #define ABLATE_SERVER_PURGE_H
@@ -21,7 +22,7 @@ struct purge;
 
 struct purge_config {
     const struct datadir *datadir;
-    int64_t keep_deleted_ms, keep_events_ms; /* INT64_MAX = for ever */
+    int64_t keep_deleted_ms, keep_events_ms, keep_checkpoints_ms; /* INT64_MAX = for ever */
 };
 /* Begins at once with what was left unfinished. */
 int purge_new(const struct purge_config *config, struct work *work, struct purge **ret,

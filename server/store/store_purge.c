@@ -132,6 +132,26 @@ int store_events_files(struct store *store, int64_t ended_before_ms, size_t limi
                      ended_before_ms, (int64_t)limit);
 }
 
+static void ended_run_from(sqlite3_stmt *s, void *row)
+{
+    *(struct ended_run *)row =
+        (struct ended_run){ sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1) };
+}
+
+int store_checkpoints_due(struct store *store, int64_t ended_before_ms,
+                          const struct ended_run *after, size_t limit, struct ended_run **ret,
+                          size_t *ret_n, struct err *err)
+{
+    static const struct store_rows rows = { sizeof **ret, ended_run_from, NULL };
+    return store_all(store, SQL_CHECKPOINTS_DUE, &rows, (void **)ret, ret_n, err, "iiii",
+                     ended_before_ms, after->ended_at, after->run, (int64_t)limit);
+}
+
+int store_checkpoints_gone(struct store *store, int64_t run, struct err *err)
+{
+    return store_run_sql(store, SQL_CHECKPOINTS_GONE, NULL, err, "i", run);
+}
+
 int store_events_file_put(struct store *store, const struct events_file *file, bool stored,
                           struct err *err)
 {

@@ -39,4 +39,14 @@ int store_events_files(struct store *, int64_t ended_before_ms, size_t limit,
 /* stored: the file holds log lines alone now; else it holds events that are nowhere else. */
 int store_events_file_put(struct store *, const struct events_file *, bool stored, struct err *);
 
+/* Runs that have ended and may have checkpoints. */
+struct ended_run {
+    int64_t ended_at, run;
+};
+/* Those that ended before a time, in the order in which they did, behind *after. */
+int store_checkpoints_due(struct store *, int64_t ended_before_ms, const struct ended_run *after,
+                          size_t limit, struct ended_run **ret, size_t *ret_n, struct err *);
+/* Their files are gone; an attempt may bring others. */
+int store_checkpoints_gone(struct store *, int64_t run, struct err *);
+
 #endif

@@ -141,6 +141,11 @@ enum { RUN_COLUMNS_N = 28 };
     X(EVENTS_FILES, "SELECT run, attempt, acked_seq FROM attempts WHERE events_file = 1 AND "      \
                     "ended_at < ? ORDER BY ended_at LIMIT ?")                                      \
     X(EVENTS_FILE_PUT, "UPDATE attempts SET events_file = ?3 WHERE run = ?1 AND attempt = ?2")     \
+    /* ended_at is there as long as a run has ended, and no longer. */                             \
+    X(CHECKPOINTS_DUE,                                                                             \
+      "SELECT ended_at, id FROM runs WHERE checkpoints = 1 AND ended_at < ?1 AND "                 \
+      "(ended_at, id) > (?2, ?3) ORDER BY ended_at, id LIMIT ?4")                                  \
+    X(CHECKPOINTS_GONE, "UPDATE runs SET checkpoints = 0 WHERE id = ?")                            \
     /* runs */                                                                                     \
     X(RUN_ADD, "INSERT INTO runs (experiment, arm, grid, seed, priority, exclusive, "              \
                "max_attempts, steps, spec, "                                                       \
@@ -174,7 +179,8 @@ enum { RUN_COLUMNS_N = 28 };
     /* Attempts are numbered over both kinds; those that verified don't count as tries. */         \
     X(RUN_CLAIM, "UPDATE runs SET state = 'running', reason = '', attempt = " NEXT_ATTEMPT         \
                  ", max_attempts = max_attempts + " NEXT_ATTEMPT " - attempt - 1, "                \
-                 "started_at = coalesce(started_at, ?2) WHERE id = ?1 AND state = 'queued' "       \
+                 "started_at = coalesce(started_at, ?2), checkpoints = 1 WHERE id = ?1 AND "       \
+                 "state = 'queued' "                                                               \
                  "RETURNING attempt, "                                                             \
                  "experiment, memory_bytes, steps, digest, dataset_digest, spec")                  \
     X(VERIFY_CLAIM, "UPDATE runs SET verify = 'running', verify_attempt = " NEXT_ATTEMPT           \

@@ -94,6 +94,7 @@ async function old(dir, values) {
     INSERT INTO metric_names VALUES (1, 'train/loss');
     WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < ${values}) INSERT INTO metrics SELECT 1, 1, i, i * 0.5, 0 FROM n`);
 }
+const LATEST = Math.max(...(await readdir(SCHEMA)).map((name) => Number(/^\d{4}(?=_)/.exec(name))));
 const content = (dir) => rows(dir, "SELECT (SELECT count(*) FROM metrics) AS n, (SELECT sum(value) FROM metrics) AS sum, (SELECT name FROM experiments) AS name");
 const version = (dir) => rows(dir, "PRAGMA user_version")[0].user_version;
 
@@ -108,14 +109,14 @@ test("a migration killed at any moment has happened or hasn't", { skip: !tracer 
     assert.ok(status !== 0 || signal, `at call ${when} it was cut short`);
     assert.deepEqual(rows(dir, "PRAGMA integrity_check"), [{ integrity_check: "ok" }]);
     assert.deepEqual(content(dir), before, `at call ${when}`);
-    assert.ok([4, 5].includes(version(dir)));
-    migrated += version(dir) === 5;
+    assert.ok(version(dir) >= 4 && version(dir) <= LATEST);
+    migrated += version(dir) > 4;
     const copies = (await readdir(dir)).filter((name) => name === "ablate.db.before-5");
-    if (version(dir) === 5) assert.equal(copies.length, 1, "a copy was kept first");
+    if (version(dir) > 4) assert.equal(copies.length, 1, "a copy was kept first");
   }
   assert.ok(migrated < 6, "some were early");
   const daemon = await serve(t, { dir });
-  assert.equal(version(dir), 5);
+  assert.equal(version(dir), LATEST);
   assert.deepEqual(content(dir), before);
   assert.deepEqual(rows(dir, "SELECT run, what FROM v_history"), [{ run: null, what: "submitted" }, { run: 1, what: "succeeded" }]);
   const copy = execFileSync("sqlite3", [join(dir, "ablate.db.before-5"), "PRAGMA integrity_check; PRAGMA user_version; SELECT count(*) FROM metrics"], { encoding: "utf8" });
@@ -137,6 +138,6 @@ test("no room for the copy: the migration isn't begun", { skip: !root }, async (
   execFileSync("rm", [join(at, "filler")]);
   const daemon = await serve(t, { dir });
   assert.deepEqual(content(dir), before);
-  await until(() => version(dir) === 5, "it is migrated");
+  await until(() => version(dir) === LATEST, "it is migrated");
   await daemon.stop();
 });

@@ -133,3 +133,52 @@ test("events that are stored leave their files; the log stays", async (t) => {
   assert.deepEqual(await curves(daemon, id), said);
   await daemon.stop();
 });
+
+/** A round of what is removed by and by: a corpus that nobody holds goes before checkpoints do, its bytes after them. */
+async function round(daemon) {
+  await call(daemon, "PUT", "datasets/spare", "one\n%\ntwo");
+  const before = (await readdir(join(daemon.dir, "datasets"))).length;
+  await call(daemon, "DELETE", "datasets/spare", undefined, 204);
+  await until(async () => (await readdir(join(daemon.dir, "datasets"))).length < before, "the spare corpus goes");
+  await until(async () => (await readdir(join(daemon.dir, "tmp"))).length === 0, "and its bytes");
+}
+
+test("checkpoints of runs that ended go in time, artifacts stay; a retry begins anew and meets its own values", async (t) => {
+  const at = await folder(t), dir = join(at, "data"), LONG = { steps: 1500, seeds: [2], train: { checkpoint_every: 100, eval_every: 500 } };
+  const kept = (run) => readdir(join(dir, `runs/${run}/checkpoints`)).catch(() => []);
+  let daemon = await serve(t, { dir });
+  const whole = await submit(daemon, { seeds: [1], artifacts: ["final"] }), cut = await submit(daemon, LONG), same = await submit(daemon, LONG);
+  const [[done], [stopped]] = [await runsOf(daemon, whole.id), await runsOf(daemon, cut.id)];
+  await until(async () => (await kept(stopped)).length > 0, "a checkpoint");
+  await call(daemon, "POST", `runs/${stopped}/cancel`, undefined, 202);
+  for (const { id } of [whole, cut, same]) await ended(daemon, id);
+  assert.equal((await call(daemon, "GET", `runs/${stopped}`)).state, "cancelled");
+  await round(daemon);
+  for (const run of [done, stopped]) assert.ok((await kept(run)).length > 0, `run ${run} keeps its checkpoints for some days`);
+  const digests = rows(dir, "SELECT run, step, sha256 FROM checkpoints"), final = (run) => daemon.fetch(`/api/v1/runs/${run}/artifacts/final.safetensors`);
+  await daemon.stop();
+
+  daemon = await serve(t, { dir, args: ["--keep-checkpoints", "0"] });
+  await until(() => !existsSync(join(dir, `runs/${done}/checkpoints`)) && !existsSync(join(dir, `runs/${stopped}/checkpoints`)), "they go");
+  await until(() => /the checkpoints of 3 runs that have ended are removed/.test(daemon.output()), "it says so");
+  assert.deepEqual(await readdir(join(dir, "tmp")), []);
+  assert.deepEqual(rows(dir, "SELECT run, step, sha256 FROM checkpoints"), digests);
+  assert.deepEqual(rows(dir, `SELECT what FROM v_history WHERE run = ${stopped}`).map(({ what }) => what).slice(-2), ["cancelled", "checkpoints removed"]);
+  assert.equal((await final(done)).status, 200);
+  await call(daemon, "POST", `runs/${done}/verify`, undefined, 202);
+  const verify = await until(async () => {
+    const found = (await call(daemon, "GET", `runs/${done}`)).verify;
+    return !/queued|running/.test(found.state) && found;
+  }, "it is verified");
+  assert.equal(verify.state, "identical");
+
+  // Whatever it said before it was cancelled is compared, and what comes of it is what comes of a run that nothing disturbed.
+  await call(daemon, "POST", `runs/${stopped}/retry`, undefined, 200);
+  assert.equal((await ended(daemon, cut.id)).counts.succeeded, 1);
+  assert.match(await (await daemon.fetch(`/api/v1/runs/${stopped}/log`)).text(), /from step 0\n[^]*from step 0\n/);
+  const [replay] = rows(dir, `SELECT status, json_extract(evidence, '$.compared') AS compared FROM audits WHERE run = ${stopped} AND name = 'replay' ORDER BY id DESC`);
+  assert.equal(replay.status, "pass");
+  assert.ok(replay.compared > Math.min(...digests.filter(({ run }) => run === stopped).map(({ step }) => step)), `${replay.compared} values were compared`);
+  assert.deepEqual(await curves(daemon, cut.id), await curves(daemon, same.id));
+  await daemon.stop();
+});

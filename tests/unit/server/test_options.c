@@ -56,10 +56,12 @@ static void test_defaults(void **state)
     assert_int_equal(got.ballast_bytes, 32 << 20);
     assert_int_equal(got.keep_deleted_ms, (int64_t)30 * 86400000);
     assert_int_equal(got.keep_events_ms, (int64_t)7 * 86400000);
-    assert_int_equal(
-        PARSE("--data", "d", "--keep-deleted", "forever", "--keep-events=0", "--ballast", "0"), 0);
+    assert_int_equal(got.keep_checkpoints_ms, (int64_t)7 * 86400000);
+    assert_int_equal(PARSE("--data", "d", "--keep-deleted", "forever", "--keep-events=0",
+                           "--keep-checkpoints", "2", "--ballast", "0"),
+                     0);
     assert_true(got.keep_deleted_ms == INT64_MAX && got.keep_events_ms == 0 &&
-                got.ballast_bytes == 0);
+                got.keep_checkpoints_ms == (int64_t)2 * 86400000 && got.ballast_bytes == 0);
     assert_non_null(strstr(got.worker, "ablate-worker"));
 }
 
