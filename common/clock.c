@@ -1,9 +1,10 @@
 #include "common/clock.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <time.h>
 
-static int64_t wall_shift_ms, mono_shift_ms;
+static atomic_int_fast64_t wall_shift_ms, mono_shift_ms; /* a test moves them, threads read */
 
 static int64_t read_ms(clockid_t id)
 {

@@ -109,6 +109,18 @@ static void on_full(void *arg)
     room_full(d->room);
 }
 
+static void on_wal(const struct wal *wal, void *arg)
+{
+    double mib = (double)wal->bytes / 1048576.0;
+    (void)arg;
+    if (wal->held)
+        log_warn("the write-ahead log has %.1f MiB and grows: something has been reading ablate.db "
+                 "for a long time",
+                 mib);
+    else
+        log_info("the write-ahead log could be emptied again: it has %.1f MiB", mib);
+}
+
 static void on_room(void *arg)
 {
     struct daemon *d = arg;
@@ -250,6 +262,7 @@ static int start(struct daemon *d, struct err *err)
                                       .discard = on_discard,
                                       .fatal = on_fatal,
                                       .full = on_full,
+                                      .wal = on_wal,
                                       .arg = d };
     char path[PATH_MAX];
     uv_loop_init(&d->loop);

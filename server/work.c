@@ -5,13 +5,15 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum {
     BATCH_MS = 50,
     BATCH_ROWS = 5000,
     QUEUE_MAX = 100000,
     READERS_MAX = 8,
-    CHECKPOINT_EVERY = 64
+    LOOK_MS = 250, /* at an idle WAL: how soon the clock is asked again */
+    FOREVER = -1
 };
 
 /* Jobs of one commit on their way back to the loop. */
@@ -39,6 +41,8 @@ struct work {
     struct outcome *outcomes, **outcomes_end;
     struct err fatal;
     bool fatal_told;
+    struct wal wal; /* as the writer last saw it */
+    bool wal_news;
 
     struct store *readers[READERS_MAX]; /* idle read connections */
     size_t readers_n;
@@ -66,12 +70,25 @@ static void run_job(struct work *work, struct job *job)
     }
 }
 
-/* Takes the first waiting job; with wait, sleeps until there is one or the end. */
-static struct job *take_job(struct work *work, bool wait)
+/* Sleeps so long at most, until somebody wakes the writer. False when nobody has. */
+static bool sleep_for(struct work *work, int64_t ms)
+{
+    if (ms == FOREVER)
+        return pthread_cond_wait(&work->arrived, &work->lock) == 0;
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    int64_t ns = until.tv_nsec + ms * 1000000;
+    until.tv_sec += ns / 1000000000;
+    until.tv_nsec = ns % 1000000000;
+    return pthread_cond_timedwait(&work->arrived, &work->lock, &until) == 0;
+}
+
+/* Takes the first waiting job; sleeps until there is one or the end, but so long at most. */
+static struct job *take_job(struct work *work, int64_t wait_ms)
 {
     pthread_mutex_lock(&work->lock);
-    while (wait && work->first == NULL && !work->stopping)
-        pthread_cond_wait(&work->arrived, &work->lock);
+    while (wait_ms != 0 && work->first == NULL && !work->stopping && sleep_for(work, wait_ms))
+        ;
     struct job *job = work->first;
     if (job != NULL) {
         work->first = job->next;
@@ -157,7 +174,7 @@ static void run_batch(struct work *work, struct job *job)
         job->status = 0;
         if (began)
             run_job(work, job);
-    } while (has_room(work, start) && (job = take_job(work, false)) != NULL);
+    } while (has_room(work, start) && (job = take_job(work, 0)) != NULL);
     if (began)
         status = commit(work, outcome, &err);
     if (status != 0) {
@@ -179,18 +196,35 @@ static void set_busy(struct work *work, int64_t since_ms)
     pthread_mutex_unlock(&work->lock);
 }
 
+/* Leaves word for the loop when it is held or let go; says whether the writer goes on. */
+static bool tell_wal(struct work *work, const struct wal *wal)
+{
+    pthread_mutex_lock(&work->lock);
+    bool news = wal->held != work->wal.held, goes_on = work->first != NULL || !work->stopping;
+    work->wal = *wal;
+    work->wal_news |= news;
+    pthread_mutex_unlock(&work->lock);
+    if (news)
+        uv_async_send(&work->wake);
+    return goes_on;
+}
+
 static void *writer_main(void *arg)
 {
     struct work *work = arg;
-    unsigned commits = 0;
-    struct job *job;
-    while ((job = take_job(work, true)) != NULL) {
-        set_busy(work, clock_mono_ms());
-        run_batch(work, job);
-        set_busy(work, 0);
-        if (++commits % CHECKPOINT_EVERY == 0)
-            store_checkpoint(work->writer, false, NULL);
-    }
+    struct wal wal;
+    wal_begin(&wal, work->writer);
+    do {
+        struct job *job = take_job(work, wal.bytes > 0 ? LOOK_MS : FOREVER);
+        if (job != NULL) {
+            set_busy(work, clock_mono_ms());
+            run_batch(work, job);
+            set_busy(work, 0);
+            wal_committed(&wal, work->writer);
+        } else {
+            wal_rest(&wal, work->writer);
+        }
+    } while (tell_wal(work, &wal));
     store_checkpoint(work->writer, true, NULL);
     pthread_mutex_lock(&work->lock);
     work->stopped = true;
@@ -236,8 +270,10 @@ static void on_wake(uv_async_t *handle)
     work->outcomes = NULL;
     work->outcomes_end = &work->outcomes;
     struct err fatal = work->fatal;
+    const struct wal wal = work->wal;
+    bool full = false, news = work->wal_news;
+    work->wal_news = false;
     pthread_mutex_unlock(&work->lock);
-    bool full = false;
     while (outcome != NULL) {
         struct outcome *next = outcome->next;
         if (outcome->batch != NULL)
@@ -255,6 +291,8 @@ static void on_wake(uv_async_t *handle)
     }
     if (full && work->hooks.full != NULL)
         work->hooks.full(work->hooks.arg);
+    if (news && work->hooks.wal != NULL)
+        work->hooks.wal(&wal, work->hooks.arg);
     if (fatal.code != 0 && !work->fatal_told) {
         work->fatal_told = true;
         work->hooks.fatal(&fatal, work->hooks.arg);
@@ -274,7 +312,11 @@ int work_new(uv_loop_t *loop, const char *path, const struct work_hooks *hooks, 
     work->hooks = *hooks;
     work->outcomes_end = &work->outcomes;
     pthread_mutex_init(&work->lock, NULL);
-    pthread_cond_init(&work->arrived, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&work->arrived, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     int status = store_open(path, STORE_WRITER, &work->writer, err);
     if (status != 0)
         goto fail;

@@ -13,13 +13,14 @@
  * before the jobs' `done`. A failed COMMIT fails every job in it. A failed fsync or a damaged page
  * is fatal: `fatal` is called on the loop thread, once, and the daemon ends so that recovery runs
  * at its next start. A full disk is not: the jobs of that commit end with DISK_FULL, and `full` is
- * called.
+ * called. The writer's is the WAL as well (wal.h).
  */
 #ifndef ABLATE_SERVER_WORK_H
 #define ABLATE_SERVER_WORK_H
 
 #include "common/err.h"
 #include "server/store/store.h"
+#include "server/wal.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -47,6 +48,8 @@ struct work_hooks {
     void (*discard)(void *take_batch, void *arg); /* COMMIT failed */
     void (*fatal)(const struct err *, void *arg); /* loop thread */
     void (*full)(void *arg); /* loop thread: a job found no room on the disk; may be NULL */
+    /* Loop thread: a reader keeps the WAL large, or has let go of it; may be NULL. */
+    void (*wal)(const struct wal *, void *arg);
     void *arg;
 };
 

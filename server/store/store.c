@@ -14,6 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+
+enum { BUSY_MS = 5000 };
 
 static const char *const statement_texts[SQL_COUNT] = {
 #define SQL_ROW(id, text) [SQL_##id] = text,
@@ -80,7 +83,7 @@ int store_open(const char *path, enum store_mode mode, struct store **ret, struc
         goto out;
     }
     sqlite3_extended_result_codes(store->db, 1);
-    sqlite3_busy_timeout(store->db, 5000);
+    sqlite3_busy_timeout(store->db, BUSY_MS);
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     status = mode == STORE_WRITER ? store_check_ours(store, path, err) : 0;
@@ -346,10 +349,19 @@ int64_t store_changes(const struct store *store)
 int store_checkpoint(struct store *store, bool truncate, struct err *err)
 {
     int mode = truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
+    sqlite3_busy_timeout(store->db, 0);
     int code = sqlite3_wal_checkpoint_v2(store->db, NULL, mode, NULL, NULL);
+    sqlite3_busy_timeout(store->db, BUSY_MS);
     return code == SQLITE_OK || (code & 0xff) == SQLITE_BUSY
                ? 0
                : store_error(store, err, "checkpoint");
+}
+
+int64_t store_wal_bytes(const struct store *store)
+{
+    struct stat file;
+    const char *path = sqlite3_filename_wal(sqlite3_db_filename(store->db, "main"));
+    return path != NULL && stat(path, &file) == 0 ? file.st_size : 0;
 }
 
 int store_as_of(struct store *store, int64_t *ret, struct err *err)

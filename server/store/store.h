@@ -39,8 +39,11 @@ bool store_in_transaction(const struct store *store);
 bool store_damaged(const struct store *store);
 /* Rows inserted, changed or deleted since store_begin. */
 int64_t store_changes(const struct store *store);
-/* Moves WAL frames into the database. truncate only when idle. */
+/* Moves WAL frames into the database, as far as readers let it; waits for none of them. truncate:
+ * then empties the file, if nobody reads what is in it. */
 int store_checkpoint(struct store *store, bool truncate, struct err *err);
+/* The size of the WAL's file. */
+int64_t store_wal_bytes(const struct store *store);
 
 /* Highest event seq visible in this transaction: the as_of of a reply. */
 int store_as_of(struct store *store, int64_t *ret, struct err *err);

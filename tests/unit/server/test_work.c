@@ -1,6 +1,7 @@
 /* The writer's promises: order, isolation, grouping, and what a transaction that was lost means. */
 #include "fixture.h"
 #include "server/store/store_priv.h"
+#include "server/wal.h"
 
 static int put(struct store *store, const char *key, struct err *err)
 {
@@ -257,6 +258,29 @@ static void test_closing_takes_what_waits_and_refuses_the_rest(void **state)
     fixture_free(f);
 }
 
+static int wal_bytes(struct store *store, void *arg, struct err *err)
+{
+    (void)err;
+    *(int64_t *)arg = store_wal_bytes(store);
+    return 0;
+}
+
+static void test_an_idle_writer_empties_the_log(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_new();
+    struct tasks tasks;
+    const enum deed one[] = { PUT };
+    int64_t bytes = 1, end = clock_mono_ms() + PATIENCE_MS;
+    submit(f, &tasks, one, 1);
+    clock_shift(0, WAL_IDLE_MS);
+    while (bytes > 0 && clock_mono_ms() < end + WAL_IDLE_MS)
+        assert_int_equal(fixture_read(f, wal_bytes, &bytes, NULL), 0);
+    assert_int_equal(bytes, 0);
+    assert_int_equal(count(f), 1);
+    fixture_free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,6 +291,7 @@ int main(void)
         cmocka_unit_test(test_damage_is_fatal_once),
         cmocka_unit_test(test_readers_cannot_write),
         cmocka_unit_test(test_closing_takes_what_waits_and_refuses_the_rest),
+        cmocka_unit_test(test_an_idle_writer_empties_the_log),
     };
     return cmocka_run_group_tests_name("work", tests, NULL, NULL);
 }
