@@ -1,11 +1,12 @@
 // The page's frame: routes in the fragment, the session, the theme, the state of the live feed.
 //
 // A view is a function (view) => Promise: it fills view.root and ends with view.signal. The address
-// after the # is its only state that a link carries: #/ · #/experiments/7 · #/runs/17 · #/queue · #/new.
+// after the # is its only state that a link carries: #/ · #/deleted · #/experiments/7 · #/runs/17 · #/queue · #/new.
 
 import { get, post, Problem, remove } from "./api.js";
 import { h, setAttribute, setText } from "./dom.js";
 import { follow } from "./events.js";
+import deleted from "./views/deleted.js";
 import experiments from "./views/experiments.js";
 import experiment from "./views/experiment.js";
 import login from "./views/login.js";
@@ -15,6 +16,7 @@ import run from "./views/run.js";
 
 const ROUTES = [
   { pattern: /^\/?$/, view: experiments, title: "Experiments", nav: "#/" },
+  { pattern: /^\/deleted$/, view: deleted, title: "Deleted experiments", under: "#/" },
   { pattern: /^\/experiments\/(\d+)$/, view: experiment, title: "Experiment", under: "#/" },
   { pattern: /^\/runs\/(\d+)$/, view: run, title: "Run", under: "#/" },
   { pattern: /^\/queue$/, view: queue, title: "Queue", nav: "#/queue" },
@@ -27,11 +29,13 @@ const STATUS = {
   lost: ["off", "connection lost, retrying"],
 };
 
+const ACCESS = ["read", "submit", "admin"]; // each may do what those before it may
 const RETRY_MS = 3000;
 
 const main = document.getElementById("main");
 const live = document.getElementById("live");
 let current = null; // the AbortController of the view that is shown
+let access; // of the session
 
 function showStatus(state) {
   const [kind, text] = STATUS[state];
@@ -72,6 +76,7 @@ async function show(make, { title, params = [], focus = true }) {
   try {
     await make({
       root, params, signal,
+      may: (kind) => ACCESS.indexOf(access) >= ACCESS.indexOf(kind),
       follow: (filter, handlers) => follow(filter, handlers, { signal, status: showStatus }),
       title: (text) => {
         document.title = `${text} \u00b7 Ablate`;
@@ -123,6 +128,7 @@ async function start({ focus = false } = {}) {
   try {
     const session = await get("session");
     if (session.authenticated === false) return showLogin(refused);
+    access = session.access;
     showLogout(session);
   } catch (error) {
     if (error.status === 401) return showLogin(refused);

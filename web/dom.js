@@ -157,15 +157,21 @@ export function action(label, work, { kind = "", title } = {}) {
   return button;
 }
 
-/** Asks; resolves to true or false. */
-export function confirmed(question, yes) {
+const words = (text) => text.trim().replace(/\s+/g, " ");
+
+/** Asks; resolves to true or false. What there is no way back from takes a text that has to be typed. */
+export function confirmed(question, yes, { typed } = {}) {
   return new Promise((resolve) => {
+    const sure = h("button.danger", { value: "yes", disabled: typed !== undefined }, yes);
+    const input = typed === undefined ? null : h("input", { autocomplete: "off", spellcheck: "false", autofocus: true,
+      oninput: () => (sure.disabled = words(input.value) !== words(typed)) });
     const dialog = h("dialog", { "aria-label": question },
       h("form", { method: "dialog" },
         h("p", null, question),
+        input && h("label.field", null, "Type its name to go on", input),
         h("div.row.end", null,
-          h("button", { value: "no", autofocus: true }, "Keep"),
-          h("button.danger", { value: "yes" }, yes))));
+          h("button", { type: "button", autofocus: !input, onclick: () => dialog.close("no") }, "Keep"), // Enter in the text is the other's
+          sure)));
     dialog.addEventListener("close", () => {
       dialog.remove();
       resolve(dialog.returnValue === "yes");

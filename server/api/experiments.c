@@ -1,8 +1,10 @@
 /* Experiments after their submission: list, get, change, cancel, delete, restore, purge. */
 #include "server/api/api.h"
 
+#include "common/clock.h"
 #include "common/jsonx.h"
 #include "common/sweep.h"
+#include "server/options.h"
 #include "server/runs/publish.h"
 #include "server/runs/purge.h"
 #include "server/runs/supervisor.h"
@@ -51,6 +53,16 @@ int experiments_list_read(struct request *req, struct store *store, struct err *
                                  &l->rows, &l->n, err);
 }
 
+/* When nobody restores it until then. */
+static json_t *purge_due(const struct options *options, const struct experiment_row *row)
+{
+    char when[CLOCK_ISO_BYTES];
+    if (options->keep_deleted_ms == INT64_MAX)
+        return json_null();
+    clock_iso(row->deleted_at + options->keep_deleted_ms, when);
+    return json_string(when);
+}
+
 int experiments_list_encode(struct request *req, struct reply *reply, struct err *err)
 {
     (void)err;
@@ -60,6 +72,8 @@ int experiments_list_encode(struct request *req, struct reply *reply, struct err
     for (size_t i = 0; i < n; i++) {
         json_t *item = publish_experiment_json(&l->rows[i]);
         json_object_del(item, "spec");
+        if (l->deleted != 0)
+            json_object_set_new(item, "purge_due", purge_due(req->app->options, &l->rows[i]));
         json_array_append_new(items, item);
     }
     if (l->n > n)

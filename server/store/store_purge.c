@@ -50,7 +50,10 @@ int store_experiment_purge(struct store *store, int64_t id, struct err *err)
         return err_set(err, ERR_CONFLICT,
                        "experiment %lld isn't deleted; DELETE it first, then purge it",
                        (long long)id);
-    return store_run_sql(store, SQL_EXPERIMENT_PURGE, NULL, err, "ii", id, clock_wall_ms());
+    status = store_run_sql(store, SQL_EXPERIMENT_PURGE, NULL, err, "ii", id, clock_wall_ms());
+    if (status == 0)
+        store_touch_experiment(store, id); /* no list has it any more */
+    return status;
 }
 
 int store_purge_expired(struct store *store, int64_t deleted_before_ms, int64_t *ret_n,

@@ -35,6 +35,7 @@ after(async () => {
 /** Every view: its address, and what is there once it has been drawn. */
 const views = () => ({
   experiments: ["#/", `tbody tr:nth-child(4) td`],
+  deleted: ["#/deleted", "tbody tr:nth-child(2) td"],
   experiment: [`#/experiments/${made.experiment}`, ".audit"],
   "experiment with thirty arms": [`#/experiments/${made.many}`, ".audit"],
   "experiment that failed": [`#/experiments/${made.fails}`, ".problem"],
@@ -63,12 +64,18 @@ for (const { width, scheme } of SIZES)
         await unfold(page);
         assert.deepEqual([...closed, ...await look(page)], []);
       });
+    await t.test("the question before a purge", async () => {
+      await visit(page, views().deleted);
+      await page.getByRole("button", { name: "Purge" }).first().click();
+      await page.getByRole("dialog").waitFor();
+      assert.deepEqual(await look(page), []);
+    });
     assert.deepEqual(faults, []);
     await context.close();
   });
 
 test("every control is reached by the Tab key, and shows it", async (t) => {
-  const walks = { 1280: ["experiments", "experiment", "run that diverged", "queue", "new"], 400: ["experiment", "new"] };
+  const walks = { 1280: ["experiments", "deleted", "experiment", "run that diverged", "queue", "new"], 400: ["deleted", "experiment", "new"] };
   for (const [width, names] of Object.entries(walks)) {
     const { page, context } = await open(browser, { width: Number(width), motion: "reduce" });
     await context.addCookies(session.cookies);

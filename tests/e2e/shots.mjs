@@ -5,7 +5,7 @@ import { mkdirSync } from "node:fs";
 import { launch, open } from "./browser.mjs";
 
 const [login, out = "shots", experiment = "1", run = "1"] = process.argv.slice(2);
-const views = { list: "#/", experiment: `#/experiments/${experiment}`, run: `#/runs/${run}`, queue: "#/queue", new: "#/new" };
+const views = { list: "#/", deleted: "#/deleted", experiment: `#/experiments/${experiment}`, run: `#/runs/${run}`, queue: "#/queue", new: "#/new" };
 
 mkdirSync(out, { recursive: true });
 const browser = await launch();

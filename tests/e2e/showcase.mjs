@@ -1,5 +1,5 @@
 // One of everything to look at: a grid of three arms of which an audit finds one invalid and one diverges, thirty arms,
-// a failed run, a queue that waits. For the tests of how the page looks, and for looking at it:
+// a failed run, a queue that waits, what was deleted. For the tests of how the page looks, and for looking at it:
 //   node showcase.mjs [DIR]     starts a daemon with all of it, prints a log-in link, ends with Ctrl-C
 
 import assert from "node:assert/strict";
@@ -62,6 +62,10 @@ export async function fill(daemon) {
   await json("queue", { paused: true });
   made.many = (await json("experiments", MANY)).id; // waits, too: its audits would take longer than all the rest
   made.waits = (await json("experiments", { ...EVERYTHING, name: "waits" })).id;
+  for (const name of ["deleted", "deleted-with-as-long-a-name-as-there-is-and-nowhere-to-break-it"]) {
+    made.deleted = (await json("experiments", { ...SMALL, name, tags: { topic: "look" } })).id;
+    await daemon.fetch(`/api/v1/experiments/${made.deleted}`, { method: "DELETE" });
+  }
   const run = async (filter) => (await json(`runs?${new URLSearchParams({ filter, page_size: "1" })}`)).items[0].id;
   made.diverged = await run(`experiment = ${made.experiment} and arm = "diverges"`);
   made.failed = await run("state = failed");

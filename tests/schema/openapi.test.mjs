@@ -158,6 +158,7 @@ test("experiments and their runs, from the dry run to the report", async () => {
   await call("DELETE", one, { at: { id: later.id }, status: 204 });
   const { items: [deleted] } = await call("GET", all, { query: "?deleted=1" });
   assert.equal(deleted.id, later.id);
+  assert.ok(Date.parse(deleted.purge_due) > Date.parse(deleted.deleted_at));
   await call("POST", `${one}/restore`, { at: { id: later.id } });
   await call("POST", `${one}/purge`, { at: { id: later.id }, status: 409 });
   await call("DELETE", one, { at: { id: later.id }, status: 204 });

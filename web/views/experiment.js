@@ -106,7 +106,7 @@ class Page {
     });
     this.retry = action("Retry failed", () => this.#retryFailed());
     this.erase = action("Delete", async () => {
-      if (!await confirmed(`Delete \u201c${this.experiment.name}\u201d with all its runs and measurements?`, "Delete")) return;
+      if (!await confirmed(`Delete \u201c${this.experiment.name}\u201d with all its runs and measurements? It can be restored until it is purged.`, "Delete")) return;
       await remove(`experiments/${id}`);
       location.hash = "#/";
     }, { kind: "danger" });
@@ -190,7 +190,7 @@ class Page {
     const stamp = runs.filter((run) => run.state === "failed").map((run) => run.id).join();
     if (stamp !== this.failed.dataset.runs) this.failed.replaceChildren(...failures(runs));
     this.failed.dataset.runs = stamp;
-    this.erase.hidden = states.running > 0;
+    this.erase.hidden = states.running > 0 || !this.view.may("admin");
     this.strip.hidden = runs.length < 2;
     this.strip.classList.toggle("many", runs.length > STRIP_LARGE);
     this.stripRows(runs);

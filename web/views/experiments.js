@@ -118,7 +118,7 @@ export default async function experiments(view) {
     `${plural(queue.running, "run")} running, ${plural(queue.queued, "run")} queued` + (queue.paused ? "; the queue is paused" : ""));
 
   const after = await load();
-  view.root.append(heading("Experiments", h("a.button.primary", { href: "#/new" }, "New experiment")), summary, none, list.element, more);
+  view.root.append(heading("Experiments", h("div.row.end", null, h("a.button", { href: "#/deleted" }, "Deleted"), h("a.button.primary", { href: "#/new" }, "New experiment"))), summary, none, list.element, more);
   showQueue(await get("queue", {}, view.signal));
   view.follow({ after }, {
     experiment({ experiment, deleted }) {
