@@ -105,6 +105,8 @@ test("what stays deleted is purged in time; without a daemon by hand; never whil
   assert.ok(existsSync(join(dir, "runs/1")));
   unlock();
   await until(() => !existsSync(join(dir, "runs/1")), "then it goes");
+  await daemon.stop();
+  daemon = await serve(t, { dir }); // keeps what is deleted for some days
   await call(daemon, "DELETE", `experiments/${later.id}`, undefined, 204);
   await daemon.stop();
   const { status, stdout } = await ablated("purge", "--data", dir);
