@@ -17,8 +17,9 @@ LDFLAGS_ALL := -pthread $(SANITIZE) $(LDFLAGS)
 
 PKG_COMMON := jansson nettle
 PKG_SERVER := $(PKG_COMMON) libmicrohttpd sqlite3 libuv
-PKG_WORKER := $(PKG_COMMON) openblas libseccomp
+PKG_WORKER := $(PKG_COMMON) libseccomp
 PKG_TEST   := cmocka
+# The worker loads OpenBLAS itself, when it trains (worker/ops/gemm.c): only its header is wanted here.
 PKGS       := $(PKG_COMMON) libmicrohttpd sqlite3 libuv openblas libseccomp
 pkg-cflags  = $(shell pkg-config --cflags $(1) 2>/dev/null)
 pkg-libs    = $(shell pkg-config --libs $(1) 2>/dev/null)

@@ -45,7 +45,7 @@ struct emit {
 
 static void out_of_memory(void)
 {
-    log_error("out of memory");
+    log_error("an event's memory was refused");
     _exit(EXIT_OUT_OF_MEMORY);
 }
 
@@ -176,7 +176,8 @@ int emit_new(const struct emit_config *config, struct emit **ret, struct err *er
     if (status == 0)
         status = link_init(&emit->link, config->file, config->socket, &config->hello, err);
     if (status == 0 && pthread_create(&emit->thread, NULL, io_main, emit) != 0)
-        status = err_set(err, ERR_INTERNAL, "can't start the I/O thread");
+        status = err_set(err, ERR_NO_MEMORY,
+                         "the I/O thread was refused: no memory, or too many processes");
     if (status != 0) {
         link_done(&emit->link);
         if (emit->is_file && emit->fd >= 0)

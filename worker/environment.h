@@ -11,7 +11,7 @@ struct environment {
     char binary[DIGEST_HEX]; /* SHA-256 of the program */
     char digest[DIGEST_HEX]; /* of binary, BLAS core and code path: equal ones give equal bits */
 };
-/* Errors: STORAGE. */
+/* Errors: STORAGE; NO_MEMORY, INTERNAL when BLAS can't be loaded. */
 int environment_get(struct environment *ret, struct err *err);
 /* The environment of a started event. New reference. */
 json_t *environment_json(const struct environment *environment, int threads);

@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/files.h"
 #include "common/launch.h"
+#include "worker/ops/gemm.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -53,20 +54,21 @@ static int redirect(const char *dir, struct err *err)
     return 0;
 }
 
-enum { NICENESS = 10 }; /* the daemon, and people, come first */
+enum { NICENESS = 10, STACK_BYTES = 8 << 20 }; /* the daemon, and people, come first */
 
-/* Memory: twice the estimate and some: a bound against runaways, not a budget. */
+/* Memory: twice the estimate and some: a bound against runaways, not a budget. What threads map,
+ * and hardly touch, isn't in the estimate. */
 static void limit(const struct launch *launch)
 {
     setpriority(PRIO_PROCESS, 0, NICENESS);
     const struct rlimit none = { 0, 0 };
     setrlimit(RLIMIT_CORE, &none);
     if (launch->memory_bytes > 0) {
-        rlim_t bytes = 2 * (rlim_t)launch->memory_bytes + ((rlim_t)512 << 20);
+        rlim_t bytes = 2 * (rlim_t)launch->memory_bytes + ((rlim_t)512 << 20) +
+                       (rlim_t)launch->threads * (GEMM_BUFFER_BYTES + STACK_BYTES);
         const struct rlimit data = { bytes, bytes };
         setrlimit(RLIMIT_DATA, &data);
     }
-    setenv("OPENBLAS_NUM_THREADS", "1", 1);
 }
 
 /* How often the kernel has killed for want of memory in this control group; 0 when unknown. */

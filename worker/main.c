@@ -8,6 +8,7 @@
 #include "common/version.h"
 #include "worker/capsule.h"
 #include "worker/keeper.h"
+#include "worker/ops/gemm.h"
 #include "worker/rerun.h"
 #include "worker/sandbox.h"
 #include "worker/train.h"
@@ -147,6 +148,8 @@ static int command_attempt(const struct arguments *a, struct err *err)
     int status = launch_read(a->dir, &launch, err);
     if (status == 0)
         status = read_spec(launch.spec, &config.spec, err);
+    if (status == 0)
+        status = gemm_init(threads_of(launch.threads, 0), err); /* not to be read in the sandbox */
     if (status == 0)
         status = confine(a->dir, &launch, err);
     if (status != 0)

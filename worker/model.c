@@ -121,9 +121,10 @@ int model_new(const struct run_spec *spec, int threads, struct model **ret, stru
     m->v = (size_t)run_spec_vocab(spec);
     m->layers = (size_t)spec->model.layers;
     m->blocks = calloc(m->layers, sizeof *m->blocks);
-    gemm_init();
     int status = m->blocks == NULL ? err_set(err, ERR_NO_MEMORY, "no memory for a model")
-                                   : params_new(spec, &m->params, err);
+                                   : gemm_init(threads, err);
+    if (status == 0)
+        status = params_new(spec, &m->params, err);
     if (status == 0)
         status = pool_new(threads, &m->pool, err);
     if (status == 0) {

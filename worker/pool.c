@@ -110,7 +110,8 @@ int pool_new(int threads, struct pool **ret, struct err *err)
             pthread_create(&pool->others[pool->threads - 1], NULL, sit, seat) != 0) {
             free(seat);
             pool_free(pool);
-            return err_set(err, ERR_INTERNAL, "can't start %d threads", threads);
+            return err_set(err, ERR_NO_MEMORY,
+                           "%d threads were refused: no memory, or too many processes", threads);
         }
     }
     *ret = pool;

@@ -184,10 +184,12 @@ static void say_exit(const struct attempt_facts *facts, struct attempt_verdict *
 {
     const struct launch_exit *exit = facts->exit;
     if (exit->oom) {
+        bool said = exit->exited && facts->last_line[0] != '\0';
         snprintf(ret->outcome, sizeof ret->outcome, "out of memory");
         snprintf(ret->reason, sizeof ret->reason,
-                 "out of memory: the trainer held %.0f MiB at its peak",
-                 (double)exit->max_rss_bytes / 1048576.0);
+                 "out of memory: the trainer held %.0f MiB at its peak%s%s",
+                 (double)exit->max_rss_bytes / 1048576.0, said ? ": " : "",
+                 said ? facts->last_line : "");
     } else if (exit->exited) {
         snprintf(ret->outcome, sizeof ret->outcome, "exit %d", exit->status);
         snprintf(ret->reason, sizeof ret->reason, "exit status %d%s%s", exit->status,

@@ -100,7 +100,7 @@ static void run_sgemm(const struct options *o)
         die("no memory");
     for (size_t i = 0; i < n; i++)
         all[i] = (real)(i % 7) / 7;
-    gemm_init();
+    check(gemm_init(o->threads, &err), &err);
     check(pool_new(o->threads, &pool, &err), &err);
     for (int i = -WARM; i < o->steps; i++) {
         double start = clock_mono_s();
@@ -163,7 +163,7 @@ static void run_attention(const struct options *o)
     struct attn_shared shared = { 0 };
     struct attn attn;
     real *x, *out, *dx;
-    gemm_init();
+    check(gemm_init(o->threads, &err), &err);
     check(params_new(spec, &params, &err), &err);
     check(pool_new(o->threads, &pool, &err), &err);
     for (int round = 0; round < 2; round++) {

@@ -45,17 +45,28 @@ test("a clock that jumps by a year, there and back, changes no value and ends no
   await daemon.stop();
 });
 
-test("a trainer without memory: its run fails and says so, and trains when there is some", async (t) => {
-  const at = await folder(t), worker = await wrapped(at, `[ -e ${at}/rich ] || ulimit -v 300000`);
+test("a worker without memory: its run fails and says so, however little there is, and trains when there is some", async (t) => {
+  const at = await folder(t), worker = await wrapped(at, `ulimit -v $(cat ${at}/limit)`);
   const daemon = await serve(t, { dir: join(at, "data"), args: ["--slots", "1", "--worker", worker] });
-  const { id } = await submit(daemon, { seeds: [1], steps: 3, model: { layers: 4, heads: 8, d_model: 512, d_ff: 1024 } });
-  assert.equal((await ended(daemon, id)).counts.failed, 1);
-  const run = await call(daemon, "GET", "runs/1");
-  assert.match(run.reason, /memory/i, daemon.output());
-  await writeFile(`${at}/rich`, "");
+  const found = [];
+  await writeFile(`${at}/limit`, "unlimited");
+  // Too little for the program, for OpenBLAS, for its buffer, for a large model.
+  const large = { layers: 4, heads: 8, d_model: 512, d_ff: 1024 };
+  for (const [kib, model] of [[4000], [8000], [20000], [60000], [100000], [150000], [200000, large], [300000, large]]) {
+    await writeFile(`${at}/limit`, String(kib));
+    const { id } = await submit(daemon, { seeds: [1], steps: 3, max_attempts: 1, train: { threads: 1 }, ...model && { model } });
+    assert.equal((await ended(daemon, id)).counts.failed, 1, `${kib} KiB`);
+    const { items: [{ id: run, reason }] } = await call(daemon, "GET", `runs?experiment=${id}`);
+    found.push(`${kib} KiB: ${reason}`);
+    assert.match(reason, /memory|shared libraries/i, `${kib} KiB\n${daemon.output()}`);
+    const exit = await readFile(join(daemon.dir, `runs/${run}/attempts/1/exit.json`), "utf8").catch(() => "null");
+    if (/^out of memory/.test(reason)) assert.equal(JSON.parse(exit).oom, 1, `${kib} KiB`);
+  }
+  assert.ok(found.some((line) => /OpenBLAS/.test(line)), found.join("\n"));
+  await writeFile(`${at}/limit`, "unlimited");
   await call(daemon, "POST", "runs/1/retry", undefined, 200);
-  assert.equal((await ended(daemon, id)).counts.succeeded, 1);
-  t.diagnostic(`found: "${run.reason}"; succeeded when there was memory again`);
+  assert.equal((await ended(daemon, 1)).counts.succeeded, 1);
+  t.diagnostic(`found: ${found.join("; ")}; succeeded when there was memory again`);
   await daemon.stop();
 });
 

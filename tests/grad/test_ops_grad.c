@@ -28,8 +28,7 @@ static int set_up(void **state)
 {
     (void)state;
     struct err err;
-    gemm_init();
-    return pool_new(2, &pool, &err);
+    return gemm_init(2, &err) != 0 ? -1 : pool_new(2, &pool, &err);
 }
 
 static int tear_down(void **state)

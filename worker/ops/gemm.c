@@ -1,17 +1,111 @@
+/* OpenBLAS is loaded when the first model is made, not with the program: keepers, --version and the
+ * checks of a capsule need none of it. Where memory is refused it doesn't fail: it asks again, for
+ * ever (seen in 0.3.21: blas_memory_alloc, in its start-up and in the first product of each
+ * thread). So what it is about to map is mapped here first, as a trial, and it only gets to ask for
+ * what can be had: the library with one thread, which takes no buffer yet, then a buffer for each
+ * thread that will multiply. OpenBLAS keeps those and hands them to whoever calls, under a lock:
+ * from then on no product allocates anything.
+ *
+ * A process that is started to try it out, and killed when it spins, would need no knowledge of
+ * sizes, but a limit of time that a busy machine doesn't reach.
+ */
 #include "worker/ops/gemm.h"
 
 #include <assert.h>
 #include <cblas.h>
+#include <dlfcn.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-void gemm_init(void)
+#ifdef ABLATE_DOUBLE
+#define CBLAS_GEMM cblas_dgemm
+#else
+#define CBLAS_GEMM cblas_sgemm
+#endif
+#define TEXT(name)  TEXT_(name)
+#define TEXT_(name) #name
+
+enum { LIBRARY_BYTES = 64 << 20 }; /* it and the libraries below it; 42 MB in Debian 12 */
+
+static struct {
+    __typeof__(CBLAS_GEMM) *gemm;
+    __typeof__(openblas_get_corename) *core;
+    void *(*take_buffer)(int what_for);
+    void (*return_buffer)(void *buffer);
+} blas;
+
+static int try_memory(size_t bytes, struct err *err)
 {
-    openblas_set_num_threads(1);
+    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED)
+        return err_set(err, ERR_NO_MEMORY, "no memory for OpenBLAS: %zu MiB were refused",
+                       bytes >> 20);
+    munmap(at, bytes);
+    return 0;
+}
+
+static int load(struct err *err)
+{
+    const struct {
+        const char *name;
+        void *to;
+    } symbols[] = {
+        { TEXT(CBLAS_GEMM), &blas.gemm },
+        { "openblas_get_corename", &blas.core },
+        { "blas_memory_alloc", &blas.take_buffer },
+        { "blas_memory_free", &blas.return_buffer },
+    };
+    int status = try_memory(LIBRARY_BYTES, err);
+    if (status != 0)
+        return status;
+    setenv("OPENBLAS_NUM_THREADS", "1", 1);
+    void *library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
+    if (library == NULL)
+        return err_set(err, ERR_INTERNAL, "OpenBLAS can't be loaded: %s", dlerror());
+    for (size_t i = 0; i < sizeof symbols / sizeof *symbols; i++) {
+        void *symbol = dlsym(library, symbols[i].name);
+        if (symbol == NULL)
+            return err_set(err, ERR_INTERNAL, "OpenBLAS can't be used: %s", dlerror());
+        memcpy(symbols[i].to, &symbol, sizeof symbol);
+    }
+    return 0;
+}
+
+/* All are taken before the first is returned: whoever takes gets one that is free. */
+static int reserve(int threads, int has, struct err *err)
+{
+    void **buffers = calloc((size_t)threads, sizeof *buffers);
+    int status = buffers == NULL ? err_set(err, ERR_NO_MEMORY, "no memory for OpenBLAS") : 0;
+    for (int i = 0; i < threads && status == 0; i++) {
+        if (i >= has)
+            status = try_memory(GEMM_BUFFER_BYTES, err);
+        if (status == 0 && (buffers[i] = blas.take_buffer(0)) == NULL)
+            status = err_set(err, ERR_NO_MEMORY, "OpenBLAS has no buffers for %d threads", threads);
+    }
+    for (int i = 0; i < threads && buffers != NULL && buffers[i] != NULL; i++)
+        blas.return_buffer(buffers[i]);
+    free(buffers);
+    return status;
+}
+
+int gemm_init(int threads, struct err *err)
+{
+    static bool loaded;
+    static int reserved;
+    int status = loaded ? 0 : load(err);
+    if (status != 0)
+        return status;
+    loaded = true;
+    status = threads > reserved ? reserve(threads, reserved, err) : 0;
+    if (status == 0 && threads > reserved)
+        reserved = threads;
+    return status;
 }
 
 const char *gemm_blas_core(void)
 {
-    return openblas_get_corename();
+    return blas.core();
 }
 
 static enum CBLAS_TRANSPOSE trans(struct mat m)
@@ -24,13 +118,8 @@ void gemm(size_t m, size_t n, size_t k, real alpha, struct mat a, struct mat b, 
 {
     if (m == 0 || n == 0)
         return;
-#ifdef ABLATE_DOUBLE
-    cblas_dgemm
-#else
-    cblas_sgemm
-#endif
-        (CblasRowMajor, trans(a), trans(b), (blasint)m, (blasint)n, (blasint)k, alpha, a.data,
-         (blasint)a.ld, b.data, (blasint)b.ld, beta, c, (blasint)ldc);
+    blas.gemm(CblasRowMajor, trans(a), trans(b), (blasint)m, (blasint)n, (blasint)k, alpha, a.data,
+              (blasint)a.ld, b.data, (blasint)b.ld, beta, c, (blasint)ldc);
 }
 
 /* Tiles are as large as a core's cache likes, yet many enough to share out. */

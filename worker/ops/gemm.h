@@ -4,6 +4,7 @@
 #ifndef ABLATE_WORKER_GEMM_H
 #define ABLATE_WORKER_GEMM_H
 
+#include "common/err.h"
 #include "worker/ops.h"
 #include "worker/pool.h"
 
@@ -31,8 +32,12 @@ enum { GEMM_ROWS = 8 };
 void gemm_rows(size_t m, size_t n, size_t k, struct mat a, struct mat b, real *c, size_t ldc,
                real *pad);
 
-/* Makes BLAS single-threaded; call once before any other thread exists. */
-void gemm_init(void);
+/* What OpenBLAS maps for each thread that multiplies; it touches a small part of it. */
+enum { GEMM_BUFFER_BYTES = 128 << 20 };
+/* Loads BLAS and sets aside what `threads` that multiply at a time need. To be called before
+ * anything else here, and again for more threads; not from several threads. Errors: NO_MEMORY,
+ * INTERNAL when the library isn't there. */
+int gemm_init(int threads, struct err *err);
 /* OpenBLAS's name for the core it dispatches to, e.g. "Haswell". */
 const char *gemm_blas_core(void);
 

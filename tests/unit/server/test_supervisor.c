@@ -219,6 +219,10 @@ static const struct {
     { "echo nonsense >> $3/events.ndjson\n" EXIT(1, 1, 0), "exit 1",
       "exit status 1; its events can't be read to their end: line 2: line 1, column 3: invalid "
       "token near 'nonsense', in the last of 2 attempts" },
+    { "echo '2026-01-31T09:05:00.250Z error msg=\"64 MiB were refused\"' >&2\n" EXIT(1, 71, 1),
+      "out of memory",
+      "out of memory: the trainer held 1 MiB at its peak: 64 MiB were refused, in the last of 2 "
+      "attempts" },
 };
 
 static void test_every_ending_has_its_reason(void **state)

@@ -35,7 +35,7 @@ static void set_up_on(struct fixture *f, const char *attention, size_t t, uint64
     f->t = t;
     f->n = B * t;
     f->k = (size_t)f->spec.model.attention.top_k;
-    gemm_init();
+    assert_int_equal(gemm_init(3, &err), 0);
     assert_int_equal(params_new(&f->spec, &f->params, &err), 0);
     assert_int_equal(pool_new(3, &f->pool, &err), 0);
     for (int pass = 0; pass < 2; pass++) {

@@ -28,7 +28,7 @@ static void build(struct fixture *f, const char *model, uint64_t step)
     struct err err;
     memset(f, 0, sizeof *f);
     f->spec = spec_of((struct sketch){ .attention = "\"kind\":\"dense\"", .model = model });
-    gemm_init();
+    assert_int_equal(gemm_init(2, &err), 0);
     assert_int_equal(params_new(&f->spec, &f->params, &err), 0);
     assert_int_equal(pool_new(2, &f->pool, &err), 0);
     for (int pass = 0; pass < 2; pass++) {

@@ -27,7 +27,8 @@ static int set_up(void **state)
 {
     (void)state;
     struct err err;
-    gemm_init();
+    if (gemm_init(4, &err) != 0)
+        return -1;
     for (int i = 0; i < 4; i++)
         if (pool_new(i + 1, &pools[i], &err) != 0)
             return -1;
