@@ -174,7 +174,7 @@ int emit_new(const struct emit_config *config, struct emit **ret, struct err *er
             status = err_errno(err, ERR_STORAGE, "can't create %s", config->file);
     }
     if (status == 0)
-        status = link_init(&emit->link, config->file, config->socket, &config->hello, err);
+        status = link_init(&emit->link, config->file, config->door, &config->hello, err);
     if (status == 0 && pthread_create(&emit->thread, NULL, io_main, emit) != 0)
         status = err_set(err, ERR_NO_MEMORY,
                          "the I/O thread was refused: no memory, or too many processes");

@@ -30,8 +30,8 @@ enum {
 };
 
 struct emit_config {
-    const char *file;   /* events.ndjson; NULL = standard output */
-    const char *socket; /* the daemon's; NULL or "" = none */
+    const char *file; /* events.ndjson; NULL = standard output */
+    int door;         /* to the daemon, by the keeper (door.h); 0 = none */
     struct wire_hello hello;
     /* Without a file: takes each line, on the trainer's thread, in place of standard output. May
      * call emit_stop. */

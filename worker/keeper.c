@@ -1,14 +1,15 @@
 /* Keeper and trainer share one open file description of the attempt's `lock`, so that it is held
  * exactly as long as one of them lives. The trainer dies with its keeper; a keeper that is told to
- * end passes that on and waits. */
+ * end passes that on and waits. Signals come only while it waits, so none is missed: the end of the
+ * trainer is one of them. */
 #include "worker/keeper.h"
 
 #include "common/clock.h"
 #include "common/files.h"
 #include "common/launch.h"
+#include "worker/door.h"
 #include "worker/ops/gemm.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
@@ -25,8 +26,25 @@ static volatile sig_atomic_t trainer;
 
 static void pass_on(int signal)
 {
-    if (trainer > 0)
+    if (trainer > 0 && signal != SIGCHLD)
         kill(trainer, signal);
+}
+
+/* *ret_before: what to wait with. */
+static void hold_signals(sigset_t *ret_before)
+{
+    static const int held[] = { SIGTERM, SIGINT, SIGCHLD };
+    const struct sigaction pass = { .sa_handler = pass_on };
+    sigset_t all;
+    sigemptyset(&all);
+    for (size_t i = 0; i < sizeof held / sizeof *held; i++) {
+        sigaddset(&all, held[i]);
+        sigaction(held[i], &pass, NULL);
+    }
+    sigprocmask(SIG_BLOCK, &all, ret_before);
+    for (size_t i = 0; i < sizeof held / sizeof *held; i++)
+        sigdelset(ret_before, held[i]);
+    signal(SIGHUP, SIG_IGN);
 }
 
 static int take_lock(const char *dir, struct err *err)
@@ -92,8 +110,10 @@ static long oom_kills(void)
     return kills;
 }
 
-static pid_t start(const char *dir, struct err *err)
+static pid_t start(const char *dir, int door, const sigset_t *signals, struct err *err)
 {
+    char number[16];
+    snprintf(number, sizeof number, "%d", door);
     pid_t keeper = getpid(), pid = fork();
     if (pid < 0) {
         err_errno(err, ERR_INTERNAL, "can't start the trainer");
@@ -104,9 +124,26 @@ static pid_t start(const char *dir, struct err *err)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != keeper)
         _exit(70); /* it died before we could ask to die with it */
-    execl("/proc/self/exe", "ablate-worker", "attempt", "--dir", dir, (char *)NULL);
+    fcntl(door, F_SETFD, 0);
+    sigprocmask(SIG_SETMASK, signals, NULL);
+    execl("/proc/self/exe", "ablate-worker", "attempt", "--dir", dir, "--door", number,
+          (char *)NULL);
     perror("exec");
     _exit(70);
+}
+
+/* Serves the door until the trainer has ended; how, as waitpid says it. */
+static int await(pid_t pid, struct door *door, const sigset_t *signals, struct rusage *usage)
+{
+    int how;
+    while (wait4(pid, &how, WNOHANG, usage) != pid) {
+        struct pollfd asked;
+        int64_t ms = door_poll(door, &asked);
+        const struct timespec wait = { ms / 1000, ms % 1000 * 1000000 };
+        if (ppoll(&asked, 1, ms < 0 ? NULL : &wait, signals) > 0)
+            door_answer(door);
+    }
+    return how;
 }
 
 static int write_exit(const char *dir, const struct launch_exit *info, struct err *err)
@@ -133,20 +170,22 @@ int keeper_run(const char *attempt_dir, struct err *err)
     if (status != 0)
         return status;
     limit(&launch);
-    const struct sigaction pass = { .sa_handler = pass_on, .sa_flags = SA_RESTART };
-    sigaction(SIGTERM, &pass, NULL);
-    sigaction(SIGINT, &pass, NULL);
-    signal(SIGHUP, SIG_IGN);
+    struct door door;
+    int trainer_door;
+    status = door_init(&door, launch.socket, &trainer_door, err);
+    if (status != 0)
+        return status;
+    sigset_t signals;
+    hold_signals(&signals);
     long kills = oom_kills();
     double begin = clock_mono_s();
-    pid_t pid = start(attempt_dir, err);
+    pid_t pid = start(attempt_dir, trainer_door, &signals, err);
+    close(trainer_door);
     if (pid < 0)
         return -ERR_INTERNAL;
     trainer = pid;
-    int how;
     struct rusage usage;
-    while (wait4(pid, &how, 0, &usage) < 0 && errno == EINTR)
-        ;
+    int how = await(pid, &door, &signals, &usage);
     trainer = 0;
     const struct launch_exit info = {
         .exited = WIFEXITED(how),

@@ -1,6 +1,7 @@
 #include "worker/link.h"
 
 #include "common/clock.h"
+#include "worker/door.h"
 #include "worker/emit.h"
 
 #include <errno.h>
@@ -8,22 +9,19 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 enum { PAUSE_MS = 100, PAUSE_MAX_MS = 5000, CHUNK = 65536, IDLE_MS = 1000 };
 
-int link_init(struct link *link, const char *file, const char *socket,
-              const struct wire_hello *hello, struct err *err)
+int link_init(struct link *link, const char *file, int door, const struct wire_hello *hello,
+              struct err *err)
 {
-    *link = (struct link){ .file = -1, .fd = -1, .pause_ms = PAUSE_MS, .hello = *hello };
+    *link =
+        (struct link){ .file = -1, .door = door, .fd = -1, .pause_ms = PAUSE_MS, .hello = *hello };
     buf_init(&link->out, 0);
     buf_init(&link->in, WIRE_LINE_MAX);
-    if (file == NULL || socket == NULL || socket[0] == '\0')
+    if (file == NULL || door == 0)
         return 0;
-    if (strlen(socket) >= sizeof link->path)
-        return err_set(err, ERR_USAGE, "the socket's path is too long: %s", socket);
-    snprintf(link->path, sizeof link->path, "%s", socket);
     link->file = open(file, O_RDONLY | O_CLOEXEC);
     return link->file < 0 ? err_errno(err, ERR_STORAGE, "can't read %s", file) : 0;
 }
@@ -33,7 +31,7 @@ static void disconnect(struct link *link)
     if (link->fd >= 0)
         close(link->fd);
     link->fd = -1;
-    link->welcomed = false;
+    link->asked = link->welcomed = false;
     buf_clear(&link->out);
     buf_clear(&link->in);
     link->next_try_ms = clock_mono_ms() + link->pause_ms;
@@ -61,15 +59,22 @@ uint64_t link_acked(struct link *link)
     return link->acked;
 }
 
-static void connect_now(struct link *link)
+/* Asks the keeper for a connection when it is time, and takes what it answers. */
+static void connect_on(struct link *link)
 {
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-    memcpy(address.sun_path, link->path, strlen(link->path) + 1);
-    link->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (link->fd < 0 || connect(link->fd, (struct sockaddr *)&address, sizeof address) != 0) {
+    if (!link->asked && clock_mono_ms() < link->next_try_ms)
+        return;
+    if (!link->asked)
+        link->asked = door_ask(link->door);
+    int fd = link->asked ? door_take(link->door) : DOOR_REFUSED;
+    if (fd == DOOR_WAIT)
+        return;
+    if (fd == DOOR_REFUSED) {
         disconnect(link);
         return;
     }
+    link->asked = false;
+    link->fd = fd;
     wire_encode_hello(&link->hello, &link->out);
     link->beat_ms = clock_mono_ms();
 }
@@ -192,8 +197,8 @@ const char *link_turn(struct link *link)
 {
     if (link->file < 0)
         return NULL;
-    if (link->fd < 0 && clock_mono_ms() >= link->next_try_ms)
-        connect_now(link);
+    if (link->fd < 0)
+        connect_on(link);
     receive(link);
     transmit(link);
     return link->reason[0] != '\0' ? link->reason : NULL;
@@ -204,6 +209,10 @@ int64_t link_poll(const struct link *link, struct pollfd *ret)
     *ret = (struct pollfd){ .fd = -1 };
     if (link->file < 0)
         return IDLE_MS;
+    if (link->asked) {
+        *ret = (struct pollfd){ .fd = link->door, .events = POLLIN };
+        return IDLE_MS;
+    }
     if (link->fd < 0) {
         int64_t wait = link->next_try_ms - clock_mono_ms();
         return wait < 0 ? 0 : wait;

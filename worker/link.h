@@ -1,7 +1,8 @@
 /* link: the worker's end of the daemon's socket; belongs to the I/O thread.
  *
- * Connects, says hello, learns from `welcome` what the daemon has, and streams the events file from
- * the line after that. When the connection breaks it comes back with growing pauses (0.1 to 5 s).
+ * Has its keeper connect (door.h), says hello, learns from `welcome` what the daemon has, and
+ * streams the events file from the line after that. When the connection breaks it comes back with
+ * growing pauses (0.1 to 5 s).
  */
 #ifndef ABLATE_WORKER_LINK_H
 #define ABLATE_WORKER_LINK_H
@@ -16,10 +17,11 @@
 #include <stdint.h>
 
 struct link {
-    char path[108]; /* of the socket; "" = disabled */
     struct wire_hello hello;
-    int file; /* the events file, for reading; -1 = disabled */
-    int fd;   /* the connection; -1 = none */
+    int file;   /* the events file, for reading; -1 = disabled */
+    int door;   /* to the keeper; the caller's */
+    bool asked; /* it for a connection */
+    int fd;     /* the connection; -1 = none */
     bool welcomed;
     int64_t offset; /* of the file: what comes next */
     bool mid_line;  /* what went out last was the beginning of a line */
@@ -29,8 +31,9 @@ struct link {
     char reason[200];
 };
 
-int link_init(struct link *link, const char *file, const char *socket,
-              const struct wire_hello *hello, struct err *err);
+/* Without a file or a door (0) it is disabled. */
+int link_init(struct link *link, const char *file, int door, const struct wire_hello *hello,
+              struct err *err);
 void link_done(struct link *link);
 bool link_enabled(const struct link *link);
 uint64_t link_acked(struct link *link);

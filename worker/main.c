@@ -23,7 +23,7 @@
 
 struct arguments {
     const char *file, *dataset, *out, *dir;
-    int64_t threads, run;
+    int64_t threads, run, door;
     bool audits;
 };
 
@@ -137,7 +137,7 @@ static int confine(const char *dir, const struct launch *launch, struct err *err
     return status;
 }
 
-/* ablate-worker attempt --dir DIR: the trainer, started by its keeper */
+/* ablate-worker attempt --dir DIR [--door FD]: the trainer, started by its keeper */
 static int command_attempt(const struct arguments *a, struct err *err)
 {
     struct launch launch;
@@ -157,7 +157,7 @@ static int command_attempt(const struct arguments *a, struct err *err)
     snprintf(file, sizeof file, "%s/events.ndjson", a->dir);
     struct emit_config emit_config = {
         .file = file,
-        .socket = launch.socket,
+        .door = (int)a->door,
         .hello = { .run = launch.run, .attempt = launch.attempt, .pid = getpid() },
     };
     memcpy(emit_config.hello.token, launch.token, sizeof emit_config.hello.token);
@@ -220,8 +220,8 @@ static const struct {
       "      --run: trains that run again and compares every bit with what is stored",
       command_verify },
     { "run", "run --dir DIR", "keeps the attempt in DIR (started by the daemon)", command_run },
-    { "attempt", "attempt --dir DIR", "trains the attempt in DIR (started by its keeper)",
-      command_attempt },
+    { "attempt", "attempt --dir DIR [--door FD]",
+      "trains the attempt in DIR (started by its keeper)", command_attempt },
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -241,7 +241,9 @@ static int take_option(struct arguments *a, const char *name, const char *value,
     const struct {
         const char *name;
         int64_t *to, max;
-    } numbers[] = { { "--threads", &a->threads, THREADS_MAX }, { "--run", &a->run, INT64_MAX } };
+    } numbers[] = { { "--threads", &a->threads, THREADS_MAX },
+                    { "--run", &a->run, INT64_MAX },
+                    { "--door", &a->door, INT_MAX } };
     if (value == NULL)
         return err_set(err, ERR_USAGE, "%s needs a value", name);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)

@@ -4,8 +4,8 @@
  * them. Before it starts it gives up, for itself and every thread to come:
  *   files    (Landlock) all but these: read and write below its attempt's and its run's folders,
  *            read its corpus, its own program and what the kernel tells of the machine;
- *   network  (seccomp) every socket but Unix ones; Landlock too, where it knows of TCP and of
- *            abstract sockets;
+ *   network  (seccomp) every socket, Unix ones too: its keeper makes the one connection that it
+ *            needs (door.h); Landlock too, where it knows of TCP and of abstract sockets;
  *   the rest (seccomp) every system call that training doesn't need: no other program is started,
  *            no process traced or signalled, nothing mounted.
  * A refused call fails with EPERM or EACCES and the trainer's errors say so; nothing is killed. Not

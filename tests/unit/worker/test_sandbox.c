@@ -30,7 +30,10 @@
 
 #include <cmocka.h>
 
-static char root[64]; /* run/ writable, corpus/ readable, other/ neither */
+static char
+    root[64];       /* run/ writable, corpus/ readable, other/ neither, socket: somebody listens */
+static int pair[2]; /* connected to each other */
+static int single;  /* a Unix socket */
 
 static const char *in_root(const char *name)
 {
@@ -120,12 +123,53 @@ static int opens_netlink(void)
     return wrong(socket(AF_NETLINK, SOCK_RAW, 0));
 }
 
-static int reaches_daemon(void)
+static int opens_unix(void)
+{
+    return wrong(socket(AF_UNIX, SOCK_STREAM, 0));
+}
+
+static int makes_pair(void)
+{
+    int ends[2];
+    return wrong(socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
+}
+
+static struct sockaddr_un address_of(const char *name)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
-    memcpy(address.sun_path, in_root("socket"), strlen(in_root("socket")) + 1);
-    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    return fd < 0 ? errno : wrong(connect(fd, (struct sockaddr *)&address, sizeof address));
+    memcpy(address.sun_path, in_root(name), strlen(in_root(name)) + 1);
+    return address;
+}
+
+static int connects(void)
+{
+    const struct sockaddr_un address = address_of("socket");
+    return wrong(connect(single, (const struct sockaddr *)&address, sizeof address));
+}
+
+static int binds(void)
+{
+    const struct sockaddr_un address = address_of("run/socket");
+    return wrong(bind(single, (const struct sockaddr *)&address, sizeof address));
+}
+
+/* Without a name it has no reason to listen or accept but that it may. */
+static int listens(void)
+{
+    return wrong(listen(single, 1)) == EPERM ? EPERM : 0;
+}
+
+static int accepts(void)
+{
+    return wrong(accept(single, NULL, NULL)) == EPERM ? EPERM : 0;
+}
+
+static int talks(void)
+{
+    char byte = 0;
+    if (send(pair[0], "x", 1, MSG_NOSIGNAL) != 1)
+        return errno;
+    return recv(pair[1], &byte, 1, MSG_DONTWAIT) == 1 && byte == 'x' ? 0 : EIO;
 }
 
 static int starts_program(void)
@@ -175,14 +219,13 @@ static int raises_own_signal(void)
 /* The kernel signals a descriptor's owner when there is something to read. */
 static int signals_by_descriptor(void)
 {
-    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    return fd < 0 ? errno : wrong(fcntl(fd, F_SETOWN, getppid()));
+    return wrong(fcntl(pair[0], F_SETOWN, getppid()));
 }
 
 static int signals_by_ioctl(void)
 {
-    int fd = socket(AF_UNIX, SOCK_STREAM, 0), owner = getppid();
-    return fd < 0 ? errno : wrong(ioctl(fd, FIOSETOWN, &owner));
+    int owner = getppid();
+    return wrong(ioctl(pair[0], FIOSETOWN, &owner));
 }
 
 static int duplicates(void)
@@ -241,7 +284,13 @@ static const struct {
     { "read /etc/passwd", reads_passwords, EACCES, 0 },
     { "open a TCP socket", opens_tcp, 0, EPERM },
     { "open a netlink socket", opens_netlink, 0, EPERM },
-    { "reach the daemon's socket", reaches_daemon, 0, 0 },
+    { "open a Unix socket", opens_unix, 0, EPERM },
+    { "make a pair of sockets", makes_pair, 0, EPERM },
+    { "connect to a socket of its user's", connects, 0, EPERM },
+    { "bind a socket", binds, EACCES, EPERM },
+    { "listen", listens, 0, EPERM },
+    { "accept", accepts, 0, EPERM },
+    { "talk over a connection that it has", talks, 0, 0 },
     { "start a program", starts_program, 0, EPERM },
     { "fork", forks, 0, EPERM },
     { "make a thread", makes_thread, 0, 0 },
@@ -343,7 +392,6 @@ static void make_file(const char *name)
 static int make_root(void **state)
 {
     static const char *const folders[] = { "run", "corpus", "other" };
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
     (void)state;
     snprintf(root, sizeof root, "/tmp/ablate-sandbox-XXXXXX");
     assert_non_null(mkdtemp(root));
@@ -354,9 +402,12 @@ static int make_root(void **state)
     make_file("other/file");
     assert_int_equal(symlink("../other/file", in_root("run/link")), 0);
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    memcpy(address.sun_path, in_root("socket"), strlen(in_root("socket")) + 1);
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    const struct sockaddr_un address = address_of("socket");
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
     assert_int_equal(listen(fd, 4), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    single = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_true(single >= 0);
     return 0;
 }
 
