@@ -244,7 +244,11 @@ static int add_conditions(scmp_filter_ctx filter)
 static bool restrict_calls(struct err *err, int *ret_status)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-    int status = filter != NULL ? add_conditions(filter) : -ENOMEM;
+    int status = filter == NULL ? -ENOMEM
+                                /* the kernel's own errors, to tell one that lacks it */
+                                : seccomp_attr_set(filter, SCMP_FLTATR_API_SYSRAWRC, 1);
+    if (status == 0)
+        status = add_conditions(filter);
     for (size_t i = 0; i < sizeof calls / sizeof *calls && status == 0; i++) {
         int number = seccomp_syscall_resolve_name(calls[i]);
         status = number < 0 ? 0 : seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0);

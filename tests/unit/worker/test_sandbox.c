@@ -343,43 +343,80 @@ static void test_trials(void **state)
     }
 }
 
-/* A kernel without Landlock, by a filter that answers for it. */
-static void lose_landlock(void)
+/* Kernels that lack something, by a filter that answers for them. */
+
+static void lose(int call, int error)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-    if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(landlock_create_ruleset), 0) !=
-            0 ||
+    if (seccomp_rule_add(filter, SCMP_ACT_ERRNO((uint32_t)error), call, 0) != 0 ||
         seccomp_load(filter) != 0)
         _exit(254);
     seccomp_release(filter);
 }
 
-/* The trainer starts all the same, says so, and what seccomp forbids stays forbidden. */
-static void test_no_landlock(void **state)
+static void no_landlock(void)
+{
+    lose(SCMP_SYS(landlock_create_ruleset), ENOSYS);
+}
+
+static void no_seccomp(void)
+{
+    lose(SCMP_SYS(seccomp), EINVAL);
+}
+
+static void neither(void)
+{
+    no_landlock();
+    no_seccomp();
+}
+
+static const struct {
+    void (*lose)(void);
+    const char *said;
+    bool files, calls; /* what holds all the same */
+} lacks[] = {
+    { no_landlock, "no Landlock: files aren't restricted; network and system calls by", false,
+      true },
+    { no_seccomp, "no seccomp filters: the network isn't closed", true, false },
+    { neither, "no Landlock: files aren't restricted; nor has it seccomp filters", false, false },
+};
+
+static int start_without(size_t i, bool files)
+{
+    char said[200] = "";
+    struct err err;
+    const char *const no_folders[] = { NULL };
+    lacks[i].lose();
+    if (sandbox_enter(&(struct sandbox){ no_folders, no_folders }, said, sizeof said, &err) != 0)
+        return 1;
+    if (strstr(said, files || !lacks[i].files ? lacks[i].said : "no Landlock") == NULL)
+        return 2;
+    if (reads_other() != (lacks[i].files && files ? EACCES : 0))
+        return 3;
+    if (opens_tcp() != (lacks[i].calls ? EPERM : 0) || forks() != (lacks[i].calls ? EPERM : 0))
+        return 4;
+    return makes_thread() != 0 ? 5 : 0;
+}
+
+/* The trainer starts all the same and says so, and what the other forbids stays forbidden. */
+static void test_lacking(void **state)
 {
     (void)state;
-    if (access("/proc/sys/kernel/seccomp/actions_avail", F_OK) != 0)
+    bool files = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) > 0;
+    if (access("/proc/sys/kernel/seccomp/actions_avail", F_OK) != 0) {
+        print_message("this kernel has no seccomp filters to answer with\n");
         skip();
-    pid_t pid = fork();
-    if (pid == 0) {
-        char said[200] = "";
-        struct err err;
-        const char *const no_folders[] = { NULL };
-        lose_landlock();
-        if (sandbox_enter(&(struct sandbox){ no_folders, no_folders }, said, sizeof said, &err) !=
-            0)
-            _exit(1);
-        _exit(strstr(said, "no Landlock: files aren't restricted; network") == NULL ? 2
-              : reads_other() != 0                                                  ? 3
-              : opens_tcp() != EPERM                                                ? 4
-              : starts_program() != EPERM                                           ? 5
-              : makes_thread() != 0                                                 ? 6
-                                                                                    : 0);
     }
-    int how;
-    assert_int_equal(waitpid(pid, &how, 0), pid);
-    assert_true(WIFEXITED(how));
-    assert_int_equal(WEXITSTATUS(how), 0);
+    for (size_t i = 0; i < sizeof lacks / sizeof *lacks; i++) {
+        pid_t pid = fork();
+        if (pid == 0)
+            _exit(start_without(i, files));
+        int how;
+        assert_int_equal(waitpid(pid, &how, 0), pid);
+        assert_true(WIFEXITED(how));
+        if (WEXITSTATUS(how) != 0)
+            fail_msg("\"%s\": check %d", lacks[i].said, WEXITSTATUS(how));
+    }
 }
 
 static void make_file(const char *name)
@@ -422,6 +459,6 @@ static int remove_root(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_trials),
-                                        cmocka_unit_test(test_no_landlock) };
+                                        cmocka_unit_test(test_lacking) };
     return cmocka_run_group_tests(tests, make_root, remove_root);
 }
