@@ -162,6 +162,7 @@ static int write_exit(const char *dir, const struct launch_exit *info, struct er
 int keeper_run(const char *attempt_dir, struct err *err)
 {
     struct launch launch;
+    close_range(3, ~0U, 0); /* whatever the daemon itself was started with */
     int status = launch_read(attempt_dir, &launch, err);
     if (status == 0)
         status = take_lock(attempt_dir, err);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { chmod, chown, mkdir, readFile, readdir, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, readFile, readdir, readlink, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { ablated } from "../e2e/daemon.mjs";
@@ -67,6 +67,40 @@ test("a worker without memory: its run fails and says so, however little there i
   await call(daemon, "POST", "runs/1/retry", undefined, 200);
   assert.equal((await ended(daemon, 1)).counts.succeeded, 1);
   t.diagnostic(`found: ${found.join("; ")}; succeeded when there was memory again`);
+  await daemon.stop();
+});
+
+test("a kernel without Landlock, without seccomp, without both: the trainer says so at its start, and trains", { skip: !has("strace") && "no strace" }, async (t) => {
+  const at = await folder(t), lacking = { landlock_create_ruleset: "ENOSYS", seccomp: "EINVAL" }, found = [];
+  for (const calls of [["landlock_create_ruleset"], ["seccomp"], ["landlock_create_ruleset", "seccomp"]]) {
+    const inject = calls.map((call) => `-e inject=${call}:error=${lacking[call]}`).join(" ");
+    const worker = await wrapped(at, `exec strace -f -o /dev/null -e trace=${calls} ${inject} ${WORKER} "$@"`);
+    const daemon = await serve(t, { dir: join(at, calls.join()), args: ["--slots", "1", "--worker", worker] });
+    const { id } = await submit(daemon, { seeds: [1] });
+    assert.equal((await ended(daemon, id)).counts.succeeded, 1, daemon.output());
+    const log = await (await daemon.fetch("/api/v1/runs/1/log")).text();
+    const [, said] = /msg="sandbox: (.*)"/.exec(log) ?? assert.fail(log);
+    assert.equal(/has no Landlock/.test(said), calls.includes("landlock_create_ruleset"), said);
+    assert.equal(/no seccomp filters|nor has it seccomp/.test(said), calls.includes("seccomp"), said);
+    found.push(`"${said}"`);
+    await daemon.stop();
+  }
+  t.diagnostic(`found: ${found.join("; ")}`);
+});
+
+test("what the daemon was started with isn't its workers'", async (t) => {
+  const at = await folder(t), worker = await wrapped(at, `exec 7</etc/passwd`);
+  const daemon = await serve(t, { dir: join(at, "data"), args: ["--slots", "1", "--worker", worker] });
+  await submit(daemon, { seeds: [1], steps: 1500 });
+  await until(async () => (await call(daemon, "GET", "runs/1")).step > 0, "it trains");
+  const [{ pid: keeper }] = rows(daemon.dir, "SELECT pid FROM attempts");
+  const trainer = (await readFile(`/proc/${keeper}/task/${keeper}/children`, "latin1")).trim();
+  for (const pid of [keeper, trainer]) {
+    const held = await Promise.all((await readdir(`/proc/${pid}/fd`)).map((fd) => readlink(`/proc/${pid}/fd/${fd}`).catch(() => "")));
+    assert.ok(held.some((path) => path.endsWith("/lock")), held.join());
+    assert.ok(!held.includes("/etc/passwd"), held.join());
+  }
+  await ended(daemon, 1);
   await daemon.stop();
 });
 
