@@ -19,6 +19,7 @@
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -47,15 +48,21 @@ static void hold_signals(sigset_t *ret_before)
     signal(SIGHUP, SIG_IGN);
 }
 
+/* What stands in it: the pid, for a daemon that died before it had stored it. An attempt is kept
+ * once: who finds something there has come after a settler, who has called the attempt lost. */
 static int take_lock(const char *dir, struct err *err)
 {
     char path[PATH_MAX];
+    struct stat info;
     snprintf(path, sizeof path, "%s/lock", dir);
     int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600); /* inherited by the trainer */
     if (fd < 0)
         return err_errno(err, ERR_STORAGE, "can't open %s", path);
     if (flock(fd, LOCK_EX | LOCK_NB) != 0)
         return err_set(err, ERR_RUNNING, "the attempt in %s is running already", dir);
+    if (fstat(fd, &info) == 0 && info.st_size > 0)
+        return err_set(err, ERR_CONFLICT, "the attempt in %s is over", dir);
+    dprintf(fd, "%d\n", (int)getpid()); /* on a full disk only the store has it */
     return 0;
 }
 

@@ -7,7 +7,8 @@
 
 /* Runs the attempt whose folder holds launch.json: takes the lock, sends output to log.txt, sets
  * limits, starts the trainer (argv0 attempt --dir DIR --door FD), waits, and writes exit.json
- * durably. Errors: RUNNING when the attempt's lock is held, BAD_DATA, STORAGE. */
+ * durably. Errors: RUNNING when the attempt's lock is held, CONFLICT when it has been kept or
+ * settled before, BAD_DATA, STORAGE. */
 int keeper_run(const char *attempt_dir, struct err *err);
 
 #endif

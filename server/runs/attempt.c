@@ -138,6 +138,29 @@ static int take_lock(const char *dir)
     return -1;
 }
 
+/* The pid that a keeper writes into the lock it has taken; 0 = it hasn't yet. */
+static int64_t read_pid(const char *dir)
+{
+    char path[PATH_MAX + 16], text[24] = "";
+    snprintf(path, sizeof path, "%s/lock", dir);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    ssize_t len = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+    if (fd >= 0)
+        close(fd);
+    return len > 0 ? strtoll(text, NULL, 10) : 0;
+}
+
+/* A keeper that comes after this finds that it has nothing to keep. */
+static void close_lock(int lock, bool settled)
+{
+    struct stat info;
+    if (lock < 0)
+        return;
+    if (settled && fstat(lock, &info) == 0 && info.st_size == 0)
+        dprintf(lock, "0\n");
+    close(lock);
+}
+
 /* A log line is logfmt: its message alone says enough. */
 static void take_message(char *line)
 {
@@ -323,6 +346,7 @@ int attempt_settle(struct store *store, const struct datadir *datadir, int64_t r
     int lock = take_lock(dir);
     if (lock == -1) {
         ret->alive = true;
+        ret->pid = read_pid(dir);
         return 0;
     }
     int status = store_attempt_get(store, run, attempt, &row, err);
@@ -349,8 +373,7 @@ int attempt_settle(struct store *store, const struct datadir *datadir, int64_t r
         files_remove_folder(out);
     }
     attempt_row_done(&row);
-    if (lock >= 0)
-        close(lock);
+    close_lock(lock, settled);
     return status;
 }
 

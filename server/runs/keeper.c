@@ -66,6 +66,8 @@ static void settle_done(struct job *job)
     keeper->settling = false;
     bool new_trouble = job->status != keeper->told;
     keeper->told = job->status;
+    if (keeper->pid == 0)
+        keeper->pid = found->pid; /* a daemon died before it had stored it */
     if (job->status != 0 && new_trouble)
         log_error("run %lld attempt %lld can't be settled: %s", (long long)keeper->load.run,
                   (long long)keeper->attempt, job->err.message);

@@ -1,10 +1,13 @@
 // Workers that are stopped, daemons that are stopped, daemons that end: leases and --stop-workers.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { chmod, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
-import { alive, call, curves, ended, folder, rows, serve, sleep, submit, until } from "./faults.mjs";
+import { ABLATED, alive, call, curves, ended, folder, rows, serve, sleep, sql, submit, until } from "./faults.mjs";
 
+const WORKER = join(dirname(ABLATED), "ablate-worker");
 const LEASE_S = 10, SPEC = { steps: 1500, seeds: [1], train: { checkpoint_every: 100, eval_every: 500 } };
 
 /** The run's keeper and trainer, once it trains. */
@@ -33,6 +36,49 @@ test("a worker that says nothing for a lease is killed, and its run goes on in t
   assert.equal((await ended(daemon, 1)).counts.succeeded, 1);
   await as(t, daemon, SPEC);
   t.diagnostic(`found: ${JSON.stringify(attempts(daemon.dir))}, curves as undisturbed`);
+  await daemon.stop();
+});
+
+test("a worker whose pid was never stored is killed after a lease, too: it stands in its lock", async (t) => {
+  const at = await folder(t), dir = `${at}/data`, args = ["--slots", "1", "--lease", String(LEASE_S)];
+  let daemon = await serve(t, { dir, args });
+  await submit(daemon, SPEC);
+  const { keeper, trainer } = await worker(daemon);
+  daemon.kill("SIGKILL");
+  await daemon.ended;
+  sql(dir, "UPDATE attempts SET pid = NULL"); // as if it had died between fork and commit
+  process.kill(keeper, "SIGSTOP");
+  process.kill(trainer, "SIGSTOP");
+  t.after(() => { try { process.kill(-keeper, "SIGKILL"); } catch { /* it has been */ } });
+  daemon = await serve(t, { dir, args });
+  await until(() => attempts(dir).length === 2, "another attempt begins", 60000);
+  assert.ok(!alive(trainer), "there is nobody to wake");
+  assert.equal((await ended(daemon, 1)).counts.succeeded, 1);
+  await as(t, daemon, SPEC);
+  t.diagnostic(`found: ${JSON.stringify(attempts(dir))}, curves as undisturbed`);
+  await daemon.stop();
+});
+
+test("a keeper that comes after its attempt was settled ends without training", async (t) => {
+  const at = await folder(t), dir = `${at}/data`, late = `${at}/worker`, go = `${at}/go`;
+  // Only the first attempt's waits, before it is the keeper.
+  await writeFile(late, `#!/bin/sh\ncase $3 in */1/attempts/1) until [ -e ${go} ]; do sleep 0.1; done ;; esac\nexec ${WORKER} "$@"\n`);
+  await chmod(late, 0o755);
+  const args = ["--slots", "1", "--worker", late];
+  let daemon = await serve(t, { dir, args });
+  await submit(daemon, SPEC);
+  const [{ pid }] = await until(() => rows(dir, "SELECT pid FROM attempts WHERE pid IS NOT NULL")[0] && rows(dir, "SELECT pid FROM attempts"), "it is started");
+  t.after(() => writeFile(go, "").catch(() => {}));
+  daemon.kill("SIGKILL");
+  await daemon.ended;
+  daemon = await serve(t, { dir, args });
+  await until(() => attempts(dir).length === 2, "another attempt begins");
+  await writeFile(go, "");
+  await until(() => !alive(pid), "the late one ends", 30000);
+  assert.match(readFileSync(`${dir}/runs/1/attempts/1/log.txt`, "utf8"), /the attempt in .* is over/);
+  assert.ok(!existsSync(`${dir}/runs/1/attempts/1/events.ndjson`), "it has trained nothing");
+  assert.equal((await ended(daemon, 1)).counts.succeeded, 1);
+  t.diagnostic(`found: ${JSON.stringify(attempts(dir))}, no events of the late one`);
   await daemon.stop();
 });
 
