@@ -37,11 +37,15 @@ test("systemd understands every line of it", { skip: missing }, () => inFolder((
   assert.equal(status, 0, stderr);
 }));
 
-test("workers outlive the daemon, under the same user", () => {
+test("workers outlive the daemon, under the same user, and in the user namespace of the next one", () => {
   const unit = readFileSync(UNIT, "utf8");
   assert.match(unit, /^KillMode=process$/m);
   assert.match(unit, /^User=ablate$/m);
-  assert.doesNotMatch(unit, /^DynamicUser=yes$/m);
+  assert.doesNotMatch(unit, /^(DynamicUser|PrivateUsers)=/m);
+});
+
+test("a worker that is killed for want of memory doesn't stop it", () => {
+  assert.match(readFileSync(UNIT, "utf8"), /^OOMPolicy=continue$/m);
 });
 
 test("make install puts unit and user where they belong", () => inFolder((dir) => {
