@@ -377,19 +377,20 @@ int attempt_settle(struct store *store, const struct datadir *datadir, int64_t r
     return status;
 }
 
-void attempt_kill(const struct datadir *datadir, int64_t run, int64_t attempt, pid_t pid)
+bool attempt_kill(const struct datadir *datadir, int64_t run, int64_t attempt, pid_t pid)
 {
     char dir[PATH_MAX], path[64], line[2 * PATH_MAX];
     if (pid <= 1)
-        return;
+        return false;
     attempt_path(datadir, run, attempt, dir);
     snprintf(path, sizeof path, "/proc/%d/cmdline", (int)pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return;
+        return false;
     ssize_t len = read(fd, line, sizeof line);
     close(fd);
     /* The arguments end with NULs: the folder as one whole argument. */
-    if (len > 0 && memmem(line, (size_t)len, dir, strlen(dir) + 1) != NULL)
-        kill(-pid, SIGKILL);
+    if (len <= 0 || memmem(line, (size_t)len, dir, strlen(dir) + 1) == NULL)
+        return false;
+    return kill(-pid, SIGKILL) == 0;
 }

@@ -77,7 +77,7 @@ struct attempt_facts {
 void attempt_judge(const struct attempt_facts *facts, struct attempt_verdict *ret);
 
 /* SIGKILL to a keeper's process group, if pid still is this attempt's keeper: a pid may have passed
- * to somebody else since it was written down. */
-void attempt_kill(const struct datadir *datadir, int64_t run, int64_t attempt, pid_t pid);
+ * to somebody else since it was written down. False when no such process is to be seen. */
+bool attempt_kill(const struct datadir *datadir, int64_t run, int64_t attempt, pid_t pid);
 
 #endif

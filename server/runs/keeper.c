@@ -248,6 +248,16 @@ void keeper_start(struct keeper *keeper)
 
 /* stopping */
 
+/* Kills, and has words for it. While the process of a lock that is held isn't to be seen, the run
+ * waits, and only people can help. */
+static const char *kill_worker(const struct keeper *keeper)
+{
+    return attempt_kill(keeper->keepers->config.datadir, keeper->load.run, keeper->attempt,
+                        (pid_t)keeper->pid)
+               ? "is killed"
+               : "can't be killed: its process isn't to be seen";
+}
+
 static void ask_to_stop(struct keeper *keeper)
 {
     struct keepers *keepers = keeper->keepers;
@@ -256,9 +266,8 @@ static void ask_to_stop(struct keeper *keeper)
                     keeper->end.stop == STOP_CANCEL ? "cancelled" : "the daemon is ending");
     if (clock_mono_ms() < keeper->kill_at_ms || keeper->pid == 0)
         return;
-    log_warn("run %lld attempt %lld has not stopped in %d s and is killed",
-             (long long)keeper->load.run, (long long)keeper->attempt, GRACE_MS / 1000);
-    attempt_kill(keepers->config.datadir, keeper->load.run, keeper->attempt, (pid_t)keeper->pid);
+    log_warn("run %lld attempt %lld has not stopped in %d s and %s", (long long)keeper->load.run,
+             (long long)keeper->attempt, GRACE_MS / 1000, kill_worker(keeper));
 }
 
 void keeper_stop(struct keeper *keeper, enum attempt_stop why)
@@ -288,12 +297,12 @@ static void check_lease(struct keeper *keeper, int64_t now)
     keeper->heard_ms = heard > keeper->heard_ms ? heard : keeper->heard_ms;
     if (lease <= 0 || keeper->pid == 0 || now - keeper->heard_ms < lease)
         return;
+    const char *killed = kill_worker(keeper);
     if (keeper->end.silent_ms == 0)
-        log_warn("run %lld attempt %lld hasn't been heard of for %lld s and is killed",
+        log_warn("run %lld attempt %lld hasn't been heard of for %lld s and %s",
                  (long long)keeper->load.run, (long long)keeper->attempt,
-                 (long long)(now - keeper->heard_ms) / 1000);
+                 (long long)(now - keeper->heard_ms) / 1000, killed);
     keeper->end.silent_ms = now - keeper->heard_ms;
-    attempt_kill(keepers->config.datadir, keeper->load.run, keeper->attempt, (pid_t)keeper->pid);
 }
 
 void keepers_tick(struct keepers *keepers)
