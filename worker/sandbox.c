@@ -79,12 +79,14 @@ static int allow_all(int rules, const char *const *paths, uint64_t rights, struc
     return status;
 }
 
-/* *ret_abi: what the kernel knows, 0 = nothing. */
+enum { FORBIDDEN = -1 };
+
+/* *ret_abi: what the kernel knows, 0 = nothing; FORBIDDEN = a filter lets nobody ask. */
 static int restrict_files(const struct sandbox *sandbox, int *ret_abi, struct err *err)
 {
     struct ruleset handled = { 0 };
     long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-    *ret_abi = abi > 0 ? (int)abi : 0;
+    *ret_abi = abi > 0 ? (int)abi : errno == EPERM ? FORBIDDEN : 0;
     if (abi <= 0)
         return 0;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
@@ -277,7 +279,8 @@ int sandbox_enter(const struct sandbox *sandbox, char *said, size_t size, struct
                  filtered ? "network and system calls by seccomp"
                           : "but this kernel has no seccomp filters: the network isn't closed");
     else
-        snprintf(said, size, "sandbox: this kernel has no Landlock: files aren't restricted; %s",
+        snprintf(said, size, "sandbox: %s no Landlock: files aren't restricted; %s",
+                 abi == FORBIDDEN ? "a filter of system calls allows" : "this kernel has",
                  filtered ? "network and system calls by seccomp"
                           : "nor has it seccomp filters: nothing is");
     return status;

@@ -359,6 +359,11 @@ static void no_landlock(void)
     lose(SCMP_SYS(landlock_create_ruleset), ENOSYS);
 }
 
+static void landlock_forbidden(void)
+{
+    lose(SCMP_SYS(landlock_create_ruleset), EPERM); /* as by a container's filter */
+}
+
 static void no_seccomp(void)
 {
     lose(SCMP_SYS(seccomp), EINVAL);
@@ -375,8 +380,10 @@ static const struct {
     const char *said;
     bool files, calls; /* what holds all the same */
 } lacks[] = {
-    { no_landlock, "no Landlock: files aren't restricted; network and system calls by", false,
-      true },
+    { no_landlock, "kernel has no Landlock: files aren't restricted; network and system calls by",
+      false, true },
+    { landlock_forbidden, "a filter of system calls allows no Landlock: files aren't restricted",
+      false, true },
     { no_seccomp, "no seccomp filters: the network isn't closed", true, false },
     { neither, "no Landlock: files aren't restricted; nor has it seccomp filters", false, false },
 };
