@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 struct arguments {
@@ -145,6 +146,7 @@ static int command_attempt(const struct arguments *a, struct err *err)
     char file[PATH_MAX];
     if (a->dir == NULL)
         return err_set(err, ERR_USAGE, "attempt needs --dir DIR");
+    prctl(PR_SET_NAME, "ablate-trainer"); /* else "exe", by the path it was started by */
     int status = launch_read(a->dir, &launch, err);
     if (status == 0)
         status = read_spec(launch.spec, &config.spec, err);
