@@ -84,7 +84,7 @@ asan: ## run the unit, gradient and golden tests under the address and undefined
 	@BUILD=$(BUILD)-asan UBSAN_OPTIONS=print_stacktrace=1 tests/run --units
 
 fault: ## inject every fault that Ablate must live through (FAULTS_SEED, FAULTS_ROUNDS); as root all of them
-	@deploy/setup.sh build test
+	@deploy/setup.sh build test fault
 	@mkdir -p $(BUILD) && echo "Building …"
 	@$(again) tests $(quiet)
 	@BUILD=$(BUILD) tests/fault/run
@@ -217,7 +217,7 @@ tests/%/node_modules/.package-lock.json: tests/%/package-lock.json
 
 # Each tool runs where it is installed.
 sources := $(wildcard common/*.c server/*.c server/*/*.c worker/*.c worker/*/*.c)
-scripts := $(wildcard deploy/*.sh tests/lint/*.sh) tests/run tests/fuzz/run .ci/run
+scripts := $(wildcard deploy/*.sh tests/fault/*.sh tests/lint/*.sh) tests/run tests/fuzz/run .ci/run
 have = command -v $(1) >/dev/null || { echo "lint: $(1) is not installed, left out"; exit 0; };
 
 lint: ## check the layers, and the code by clang-tidy, cppcheck and shellcheck where installed

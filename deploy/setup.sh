@@ -1,11 +1,12 @@
 #!/bin/sh
 # Installs, or with --check only names, the Debian packages that building, testing and the demo need.
-# Usage: deploy/setup.sh [--check] [build|test|demo|fuzz|bench|load|oracle …]      (default: build)
+# Usage: deploy/setup.sh [--check] [build|test|demo|fault|fuzz|bench|load|oracle …]      (default: build)
 set -eu
 
 build="build-essential pkg-config libmicrohttpd-dev libjansson-dev libsqlite3-dev libopenblas-dev libseccomp-dev libuv1-dev nettle-dev"
 demo="curl jq sqlite3 fortunes fortunes-min gnuplot-nox"
 test="libcmocka-dev curl jq sqlite3 fortunes fortunes-min gnuplot-nox chromium nginx openssl strace"
+fault="systemd-container"
 fuzz="clang"
 bench="python3-torch python3-numpy"
 load="slowhttptest"
@@ -23,11 +24,12 @@ for group in "$@"; do
         build) wanted=$build ;;
         demo) wanted=$demo ;;
         test) wanted=$test ;;
+        fault) wanted=$fault ;;
         fuzz) wanted=$fuzz ;;
         bench) wanted=$bench ;;
         load) wanted=$load ;;
         oracle) wanted=$oracle ;;
-        *) echo "setup: unknown group '$group' (build, test, demo, fuzz, bench, load, oracle)" >&2; exit 64 ;;
+        *) echo "setup: unknown group '$group' (build, test, demo, fault, fuzz, bench, load, oracle)" >&2; exit 64 ;;
     esac
     for package in $wanted; do
         case $package in

@@ -96,12 +96,12 @@ export const ended = (daemon, id) => until(async () => {
   return experiment.counts.queued + experiment.counts.running === 0 && experiment;
 }, `experiment ${id} ends`, 240000);
 
-/** What the runs of an experiment say, clocks aside: {run: {metric: points}}. */
+/** What the runs of an experiment say, clocks aside: {arm and seed: {metric: points}}. */
 export async function curves(daemon, id) {
   const { items } = await call(daemon, "GET", `runs?experiment=${id}`), all = {};
   for (const run of items) {
     const { series } = await call(daemon, "GET", `runs/${run.id}/metrics?points=100000`);
-    all[run.seed] = Object.fromEntries(Object.entries(series).filter(([name]) => !/^(time|throughput)\//.test(name))
+    all[`${run.arm} ${run.seed}`] = Object.fromEntries(Object.entries(series).filter(([name]) => !/^(time|throughput)\//.test(name))
       .map(([name, { points }]) => [name, points]));
   }
   return all;
