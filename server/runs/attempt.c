@@ -254,6 +254,13 @@ static void say_more(struct attempt_verdict *verdict, const char *format, ...)
     va_end(args);
 }
 
+/* Told to end before it listened, as by a machine that is being switched off: later it would have
+ * stopped by itself, and that counts as no attempt. */
+static bool was_told_to_end(const struct launch_exit *exit)
+{
+    return exit != NULL && !exit->exited && exit->status == SIGTERM;
+}
+
 void attempt_judge(const struct attempt_facts *facts, struct attempt_verdict *ret)
 {
     const struct attempt_end *end = facts->end;
@@ -272,7 +279,7 @@ void attempt_judge(const struct attempt_facts *facts, struct attempt_verdict *re
     if (facts->cancel) {
         ret->next = RUN_CANCELLED;
         snprintf(ret->reason, sizeof ret->reason, "cancelled");
-    } else if (end->stop == STOP_SHUTDOWN || !ret->counts) {
+    } else if (end->stop == STOP_SHUTDOWN || !ret->counts || was_told_to_end(facts->exit)) {
         ret->next = RUN_QUEUED;
         ret->counts = false;
     } else if (facts->attempt < facts->max_attempts) {

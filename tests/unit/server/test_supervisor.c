@@ -203,6 +203,20 @@ static void test_a_crash_is_told_and_tried_again(void **state)
     rig_free(rig);
 }
 
+/* A machine that is switched off tells everybody to end, also a trainer that has just begun. */
+static void test_a_trainer_told_to_end_forgives(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(LOCK STARTED "case $3 in */1)\n" EXIT(
+        0, 15, 0) ";;\n*)\n" FINISHED EXIT(1, 0, 0) ";; esac\n");
+    start(rig, 1);
+    submit(rig, 1, 1, false);
+    struct look look = wait_for(rig, 1, RUN_SUCCEEDED, 2);
+    assert_int_equal(look.run.attempt, 2);
+    look_done(&look);
+    rig_free(rig);
+}
+
 static const struct {
     const char *ending, *outcome, *reason;
 } endings[] = {
@@ -512,6 +526,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_run_succeeds),
         cmocka_unit_test(test_a_crash_is_told_and_tried_again),
+        cmocka_unit_test(test_a_trainer_told_to_end_forgives),
         cmocka_unit_test(test_every_ending_has_its_reason),
         cmocka_unit_test(test_slots_are_kept),
         cmocka_unit_test(test_exclusive_runs_are_alone),
