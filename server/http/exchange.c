@@ -81,8 +81,8 @@ void exchange_completed(void *all, struct MHD_Connection *connection, void **con
         note_refusal(x);
     }
     auth_client(x, client);
-    log_debug("%s %s %.*s: %d%s, %lld ms", client, x->method, shown(x), x->uri,
-              x->state == EXCHANGE_SENT ? x->reply.status : 0,
+    log_write(LOG_DEBUG, &(struct log_about){ .client = client }, "%s %.*s: %d%s, %lld ms",
+              x->method, shown(x), x->uri, x->state == EXCHANGE_SENT ? x->reply.status : 0,
               code == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "" : " (cut off)",
               (long long)(clock_mono_ms() - x->begun_ms));
     peer_wait(x->peer, KEEP_ALIVE_MS);

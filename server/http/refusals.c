@@ -18,7 +18,8 @@ void refusals_sum_up(struct refusals *refusals)
     refusals->window_ms = now;
     for (size_t i = 0; i < REFUSAL_KINDS; i++) {
         if (refusals->of[i].hidden > 0)
-            log_warn("refused, %s: %u more", err_name((int)kinds[i]), refusals->of[i].hidden);
+            log_write(LOG_WARN, &(struct log_about){ .code = err_name((int)kinds[i]) },
+                      "refused: %u more", refusals->of[i].hidden);
         refusals->of[i].shown = refusals->of[i].hidden = 0;
     }
 }
@@ -33,7 +34,8 @@ void refusals_note(struct refusals *refusals, int code, const char *client, cons
     refusals_sum_up(refusals);
     refusals->of[i].n++;
     if (refusals->of[i].shown++ < REFUSALS_SHOWN)
-        log_warn("refused, %s: %s from %s", err_name(code), what, client);
+        log_write(LOG_WARN, &(struct log_about){ .code = err_name(code), .client = client },
+                  "refused: %s", what);
     else
         refusals->of[i].hidden++;
 }

@@ -161,14 +161,16 @@ static void close_lock(int lock, bool settled)
     close(lock);
 }
 
-/* A log line is logfmt: its message alone says enough. */
+/* A log line is logfmt: its message alone says enough; one for information alone says nothing. */
 static void take_message(char *line)
 {
-    char *message = strstr(line, " msg=\"");
+    char *message = strstr(line, " msg=\""), *to = line;
     if (message == NULL)
         return;
-    message += 6;
-    char *to = line;
+    if (strstr(line, " level=info ") != NULL)
+        message = line + strlen(line);
+    else
+        message += 6;
     for (; *message != '\0' && *message != '"'; message++) {
         if (*message == '\\' && message[1] != '\0')
             message++;

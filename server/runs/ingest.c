@@ -141,6 +141,11 @@ static void on_pipe_closed(uv_handle_t *handle)
     maybe_free(conn);
 }
 
+static struct log_about about(const struct conn *conn)
+{
+    return (struct log_about){ .run = conn->hello.run, .attempt = conn->hello.attempt };
+}
+
 static void close_conn(struct conn *conn)
 {
     if (!uv_is_closing((uv_handle_t *)&conn->pipe))
@@ -199,9 +204,9 @@ static void lines_again(struct job *job)
 static void wait_for_room(struct lines *lines)
 {
     struct conn *conn = lines->conn;
+    const struct log_about it = about(conn);
     if (!conn->waits)
-        log_warn("run %lld attempt %lld: its events wait for room on the disk",
-                 (long long)conn->hello.run, (long long)conn->hello.attempt);
+        log_write(LOG_WARN, &it, "its events wait for room on the disk");
     conn->waits = conn->paused = true;
     if (!uv_is_closing((uv_handle_t *)&conn->pipe))
         uv_read_stop((uv_stream_t *)&conn->pipe);
@@ -222,8 +227,8 @@ static void lines_done(struct job *job)
     conn->inflight -= lines->len;
     if (job->status != 0 || lines->broken) {
         const struct err *why = job->status != 0 ? &job->err : &lines->why;
-        log_warn("run %lld attempt %lld: events refused: %s", (long long)conn->hello.run,
-                 (long long)conn->hello.attempt, why->message);
+        const struct log_about it = about(conn);
+        log_write(LOG_WARN, &it, "events refused: %s", why->message);
         close_conn(conn); /* the worker comes back and sends again from the last ack */
     } else {
         struct buf line;
@@ -281,11 +286,11 @@ static void greeting_done(struct job *job)
     digest_of_hex(conn->hello.token, strlen(conn->hello.token), token);
     if (job->status != 0 || !digest_equal(token, greeting->row.token, DIGEST_HEX - 1) ||
         greeting->row.ended_at != 0) {
-        log_warn("run %lld attempt %lld: a worker was turned away: %s", (long long)conn->hello.run,
-                 (long long)conn->hello.attempt,
-                 job->status != 0              ? job->err.message
-                 : greeting->row.ended_at != 0 ? "the attempt has ended"
-                                               : "wrong token");
+        const struct log_about it = about(conn);
+        log_write(LOG_WARN, &it, "a worker was turned away: %s",
+                  job->status != 0              ? job->err.message
+                  : greeting->row.ended_at != 0 ? "the attempt has ended"
+                                                : "wrong token");
         close_conn(conn);
     } else {
         struct buf line;
@@ -365,8 +370,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer)
     conn->heard_ms = clock_mono_ms();
     buf_add(&conn->in, buffer->base, (size_t)n);
     if (conn->in.failed) {
-        log_warn("run %lld: a line longer than %d bytes", (long long)conn->hello.run,
-                 WIRE_LINE_MAX);
+        const struct log_about it = about(conn);
+        log_write(LOG_WARN, &it, "a line longer than %d bytes", WIRE_LINE_MAX);
         close_conn(conn);
         return;
     }

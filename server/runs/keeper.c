@@ -47,6 +47,13 @@ static void keeper_free(struct keeper *keeper)
     keepers->gone(keepers);
 }
 
+static struct log_about about(const struct keeper *keeper)
+{
+    return (struct log_about){ .experiment = keeper->experiment,
+                               .run = keeper->load.run,
+                               .attempt = keeper->attempt };
+}
+
 /* settling */
 
 static int settle_run(struct job *job, struct store *store, struct err *err)
@@ -68,12 +75,11 @@ static void settle_done(struct job *job)
     keeper->told = job->status;
     if (keeper->pid == 0)
         keeper->pid = found->pid; /* a daemon died before it had stored it */
+    const struct log_about it = about(keeper);
     if (job->status != 0 && new_trouble)
-        log_error("run %lld attempt %lld can't be settled: %s", (long long)keeper->load.run,
-                  (long long)keeper->attempt, job->err.message);
+        log_write(LOG_ERROR, &it, "it can't be settled: %s", job->err.message);
     else if (job->status == 0 && found->verdict.reason[0] != '\0')
-        log_warn("run %lld attempt %lld: %s", (long long)keeper->load.run,
-                 (long long)keeper->attempt, found->verdict.reason);
+        log_write(LOG_WARN, &it, "%s", found->verdict.reason);
     bool watched = job->status == 0 ? found->alive : job->status != -ERR_NOT_FOUND;
     if (job->status == 0 && found->more)
         settle(keeper);
@@ -130,8 +136,8 @@ static bool is_transient(int uv_code)
 
 static void not_started(struct keeper *keeper, const char *why, bool transient)
 {
-    log_error("run %lld attempt %lld could not be started: %s", (long long)keeper->load.run,
-              (long long)keeper->attempt, why);
+    const struct log_about it = about(keeper);
+    log_write(LOG_ERROR, &it, "it could not be started: %s", why);
     snprintf(keeper->end.failure, sizeof keeper->end.failure, "%s", why);
     keeper->end.transient = transient;
     keeper->keepers->trouble(keeper->keepers);
@@ -201,8 +207,8 @@ static void spawn(struct keeper *keeper)
     keeper->pid = keeper->process.pid;
     note_pid(keeper);
     keepers->restless(keepers);
-    log_info("run %lld attempt %lld started, pid %lld", (long long)keeper->load.run,
-             (long long)keeper->attempt, (long long)keeper->pid);
+    const struct log_about it = about(keeper);
+    log_write(LOG_INFO, &it, "started, pid %lld", (long long)keeper->pid);
 }
 
 static void prepare_on_pool(uv_work_t *request)
@@ -266,8 +272,9 @@ static void ask_to_stop(struct keeper *keeper)
                     keeper->end.stop == STOP_CANCEL ? "cancelled" : "the daemon is ending");
     if (clock_mono_ms() < keeper->kill_at_ms || keeper->pid == 0)
         return;
-    log_warn("run %lld attempt %lld has not stopped in %d s and %s", (long long)keeper->load.run,
-             (long long)keeper->attempt, GRACE_MS / 1000, kill_worker(keeper));
+    const struct log_about it = about(keeper);
+    log_write(LOG_WARN, &it, "it has not stopped in %d s and %s", GRACE_MS / 1000,
+              kill_worker(keeper));
 }
 
 void keeper_stop(struct keeper *keeper, enum attempt_stop why)
@@ -298,10 +305,10 @@ static void check_lease(struct keeper *keeper, int64_t now)
     if (lease <= 0 || keeper->pid == 0 || now - keeper->heard_ms < lease)
         return;
     const char *killed = kill_worker(keeper);
+    const struct log_about it = about(keeper);
     if (keeper->end.silent_ms == 0)
-        log_warn("run %lld attempt %lld hasn't been heard of for %lld s and %s",
-                 (long long)keeper->load.run, (long long)keeper->attempt,
-                 (long long)(now - keeper->heard_ms) / 1000, killed);
+        log_write(LOG_WARN, &it, "it hasn't been heard of for %lld s and %s",
+                  (long long)(now - keeper->heard_ms) / 1000, killed);
     keeper->end.silent_ms = now - keeper->heard_ms;
 }
 

@@ -203,7 +203,7 @@ static void failed(struct purge *p, const struct err *err)
 static void tell(const struct purge *p)
 {
     if (p->step == STEP_EXPERIMENT)
-        log_info("experiment %lld is purged", (long long)p->experiment);
+        log_write(LOG_INFO, &(struct log_about){ .experiment = p->experiment }, "purged");
     if (p->step == STEP_GONE && p->collect.n > 0)
         log_info("the checkpoints of %zu runs that have ended are removed", p->collect.n);
 }

@@ -215,12 +215,12 @@ test("refusals are counted by reason and logged, and no secret stands in the log
       const before = await counted(reason, one), lines = one.output().length;
       await refuse();
       assert.equal(await counted(reason, one), before + 1, reason);
-      await logged(one, new RegExp(`warn  msg="refused, ${reason}: \\w+ /\\S* from 127\\.0\\.0\\.1"`), lines);
+      await logged(one, new RegExp(`level=warn msg="refused: \\w+ /\\S*" code="${reason}" client="127\\.0\\.0\\.1"`), lines);
     }
     await knock(`GET /api/v1/runs?filter=${secret}`, header + cookie);
     for (let i = 0; i < 30; i++) await knock("GET /api/v1/runs", bearer(wrong));
     assert.equal(await counted("unauthorized", one), 33);
-    assert.equal(one.output().match(/refused, unauthorized/g).length, 10);
+    assert.equal(one.output().match(/code="unauthorized"/g).length, 10);
     for (const [name, text] of Object.entries({ secret, code, wrong, cookie: cookie.split("=")[1].trim() }))
       assert.ok(!one.output().includes(text), `${name} is in the log`);
   } finally {
@@ -334,7 +334,7 @@ test("X-Forwarded-For is believed from trusted proxies alone; X-Forwarded-Proto 
     try {
       const { reply } = await logIn(await link(undefined, one), one);
       assert.equal((await send("GET /healthz", header, "", { one })).status, 200);
-      const [, client] = await logged(one, /msg="(\S+) GET \/healthz: 200/);
+      const [, client] = await logged(one, /msg="GET \/healthz: 200.*client="(\S+)"/);
       return { client, cookie: reply.headers.get("set-cookie") };
     } finally {
       await one.stop();

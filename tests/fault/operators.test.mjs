@@ -66,8 +66,8 @@ test("figures, health, history and log", async (t) => {
   assert.equal(asked[0][1], "submitted");
 
   assert.equal(await daemon.stop(), 0);
-  const lines = daemon.output().split("\n").filter((line) => /^20/.test(line));
+  const lines = daemon.output().split("\n").filter((line) => /^ts=/.test(line));
   assert.ok(lines.length > 10);
-  for (const line of lines) assert.match(line, /^\S+Z (debug|info |warn |error) msg="(?:[^"\\]|\\.)*"( \w+=\S+)*$/);
+  for (const line of lines) assert.match(line, /^ts=\S+Z level=(debug|info|warn|error) msg="(?:[^"\\]|\\.)*"( \w+=(\d+|"(?:[^"\\]|\\.)*"))*$/);
   assert.ok(!daemon.output().includes(daemon.token), "no secret in it");
 });

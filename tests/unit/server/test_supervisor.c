@@ -223,8 +223,8 @@ static const struct {
     { EXIT(0, 9, 0), "signal SIGKILL", "killed by SIGKILL (Killed), in the last of 2 attempts" },
     { EXIT(0, 9, 1), "out of memory",
       "out of memory: the trainer held 1 MiB at its peak, in the last of 2 attempts" },
-    { "echo '2026-01-31T09:05:00.250Z error msg=\"can'\"'\"'t open \\\"x\\\"\"' >&2\n" EXIT(1, 70,
-                                                                                            0),
+    { "echo 'ts=2026-01-31T09:05:00.250Z level=error msg=\"can'\"'\"'t open \\\"x\\\"\"' "
+      ">&2\n" EXIT(1, 70, 0),
       "exit 70", "exit status 70: can't open \"x\", in the last of 2 attempts" },
     { "printf 'half a \\377 line\\n\\n' >&2\n" EXIT(1, 3, 0), "exit 3",
       "exit status 3: half a ? line, in the last of 2 attempts" },
@@ -233,10 +233,13 @@ static const struct {
     { "echo nonsense >> $3/events.ndjson\n" EXIT(1, 1, 0), "exit 1",
       "exit status 1; its events can't be read to their end: line 2: line 1, column 3: invalid "
       "token near 'nonsense', in the last of 2 attempts" },
-    { "echo '2026-01-31T09:05:00.250Z error msg=\"64 MiB were refused\"' >&2\n" EXIT(1, 71, 1),
+    { "echo 'ts=2026-01-31T09:05:00.250Z level=error msg=\"64 MiB were refused\"' >&2\n" EXIT(1, 71,
+                                                                                              1),
       "out of memory",
       "out of memory: the trainer held 1 MiB at its peak: 64 MiB were refused, in the last of 2 "
       "attempts" },
+    { "echo 'ts=2026-01-31T09:05:00.250Z level=info msg=\"all is well\"' >&2\n", "lost",
+      "the worker vanished without a word, in the last of 2 attempts" },
 };
 
 static void test_every_ending_has_its_reason(void **state)
