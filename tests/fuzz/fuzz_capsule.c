@@ -54,7 +54,7 @@ static bool put_end(struct archive *a)
     digest_of_hex(sums, a->sums.len, digest);
     json_t *manifest =
         json_pack("{s:i, s:s, s:s, s:b, s:O, s:{s:i, s:s, s:s}}", "format", CAPSULE_FORMAT,
-                  "digest", digest, "ablated", "fuzz", "partial", 1, "files", a->files,
+                  "digest", digest, "ablated", "fuzz", "partial", 0, "files", a->files,
                   "experiment", "id", 1, "name", "x", "state", "finished");
     buf_init(&text, 0);
     jsonx_dump(manifest, JSONX_KEEP_ORDER, &text);
