@@ -65,6 +65,7 @@ static int open_own(const char *path, sqlite3 **ret, struct err *err)
 
 static json_t *cell(sqlite3_stmt *s, int column, size_t *bytes)
 {
+    static const char digits[] = "0123456789abcdef";
     *bytes += 16;
     switch (sqlite3_column_type(s, column)) {
     case SQLITE_INTEGER:
@@ -77,8 +78,10 @@ static json_t *cell(sqlite3_stmt *s, int column, size_t *bytes)
         const unsigned char *blob = sqlite3_column_blob(s, column);
         struct buf hex;
         buf_init(&hex, 0);
-        for (int i = 0; i < sqlite3_column_bytes(s, column); i++)
-            buf_addf(&hex, "%02x", blob[i]);
+        for (int i = 0; i < sqlite3_column_bytes(s, column); i++) {
+            buf_addc(&hex, digits[blob[i] >> 4]);
+            buf_addc(&hex, digits[blob[i] & 15]);
+        }
         *bytes += hex.len;
         json_t *text = json_string(hex.data != NULL ? hex.data : "");
         buf_done(&hex);
