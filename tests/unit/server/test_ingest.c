@@ -205,8 +205,8 @@ static void test_acks_follow_commits(void **state)
     strcpy(two, metric(2));
     strcat(two, metric(4));
     strcat(two, metric(5));
-    for (const char *c = two; *c != '\0'; c += 7) {
-        send(fd, c, strlen(c) < 7 ? strlen(c) : 7, MSG_NOSIGNAL);
+    for (size_t at = 0, len = strlen(two); at < len; at += 7) {
+        send(fd, two + at, len - at < 7 ? len - at : 7, MSG_NOSIGNAL);
         uv_run(&rig->f->loop, UV_RUN_NOWAIT);
     }
     const char *line;
