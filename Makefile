@@ -56,7 +56,7 @@ tests_schema := $(BUILD)/tests/schema/decode
 node_tests   := $(patsubst %package.json,%node_modules/.package-lock.json,$(wildcard tests/*/package.json))
 
 .DEFAULT_GOAL := all
-.PHONY: all units fuzzers tests setup test fault asan tsan fuzz bench bench-server run demo install lint format clean help check-packages
+.PHONY: all units fuzzers tests setup test fault asan tsan valgrind fuzz bench bench-server run demo install lint format clean help check-packages
 
 all: check-packages $(programs) ## build the programs and the page
 units: $(unit_tests)
@@ -65,6 +65,7 @@ tests: $(programs) $(unit_tests) $(tests_schema) $(node_tests)
 
 # What was missing when make read this file may be there after set-up, hence the second make.
 again = +$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+, := ,
 quiet = > $(BUILD)/log 2>&1 || { cat $(BUILD)/log; exit 1; }
 
 setup: ## install every Debian package that building, testing and the demo need
@@ -76,12 +77,17 @@ test: ## install what is missing, build, run every test
 	@$(again) tests $(quiet)
 	@BUILD=$(BUILD) tests/run
 
-asan: ## run the unit, gradient and golden tests under the address and undefined-behaviour sanitizers
+# The load (tests/analyse) with the build of a sanitizer, whose daemon starts the workers of the plain one.
+loaded    := $(BUILD)/ablated $(BUILD)/ablate-worker $(BUILD)/tests/bench/flood
+under      = WORKER=$(BUILD)/ablate-worker UNDER="tests/analyse/under $(1)" LIMIT=900 tests/run --units
+sanitized  = BUILD=$(BUILD)-$(1) OPT="-O1 -g -fno-omit-frame-pointer" SANITIZE="$(2)" $(subst $(BUILD),$(BUILD)-$(1),$(quiet))
+
+asan: ## run the unit, gradient and golden tests and the loaded daemon under the address and undefined-behaviour sanitizers
 	@deploy/setup.sh build test
-	@mkdir -p $(BUILD)-asan && echo "Building with sanitizers …"
-	@$(again) units BUILD=$(BUILD)-asan OPT="-O1 -g -fno-omit-frame-pointer" \
-	  SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined" $(subst $(BUILD),$(BUILD)-asan,$(quiet))
-	@BUILD=$(BUILD)-asan UBSAN_OPTIONS=print_stacktrace=1 tests/run --units
+	@mkdir -p $(BUILD) $(BUILD)-asan && echo "Building with sanitizers …"
+	@$(again) $(loaded) $(quiet)
+	@$(again) units $(BUILD)-asan/ablated $(BUILD)-asan/tests/schema/decode $(call sanitized,asan,-fsanitize=address$(,)undefined -fno-sanitize-recover=undefined)
+	@BUILD=$(BUILD)-asan $(call under,asan)
 
 fault: ## inject every fault that Ablate must live through (FAULTS_SEED, FAULTS_ROUNDS); as root all of them
 	@deploy/setup.sh build test fault
@@ -89,14 +95,23 @@ fault: ## inject every fault that Ablate must live through (FAULTS_SEED, FAULTS_
 	@$(again) tests $(quiet)
 	@BUILD=$(BUILD) tests/fault/run
 
-# The suites that start threads. libuv isn't instrumented, and none of them needs a suppression.
+# The suites that start threads.
 tsan_suites := $(patsubst %,unit/server/test_%.c,work publish stream ingest supervisor store purge tokens room)
-tsan: ## run the server's threaded unit tests under the thread sanitizer
+tsan: ## run the server's threaded unit tests and the loaded daemon under the thread sanitizer
 	@deploy/setup.sh build test
-	@mkdir -p $(BUILD)-tsan && echo "Building with the thread sanitizer …"
-	@$(again) $(patsubst %.c,$(BUILD)-tsan/tests/%,$(tsan_suites)) BUILD=$(BUILD)-tsan OPT="-O1 -g -fno-omit-frame-pointer" \
-	  SANITIZE=-fsanitize=thread $(subst $(BUILD),$(BUILD)-tsan,$(quiet))
-	@BUILD=$(BUILD)-tsan tests/run --units $(tsan_suites)
+	@mkdir -p $(BUILD) $(BUILD)-tsan && echo "Building with the thread sanitizer …"
+	@$(again) $(loaded) $(quiet)
+	@$(again) $(patsubst %.c,$(BUILD)-tsan/tests/%,$(tsan_suites)) $(BUILD)-tsan/ablated $(BUILD)-tsan/tests/schema/decode $(call sanitized,tsan,-fsanitize=thread)
+	@BUILD=$(BUILD)-tsan $(call under,tsan) $(tsan_suites) analyse/
+
+# Without those suites, which go by the clock; and of a program that isn't there valgrind's posix_spawn says nothing.
+valgrind_suites := $(filter-out $(tsan_suites) $(patsubst %,unit/server/test_%.c,query timings figure),\
+                    $(patsubst tests/%,%,$(wildcard tests/unit/common/test_*.c tests/unit/server/test_*.c)))
+valgrind: ## run the unit tests of common and server that don't go by the clock, and the loaded daemon, under valgrind
+	@deploy/setup.sh build test valgrind
+	@mkdir -p $(BUILD) && echo "Building …"
+	@$(again) tests $(loaded) $(quiet)
+	@BUILD=$(BUILD) $(call under,valgrind) $(valgrind_suites) analyse/
 
 fuzz: ## feed the parsers what nobody would write; FUZZ="wire spec" chooses, FUZZ_SECONDS=60 each
 	@deploy/setup.sh build fuzz
@@ -217,7 +232,7 @@ tests/%/node_modules/.package-lock.json: tests/%/package-lock.json
 
 # Each tool runs where it is installed.
 sources := $(wildcard common/*.c server/*.c server/*/*.c worker/*.c worker/*/*.c)
-scripts := $(wildcard deploy/*.sh tests/fault/*.sh tests/lint/*.sh) tests/run tests/fuzz/run .ci/run
+scripts := $(wildcard deploy/*.sh tests/fault/*.sh tests/lint/*.sh) tests/run tests/fuzz/run tests/analyse/under .ci/run
 have = command -v $(1) >/dev/null || { echo "lint: $(1) is not installed, left out"; exit 0; };
 
 lint: ## check the layers, and the code by clang-tidy, cppcheck and shellcheck where installed

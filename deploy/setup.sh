@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs, or with --check only names, the Debian packages that building, testing and the demo need.
-# Usage: deploy/setup.sh [--check] [build|test|demo|fault|fuzz|bench|load|oracle …]      (default: build)
+# Usage: deploy/setup.sh [--check] [build|test|demo|fault|fuzz|valgrind|bench|load|oracle …]      (default: build)
 set -eu
 
 build="build-essential pkg-config libmicrohttpd-dev libjansson-dev libsqlite3-dev libopenblas-dev libseccomp-dev libuv1-dev nettle-dev"
@@ -8,6 +8,7 @@ demo="curl jq sqlite3 fortunes fortunes-min gnuplot-nox"
 test="libcmocka-dev curl jq sqlite3 fortunes fortunes-min gnuplot-nox chromium nginx openssl strace"
 fault="systemd-container"
 fuzz="clang"
+valgrind="valgrind"
 bench="python3-torch python3-numpy"
 load="slowhttptest"
 oracle=$bench
@@ -26,10 +27,11 @@ for group in "$@"; do
         test) wanted=$test ;;
         fault) wanted=$fault ;;
         fuzz) wanted=$fuzz ;;
+        valgrind) wanted=$valgrind ;;
         bench) wanted=$bench ;;
         load) wanted=$load ;;
         oracle) wanted=$oracle ;;
-        *) echo "setup: unknown group '$group' (build, test, demo, fault, fuzz, bench, load, oracle)" >&2; exit 64 ;;
+        *) echo "setup: unknown group '$group' (build, test, demo, fault, fuzz, valgrind, bench, load, oracle)" >&2; exit 64 ;;
     esac
     for package in $wanted; do
         case $package in

@@ -4,7 +4,8 @@
 //   await daemon.fetch("/api/v1/runs");          // with the token
 //   await daemon.stop();                         // SIGTERM; returns the exit status, removes the folder
 //
-// BUILD names the build folder (build), ABLATED another program altogether.
+// BUILD names the build folder (build), ABLATED another program altogether. UNDER is a program, with its arguments, that
+// starts it, e.g. "tests/analyse/under valgrind".
 
 import { execFile, spawn } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
@@ -16,7 +17,8 @@ import { promisify } from "node:util";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 export const ABLATED = process.env.ABLATED ?? `${ROOT}${process.env.BUILD ?? "build"}/ablated`;
-const PATIENCE_MS = 20000; // a sanitizer's build on a busy machine
+const UNDER = process.env.UNDER?.split(" ") ?? [];
+const PATIENCE_MS = 180000; // an analyser on a busy machine
 
 /** Everything that was started and hasn't ended; a test that fails leaves nothing running. */
 const running = new Set();
@@ -25,7 +27,8 @@ process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
 /** Runs the program to its end, e.g. ablated("link", "--data", dir): {status, stdout, stderr}. */
 export async function ablated(...args) {
   try {
-    const { stdout, stderr } = await promisify(execFile)(ABLATED, args, { timeout: PATIENCE_MS });
+    const [program, ...before] = [...UNDER, ABLATED];
+    const { stdout, stderr } = await promisify(execFile)(program, [...before, ...args], { timeout: PATIENCE_MS });
     return { status: 0, stdout, stderr };
   } catch (error) {
     if (typeof error.code !== "number") throw error;
@@ -50,7 +53,7 @@ async function whenReady(path, child, output) {
  * `args`: more options; `env`: more environment; `listen`: another address; `under`: a program, with its arguments,
  * that starts it.
  */
-export async function start({ args = [], dir, env = {}, listen = "127.0.0.1:0", under = [] } = {}) {
+export async function start({ args = [], dir, env = {}, listen = "127.0.0.1:0", under = UNDER } = {}) {
   const folder = dir ?? (await mkdtemp(join(tmpdir(), "ablate-")));
   const [program, ...before] = [...under, ABLATED];
   const child = spawn(program, [...before, "--data", folder, "--listen", listen, ...args],
