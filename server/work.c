@@ -12,7 +12,8 @@ enum {
     BATCH_ROWS = 5000,
     QUEUE_MAX = 100000,
     READERS_MAX = 8,
-    LOOK_MS = 250, /* at an idle WAL: how soon the clock is asked again */
+    LOOK_MS = 250,     /* at an idle WAL: how soon the clock is asked again */
+    LOCKED_MS = 10000, /* a lock that was met is taken to be held for so long */
     FOREVER = -1
 };
 
@@ -37,6 +38,7 @@ struct work {
     size_t waiting;           /* those, and the ones inside it */
     bool stopping, stopped;
     int64_t busy_since_ms; /* 0 = the writer sleeps */
+    int64_t locked_at_ms;  /* when another process' lock was last in the way; 0 = never */
     int64_t commits;
     struct outcome *outcomes, **outcomes_end;
     struct err fatal;
@@ -155,7 +157,16 @@ static int commit(struct work *work, struct outcome *outcome, struct err *err)
     return status == 0 ? store_commit(work->writer, err) : status;
 }
 
-/* One transaction: the job given and all that wait, within the limits of a batch. */
+static void note_lock(struct work *work, bool locked)
+{
+    pthread_mutex_lock(&work->lock);
+    work->locked_at_ms = locked ? clock_mono_ms() : 0;
+    pthread_mutex_unlock(&work->lock);
+}
+
+/* One transaction: the job given and all that wait, within the limits of a batch. When somebody
+ * else holds the database's lock for longer than SQLite waits, it is refused to all of them at
+ * once: one after the other, the last would wait as many times as long. */
 static void run_batch(struct work *work, struct job *job)
 {
     struct outcome *outcome = calloc(1, sizeof *outcome);
@@ -165,6 +176,7 @@ static void run_batch(struct work *work, struct job *job)
     int64_t start = clock_mono_ms();
     int status = store_begin(work->writer, &err);
     bool began = status == 0;
+    note_lock(work, status == -ERR_UNAVAILABLE);
     do {
         if (outcome->last != NULL)
             outcome->last->next = job;
@@ -174,7 +186,7 @@ static void run_batch(struct work *work, struct job *job)
         job->status = 0;
         if (began)
             run_job(work, job);
-    } while (has_room(work, start) && (job = take_job(work, 0)) != NULL);
+    } while ((!began || has_room(work, start)) && (job = take_job(work, 0)) != NULL);
     if (began)
         status = commit(work, outcome, &err);
     if (status != 0) {
@@ -426,6 +438,15 @@ int64_t work_busy_ms(const struct work *work)
     int64_t since = work->busy_since_ms;
     pthread_mutex_unlock(&mutable->lock);
     return since > 0 ? clock_mono_ms() - since : 0;
+}
+
+bool work_locked(const struct work *work)
+{
+    struct work *mutable = (struct work *)work;
+    pthread_mutex_lock(&mutable->lock);
+    int64_t at = work->locked_at_ms;
+    pthread_mutex_unlock(&mutable->lock);
+    return at > 0 && clock_mono_ms() - at < LOCKED_MS;
 }
 
 /* readers */

@@ -75,6 +75,8 @@ size_t work_backlog(const struct work *work);
 int64_t work_commits(const struct work *work);
 /* For how long the writer has been at the batch that it is at; 0 = it has none. */
 int64_t work_busy_ms(const struct work *work);
+/* Whether the writer has just waited in vain for another process to let go of the database. */
+bool work_locked(const struct work *work);
 /* Ends the writer after the jobs that wait (their done functions run), checkpoints the WAL, closes.
  * Loop thread; calls closed(arg) on the loop thread when everything is over; work is freed then. */
 void work_close(struct work *work, void (*closed)(void *arg), void *arg);

@@ -46,6 +46,8 @@ int healthz_encode(struct request *req, struct reply *reply, struct err *err)
           "disk_full: the data folder's disk is full; runs wait for room" },
         { work_busy_ms(app->work) > WRITER_SLOW_MS,
           "writer_slow: a transaction has been taking more than 10 s" },
+        { work_locked(app->work),
+          "database_locked: another process holds the database's lock; nothing can be written" },
         { work_backlog(app->work) > WRITER_BACKLOG, "writer_behind: too many writes are waiting" },
     };
     json_t *reasons = json_array();
