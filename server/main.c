@@ -10,6 +10,7 @@
 #include "server/options.h"
 #include "server/room.h"
 #include "server/runs/conclude.h"
+#include "server/runs/forgotten.h"
 #include "server/runs/ingest.h"
 #include "server/runs/publish.h"
 #include "server/runs/purge.h"
@@ -42,8 +43,8 @@ struct daemon {
     struct room *room;
     struct httpd *httpd;
     struct auth *auth;
-    struct job first; /* reads where the events stand */
-    int64_t last_seq;
+    struct job first; /* reads where the events stand, and passes over forgotten runs */
+    int64_t last_seq, forgotten;
 };
 
 /* The way out, one step after the other: no new claims, no HTTP, no workers' socket, no store. */
@@ -158,6 +159,8 @@ static int first_run(struct job *job, struct store *store, struct err *err)
 {
     struct daemon *d = job->data;
     int status = store_as_of(store, &d->last_seq, err);
+    if (status == 0 && d->datadir.unclean)
+        status = forgotten_runs(store, &d->datadir, &d->forgotten, err);
     return status == 0 ? session_load(store, d->auth, err) : status;
 }
 
@@ -185,6 +188,45 @@ static int open_http(struct daemon *d, struct err *err)
     return 0;
 }
 
+/* Ids of runs that the store has forgotten aren't given again; nobody submits before that is so. */
+
+enum { PASS_AGAIN_MS = 1000 };
+
+static int pass_run(struct job *job, struct store *store, struct err *err)
+{
+    const struct daemon *d = job->data;
+    return store_run_ids_pass(store, d->forgotten, err);
+}
+
+static void first_done(struct job *job);
+
+static void pass_done(struct job *job);
+
+static void pass(struct job *job)
+{
+    struct daemon *d = job->data;
+    d->first = (struct job){ .run = pass_run, .done = pass_done, .data = d };
+    if (!d->app.closing)
+        work_write(d->work, &d->first);
+}
+
+static void pass_done(struct job *job)
+{
+    struct daemon *d = job->data;
+    const int status = job->status;
+    if (status == -ERR_UNAVAILABLE || status == -ERR_DISK_FULL) { /* which can be waited for */
+        log_warn("the start waits: %s", job->err.message);
+        d->first = (struct job){ .done = pass, .data = d };
+        work_later(d->work, &d->first, PASS_AGAIN_MS);
+        return;
+    }
+    log_warn("there are folders of runs up to %lld that the store has forgotten: it has lost its "
+             "last commits; their ids are passed over",
+             (long long)d->forgotten);
+    d->forgotten = 0;
+    first_done(job);
+}
+
 static void first_done(struct job *job)
 {
     struct daemon *d = job->data;
@@ -192,6 +234,10 @@ static void first_done(struct job *job)
     int status = job->status;
     if (d->app.closing)
         return;
+    if (status == 0 && d->forgotten > 0) {
+        pass(job);
+        return;
+    }
     if (status == 0) {
         stream_attach(d->stream, d->work, d->last_seq);
         status = ingest_new(&d->loop, &d->datadir, d->work, &d->ingest, &err);

@@ -3,6 +3,7 @@
 #include "common/digest.h"
 #include "common/files.h"
 #include "common/jsonx.h"
+#include "server/runs/forgotten.h"
 #include "server/runs/ingest.h"
 #include "server/store/store_audits.h"
 #include "server/store/store_replay.h"
@@ -276,6 +277,10 @@ void attempt_judge(const struct attempt_facts *facts, struct attempt_verdict *re
     } else {
         say_lost(facts, ret);
     }
+    if (end->forgotten) {
+        say_more(ret, "; the store had forgotten it");
+        ret->counts = false;
+    }
     if (facts->damage[0] != '\0')
         say_more(ret, "; its events can't be read to their end: %s", facts->damage);
     if (facts->cancel) {
@@ -356,7 +361,7 @@ int attempt_settle(struct store *store, const struct datadir *datadir, int64_t r
     if (lock == -1) {
         ret->alive = true;
         ret->pid = read_pid(dir);
-        return 0;
+        return end->forgotten ? forgotten_admit(store, dir, run, attempt, err) : 0;
     }
     int status = store_attempt_get(store, run, attempt, &row, err);
     if (status == 0 && row.ended_at == 0) {

@@ -31,6 +31,7 @@ struct attempt_end {
     int64_t silent_ms;             /* a lease, after which it was killed; 0 = it wasn't */
     char failure[512];             /* why there never was a keeper; "" = there was one */
     bool transient;                /* … for want of something that will be there again */
+    bool forgotten;                /* it had begun before the store came to know it (forgotten.h) */
     struct attempt_damage damaged; /* why a verification needn't train */
 };
 

@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "server/datadir.h"
+#include "server/runs/forgotten.h"
 #include "server/runs/ingest.h"
 
 #include <stdio.h>
@@ -216,6 +217,11 @@ static void prepare_on_pool(uv_work_t *request)
     struct keeper *keeper = request->data;
     const struct supervisor_config *config = &keeper->keepers->config;
     int64_t threads = keeper->load.exclusive ? uv_available_parallelism() : config->threads_per_run;
+    char dir[PATH_MAX];
+    attempt_path(config->datadir, keeper->load.run, keeper->attempt, dir);
+    keeper->end.forgotten = forgotten_attempt(dir);
+    if (keeper->end.forgotten)
+        return;
     keeper->status = attempt_check_artifacts(config->datadir, &keeper->claim, &keeper->end.damaged,
                                              &keeper->err);
     if (keeper->status == 0 && keeper->end.damaged.name[0] == '\0')
@@ -231,7 +237,12 @@ static void prepared(uv_work_t *request, int uv_status)
         keeper->end.stop = STOP_SHUTDOWN;
     if (keeper->status != 0)
         not_started(keeper, keeper->err.message, keeper->status == -ERR_DISK_FULL);
-    if (keeper->status == 0 && keeper->end.stop == STOP_NONE && keeper->end.damaged.name[0] == '\0')
+    if (keeper->end.forgotten)
+        log_warn("run %lld attempt %lld had begun before, and the store had forgotten it: what it "
+                 "has left is read first",
+                 (long long)keeper->load.run, (long long)keeper->attempt);
+    if (keeper->status == 0 && keeper->end.stop == STOP_NONE && !keeper->end.forgotten &&
+        keeper->end.damaged.name[0] == '\0')
         spawn(keeper);
     else
         settle(keeper);

@@ -153,6 +153,17 @@ int store_run_forgive(struct store *store, int64_t run, struct err *err)
     return store_run_sql(store, SQL_RUN_FORGIVE, NULL, err, "i", run);
 }
 
+int store_run_ids_last(struct store *store, int64_t *ret, struct err *err)
+{
+    return store_get_int(store, SQL_RUN_IDS_LAST, 0, ret, err, "");
+}
+
+int store_run_ids_pass(struct store *store, int64_t last, struct err *err)
+{
+    int status = store_run_sql(store, SQL_RUN_IDS_PASS, NULL, err, "i", last);
+    return status == 0 ? store_run_sql(store, SQL_RUN_IDS_BEGIN, NULL, err, "i", last) : status;
+}
+
 static void running_from(sqlite3_stmt *s, void *row)
 {
     *(struct running_run *)row = (struct running_run){
@@ -235,6 +246,12 @@ int store_attempt_list(struct store *store, int64_t run, struct attempt_row **re
 {
     static const struct store_rows rows = { sizeof **ret, attempt_from, attempt_done };
     return store_all(store, SQL_ATTEMPT_LIST, &rows, (void **)ret, ret_n, err, "i", run);
+}
+
+int store_attempt_token(struct store *store, int64_t run, int64_t attempt, const char *digest,
+                        struct err *err)
+{
+    return store_run_sql(store, SQL_ATTEMPT_TOKEN, NULL, err, "iit", run, attempt, digest);
 }
 
 int store_attempt_pid(struct store *store, int64_t run, int64_t attempt, int64_t pid,

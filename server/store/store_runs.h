@@ -187,6 +187,9 @@ int store_attempt_end(struct store *, int64_t run, int64_t attempt, enum run_sta
                       const char *outcome, const char *reason, struct err *);
 /* The attempt that ends now doesn't count towards its run's max_attempts. */
 int store_run_forgive(struct store *, int64_t run, struct err *);
+/* The newest id that a run has had; 0 = none. Those up to `last` are never given from now on. */
+int store_run_ids_last(struct store *, int64_t *ret, struct err *);
+int store_run_ids_pass(struct store *, int64_t last, struct err *);
 /* Runs that are running or being verified, with that attempt: what a starting daemon finds. */
 struct running_run {
     int64_t run, attempt, experiment, memory_bytes, pid; /* pid 0 = unknown */
@@ -206,6 +209,8 @@ int store_attempt_get(struct store *, int64_t run, int64_t attempt, struct attem
                       struct err *);
 int store_attempt_list(struct store *, int64_t run, struct attempt_row **ret, size_t *ret_n,
                        struct err *);
+int store_attempt_token(struct store *, int64_t run, int64_t attempt, const char *digest,
+                        struct err *);
 int store_attempt_pid(struct store *, int64_t run, int64_t attempt, int64_t pid, struct err *);
 
 /* queue */

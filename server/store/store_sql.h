@@ -203,6 +203,11 @@ enum { RUN_COLUMNS_N = 28 };
       "attempts a ON a.run = r.id AND a.attempt = "                                                \
       "iif(r.state = 'running', r.attempt, r.verify_attempt) WHERE r.state = 'running' OR "        \
       "r.verify = 'running' ORDER BY r.id")                                                        \
+    /* Ids aren't given twice, and these neither. */                                               \
+    X(RUN_IDS_LAST, "SELECT seq FROM sqlite_sequence WHERE name = 'runs'")                         \
+    X(RUN_IDS_PASS, "UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'runs' AND seq < ?1")        \
+    X(RUN_IDS_BEGIN, "INSERT INTO sqlite_sequence (name, seq) SELECT 'runs', ?1 WHERE NOT EXISTS " \
+                     "(SELECT 1 FROM sqlite_sequence WHERE name = 'runs')")                        \
     X(RUN_FORGIVE, "UPDATE runs SET max_attempts = max_attempts + 1 WHERE id = ?")                 \
     /* attempts */                                                                                 \
     X(ATTEMPT_ADD,                                                                                 \
@@ -227,6 +232,8 @@ enum { RUN_COLUMNS_N = 28 };
       "FROM runs r JOIN attempts a ON a.run = r.id WHERE r.experiment = ?1 AND a.stored "          \
       "AND a.kind = 'train' ORDER BY a.run, a.attempt")                                            \
     X(ATTEMPT_PID, "UPDATE attempts SET pid = ?3 WHERE run = ?1 AND attempt = ?2")                 \
+    X(ATTEMPT_TOKEN, "UPDATE attempts SET token = ?3 WHERE run = ?1 AND attempt = ?2 AND "         \
+                     "token <> ?3")                                                                \
     X(ATTEMPT_ACKED, "SELECT a.acked_seq, r.experiment, a.ended_at, a.kind, a.stored FROM "        \
                      "attempts a JOIN runs r ON r.id = a.run "                                     \
                      "WHERE a.run = ? AND a.attempt = ?")                                          \

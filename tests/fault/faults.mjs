@@ -3,13 +3,15 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { ABLATED, start } from "../e2e/daemon.mjs";
 
 export { ABLATED, sleep };
+export const WORKER = join(dirname(ABLATED), "ablate-worker");
 export const root = process.getuid() === 0;
 /** What FAULTS_SEED says, and numbers from 0 to 1 that come of it (mulberry32). */
 export const seed = Number(process.env.FAULTS_SEED ?? 1);
@@ -30,10 +32,14 @@ export function alive(pid) {
   try { return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "utf8")); } catch { return false; }
 }
 
-/** A folder for a test; removed after it. */
+const serving = new Set();
+/** A folder for a test; removed after it, the daemons in it killed before: what follows a hook that fails isn't called. */
 export async function folder(t) {
   const path = await mkdtemp(join(tmpdir(), "ablate-fault-"));
-  t.after(() => rm(path, { recursive: true, force: true }));
+  t.after(async () => {
+    for (const daemon of serving) if (daemon.dir.startsWith(path)) daemon.kill("SIGKILL");
+    await rm(path, { recursive: true, force: true, maxRetries: 20 }).catch(() => {}); // a worker may write on in it
+  });
   return path;
 }
 
@@ -58,6 +64,8 @@ export function fill(at, leave = 0) {
 /** Starts a daemon that is killed after the test, whatever becomes of it. */
 export async function serve(t, options) {
   const daemon = await start(options);
+  serving.add(daemon);
+  daemon.ended.then(() => serving.delete(daemon));
   t.after(() => daemon.kill("SIGKILL"));
   return daemon;
 }
@@ -96,6 +104,20 @@ export const ended = (daemon, id) => until(async () => {
   return experiment.counts.queued + experiment.counts.running === 0 && experiment;
 }, `experiment ${id} ends`, 240000);
 
+/** A worker program that trains every run but the first, which floods its log (flooder.mjs). */
+export async function flooding(at) {
+  const path = join(at, "worker"), flooder = fileURLToPath(new URL("flooder.mjs", import.meta.url));
+  await writeFile(path, `#!/bin/sh\ncase $3 in\n*/runs/1/*) exec flock "$3/lock" "${process.execPath}" "${flooder}" "$3" ;;\nesac\nexec "${WORKER}" "$@"\n`);
+  await chmod(path, 0o755);
+  return path;
+}
+
+/** Figures of /metrics by name, those without labels. */
+export async function figures(daemon) {
+  const text = await (await daemon.fetch("/metrics")).text();
+  return Object.fromEntries([...text.matchAll(/^(\w+) (\S+)$/gm)].map(([, name, value]) => [name, Number(value)]));
+}
+
 /** What the runs of an experiment say, clocks aside: {arm and seed: {metric: points}}. */
 export async function curves(daemon, id) {
   const { items } = await call(daemon, "GET", `runs?experiment=${id}`), all = {};
@@ -110,6 +132,34 @@ export async function curves(daemon, id) {
 export const sql = (dir, text) => execFileSync("sqlite3", ["-bail", "-json", `${dir}/ablate.db`],
   { input: `.timeout 5000\n${text};\n`, encoding: "utf8" });
 export const rows = (dir, text) => JSON.parse(sql(dir, text) || "[]");
+
+/** Pids of the keepers that live, by the store and /proc, and of their trainers. */
+export function workers(dir) {
+  const keepers = rows(dir, "SELECT run, attempt, pid FROM attempts WHERE ended_at IS NULL AND pid IS NOT NULL").map(({ pid }) => pid)
+    .filter((pid) => { try { return readFileSync(`/proc/${pid}/cmdline`, "latin1").includes(dir); } catch { return false; } });
+  const children = (pid) => { try { return readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").trim().split(" ").filter(Boolean).map(Number); } catch { return []; } };
+  return { keepers, trainers: keepers.flatMap(children) };
+}
+/** How many of them there were to kill. */
+export const kill = (pids) => pids.filter((pid) => { try { return process.kill(pid, "SIGKILL"); } catch { return false; } }).length;
+
+/** Each run has ended once, in order, and what is derived agrees with what it is derived from. */
+export function consistent(dir, id) {
+  const none = (what, text) => assert.deepEqual(rows(dir, text), [], what);
+  const of = `SELECT id FROM runs WHERE experiment = ${id}`;
+  none("every run succeeded", `SELECT * FROM runs WHERE experiment = ${id} AND state <> 'succeeded'`);
+  none("one end a run", `SELECT run, count(*) FROM history WHERE run IN (${of}) AND what IN ('succeeded', 'failed', 'cancelled') GROUP BY run HAVING count(*) <> 1`);
+  none("one event of an end a run", `SELECT run, count(*) FROM events WHERE kind = 'run' AND run IN (${of}) AND json_extract(data, '$.state') = 'succeeded'
+    GROUP BY run HAVING count(*) <> 1`);
+  none("no event is missing", "SELECT max(seq) - min(seq) + 1 - count(*) AS missing FROM events HAVING missing <> 0");
+  none("no attempt is open", `SELECT * FROM attempts WHERE run IN (${of}) AND (ended_at IS NULL OR outcome = '')`);
+  none("attempts are numbered without gaps", `SELECT run FROM attempts WHERE run IN (${of}) GROUP BY run HAVING count(*) <> max(attempt)`);
+  none("one attempt finished a run", `SELECT run FROM attempts WHERE run IN (${of}) GROUP BY run HAVING sum(outcome = 'finished') <> 1`);
+  none("rollups count the values", `SELECT run, name FROM metrics WHERE run IN (${of}) GROUP BY run, name HAVING count(*) <>
+    (SELECT sum(count + nonfinite) FROM rollups r WHERE r.run = metrics.run AND r.name = metrics.name AND level = 1)`);
+  none("what was computed again agreed", `SELECT * FROM audits WHERE run IN (${of}) AND name = 'replay' AND status = 'fail'`);
+  assert.deepEqual(rows(dir, "PRAGMA integrity_check"), [{ integrity_check: "ok" }]);
+}
 
 /** Every file below a folder, relative. */
 export async function files(dir) {

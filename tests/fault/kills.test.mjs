@@ -6,40 +6,12 @@
 // at which an undisturbed daemon trains here and now.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { call, curves, ended, random, rows, seed, serve, sleep, submit, folder } from "./faults.mjs";
+import { call, consistent, curves, ended, folder, kill, random, rows, seed, serve, sleep, submit, workers } from "./faults.mjs";
 
 const ROUNDS = Number(process.env.FAULTS_ROUNDS ?? 24);
 const SPEC = { steps: 400, seeds: [1, 2, 3], max_attempts: 100, artifacts: ["final"], train: { checkpoint_every: 10, eval_every: 50 } };
 const ARGS = ["--slots", "2", "--log-level", "error"];
-
-/** Pids of the keepers that live, by the store and /proc, and of their trainers. */
-function workers(dir) {
-  const keepers = rows(dir, "SELECT run, attempt, pid FROM attempts WHERE ended_at IS NULL AND pid IS NOT NULL").map(({ pid }) => pid)
-    .filter((pid) => { try { return readFileSync(`/proc/${pid}/cmdline`, "latin1").includes(dir); } catch { return false; } });
-  const children = (pid) => { try { return readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").trim().split(" ").filter(Boolean).map(Number); } catch { return []; } };
-  return { keepers, trainers: keepers.flatMap(children) };
-}
-const kill = (pids) => pids.filter((pid) => { try { return process.kill(pid, "SIGKILL"); } catch { return false; } }).length;
-
-/** Each run has ended once, in order, and what is derived agrees with what it is derived from. */
-function consistent(dir, id) {
-  const none = (what, text) => assert.deepEqual(rows(dir, text), [], what);
-  const of = `SELECT id FROM runs WHERE experiment = ${id}`;
-  none("every run succeeded", `SELECT * FROM runs WHERE experiment = ${id} AND state <> 'succeeded'`);
-  none("one end a run", `SELECT run, count(*) FROM history WHERE run IN (${of}) AND what IN ('succeeded', 'failed', 'cancelled') GROUP BY run HAVING count(*) <> 1`);
-  none("one event of an end a run", `SELECT run, count(*) FROM events WHERE kind = 'run' AND run IN (${of}) AND json_extract(data, '$.state') = 'succeeded'
-    GROUP BY run HAVING count(*) <> 1`);
-  none("no event is missing", "SELECT max(seq) - min(seq) + 1 - count(*) AS missing FROM events HAVING missing <> 0");
-  none("no attempt is open", `SELECT * FROM attempts WHERE run IN (${of}) AND (ended_at IS NULL OR outcome = '')`);
-  none("attempts are numbered without gaps", `SELECT run FROM attempts WHERE run IN (${of}) GROUP BY run HAVING count(*) <> max(attempt)`);
-  none("one attempt finished a run", `SELECT run FROM attempts WHERE run IN (${of}) GROUP BY run HAVING sum(outcome = 'finished') <> 1`);
-  none("rollups count the values", `SELECT run, name FROM metrics WHERE run IN (${of}) GROUP BY run, name HAVING count(*) <>
-    (SELECT sum(count + nonfinite) FROM rollups r WHERE r.run = metrics.run AND r.name = metrics.name AND level = 1)`);
-  none("what was computed again agreed", `SELECT * FROM audits WHERE run IN (${of}) AND name = 'replay' AND status = 'fail'`);
-  assert.deepEqual(rows(dir, "PRAGMA integrity_check"), [{ integrity_check: "ok" }]);
-}
 
 test("no value is lost, doubled or changed; each run ends once", async (t) => {
   const at = await folder(t), dir = `${at}/data`, next = random(seed);

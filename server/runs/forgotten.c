@@ -1,0 +1,61 @@
+#include "server/runs/forgotten.h"
+
+#include "common/digest.h"
+#include "common/launch.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* The id that a run's folder is named by; 0 for what is none. */
+static int64_t id_of(const char *name)
+{
+    char *end;
+    errno = 0;
+    long long id = strtoll(name, &end, 10);
+    return name[0] >= '1' && name[0] <= '9' && *end == '\0' && errno == 0 ? id : 0;
+}
+
+int forgotten_runs(struct store *store, const struct datadir *datadir, int64_t *ret_last,
+                   struct err *err)
+{
+    char path[PATH_MAX];
+    int64_t known = 0, newest = 0;
+    int status = store_run_ids_last(store, &known, err);
+    if (status != 0)
+        return status;
+    datadir_path(datadir, path, "runs");
+    DIR *folder = opendir(path);
+    if (folder == NULL)
+        return err_errno(err, ERR_STORAGE, "can't read %s", path);
+    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        int64_t id = id_of(entry->d_name);
+        newest = id > newest ? id : newest;
+    }
+    closedir(folder);
+    *ret_last = newest > known ? newest : 0;
+    return 0;
+}
+
+bool forgotten_attempt(const char *attempt_dir)
+{
+    char path[PATH_MAX + 16];
+    struct stat info;
+    snprintf(path, sizeof path, "%s/events.ndjson", attempt_dir);
+    return lstat(path, &info) == 0;
+}
+
+int forgotten_admit(struct store *store, const char *attempt_dir, int64_t run, int64_t attempt,
+                    struct err *err)
+{
+    char digest[DIGEST_HEX];
+    struct launch launch;
+    int status = launch_read(attempt_dir, &launch, err);
+    if (status != 0)
+        return status;
+    digest_of_hex(launch.token, strlen(launch.token), digest);
+    return store_attempt_token(store, run, attempt, digest, err);
+}

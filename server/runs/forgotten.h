@@ -1,0 +1,27 @@
+/* forgotten: what lies in the data folder and the store knows nothing of, since its write-ahead log
+ * has lost its end: a disk that lied about fsync, a copy of half the files. What remains of the
+ * database is what was committed up to some moment, and each thing goes its own way from there:
+ *
+ *   rows of an attempt      its acked_seq went back in the same commits, so settling it, or its own
+ *                           trainer's next hello, reads them again: the file is the log
+ *   an attempt, made anew   its number's folder has a log already: that is read first, and nobody
+ * is started over it; a trainer that lives is let in again. Doesn't count towards max_attempts a
+ * run, with its submit  can't be known again: the folder stays, and its id is passed over, so that
+ * no other run finds a stranger's checkpoints in its folder
+ */
+#ifndef ABLATE_SERVER_FORGOTTEN_H
+#define ABLATE_SERVER_FORGOTTEN_H
+
+#include "server/datadir.h"
+#include "server/store/store_runs.h"
+
+/* Reader. The newest run that has a folder, when no run has had its id; else 0. */
+int forgotten_runs(struct store *store, const struct datadir *datadir, int64_t *ret_last,
+                   struct err *err);
+/* Whether an attempt that is only about to begin has begun once. */
+bool forgotten_attempt(const char *attempt_dir);
+/* Writer. Lets the trainer of such an attempt in by the token that it has. */
+int forgotten_admit(struct store *store, const char *attempt_dir, int64_t run, int64_t attempt,
+                    struct err *err);
+
+#endif
