@@ -81,8 +81,10 @@ static int redirect(const char *dir, struct err *err)
 
 enum { NICENESS = 10, STACK_BYTES = 8 << 20 }; /* the daemon, and people, come first */
 
-/* Memory: twice the estimate and some: a bound against runaways, not a budget. What threads map,
- * and hardly touch, isn't in the estimate. */
+enum { STEP_BYTES = 4096 }; /* that a step may say, and more */
+
+/* Memory, and a file's size: twice the estimate and some. Bounds against runaways, not budgets.
+ * What threads map, and hardly touch, isn't in the estimate. */
 static void limit(const struct launch *launch)
 {
     setpriority(PRIO_PROCESS, 0, NICENESS);
@@ -93,28 +95,62 @@ static void limit(const struct launch *launch)
                        (rlim_t)launch->threads * (GEMM_BUFFER_BYTES + STACK_BYTES);
         const struct rlimit data = { bytes, bytes };
         setrlimit(RLIMIT_DATA, &data);
+        bytes += STEP_BYTES * (rlim_t)(launch->steps > 0 ? launch->steps : 0);
+        const struct rlimit file = { bytes, bytes };
+        setrlimit(RLIMIT_FSIZE, &file);
     }
 }
 
-/* How often the kernel has killed for want of memory in this control group; 0 when unknown. */
+/* The number behind a word in a file of lines "word number"; -1 when there is none. */
+static long number_in(const char *path, const char *word)
+{
+    char line[512];
+    size_t len = strlen(word);
+    long number = -1;
+    FILE *file = fopen(path, "re");
+    while (file != NULL && number < 0 && fgets(line, sizeof line, file) != NULL)
+        if (strncmp(line, word, len) == 0 && line[len] == ' ')
+            sscanf(line + len, "%ld", &number);
+    if (file != NULL)
+        fclose(file);
+    return number;
+}
+
+/* A file of this process' control group; "" when it has none there. A line of /proc/self/cgroup is
+ * "4:memory:/path", with version 2 "0::/path". */
+static void group_file(const char *controller, const char *mount, const char *name,
+                       char ret[PATH_MAX])
+{
+    char line[512];
+    FILE *file = fopen("/proc/self/cgroup", "re");
+    ret[0] = '\0';
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        char *list = strchr(line, ':'), *path = list != NULL ? strchr(list + 1, ':') : NULL;
+        if (path == NULL)
+            continue;
+        *path++ = '\0';
+        path[strcspn(path, "\n")] = '\0';
+        if (strcmp(list + 1, controller) == 0)
+            snprintf(ret, PATH_MAX, "%s%s/%s", mount, path, name);
+    }
+    if (file != NULL)
+        fclose(file);
+}
+
+/* How often the kernel has killed for want of memory in this control group, of either version, else
+ * on this machine; 0 when unknown. */
 static long oom_kills(void)
 {
-    char line[512], path[PATH_MAX] = "";
-    long kills = 0;
-    FILE *file = fopen("/proc/self/cgroup", "re");
-    while (file != NULL && fgets(line, sizeof line, file) != NULL)
-        if (strncmp(line, "0::", 3) == 0) {
-            line[strcspn(line, "\n")] = '\0';
-            snprintf(path, sizeof path, "/sys/fs/cgroup%s/memory.events", line + 3);
-        }
-    if (file != NULL)
-        fclose(file);
-    file = path[0] != '\0' ? fopen(path, "re") : NULL;
-    while (file != NULL && fgets(line, sizeof line, file) != NULL)
-        sscanf(line, "oom_kill %ld", &kills);
-    if (file != NULL)
-        fclose(file);
-    return kills;
+    char path[PATH_MAX];
+    group_file("", "/sys/fs/cgroup", "memory.events", path);
+    long kills = number_in(path, "oom_kill");
+    if (kills < 0) {
+        group_file("memory", "/sys/fs/cgroup/memory", "memory.oom_control", path);
+        kills = number_in(path, "oom_kill");
+    }
+    if (kills < 0)
+        kills = number_in("/proc/vmstat", "oom_kill");
+    return kills > 0 ? kills : 0;
 }
 
 static pid_t start(const char *dir, int door, const sigset_t *signals, struct err *err)

@@ -12,7 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EVENTS_KEPT = 1000000 };
+enum {
+    EVENTS_KEPT = 1000000,
+    LOG_LINES = 32 /* of a run that a commit tells; who says more than that floods */
+};
 
 const char *const event_kind_names[] = { "run",   "metrics", "audit", "experiment",
                                          "queue", "log",     NULL };
@@ -172,6 +175,28 @@ static bool same_thing(const struct touch *a, const struct touch *b)
            a->id == b->id;
 }
 
+/* A run's log lines, the first of them: a flood would push everybody's events out of the table, and
+ * readers of the events out of the door. All of them stand in the attempt's file. */
+static int add_log_rows(struct store *store, size_t first, bool *done, struct event_row **rows,
+                        size_t *n, struct err *err)
+{
+    const struct touch *run = &store->touches[first];
+    size_t lines = 0;
+    int status = 0;
+    for (size_t i = first; i < store->touches_n; i++) {
+        const struct touch *t = &store->touches[i];
+        if (t->kind != EVENT_LOG || t->run != run->run)
+            continue;
+        done[i] = true;
+        if (lines++ < LOG_LINES && status == 0)
+            status = add_row(store, t, t->data, rows, n, err);
+    }
+    char more[96];
+    snprintf(more, sizeof more, "{\"level\":\"warn\",\"message\":\"%zu more lines: see the log\"}",
+             lines - LOG_LINES);
+    return status == 0 && lines > LOG_LINES ? add_row(store, run, more, rows, n, err) : status;
+}
+
 int store_events_flush(struct store *store, struct event_row **ret, size_t *ret_n, struct err *err)
 {
     struct event_row *rows = NULL;
@@ -187,6 +212,10 @@ int store_events_flush(struct store *store, struct event_row **ret, size_t *ret_
                 continue;
             if (t->kind == EVENT_METRICS) {
                 status = add_metrics_row(store, i, done, &rows, &n, err);
+                continue;
+            }
+            if (t->kind == EVENT_LOG) {
+                status = add_log_rows(store, i, done, &rows, &n, err);
                 continue;
             }
             /* A thing may stand once per savepoint; it is told once per commit. */

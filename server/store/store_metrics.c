@@ -26,6 +26,8 @@ struct place {
     struct replay *replay; /* what this event brings */
 };
 
+enum { LOG_BYTES = 4096 }; /* of a line, that readers of the events are told */
+
 static int kind_of(double value)
 {
     if (isnan(value))
@@ -216,8 +218,9 @@ static int apply_checkpoint(const struct place *at, const json_t *body, struct e
 
 static int apply_log(const struct place *at, const json_t *body, struct err *err)
 {
-    json_t *line = json_pack("{s:s, s:s}", "level", text_of(body, "level"), "message",
-                             text_of(body, "message"));
+    const char *message = text_of(body, "message");
+    json_t *line = json_pack("{s:s, s:s%}", "level", text_of(body, "level"), "message", message,
+                             jsonx_prefix(message, LOG_BYTES));
     char *text = dump(line);
     json_decref(line);
     if (text == NULL)
