@@ -2,15 +2,15 @@
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync, rmdirSync } from "node:fs";
 import { chmod, chown, mkdir, readFile, readdir, readlink, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { test } from "node:test";
 import { ablated } from "../e2e/daemon.mjs";
 import { connect } from "../e2e/raw.mjs";
-import { ABLATED, alive, call, curves, ended, folder, has, root, rows, serve, sleep, sql, submit, until } from "./faults.mjs";
+import { ABLATED, WORKER, alive, call, curves, ended, folder, has, root, rows, serve, sleep, sql, submit, until, workers } from "./faults.mjs";
 
-const WORKER = join(dirname(ABLATED), "ablate-worker"), FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+const FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 const NOBODY = 65534;
 const asNobody = ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups"];
 const mayNobody = root && spawnSync(asNobody[0], [...asNobody.slice(1), ABLATED, "--version"]).status === 0;
@@ -22,11 +22,17 @@ async function wrapped(at, line) {
   return join(at, "worker");
 }
 
-test("a clock that jumps by a year, there and back, changes no value and ends no worker", { skip: !existsSync(FAKETIME) && "no faketime" }, async (t) => {
+/** A daemon, not its workers, whose clock is moved by what is written to `clock`. */
+async function clocked(t) {
   const at = await folder(t), worker = await wrapped(at, "unset LD_PRELOAD"), clock = join(at, "clock");
   await writeFile(clock, "+0");
   const daemon = await serve(t, { dir: join(at, "data"), args: ["--slots", "1", "--lease", "10", "--worker", worker],
     env: { LD_PRELOAD: FAKETIME, FAKETIME_TIMESTAMP_FILE: clock, FAKETIME_NO_CACHE: "1", FAKETIME_DONT_FAKE_MONOTONIC: "1" } });
+  return { daemon, clock };
+}
+
+test("a clock that jumps by a year, there and back, changes no value and ends no worker", { skip: !existsSync(FAKETIME) && "no faketime" }, async (t) => {
+  const { daemon, clock } = await clocked(t);
   const spec = { steps: 1500, seeds: [1], train: { checkpoint_every: 100, eval_every: 500 } }, { id } = await submit(daemon, spec);
   const years = new Set();
   for (const [shift, step] of [["+365d", 100], ["-365d", 400], ["+0", 700]]) {
@@ -42,6 +48,18 @@ test("a clock that jumps by a year, there and back, changes no value and ends no
   await ended(daemon, again.id);
   assert.deepEqual(await curves(daemon, id), await curves(daemon, again.id));
   t.diagnostic(`found: the years ${[...years].sort().join(", ")}, one attempt, curves as undisturbed`);
+  await daemon.stop();
+});
+
+test("a clock that is set back by a year lengthens no lease", { skip: !existsSync(FAKETIME) && "no faketime" }, async (t) => {
+  const { daemon, clock } = await clocked(t), { id } = await submit(daemon, { steps: 1500, seeds: [1], train: { checkpoint_every: 100, eval_every: 500 } });
+  await until(async () => (await call(daemon, "GET", "runs/1")).step > 100, "it trains");
+  await writeFile(clock, "-365d");
+  process.kill(workers(daemon.dir).trainers[0], "SIGSTOP");
+  assert.equal((await ended(daemon, id)).counts.succeeded, 1);
+  const attempts = rows(daemon.dir, "SELECT attempt, outcome FROM attempts");
+  assert.deepEqual(attempts.map(({ outcome }) => outcome), ["lost", "finished"]);
+  t.diagnostic(`found: ${JSON.stringify(attempts)}`);
   await daemon.stop();
 });
 
@@ -102,6 +120,47 @@ test("what the daemon was started with isn't its workers'", async (t) => {
   }
   await ended(daemon, 1);
   await daemon.stop();
+});
+
+/** A control group of its own for workers, of the version that there is: where, and the file of its limit; null without one. */
+function memoryGroup(t) {
+  for (const [above, limit] of [["/sys/fs/cgroup", "memory.max"], ["/sys/fs/cgroup/memory", "memory.limit_in_bytes"]]) {
+    const path = `${above}/ablate-${process.pid}`;
+    try {
+      mkdirSync(path);
+      if (existsSync(join(path, limit))) {
+        t?.after(() => spawnSync("rmdir", [path]));
+        if (!t) rmdirSync(path);
+        return { path, limit: join(path, limit) };
+      }
+      rmdirSync(path);
+    } catch { /* not there, or not ours */ }
+  }
+  return null;
+}
+
+test("the kernel kills a trainer for want of memory: its attempt says so, the next goes on, the daemon doesn't notice", { skip: !memoryGroup() && "no control group for memory can be made" }, async (t) => {
+  const at = await folder(t), group = memoryGroup(t), worker = await wrapped(at, `echo 1000 > /proc/$$/oom_score_adj; echo $$ > ${group.path}/cgroup.procs`);
+  const daemon = await serve(t, { dir: join(at, "data"), args: ["--slots", "1", "--worker", worker] });
+  const spec = { seeds: [1], steps: 250, model: { layers: 2, heads: 4, d_model: 128, d_ff: 256 } }, { id } = await submit(daemon, spec);
+  await until(async () => (await call(daemon, "GET", "runs/1")).step > 60, "it trains");
+  const { trainers: [trainer] } = workers(daemon.dir);
+  const held = 1024 * Number(/RssAnon:\s+(\d+)/.exec(await readFile(`/proc/${trainer}/status`, "utf8"))[1]), spare = 24 << 20;
+  await writeFile(group.limit, String(held + spare));
+  // Another, whom the kernel chooses last, takes more than is left, and less than there is without the trainer.
+  spawnSync("sh", ["-c", `echo $$ > ${group.path}/cgroup.procs; exec dd if=/dev/zero of=/dev/null bs=${Math.floor(held * 0.6) + spare} count=1`]);
+  await until(() => rows(daemon.dir, "SELECT 1 FROM attempts WHERE ended_at IS NOT NULL").length > 0, "that is seen");
+  await writeFile(group.limit, "-1").catch(() => writeFile(group.limit, "max"));
+  assert.equal((await ended(daemon, id)).counts.succeeded, 1);
+  const attempts = rows(daemon.dir, "SELECT attempt, outcome FROM attempts");
+  assert.deepEqual(attempts, [{ attempt: 1, outcome: "out of memory" }, { attempt: 2, outcome: "finished" }], daemon.output());
+  const [, reason] = /msg="run 1 attempt 1: (out of memory: the trainer held \d+ MiB at its peak; attempt 2 of 3 follows)/.exec(daemon.output());
+  assert.ok(rows(daemon.dir, "SELECT min(step) AS step FROM checkpoints WHERE attempt = 2")[0].step > 60, "from its checkpoint");
+  const again = await submit(daemon, spec);
+  await ended(daemon, again.id);
+  assert.deepEqual(await curves(daemon, id), await curves(daemon, again.id));
+  t.diagnostic(`found: "${reason}", curves as undisturbed`);
+  assert.equal(await daemon.stop(), 0);
 });
 
 test("without descriptors the daemon makes clients wait, trains on, and answers when there are some again", { skip: !has("prlimit") && "no prlimit" }, async (t) => {

@@ -90,10 +90,31 @@ test("a worker that is stopped for less trains on; and so it does when the daemo
   await sleep(3000);
   process.kill(trainer, "SIGCONT");
   daemon.kill("SIGSTOP");
+  process.kill(trainer, "SIGSTOP"); // whose silence it was, it can't know
   await sleep(LEASE_S * 1000 + 2000);
   daemon.kill("SIGCONT");
+  await sleep(LEASE_S * 1000 / 2);
+  process.kill(trainer, "SIGCONT");
   assert.equal((await ended(daemon, 1)).counts.succeeded, 1);
   assert.deepEqual(attempts(daemon.dir), [{ attempt: 1, outcome: "finished" }]);
+  t.diagnostic("found: one attempt, finished");
+  await daemon.stop();
+});
+
+test("a worker that has said nothing while there was no daemon has a full lease from the next one's start", async (t) => {
+  const at = await folder(t), dir = `${at}/data`, args = ["--slots", "1", "--lease", String(LEASE_S)];
+  let daemon = await serve(t, { dir, args });
+  await submit(daemon, SPEC);
+  const { trainer } = await worker(daemon);
+  process.kill(trainer, "SIGSTOP");
+  daemon.kill("SIGKILL");
+  await daemon.ended;
+  await sleep(LEASE_S * 1000 + 2000);
+  daemon = await serve(t, { dir, args });
+  await sleep(LEASE_S * 1000 / 2);
+  process.kill(trainer, "SIGCONT");
+  assert.equal((await ended(daemon, 1)).counts.succeeded, 1);
+  assert.deepEqual(attempts(dir), [{ attempt: 1, outcome: "finished" }]);
   t.diagnostic("found: one attempt, finished");
   await daemon.stop();
 });
