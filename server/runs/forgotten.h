@@ -2,12 +2,13 @@
  * has lost its end: a disk that lied about fsync, a copy of half the files. What remains of the
  * database is what was committed up to some moment, and each thing goes its own way from there:
  *
- *   rows of an attempt      its acked_seq went back in the same commits, so settling it, or its own
- *                           trainer's next hello, reads them again: the file is the log
- *   an attempt, made anew   its number's folder has a log already: that is read first, and nobody
- * is started over it; a trainer that lives is let in again. Doesn't count towards max_attempts a
- * run, with its submit  can't be known again: the folder stays, and its id is passed over, so that
- * no other run finds a stranger's checkpoints in its folder
+ * - Rows of an attempt: its acked_seq went back in the same commits, so settling it, or its own
+ *   trainer's next hello, reads them again. The file is the log.
+ * - An attempt that is claimed once more finds its number's folder with a log in it. That is read
+ *   first, and nobody is started over it; a trainer that lives is let in again. It doesn't count
+ *   towards max_attempts.
+ * - A run, with its submit, can't be known again. The folder stays, and its id is passed over, so
+ *   that no other run finds a stranger's checkpoints in its folder.
  */
 #ifndef ABLATE_SERVER_FORGOTTEN_H
 #define ABLATE_SERVER_FORGOTTEN_H
