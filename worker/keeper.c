@@ -153,6 +153,22 @@ static long oom_kills(void)
     return kills > 0 ? kills : 0;
 }
 
+enum { OOM_ADJ = 300, OOM_ADJ_MAX = 1000 };
+
+/* When memory runs out the kernel is to take trainers, before their keepers, who must tell of it,
+ * and the daemon. Where that can't be said it chooses by size, which is mostly the same. */
+static void offer_itself(void)
+{
+    int adj = 0;
+    FILE *file = fopen("/proc/self/oom_score_adj", "r+e");
+    if (file != NULL && fscanf(file, "%d", &adj) == 1) {
+        rewind(file);
+        fprintf(file, "%d", adj + OOM_ADJ < OOM_ADJ_MAX ? adj + OOM_ADJ : OOM_ADJ_MAX);
+    }
+    if (file != NULL)
+        fclose(file);
+}
+
 static pid_t start(const char *dir, int door, const sigset_t *signals, struct err *err)
 {
     char number[16];
@@ -167,6 +183,7 @@ static pid_t start(const char *dir, int door, const sigset_t *signals, struct er
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != keeper)
         _exit(70); /* it died before we could ask to die with it */
+    offer_itself();
     fcntl(door, F_SETFD, 0);
     sigprocmask(SIG_SETMASK, signals, NULL);
     execl("/proc/self/exe", "ablate-worker", "attempt", "--dir", dir, "--door", number,

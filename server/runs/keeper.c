@@ -237,10 +237,11 @@ static void prepared(uv_work_t *request, int uv_status)
         keeper->end.stop = STOP_SHUTDOWN;
     if (keeper->status != 0)
         not_started(keeper, keeper->err.message, keeper->status == -ERR_DISK_FULL);
+    const struct log_about it = about(keeper);
     if (keeper->end.forgotten)
-        log_warn("run %lld attempt %lld had begun before, and the store had forgotten it: what it "
-                 "has left is read first",
-                 (long long)keeper->load.run, (long long)keeper->attempt);
+        log_write(LOG_WARN, &it,
+                  "it had begun before, and the store had forgotten it: what it has left is read "
+                  "first");
     if (keeper->status == 0 && keeper->end.stop == STOP_NONE && !keeper->end.forgotten &&
         keeper->end.damaged.name[0] == '\0')
         spawn(keeper);

@@ -76,7 +76,7 @@ async function refused(t, headers, expected, secrets = []) {
   const now = await counted();
   for (const [status, reason] of [[401, "unauthorized"], [403, "forbidden"], [421, "misdirected_request"]]) {
     assert.equal(now[reason] - seen[reason], got[status] ?? 0, `${reason} is counted`);
-    if (got[status]) assert.match(daemon.output(), new RegExp(`refused, ${reason}: [A-Z]+ /\\S* from 127\\.0\\.0\\.1`));
+    if (got[status]) assert.match(daemon.output(), new RegExp(`msg="refused: [A-Z]+ /\\S*" code="${reason}" client="127\\.0\\.0\\.1"`));
   }
   for (const secret of [daemon.token, WRONG, ...secrets]) assert.ok(!daemon.output().includes(secret), "the log has no secret");
   t.diagnostic(`found: ${Object.entries(got).map(([status, n]) => `${n} times ${status}`).join(", ")}; the database and the folder as before`);

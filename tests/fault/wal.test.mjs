@@ -105,7 +105,7 @@ for (const lives of [false, true])
     assert.equal((await ended(daemon, id)).counts.succeeded, 1, (await call(daemon, "GET", "runs/1")).reason);
     const attempts = rows(dir, "SELECT attempt, outcome FROM attempts");
     assert.deepEqual(attempts, [...lives ? [] : [{ attempt: 1, outcome: "lost" }], { attempt: lives ? 1 : 2, outcome: "finished" }]);
-    if (lives) assert.match(daemon.output(), /run 1 attempt 1 had begun before/);
+    if (lives) assert.match(daemon.output(), /msg="it had begun before.* run=1 attempt=1$/m);
     else assert.ok(rows(dir, "SELECT min(step) AS step FROM checkpoints WHERE attempt = 2")[0].step > 300, "it went on where it was");
     consistent(dir, id);
     const again = await submit(daemon, spec);
