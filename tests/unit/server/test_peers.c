@@ -152,14 +152,15 @@ static void test_refusals_are_counted_and_the_log_has_an_end(void **state)
     struct refusals refusals = { .window_ms = clock_mono_ms() };
     const char *text = logged(&refusals, 25, "GET /x");
     assert_int_equal(lines(text), REFUSALS_SHOWN);
-    assert_non_null(strstr(text, "refused, unauthorized: GET /x from 192.0.2.7"));
+    assert_non_null(
+        strstr(text, "msg=\"refused: GET /x\" code=\"unauthorized\" client=\"192.0.2.7\""));
     assert_int_equal(counted(&refusals, "unauthorized"), 25);
     assert_int_equal(counted(&refusals, "forbidden"), 0);
     refusals_note(&refusals, ERR_NOT_FOUND, "192.0.2.7", "GET /"); /* of no concern */
     clock_shift(0, REFUSALS_WINDOW_MS);
     text = logged(&refusals, 0, "");
     assert_int_equal(lines(text), 1);
-    assert_non_null(strstr(text, "refused, unauthorized: 15 more"));
+    assert_non_null(strstr(text, "msg=\"refused: 15 more\" code=\"unauthorized\""));
     assert_int_equal(lines(logged(&refusals, 1, "GET /")), 1);
     assert_int_equal(counted(&refusals, "unauthorized"), 26);
 }
