@@ -182,7 +182,7 @@ test("a corpus goes through as it comes, and has the daemon's limit, not the req
 
 test("whom the daemon logs is whom nginx has seen", async () => {
   await get("/healthz", { "x-forwarded-for": "203.0.113.9, garbage" });
-  const seen = () => /(\S+) GET \/healthz: 200/.exec(daemon.output().replaceAll('"', " "))?.[1];
+  const seen = () => /msg="GET \/healthz: 200.* client="(\S+)"/.exec(daemon.output())?.[1];
   while (seen() === undefined) await sleep(10); // it is logged when it is over
   assert.equal(seen(), "127.0.0.1");
 });
