@@ -9,7 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What stands behind a message, of it a text at most, is never cut. */
+/* A message leaves ABOUT_BYTES free for the fields behind it; of those a text has TEXT_BYTES at
+ * most. */
 enum { LINE_BYTES = 4096, ABOUT_BYTES = 512, TEXT_BYTES = 128 };
 
 const char *const log_level_names[LOG_LEVELS + 1] = { "debug", "info", "warn", "error", NULL };

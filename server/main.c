@@ -213,16 +213,18 @@ static void pass(struct job *job)
 static void pass_done(struct job *job)
 {
     struct daemon *d = job->data;
-    const int status = job->status;
-    if (status == -ERR_UNAVAILABLE || status == -ERR_DISK_FULL) { /* which can be waited for */
+    if (d->app.closing)
+        return;
+    if (job->status == -ERR_UNAVAILABLE || job->status == -ERR_DISK_FULL) { /* can be waited for */
         log_warn("the start waits: %s", job->err.message);
         d->first = (struct job){ .done = pass, .data = d };
         work_later(d->work, &d->first, PASS_AGAIN_MS);
         return;
     }
-    log_warn("there are folders of runs up to %lld that the store has forgotten: it has lost its "
-             "last commits; their ids are passed over",
-             (long long)d->forgotten);
+    if (job->status == 0)
+        log_warn("there are folders of runs up to %lld that the store has forgotten: it has lost "
+                 "its last commits; their ids are passed over",
+                 (long long)d->forgotten);
     d->forgotten = 0;
     first_done(job);
 }

@@ -79,9 +79,11 @@ static int redirect(const char *dir, struct err *err)
     return 0;
 }
 
-enum { NICENESS = 10, STACK_BYTES = 8 << 20 }; /* the daemon, and people, come first */
-
-enum { STEP_BYTES = 4096 }; /* that a step may say, and more */
+enum {
+    NICENESS = 10,         /* the daemon, and people, come first */
+    STACK_BYTES = 8 << 20, /* of a thread */
+    STEP_BYTES = 4096,     /* more than a step says */
+};
 
 /* Memory, and a file's size: twice the estimate and some. Bounds against runaways, not budgets.
  * What threads map, and hardly touch, isn't in the estimate. */

@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PAUSE_MS = 100, PAUSE_MAX_MS = 5000, CHUNK = 65536, IDLE_MS = 1000 };
+enum { PAUSE_MS = 100, PAUSE_MAX_MS = 5000, CHUNK = 65536, IDLE_MS = 1000, ANSWER_MS = 5000 };
 
 int link_init(struct link *link, const char *file, int door, const struct wire_hello *hello,
               struct err *err)
@@ -64,12 +64,14 @@ static void connect_on(struct link *link)
 {
     if (!link->asked && clock_mono_ms() < link->next_try_ms)
         return;
-    if (!link->asked)
+    if (!link->asked) {
         link->asked = door_ask(link->door);
+        link->asked_ms = clock_mono_ms();
+    }
     int fd = link->asked ? door_take(link->door) : DOOR_REFUSED;
-    if (fd == DOOR_WAIT)
+    if (fd == DOOR_WAIT && clock_mono_ms() - link->asked_ms < ANSWER_MS)
         return;
-    if (fd == DOOR_REFUSED) {
+    if (fd < 0) { /* an answer may have been dropped: it is asked for again */
         disconnect(link);
         return;
     }

@@ -20,8 +20,9 @@ struct link {
     struct wire_hello hello;
     int file;   /* the events file, for reading; -1 = disabled */
     int door;   /* to the keeper; the caller's */
-    bool asked; /* it for a connection */
-    int fd;     /* the connection; -1 = none */
+    bool asked; /* the keeper owes an answer */
+    int64_t asked_ms;
+    int fd; /* the connection; -1 = none */
     bool welcomed;
     int64_t offset; /* of the file: what comes next */
     bool mid_line;  /* what went out last was the beginning of a line */

@@ -19,9 +19,11 @@ struct known {
 static bool is_named(const char *names, const char *key)
 {
     size_t len = strlen(key);
+    if (len == 0 || strcspn(key, ", ") != len)
+        return false;
     for (const char *at = names; (at = strstr(at, key)) != NULL; at++)
         if ((at == names || at[-1] == ' ') && (at[len] == ',' || at[len] == '\0'))
-            return len > 0;
+            return true;
     return false;
 }
 

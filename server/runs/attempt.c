@@ -166,9 +166,10 @@ static void close_lock(int lock, bool settled)
 static void take_message(char *line)
 {
     char *message = strstr(line, " msg=\""), *to = line;
+    const char *info = strstr(line, " level=info ");
     if (message == NULL)
         return;
-    if (strstr(line, " level=info ") != NULL)
+    if (info != NULL && info < message)
         message = line + strlen(line);
     else
         message += 6;

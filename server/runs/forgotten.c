@@ -44,6 +44,9 @@ bool forgotten_attempt(const char *attempt_dir)
 {
     char path[PATH_MAX + 16];
     struct stat info;
+    snprintf(path, sizeof path, "%s/lock", attempt_dir); /* first of all a keeper's pid */
+    if (lstat(path, &info) == 0 && info.st_size > 0)
+        return true;
     snprintf(path, sizeof path, "%s/events.ndjson", attempt_dir);
     return lstat(path, &info) == 0;
 }

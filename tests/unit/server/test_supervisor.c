@@ -240,6 +240,9 @@ static const struct {
       "attempts" },
     { "echo 'ts=2026-01-31T09:05:00.250Z level=info msg=\"all is well\"' >&2\n", "lost",
       "the worker vanished without a word, in the last of 2 attempts" },
+    { "echo 'ts=2026-01-31T09:05:00.250Z level=error msg=\"a level=info of its own\"' >&2\n" EXIT(
+          1, 70, 0),
+      "exit 70", "exit status 70: a level=info of its own, in the last of 2 attempts" },
 };
 
 static void test_every_ending_has_its_reason(void **state)
