@@ -4,6 +4,7 @@
 #include "common/launch.h"
 #include "common/log.h"
 #include "common/spec_fields.h"
+#include "common/stdio.h"
 #include "common/sweep_fields.h"
 #include "common/version.h"
 #include "worker/capsule.h"
@@ -293,6 +294,8 @@ static int dispatch(int argc, char **argv, struct err *err)
 int main(int argc, char **argv)
 {
     struct err err = { 0 };
+    if (stdio_keep_open() != 0)
+        return err_exit_status(ERR_INTERNAL); /* there may be nowhere to say it */
     for (int i = 1; i < argc; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             help();
