@@ -79,33 +79,29 @@ static int64_t layer_parameters(const struct sizes *s)
     return norms + attention + indexer + gate + experts;
 }
 
-/* Σ_t min(t, n) for t = 1 … T: the pairs when each query sees at most n keys. */
+/* Σ min(i, n) for i = 1 … t: the pairs when each query sees at most n keys. */
 static double capped_pairs(int64_t t, int64_t n)
 {
+    t = t > 0 ? t : 0;
     n = n < t ? n : t;
     return (double)n * (double)(n + 1) / 2 + (double)(t - n) * (double)n;
 }
 
-/* Pairs (query, key) of one sequence that enter one head's attention. */
-static double attended_pairs(const struct sizes *s)
+double cost_pairs(const struct spec_attention *attention, int64_t t)
 {
-    const struct spec_attention *attention = s->attention;
-    double causal = capped_pairs(s->t, s->t);
     switch (attention->kind) {
     case ATTENTION_DSA:
         /* The published selection always fills K, with future keys if need be. */
-        return attention->selection == SELECTION_PUBLISHED ? (double)s->t * (double)attention->top_k
-                                                           : capped_pairs(s->t, attention->top_k);
+        return attention->selection == SELECTION_PUBLISHED ? (double)t * (double)attention->top_k
+                                                           : capped_pairs(t, attention->top_k);
     case ATTENTION_RANDOM_TOPK:
     case ATTENTION_ORACLE_TOPK:
-        return capped_pairs(s->t, attention->top_k);
-    case ATTENTION_WINDOW: {
-        double pairs =
-            capped_pairs(s->t, attention->window) + (double)s->t * (double)attention->sink;
-        return pairs < causal ? pairs : causal;
-    }
+        return capped_pairs(t, attention->top_k);
+    case ATTENTION_WINDOW: /* and of the sink, the keys that have left the window */
+        return capped_pairs(t, attention->window) +
+               capped_pairs(t - attention->window, attention->sink);
     default:
-        return causal;
+        return capped_pairs(t, t);
     }
 }
 
@@ -216,7 +212,7 @@ double cost_flops(const struct run_spec *spec, int64_t steps)
         const struct sizes s = sizes_of(spec, layer);
         int64_t warmup = s.attention->dense_warmup_steps;
         int64_t dense = warmup < steps ? warmup : steps;
-        flops += (double)(steps - dense) * layer_flops(&s, attended_pairs(&s)) +
+        flops += (double)(steps - dense) * layer_flops(&s, cost_pairs(s.attention, s.t)) +
                  (double)dense * layer_flops(&s, capped_pairs(s.t, s.t));
     }
     return flops;
@@ -247,7 +243,7 @@ void cost_estimate(const struct run_spec *spec, struct cost *ret)
     for (int64_t layer = 0; layer < spec->model.layers; layer++) {
         const struct sizes s = sizes_of(spec, layer);
         cost.parameters += layer_parameters(&s);
-        cost.flops_per_step += layer_flops(&s, attended_pairs(&s));
+        cost.flops_per_step += layer_flops(&s, cost_pairs(s.attention, s.t));
         kept += layer_reals(&s);
         largest = larger(largest, layer_reals(&s));
         if (attention_path(s.attention, s.t) == PATH_GATHER)

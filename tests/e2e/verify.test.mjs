@@ -5,10 +5,12 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { access, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { client } from "./client.mjs";
-import { start } from "./daemon.mjs";
+import { ABLATED, start } from "./daemon.mjs";
 
+const WORKER = join(dirname(ABLATED), "ablate-worker");
 let daemon, dir;
 
 before(async () => {
@@ -125,6 +127,30 @@ for (const [arm, attention] of Object.entries({ dense: { kind: "dense" }, dsa: D
     const events = await rows(`SELECT kind FROM events WHERE run = ${id} AND seq > ${before.run.as_of ?? 0} AND kind IN ('run', 'audit')`);
     assert.ok(events.some(([kind]) => kind === "audit") && events.filter(([kind]) => kind === "run").length >= 3);
   });
+
+test("a frozen run keeps its steps, whatever its budget buys by now", async () => {
+  const { id: experiment } = await call("POST", "/experiments", {
+    data: { dataset: "corpus", seq_len: 16 }, model: { layers: 1, heads: 2, d_model: 16, d_ff: 16, attention: { kind: "window", window: 4, sink: 2 } },
+    train: { flops: 2e7, batch_size: 2, eval_every: 5, eval_windows: 2, checkpoint_every: 5 }, seeds: [3],
+  }, 201);
+  const { id, steps, digest } = (await get(`/runs?experiment=${experiment}`)).items[0];
+  await succeeded(id);
+  // As if FLOPs had been counted otherwise when it was submitted: today its budget stands for a third of the steps.
+  await tamper(`UPDATE experiments SET spec = json_set(spec, '$.train.flops', 7e6) WHERE id = ${experiment}`);
+  const { runs: [fewer] } = await call("POST", "/experiments?dry_run=1", (await get(`/experiments/${experiment}`)).spec, 200);
+  assert.ok(steps > 9 && fewer.flops_total < fewer.flops_per_step * steps / 2, JSON.stringify(fewer));
+  const before = await whole(id);
+  await verify(id);
+  assert.equal((await verified(id)).verify.state, "identical");
+  assert.deepEqual(await whole(id), before);
+  const run = await get(`/runs/${id}`);
+  assert.deepEqual([run.steps, run.step, run.spec.train.steps, run.digest], [steps, steps, steps, digest]);
+  assert.equal((await get(`/experiments/${experiment}/report`)).table[0].n, 1);
+  // The capsule holds it to its frozen specification.
+  const capsule = await daemon.fetch(`/api/v1/experiments/${experiment}/capsule`);
+  await writeFile(`${dir}/capsule.tar`, Buffer.from(await capsule.arrayBuffer()));
+  execFileSync(WORKER, ["verify", `${dir}/capsule.tar`, "--run", id, "--dataset", `${dir}/datasets/${run.spec.data.dataset.slice(7)}`]);
+});
 
 test("a row that was tampered with is found, by step and metric", async () => {
   const id = await submit();

@@ -165,6 +165,52 @@ static void test_steps_of_a_budget(void **state)
     assert_true(cost_of(SMALL(SMALL_DSA) "'steps':10}}").flops_per_step == DSA);
 }
 
+/* The keys of a sink that the window still holds are seen once. */
+#define SINKS                                                                                      \
+    "'model':{'layers':2,'heads':2,'d_model':16,'d_ff':24,'experts':4,'experts_per_token':2,"      \
+    "'attention':{'kind':'window',"
+
+static void test_sinks(void **state)
+{
+    (void)state;
+    assert_true(cost_of("{'data':{'dataset':'x','seq_len':12}," SINKS "'window':4,'sink':2}},"
+                        "'train':{'batch_size':3}}")
+                    .flops_per_step == 2087424);
+    struct run_spec spec;
+    struct err err;
+    json_t *json = spec_json("{'data':{'dataset':'x','seq_len':128}," SINKS
+                             "'window':32,'sink':16}},'train':{'flops':1e10,'batch_size':4}}");
+    assert_int_equal(run_spec_decode(json, "", &spec, &err), 0);
+    assert_int_equal(spec.train.steps, 274);
+    json_decref(json);
+}
+
+/* As frozen when that sink was counted twice, and the same budget bought 267 steps. */
+static const char frozen[] =
+    "{'artifacts':['final'],'data':{'dataset':'x','documents':0,'pairs':0,'seq_len':128,'split':"
+    "'documents','split_seed':0,'test_fraction':0.1,'tokenizer':'byte','tokens':0,'val_fraction':"
+    "0.1,'vocab':0},'model':{'activation':'silu','attention':{'kind':'window','sink':16,'window':"
+    "32},'balance_weight':0.01,'d_ff':24,'d_model':16,'dropout':0.1,'experts':4,"
+    "'experts_per_token':2,'heads':2,'init':'gpt2','layers':2,'router_noise':0.1,'tied':true},"
+    "'seed':1,'train':{'batch_size':4,'batch_tokens':0,'betas':[0.9,0.999],'checkpoint_every':200,"
+    "'eps':1e-8,'eval_every':200,'eval_tokens':0,'eval_windows':0,'grad_clip':0,'lr':0.003,"
+    "'micro_batch_size':0,'min_lr_ratio':0.1,'optimizer':'adam','schedule':'constant','steps':267,"
+    "'threads':0,'warmup_steps':0,'weight_decay':0}}";
+
+static void test_frozen_steps_stay(void **state)
+{
+    (void)state;
+    struct run_spec spec;
+    struct err err;
+    char digest[DIGEST_HEX];
+    json_t *json = spec_json(frozen);
+    assert_int_equal(run_spec_decode(json, "", &spec, &err), 0);
+    assert_int_equal(spec.train.steps, 267);
+    assert_int_equal(run_spec_digest(&spec, digest, &err), 0);
+    assert_string_equal(digest, "a51f25894319b3316df75a257d49af8ceaacc80c20760d1cc8e09490ebc0c840");
+    json_decref(json);
+}
+
 /* A symbol more costs the output layer at the scored positions alone: B·6C each. */
 static void test_scored_positions(void **state)
 {
@@ -190,10 +236,16 @@ static void test_scored_positions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parameters),        cmocka_unit_test(test_swiglu),
-        cmocka_unit_test(test_micro_batches),     cmocka_unit_test(test_layers),
-        cmocka_unit_test(test_the_study_s_flops), cmocka_unit_test(test_order),
-        cmocka_unit_test(test_steps_of_a_budget), cmocka_unit_test(test_scored_positions),
+        cmocka_unit_test(test_parameters),
+        cmocka_unit_test(test_swiglu),
+        cmocka_unit_test(test_micro_batches),
+        cmocka_unit_test(test_layers),
+        cmocka_unit_test(test_the_study_s_flops),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_steps_of_a_budget),
+        cmocka_unit_test(test_scored_positions),
+        cmocka_unit_test(test_sinks),
+        cmocka_unit_test(test_frozen_steps_stay),
     };
     return cmocka_run_group_tests_name("cost", tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* Which keys each kind lets a query see, the indexer's scores and its loss, against the formulas of
  * NUMERICS §2 written out in double. */
+#include "common/cost.h"
 #include "common/philox.h"
 #include "tests/unit/worker/models.h"
 #include "worker/arena.h"
@@ -465,6 +466,56 @@ static void test_paths(void **state)
     }
 }
 
+/* What a pass really let its queries see, counted one by one. */
+static size_t pairs_seen(const struct fixture *f)
+{
+    size_t pairs = 0;
+    for (size_t t = 0; t < f->t; t++) /* of the first sequence */
+        for (size_t s = 0; s < f->t; s++)
+            pairs += f->attn.use_mask ? mask_row(f, t)[s] : s <= t && !f->attn.use_lists;
+    for (size_t t = 0; f->attn.use_lists && t < f->t; t++)
+        pairs += (size_t)f->attn.n[t];
+    return pairs;
+}
+
+/* Every kind, its keys few, many and all of them: what the estimate charges for is what the mask,
+ * or the lists, let through. */
+static void test_pairs(void **state)
+{
+    (void)state;
+    static const char *const kinds[] = {
+        [ATTENTION_DENSE] = "\"dense\"",
+        [ATTENTION_DSA] = "\"dsa\",\"indexer_heads\":1,\"indexer_dim\":4",
+        [ATTENTION_WINDOW] = "\"window\"",
+        [ATTENTION_RANDOM_TOPK] = "\"random_topk\"",
+        [ATTENTION_ORACLE_TOPK] = "\"oracle_topk\"",
+    };
+    static const size_t few[] = { 1, 2, 5, 11, 12 }, sinks[] = { 0, 1, 2, 7, 12 };
+    static const struct attn_path *const paths[] = { NULL, &attn_gather };
+    _Static_assert(sizeof kinds / sizeof *kinds == ATTENTION_KINDS, "a kind isn't counted");
+    for (size_t kind = 0; kind < ATTENTION_KINDS; kind++)
+        for (size_t i = 0; i < 5 * 5 * 2 * 2; i++) {
+            struct fixture f;
+            char text[200], rest[100] = "";
+            size_t keys = few[i % 5], other = i / 5 % 5;
+            bool published = kind == ATTENTION_DSA && other == 1;
+            if (kind == ATTENTION_WINDOW)
+                snprintf(rest, sizeof rest, ",\"window\":%zu,\"sink\":%zu", keys, sinks[other]);
+            else if (kind != ATTENTION_DENSE)
+                snprintf(rest, sizeof rest, ",\"top_k\":%zu%s", keys,
+                         published ? ",\"selection\":\"published\"" : "");
+            snprintf(text, sizeof text, "\"kind\":%s%s", kinds[kind], rest);
+            const struct attn_path *path = paths[i / 25 % 2];
+            if ((kind == ATTENTION_DENSE || published) && path != NULL)
+                continue; /* they are given no lists */
+            set_up_on(&f, text, i / 50 == 0 ? 12 : 17, 1, path);
+            double charged = cost_pairs(&f.spec.model.attention, (int64_t)f.t);
+            if (charged != (double)pairs_seen(&f))
+                fail_msg("{%s} T %zu: %g pairs, not %zu", text, f.t, charged, pairs_seen(&f));
+            tear_down(&f);
+        }
+}
+
 /* The dense mass on the chosen keys, over the queries with more than K past ones. */
 static void check_recall(const char *attention, const struct attn_path *path)
 {
@@ -538,19 +589,13 @@ static void test_gather_kernels(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_dsa),
-        cmocka_unit_test(test_published),
-        cmocka_unit_test(test_window),
-        cmocka_unit_test(test_random),
-        cmocka_unit_test(test_oracle),
-        cmocka_unit_test(test_output),
-        cmocka_unit_test(test_rotation),
-        cmocka_unit_test(test_kl),
-        cmocka_unit_test(test_flash),
-        cmocka_unit_test(test_gather),
-        cmocka_unit_test(test_paths),
-        cmocka_unit_test(test_recall),
-        cmocka_unit_test(test_gather_kernels),
+        cmocka_unit_test(test_dsa),      cmocka_unit_test(test_published),
+        cmocka_unit_test(test_window),   cmocka_unit_test(test_random),
+        cmocka_unit_test(test_oracle),   cmocka_unit_test(test_output),
+        cmocka_unit_test(test_rotation), cmocka_unit_test(test_kl),
+        cmocka_unit_test(test_flash),    cmocka_unit_test(test_gather),
+        cmocka_unit_test(test_pairs),    cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_recall),   cmocka_unit_test(test_gather_kernels),
     };
     return cmocka_run_group_tests_name("attention", tests, NULL, NULL);
 }
