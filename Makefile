@@ -16,7 +16,7 @@ CFLAGS_ALL := -std=c17 -D_GNU_SOURCE -I. $(WARN) $(OPT) -ffp-contract=off -fno-m
 LDFLAGS_ALL := -pthread $(SANITIZE) $(LDFLAGS)
 
 PKG_COMMON := jansson nettle
-PKG_SERVER := $(PKG_COMMON) libmicrohttpd sqlite3 libuv
+PKG_SERVER := $(PKG_COMMON) libmicrohttpd sqlite3 libuv libseccomp
 PKG_WORKER := $(PKG_COMMON) libseccomp
 PKG_TEST   := cmocka
 # The worker loads OpenBLAS itself, when it trains (worker/ops/gemm.c): only its header is wanted here.

@@ -8,8 +8,7 @@
  *            needs (door.h); Landlock too, where it knows of TCP and of abstract sockets;
  *   the rest (seccomp) every system call that training doesn't need: no other program is started,
  *            no process traced or signalled, nothing mounted.
- * A refused call fails with EPERM or EACCES and the trainer's errors say so; nothing is killed. Not
- * by namespaces: an ordinary user can't make them everywhere, and Landlock needs no privilege.
+ * A refused call fails with EPERM or EACCES and the trainer's errors say so (common/confine.h).
  */
 #ifndef ABLATE_WORKER_SANDBOX_H
 #define ABLATE_WORKER_SANDBOX_H

@@ -26,7 +26,8 @@ vendors='
 sqlite3\.h                                          server/store/
 microhttpd\.h                                       server/http/
 cblas\.h                                            worker/ops/gemm\.c
-(seccomp|linux/landlock)\.h                          worker/sandbox\.c
+linux/landlock\.h                                    common/confine\.c
+seccomp\.h                                           common/confine\.c|worker/sandbox\.c
 uv\.h                                               server/(main\.c|work\.[ch]|http/(httpd|exchange|linger)\.[ch]|runs/(supervisor|ingest|stream)\.[ch])
 nettle/.*                                           common/digest\.[ch]
 '
