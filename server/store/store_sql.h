@@ -41,6 +41,7 @@ enum { RUN_COLUMNS_N = 28 };
     X(SAVEPOINT, "SAVEPOINT job")                                                                  \
     X(ROLLBACK_TO, "ROLLBACK TO job")                                                              \
     X(RELEASE, "RELEASE job")                                                                      \
+    X(IDENTITY, "SELECT id, made_at FROM identity")                                                \
     X(AS_OF, "SELECT seq FROM sqlite_sequence WHERE name = 'events'")                              \
     X(SETTING_GET, "SELECT value FROM settings WHERE key = ?")                                     \
     X(SETTING_PUT,                                                                                 \

@@ -2,6 +2,7 @@
 #include "fixture.h"
 #include "server/embed.h"
 #include "server/store/store_facts.h"
+#include "server/store/store_identity.h"
 #include "server/store/store_priv.h"
 
 #include <fcntl.h>
@@ -208,6 +209,60 @@ static void test_migrates(void **state)
     fixture_remove_folder(folder);
 }
 
+static struct store_identity identity_of(const char *folder)
+{
+    struct store_identity identity;
+    struct err err;
+    struct store *store = fixture_store(folder);
+    assert_ok(store_identity(store, &identity, &err), err);
+    store_close(store);
+    assert_int_equal(strspn(identity.id, "0123456789abcdef"), STORE_IDENTITY_HEX);
+    return identity;
+}
+
+/* New or migrated, every database is one of its own, and stays that. */
+static void test_identity(void **state)
+{
+    (void)state;
+    char folders[2][64];
+    int64_t begun = clock_wall_ms();
+    fixture_folder(folders[0]);
+    fixture_folder(folders[1]);
+    write_version_1(folders[1], "");
+    const struct store_identity made = identity_of(folders[0]), migrated = identity_of(folders[1]);
+    assert_string_not_equal(made.id, migrated.id);
+    assert_true(migrated.made_at >= begun - 1 && migrated.made_at <= clock_wall_ms());
+    const struct store_identity again = identity_of(folders[0]);
+    assert_string_equal(again.id, made.id);
+    assert_int_equal(again.made_at, made.made_at);
+    fixture_remove_folder(folders[0]);
+    fixture_remove_folder(folders[1]);
+}
+
+/* A copy becomes another database; what it believes to run belongs to the original. One of before
+ * there were identities stays as it is: the migration makes one. */
+static void test_a_copy_becomes_another_database(void **state)
+{
+    (void)state;
+    char folder[64], path[128];
+    struct err err;
+    fixture_folder(folder);
+    snprintf(path, sizeof path, "%s/ablate.db", folder);
+    write_version_1(folder, "UPDATE attempts SET ended_at = 2 WHERE attempt = 1");
+    assert_ok(store_identity_renew(path, &err), err);
+    assert_int_equal(int_in(folder, "ablate.db", "PRAGMA user_version"), 1);
+    const struct store_identity before = identity_of(folder);
+    assert_ok(store_identity_renew(path, &err), err);
+    const struct store_identity after = identity_of(folder);
+    assert_string_not_equal(before.id, after.id);
+    assert_true(after.made_at >= before.made_at);
+    assert_int_equal(int_in(folder, "ablate.db", "SELECT sum(token = 't') FROM attempts"), 1);
+    assert_int_equal(
+        int_in(folder, "ablate.db", "SELECT token = '' FROM attempts WHERE attempt = 2"), 1);
+    assert_int_equal(store_identity_renew("/nonexistent/ablate.db", &err), -ERR_STORAGE);
+    fixture_remove_folder(folder);
+}
+
 static void test_savepoints(void **state)
 {
     (void)state;
@@ -401,6 +456,8 @@ int main(void)
         cmocka_unit_test(test_a_failed_migration_changes_nothing),
         cmocka_unit_test(test_refuses_what_is_no_database),
         cmocka_unit_test(test_migrates),
+        cmocka_unit_test(test_identity),
+        cmocka_unit_test(test_a_copy_becomes_another_database),
         cmocka_unit_test(test_savepoints),
         cmocka_unit_test(test_datasets),
         cmocka_unit_test(test_idempotency),

@@ -1,0 +1,26 @@
+/* store_identity: which database this is. Two copies of one database, a backup restored beside its
+ * original, an older ablate.db put back by hand: all of them know the same runs by the same ids,
+ * and their daemons must not take each other's folders or workers for their own. So the database
+ * has 128 random bits, made when it is created (or by the migration of one that had none), and what
+ * lies outside of it carries them (server/runs/owner.h). A restored copy gets others; one that was
+ * copied by other means is, as far as anybody can tell, the same database.
+ */
+#ifndef ABLATE_SERVER_STORE_IDENTITY_H
+#define ABLATE_SERVER_STORE_IDENTITY_H
+
+#include "server/store/store.h"
+
+enum { STORE_IDENTITY_HEX = 32 };
+
+struct store_identity {
+    char id[STORE_IDENTITY_HEX + 1]; /* lower-case hex; no secret */
+    int64_t made_at;                 /* milliseconds; folders of older runs may lack it */
+};
+int store_identity(struct store *store, struct store_identity *ret, struct err *err);
+
+/* Makes the closed database at `path`, a copy, one of its own: another identity, and no worker of
+ * the original is let in. A database of an older version stays as it is: its migration makes one.
+ * Errors: STORAGE, DISK_FULL, BAD_DATA. */
+int store_identity_renew(const char *path, struct err *err);
+
+#endif
