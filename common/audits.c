@@ -52,7 +52,8 @@ const struct audit_info audit_table[] = {
       "Trained again from a checkpoint or from the start, a run gives the same bits.",
       "No specification mends this: check the machine (memory, overclocking) and that program and "
       "libraries stayed the same, then retry the run and verify it." },
-    { "finite", AUDIT_OF_RUN, false, NULL, NULL, "No loss was NaN or infinite.",
+    { "finite", AUDIT_OF_RUN, false, NULL, NULL,
+      "No metric was NaN or infinite, nor was a parameter at a checkpoint.",
       "Lower train.lr, or set train.grad_clip (1) and train.warmup_steps." },
     { "indexer_learns", AUDIT_OF_CELL, false, has_indexer, "this arm has no indexer",
       "The trained indexer finds more of the dense attention's mass than it did untrained, and "

@@ -385,7 +385,7 @@ void model_evaluate(struct model *model, const int32_t *windows, int64_t n, int6
     *ret = sum;
 }
 
-double model_recall(struct model *model, int64_t n, bool indexed)
+bool model_recall(struct model *model, int64_t n, bool indexed, double *ret)
 {
     size_t last = ((size_t)n - 1) / model->batch * model->batch;
     struct pass pass = pass_of(model, last, (size_t)n, 0, 0);
@@ -393,11 +393,14 @@ double model_recall(struct model *model, int64_t n, bool indexed)
     size_t sparse = 0;
     for (size_t l = 0; l < model->layers; l++) {
         struct attn *attn = &model->blocks[l].attn;
-        double recall = indexed && !attn->kind->indexed ? NAN : attn_recall(attn, &pass);
-        sum += isnan(recall) ? 0 : recall;
-        sparse += isnan(recall) ? 0 : 1;
+        if (!attn_leaves_out(attn) || (indexed && !attn->kind->indexed))
+            continue;
+        sum += attn_recall(attn, &pass);
+        sparse++;
     }
-    return sparse > 0 ? sum / (double)sparse : NAN;
+    if (sparse > 0)
+        *ret = sum / (double)sparse;
+    return sparse > 0;
 }
 
 const real *model_states(struct model *model, const int32_t *windows, int64_t n, int64_t step)

@@ -54,8 +54,8 @@ void model_evaluate(struct model *model, const int32_t *windows, int64_t n, int6
                     struct model_eval *ret);
 /* Of the n windows that model_evaluate saw last, or their last micro-batch: the share of the dense
  * attention mass that the chosen keys hold (attn_recall), averaged over the layers where not every
- * past key was seen (`indexed`: over those of them that have an indexer); NaN if there are none. */
-double model_recall(struct model *model, int64_t n, bool indexed);
+ * past key was seen (`indexed`: over those of them that have an indexer). False: there are none. */
+bool model_recall(struct model *model, int64_t n, bool indexed, double *ret);
 /* From now on model_evaluate adds each target's −ln p to the sum [T] of its position, and one to
  * that count [T]; both borrowed, NULL ends it. */
 void model_watch_positions(struct model *model, double *sum, int64_t *count);

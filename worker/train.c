@@ -10,6 +10,7 @@
 #include "worker/data.h"
 #include "worker/environment.h"
 #include "worker/facts.h"
+#include "worker/finite.h"
 #include "worker/interference.h"
 #include "worker/model.h"
 #include "worker/optim.h"
@@ -35,8 +36,8 @@ struct train {
     int64_t step;          /* the last one done */
     int64_t last;          /* the one to end with */
     bool waits;            /* for room on the disk */
-    bool finite, told;     /* no NaN or infinity so far; the audit has been emitted */
-    bool finished;         /* and said so */
+    struct finite finite;
+    bool finished; /* and said so */
     struct interference_sample began;
     const char *metric_names[EMIT_METRICS_NAMES];
     size_t metrics_n;
@@ -78,24 +79,8 @@ static void emit_step(struct train *t, const struct step_facts *f)
     METRICS(VALUE)
 #undef VALUE
     emit_metrics(t->emit, t->metric_names, n, t->step, values);
-}
-
-/* A non-finite loss fails the audit, once, but doesn't end the run. */
-static void watch_finite(struct train *t, const char *metric, double value)
-{
-    if (isfinite(value))
-        return;
-    t->finite = false;
-    if (t->told)
-        return;
-    t->told = true;
-    char detail[120];
-    snprintf(detail, sizeof detail, "%s is not finite at step %lld", metric, (long long)t->step);
-    emit_event(t->emit, WIRE_AUDIT,
-               json_pack("{s:s, s:s, s:s, s:{s:s, s:I, s:o}}", "name", "finite", "status", "fail",
-                         "detail", detail, "evidence", "metric", metric, "step",
-                         (json_int_t)t->step, "value", jsonx_number(value)),
-               false);
+    for (size_t i = 0; i < n; i++)
+        finite_metric(&t->finite, t->metric_names[i], t->step, values[i]);
 }
 
 static bool stopping(const struct train *t)
@@ -103,10 +88,15 @@ static bool stopping(const struct train *t)
     return emit_stopped(t->emit) != NULL;
 }
 
-/* Sums over the windows of a part, and the recall of its first batch; ret_recall may be NULL. False
- * when a stop came meanwhile. */
+/* The recall of an evaluation's first batch. */
+struct recall {
+    bool known;
+    double share;
+};
+
+/* Sums over the windows of a part; ret_recall may be NULL. False when a stop came meanwhile. */
 static bool measure(struct train *t, enum corpus_part part, struct model_eval *ret,
-                    double *ret_recall)
+                    struct recall *ret_recall)
 {
     size_t n = data_eval_windows(t->data, part), batch = (size_t)t->spec->train.batch_size;
     size_t width = (size_t)t->spec->data.seq_len + 1;
@@ -121,7 +111,7 @@ static bool measure(struct train *t, enum corpus_part part, struct model_eval *r
         ret->correct += got.correct;
         ret->targets += got.targets;
         if (i == 0 && ret_recall != NULL)
-            *ret_recall = model_recall(t->model, (int64_t)rows, false);
+            ret_recall->known = model_recall(t->model, (int64_t)rows, false, &ret_recall->share);
     }
     return !stopping(t);
 }
@@ -131,7 +121,8 @@ static bool measure(struct train *t, enum corpus_part part, struct model_eval *r
 static void evaluate(struct train *t, enum corpus_part part)
 {
     struct model_eval sum;
-    double start = clock_mono_s(), recall = NAN;
+    struct recall recall = { 0 };
+    double start = clock_mono_s();
     /* one batch tells enough of recall, and costs as much as dense attention */
     if (!measure(t, part, &sum, part == CORPUS_VAL ? &recall : NULL))
         return;
@@ -142,14 +133,16 @@ static void evaluate(struct train *t, enum corpus_part part)
     snprintf(accuracy_name, sizeof accuracy_name, "%s/accuracy", corpus_part_names[part]);
     json_t *values = json_pack("{s:o, s:o}", loss_name, jsonx_number(loss), accuracy_name,
                                jsonx_number(accuracy));
-    if (!isnan(recall))
-        json_object_set_new(values, "dsa/recall", jsonx_number(recall));
+    if (recall.known)
+        json_object_set_new(values, "dsa/recall", jsonx_number(recall.share));
     emit_event(t->emit, WIRE_EVAL,
                json_pack("{s:I, s:o}", "step", (json_int_t)t->step, "values", values), false);
     emit_log(t->emit, "info", "step %lld: %s %.4f, %s %.2f %% (%lld targets, %.2f s)",
              (long long)t->step, loss_name, loss, accuracy_name, 100 * accuracy,
              (long long)sum.targets, clock_mono_s() - start);
-    watch_finite(t, loss_name, loss);
+    finite_metric(&t->finite, loss_name, t->step, loss);
+    if (recall.known)
+        finite_metric(&t->finite, "dsa/recall", t->step, recall.share);
 }
 
 /* Storage that is full is waited for, without advancing. */
@@ -172,6 +165,7 @@ static int save_checkpoint(struct train *t, struct err *err)
     int status;
     /* What comes after a checkpoint isn't trained again, so what comes before must be on the disk.
      */
+    finite_parameters(&t->finite, model_params(t->model), t->step);
     emit_sync(t->emit);
     do
         status = checkpoint_save(t->config->out, model_params(t->model), t->step, t->run_digest,
@@ -208,7 +202,6 @@ static int one_step(struct train *t, struct err *err)
     t->step = step;
     facts.seconds = clock_mono_s() - start;
     emit_step(t, &facts);
-    watch_finite(t, "train/loss", facts.model.loss);
     if (t->audits != NULL)
         audits_step(t->audits, step, facts.model.loss);
     if (t->audits != NULL)
@@ -331,6 +324,7 @@ static int finish(struct train *t, struct err *err)
         watch_positions(t);
     if (stopping(t))
         return 0;
+    finite_parameters(&t->finite, model_params(t->model), t->step);
     do
         status = whole ? artifacts_final(&t->artifacts, model_params(t->model), err) : 0;
     while (wait_for_room(t, status, err));
@@ -342,12 +336,7 @@ static int finish(struct train *t, struct err *err)
         status = artifacts_end(&t->artifacts, &artifacts, err);
     if (status != 0)
         return status;
-    if (t->finite)
-        emit_event(t->emit, WIRE_AUDIT,
-                   json_pack("{s:s, s:s, s:s, s:{s:I}}", "name", "finite", "status", "pass",
-                             "detail", "every loss was a finite number", "evidence", "steps",
-                             (json_int_t)t->step),
-                   false);
+    finite_end(&t->finite, t->from, t->step);
     data_consumed(t->data, consumed);
     facts_eval(t->data, t->windows, evaluated);
     emit_event(t->emit, WIRE_FINISHED,
@@ -374,7 +363,7 @@ int train_run(const struct train_config *config, enum train_end *ret, struct err
     struct train t = { .config = config, .spec = &config->spec, .emit = config->emit };
     struct err failure = { 0 };
     int64_t steps = t.spec->train.steps;
-    t.finite = true;
+    t.finite.emit = t.emit;
     interference_sample(&t.began);
     t.last = config->until > 0 && config->until < steps ? config->until : steps;
     name_metrics(&t);

@@ -110,8 +110,14 @@ void attn_forward(struct attn *attn, const struct pass *pass, const real *x, rea
  * kind's own loss (the indexer's KL), unweighted. */
 double attn_backward(struct attn *attn, const struct pass *pass, const real *x, const real *dout,
                      real *dx);
+/* After attn_forward: whether that pass let some query see fewer than all its past keys. */
+static inline bool attn_leaves_out(const struct attn *attn)
+{
+    return (attn->use_mask || attn->use_lists) && attn->k < attn->t;
+}
 /* After attn_forward: the share of the dense attention mass (mean over heads) that the visible keys
- * hold, averaged over the queries with more than K past keys; NaN if there are none. */
+ * hold, averaged over the queries with more than K past keys; NaN if there are none, or if the
+ * probabilities are. */
 double attn_recall(struct attn *attn, const struct pass *pass);
 
 /* What the paths share: one pass over one layer. */

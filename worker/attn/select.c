@@ -195,7 +195,7 @@ static void recall_task(void *arg, size_t i, int thread)
 
 double attn_recall(struct attn *attn, const struct pass *pass)
 {
-    if ((!attn->use_mask && !attn->use_lists) || attn->k >= attn->t)
+    if (!attn_leaves_out(attn))
         return NAN;
     struct recall recall = { attn, (double *)(void *)attn->shared->dqkv };
     pool_run(pass->pool, pass->batch * blocks_of(attn), recall_task, &recall);

@@ -17,7 +17,9 @@ static double recall(struct model *model, const struct run_spec *spec, const int
 {
     struct model_eval ignored;
     model_evaluate(model, windows, n, spec->train.steps + 1, &ignored);
-    return model_recall(model, n, true);
+    double share = NAN;
+    model_recall(model, n, true, &share);
+    return share;
 }
 
 /* The indexers' tensors to and from `kept`, one after another. */

@@ -196,7 +196,7 @@ static void test_formats(void **state)
                            "| all | dsa | 2 | 2.3750 ± 1.2374 | – | – | 0.2000 ± 0.0000 | -0.1250 "
                            "(-5.0 %) |\n"));
     /* three findings, the worst of them shown; one that hasn't spoken isn't left out */
-    assert_non_null(strstr(a.data, "| dsa | finite | warn | a \\| b c | 3 | No loss was NaN"));
+    assert_non_null(strstr(a.data, "| dsa | finite | warn | a \\| b c | 3 | No metric was NaN"));
     assert_non_null(
         strstr(a.data, "| dsa | causality | missing | has not run | 0 | No prediction"));
     assert_non_null(strstr(a.data, "| all | shared_init | missing | has not run | 0 |"));

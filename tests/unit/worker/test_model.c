@@ -212,7 +212,8 @@ static void test_recall_is_of_sparse_layers(void **state)
         int32_t *windows = windows_of(&spec, 1);
         struct model_eval eval;
         model_evaluate(model, windows, 3, 1, &eval);
-        recalls[i] = model_recall(model, 3, false);
+        recalls[i] = NAN;
+        model_recall(model, 3, false, &recalls[i]);
         free(windows);
         model_free(model);
     }
