@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 enum { KEEP_ALIVE_MS = 120000 }; /* between requests */
@@ -41,6 +42,7 @@ void *exchange_begin(void *all, const char *uri, struct MHD_Connection *connecti
     struct exchange *x = calloc(1, sizeof *x);
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    ((struct exchanges *)all)->calls++;
     if (x == NULL)
         return NULL;
     x->all = all;
@@ -67,10 +69,10 @@ void *exchange_begin(void *all, const char *uri, struct MHD_Connection *connecti
 void exchange_completed(void *all, struct MHD_Connection *connection, void **context,
                         enum MHD_RequestTerminationCode code)
 {
-    (void)all;
     (void)connection;
     struct exchange *x = *context;
     *context = NULL;
+    ((struct exchanges *)all)->calls++;
     if (x == NULL)
         return;
     char client[AUTH_CLIENT_BYTES];
@@ -285,13 +287,14 @@ enum MHD_Result exchange_access(void *all, struct MHD_Connection *connection, co
                                 const char *method, const char *version, const char *upload_data,
                                 size_t *upload_data_size, void **context)
 {
-    (void)all;
     (void)connection;
     struct exchange *x = *context;
+    ((struct exchanges *)all)->calls++;
     if (x == NULL || x->uri == NULL || x->state == EXCHANGE_SENT) /* answered past microhttpd */
         return MHD_NO;
     if (x->path == NULL)
         return take_header(x, url, method, version);
+    x->heard = true;
     if (*upload_data_size > 0)
         return body_take(x, upload_data, upload_data_size);
     if (x->state == EXCHANGE_BODY || x->state == EXCHANGE_REFUSED)
@@ -299,21 +302,48 @@ enum MHD_Result exchange_access(void *all, struct MHD_Connection *connection, co
     return x->state == EXCHANGE_READY ? exchange_respond(x) : MHD_YES;
 }
 
-/* Only while its request still comes in can it be answered so; and what the pool is doing for it
- * ends first. */
+static bool is_coming(const struct exchange *x)
+{
+    return x->path == NULL || x->state == EXCHANGE_BODY || x->state == EXCHANGE_REFUSED;
+}
+
+/* Only while its request still comes in can it be answered so. */
+static void cut(struct exchange *x, int status)
+{
+    exchange_ready(x, status);
+    exchange_respond_past(x);
+    httpd_end(x->req.app->httpd, x->peer);
+}
+
+/* What the pool is doing for it ends first. */
 void exchange_late(struct exchange *x)
 {
-    bool coming = x->path == NULL || x->state == EXCHANGE_BODY || x->state == EXCHANGE_REFUSED;
+    bool coming = is_coming(x);
     if (x->suspended && coming)
         return;
-    if (!coming) {
-        shutdown(x->peer->fd, SHUT_RDWR);
-        return;
-    }
-    exchange_ready(x, err_set(&x->err, ERR_TOO_SLOW, "the %s took longer than a request may",
-                              x->path == NULL ? "header" : "body"));
-    exchange_respond_past(x);
-    shutdown(x->peer->fd, SHUT_RD);
+    if (coming)
+        cut(x, err_set(&x->err, ERR_TOO_SLOW, "the %s took longer than a request may",
+                       x->path == NULL ? "header" : "body"));
+    else
+        httpd_end(x->req.app->httpd, x->peer);
+}
+
+static bool is_stuck(struct exchange *x)
+{
+    int unread = 0;
+    bool waits = ioctl(x->peer->fd, FIONREAD, &unread) == 0 && unread > 0;
+    bool stuck = waits && unread == x->unread && !x->heard;
+    x->unread = unread;
+    x->heard = false;
+    return stuck;
+}
+
+void exchanges_unstick(struct exchanges *all)
+{
+    for (struct exchange *x = all->first; x != NULL; x = x->next)
+        if (x->peer != NULL && !x->suspended && is_coming(x) && is_stuck(x))
+            cut(x, err_set(&x->err, ERR_BAD_REQUEST,
+                           "the line between two chunks of the body is too long"));
 }
 
 void exchanges_recheck(struct exchanges *all)

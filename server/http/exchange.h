@@ -30,6 +30,7 @@ struct exchanges {
     struct app *app;
     struct exchange *first;
     size_t waiting; /* suspended because a thread works for them */
+    uint64_t calls; /* that microhttpd has made; a run without any may have got nothing done */
     struct refusals refusals;
 };
 
@@ -66,6 +67,8 @@ struct exchange {
     bool close;     /* where this request ends is in doubt: nothing may follow it */
     bool linger;    /* the connection ends with this reply, and bytes may still be coming */
     bool suspended;
+    bool heard; /* since exchanges_unstick looked */
+    int unread; /* bytes that waited in the socket then */
     int64_t begun_ms;
     struct auth_grant grant;
 
@@ -102,6 +105,11 @@ void exchange_pool(struct exchange *exchange, void (*run)(struct exchange *),
                    void (*done)(struct exchange *));
 /* Its peer took too long: answers 408 where that is possible, and ends the connection. */
 void exchange_late(struct exchange *exchange);
+/* Ends those that microhttpd doesn't get on with. Between two chunks of a body stands a line, which
+ * it (0.9.75) gathers in its buffer; once that is full it reads no more, notices no end of the
+ * stream, and asks to be run again, for ever. So it is called after microhttpd was run, twice with
+ * time between: who has the same bytes waiting both times, and has said nothing, is stuck. */
+void exchanges_unstick(struct exchanges *exchanges);
 /* Ends what is being sent by a right that no longer holds. */
 void exchanges_recheck(struct exchanges *exchanges);
 /* The reply is complete: a problem document of exchange->err when status is negative. */

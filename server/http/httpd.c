@@ -20,6 +20,9 @@ enum {
     POOL_BYTES = 32768,      /* of one connection, at least: its header, its upload buffer */
     IDLE_S = 120,            /* inactivity */
     SWEEP_MS = 1000,         /* how often the slow are looked for */
+    LOOK_MS = 20,            /* how often, at most, those that don't get on */
+    IN_VAIN = 32,            /* runs, one after the other, that called nothing of ours: */
+    PAUSE_MS = 2,            /* it is given some time, whatever it asks for */
     CLOSING_MS = 5,          /* turns of closing */
     CLOSING_TURNS = 200,     /* that replies under way are given to get away */
     SPARE_DESCRIPTORS = 128, /* for files, the store, workers */
@@ -31,53 +34,94 @@ struct httpd {
     struct app *app;
     struct MHD_Daemon *daemon;
     uv_poll_t poll;
+    uv_idle_t again; /* active: microhttpd has more to do */
     uv_timer_t timer, sweep;
     int epoll_fd, listen_fd, port;
     struct peers peers;
     size_t handles, turns;
     struct exchanges exchanges;
     struct lingering lingering;
+    int64_t looked_ms;
+    unsigned in_vain;
     bool gone; /* a connection was closed in this run */
     bool closing;
     void (*closed)(void *);
     void *closed_arg;
 };
 
-/* Running microhttpd. */
+/* Running microhttpd: once a turn of the loop, in which it reads from each connection once and
+ * answers one request of each, so that what waits in one of them holds up nothing else. An idle
+ * handle is what keeps the loop from sleeping while there is more: a timer of 0 ms, armed by its
+ * own callback, would be called again and again in the same turn. */
 
-static void on_timer(uv_timer_t *timer);
+static void on_again(uv_idle_t *again);
+
+static void on_timer(uv_timer_t *timer)
+{
+    uv_idle_start(&((struct httpd *)timer->data)->again, on_again);
+}
+
+/* Among those that have more to do may be one that never gets on. */
+static void look_for_stuck(struct httpd *httpd)
+{
+    int64_t now = clock_mono_ms();
+    if (now - httpd->looked_ms < LOOK_MS)
+        return;
+    httpd->looked_ms = now;
+    exchanges_unstick(&httpd->exchanges);
+}
 
 static void run(struct httpd *httpd)
 {
     MHD_UNSIGNED_LONG_LONG wait = 0;
+    uint64_t calls = httpd->exchanges.calls;
     httpd->gone = false;
     MHD_run(httpd->daemon);
-    /* At its limit microhttpd doesn't watch for connections, and whether there is room again it
-     * only sees when it is run the next time. */
-    if (httpd->gone)
-        uv_timer_start(&httpd->timer, on_timer, 0, 0);
-    else if (MHD_get_timeout(httpd->daemon, &wait) == MHD_YES)
+    bool waits = MHD_get_timeout(httpd->daemon, &wait) == MHD_YES, more = waits && wait == 0;
+    httpd->in_vain = more && httpd->exchanges.calls == calls ? httpd->in_vain + 1 : 0;
+    if (more)
+        look_for_stuck(httpd);
+    if (httpd->in_vain > IN_VAIN) {
+        more = false;
+        wait = PAUSE_MS;
+    }
+    if (waits && !more)
         uv_timer_start(&httpd->timer, on_timer, wait, 0);
     else
         uv_timer_stop(&httpd->timer);
+    /* At its limit microhttpd doesn't watch for connections, and whether there is room again it
+     * only sees when it is run the next time. */
+    if (httpd->gone || more)
+        uv_idle_start(&httpd->again, on_again);
+    else
+        uv_idle_stop(&httpd->again);
 }
 
-static void on_timer(uv_timer_t *timer)
+static void on_again(uv_idle_t *again)
 {
-    run(timer->data);
+    run(again->data);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     (void)status;
     (void)events;
-    run(poll->data);
+    struct httpd *httpd = poll->data;
+    if (!uv_is_active((uv_handle_t *)&httpd->again)) /* else it is run in the next turn anyway */
+        run(httpd);
 }
 
 void httpd_kick(struct httpd *httpd)
 {
     if (!httpd->closing)
-        uv_timer_start(&httpd->timer, on_timer, 0, 0);
+        uv_idle_start(&httpd->again, on_again);
+}
+
+void httpd_end(struct httpd *httpd, struct peer *peer)
+{
+    MHD_set_connection_option(peer->connection, MHD_CONNECTION_OPTION_TIMEOUT, 1U);
+    shutdown(peer->fd, SHUT_RDWR);
+    httpd_kick(httpd);
 }
 
 /* Connections: who is late. */
@@ -105,7 +149,7 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
             MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr,
             &from);
         *context = peers_add(
-            &httpd->peers, &from,
+            &httpd->peers, &from, connection,
             MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
         peer_wait_header(*context, &httpd->app->options->limits);
         return;
@@ -126,7 +170,7 @@ static void on_sweep(uv_timer_t *timer)
         if (peer_is_late(peer) && peer->exchange != NULL)
             exchange_late(peer->exchange);
         else if (peer_is_late(peer) || peer_has_gone(peer))
-            shutdown(peer->fd, SHUT_RDWR);
+            httpd_end(httpd, peer);
     exchanges_recheck(&httpd->exchanges);
     refusals_sum_up(&httpd->exchanges.refusals);
 }
@@ -237,9 +281,10 @@ int httpd_new(uv_loop_t *loop, struct app *app, const char *host, int port, stru
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(httpd->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     httpd->epoll_fd = info->epoll_fd;
     uv_poll_init(loop, &httpd->poll, httpd->epoll_fd);
+    uv_idle_init(loop, &httpd->again);
     uv_timer_init(loop, &httpd->timer);
     uv_timer_init(loop, &httpd->sweep);
-    httpd->poll.data = httpd->timer.data = httpd->sweep.data = httpd;
+    httpd->poll.data = httpd->again.data = httpd->timer.data = httpd->sweep.data = httpd;
     uv_poll_start(&httpd->poll, UV_READABLE, on_poll);
     uv_timer_start(&httpd->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
     *ret = httpd;
@@ -286,8 +331,9 @@ static void on_closing(uv_timer_t *timer)
     uv_timer_stop(timer);
     linger_end_all(&httpd->lingering);
     MHD_stop_daemon(httpd->daemon);
-    httpd->handles = 3;
+    httpd->handles = 4;
     uv_close((uv_handle_t *)&httpd->poll, on_handle_closed);
+    uv_close((uv_handle_t *)&httpd->again, on_handle_closed);
     uv_close((uv_handle_t *)&httpd->timer, on_handle_closed);
     uv_close((uv_handle_t *)&httpd->sweep, on_handle_closed);
 }
@@ -298,6 +344,7 @@ void httpd_close(struct httpd *httpd, void (*closed)(void *), void *arg)
     httpd->closed = closed;
     httpd->closed_arg = arg;
     uv_poll_stop(&httpd->poll);
+    uv_idle_stop(&httpd->again);
     uv_timer_stop(&httpd->sweep);
     /* microhttpd still owns the socket that it accepts from; quiescing hands it back. */
     MHD_socket fd = MHD_quiesce_daemon(httpd->daemon);

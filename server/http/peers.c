@@ -52,11 +52,13 @@ bool peers_welcome(const struct peers *peers, const struct network *address)
            count(peers, &site) < 2 * peers->options->limits.connections_per_address;
 }
 
-struct peer *peers_add(struct peers *peers, const struct network *address, int fd)
+struct peer *peers_add(struct peers *peers, const struct network *address,
+                       struct MHD_Connection *connection, int fd)
 {
     struct peer *peer = calloc(1, sizeof *peer);
     if (peer == NULL)
         return NULL;
+    peer->connection = connection;
     peer->fd = fd;
     peer->address = site_of(address);
     peer->next = peers->first;

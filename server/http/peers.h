@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct MHD_Connection;
 struct exchange;
 struct limits;
 struct options;
@@ -26,6 +27,7 @@ struct peer {
     struct peer *next, *previous;
     struct peer *chain_next, *chain_previous; /* the same hash of the address */
     struct network address;
+    struct MHD_Connection *connection;
     int fd;
     int64_t since_ms, allowed_ms; /* allowed_ms 0: no deadline */
     bool counted;                 /* towards its address' limit */
@@ -43,7 +45,8 @@ struct peers {
 /* Whether a connection from this address is taken at all. */
 bool peers_welcome(const struct peers *peers, const struct network *address);
 /* NULL when memory runs out. */
-struct peer *peers_add(struct peers *peers, const struct network *address, int fd);
+struct peer *peers_add(struct peers *peers, const struct network *address,
+                       struct MHD_Connection *connection, int fd);
 void peers_remove(struct peers *peers, struct peer *peer);
 /* From now on the peer has allowed_ms to get on; 0 = as long as it takes. peer may be NULL. */
 void peer_wait(struct peer *peer, int64_t allowed_ms);

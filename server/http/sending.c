@@ -85,6 +85,7 @@ static ssize_t pull_source(void *arg, uint64_t pos, char *to, size_t max)
     struct sending *s = arg;
     if (s->exchange == NULL || s->exchange->req.app->closing)
         return MHD_CONTENT_READER_END_OF_STREAM;
+    s->exchange->all->calls++;
     long n = s->source.read(s->source.source, to, max);
     if (n < 0)
         return MHD_CONTENT_READER_END_OF_STREAM;
@@ -159,6 +160,7 @@ static ssize_t pull_file(void *arg, uint64_t pos, char *to, size_t max)
     struct sending *s = arg;
     if (s->failed || s->exchange == NULL)
         return MHD_CONTENT_READER_END_WITH_ERROR;
+    s->exchange->all->calls++;
     if (pos < s->at || pos >= s->at + s->len) {
         s->at = pos;
         s->len = 0;

@@ -41,7 +41,7 @@ static struct peer *add(const char *text)
     assert_true(network_parse(text, &address));
     if (!peers_welcome(&peers, &address))
         return NULL;
-    struct peer *peer = peers_add(&peers, &address, -1);
+    struct peer *peer = peers_add(&peers, &address, NULL, -1);
     assert_non_null(peer);
     return peer;
 }
