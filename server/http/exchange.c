@@ -240,15 +240,18 @@ void exchange_work(struct exchange *x)
 }
 
 /* A refused body of a size that we can bear is read to its end, so that the connection goes on;
- * else the reply is the last thing on it. */
+ * else the reply is the last thing on it, as is any that microhttpd is given in its first call. */
 static enum MHD_Result refuse(struct exchange *x, int status)
 {
-    bool drains = x->length == -1 || (x->length > 0 && x->length <= EXCHANGE_DRAIN_BYTES);
-    body_refuse(x);
-    if (drains && !x->expects && !x->close)
+    bool whole = x->length == 0, bearable = x->length <= EXCHANGE_DRAIN_BYTES;
+    bool last = x->close || (!whole && (!bearable || x->expects));
+    if (!whole)
+        body_refuse(x);
+    if (whole || last)
+        exchange_ready(x, status);
+    if (!last)
         return MHD_YES;
-    x->linger = x->length != 0 || x->close;
-    exchange_ready(x, status);
+    x->linger = !whole || x->close;
     return exchange_respond(x);
 }
 
@@ -272,7 +275,7 @@ static enum MHD_Result take_header(struct exchange *x, const char *url, const ch
     if (status == 0)
         status = route_find(x, &x->err);
     if (status == 0 && x->state == EXCHANGE_READY) /* OPTIONS, or a file of the page */
-        return exchange_respond(x);
+        return MHD_YES;
     if (status == 0)
         status = auth_check(x, &x->err);
     if (status == 0)

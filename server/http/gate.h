@@ -8,9 +8,9 @@
 struct exchange;
 
 /* Checks request line and header; method and version as microhttpd gave them. Fills length,
- * expects, close (when it is in doubt where this request ends, and so where the next begins) and
- * req's header fields, also when it fails. Errors: BAD_REQUEST, HEADERS_TOO_LARGE, URI_TOO_LONG,
- * MISDIRECTED. */
+ * expects, close (when it is refused here, or when it is in doubt where it ends and the next
+ * begins) and req's header fields, also when it fails. Errors: BAD_REQUEST, HEADERS_TOO_LARGE,
+ * URI_TOO_LONG, MISDIRECTED. */
 int gate_check(struct exchange *exchange, const char *method, const char *version, struct err *err);
 /* Holds the announced body against what the endpoint takes. Errors: TOO_LARGE, UNSUPPORTED_TYPE,
  * BAD_REQUEST. */

@@ -105,6 +105,11 @@ test("Host must be an address, localhost or the public name", async () => {
   for (const bad of ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:80", "localhost:", "localhost:80x", "a@127.0.0.1", "localhost:80:80", ""])
     assertProblem(await of(`Host: ${bad}\r\n`), 421, "misdirected_request");
   assert.equal((await of("")).status, 400);
+  // Probes of load balancers: HTTP/1.0, without a Host, and only there.
+  const old = (path, header = "") => ask(daemon.port, `GET ${path} HTTP/1.0\r\n${header}\r\n`);
+  for (const header of ["", "Host: localhost\r\n"]) assert.equal((await old("/healthz", header)).status, 200);
+  for (const path of ["/", "/api/v1/session", "/healthz/"]) assertProblem(await old(path), 400, "bad_request");
+  assertProblem(await old("/healthz", "Host: evil.example\r\n"), 421, "misdirected_request");
   assertProblem(await of("Host: localhost\r\nHost: localhost\r\n"), 400);
 });
 
@@ -332,6 +337,21 @@ test("query parameters are known, single and well formed", async () => {
   for (const line of ["GET /api/v1/queue?page_siz=1", "GET /api/v1/runs?filter,=1", "GET /api/v1/runs?experiment%2C%20filter=1", "GET /api/v1/runs?order=1", "GET /api/v1/version?=1"])
     assertProblem(await send(line), 400, "bad_parameter");
   assert.equal((await send("GET /healthz?from=monitor")).status, 200);
+});
+
+test("a connection is kept: for the page's files, what is asked of them, and refusals without a body", async () => {
+  const one = connect(daemon.port), tag = (await send("GET /app.js")).headers.get("etag");
+  const lines = ["GET /", "GET /app.js", "HEAD /style.css", "OPTIONS /app.js", "GET /nothing.js", "DELETE /app.js", "GET /api/v1/runs/x", "GET /healthz"];
+  const statuses = [200, 304, 200, 204, 404, 405, 404, 200];
+  for (let i = 0, at = 0; i < lines.length; i++) {
+    one.send(request(lines[i], lines[i] === "GET /app.js" ? `If-None-Match: ${tag}\r\n` : ""));
+    const { replies: [reply] } = await one.until((received) => parse(received.subarray(at), { head: lines[i].startsWith("HEAD") }).whole)
+      .then(() => parse(one.received().subarray(at), { head: lines[i].startsWith("HEAD") }));
+    at = one.received().length;
+    assert.equal(reply.status, statuses[i], lines[i]);
+    assert.notEqual(reply.headers.get("connection"), "close", lines[i]);
+  }
+  one.end();
 });
 
 test("a connection is kept, also after a refusal whose body was small", async () => {
