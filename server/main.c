@@ -7,6 +7,7 @@
 #include "server/datadir.h"
 #include "server/http/auth.h"
 #include "server/http/httpd.h"
+#include "server/line.h"
 #include "server/options.h"
 #include "server/room.h"
 #include "server/runs/conclude.h"
@@ -29,6 +30,9 @@
 
 enum { SIGNALS = 3 };
 
+/* Threads of the pool's four that uploads may have at a time; the others are for reads. */
+enum { UPLOADS_WIDTH = 1, IMPORTS_WIDTH = 1 };
+
 struct daemon {
     struct app app;
     struct options options;
@@ -43,6 +47,7 @@ struct daemon {
     struct room *room;
     struct httpd *httpd;
     struct auth *auth;
+    struct line uploads, imports;
     struct job first; /* reads where the events stand, and passes over forgotten runs */
     int64_t last_seq, forgotten;
 };
@@ -89,6 +94,8 @@ static void on_signal(uv_signal_t *handle, int number)
     d->app.closing = true;
     purge_close(d->purge);
     room_close(d->room);
+    line_close(&d->uploads);
+    line_close(&d->imports);
     datadir_set_address(&d->datadir, NULL, NULL);
     if (d->httpd != NULL)
         supervisor_close(d->supervisor, d->options.stop_workers, supervisor_closed, d);
@@ -329,11 +336,15 @@ static int start(struct daemon *d, struct err *err)
         status = work_new(&d->loop, path, &hooks, &d->work, err);
     if (status != 0)
         return status;
+    line_init(&d->uploads, d->work, UPLOADS_WIDTH);
+    line_init(&d->imports, d->work, IMPORTS_WIDTH);
     d->app = (struct app){ .options = &d->options,
                            .datadir = &d->datadir,
                            .work = d->work,
                            .stream = d->stream,
                            .auth = d->auth,
+                           .uploads = &d->uploads,
+                           .imports = &d->imports,
                            .started_ms = clock_mono_ms() };
     d->first = (struct job){ .run = first_run, .done = first_done, .data = d };
     work_read(d->work, &d->first);

@@ -27,6 +27,7 @@
 #include <uv.h>
 
 struct work;
+struct line;
 
 /* Embed in a larger struct; the owner keeps it alive until `done` was called. */
 struct job {
@@ -39,6 +40,8 @@ struct job {
     struct work *work;
     uv_work_t request;
     uv_timer_t timer;
+    struct line *line; /* line.h's own */
+    void (*line_done)(struct job *);
 };
 
 struct work_hooks {

@@ -78,12 +78,11 @@ int dataset_put_decode(struct request *req, struct err *err)
 int dataset_put_read(struct request *req, struct store *store, struct err *err)
 {
     struct upload *u = req->state;
-    struct dataset_row old;
     struct import_result result;
+    (void)store;
     int status = import_file(req->app->datadir, req->upload_path, u->format, &result, err);
     if (status != 0)
         return status;
-    u->replaced = store_dataset_get(store, req->params[0], &old, NULL) == 0;
     u->row = (struct dataset_row){ .documents = result.documents,
                                    .bytes = result.bytes,
                                    .duplicates = result.duplicates,
@@ -96,11 +95,13 @@ int dataset_put_read(struct request *req, struct store *store, struct err *err)
 
 int dataset_put_write(struct request *req, struct store *store, struct err *err)
 {
-    const struct upload *u = req->state;
+    struct upload *u = req->state;
+    struct dataset_row old;
     char path[PATH_MAX];
     datadir_path(req->app->datadir, path, "datasets/%s", u->row.digest);
     if (access(path, F_OK) != 0) /* the same content was there, and nobody held it any more */
         return err_set(err, ERR_UNAVAILABLE, "the corpus was being removed; send it once more");
+    u->replaced = store_dataset_get(store, req->params[0], &old, NULL) == 0;
     return store_dataset_put(store, &u->row, err);
 }
 

@@ -1,7 +1,8 @@
 /* endpoint: one row of the route table, and the request it handles.
  *
  * An endpoint has up to four steps, any of which may be NULL: decode (loop thread: parameters and
- * body into req->state), read (a reader's thread, with a read-only store: whatever takes time),
+ * body into req->state), read (a reader's thread, with a read-only store: whatever takes time; of
+ * an upload, in the line of imports and without a store, so that no moment of it is held),
  * write (the writer thread, in its transaction) and encode (loop thread: req->state into a reply).
  * The connection is suspended while read and write run. The first step that fails ends the request
  * with a problem document. 404, 405, HEAD and OPTIONS come out of the table, not out of endpoints.
@@ -28,6 +29,7 @@ struct purge;
 struct room;
 struct auth;
 struct httpd;
+struct line;
 
 /* What the daemon is made of; lives as long as the process. */
 struct app {
@@ -40,7 +42,8 @@ struct app {
     struct room *room;
     struct auth *auth;
     struct httpd *httpd;
-    int64_t started_ms; /* monotonic */
+    struct line *uploads, *imports; /* pieces on their way to the disk; corpora being read */
+    int64_t started_ms;             /* monotonic */
     char base_url[300];
     bool closing; /* the daemon is on its way out: nothing new is accepted */
 };

@@ -1,11 +1,12 @@
 /* A request's body. JSON is gathered, at most ENDPOINT_BODY_MAX, and parsed when it is whole. An
- * upload goes to a file in the data folder: the connection is suspended while the pool writes a
- * chunk, so that a slow disk slows its sender and nothing else. What is left of a refused body is
- * read and forgotten, at most EXCHANGE_DRAIN_BYTES; then the reply goes past microhttpd, which
- * takes none while a body comes in, and the connection ends. */
+ * upload goes to a file in the data folder: the connection is suspended while its chunk stands in
+ * the line of uploads and is written, so that a slow disk slows its sender and nothing else. What
+ * is left of a refused body is read and forgotten, at most EXCHANGE_DRAIN_BYTES; then the reply
+ * goes past microhttpd, which takes none while a body comes in, and the connection ends. */
 #include "common/jsonx.h"
 #include "server/datadir.h"
 #include "server/http/exchange.h"
+#include "server/line.h"
 #include "server/options.h"
 #include "server/room.h"
 
@@ -34,36 +35,52 @@ void body_refuse(struct exchange *x)
     peer_wait(x->peer, 1000 * x->req.app->options->limits.body_s);
 }
 
-static void open_upload(struct exchange *x)
+static int open_upload(struct exchange *x, struct err *err)
 {
     char name[17], path[PATH_MAX];
     datadir_random_hex(8, name);
     datadir_path(x->req.app->datadir, path, "tmp/upload-%s", name);
     x->upload_fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (x->upload_fd < 0)
-        err_errno(&x->err, ERR_STORAGE, "can't store the upload");
-    else if ((x->upload_path = strdup(path)) == NULL)
-        err_set(&x->err, ERR_NO_MEMORY, "no memory to store the upload");
+        return err_errno(err, ERR_STORAGE, "can't store the upload");
+    x->upload_path = strdup(path);
+    return x->upload_path != NULL ? 0
+                                  : err_set(err, ERR_NO_MEMORY, "no memory to store the upload");
 }
 
 /* On the pool. The first chunk, which may be empty, makes the file. */
-static void write_chunk(struct exchange *x)
+static int write_chunk(struct job *job, struct store *none, struct err *err)
 {
-    if (x->upload_fd < 0)
-        open_upload(x);
-    for (size_t at = 0; at < x->body.len && x->err.code == 0;) {
+    struct exchange *x = job->data;
+    (void)none;
+    int status = x->upload_fd < 0 ? open_upload(x, err) : 0;
+    for (size_t at = 0; at < x->body.len && status == 0;) {
         ssize_t n = write(x->upload_fd, x->body.data + at, x->body.len - at);
         if (n < 0 && errno != EINTR)
-            err_errno(&x->err, ERR_STORAGE, "can't store the upload");
+            status = err_errno(err, ERR_STORAGE, "can't store the upload");
         at += n > 0 ? (size_t)n : 0;
     }
-    x->written = x->body.len;
+    return status;
 }
 
-static void chunk_written(struct exchange *x)
+static void chunk_written(struct job *job)
 {
-    if (x->err.code != 0)
+    struct exchange *x = job->data;
+    x->all->waiting--;
+    x->written = x->body.len;
+    if (job->status != 0) {
+        x->err = job->err;
         body_refuse(x);
+    }
+    exchange_resume(x);
+}
+
+static void store_chunk(struct exchange *x)
+{
+    x->job = (struct job){ .run = write_chunk, .done = chunk_written, .data = x };
+    x->all->waiting++;
+    exchange_suspend(x);
+    line_join(x->req.app->uploads, &x->job);
 }
 
 /* The bytes stay untaken until they are on the disk: microhttpd would go on with the next chunk
@@ -90,7 +107,7 @@ static void take_upload(struct exchange *x, const char *bytes, size_t *n)
     }
     buf_clear(&x->body);
     buf_add(&x->body, bytes, *n);
-    exchange_pool(x, write_chunk, chunk_written);
+    store_chunk(x);
 }
 
 static void take_json(struct exchange *x, const char *bytes, size_t *n)
@@ -143,7 +160,7 @@ void body_end(struct exchange *x)
     }
     enum body_kind kind = x->req.endpoint->body;
     if (kind == BODY_UPLOAD && x->upload_fd < 0) { /* comes back when there is a file */
-        exchange_pool(x, write_chunk, chunk_written);
+        store_chunk(x);
         return;
     }
     x->req.upload_path = x->upload_path;

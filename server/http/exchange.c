@@ -5,6 +5,7 @@
 #include "server/http/gate.h"
 #include "server/http/httpd.h"
 #include "server/http/route.h"
+#include "server/line.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -187,6 +188,12 @@ static int job_read(struct job *job, struct store *store, struct err *err)
     return status != 0 ? status : x->req.endpoint->read(&x->req, store, err);
 }
 
+static int job_import(struct job *job, struct store *store, struct err *err)
+{
+    struct exchange *x = job->data;
+    return x->req.endpoint->read(&x->req, store, err);
+}
+
 static int job_write(struct job *job, struct store *store, struct err *err)
 {
     struct exchange *x = job->data;
@@ -196,7 +203,7 @@ static int job_write(struct job *job, struct store *store, struct err *err)
 static void job_done(struct job *job)
 {
     struct exchange *x = job->data;
-    if (job->status == 0 && job->run == job_read && x->req.endpoint->write != NULL) {
+    if (job->status == 0 && job->run != job_write && x->req.endpoint->write != NULL) {
         x->job = (struct job){ .run = job_write, .done = job_done, .data = x };
         work_write(x->req.app->work, &x->job);
         return;
@@ -229,11 +236,17 @@ void exchange_work(struct exchange *x)
         encode(x);
         return;
     }
-    bool reads = endpoint->read != NULL;
-    x->job = (struct job){ .run = reads ? job_read : job_write, .done = job_done, .data = x };
+    bool reads = endpoint->read != NULL, imports = reads && endpoint->body == BODY_UPLOAD;
+    x->job = (struct job){ .run = imports ? job_import
+                                  : reads ? job_read
+                                          : job_write,
+                           .done = job_done,
+                           .data = x };
     x->all->waiting++;
     exchange_suspend(x);
-    if (reads)
+    if (imports)
+        line_join(x->req.app->imports, &x->job);
+    else if (reads)
         work_read(x->req.app->work, &x->job);
     else
         work_write(x->req.app->work, &x->job);
