@@ -227,7 +227,7 @@ $(load_bins): $(BUILD)/%: $(BUILD)/%.o $(common_lib)
 $(tests_schema): $(BUILD)/%: $(BUILD)/%.o $(server_lib) $(common_lib)
 	$(call link,$(PKG_SERVER))
 tests/%/node_modules/.package-lock.json: tests/%/package-lock.json
-	cd tests/$* && npm ci --no-audit --no-fund --silent
+	cd tests/$* && npm ci --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
 
 # Each tool runs where it is installed.

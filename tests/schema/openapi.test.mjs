@@ -6,7 +6,8 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import test, { after, before } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { start } from "../e2e/daemon.mjs";
+import { ablated, start } from "../e2e/daemon.mjs";
+import { ask } from "../e2e/raw.mjs";
 import { routes } from "../e2e/routes.mjs";
 import { ROOT } from "./contract.mjs";
 import { api, follow, operations, schemaOf, strictly } from "./openapi.mjs";
@@ -29,7 +30,8 @@ test("its paths are the rows of the route table", () => {
 test("what an operation takes is what its row takes, by token as by cookie", () => {
   for (const one of operations()) {
     const { access } = row(one), security = one.op.security ?? api.security;
-    assert.deepEqual(security, access === "public" ? [] : [{ token: [access] }, { cookie: [access] }], one.name);
+    assert.deepEqual(security, access === "public" ? [] : [{ token: [] }, { cookie: [] }], one.name);
+    assert.equal(one.op["x-access"], ["public", "read"].includes(access) ? undefined : access, one.name);
   }
 });
 
@@ -63,7 +65,7 @@ test("examples are what their schemas say", () => {
 // What the daemon answers, held against the document: nothing that it doesn't name, nothing missing.
 
 let daemon;
-const visited = new Set();
+const seen = new Set(); // "METHOD path status"
 const spoil = (sql) => execFileSync("sqlite3", [`${daemon.dir}/ablate.db`, ".timeout 5000", sql]);
 before(async () => { daemon = await start({ args: ["--slots", "2"] }); });
 after(async () => { await daemon?.stop(); });
@@ -76,12 +78,15 @@ async function call(method, path, { at = {}, query = "", body, headers = {}, sta
     body = JSON.stringify(body);
   }
   const answer = await daemon.fetch(url, { method, body, headers });
-  const text = await answer.text(), where = `${method} ${url}: ${answer.status} ${text.slice(0, 600)}`;
-  assert.equal(answer.status, status, where);
-  const type = (answer.headers.get("content-type") ?? "").split(";")[0];
+  return said(method, path, status, answer.status, answer.headers, await answer.text());
+}
+/** Checks an answer; its body. */
+function said(method, path, status, got, headers, text) {
+  const where = `${method} ${path}: ${got} ${text.slice(0, 600)}`, type = (headers.get("content-type") ?? "").split(";")[0];
+  assert.equal(got, status, where);
   const schema = schemaOf(method, path, status, type);
   if (status !== 204) assert.ok(schema, `${where}\nundocumented: ${type}`);
-  visited.add(`${method} ${path}`);
+  seen.add(`${method} ${path} ${status}`);
   if (!/json$/.test(type)) return text;
   const check = strictly(schema), value = JSON.parse(text);
   assert.ok(check(value), `${where}\n${JSON.stringify(check.errors, null, 1)}`);
@@ -113,7 +118,7 @@ test("experiments and their runs, from the dry run to the report", async () => {
   await call("POST", all, { body: { ...tiny, model: { heads: 3 } }, status: 422 });
   const { id } = await call("POST", all, { body: tiny, status: 201, headers: { "Idempotency-Key": "k" } });
   await call("POST", all, { body: tiny, headers: { "Idempotency-Key": "k" } });
-  await call("GET", one, { at: { id }, query: "?wait=60" });
+  await call("GET", one, { at: { id }, query: "?wait=3600" });
   await call("GET", all);
   await call("GET", one, { at: { id: 999 }, status: 404 });
   await call("PATCH", one, { at: { id }, body: { notes: "seen", tags: { topic: "test" } } });
@@ -139,8 +144,11 @@ test("experiments and their runs, from the dry run to the report", async () => {
   await call("POST", `${run}/retry`, { at, status: 409 });
 
   // A row is spoiled, so that a difference is found and described.
+  const paused = (paused) => call("POST", `${V1}/queue`, { body: { paused } });
+  await paused(true);
   await call("POST", `${run}/verify`, { at, status: 202 });
   await call("POST", `${run}/verify`, { at, status: 409 });
+  await paused(false);
   while ((await call("GET", run, { at })).verify.state !== "identical") await sleep(20);
   spoil("UPDATE metrics SET value = value + 1 WHERE step = 3 AND name = (SELECT id FROM metric_names WHERE name = 'train/loss')");
   await call("POST", `${run}/verify`, { at, status: 202 });
@@ -148,13 +156,19 @@ test("experiments and their runs, from the dry run to the report", async () => {
   while (/queued|running/.test((({ verify } = await call("GET", run, { at })), verify.state))) await sleep(20);
   assert.deepEqual([verify.state, verify.first_difference.step, verify.first_difference.metric], ["differs", 3, "train/loss"]);
 
-  await call("POST", `${V1}/queue`, { body: { paused: true } });
-  const later = await call("POST", all, { body: { ...tiny, seeds: [3] }, status: 201 });
+  await paused(true);
+  const later = await call("POST", all, { body: { ...tiny, arms: { dense: {} }, seeds: [3], train: { ...tiny.train, steps: 1000000 } }, status: 201 });
   const queued = (await call("GET", runs, { query: `?experiment=${later.id}` })).items[0].id;
   await call("POST", `${run}/priority`, { at: { id: queued }, body: { priority: 5 } });
+  await call("POST", `${run}/priority`, { at: { id: queued }, body: { priority: 1e6 }, status: 422 });
+  await call("DELETE", `${V1}/datasets/{name}`, { at: { name: "tiny" }, status: 409 });
   await call("POST", `${run}/cancel`, { at: { id: queued }, status: 202 });
   await call("POST", `${run}/retry`, { at: { id: queued } });
+  await paused(false);
+  while ((await call("GET", one, { at: { id: later.id } })).counts.running === 0) await sleep(20);
+  await call("DELETE", one, { at: { id: later.id }, status: 409 });
   await call("POST", `${one}/cancel`, { at: { id: later.id }, status: 202 });
+  await call("GET", one, { at: { id: later.id }, query: "?wait=3600" });
   await call("DELETE", one, { at: { id: later.id }, status: 204 });
   const { items: [deleted] } = await call("GET", all, { query: "?deleted=1" });
   assert.equal(deleted.id, later.id);
@@ -163,6 +177,15 @@ test("experiments and their runs, from the dry run to the report", async () => {
   await call("POST", `${one}/purge`, { at: { id: later.id }, status: 409 });
   await call("DELETE", one, { at: { id: later.id }, status: 204 });
   await call("POST", `${one}/purge`, { at: { id: later.id }, status: 202 });
+
+  await call("PATCH", one, { at: { id }, body: { notes: 1 }, status: 422 });
+  await call("POST", `${one}/restore`, { at: { id }, status: 409 });
+  await call("POST", `${run}/cancel`, { at, status: 409 });
+  await call("POST", `${run}/priority`, { at, body: { priority: 5 }, status: 409 });
+  await call("DELETE", one, { at: { id }, status: 204 });
+  await call("POST", all, { body: tiny, headers: { "Idempotency-Key": "k" }, status: 409 });
+  await call("POST", `${one}/restore`, { at: { id } });
+  await call("POST", `${V1}/queue`, { body: { paused: 1 }, status: 422 });
   await call("GET", `${V1}/queue`);
 });
 
@@ -173,7 +196,9 @@ test("the rest", async () => {
   await call("POST", `${V1}/query`, { body: { sql: "SELECT run, arm, final FROM v_runs", limit: 2 } });
   await call("POST", `${V1}/query`, { body: { sql: "DELETE FROM runs" }, status: 422 });
   await call("GET", `${V1}/session`);
-  await call("POST", `${V1}/session`, { body: { code: "nonsense" }, status: 401 });
+  const [, code] = /#login=(\S+)/.exec((await ablated("link", "--data", daemon.dir)).stdout);
+  await call("POST", `${V1}/session`, { body: { code }, status: 201 });
+  await call("POST", `${V1}/session`, { body: { code }, status: 401 });
   await call("DELETE", `${V1}/session`, { status: 204 });
   await call("GET", `${V1}/version`);
   await call("GET", "/healthz");
@@ -181,7 +206,7 @@ test("the rest", async () => {
 });
 
 test("events", async () => {
-  const answer = await daemon.fetch(`${V1}/events?after=0&experiment=1`, { signal: AbortSignal.timeout(10000) });
+  const answer = await daemon.fetch(`${V1}/events?after=0&experiment=1`, { signal: AbortSignal.timeout(180000) });
   assert.equal(answer.headers.get("content-type"), "text/event-stream");
   const kinds = new Set();
   let text = "";
@@ -192,9 +217,29 @@ test("events", async () => {
   }
   const described = operations().find(({ name }) => name === "followEvents").op.description;
   for (const kind of kinds) assert.match(described, new RegExp(`\`${kind}\``));
-  visited.add(`GET ${V1}/events`);
+  seen.add(`GET ${V1}/events 200`);
 });
 
-test("every path was called", () => {
-  assert.deepEqual(operations().map(({ method, path }) => `${method} ${path}`).filter((one) => !visited.has(one)), []);
+/** Who asks for what isn't there, comes from elsewhere, or hasn't the token: what each operation says of these comes true. */
+const REFUSALS = { 401: { Authorization: "Bearer wrong" }, 403: { Origin: "http://evil.example" }, 404: {}, 421: { Host: "evil.example" } };
+const BODIES = { changeExperiment: { notes: "" }, prioritizeRun: { priority: 1 } };
+test("strangers, other sites, what isn't there", async () => {
+  for (const { name, method, path, op } of operations())
+    for (const [status, headers] of Object.entries(REFUSALS)) {
+      if (!op.responses[status] || seen.has(`${method} ${path} ${status}`)) continue;
+      const body = BODIES[name] ? JSON.stringify(BODIES[name]) : "", about = body && { "Content-Type": "application/json", "Content-Length": body.length };
+      const head = Object.entries({ Host: "localhost", Authorization: `Bearer ${daemon.token}`, ...about, ...headers });
+      const answer = await ask(daemon.port, `${method} ${path.replace("{id}", "999").replace("{name}", "none")} HTTP/1.1\r\n` +
+        `${head.map(([key, value]) => `${key}: ${value}\r\n`).join("")}\r\n${body}`);
+      said(method, path, Number(status), answer.status, answer.headers, answer.body);
+    }
+});
+
+test("every operation was called, and everything that it says it may refuse was refused", () => {
+  const CROWDS = "429"; // is for more at a time than come here
+  for (const { method, path, op } of operations()) {
+    const answers = Object.keys(op.responses).filter((status) => seen.has(`${method} ${path} ${status}`));
+    assert.ok(answers.some((status) => status < 300), `${method} ${path} was called`);
+    assert.deepEqual(Object.keys(op.responses).filter((status) => /^4/.test(status) && status !== CROWDS && !answers.includes(status)), [], `${method} ${path}`);
+  }
 });
