@@ -278,7 +278,7 @@ describe("an experiment's life", () => {
       const begin = performance.now();
       assert.equal((await ok(get(`/experiments/${slow.id}?wait=1`))).state, "queued");
       assert.ok(performance.now() - begin > 900);
-      const waiting = get(`/experiments/${slow.id}?wait=60`);
+      const waiting = get(`/experiments/${slow.id}?wait=3600`);
       await ok(post(`/experiments/${slow.id}/cancel`), 202);
       assert.equal((await ok(waiting)).state, "cancelled");
     });

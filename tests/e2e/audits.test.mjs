@@ -24,7 +24,7 @@ const submit = (more = {}) => call("POST", "/experiments", {
   train: { steps: 10, batch_size: 2, eval_every: 5, eval_windows: 4 },
   arms: { dense: {}, dsa: { "model.attention": { kind: "dsa", top_k: 4, indexer_dim: 8 } } }, seeds: [1, 2], ...more,
 }, 201);
-const ended = (id) => get(`/experiments/${id}?wait=60`);
+const ended = (id) => get(`/experiments/${id}?wait=3600`);
 /** The daemon's findings, by name. */
 const own = async (id) => Object.fromEntries((await get(`/experiments/${id}/report`)).audits
   .filter(({ run, name }) => run === null && OWN.includes(name)).map((audit) => [audit.name, audit]));

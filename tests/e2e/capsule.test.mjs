@@ -23,7 +23,7 @@ const submit = async (spec) => {
   return (await reply.json()).id;
 };
 const get = async (path) => (await daemon.fetch(V1 + path)).json();
-const finished = async (experiment) => assert.equal((await get(`/experiments/${experiment}?wait=60`)).state, "finished");
+const finished = async (experiment) => assert.equal((await get(`/experiments/${experiment}?wait=3600`)).state, "finished");
 async function fetchCapsule(experiment) {
   const reply = await daemon.fetch(`${V1}/experiments/${experiment}/capsule`);
   assert.equal(reply.status, 200);

@@ -91,7 +91,7 @@ async function stored(experiment) {
 /** The id of the last event of an experiment. A replayed event shows its run as it is by now: that one has ended
  *  doesn't say that everything has come. */
 async function lastEvent(experiment) {
-  assert.equal((await get(`/experiments/${experiment}?wait=60`)).state, "finished");
+  assert.equal((await get(`/experiments/${experiment}?wait=3600`)).state, "finished");
   const { rows: [[seq]] } = await call("POST", "/query", { sql: `SELECT max(seq) FROM events WHERE experiment = ${experiment}` });
   return seq;
 }

@@ -114,7 +114,7 @@ describe("where things aren't as they should be", () => {
       model: { layers: 1, heads: 2, d_model: 32, d_ff: 32, experts: 2, experts_per_token: 1, dropout: 0 },
       train: { steps: 40, batch_size: 4, eval_every: 10, eval_windows: 8 }, arms: { one: {}, two: { "train.lr": 0.001 } }, seeds: [1] });
     await json("queue", { paused: false });
-    await json(`experiments/${id}?wait=60`);
+    await json(`experiments/${id}?wait=3600`);
     await json("queue", { paused: true });
     await page.locator("tr", { hasText: "overlaps" }).locator(".best").getByText("invalid", { exact: true }).waitFor();
     assert.deepEqual(faults, []);

@@ -39,7 +39,7 @@ async function finished() {
   const found = items.find((one) => one.name === SPEC.name && one.state === "finished");
   if (found) return found;
   const made = await submit(SPEC);
-  return json(`/api/v1/experiments/${made.id}?wait=60`);
+  return json(`/api/v1/experiments/${made.id}?wait=3600`);
 }
 
 const goto = (hash, target = page) => target.goto(`${daemon.base}/${hash}`);
@@ -157,7 +157,7 @@ test("submit, watch the curves grow, see the table", async () => {
 
 test("a run is verified, and says what came of it", async () => {
   const { id } = await submit({ ...SPEC, name: "verified", arms: { dense: {} }, seeds: [1] }); // it is tampered with below
-  await json(`/api/v1/experiments/${id}?wait=60`);
+  await json(`/api/v1/experiments/${id}?wait=3600`);
   const { items: [run] } = await json(`/api/v1/runs?experiment=${id}`);
   await logIn();
   await goto(`#/runs/${run.id}`);

@@ -24,7 +24,7 @@ const spec = (more = {}, steps = { steps: 150 }) => ({
 const submit = async (...args) => (await call("POST", "/experiments", spec(...args), 201)).id;
 
 async function finished(id) {
-  const experiment = await get(`/experiments/${id}?wait=60`);
+  const experiment = await get(`/experiments/${id}?wait=3600`);
   assert.equal(experiment.state, "finished", JSON.stringify(experiment.counts));
   return get(`/experiments/${id}/report`);
 }
