@@ -7,7 +7,9 @@
 #include "server/datadir.h"
 #include "server/http/auth.h"
 #include "server/http/httpd.h"
+#include "server/http/stalled.h"
 #include "server/line.h"
+#include "server/notify.h"
 #include "server/options.h"
 #include "server/room.h"
 #include "server/runs/conclude.h"
@@ -18,6 +20,7 @@
 #include "server/runs/stream.h"
 #include "server/runs/supervisor.h"
 #include "server/store/store_copy.h"
+#include "server/watch.h"
 #include "server/work.h"
 
 #include <signal.h>
@@ -28,7 +31,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-enum { SIGNALS = 3 };
+enum { SIGNALS = 3, STALL_MS = 3000 };
 
 /* Threads of the pool's four that uploads may have at a time; the others are for reads. */
 enum { UPLOADS_WIDTH = 1, IMPORTS_WIDTH = 1 };
@@ -39,6 +42,7 @@ struct daemon {
     struct datadir datadir;
     uv_loop_t loop;
     uv_signal_t signals[SIGNALS];
+    struct watch *watch;
     struct work *work;
     struct stream *stream;
     struct ingest *ingest;
@@ -60,6 +64,7 @@ static void store_closed(void *arg)
     stream_free(d->stream);
     purge_free(d->purge);
     room_free(d->room);
+    watch_close(d->watch);
     for (size_t i = 0; i < SIGNALS; i++)
         uv_close((uv_handle_t *)&d->signals[i], NULL);
 }
@@ -92,6 +97,7 @@ static void on_signal(uv_signal_t *handle, int number)
     log_info("signal %d: ending; workers %s", number,
              d->options.stop_workers ? "leave a checkpoint and stop" : "train on");
     d->app.closing = true;
+    notify_state("STOPPING=1");
     purge_close(d->purge);
     room_close(d->room);
     line_close(&d->uploads);
@@ -151,6 +157,21 @@ static void on_discard(void *take_batch, void *arg)
     publish_batch_free(take_batch);
 }
 
+/* Called by the thread that watches the loop. */
+
+static void on_turns(void *arg)
+{
+    (void)arg;
+    stalled_over();
+    notify_alive();
+}
+
+static void on_stands(double seconds, void *arg)
+{
+    (void)arg;
+    stalled_answer(seconds);
+}
+
 /* The way in. */
 
 static void raise_limits(void)
@@ -192,6 +213,7 @@ static int open_http(struct daemon *d, struct err *err)
     if (!o->no_auth)
         printf("Log in once, within ten minutes: %s/#login=%s\n", d->app.base_url, code);
     fflush(stdout);
+    notify_state("READY=1");
     return 0;
 }
 
@@ -319,6 +341,9 @@ static int start(struct daemon *d, struct err *err)
                                       .full = on_full,
                                       .wal = on_wal,
                                       .arg = d };
+    const struct watch_config watched = { .stall_ms = STALL_MS,
+                                          .turns = on_turns,
+                                          .stands = on_stands };
     char path[PATH_MAX];
     uv_loop_init(&d->loop);
     for (size_t i = 0; i < SIGNALS; i++) {
@@ -334,6 +359,8 @@ static int start(struct daemon *d, struct err *err)
         status = check_database(d, path, err);
     if (status == 0)
         status = work_new(&d->loop, path, &hooks, &d->work, err);
+    if (status == 0) /* from here on the loop turns */
+        status = watch_new(&d->loop, &watched, &d->watch, err);
     if (status != 0)
         return status;
     line_init(&d->uploads, d->work, UPLOADS_WIDTH);
@@ -356,6 +383,7 @@ static int serve(const struct options *options, struct err *err)
     static struct daemon d;
     d.options = *options;
     log_set_level((enum log_level)options->log_level);
+    notify_begin();
     signal(SIGPIPE, SIG_IGN);
     raise_limits();
     int status = datadir_open(options->data, &d.datadir, err);

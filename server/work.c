@@ -1,6 +1,7 @@
 #include "server/work.h"
 
 #include "common/clock.h"
+#include "server/watch.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -288,15 +289,19 @@ static void on_wake(uv_async_t *handle)
     pthread_mutex_unlock(&work->lock);
     while (outcome != NULL) {
         struct outcome *next = outcome->next;
+        struct watch_mark mark = watch_enter("publish", "");
         if (outcome->batch != NULL)
             work->hooks.publish(outcome->batch, work->hooks.arg);
+        watch_leave(mark);
         for (struct job *job = outcome->first, *after; job != NULL; job = after) {
             after = job->next;
             pthread_mutex_lock(&work->lock);
             work->waiting--;
             pthread_mutex_unlock(&work->lock);
             full |= job->status == -ERR_DISK_FULL;
+            mark = watch_enter("end of a write", "");
             job->done(job);
+            watch_leave(mark);
         }
         free(outcome);
         outcome = next;
@@ -509,7 +514,9 @@ static void read_over(uv_work_t *request, int uv_status)
         job->status = err_set(&job->err, ERR_UNAVAILABLE, "the read was given up: %s",
                               uv_strerror(uv_status));
     work->reading--;
+    struct watch_mark mark = watch_enter("end of a read", "");
     job->done(job);
+    watch_leave(mark);
     maybe_closed(work);
 }
 

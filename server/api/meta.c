@@ -1,6 +1,7 @@
 /* What the daemon says of itself: version, health, presets, the queue. */
 #include "server/api/api.h"
 
+#include "common/clock.h"
 #include "common/jsonx.h"
 #include "common/version.h"
 #include "common/wire.h"
@@ -10,6 +11,7 @@
 #include "server/runs/publish.h"
 #include "server/runs/supervisor.h"
 #include "server/store/store_runs.h"
+#include "server/watch.h"
 #include "server/work.h"
 
 #include <stddef.h>
@@ -29,6 +31,20 @@ int version_encode(struct request *req, struct reply *reply, struct err *err)
                          (json_int_t)limits->memory_bytes),
                -1);
     return 0;
+}
+
+/* While the loop stands still another thread answers (http/stalled.h); this tells of it afterwards.
+ */
+static json_t *stalls_json(void)
+{
+    struct watch_facts facts;
+    char ended[CLOCK_ISO_BYTES];
+    watch_facts(&facts);
+    clock_iso(facts.stall_end_ms, ended);
+    json_t *last = facts.stall_end_ms == 0
+                       ? json_null()
+                       : json_pack("{s:f, s:s}", "seconds", facts.stall_s, "ended_at", ended);
+    return json_pack("{s:I, s:o}", "n", (json_int_t)facts.stalls, "last", last);
 }
 
 int healthz_encode(struct request *req, struct reply *reply, struct err *err)
@@ -56,7 +72,8 @@ int healthz_encode(struct request *req, struct reply *reply, struct err *err)
             json_array_append_new(reasons, json_string(rows[i].reason));
     bool ready = json_array_size(reasons) == 0;
     reply_json(reply, ready ? 200 : 503,
-               json_pack("{s:b, s:b, s:o}", "live", 1, "ready", (int)ready, "reasons", reasons),
+               json_pack("{s:b, s:b, s:o, s:o}", "live", 1, "ready", (int)ready, "reasons", reasons,
+                         "stalls", stalls_json()),
                -1);
     return 0;
 }

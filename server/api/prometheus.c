@@ -12,6 +12,7 @@
 #include "server/runs/supervisor.h"
 #include "server/store/store_purge.h"
 #include "server/store/store_runs.h"
+#include "server/watch.h"
 #include "server/work.h"
 
 #include <dirent.h>
@@ -111,6 +112,32 @@ static void refusals(struct buf *to, const struct httpd *httpd)
         buf_addf(to, "ablate_refused_total{reason=\"%s\"} %llu\n", reason, (unsigned long long)n);
 }
 
+/* What the loop does with its time. */
+static void loop(struct buf *to)
+{
+    struct watch_facts facts;
+    const struct watch_place *places;
+    watch_facts(&facts);
+    family(to, "ablate_loop_turn_seconds", "histogram",
+           "Turns of the loop that everything passes through, the time that it slept not counted.");
+    for (size_t i = 0; i < WATCH_BOUNDS; i++)
+        buf_addf(to, "ablate_loop_turn_seconds_bucket{le=\"%g\"} %llu\n", watch_bounds_s[i],
+                 (unsigned long long)facts.within[i]);
+    buf_addf(to,
+             "ablate_loop_turn_seconds_bucket{le=\"+Inf\"} %llu\nablate_loop_turn_seconds_sum "
+             "%.17g\nablate_loop_turn_seconds_count %llu\n",
+             (unsigned long long)facts.turns, facts.busy_s, (unsigned long long)facts.turns);
+    family(to, "ablate_loop_turn_longest_seconds", "gauge", "The longest turn so far.");
+    buf_addf(to, "ablate_loop_turn_longest_seconds %.17g\n", facts.longest_s);
+    family(to, "ablate_loop_stalls_total", "counter", "Times that the loop stood still.");
+    buf_addf(to, "ablate_loop_stalls_total %llu\n", (unsigned long long)facts.stalls);
+    family(to, "ablate_loop_part_longest_seconds", "gauge",
+           "The longest that a part of the loop's work has taken so far.");
+    for (size_t i = 0, n = watch_places(&places); i < n; i++)
+        buf_addf(to, "ablate_loop_part_longest_seconds{part=\"%s\",of=\"%s\"} %.17g\n",
+                 places[i].step, places[i].of, places[i].longest_s);
+}
+
 int prometheus_encode(struct request *req, struct reply *reply, struct err *err)
 {
     (void)err;
@@ -166,6 +193,7 @@ int prometheus_encode(struct request *req, struct reply *reply, struct err *err)
     states(&reply->body, f);
     disk_state(&reply->body, room->state);
     refusals(&reply->body, app->httpd);
+    loop(&reply->body);
     family(&reply->body, "ablate_build_info", "gauge", "Always 1.");
     buf_addf(&reply->body, "ablate_build_info{version=\"%s\"} 1\n", ablate_version());
     return 0;

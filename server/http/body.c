@@ -9,6 +9,7 @@
 #include "server/line.h"
 #include "server/options.h"
 #include "server/room.h"
+#include "server/watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -144,7 +145,9 @@ static int parse(struct exchange *x)
     if (x->body.len == 0 && x->req.endpoint->body == BODY_JSON_OPTIONAL)
         return 0;
     const char *text = x->body.data != NULL ? x->body.data : "";
+    struct watch_mark mark = watch_enter("parse", x->req.endpoint->path);
     int status = jsonx_load(text, x->body.len, &x->req.body, &x->err);
+    watch_leave(mark);
     if (status == 0 && !json_is_object(x->req.body))
         status = err_set_at(&x->err, ERR_WRONG_TYPE, "", "the body must be a JSON object");
     x->req.body_text = text;

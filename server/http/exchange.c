@@ -6,6 +6,7 @@
 #include "server/http/httpd.h"
 #include "server/http/route.h"
 #include "server/line.h"
+#include "server/watch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -174,7 +175,9 @@ void exchange_ready(struct exchange *x, int status)
 static void encode(struct exchange *x)
 {
     const struct endpoint *endpoint = x->req.endpoint;
+    struct watch_mark mark = watch_enter("encode", endpoint->path);
     int status = endpoint->encode != NULL ? endpoint->encode(&x->req, &x->reply, &x->err) : 0;
+    watch_leave(mark);
     if (status == 0 && (x->reply.file != NULL || x->reply.fd >= 0))
         sending_open(x);
     else
@@ -222,9 +225,11 @@ static void job_done(struct job *job)
 void exchange_work(struct exchange *x)
 {
     const struct endpoint *endpoint = x->req.endpoint;
+    struct watch_mark mark = watch_enter("decode", endpoint->path);
     int status = request_args_check(&x->req, &x->err);
     if (status == 0 && endpoint->decode != NULL)
         status = endpoint->decode(&x->req, &x->err);
+    watch_leave(mark);
     x->state = EXCHANGE_WORKING;
     our_turn(x, true);
     peer_wait(x->peer, 0);

@@ -4,6 +4,8 @@
 #include "common/log.h"
 #include "server/http/exchange.h"
 #include "server/http/linger.h"
+#include "server/http/stalled.h"
+#include "server/watch.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -75,8 +77,10 @@ static void run(struct httpd *httpd)
 {
     MHD_UNSIGNED_LONG_LONG wait = 0;
     uint64_t calls = httpd->exchanges.calls;
+    struct watch_mark mark = watch_enter("http", "");
     httpd->gone = false;
     MHD_run(httpd->daemon);
+    watch_leave(mark);
     bool waits = MHD_get_timeout(httpd->daemon, &wait) == MHD_YES, more = waits && wait == 0;
     httpd->in_vain = more && httpd->exchanges.calls == calls ? httpd->in_vain + 1 : 0;
     if (more)
@@ -287,6 +291,7 @@ int httpd_new(uv_loop_t *loop, struct app *app, const char *host, int port, stru
     httpd->poll.data = httpd->again.data = httpd->timer.data = httpd->sweep.data = httpd;
     uv_poll_start(&httpd->poll, UV_READABLE, on_poll);
     uv_timer_start(&httpd->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
+    stalled_listen(httpd->listen_fd);
     *ret = httpd;
     return 0;
 }
@@ -343,6 +348,7 @@ void httpd_close(struct httpd *httpd, void (*closed)(void *), void *arg)
     httpd->closing = true;
     httpd->closed = closed;
     httpd->closed_arg = arg;
+    stalled_listen(-1);
     uv_poll_stop(&httpd->poll);
     uv_idle_stop(&httpd->again);
     uv_timer_stop(&httpd->sweep);

@@ -3,6 +3,7 @@
 #include "server/http/exchange.h"
 
 #include "common/jsonx.h"
+#include "server/watch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -64,7 +65,10 @@ static void make_bytes(struct exchange *x)
 static struct MHD_Response *bytes_response(struct exchange *x)
 {
     size_t len = 0;
+    struct watch_mark mark =
+        watch_enter("write", x->req.endpoint != NULL ? x->req.endpoint->path : "");
     make_bytes(x);
+    watch_leave(mark);
     if (x->reply.body.len == 0)
         return MHD_create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT);
     peer_wait(x->peer, SENDING_MS + (int64_t)x->reply.body.len / SENDING_BYTES_PER_MS);

@@ -8,6 +8,7 @@
 #include "server/store/store_metrics.h"
 #include "server/store/store_replay.h"
 #include "server/store/store_runs.h"
+#include "server/watch.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -375,7 +376,9 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer)
         close_conn(conn);
         return;
     }
+    struct watch_mark mark = watch_enter("ingest", "");
     take_lines(conn);
+    watch_leave(mark);
 }
 
 static void start_reading(struct conn *conn)

@@ -15,6 +15,7 @@
 #include "server/datadir.h"
 #include "server/runs/ingest.h"
 #include "server/runs/keeper.h"
+#include "server/watch.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -68,7 +69,9 @@ static void set_timer(struct supervisor *supervisor)
 static void on_tick(uv_timer_t *timer)
 {
     struct supervisor *supervisor = timer->data;
+    struct watch_mark mark = watch_enter("supervise", "");
     keepers_tick(&supervisor->keepers);
+    watch_leave(mark);
     if (supervisor->hold_until_ms > 0 && clock_mono_ms() >= supervisor->hold_until_ms) {
         supervisor->hold_until_ms = 0;
         supervisor_kick(supervisor);

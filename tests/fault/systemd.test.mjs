@@ -194,6 +194,29 @@ test("by systemctl edit: a worker of an earlier daemon that says nothing is kill
   t.diagnostic("found: both were killed; attempt 2 stopped, 3 succeeded");
 });
 
+test("a daemon that stands still is ended by the watchdog and started again; its workers train on", { skip }, async (t) => {
+  const machine = await boot(t), { daemon } = machine;
+  await machine.install();
+  assert.equal(machine.show("NotifyAccess"), "main");
+  const expected = await undisturbed(machine);
+  edit(machine, "WatchdogSec=6");
+  machine.run("systemctl", "restart", "ablated");
+  await machine.up();
+  const { id } = await submit(daemon, SPEC);
+  await training(machine, id);
+  const main = machine.show("MainPID"), workers = machine.workers();
+  assert.deepEqual(machine.run("sh", "-c", `tr '\\0' '\\n' < /proc/${workers[0]}/environ | grep -c -e NOTIFY_SOCKET -e WATCHDOG || true`).trim(), "0");
+  machine.run("kill", "-STOP", main);
+  await until(() => !["0", main].includes(machine.show("MainPID")), "the watchdog ends it, and systemd starts it again", 60000);
+  await machine.up();
+  assert.match(machine.journal(), /Watchdog timeout/);
+  const same = machine.workers().filter((pid) => workers.includes(pid));
+  assert.equal((await ended(daemon, id)).counts.succeeded, 2);
+  assert.deepEqual(await curves(daemon, id), expected);
+  assert.deepEqual(machine.rows("SELECT run, attempt, outcome FROM attempts WHERE attempt > 1 OR outcome <> 'finished'"), [], "one attempt a run");
+  t.diagnostic(`found: ended by the watchdog; ${same.length} of ${workers.length} workers were the same afterwards, the others had ended; curves as undisturbed`);
+});
+
 test("the machine is switched off, and dies, while it trains: runs go on from their checkpoints, curves as undisturbed", { skip }, async (t) => {
   const machine = await boot(t), { daemon } = machine;
   await machine.install();

@@ -28,7 +28,7 @@ microhttpd\.h                                       server/http/
 cblas\.h                                            worker/ops/gemm\.c
 linux/landlock\.h                                    common/confine\.c
 seccomp\.h                                           common/confine\.c|worker/sandbox\.c
-uv\.h                                               server/(main\.c|work\.[ch]|http/(httpd|exchange|linger)\.[ch]|runs/(supervisor|ingest|stream)\.[ch])
+uv\.h                                               server/(main\.c|watch\.c|work\.[ch]|http/(httpd|exchange|linger)\.[ch]|runs/(supervisor|ingest|stream)\.[ch])
 nettle/.*                                           common/digest\.[ch]
 '
 
