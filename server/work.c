@@ -61,6 +61,7 @@ struct work {
 static void run_job(struct work *work, struct job *job)
 {
     job->err = (struct err){ 0 };
+    job->more = false;
     job->status = store_savepoint(work->writer, &job->err);
     if (job->status != 0)
         return;
@@ -103,10 +104,35 @@ static struct job *take_job(struct work *work, int64_t wait_ms)
     return job;
 }
 
+static void append(struct job **first, struct job **last, struct job *job)
+{
+    job->next = NULL;
+    if (*last != NULL)
+        (*last)->next = job;
+    else
+        *first = job;
+    *last = job;
+}
+
+/* Jobs that have more to do wait once more; the others are on their way back. Under the lock. */
+static void queue_again(struct work *work, struct outcome *outcome)
+{
+    struct job *job = outcome->first;
+    outcome->first = outcome->last = NULL;
+    for (struct job *next; job != NULL; job = next) {
+        next = job->next;
+        if (job->status == 0 && job->more)
+            append(&work->first, &work->last, job);
+        else
+            append(&outcome->first, &outcome->last, job);
+    }
+}
+
 static void give_back(struct work *work, struct outcome *outcome, bool committed,
                       const struct err *fatal)
 {
     pthread_mutex_lock(&work->lock);
+    queue_again(work, outcome);
     work->commits += committed;
     *work->outcomes_end = outcome;
     work->outcomes_end = &outcome->next;
@@ -179,11 +205,7 @@ static void run_batch(struct work *work, struct job *job)
     bool began = status == 0;
     note_lock(work, status == -ERR_UNAVAILABLE);
     do {
-        if (outcome->last != NULL)
-            outcome->last->next = job;
-        else
-            outcome->first = job;
-        outcome->last = job;
+        append(&outcome->first, &outcome->last, job);
         job->status = 0;
         if (began)
             run_job(work, job);
@@ -360,11 +382,7 @@ void work_write(struct work *work, struct job *job)
     bool refused = work->stopping || work->waiting >= QUEUE_MAX;
     if (!refused) {
         work->waiting++;
-        if (work->last != NULL)
-            work->last->next = job;
-        else
-            work->first = job;
-        work->last = job;
+        append(&work->first, &work->last, job);
         pthread_cond_signal(&work->arrived);
     }
     pthread_mutex_unlock(&work->lock);

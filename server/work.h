@@ -5,8 +5,9 @@
  * and what to do with the outcome (`done`, on the loop thread). Jobs for the writer are taken in
  * order, as many as wait, into one transaction (at most 50 ms or 5,000 rows): each job runs inside
  * a savepoint, so that one that fails changes nothing and spoils nobody else's; `done` is called
- * only after COMMIT, in order. A reader's job runs inside one read transaction: what it sees is one
- * moment of the store.
+ * only after COMMIT, in order. What would take long is done in slices (`more`): after the COMMIT of
+ * one the job waits its turn again, behind whoever came meanwhile. A reader's job runs inside one
+ * read transaction: what it sees is one moment of the store.
  *
  * Before COMMIT the writer calls `collect` (runs/publish.h), which turns what the jobs touched into
  * event rows and rendered messages; after COMMIT these are given to `publish` on the loop thread,
@@ -34,6 +35,7 @@ struct job {
     int (*run)(struct job *, struct store *, struct err *); /* 0 or negative code */
     void (*done)(struct job *);                             /* loop thread; may free the job */
     void *data;                                             /* the owner's */
+    bool more;  /* set by run: it is called again, in another transaction, before done is */
     int status; /* what run (or COMMIT) returned; valid in done */
     struct err err;
     struct job *next; /* work's own, from here on */

@@ -72,6 +72,7 @@ struct request {
     int64_t upload_bytes;
     void *state; /* the endpoint's own */
     void (*state_free)(void *);
+    bool more;                 /* set by `write`: it is called again, in another transaction */
     int64_t as_of;             /* the last event seq that `read` could see; set before it runs */
     struct exchange *exchange; /* of the http layer */
 };

@@ -87,6 +87,7 @@ int experiments_list_encode(struct request *req, struct reply *reply, struct err
 
 struct one {
     int64_t id, wait_s;
+    struct run_slice slice;
     struct experiment_row row;
 };
 
@@ -179,7 +180,10 @@ int experiment_patch_write(struct request *req, struct store *store, struct err 
 
 int experiment_delete_write(struct request *req, struct store *store, struct err *err)
 {
-    return store_experiment_delete(store, ((struct one *)req->state)->id, err);
+    struct one *o = req->state;
+    int status = store_experiment_delete(store, o->id, &o->slice, err);
+    req->more = o->slice.more;
+    return status;
 }
 
 int experiment_deleted_encode(struct request *req, struct reply *reply, struct err *err)
@@ -220,8 +224,9 @@ int experiment_act_decode(struct request *req, struct err *err)
 int experiment_cancel_write(struct request *req, struct store *store, struct err *err)
 {
     struct one *o = req->state;
-    int status = store_experiment_cancel(store, o->id, err);
-    return status == 0 ? store_experiment_get(store, o->id, &o->row, err) : status;
+    int status = store_experiment_cancel(store, o->id, &o->slice, err);
+    req->more = o->slice.more;
+    return status == 0 && !req->more ? store_experiment_get(store, o->id, &o->row, err) : status;
 }
 
 int experiment_cancel_encode(struct request *req, struct reply *reply, struct err *err)

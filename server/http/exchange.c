@@ -200,7 +200,10 @@ static int job_import(struct job *job, struct store *store, struct err *err)
 static int job_write(struct job *job, struct store *store, struct err *err)
 {
     struct exchange *x = job->data;
-    return x->req.endpoint->write(&x->req, store, err);
+    x->req.more = false;
+    int status = x->req.endpoint->write(&x->req, store, err);
+    job->more = x->req.more;
+    return status;
 }
 
 static void job_done(struct job *job)

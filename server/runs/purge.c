@@ -6,6 +6,7 @@
 #include "server/runs/collect.h"
 #include "server/runs/compact.h"
 #include "server/store/store_purge.h"
+#include "server/store/store_runs.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -17,8 +18,9 @@ enum { TICK_MS = 600000, RETRY_MS = 5000 /* a backup is made, the disk is full *
 
 /* Each is a job; next_step() says what follows, the next one unless it says otherwise. */
 enum step {
+    STEP_CANCEL,
     STEP_NEXT,
-    STEP_FOLDER,
+    STEP_FOLDERS,
     STEP_ROWS,
     STEP_EXPERIMENT,
     STEP_CORPORA,
@@ -36,8 +38,8 @@ struct purge {
     struct job job, tick, retry;
     enum step step;
     bool busy, again, retrying, closing;
-    int64_t experiment, run; /* what is going */
-    bool more;
+    struct purge_part part; /* what is going */
+    bool more;              /* deleted experiments have runs to cancel */
     struct collect collect;
     struct compact compact;
     char said[sizeof((struct err *)NULL)->message]; /* the trouble that was told last */
@@ -45,17 +47,27 @@ struct purge {
 
 /* What jobs do. */
 
-/* A run's folder goes. Whatever can't be removed stays for another time. */
-static int remove_folder(const struct datadir *datadir, int64_t run, struct err *err)
+/* Folders of runs go. Whatever can't be removed stays for another time. */
+static int remove_folders(const struct datadir *datadir, const struct purge_part *part,
+                          struct err *err)
 {
     char path[PATH_MAX];
-    int hold = datadir_hold(datadir, err);
+    int status = 0, hold = datadir_hold(datadir, err);
     if (hold < 0)
         return hold;
-    datadir_path(datadir, path, "runs/%lld", (long long)run);
-    files_remove_folder(path);
+    for (size_t i = 0; i < part->runs_n && status == 0; i++) {
+        datadir_path(datadir, path, "runs/%lld", (long long)part->runs[i]);
+        files_remove_folder(path);
+        if (access(path, F_OK) == 0)
+            status = err_errno(err, ERR_STORAGE, "can't remove %s", path);
+    }
     close(hold);
-    return access(path, F_OK) == 0 ? err_errno(err, ERR_STORAGE, "can't remove %s", path) : 0;
+    return status;
+}
+
+static int cancel_run(struct job *job, struct store *store, struct err *err)
+{
+    return store_deleted_cancel(store, &((struct purge *)job->data)->more, err);
 }
 
 static int next_run(struct job *job, struct store *store, struct err *err)
@@ -64,25 +76,24 @@ static int next_run(struct job *job, struct store *store, struct err *err)
     int64_t n = 0, keep = p->config.keep_deleted_ms;
     int status =
         keep == INT64_MAX ? 0 : store_purge_expired(store, clock_wall_ms() - keep, &n, err);
-    return status == 0 ? store_purge_next(store, &p->experiment, &p->run, err) : status;
+    return status == 0 ? store_purge_next(store, &p->part, err) : status;
 }
 
-static int folder_run(struct job *job, struct store *store, struct err *err)
+static int folders_run(struct job *job, struct store *store, struct err *err)
 {
-    struct purge *p = job->data;
+    const struct purge *p = job->data;
     (void)store;
-    return remove_folder(p->config.datadir, p->run, err);
+    return remove_folders(p->config.datadir, &p->part, err);
 }
 
 static int rows_run(struct job *job, struct store *store, struct err *err)
 {
-    struct purge *p = job->data;
-    return store_purge_run(store, p->run, &p->more, err);
+    return store_purge_runs(store, &((struct purge *)job->data)->part, err);
 }
 
 static int experiment_run(struct job *job, struct store *store, struct err *err)
 {
-    return store_purge_experiment(store, ((struct purge *)job->data)->experiment, err);
+    return store_purge_experiment(store, ((struct purge *)job->data)->part.experiment, err);
 }
 
 static int corpora_run(struct job *job, struct store *store, struct err *err)
@@ -138,8 +149,9 @@ static const struct {
     int (*run)(struct job *, struct store *, struct err *);
     void (*where)(struct work *, struct job *);
 } steps[] = {
+    [STEP_CANCEL] = { cancel_run, work_write },
     [STEP_NEXT] = { next_run, work_write },
-    [STEP_FOLDER] = { folder_run, work_pool },
+    [STEP_FOLDERS] = { folders_run, work_pool },
     [STEP_ROWS] = { rows_run, work_write },
     [STEP_EXPERIMENT] = { experiment_run, work_write },
     [STEP_CORPORA] = { corpora_run, work_write },
@@ -153,10 +165,14 @@ static const struct {
 static enum step next_step(const struct purge *p)
 {
     switch (p->step) {
+    case STEP_CANCEL:
+        return p->more ? STEP_CANCEL : STEP_NEXT;
     case STEP_NEXT:
-        return p->run > 0 ? STEP_FOLDER : p->experiment > 0 ? STEP_EXPERIMENT : STEP_CORPORA;
+        return p->part.runs_n > 0       ? STEP_FOLDERS
+               : p->part.experiment > 0 ? STEP_EXPERIMENT
+                                        : STEP_CORPORA;
     case STEP_ROWS:
-        return p->more ? STEP_ROWS : STEP_NEXT;
+        return p->part.gone < p->part.runs_n ? STEP_ROWS : STEP_NEXT;
     case STEP_EXPERIMENT:
         return STEP_NEXT;
     case STEP_CHECKPOINTS:
@@ -203,7 +219,7 @@ static void failed(struct purge *p, const struct err *err)
 static void tell(const struct purge *p)
 {
     if (p->step == STEP_EXPERIMENT)
-        log_write(LOG_INFO, &(struct log_about){ .experiment = p->experiment }, "purged");
+        log_write(LOG_INFO, &(struct log_about){ .experiment = p->part.experiment }, "purged");
     if (p->step == STEP_GONE && p->collect.n > 0)
         log_info("the checkpoints of %zu runs that have ended are removed", p->collect.n);
 }
@@ -227,7 +243,7 @@ static void step_done(struct job *job)
         p->said[0] = '\0';
     if (next == STEP_OVER && p->again && job->status == 0) {
         p->again = false;
-        begin(p, STEP_NEXT);
+        begin(p, STEP_CANCEL);
     }
 }
 
@@ -235,7 +251,7 @@ void purge_kick(struct purge *p)
 {
     p->again = p->busy;
     if (!p->busy && !p->closing)
-        begin(p, STEP_NEXT);
+        begin(p, STEP_CANCEL);
 }
 
 static void tick(struct job *job)
@@ -277,13 +293,12 @@ void purge_free(struct purge *p)
 
 /* Without a loop. */
 
-static int in_transaction(struct store *store, int64_t run, int64_t experiment, bool *ret_more,
-                          struct err *err)
+static int in_transaction(struct store *store, struct purge_part *part, struct err *err)
 {
     int status = store_begin(store, err);
     if (status == 0)
-        status = run > 0 ? store_purge_run(store, run, ret_more, err)
-                         : store_purge_experiment(store, experiment, err);
+        status = part->runs_n > 0 ? store_purge_runs(store, part, err)
+                                  : store_purge_experiment(store, part->experiment, err);
     if (status == 0)
         status = store_commit(store, err);
     if (status != 0)
@@ -293,18 +308,16 @@ static int in_transaction(struct store *store, int64_t run, int64_t experiment, 
 
 int purge_all(struct store *store, const struct datadir *datadir, int64_t *ret_n, struct err *err)
 {
-    int64_t experiment = 0, run = 0, asked = 0, n = 0;
+    int64_t asked = 0, n = 0;
+    struct purge_part part;
     int status = store_purge_expired(store, INT64_MAX, &asked, err);
-    while (status == 0 && (status = store_purge_next(store, &experiment, &run, err)) == 0 &&
-           experiment > 0) {
-        bool more = run > 0;
-        if (run > 0)
-            status = remove_folder(datadir, run, err);
-        while (status == 0 && more)
-            status = in_transaction(store, run, experiment, &more, err);
-        if (status == 0 && run == 0)
-            status = in_transaction(store, 0, experiment, &more, err);
-        n += status == 0 && run == 0;
+    while (status == 0 && (status = store_purge_next(store, &part, err)) == 0 &&
+           part.experiment > 0) {
+        status = remove_folders(datadir, &part, err);
+        do
+            status = status == 0 ? in_transaction(store, &part, err) : status;
+        while (status == 0 && part.gone < part.runs_n);
+        n += status == 0 && part.runs_n == 0;
     }
     if (status == 0)
         status = collect_corpora(store, datadir, err);

@@ -4,11 +4,12 @@
  *
  * One thing at a time, each a short job of the writer or the pool, so that nobody waits for it:
  *
- *   expired experiments are asked for → a run: its folder (pool), its rows, 5,000 a transaction
- *   → the next run … → the experiment → corpora, checkpoints (collect.h) → events files (compact.h)
- *   → rest for ten minutes
+ *   queued runs of deleted experiments are cancelled, if a daemon died over that
+ *   → expired experiments are asked for → runs: their folders (pool), their rows, 5,000 a
+ *   transaction → the next runs … → the experiment → corpora, checkpoints (collect.h) → events
+ * files (compact.h) → rest for ten minutes
  *
- * A run's folder goes before its rows: whatever moment the daemon dies at, the rows that are left
+ * Runs' folders go before their rows: whatever moment the daemon dies at, the rows that are left
  * say what is left to do, and the next start does it; tmp/ is emptied at every start. While a
  * backup is made (the folder's `hold` lock) nothing is removed.
  */

@@ -165,15 +165,14 @@ static int claim_run(struct job *job, struct store *store, struct err *err)
 {
     struct supervisor *supervisor = job->data;
     struct queue_limits limits = supervisor->limits;
-    struct queue_counts counts;
     struct queued_run *head = NULL;
     size_t n = 0, candidates = 0, chosen[SLOTS_MAX];
-    int status = store_queue_counts(store, &counts, err);
+    int status = store_queue_paused(store, &limits.paused, err);
     if (status == 0)
         status = store_queue_head(store, (size_t)limits.slots + supervisor->busy_n, &head, &n, err);
     if (status != 0)
         return status;
-    supervisor->paused = limits.paused = counts.paused;
+    supervisor->paused = limits.paused;
     for (size_t i = 0; i < n; i++)
         if (!is_busy(supervisor, head[i].id))
             head[candidates++] = head[i];

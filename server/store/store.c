@@ -118,8 +118,7 @@ void store_close(struct store *store)
         return;
     for (size_t i = 0; i < SQL_COUNT; i++)
         sqlite3_finalize(store->statements[i]);
-    store_touches_clear(store);
-    free(store->touches);
+    store_touches_done(store);
     sqlite3_close(store->db);
     free(store);
 }
@@ -317,7 +316,7 @@ void store_rollback(struct store *store)
 
 int store_savepoint(struct store *store, struct err *err)
 {
-    store->touches_mark = store->touches_n;
+    store_touches_mark(store);
     return store_run_sql(store, SQL_SAVEPOINT, NULL, err, "");
 }
 

@@ -260,9 +260,18 @@ int store_attempt_pid(struct store *store, int64_t run, int64_t attempt, int64_t
     return store_run_sql(store, SQL_ATTEMPT_PID, NULL, err, "iii", run, attempt, pid);
 }
 
+int store_queue_paused(struct store *store, bool *ret, struct err *err)
+{
+    char value[8];
+    int status = store_setting_get(store, "queue_paused", value, sizeof value, err);
+    if (status == 0)
+        *ret = strcmp(value, "1") == 0;
+    return status;
+}
+
 int store_queue_counts(struct store *store, struct queue_counts *ret, struct err *err)
 {
-    char paused[8];
+    bool paused = false;
     sqlite3_stmt *s = NULL;
     int status = store_first(store, SQL_QUEUE_COUNTS, &s, err, "");
     if (status < 0)
@@ -270,12 +279,11 @@ int store_queue_counts(struct store *store, struct queue_counts *ret, struct err
     int64_t queued = sqlite3_column_int64(s, 0), running = sqlite3_column_int64(s, 1),
             verifying = sqlite3_column_int64(s, 2);
     sqlite3_reset(s);
-    if ((status = store_setting_get(store, "queue_paused", paused, sizeof paused, err)) != 0)
+    if ((status = store_queue_paused(store, &paused, err)) != 0)
         return status;
-    *ret = (struct queue_counts){ .queued = queued,
-                                  .running = running,
-                                  .verifying = verifying,
-                                  .paused = strcmp(paused, "1") == 0 };
+    *ret = (struct queue_counts){
+        .queued = queued, .running = running, .verifying = verifying, .paused = paused
+    };
     return 0;
 }
 

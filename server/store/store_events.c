@@ -20,125 +20,36 @@ enum {
 const char *const event_kind_names[] = { "run",   "metrics", "audit", "experiment",
                                          "queue", "log",     NULL };
 
-/* Kinds in the order in which a commit tells of them. */
-static const enum event_kind flush_order[] = { EVENT_METRICS, EVENT_AUDIT,      EVENT_LOG,
-                                               EVENT_RUN,     EVENT_EXPERIMENT, EVENT_QUEUE };
-
 void event_row_done(struct event_row *row)
 {
     free(row->data);
     *row = (struct event_row){ 0 };
 }
 
-static void truncate_touches(struct store *store, size_t n)
-{
-    while (store->touches_n > n)
-        free(store->touches[--store->touches_n].data);
-}
+/* Rows as they are added. */
+struct flush {
+    struct store *store;
+    int64_t at_ms;
+    struct event_row *rows;
+    size_t n;
+};
 
-void store_touches_rollback(struct store *store)
-{
-    truncate_touches(store, store->touches_mark);
-}
+/* Touches of one thing, or of what one run's rows tell together. */
+struct group {
+    const struct touch **of;
+    size_t n;
+};
 
-void store_touches_clear(struct store *store)
+static int add_row(struct flush *flush, const struct touch *of, const char *data, struct err *err)
 {
-    truncate_touches(store, 0);
-    store->touches_mark = 0;
-}
-
-/* Every log line and every finding is a thing of its own: there may be many, and none is looked
- * for among the others. */
-static bool is_single(enum event_kind kind)
-{
-    return kind == EVENT_LOG || kind == EVENT_AUDIT;
-}
-
-/* Marks a thing once per savepoint; memory that runs out loses an event, never data. */
-static struct touch *touch(struct store *store, const struct touch *what)
-{
-    for (size_t i = store->touches_n; i > store->touches_mark && !is_single(what->kind); i--) {
-        struct touch *old = &store->touches[i - 1];
-        if (old->kind == what->kind && old->run == what->run &&
-            old->experiment == what->experiment && old->id == what->id && old->name == what->name)
-            return old;
-    }
-    if (store->touches_n == store->touches_size) {
-        size_t size = store->touches_size == 0 ? 64 : store->touches_size * 2;
-        struct touch *more = reallocarray(store->touches, size, sizeof *more);
-        if (more == NULL)
-            return NULL;
-        store->touches = more;
-        store->touches_size = size;
-    }
-    struct touch *new = &store->touches[store->touches_n++];
-    *new = *what;
-    return new;
-}
-
-void store_touch_run(struct store *store, int64_t experiment, int64_t run)
-{
-    touch(store, &(struct touch){ .kind = EVENT_RUN, .experiment = experiment, .run = run });
-}
-
-void store_touch_ended(struct store *store, int64_t experiment, int64_t run)
-{
-    struct touch *mark =
-        touch(store, &(struct touch){ .kind = EVENT_RUN, .experiment = experiment, .run = run });
-    if (mark != NULL)
-        mark->ended = true;
-}
-
-void store_touch_experiment(struct store *store, int64_t experiment)
-{
-    touch(store, &(struct touch){ .kind = EVENT_EXPERIMENT, .experiment = experiment });
-}
-
-void store_touch_metrics(struct store *store, int64_t experiment, int64_t run, int64_t name,
-                         int64_t from, int64_t to)
-{
-    struct touch *mark = touch(store, &(struct touch){ .kind = EVENT_METRICS,
-                                                       .experiment = experiment,
-                                                       .run = run,
-                                                       .name = name,
-                                                       .from = from,
-                                                       .to = to });
-    if (mark != NULL) {
-        mark->from = from < mark->from ? from : mark->from;
-        mark->to = to > mark->to ? to : mark->to;
-    }
-}
-
-void store_touch_audit(struct store *store, int64_t experiment, int64_t run, int64_t audit)
-{
-    touch(store, &(struct touch){
-                     .kind = EVENT_AUDIT, .experiment = experiment, .run = run, .id = audit });
-}
-
-void store_touch_log(struct store *store, int64_t experiment, int64_t run, const char *data)
-{
-    struct touch *mark =
-        touch(store, &(struct touch){ .kind = EVENT_LOG, .experiment = experiment, .run = run });
-    if (mark != NULL)
-        mark->data = strdup(data);
-}
-
-void store_touch_queue(struct store *store)
-{
-    touch(store, &(struct touch){ .kind = EVENT_QUEUE });
-}
-
-static int add_row(struct store *store, const struct touch *of, const char *data,
-                   struct event_row **rows, size_t *n, struct err *err)
-{
-    int status = store_run_sql(store, SQL_EVENT_ADD, NULL, err, "itiit", clock_wall_ms(),
+    int status = store_run_sql(flush->store, SQL_EVENT_ADD, NULL, err, "itiit", flush->at_ms,
                                event_kind_names[of->kind], of->experiment, of->run, data);
     if (status != 0)
         return status;
-    struct event_row *row = store_grow((void **)rows, n, sizeof **rows);
+    struct event_row *row = store_grow((void **)&flush->rows, &flush->n, sizeof *flush->rows);
     if (row == NULL)
         return err_set(err, ERR_INTERNAL, "out of memory");
-    row->seq = sqlite3_last_insert_rowid(store->db);
+    row->seq = sqlite3_last_insert_rowid(flush->store->db);
     row->kind = of->kind;
     row->experiment = of->experiment;
     row->run = of->run;
@@ -148,98 +59,129 @@ static int add_row(struct store *store, const struct touch *of, const char *data
 
 /* Everything that the transaction stored of one run's metrics, as [[name id, first step, last
  * step], …]. */
-static int add_metrics_row(struct store *store, size_t first, bool *done, struct event_row **rows,
-                           size_t *n, struct err *err)
+static int add_metrics(struct flush *flush, const struct group *group, struct err *err)
 {
     struct buf ranges;
     buf_init(&ranges, 0);
-    const struct touch *run = &store->touches[first];
-    for (size_t i = first; i < store->touches_n; i++) {
-        const struct touch *t = &store->touches[i];
-        if (t->kind != EVENT_METRICS || t->run != run->run)
-            continue;
-        done[i] = true;
-        buf_addf(&ranges, "%s[%lld,%lld,%lld]", ranges.len == 0 ? "[" : ",", (long long)t->name,
+    for (size_t i = 0; i < group->n; i++) {
+        const struct touch *t = group->of[i];
+        buf_addf(&ranges, "%s[%lld,%lld,%lld]", i == 0 ? "[" : ",", (long long)t->name,
                  (long long)t->from, (long long)t->to);
     }
     buf_addc(&ranges, ']');
     int status = ranges.failed ? err_set(err, ERR_INTERNAL, "out of memory")
-                               : add_row(store, run, ranges.data, rows, n, err);
+                               : add_row(flush, group->of[0], ranges.data, err);
     buf_done(&ranges);
     return status;
 }
 
-static bool same_thing(const struct touch *a, const struct touch *b)
+/* A run's log lines, the first of them: a flood would push everybody's events out of the table, and
+ * readers of the events out of the door. All of them stand in the attempt's file. */
+static int add_log(struct flush *flush, const struct group *group, struct err *err)
 {
-    return a->kind == b->kind && a->run == b->run && a->experiment == b->experiment &&
+    int status = 0;
+    for (size_t i = 0; i < group->n && i < LOG_LINES && status == 0; i++)
+        status = add_row(flush, group->of[i], group->of[i]->data, err);
+    char more[96];
+    snprintf(more, sizeof more, "{\"level\":\"warn\",\"message\":\"%zu more lines: see the log\"}",
+             group->n - LOG_LINES);
+    return status == 0 && group->n > LOG_LINES ? add_row(flush, group->of[0], more, err) : status;
+}
+
+static int add_audits(struct flush *flush, const struct group *group, struct err *err)
+{
+    int status = 0;
+    for (size_t i = 0; i < group->n && status == 0; i++) {
+        char number[32];
+        snprintf(number, sizeof number, "%lld", (long long)group->of[i]->id);
+        status = add_row(flush, group->of[i], number, err);
+    }
+    return status;
+}
+
+/* A thing may stand once per savepoint; it is told once per commit. */
+static int add_once(struct flush *flush, const struct group *group, struct err *err)
+{
+    return add_row(flush, group->of[0], NULL, err);
+}
+
+/* In the order in which a commit tells of them. */
+static const struct {
+    enum event_kind kind;
+    int (*add)(struct flush *, const struct group *, struct err *);
+} kinds[] = {
+    { EVENT_METRICS, add_metrics }, { EVENT_AUDIT, add_audits },    { EVENT_LOG, add_log },
+    { EVENT_RUN, add_once },        { EVENT_EXPERIMENT, add_once }, { EVENT_QUEUE, add_once },
+};
+
+/* Groups stand together, in the order of the list within each. */
+static int by_group(const void *a, const void *b)
+{
+    const struct touch *x = *(const struct touch *const *)a, *y = *(const struct touch *const *)b;
+    const int64_t keys[][2] = {
+        { x->kind, y->kind }, { x->experiment, y->experiment }, { x->run, y->run }, { x->id, y->id }
+    };
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (keys[i][0] != keys[i][1])
+            return keys[i][0] < keys[i][1] ? -1 : 1;
+    return (x > y) - (x < y);
+}
+
+static int by_first(const void *a, const void *b)
+{
+    const struct group *x = a, *y = b;
+    return (x->of[0] > y->of[0]) - (x->of[0] < y->of[0]);
+}
+
+static bool same_group(const struct touch *a, const struct touch *b)
+{
+    return a->kind == b->kind && a->experiment == b->experiment && a->run == b->run &&
            a->id == b->id;
 }
 
-/* A run's log lines, the first of them: a flood would push everybody's events out of the table, and
- * readers of the events out of the door. All of them stand in the attempt's file. */
-static int add_log_rows(struct store *store, size_t first, bool *done, struct event_row **rows,
-                        size_t *n, struct err *err)
+/* Fills groups, in the order in which each was touched first; returns how many there are. */
+static size_t find_groups(const struct touches *all, const struct touch **sorted,
+                          struct group *groups)
 {
-    const struct touch *run = &store->touches[first];
-    size_t lines = 0;
-    int status = 0;
-    for (size_t i = first; i < store->touches_n; i++) {
-        const struct touch *t = &store->touches[i];
-        if (t->kind != EVENT_LOG || t->run != run->run)
-            continue;
-        done[i] = true;
-        if (lines++ < LOG_LINES && status == 0)
-            status = add_row(store, t, t->data, rows, n, err);
-    }
-    char more[96];
-    snprintf(more, sizeof more, "{\"level\":\"warn\",\"message\":\"%zu more lines: see the log\"}",
-             lines - LOG_LINES);
-    return status == 0 && lines > LOG_LINES ? add_row(store, run, more, rows, n, err) : status;
+    size_t n = 0;
+    for (size_t i = 0; i < all->n; i++)
+        sorted[i] = &all->of[i];
+    qsort(sorted, all->n, sizeof(struct touch *), by_group);
+    for (size_t i = 0; i < all->n; i++)
+        if (n > 0 && same_group(groups[n - 1].of[0], sorted[i]))
+            groups[n - 1].n++;
+        else
+            groups[n++] = (struct group){ .of = &sorted[i], .n = 1 };
+    qsort(groups, n, sizeof *groups, by_first);
+    return n;
 }
 
 int store_events_flush(struct store *store, struct event_row **ret, size_t *ret_n, struct err *err)
 {
-    struct event_row *rows = NULL;
-    size_t n = 0;
-    int status = 0;
-    bool *done = calloc(store->touches_n + 1, sizeof *done);
-    if (done == NULL)
-        return err_set(err, ERR_INTERNAL, "out of memory");
-    for (size_t k = 0; k < sizeof flush_order / sizeof *flush_order && status == 0; k++) {
-        for (size_t i = 0; i < store->touches_n && status == 0; i++) {
-            const struct touch *t = &store->touches[i];
-            if (done[i] || t->kind != flush_order[k])
-                continue;
-            if (t->kind == EVENT_METRICS) {
-                status = add_metrics_row(store, i, done, &rows, &n, err);
-                continue;
-            }
-            if (t->kind == EVENT_LOG) {
-                status = add_log_rows(store, i, done, &rows, &n, err);
-                continue;
-            }
-            /* A thing may stand once per savepoint; it is told once per commit. */
-            for (size_t j = i; j < store->touches_n && !is_single(t->kind); j++)
-                if (same_thing(t, &store->touches[j]))
-                    done[j] = true;
-            char number[32];
-            snprintf(number, sizeof number, "%lld", (long long)t->id);
-            status = add_row(store, t, t->kind == EVENT_AUDIT ? number : t->data, &rows, &n, err);
-        }
-    }
-    if (status == 0 && n > 0)
-        status =
-            store_run_sql(store, SQL_EVENT_PRUNE, NULL, err, "i", rows[n - 1].seq - EVENTS_KEPT);
+    struct flush flush = { .store = store, .at_ms = clock_wall_ms() };
+    size_t touched = store->touches.n;
+    const struct touch **sorted = calloc(touched + 1, sizeof(struct touch *));
+    struct group *groups = calloc(touched + 1, sizeof *groups);
+    int status = sorted == NULL || groups == NULL ? err_set(err, ERR_INTERNAL, "out of memory") : 0;
+    size_t n = status == 0 ? find_groups(&store->touches, sorted, groups) : 0;
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+        for (size_t i = 0; i < n && status == 0; i++)
+            if (groups[i].of[0]->kind == kinds[k].kind)
+                status = kinds[k].add(&flush, &groups[i], err);
+    if (status == 0 && flush.n > 0)
+        status = store_run_sql(store, SQL_EVENT_PRUNE, NULL, err, "i",
+                               flush.rows[flush.n - 1].seq - EVENTS_KEPT);
     store_touches_clear(store);
-    free(done);
+    free(sorted);
+    free(groups);
     if (status != 0) {
-        for (size_t i = 0; i < n; i++)
-            event_row_done(&rows[i]);
-        free(rows);
+        for (size_t i = 0; i < flush.n; i++)
+            event_row_done(&flush.rows[i]);
+        free(flush.rows);
         return status;
     }
-    *ret = rows;
-    *ret_n = n;
+    *ret = flush.rows;
+    *ret_n = flush.n;
     return 0;
 }
 

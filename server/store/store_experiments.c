@@ -213,39 +213,46 @@ static int need_rest(struct store *store, int64_t id, struct err *err)
     return status;
 }
 
-int store_experiment_delete(struct store *store, int64_t id, struct err *err)
+static int need_standing(struct store *store, int64_t id, struct err *err)
 {
-    int64_t changes = 0;
-    int status = need_rest(store, id, err);
-    if (status != 0)
-        return status;
-    if ((status = store_experiment_cancel(store, id, err)) != 0)
-        return status;
-    status = store_run_sql(store, SQL_EXPERIMENT_DELETE, &changes, err, "ii", id, clock_wall_ms());
-    status = must_change(status, changes, id, err);
+    int64_t deleted_at = 0;
+    int status = store_get_int(store, SQL_EXPERIMENT_STANDING, -1, &deleted_at, err, "i", id);
+    return status == 0 && deleted_at != 0 ? say_missing(store, id, err) : status;
+}
+
+static int hide(struct store *store, int64_t id, struct err *err)
+{
+    int status = need_standing(store, id, err);
+    if (status == 0)
+        status = need_rest(store, id, err);
+    if (status == 0)
+        status = store_run_sql(store, SQL_EXPERIMENT_DELETE, NULL, err, "ii", id, clock_wall_ms());
     if (status == 0)
         store_touch_experiment(store, id);
     return status;
 }
 
-static void id_from(sqlite3_stmt *statement, void *row)
+int store_experiment_delete(struct store *store, int64_t id, struct run_slice *slice,
+                            struct err *err)
 {
-    *(int64_t *)row = sqlite3_column_int64(statement, 0);
+    int status = slice->more ? 0 : hide(store, id, err);
+    return status == 0 ? store_runs_cancel(store, id, slice, err) : status;
 }
 
-int store_experiment_cancel(struct store *store, int64_t id, struct err *err)
+int store_experiment_cancel(struct store *store, int64_t id, struct run_slice *slice,
+                            struct err *err)
 {
-    static const struct store_rows ids = { sizeof(int64_t), id_from, NULL };
-    struct experiment_row row = { 0 };
-    int status = store_experiment_get(store, id, &row, err);
-    experiment_row_done(&row);
-    if (status != 0)
-        return status;
-    int64_t *runs = NULL;
-    size_t n = 0;
-    status = store_all(store, SQL_EXPERIMENT_ACTIVE, &ids, (void **)&runs, &n, err, "i", id);
-    for (size_t i = 0; i < n && status == 0; i++)
-        status = store_run_cancel(store, runs[i], err);
-    free(runs);
+    int status = need_standing(store, id, err);
+    return status == 0 ? store_runs_cancel(store, id, slice, err) : status;
+}
+
+int store_deleted_cancel(struct store *store, bool *ret_more, struct err *err)
+{
+    int64_t id = 0;
+    struct run_slice slice = { 0 };
+    int status = store_get_int(store, SQL_DELETED_ACTIVE, 0, &id, err, "");
+    if (status == 0 && id > 0)
+        status = store_runs_cancel(store, id, &slice, err);
+    *ret_more = slice.after > 0; /* there may be others */
     return status;
 }

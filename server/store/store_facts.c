@@ -84,8 +84,8 @@ int store_ended_now(struct store *store, int64_t **ret, size_t *ret_n, struct er
     int64_t *ids = NULL, ended;
     size_t n = 0, seen = 0;
     int status = 0;
-    for (size_t i = 0; i < store->touches_n && status == 0; i++) {
-        const struct touch *touch = &store->touches[i];
+    for (size_t i = 0; i < store->touches.n && status == 0; i++) {
+        const struct touch *touch = &store->touches.of[i];
         if (!touch->ended || is_among(ids, n, touch->experiment))
             continue;
         int64_t *id = store_grow((void **)&ids, &n, sizeof *ids);

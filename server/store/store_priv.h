@@ -8,13 +8,21 @@
 
 #include <sqlite3.h>
 
-/* What a transaction touched: one entry a thing, in order of first touch (store_events.c). */
+/* What a transaction touched: one entry a thing and savepoint, in order of first touch
+ * (store_touches.c). */
 struct touch {
     enum event_kind kind;
     int64_t experiment, run, id; /* id: audit */
     int64_t name, from, to;      /* metrics */
     char *data;                  /* log; owned */
     bool ended;                  /* run: it came to a terminal state */
+    size_t next; /* the index + 1 of an older touch with the same hash; 0 = there is none */
+};
+
+struct touches {
+    struct touch *of;
+    size_t n, size, mark; /* mark: where the savepoint begins */
+    size_t *heads;        /* [size]: index + 1 of the newest touch of each hash; 0 = none */
 };
 
 /* What to do about a database that can't be read. */
@@ -27,8 +35,7 @@ struct store {
     enum store_mode mode;
     int64_t changes_before;
     bool damaged; /* the disk or the file has failed: only recovery at the next start can tell */
-    struct touch *touches;
-    size_t touches_n, touches_size, touches_mark;
+    struct touches touches;
     sqlite3_stmt *statements[SQL_COUNT];
 };
 
@@ -88,7 +95,10 @@ double store_metric_value(sqlite3_stmt *statement, int column);
 /* Grows a vector of rows by one: returns the new, zeroed element, or NULL. */
 void *store_grow(void **items, size_t *n, size_t item_size);
 
+/* store_touches.c: a savepoint begins; what was touched in it is given up; so is everything. */
+void store_touches_mark(struct store *store);
 void store_touches_rollback(struct store *store);
 void store_touches_clear(struct store *store);
+void store_touches_done(struct store *store);
 
 #endif

@@ -5,6 +5,7 @@
 #include "server/store/store_priv.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* Whether it is deleted, and whether it is being purged. */
 static int standing_of(struct store *store, int64_t id, bool *ret_deleted, bool *ret_purged,
@@ -63,21 +64,31 @@ int store_purge_expired(struct store *store, int64_t deleted_before_ms, int64_t 
                          clock_wall_ms());
 }
 
-int store_purge_next(struct store *store, int64_t *ret_experiment, int64_t *ret_run,
-                     struct err *err)
+static void id_from(sqlite3_stmt *s, void *row)
 {
-    int64_t experiment = 0, run = 0;
-    int status = store_get_int(store, SQL_PURGE_NEXT, 0, &experiment, err, "");
-    if (status == 0)
-        status = store_get_int(store, SQL_PURGE_NEXT_RUN, 0, &run, err, "i", experiment);
-    if (status == 0) {
-        *ret_experiment = experiment;
-        *ret_run = run;
-    }
-    return status;
+    *(int64_t *)row = sqlite3_column_int64(s, 0);
 }
 
-int store_purge_run(struct store *store, int64_t run, bool *ret_more, struct err *err)
+int store_purge_next(struct store *store, struct purge_part *ret, struct err *err)
+{
+    static const struct store_rows rows = { sizeof(int64_t), id_from, NULL };
+    struct purge_part next = { 0 };
+    int64_t *runs = NULL;
+    int status = store_get_int(store, SQL_PURGE_NEXT, 0, &next.experiment, err, "");
+    if (status == 0)
+        status = store_all(store, SQL_PURGE_NEXT_RUNS, &rows, (void **)&runs, &next.runs_n, err,
+                           "ii", next.experiment, (int64_t)PURGE_RUNS);
+    if (status != 0)
+        return status;
+    if (next.runs_n > 0)
+        memcpy(next.runs, runs, next.runs_n * sizeof *runs);
+    free(runs);
+    *ret = next;
+    return 0;
+}
+
+static int purge_run(struct store *store, int64_t run, int64_t rows, bool *ret_more,
+                     struct err *err)
 {
     /* Tables that may hold many rows of a run are emptied a part at a time; children first. */
     static const enum sql large[] = { SQL_PURGE_METRICS, SQL_PURGE_ROLLUPS };
@@ -88,15 +99,28 @@ int store_purge_run(struct store *store, int64_t run, bool *ret_more, struct err
     int status = 0;
     for (size_t i = 0; i < sizeof large / sizeof *large; i++) {
         int64_t changes = 0;
-        status = store_run_sql(store, large[i], &changes, err, "ii", run, (int64_t)PURGE_ROWS);
+        status = store_run_sql(store, large[i], &changes, err, "ii", run, rows);
         if (status != 0)
             return status;
-        *ret_more = changes == PURGE_ROWS;
+        *ret_more = changes == rows;
         if (*ret_more)
             return 0;
     }
     for (size_t i = 0; i < sizeof small / sizeof *small && status == 0; i++)
         status = store_run_sql(store, small[i], NULL, err, "i", run);
+    return status;
+}
+
+int store_purge_runs(struct store *store, struct purge_part *part, struct err *err)
+{
+    int64_t begun = store_changes(store), left = PURGE_ROWS;
+    int status = 0;
+    bool more = false;
+    while (status == 0 && !more && left > 0 && part->gone < part->runs_n) {
+        status = purge_run(store, part->runs[part->gone], left, &more, err);
+        part->gone += status == 0 && !more;
+        left = PURGE_ROWS - (store_changes(store) - begun);
+    }
     return status;
 }
 

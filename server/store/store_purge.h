@@ -2,7 +2,7 @@
  *
  * An experiment that is deleted is listed nowhere, and comes back by restore. Purging asks for its
  * end (purge_at): from then on there is no way back, and server/runs/purge.h takes it away a part
- * at a time: of each run the folder first, then its rows. What was begun is found again by
+ * at a time: of runs the folders first, then its rows. What was begun is found again by
  * purge_at.
  */
 #ifndef ABLATE_SERVER_STORE_PURGE_H
@@ -10,7 +10,10 @@
 
 #include "server/store/store.h"
 
-enum { PURGE_ROWS = 5000 /* that one call of store_purge_run deletes, about */ };
+enum {
+    PURGE_ROWS = 5000, /* that a call of store_purge_runs deletes, about */
+    PURGE_RUNS = 100   /* that go together */
+};
 
 /* Errors: NOT_FOUND, CONFLICT (it isn't deleted; it is being purged). */
 int store_experiment_restore(struct store *, int64_t id, struct err *);
@@ -18,10 +21,16 @@ int store_experiment_restore(struct store *, int64_t id, struct err *);
 int store_experiment_purge(struct store *, int64_t id, struct err *);
 /* Asks for it for all that were deleted before a time. */
 int store_purge_expired(struct store *, int64_t deleted_before_ms, int64_t *ret_n, struct err *);
-/* What is to go next; *ret_run = 0: the experiment has no runs left; both 0: there is nothing. */
-int store_purge_next(struct store *, int64_t *ret_experiment, int64_t *ret_run, struct err *);
-/* Deletes some rows of a run; *ret_more: there are others. Its folder must be gone. */
-int store_purge_run(struct store *, int64_t run, bool *ret_more, struct err *);
+/* What is to go next. */
+struct purge_part {
+    int64_t experiment; /* 0 = there is nothing */
+    int64_t runs[PURGE_RUNS];
+    size_t runs_n; /* 0 = the experiment has none left */
+    size_t gone;   /* of them, those without rows */
+};
+int store_purge_next(struct store *, struct purge_part *ret, struct err *);
+/* Deletes some rows of these runs, whose folders must be gone; until all of them are `gone`. */
+int store_purge_runs(struct store *, struct purge_part *, struct err *);
 /* Deletes the row of an experiment that has no runs left, and what is said of it as a whole. */
 int store_purge_experiment(struct store *, int64_t experiment, struct err *);
 /* Experiments whose purge isn't over. */

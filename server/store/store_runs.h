@@ -115,11 +115,24 @@ int store_experiment_list(struct store *, bool deleted, int64_t before, size_t l
 /* NULL = unchanged; tags is JSON text. */
 int store_experiment_patch(struct store *, int64_t id, const char *name, const char *notes,
                            const char *tags, struct err *);
-int store_experiment_delete(struct store *, int64_t id,
-                            struct err *); /* CONFLICT while a run is running or being verified */
+
+/* What changes many runs does so in slices: as long as `more` is set the function is called again,
+ * in another transaction, so that the writes of others come between. Starts as zeros. */
+enum { RUN_SLICE = 200 };
+struct run_slice {
+    int64_t after; /* the last run that was looked at */
+    bool more;
+};
 /* Asks all runs that aren't terminal to end: queued ones are cancelled at once, running ones are
  * marked. */
-int store_experiment_cancel(struct store *, int64_t id, struct err *);
+int store_experiment_cancel(struct store *, int64_t id, struct run_slice *, struct err *);
+/* The first slice hides it, and then none of its runs is begun any more; all cancel its runs.
+ * Errors: CONFLICT while a run is running or being verified. */
+int store_experiment_delete(struct store *, int64_t id, struct run_slice *, struct err *);
+/* What such slices have left undone since the daemon died over them, of any experiment. */
+int store_deleted_cancel(struct store *, bool *ret_more, struct err *);
+/* A slice of an experiment's runs, whether it is deleted or not. */
+int store_runs_cancel(struct store *, int64_t experiment, struct run_slice *, struct err *);
 
 /* runs */
 int store_run_get(struct store *, int64_t id, struct run_row *ret,
@@ -219,6 +232,7 @@ struct queue_counts {
     int64_t verifying;       /* verifications, queued or running */
     bool paused;
 };
+int store_queue_paused(struct store *, bool *ret, struct err *);
 int store_queue_counts(struct store *, struct queue_counts *ret, struct err *);
 /* All runs of the store, deleted experiments' too, counted by state. */
 int store_run_states(struct store *, int64_t ret[RUN_STATES], struct err *);

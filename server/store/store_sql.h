@@ -33,6 +33,9 @@ enum { RUN_COLUMNS_N = 28 };
 #define NEXT_ATTEMPT                                                                               \
     "(SELECT 1 + coalesce(max(na.attempt), 0) FROM attempts na WHERE na.run = runs.id)"
 
+/* A deleted experiment's runs are cancelled a part at a time: none is begun meanwhile. */
+#define NOT_DELETED "experiment NOT IN (SELECT id FROM experiments WHERE deleted_at IS NOT NULL)"
+
 #define SQL_TABLE(X)                                                                               \
     X(BEGIN, "BEGIN")                                                                              \
     X(BEGIN_IMMEDIATE, "BEGIN IMMEDIATE")                                                          \
@@ -108,8 +111,13 @@ enum { RUN_COLUMNS_N = 28 };
     X(EXPERIMENT_VERIFYING,                                                                        \
       "SELECT count(*) FROM runs WHERE experiment = ? AND verify = 'running'")                     \
     X(EXPERIMENT_ACTIVE,                                                                           \
-      "SELECT id FROM runs WHERE experiment = ? AND (state IN ('queued', 'running') OR "           \
-      "verify IN ('queued', 'running'))")                                                          \
+      "SELECT state, experiment, verify, step, id FROM runs WHERE experiment = ?1 AND id > ?2 "    \
+      "AND (state IN ('queued', 'running') OR verify IN ('queued', 'running')) ORDER BY id "       \
+      "LIMIT ?3")                                                                                  \
+    X(DELETED_ACTIVE,                                                                              \
+      "SELECT e.id FROM experiments e WHERE e.deleted_at IS NOT NULL AND EXISTS (SELECT 1 FROM "   \
+      "runs WHERE experiment = e.id AND (state IN ('queued', 'running') OR verify IN ('queued', "  \
+      "'running'))) LIMIT 1")                                                                      \
     /* store_purge.c */                                                                            \
     X(EXPERIMENT_STANDING, "SELECT deleted_at, purge_at FROM experiments WHERE id = ?")            \
     X(EXPERIMENT_RESTORE, "UPDATE experiments SET deleted_at = NULL WHERE id = ?")                 \
@@ -118,7 +126,7 @@ enum { RUN_COLUMNS_N = 28 };
                      "NULL")                                                                       \
     X(PURGE_NEXT, "SELECT id FROM experiments WHERE deleted_at IS NOT NULL AND purge_at IS NOT "   \
                   "NULL ORDER BY id LIMIT 1")                                                      \
-    X(PURGE_NEXT_RUN, "SELECT id FROM runs WHERE experiment = ? ORDER BY id LIMIT 1")              \
+    X(PURGE_NEXT_RUNS, "SELECT id FROM runs WHERE experiment = ? ORDER BY id LIMIT ?")             \
     X(PURGE_COUNT,                                                                                 \
       "SELECT count(*) FROM experiments WHERE deleted_at IS NOT NULL AND purge_at IS "             \
       "NOT NULL")                                                                                  \
@@ -169,14 +177,17 @@ enum { RUN_COLUMNS_N = 28 };
       "SELECT 1 FROM runs r WHERE r.id = ? AND r.dataset_digest IS NOT NULL "                      \
       "AND NOT EXISTS (SELECT 1 FROM datasets d WHERE d.digest = r.dataset_digest)")               \
     X(RUN_PRIORITY, "UPDATE runs SET priority = ?2 WHERE id = ?1 AND state = 'queued'")            \
-    X(RUN_STATE, "SELECT r.state, r.experiment, r.verify, r.step FROM runs r JOIN experiments e "  \
-                 "ON e.id = r.experiment "                                                         \
+    X(RUN_STATE, "SELECT r.state, r.experiment, r.verify, r.step, r.id FROM runs r JOIN "          \
+                 "experiments e ON e.id = r.experiment "                                           \
                  "WHERE r.id = ? AND e.deleted_at IS NULL")                                        \
+    /* Left to itself, SQLite reads and sorts all that is queued. */                               \
     X(QUEUE_HEAD,                                                                                  \
       "SELECT * FROM (SELECT id, memory_bytes, priority, exclusive, 0 FROM runs "                  \
-      "WHERE state = 'queued' ORDER BY priority DESC, id LIMIT ?1) UNION ALL "                     \
+      "INDEXED BY runs_queue "                                                                     \
+      "WHERE state = 'queued' AND " NOT_DELETED " ORDER BY priority DESC, id LIMIT ?1) UNION ALL " \
       "SELECT * FROM (SELECT id, memory_bytes, priority, exclusive, 1 FROM runs "                  \
-      "WHERE verify = 'queued' ORDER BY priority DESC, id LIMIT ?1) ORDER BY 3 DESC, 1 LIMIT ?1")  \
+      "WHERE verify = 'queued' AND " NOT_DELETED " ORDER BY priority DESC, id LIMIT ?1) "          \
+      "ORDER BY 3 DESC, 1 LIMIT ?1")                                                               \
     /* Attempts are numbered over both kinds; those that verified don't count as tries. */         \
     X(RUN_CLAIM, "UPDATE runs SET state = 'running', reason = '', attempt = " NEXT_ATTEMPT         \
                  ", max_attempts = max_attempts + " NEXT_ATTEMPT " - attempt - 1, "                \

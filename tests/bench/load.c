@@ -2,7 +2,10 @@
  *
  *   load storm PORT TOKEN CONNECTIONS SECONDS RATE METHOD PATHS [BODY]
  *       requests over so many kept connections, PATHS (commas between) in turns; RATE > 0: so many
- * a second in all, and a request's time counts from when it was due load idle PORT CONNECTIONS
+ * a second in all, and a request's time counts from when it was due. SIGTERM ends it earlier
+ *   load each PORT TOKEN CONNECTIONS N METHOD PATH [BODY]
+ *       N requests, one a number from 1 on in the place of PATH's {n}
+ *   load idle PORT CONNECTIONS
  *       opens them, says nothing, prints, and holds them until standard input ends
  *   load readers PORT TOKEN READERS STALLED SECONDS PATH
  *       follows the events; the first STALLED never read. Times are from bench/sent (flood.c) on
@@ -13,6 +16,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -22,7 +26,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PATHS_MAX = 16, IN_BYTES = 1 << 20, EVENTS = 512, STALLED_BYTES = 4096 };
+enum { PATHS_MAX = 16, IN_BYTES = 1 << 20, EVENTS = 512, STALLED_BYTES = 4096, PATIENCE_S = 300 };
 
 struct conn {
     int fd;
@@ -39,12 +43,21 @@ struct load {
     const char *token, *method, *body;
     char *paths[PATHS_MAX];
     size_t paths_n, turn;
+    size_t most; /* requests; 0 = as many as there is time for */
     struct conn *conns;
     size_t conns_n;
     double seconds, rate;
     struct samples samples;
     size_t failed, lost;
 };
+
+static volatile sig_atomic_t enough;
+
+static void on_enough(int signal)
+{
+    (void)signal;
+    enough = 1;
+}
 
 static void fail(const char *what)
 {
@@ -82,15 +95,25 @@ static void open_all(struct load *l, size_t stalled)
     }
 }
 
+/* The next path, its {n} filled in. */
+static void next_path(struct load *l, char *ret, size_t size)
+{
+    const char *path = l->paths[l->turn++ % l->paths_n], *n = strstr(path, "{n}");
+    if (n == NULL)
+        snprintf(ret, size, "%s", path);
+    else
+        snprintf(ret, size, "%.*s%zu%s", (int)(n - path), path, l->turn, n + 3);
+}
+
 static void ask(struct load *l, struct conn *c)
 {
-    char head[2048];
+    char head[2048], path[1024];
+    next_path(l, path, sizeof path);
     size_t body = l->body != NULL ? strlen(l->body) : 0;
     int n = snprintf(head, sizeof head,
                      "%s %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAuthorization: Bearer %s\r\n"
                      "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
-                     l->method, l->paths[l->turn++ % l->paths_n], ntohs(l->to.sin_port), l->token,
-                     body);
+                     l->method, path, ntohs(l->to.sin_port), l->token, body);
     c->in_n = 0;
     c->waiting = true;
     if (send(c->fd, head, (size_t)n, MSG_NOSIGNAL | (body > 0 ? MSG_MORE : 0)) != n ||
@@ -125,6 +148,8 @@ static bool whole(const struct conn *c)
 {
     const char *body = body_of(c),
                *length = body != NULL ? strcasestr(c->in, "content-length:") : NULL;
+    if (body != NULL && strncmp(c->in, "HTTP/1.1 204", 12) == 0)
+        return true;
     return length != NULL && length < body &&
            c->in_n - (size_t)(body - c->in) >= strtoul(length + 15, NULL, 10);
 }
@@ -145,8 +170,12 @@ static void storm(struct load *l)
     size_t waiting = 0, asked = 0;
     for (;;) {
         double now = now_s();
+        if (enough || (l->most > 0 && asked == l->most))
+            end = now < end ? now : end;
         for (size_t i = 0; i < l->conns_n && now < end; i++) {
             struct conn *c = &l->conns[i];
+            if (l->most > 0 && asked == l->most)
+                break;
             if (c->waiting || (l->rate > 0 && begin + (double)asked / l->rate > now))
                 continue;
             c->due_s = l->rate > 0 ? begin + (double)asked / l->rate : now;
@@ -221,7 +250,7 @@ static void readers(struct load *l, size_t stalled)
         ask(l, &l->conns[i]);
     printf("{\"open\":%zu}\n", l->conns_n);
     fflush(stdout);
-    for (double end = now_s() + l->seconds; now_s() < end;) {
+    for (double end = now_s() + l->seconds; now_s() < end && !enough;) {
         int n = epoll_wait(l->epoll, events, EVENTS, 100);
         for (int i = 0; i < n; i++) {
             struct conn *c = events[i].data.ptr;
@@ -253,6 +282,7 @@ int main(int argc, char **argv)
                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
                                  .sin_port = htons((uint16_t)(argc > 2 ? number(argv[2]) : 0)) };
     l.method = "GET";
+    signal(SIGTERM, on_enough);
     if (strcmp(what, "storm") == 0 && argc >= 9) {
         l.token = argv[3];
         l.conns_n = number(argv[4]);
@@ -264,6 +294,15 @@ int main(int argc, char **argv)
             l.paths[l.paths_n++] = at;
         l.body = argc > 9 ? argv[9] : NULL;
         storm(&l);
+    } else if (strcmp(what, "each") == 0 && argc >= 8) {
+        l.token = argv[3];
+        l.conns_n = number(argv[4]);
+        l.most = number(argv[5]);
+        l.seconds = PATIENCE_S;
+        l.method = argv[6];
+        l.paths[l.paths_n++] = argv[7];
+        l.body = argc > 8 ? argv[8] : NULL;
+        storm(&l);
     } else if (strcmp(what, "idle") == 0 && argc == 4) {
         l.conns_n = number(argv[3]);
         idle(&l);
@@ -274,7 +313,8 @@ int main(int argc, char **argv)
         l.paths[l.paths_n++] = argv[7];
         readers(&l, number(argv[5]));
     } else {
-        fprintf(stderr, "load: storm | idle | readers; see the head of tests/bench/load.c\n");
+        fprintf(stderr,
+                "load: storm | each | idle | readers; see the head of tests/bench/load.c\n");
         return 64;
     }
     return 0;

@@ -2,7 +2,7 @@
 """`make bench-server`: what the daemon bears, each figure beside its target and what peers publish.
 
 usage: server.py [--build DIR] [--csv FILE] [PART ...]
-       parts: cold submit curve rate flood readers connections slow (default: all)
+       parts: cold submit crowd curve rate flood readers connections slow (default: all)
 
 Every part starts a daemon of its own on loopback and a temporary folder. Load comes from tests/bench/load.c, metrics from
 tests/bench/flood.c in the worker's place. Load and daemon share the machine's cores. The table goes to standard output,
@@ -134,12 +134,25 @@ class Bench:
         return json.loads(done.stdout.splitlines()[-1])
 
     @contextlib.contextmanager
+    def beside(self, daemon, path, body):
+        """PATCHes while the block lasts, fifty a second; yields what they measured, once it has ended."""
+        facts = {}
+        with subprocess.Popen(self.command("storm", daemon.port, daemon.token, 4, PATIENCE_S, 50, "PATCH", path, body), stdout=subprocess.PIPE,
+                              text=True) as probe:
+            time.sleep(0.2)
+            yield facts
+            time.sleep(0.2)
+            probe.terminate()
+            facts.update(json.loads(probe.communicate()[0]))
+
+    @contextlib.contextmanager
     def held(self, *args):
         """A load that lasts while the block does, and has said that it is there."""
         with subprocess.Popen(self.command(*args), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
             child.stdout.readline()
             yield child
             child.stdin.close()
+            child.terminate()  # those that don't listen
             child.wait(PATIENCE_S)
 
 
@@ -177,6 +190,39 @@ def submit(bench):
             rates.append(2000 / (time.perf_counter() - begun))
         bench.tell("submit, an experiment of 2,000 runs, median of 5", statistics.median(rates), "runs/s", least=2000, digits=0)
         bench.tell("resident afterwards", daemon.memory_mib(), "MiB")
+
+
+def purged(daemon):
+    """Waits until nothing of a purge is left to do."""
+    while daemon.api("query", {"sql": "SELECT count(*) FROM experiments WHERE purge_at IS NOT NULL"})["rows"][0][0] > 0:
+        time.sleep(0.05)
+
+
+def crowd(bench):
+    """What is done to an experiment of 10,000 queued runs, and how long another's PATCH waits meanwhile; a page follows the events."""
+    n = 10_000
+    with Daemon(bench) as daemon, bench.held("readers", daemon.port, daemon.token, 1, 0, 2 * PATIENCE_S, "/api/v1/events"):
+        daemon.api("queue", {"paused": True})
+        daemon.api("experiments", dict(SPEC, name="crowd", arms={f"a{k}": {} for k in range(40)}, seeds=list(range(1, n // 40 + 1))))
+        daemon.api("experiments", dict(SPEC, name="beside"))
+        connections, each = 16, lambda method, path, body: bench.load("each", daemon.port, daemon.token, 16, n, method, path, *body)
+        one = lambda method, path: bench.load("each", daemon.port, daemon.token, 1, 1, method, path)
+        deeds = {f"cancel {n:,} queued runs": (lambda: one("POST", "/api/v1/experiments/1/cancel"), 1),
+                 f"{n:,} retries, {connections} connections": (lambda: each("POST", "/api/v1/runs/{n}/retry", []), None),
+                 f"{n:,} priorities, {connections} connections": (lambda: each("POST", "/api/v1/runs/{n}/priority", ['{"priority": 3}']), None),
+                 f"delete {n:,} queued runs": (lambda: one("DELETE", "/api/v1/experiments/1"), 1),
+                 f"restore {n:,} runs": (lambda: one("POST", "/api/v1/experiments/1/restore"), 1),
+                 f"{n:,} retries of runs one by one, then cancels": (
+                     lambda: (each("POST", "/api/v1/runs/{n}/retry", []), each("POST", "/api/v1/runs/{n}/cancel", []))[1], None),
+                 f"purge {n:,} runs": (lambda: (one("DELETE", "/api/v1/experiments/1"), one("POST", "/api/v1/experiments/1/purge"), purged(daemon))[1], None)}
+        for name, (deed, most) in deeds.items():
+            with bench.beside(daemon, "/api/v1/experiments/2", '{"notes": "beside"}') as waits:
+                begun = time.perf_counter()
+                facts = deed()
+                took = time.perf_counter() - begun
+            bench.tell(name, took, "s", most=most, digits=2)
+            bench.tell("its requests failed or lost", facts["failed"] + facts["lost"], "", most=0, digits=0)
+            bench.tell("beside it: a PATCH's longest wait", waits["max_ms"], "ms", most=100)
 
 
 def curve(bench):
@@ -290,7 +336,7 @@ def slow(bench):
             bench.tell("resident, peak", daemon.memory_mib("VmHWM"), "MiB", most=128)
 
 
-PARTS = {"cold": cold, "submit": submit, "curve": curve, "rate": rate, "flood": flood, "readers": readers, "connections": connections, "slow": slow}
+PARTS = {"cold": cold, "submit": submit, "crowd": crowd, "curve": curve, "rate": rate, "flood": flood, "readers": readers, "connections": connections, "slow": slow}
 
 
 def main():

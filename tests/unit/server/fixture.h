@@ -243,20 +243,21 @@ static inline int fixture_base_tear_down(void **state)
     return 0;
 }
 
-/* An experiment of n runs (arms a0, a1, …; 100 MiB and 100 steps each); returns its id. Inside a
- * transaction. */
+/* An experiment of n runs (arms a0, a1, … a63, again and again; 100 MiB and 100 steps each);
+ * returns its id. Inside a transaction. */
 static inline int64_t fixture_experiment(struct store *store, size_t n, int64_t priority,
                                          int64_t max_attempts, bool exclusive)
 {
     struct new_run *runs = calloc(n + 1, sizeof *runs);
-    char arms[64][32];
+    enum { ARMS = 64 };
+    char arms[ARMS][32];
     int64_t id = 0;
     bool existing;
     struct err err;
-    assert_true(n <= 64);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < ARMS; i++)
         snprintf(arms[i], sizeof arms[i], "a%zu", i);
-        runs[i] = (struct new_run){ .arm = arms[i],
+    for (size_t i = 0; i < n; i++) {
+        runs[i] = (struct new_run){ .arm = arms[i % ARMS],
                                     .grid = "{\"data.seq_len\":64}",
                                     .spec = "{\"train\":{\"threads\":3}}",
                                     .digest = "d",

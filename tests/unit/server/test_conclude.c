@@ -249,7 +249,7 @@ static void test_a_deleted_experiment_is_left_alone(void **state)
     struct base *b = fixture_base_new(sizeof(struct base));
     struct err err;
     int64_t id = submit(b->base.store);
-    assert_ok(store_experiment_delete(b->base.store, id, &err), err);
+    assert_ok(store_experiment_delete(b->base.store, id, &(struct run_slice){ 0 }, &err), err);
     commit(b);
     assert_string_equal(found(b->base.store, id, "power", NULL, NULL), "");
     fixture_base_free(b);

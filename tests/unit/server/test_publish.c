@@ -175,7 +175,7 @@ static int delete_run(struct store *store, void *arg, struct err *err)
 {
     (void)arg;
     int status = store_attempt_end(store, 1, 1, RUN_FAILED, "x", "x", err);
-    return status == 0 ? store_experiment_delete(store, 1, err) : status;
+    return status == 0 ? store_experiment_delete(store, 1, &(struct run_slice){ 0 }, err) : status;
 }
 
 static void test_a_deleted_experiment(void **state)

@@ -34,8 +34,8 @@ static void test_deletion_is_undone_or_final(void **state)
     (void)state;
     char folder[64];
     struct err err;
-    bool more = true;
-    int64_t experiment = 0, run = 0, n = 0;
+    struct purge_part part;
+    int64_t n = 0;
     fixture_folder(folder);
     struct store *store = fixture_store(folder);
     assert_ok(store_begin(store, &err), err);
@@ -47,11 +47,11 @@ static void test_deletion_is_undone_or_final(void **state)
     assert_int_equal(store_experiment_restore(store, gone, &err), -ERR_CONFLICT);
     assert_int_equal(store_experiment_purge(store, gone, &err), -ERR_CONFLICT);
     assert_int_equal(store_experiment_purge(store, 99, &err), -ERR_NOT_FOUND);
-    assert_ok(store_experiment_delete(store, gone, &err), err);
+    assert_ok(store_experiment_delete(store, gone, &(struct run_slice){ 0 }, &err), err);
     assert_ok(store_experiment_restore(store, gone, &err), err);
-    assert_ok(store_experiment_delete(store, gone, &err), err);
-    assert_ok(store_purge_next(store, &experiment, &run, &err), err);
-    assert_int_equal(experiment, 0); /* deleted isn't purged */
+    assert_ok(store_experiment_delete(store, gone, &(struct run_slice){ 0 }, &err), err);
+    assert_ok(store_purge_next(store, &part, &err), err);
+    assert_int_equal(part.experiment, 0); /* deleted isn't purged */
     assert_ok(store_purge_expired(store, clock_wall_ms() - 60000, &n, &err), err);
     assert_int_equal(n, 0);
     assert_ok(store_purge_expired(store, clock_wall_ms() + 60000, &n, &err), err);
@@ -59,20 +59,21 @@ static void test_deletion_is_undone_or_final(void **state)
     assert_ok(store_experiment_purge(store, gone, &err), err); /* once more says nothing new */
     assert_int_equal(store_experiment_restore(store, gone, &err), -ERR_CONFLICT);
 
-    assert_ok(store_purge_next(store, &experiment, &run, &err), err);
-    assert_int_equal(experiment, gone);
-    assert_int_equal(run, 1);
-    assert_ok(store_purge_run(store, run, &more, &err), err);
-    assert_true(more); /* a part at a time, and the run is there until the last */
+    assert_ok(store_purge_next(store, &part, &err), err);
+    assert_int_equal(part.experiment, gone);
+    assert_int_equal(part.runs_n, 1);
+    assert_int_equal(part.runs[0], 1);
+    assert_ok(store_purge_runs(store, &part, &err), err);
+    assert_int_equal(part.gone, 0); /* a part at a time, and the run is there until the last */
     assert_int_equal(count(store, "metrics"), 15);
     assert_int_equal(count(store, "runs"), 2);
-    while (more)
-        assert_ok(store_purge_run(store, run, &more, &err), err);
-    assert_ok(store_purge_next(store, &experiment, &run, &err), err);
-    assert_int_equal(run, 0);
-    assert_ok(store_purge_experiment(store, experiment, &err), err);
-    assert_ok(store_purge_next(store, &experiment, &run, &err), err);
-    assert_int_equal(experiment, 0);
+    while (part.gone < part.runs_n)
+        assert_ok(store_purge_runs(store, &part, &err), err);
+    assert_ok(store_purge_next(store, &part, &err), err);
+    assert_int_equal(part.runs_n, 0);
+    assert_ok(store_purge_experiment(store, part.experiment, &err), err);
+    assert_ok(store_purge_next(store, &part, &err), err);
+    assert_int_equal(part.experiment, 0);
     assert_ok(store_commit(store, &err), err);
 
     assert_int_equal(count(store, "experiments"), 1);

@@ -431,7 +431,8 @@ static void test_when_a_run_can_be_verified(void **state)
     assert_int_equal(claim.steps, 3);
     claim_done(&claim);
     assert_int_equal(store_run_retry(b->base.store, 1, &err), -ERR_CONFLICT);
-    assert_int_equal(store_experiment_delete(b->base.store, 1, &err), -ERR_CONFLICT);
+    struct run_slice slice = { 0 };
+    assert_int_equal(store_experiment_delete(b->base.store, 1, &slice, &err), -ERR_CONFLICT);
     assert_string_equal(
         err.message, "1 run is being verified in experiment 1; wait for the end, or cancel: that "
                      "ends verifications and leaves what is stored");
@@ -444,7 +445,7 @@ static void test_when_a_run_can_be_verified(void **state)
     free(running);
     running = NULL;
     n = 0;
-    assert_ok(store_experiment_cancel(b->base.store, 1, &err), err);
+    assert_ok(store_experiment_cancel(b->base.store, 1, &slice, &err), err);
     assert_ok(store_run_running(b->base.store, &running, &n, &err), err);
     assert_true(running[0].cancel);
     free(running);

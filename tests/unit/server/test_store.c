@@ -409,6 +409,7 @@ static void test_experiments_change_and_go(void **state)
     struct experiment_row row;
     struct claim claim;
     struct run_row run;
+    struct run_slice slice = { 0 };
     fixture_folder(folder);
     struct store *store = fixture_store(folder);
     assert_ok(store_begin(store, &err), err);
@@ -424,9 +425,9 @@ static void test_experiments_change_and_go(void **state)
 
     assert_ok(store_run_claim(store, 1, "t", &claim, &err), err);
     claim_done(&claim);
-    assert_int_equal(store_experiment_delete(store, id, &err), -ERR_CONFLICT);
+    assert_int_equal(store_experiment_delete(store, id, &slice, &err), -ERR_CONFLICT);
     assert_string_equal(err.message, "1 run is running in experiment 1; cancel it first");
-    assert_ok(store_experiment_cancel(store, id, &err), err);
+    assert_ok(store_experiment_cancel(store, id, &slice, &err), err);
     assert_ok(store_experiment_get(store, id, &row, &err), err);
     assert_int_equal(row.counts[RUN_CANCELLED], 2);
     assert_int_equal(row.counts[RUN_RUNNING], 1);
@@ -439,7 +440,8 @@ static void test_experiments_change_and_go(void **state)
     assert_ok(store_experiment_get(store, id, &row, &err), err);
     assert_true(row.ended_at > 0);
     experiment_row_done(&row);
-    assert_ok(store_experiment_delete(store, id, &err), err);
+    slice = (struct run_slice){ 0 };
+    assert_ok(store_experiment_delete(store, id, &slice, &err), err);
     assert_int_equal(store_experiment_get(store, id, &row, &err), -ERR_NOT_FOUND);
     assert_int_equal(store_run_get(store, 1, &run, &err), -ERR_NOT_FOUND);
     assert_int_equal(store_run_cancel(store, 1, &err), -ERR_NOT_FOUND);

@@ -3,6 +3,8 @@
 #include "server/store/store_priv.h"
 #include "server/wal.h"
 
+#include <semaphore.h>
+
 static int put(struct store *store, const char *key, struct err *err)
 {
     return store_setting_put(store, key, "x", err);
@@ -111,6 +113,72 @@ static void test_order_and_isolation(void **state)
     }
     assert_int_equal(count(f), good);
     assert_int_equal(f->fatal.code, 0);
+    assert_int_equal(work_backlog(f->work), 0);
+    fixture_free(f);
+}
+
+/* A job in slices: number, and where among all calls of the writer each was made. */
+struct sliced {
+    struct job job;
+    int calls[8], n, wanted, fails_at;
+    int64_t commits[8];
+    bool done;
+};
+static int calls;    /* the writer's */
+static sem_t queued; /* before the first of which the others have come */
+
+static int sliced_run(struct job *job, struct store *store, struct err *err)
+{
+    struct sliced *sliced = job->data;
+    char key[16];
+    if (calls == 0)
+        sem_wait(&queued);
+    sliced->calls[sliced->n] = calls++;
+    sliced->commits[sliced->n] = work_commits(job->work);
+    if (++sliced->n == sliced->fails_at)
+        return err_set(err, ERR_CONFLICT, "on purpose");
+    job->more = sliced->n < sliced->wanted;
+    snprintf(key, sizeof key, "k%d", sliced->n);
+    return put(store, key, err);
+}
+
+static void sliced_done(struct job *job)
+{
+    ((struct sliced *)job->data)->done = true;
+}
+
+static void submit_sliced(struct fixture *f, struct sliced *sliced)
+{
+    sliced->job = (struct job){ .run = sliced_run, .done = sliced_done, .data = sliced };
+    work_write(f->work, &sliced->job);
+}
+
+/* Others that wait come between its slices, each of which is stored by itself. */
+static void test_slices_let_others_in(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_new();
+    struct sliced a = { .wanted = 4 }, b = { .wanted = 1 }, c = { .wanted = 5, .fails_at = 3 };
+    sem_init(&queued, 0, 0);
+    submit_sliced(f, &a);
+    submit_sliced(f, &b);
+    submit_sliced(f, &c);
+    assert_int_equal(work_backlog(f->work), 3);
+    sem_post(&queued);
+    fixture_wait(f, &a.done);
+    fixture_wait(f, &b.done);
+    fixture_wait(f, &c.done);
+    assert_int_equal(a.job.status, 0);
+    assert_int_equal(a.n, 4);
+    for (int i = 1; i < a.n; i++) {
+        assert_true(a.calls[i] > a.calls[i - 1]);
+        assert_true(a.commits[i] > a.commits[i - 1]);
+    }
+    assert_true(b.calls[0] < a.calls[1]);
+    assert_true(c.calls[0] < a.calls[1]);
+    assert_int_equal(c.job.status, -ERR_CONFLICT); /* what came before stays */
+    assert_int_equal(c.n, 3);
+    assert_int_equal(count(f), 4);
     assert_int_equal(work_backlog(f->work), 0);
     fixture_free(f);
 }
@@ -285,6 +353,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_order_and_isolation),
+        cmocka_unit_test(test_slices_let_others_in),
         cmocka_unit_test(test_waiting_jobs_share_a_commit),
         cmocka_unit_test(test_a_lost_transaction_fails_all_its_jobs),
         cmocka_unit_test(test_a_transaction_that_ended_early_reports_no_success),
