@@ -2,7 +2,7 @@
 
 #include "server/backup/backup.h"
 #include "server/datadir.h"
-#include "server/http/auth.h"
+#include "server/passes.h"
 #include "server/runs/purge.h"
 
 #include <stdio.h>
@@ -11,17 +11,16 @@
 int command_link(const struct options *options, struct err *err)
 {
     struct datadir datadir;
-    char code[AUTH_CODE_BYTES], address[400];
+    char code[PASS_SECRET_HEX + 1], address[400];
+    struct pass pass;
     int status = datadir_peek(options->data, &datadir, err);
     if (status == 0)
         status = datadir_address(&datadir, address, sizeof address, err);
+    if (status == 0)
+        status = passes_make(datadir.path, PASS_CODE, &datadir.tokens, options->access, code, &pass,
+                             err);
     if (status != 0)
         return status;
-    const struct token *token = &datadir.tokens.of[options->access];
-    if (token->text[0] == '\0')
-        return err_set(err, ERR_NOT_FOUND, "there is no %s token; the daemon's next start makes it",
-                       access_names[options->access]);
-    auth_code_make(token, code);
     printf("%s/#login=%s\n", address, code);
     datadir_done(&datadir);
     return 0;
@@ -35,6 +34,10 @@ int command_token(const struct options *options, struct err *err)
     for (enum access kind = ACCESS_READ; kind < ACCESS_KINDS && status == 0; kind++)
         if (options->rotate_all || options->rotate == kind)
             status = tokens_rotate(datadir.path, kind, err);
+    if (status == 0)
+        status = tokens_peek(datadir.path, &datadir.tokens, err);
+    if (status == 0)
+        passes_tidy(datadir.path, &datadir.tokens);
     for (enum access kind = ACCESS_READ; kind < ACCESS_KINDS && status == 0; kind++)
         printf("%s\t%s/%s\n", access_names[kind], datadir.path, tokens_file(kind));
     return status;

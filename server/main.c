@@ -5,6 +5,7 @@
 #include "server/api/api.h"
 #include "server/commands.h"
 #include "server/datadir.h"
+#include "server/greet.h"
 #include "server/http/auth.h"
 #include "server/http/httpd.h"
 #include "server/http/stalled.h"
@@ -189,14 +190,12 @@ static int first_run(struct job *job, struct store *store, struct err *err)
     int status = store_as_of(store, &d->last_seq, err);
     if (status == 0 && d->datadir.unclean)
         status = forgotten_runs(store, &d->datadir, &d->forgotten, err);
-    return status == 0 ? session_load(store, d->auth, err) : status;
+    return status;
 }
 
 static int open_http(struct daemon *d, struct err *err)
 {
     const struct options *o = &d->options;
-    char code[AUTH_CODE_BYTES];
-    const struct token *token = &d->datadir.tokens.of[ACCESS_ADMIN];
     int status = httpd_new(&d->loop, &d->app, o->host, o->port, &d->httpd, err);
     if (status != 0)
         return status;
@@ -205,14 +204,7 @@ static int open_http(struct daemon *d, struct err *err)
     status = datadir_set_address(&d->datadir, d->app.base_url, err);
     if (status != 0)
         return status;
-    auth_code_make(token, code);
-    printf("Ablate is at %s", d->app.base_url);
-    if (o->public_url[0] != '\0')
-        printf(" (listening on %s port %d)", o->host, httpd_port(d->httpd));
-    printf("\n");
-    if (!o->no_auth)
-        printf("Log in once, within ten minutes: %s/#login=%s\n", d->app.base_url, code);
-    fflush(stdout);
+    greet(o, &d->datadir, d->app.base_url, httpd_port(d->httpd));
     notify_state("READY=1");
     return 0;
 }

@@ -51,6 +51,7 @@ static int load(const char *folder, enum access access, struct token *ret, struc
 {
     char path[PATH_MAX], *text = NULL;
     size_t len;
+    uint8_t derived[DIGEST_BYTES];
     struct stat info;
     *ret = (struct token){ 0 };
     snprintf(path, sizeof path, "%s/%s", folder, names[access].token);
@@ -66,7 +67,8 @@ static int load(const char *folder, enum access access, struct token *ret, struc
         return status;
     if (is_hex(text, strcspn(text, "\n"), TOKEN_HEX)) {
         memcpy(ret->text, text, TOKEN_HEX);
-        digest_hmac(ret->text, TOKEN_HEX, "sign", 4, ret->key);
+        digest_hmac(ret->text, TOKEN_HEX, "mark", 4, derived);
+        digest_hex(derived, sizeof ret->mark / 2, ret->mark);
     } else {
         status = err_set(
             err, ERR_BAD_DATA,

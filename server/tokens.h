@@ -4,12 +4,12 @@
  *   curlrc  curlrc.submit  curlrc.read     the same for curl -K
  *   instance                               names the cookie; no secret
  *
- * Each token has a key derived from it, which signs the log-in codes and the sessions of its
- * access: they die with it. `ablated token --rotate` replaces a token by rename while the daemon
- * runs. The daemon looks at the files' identity before it believes anybody (a stat each, of what
- * the kernel has in memory; it reads one only after it changed), so that the old token is worth
- * nothing from the moment the command returns. Watching the folder was rejected: word of a change
- * comes late, and may not come at all.
+ * Each token has a mark derived from it, by which the log-in codes and the sessions of its access
+ * hang on it (passes.h): they die with it. `ablated token --rotate` replaces a token by rename
+ * while the daemon runs. The daemon looks at the files' identity before it believes anybody (a stat
+ * each, of what the kernel has in memory; it reads one only after it changed), so that the old
+ * token is worth nothing from the moment the command returns. Watching the folder was rejected:
+ * word of a change comes late, and may not come at all.
  */
 #ifndef ABLATE_SERVER_TOKENS_H
 #define ABLATE_SERVER_TOKENS_H
@@ -29,11 +29,11 @@ enum access {
 };
 extern const char *const access_names[ACCESS_KINDS]; /* "public", "read", "submit", "admin" */
 
-enum { TOKEN_HEX = 64 };
+enum { TOKEN_HEX = 64, TOKEN_MARK_BYTES = 17 };
 
 struct token {
-    char text[TOKEN_HEX + 1];  /* "" when there is none: it opens nothing, its key signs nothing */
-    uint8_t key[DIGEST_BYTES]; /* signs codes and sessions */
+    char text[TOKEN_HEX + 1];    /* "" when there is none: it opens nothing */
+    char mark[TOKEN_MARK_BYTES]; /* tells it from others, and tells nothing of it */
     struct {
         uint64_t device, inode;
         int64_t seconds, nanoseconds, bytes;

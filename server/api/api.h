@@ -128,7 +128,5 @@ ENCODE(session_create);
 DECODE(session_end_decode);
 STORED(session_end_write);
 ENCODE(session_end);
-/* Tells auth which sessions were ended, at the start. */
-int session_load(struct store *store, struct auth *auth, struct err *err);
 
 #endif

@@ -1,6 +1,5 @@
 #include "server/http/auth.h"
 
-#include "common/clock.h"
 #include "common/log.h"
 #include "server/http/exchange.h"
 
@@ -10,7 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { ENDED_MAX = 2048, NONCE_HEX = AUTH_NONCE_BYTES - 1, MAC_HEX = 64, HOST_MAX = 256 };
+enum { HOST_MAX = 256 };
 
 struct auth {
     const char *folder;
@@ -19,8 +18,7 @@ struct auth {
     unsigned generations[ACCESS_KINDS]; /* how often each token has changed */
     char public_host[HOST_MAX];         /* of public_url, with its port if it has one; "" = none */
     char cookie_name[32];
-    struct auth_nonce ended[ENDED_MAX]; /* sessions; a ring */
-    size_t ended_n;
+    struct passes sessions;
 };
 
 int auth_new(const struct datadir *datadir, const struct options *options, struct auth **ret,
@@ -36,6 +34,12 @@ int auth_new(const struct datadir *datadir, const struct options *options, struc
     const char *at = strstr(options->public_url, "://");
     if (at != NULL)
         snprintf(auth->public_host, sizeof auth->public_host, "%s", at + 3);
+    int status = passes_load(auth->folder, PASS_SESSION, &auth->tokens, &auth->sessions, err);
+    if (status != 0) {
+        free(auth);
+        return status;
+    }
+    passes_tidy(auth->folder, &auth->tokens);
     *ret = auth;
     return 0;
 }
@@ -54,6 +58,13 @@ void auth_refresh(struct auth *auth)
             log_info("the %s token has changed%s", access_names[access],
                      auth->tokens.of[access].text[0] == '\0' ? ": there is none now" : "");
         }
+    if (changed != 0)
+        passes_tidy(auth->folder, &auth->tokens);
+}
+
+const struct tokens *auth_tokens(const struct auth *auth)
+{
+    return &auth->tokens;
 }
 
 /* All fields of a repeated header are one list. */
@@ -132,79 +143,56 @@ static bool same_origin(const struct auth *auth, const struct exchange *x, bool 
     return strcasecmp(host, auth->public_host) != 0 && strcasecmp(origin, ours) == 0;
 }
 
-/* Signed values. */
+/* Sessions. */
 
-static void sign(const struct token *token, const char *purpose, long long expiry_s,
-                 const char *nonce, char ret[MAC_HEX + 1])
+/* The session of that digest, if it holds. One that is over leaves here, and no clock or token that
+ * is set back brings it again. */
+static const struct pass *find_session(struct auth *auth, const char *digest)
 {
-    char text[128];
-    uint8_t mac[DIGEST_BYTES];
-    int len = snprintf(text, sizeof text, "%s %lld %s", purpose, expiry_s, nonce);
-    digest_hmac(token->key, sizeof token->key, text, (size_t)len, mac);
-    digest_hex(mac, sizeof mac, ret);
-}
-
-static void make_signed(const struct token *token, const char *purpose, char separator,
-                        long long seconds, char *ret, size_t size)
-{
-    char nonce[NONCE_HEX + 1], mac[MAC_HEX + 1];
-    long long expiry_s = (long long)(clock_wall_ms() / 1000) + seconds;
-    datadir_random_hex(NONCE_HEX / 2, nonce);
-    sign(token, purpose, expiry_s, nonce, mac);
-    snprintf(ret, size, "%lld%c%s%c%s", expiry_s, separator, nonce, separator, mac);
-}
-
-/* Reads "<expiry><separator><nonce><separator><mac>"; the token that signed it says what it gives.
- */
-static bool check_signed(const struct tokens *tokens, const char *purpose, char separator,
-                         const char *text, struct auth_nonce *ret)
-{
-    char *end, mac[MAC_HEX + 1];
-    long long expiry_s = strtoll(text, &end, 10);
-    if (end == text || *end++ != separator || strspn(end, "0123456789abcdef") != NONCE_HEX)
-        return false;
-    memcpy(ret->text, end, NONCE_HEX);
-    ret->text[NONCE_HEX] = '\0';
-    ret->expiry_s = expiry_s;
-    ret->access = ACCESS_PUBLIC;
-    end += NONCE_HEX;
-    if (*end++ != separator || strlen(end) != MAC_HEX)
-        return false;
-    for (enum access access = ACCESS_READ; access < ACCESS_KINDS; access++) {
-        sign(&tokens->of[access], purpose, expiry_s, ret->text, mac);
-        if (digest_equal(mac, end, MAC_HEX) && tokens->of[access].text[0] != '\0')
-            ret->access = access;
+    const struct pass *found = passes_find(&auth->sessions, digest);
+    if (found == NULL || pass_holds(found, PASS_SESSION, &auth->tokens))
+        return found;
+    if (pass_is_over(found, PASS_SESSION, &auth->tokens)) {
+        passes_remove(auth->folder, PASS_SESSION, found);
+        passes_drop(&auth->sessions, digest);
     }
-    return ret->access != ACCESS_PUBLIC && expiry_s > clock_wall_ms() / 1000;
+    return NULL;
 }
 
-void auth_code_make(const struct token *token, char ret[AUTH_CODE_BYTES])
+bool auth_session(const struct request *req, struct pass *ret)
 {
-    make_signed(token, "log-in", '-', AUTH_CODE_S, ret, AUTH_CODE_BYTES);
+    struct auth *auth = req->app->auth;
+    char digest[DIGEST_HEX];
+    const char *value =
+        MHD_lookup_connection_value(req->exchange->connection, MHD_COOKIE_KIND, auth->cookie_name);
+    const struct pass *found =
+        value != NULL && pass_digest(value, digest) ? find_session(auth, digest) : NULL;
+    if (found != NULL)
+        *ret = *found;
+    return found != NULL;
 }
 
-int auth_code_refused(struct err *err)
+int auth_session_begin(struct auth *auth, const struct pass *session, struct err *err)
 {
-    return err_set(err, ERR_UNAUTHORIZED,
-                   "this log-in link has been used or has expired; `ablated link --data DIR` "
-                   "prints a new one");
-}
-
-int auth_code_check(struct auth *auth, const char *code, struct auth_nonce *ret, struct err *err)
-{
+    struct pass ended;
     auth_refresh(auth);
-    return check_signed(&auth->tokens, "log-in", '-', code, ret) ? 0 : auth_code_refused(err);
+    if (!pass_holds(session, PASS_SESSION, &auth->tokens))
+        return err_set(err, ERR_UNAUTHORIZED, "the %s token has been replaced meanwhile",
+                       access_names[session->access]);
+    passes_add(&auth->sessions, session, &ended);
+    return 0;
 }
 
-void auth_cookie_make(const struct auth *auth, enum access access, char *ret, size_t size)
+void auth_session_end(struct auth *auth, const struct pass *session)
 {
-    char value[AUTH_COOKIE_BYTES] = "";
-    bool end = access == ACCESS_PUBLIC;
-    if (!end)
-        make_signed(&auth->tokens.of[access], "session", '.', AUTH_COOKIE_S, value, sizeof value);
+    passes_drop(&auth->sessions, session->digest);
+}
+
+void auth_cookie_make(const struct auth *auth, const char *secret, char *ret, size_t size)
+{
     bool secure = strncmp(auth->options->public_url, "https://", 8) == 0;
     snprintf(ret, size, "%s=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Strict%s", auth->cookie_name,
-             value, end ? 0 : AUTH_COOKIE_S, secure ? "; Secure" : "");
+             secret, secret[0] != '\0' ? PASS_SESSION_S : 0, secure ? "; Secure" : "");
 }
 
 /* The check. */
@@ -222,42 +210,19 @@ static enum access by_token(const struct auth *auth, const char *authorization)
     return found;
 }
 
-static bool has_ended(const struct auth *auth, const struct auth_nonce *session)
-{
-    for (size_t i = 0; i < ENDED_MAX && i < auth->ended_n; i++)
-        if (strcmp(auth->ended[i].text, session->text) == 0)
-            return true;
-    return false;
-}
-
-bool auth_session(const struct request *req, struct auth_nonce *ret)
-{
-    const struct auth *auth = req->app->auth;
-    const char *value =
-        MHD_lookup_connection_value(req->exchange->connection, MHD_COOKIE_KIND, auth->cookie_name);
-    return value != NULL && check_signed(&auth->tokens, "session", '.', value, ret) &&
-           !has_ended(auth, ret);
-}
-
-void auth_session_end(struct auth *auth, const struct auth_nonce *nonce)
-{
-    auth->ended[auth->ended_n++ % ENDED_MAX] = *nonce;
-}
-
-bool auth_grant_holds(const struct auth *auth, const struct auth_grant *grant)
+bool auth_grant_holds(struct auth *auth, const struct auth_grant *grant)
 {
     if (grant->access == ACCESS_PUBLIC || auth->options->no_auth)
         return true;
     if (grant->generation != auth->generations[grant->access])
         return false;
-    return grant->session.text[0] == '\0' ||
-           (grant->session.expiry_s > clock_wall_ms() / 1000 && !has_ended(auth, &grant->session));
+    return grant->session[0] == '\0' || find_session(auth, grant->session) != NULL;
 }
 
 /* Who it is: by token, by cookie, or nobody. */
 static void identify(const struct auth *auth, struct exchange *x)
 {
-    struct auth_nonce session;
+    struct pass session;
     x->req.session = "";
     x->req.access = by_token(auth, exchange_header(x, "Authorization"));
     if (x->req.access != ACCESS_PUBLIC) {
@@ -265,7 +230,7 @@ static void identify(const struct auth *auth, struct exchange *x)
     } else if (auth_session(&x->req, &session)) {
         x->req.session = "cookie";
         x->req.access = session.access;
-        x->grant.session = session;
+        memcpy(x->grant.session, session.digest, sizeof session.digest);
     } else if (auth->options->no_auth) {
         x->req.session = "none";
         x->req.access = ACCESS_ADMIN;

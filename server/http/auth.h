@@ -1,15 +1,10 @@
 /* auth: who may ask.
  *
- * A caller proves itself by one of the data folder's tokens (server/tokens.h), or by a cookie that
- * the page gets for a one-time code. Cookie and code are signed with a key derived from the token
- * whose access they give: they survive a restart and die when that token changes, and with them
- * what is still being sent to their callers.
- *
- *   cookie  ablate_<instance> = <expiry>.<nonce>.<HMAC of purpose, expiry, nonce>
- *   code    <expiry>-<nonce>-<HMAC of purpose, expiry, nonce>, for 10 minutes and one use
- *
- * What was spent (codes used, sessions ended) is known by its nonce, until it would have expired
- * anyway; api/session.c keeps it in the store.
+ * A caller proves itself by one of the data folder's tokens (server/tokens.h), or by the cookie
+ * `ablate_<instance>` of a session, which the page gets for a one-time code (server/passes.h). Both
+ * survive a restart. A session ends with its token, by logging out, or with its time, and with it
+ * what is still being sent to its caller. What opens anything is known here, in memory: a cookie of
+ * which nothing is known is no session.
  *
  * Host is checked on every request (it must be an address, localhost or public_url's name), so that
  * a name somebody points at this machine opens nothing; Origin and Sec-Fetch-Site are checked on
@@ -21,39 +16,27 @@
 #include "common/err.h"
 #include "server/datadir.h"
 #include "server/options.h"
+#include "server/passes.h"
 #include "server/tokens.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum {
-    AUTH_CODE_BYTES = 112,
-    AUTH_COOKIE_BYTES = 160,
-    AUTH_COOKIE_S = 30 * 86400,
-    AUTH_CODE_S = 600,
-    AUTH_NONCE_BYTES = 17,
-    AUTH_CLIENT_BYTES = 64
-};
+enum { AUTH_CLIENT_BYTES = 64 };
 
 struct auth;
 struct exchange;
 struct request;
 
-/* What tells one code or session from another. */
-struct auth_nonce {
-    char text[AUTH_NONCE_BYTES];
-    int64_t expiry_s;
-    enum access access; /* what it gives; of one that was spent nobody cares */
-};
-
 /* By what right a request is answered, so that it can be seen whether it still holds. */
 struct auth_grant {
     enum access access;
-    unsigned generation;       /* of the token it hangs on */
-    struct auth_nonce session; /* text is "" without one */
+    unsigned generation;      /* of the token it hangs on */
+    char session[DIGEST_HEX]; /* by which it is known; "" without one */
 };
 
+/* Errors: NO_MEMORY, STORAGE (the sessions can't be read). */
 int auth_new(const struct datadir *datadir, const struct options *options, struct auth **ret,
              struct err *err);
 void auth_free(struct auth *auth);
@@ -64,20 +47,19 @@ bool auth_host_allowed(const struct auth *auth, const char *host);
 int auth_check(struct exchange *exchange, struct err *err);
 /* Looks whether tokens have changed. */
 void auth_refresh(struct auth *auth);
-bool auth_grant_holds(const struct auth *auth, const struct auth_grant *grant);
+bool auth_grant_holds(struct auth *auth, const struct auth_grant *grant);
 /* Who asks, for the log: the peer's address, or what a trusted proxy says of it. */
 void auth_client(const struct exchange *exchange, char ret[AUTH_CLIENT_BYTES]);
 
-/* A fresh code for a log-in link that gives the token's access. */
-void auth_code_make(const struct token *token, char ret[AUTH_CODE_BYTES]);
-/* Whether the code is ours and hasn't expired; it may have been used. Errors: UNAUTHORIZED. */
-int auth_code_check(struct auth *auth, const char *code, struct auth_nonce *ret, struct err *err);
-int auth_code_refused(struct err *err);
-/* The Set-Cookie value of a new session with this access, or, with ACCESS_PUBLIC, of its end. */
-void auth_cookie_make(const struct auth *auth, enum access access, char *ret, size_t size);
+/* The tokens as they were at the last look. */
+const struct tokens *auth_tokens(const struct auth *auth);
+/* Lets the session in whose file has been made. Errors: UNAUTHORIZED: its token has gone since. */
+int auth_session_begin(struct auth *auth, const struct pass *session, struct err *err);
 /* The session of the request's cookie. */
-bool auth_session(const struct request *req, struct auth_nonce *ret);
-/* From now on the session's cookie is worth nothing. */
-void auth_session_end(struct auth *auth, const struct auth_nonce *nonce);
+bool auth_session(const struct request *req, struct pass *ret);
+/* From now on the session's cookie is worth nothing; its file is the caller's to remove. */
+void auth_session_end(struct auth *auth, const struct pass *session);
+/* The Set-Cookie value that gives a session's secret, or, with "", takes it away. */
+void auth_cookie_make(const struct auth *auth, const char *secret, char *ret, size_t size);
 
 #endif

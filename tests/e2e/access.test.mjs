@@ -3,7 +3,8 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { chown, readFile, stat, unlink } from "node:fs/promises";
+import { createHash, createHmac } from "node:crypto";
+import { chown, readFile, readdir, stat, unlink, writeFile } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -174,6 +175,59 @@ test("rotating all, and what holds over a restart", async () => {
     assert.equal((await session(cookie, one)).authenticated, false);
   } finally {
     await one.stop({ keep: false });
+  }
+});
+
+test("who has a token alone can make no code, however it is made and dated", async () => {
+  const now = Math.floor(Date.now() / 1000), secret = await token("read"), hmac = (key, text) => createHmac("sha256", key).update(text);
+  const sessions = () => readdir(join(daemon.dir, "sessions")), before = await sessions(), nonce = "0123456789abcdef", keys = [secret, hmac(secret, "sign").digest(), hmac(secret, "mark").digest(), hmac(secret, "mark").digest("hex").slice(0, 16)];
+  for (const key of keys)
+    for (const expiry of [now + 60, now + 599, now + 1e9])
+      for (const code of [`${expiry}-${nonce}-${hmac(key, `log-in ${expiry} ${nonce}`).digest("hex")}`, hmac(key, `log-in ${expiry} ${nonce}`).digest("hex")])
+        assert.equal((await logIn(code)).reply.status, 401, code);
+  assert.deepEqual(await sessions(), before);
+});
+
+test("one log-in more than may be ends the oldest, of its own access alone, and nothing ended comes back", async () => {
+  const MAX = 256, one = await start(), sessions = async (kind) => (await readdir(join(one.dir, "sessions"))).filter((name) => name.includes(`.${kind}.`));
+  try {
+    const admin = (await logIn(await link("admin", one), one)).cookie, gone = (await logIn(await link("admin", one), one)).cookie;
+    assert.equal((await send("DELETE /api/v1/session", `${gone}Origin: http://localhost\r\n`, "", { one })).status, 204);
+    const first = (await logIn(await link("read", one), one)).cookie;
+    // As many as there may be, made by hand: what a log-in leaves is a name.
+    const [, mark, expiry] = /\.read\.([0-9a-f]{16})\.(\d+)$/.exec((await sessions("read"))[0]);
+    assert.equal(await one.stop({ keep: true }), 0, one.output());
+    for (let i = 1; i < MAX; i++) await writeFile(join(one.dir, "sessions", `${createHash("sha256").update(String(i)).digest("hex")}.read.${mark}.${Number(expiry) + 1}`), "");
+    const again = await start({ dir: one.dir });
+    try {
+      assert.equal((await session(first, again)).access, "read");
+      const last = (await logIn(await link("read", again), again)).cookie;
+      assert.equal((await session(last, again)).access, "read");
+      assert.equal((await session(first, again)).authenticated, false);
+      assert.equal((await sessions("read")).length, MAX);
+      assert.equal((await session(admin, again)).access, "admin");
+      assert.equal((await session(gone, again)).authenticated, false);
+      assert.equal((await rotate("read", again)).status, 0);
+      assert.deepEqual(await sessions("read"), []);
+      assert.equal((await session(last, again)).authenticated, false);
+      assert.equal((await logIn(await link("read", again), again)).reply.status, 201);
+    } finally {
+      await again.stop();
+    }
+  } finally {
+    await one.stop({ keep: false });
+  }
+});
+
+test("a start under systemd prints no link into its journal", async () => {
+  // systemd names the stream that it has opened for standard output in this variable.
+  const under = ["sh", "-c", 'JOURNAL_STREAM=$(stat -L -c %d:%i /proc/$$/fd/1); export JOURNAL_STREAM; exec "$@"', "sh"], one = await start({ under });
+  try {
+    assert.match(one.output(), new RegExp(`^Ablate is at .*\\nLog in by the link that \`ablated link --data ${one.dir}\` prints$`, "m"));
+    assert.doesNotMatch(one.output(), /login=/);
+    assert.equal((await logIn(await link("admin", one), one)).reply.status, 201);
+  } finally {
+    await one.stop();
   }
 });
 

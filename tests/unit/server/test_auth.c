@@ -1,4 +1,4 @@
-/* Hosts, log-in codes and their time. What needs a connection is in tests/e2e/http.test.mjs. */
+/* Hosts, sessions in memory, cookies. What needs a connection is in tests/e2e/http.test.mjs. */
 #include "common/clock.h"
 #include "common/files.h"
 #include "server/http/auth.h"
@@ -16,7 +16,6 @@
 
 static struct options options;
 static struct datadir datadir;
-static const struct token *const admin = &datadir.tokens.of[ACCESS_ADMIN];
 
 /* A folder with tokens; every auth of a test is made from it. */
 static int set_up(void **state)
@@ -88,148 +87,104 @@ static void test_hosts(void **state)
     auth_free(public);
 }
 
-static void test_a_code_is_good_for_ten_minutes(void **state)
-{
-    (void)state;
-    struct auth *auth = make("");
-    struct auth_nonce nonce = { 0 }, other = { 0 };
-    struct err err = { 0 };
-    char code[AUTH_CODE_BYTES], second[AUTH_CODE_BYTES];
-    auth_code_make(admin, code);
-    auth_code_make(admin, second);
-    assert_int_equal(auth_code_check(auth, code, &nonce, &err), 0);
-    assert_int_equal(auth_code_check(auth, second, &other, &err), 0);
-    assert_string_not_equal(nonce.text, other.text);
-    assert_int_equal(nonce.expiry_s - clock_wall_ms() / 1000, AUTH_CODE_S);
-    clock_shift((AUTH_CODE_S - 2) * 1000, 0);
-    assert_int_equal(auth_code_check(auth, code, &nonce, &err), 0);
-    clock_shift(2000, 0);
-    assert_int_equal(auth_code_check(auth, code, &nonce, &err), -ERR_UNAUTHORIZED);
-    clock_shift(-AUTH_CODE_S * 1000, 0);
-    assert_int_equal(auth_code_check(auth, code, &nonce, &err), 0);
-    auth_free(auth);
-}
-
-static void test_a_changed_code_is_none(void **state)
-{
-    (void)state;
-    struct auth *auth = make("");
-    struct auth_nonce nonce;
-    struct err err;
-    char code[AUTH_CODE_BYTES];
-    auth_code_make(admin, code);
-    size_t len = strlen(code);
-    for (size_t i = 0; i < len; i++) {
-        char before = code[i];
-        static const char others[] = "019af-. ";
-        for (const char *c = others; *c != '\0'; c++) {
-            if (*c == before)
-                continue;
-            code[i] = *c;
-            if (auth_code_check(auth, code, &nonce, &err) != -ERR_UNAUTHORIZED)
-                fail_msg("'%c' for '%c' at %zu", *c, before, i);
-        }
-        code[i] = '\0';
-        assert_int_equal(auth_code_check(auth, code, &nonce, &err), -ERR_UNAUTHORIZED);
-        code[i] = before;
-    }
-    struct token elsewhere = *admin;
-    elsewhere.key[0] ^= 1;
-    auth_code_make(&elsewhere, code);
-    assert_int_equal(auth_code_check(auth, code, &nonce, &err), -ERR_UNAUTHORIZED);
-    auth_free(auth);
-}
-
 static void test_the_cookie_says_who_may_have_it(void **state)
 {
     (void)state;
     char cookie[400], name[40];
     struct auth *auth = make("");
-    auth_cookie_make(auth, ACCESS_ADMIN, cookie, sizeof cookie);
+    auth_cookie_make(auth, "secret", cookie, sizeof cookie);
     snprintf(name, sizeof name, "ablate_%s=", datadir.tokens.instance);
     assert_int_equal(strlen(name), 24);
     assert_ptr_equal(strstr(cookie, name), cookie);
     assert_non_null(strstr(cookie, "; HttpOnly; SameSite=Strict"));
     assert_null(strstr(cookie, "Secure"));
-    auth_cookie_make(auth, ACCESS_PUBLIC, cookie, sizeof cookie);
+    auth_cookie_make(auth, "", cookie, sizeof cookie);
     strcat(name, "; ");
     assert_ptr_equal(strstr(cookie, name), cookie);
     assert_non_null(strstr(cookie, "Max-Age=0"));
     auth_free(auth);
     auth = make("https://ablate.example");
-    auth_cookie_make(auth, ACCESS_ADMIN, cookie, sizeof cookie);
+    auth_cookie_make(auth, "secret", cookie, sizeof cookie);
     assert_non_null(strstr(cookie, "; Secure"));
     auth_free(auth);
 }
 
-/* A code is no cookie and a cookie no code, though the same key signs both. */
-static void test_a_cookie_is_no_code(void **state)
+static struct pass make_session(enum access access)
+{
+    char secret[PASS_SECRET_HEX + 1];
+    struct pass pass;
+    assert_int_equal(
+        passes_make(datadir.path, PASS_SESSION, &datadir.tokens, access, secret, &pass, NULL), 0);
+    return pass;
+}
+
+static struct auth_grant grant_of(const struct pass *session)
+{
+    struct auth_grant grant = { .access = session->access };
+    memcpy(grant.session, session->digest, sizeof grant.session);
+    return grant;
+}
+
+static void test_a_session_is_what_is_known(void **state)
 {
     (void)state;
-    char cookie[400];
+    struct pass before = make_session(ACCESS_ADMIN);
     struct auth *auth = make("");
-    struct auth_nonce nonce;
-    struct err err;
-    auth_cookie_make(auth, ACCESS_ADMIN, cookie, sizeof cookie);
-    char *value = strchr(cookie, '=') + 1;
-    value[strcspn(value, ";")] = '\0';
-    assert_int_equal(auth_code_check(auth, value, &nonce, &err), -ERR_UNAUTHORIZED);
-    for (char *c = value; *c != '\0'; c++)
-        *c = *c == '.' ? '-' : *c;
-    assert_int_equal(auth_code_check(auth, value, &nonce, &err), -ERR_UNAUTHORIZED);
+    struct pass after = make_session(ACCESS_READ);
+    struct auth_grant by_before = grant_of(&before), by_after = grant_of(&after);
+    assert_true(auth_grant_holds(auth, &by_before));
+    assert_false(auth_grant_holds(auth, &by_after));
+    assert_int_equal(auth_session_begin(auth, &after, NULL), 0);
+    assert_true(auth_grant_holds(auth, &by_after));
+    auth_session_end(auth, &after);
+    assert_false(auth_grant_holds(auth, &by_after));
     auth_free(auth);
 }
 
-/* A code gives what the token gives that signed it, and dies with that token alone. */
-static void test_a_code_has_the_access_of_its_token(void **state)
+/* The clock that ends a session doesn't bring it back. */
+static void test_a_session_ends_by_the_clock_for_good(void **state)
 {
     (void)state;
-    struct auth *auth = make("");
-    struct auth_nonce nonce;
-    struct err err;
-    char codes[ACCESS_KINDS][AUTH_CODE_BYTES];
-    for (enum access access = ACCESS_READ; access < ACCESS_KINDS; access++) {
-        auth_code_make(&datadir.tokens.of[access], codes[access]);
-        assert_int_equal(auth_code_check(auth, codes[access], &nonce, &err), 0);
-        assert_int_equal(nonce.access, access);
+    static const int64_t jumps_s[] = { PASS_SESSION_S, -2 * PASS_SLACK_S };
+    for (size_t i = 0; i < sizeof jumps_s / sizeof *jumps_s; i++) {
+        struct pass session = make_session(ACCESS_ADMIN);
+        struct auth_grant grant = grant_of(&session);
+        struct auth *auth = make("");
+        assert_true(auth_grant_holds(auth, &grant));
+        clock_shift(jumps_s[i] * 1000, 0);
+        assert_false(auth_grant_holds(auth, &grant));
+        clock_shift(-jumps_s[i] * 1000, 0);
+        assert_false(auth_grant_holds(auth, &grant));
+        auth_free(auth);
+        auth = make("");
+        assert_false(auth_grant_holds(auth, &grant));
+        auth_free(auth);
     }
-    assert_int_equal(tokens_rotate(datadir.path, ACCESS_SUBMIT, &err), 0);
-    assert_int_equal(auth_code_check(auth, codes[ACCESS_READ], &nonce, &err), 0);
-    assert_int_equal(auth_code_check(auth, codes[ACCESS_SUBMIT], &nonce, &err), -ERR_UNAUTHORIZED);
-    assert_int_equal(auth_code_check(auth, codes[ACCESS_ADMIN], &nonce, &err), 0);
-    auth_free(auth);
 }
 
-static void test_a_missing_token_signs_nothing(void **state)
+/* Between the code's use and the session's beginning the token may be replaced. */
+static void test_a_session_of_a_replaced_token_does_not_begin(void **state)
 {
     (void)state;
     struct auth *auth = make("");
-    struct auth_nonce nonce;
-    struct err err;
-    const struct token none = { 0 };
-    char code[AUTH_CODE_BYTES], path[PATH_MAX];
-    auth_code_make(&none, code);
-    assert_int_equal(auth_code_check(auth, code, &nonce, &err), -ERR_UNAUTHORIZED);
-    datadir_path(&datadir, path, "token.read");
-    assert_int_equal(unlink(path), 0);
-    assert_int_equal(auth_code_check(auth, code, &nonce, &err), -ERR_UNAUTHORIZED);
+    struct pass session = make_session(ACCESS_SUBMIT);
+    struct auth_grant grant = grant_of(&session);
+    assert_int_equal(tokens_rotate(datadir.path, ACCESS_SUBMIT, NULL), 0);
+    assert_int_equal(auth_session_begin(auth, &session, NULL), -ERR_UNAUTHORIZED);
+    assert_false(auth_grant_holds(auth, &grant));
     auth_free(auth);
 }
 
 static void test_a_grant_ends_with_its_token_or_session(void **state)
 {
     (void)state;
+    struct pass session = make_session(ACCESS_ADMIN);
     struct auth *auth = make("");
     const struct auth_grant by_read = { .access = ACCESS_READ },
                             by_admin = { .access = ACCESS_ADMIN }, by_nobody = { 0 };
-    struct auth_grant by_session = { .access = ACCESS_ADMIN,
-                                     .session = { .text = "0123456789abcdef",
-                                                  .expiry_s = clock_wall_ms() / 1000 + 60 } };
+    struct auth_grant by_session = grant_of(&session);
     assert_true(auth_grant_holds(auth, &by_nobody) && auth_grant_holds(auth, &by_session));
-    clock_shift(61000, 0);
-    assert_false(auth_grant_holds(auth, &by_session));
-    clock_shift(-61000, 0);
-    auth_session_end(auth, &by_session.session);
+    auth_session_end(auth, &session);
     assert_false(auth_grant_holds(auth, &by_session));
     assert_int_equal(tokens_rotate(datadir.path, ACCESS_READ, NULL), 0);
     assert_true(auth_grant_holds(auth, &by_read));
@@ -241,16 +196,14 @@ static void test_a_grant_ends_with_its_token_or_session(void **state)
 
 int main(void)
 {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_hosts, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_code_is_good_for_ten_minutes, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_changed_code_is_none, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_the_cookie_says_who_may_have_it, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_cookie_is_no_code, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_code_has_the_access_of_its_token, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_missing_token_signs_nothing, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_grant_ends_with_its_token_or_session, set_up,
-                                        tear_down),
+        TEST(test_hosts),
+        TEST(test_the_cookie_says_who_may_have_it),
+        TEST(test_a_session_is_what_is_known),
+        TEST(test_a_session_ends_by_the_clock_for_good),
+        TEST(test_a_session_of_a_replaced_token_does_not_begin),
+        TEST(test_a_grant_ends_with_its_token_or_session),
     };
     return cmocka_run_group_tests_name("auth", tests, NULL, NULL);
 }
