@@ -8,13 +8,13 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { client } from "../e2e/client.mjs";
 import { ABLATED, ablated, start } from "../e2e/daemon.mjs";
+import { make, remove } from "../e2e/folder.mjs";
 import { ask, connect } from "../e2e/raw.mjs";
 import { routes } from "../e2e/routes.mjs";
 import { alive } from "../fault/faults.mjs";
@@ -38,16 +38,15 @@ async function serve(options) {
   daemon.fetch = noted(daemon.fetch);
 }
 before(async () => {
-  at = await mkdtemp(join(tmpdir(), "ablate-load-"));
+  at = await make("load");
   dir = join(at, "data");
   await serve({ dir, args });
 });
 after(async () => {
   endAll();
   daemon?.kill("SIGKILL");
-  for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) // workers that a failed test has left
-    if ((await readFile(`/proc/${pid}/cmdline`, "latin1").catch(() => "")).includes(at)) process.kill(pid, "SIGKILL");
-  await rm(at, { recursive: true, force: true, maxRetries: 10 });
+  await daemon?.ended;
+  await remove(at);
 });
 
 const post = (path, body, status) => call("POST", path, body, status);

@@ -4,13 +4,13 @@
 import assert from "node:assert/strict";
 import { execFile, execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { ABLATED, start } from "./daemon.mjs";
+import { make, remove } from "./folder.mjs";
 
 const V1 = "/api/v1", BLOCK = 512;
 const WORKER = join(dirname(ABLATED), "ablate-worker");
@@ -83,7 +83,7 @@ function forge(changes) {
 }
 
 before(async () => {
-  dir = await mkdtemp(join(tmpdir(), "ablate-capsule-"));
+  dir = await make("capsule");
   daemon = await start({ dir: join(dir, "var"), args: ["--slots", "2"] });
   const text = Array.from({ length: 300 }, (_, i) => `document ${i}: ${i * i % 97} ${"and some words to learn ".repeat(8)}`).join("\n\n");
   await daemon.fetch(`${V1}/datasets/corpus`, { method: "PUT", body: text, headers: { "Content-Type": "text/plain" } });
@@ -100,7 +100,7 @@ before(async () => {
 });
 after(async () => {
   await daemon?.stop({ keep: true });
-  await rm(dir, { recursive: true, force: true });
+  await remove(dir);
 });
 
 test("an archive that tar and sha256sum read, named by its digest, the same bytes again", async () => {

@@ -2,23 +2,23 @@
 //
 //   const daemon = await start({ args: ["--slots", "2"] });
 //   await daemon.fetch("/api/v1/runs");          // with the token
-//   await daemon.stop();                         // SIGTERM; returns the exit status, removes the folder
+//   await daemon.stop();                         // SIGTERM; returns the exit status, ends the workers, removes the folder
 //
 // BUILD names the build folder (build), ABLATED another program altogether. UNDER is a program, with its arguments, that
 // starts it, e.g. "tests/analyse/under valgrind".
 
 import { execFile, spawn } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { make, remove } from "./folder.mjs";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 export const ABLATED = process.env.ABLATED ?? `${ROOT}${process.env.BUILD ?? "build"}/ablated`;
 const UNDER = process.env.UNDER?.split(" ") ?? [];
-const PATIENCE_MS = 180000; // an analyser on a busy machine
+const PATIENCE_MS = 600000; // an analyser on a busy machine
 
 /** Everything that was started and hasn't ended; a test that fails leaves nothing running. */
 const running = new Set();
@@ -54,7 +54,7 @@ async function whenReady(path, child, output) {
  * that starts it.
  */
 export async function start({ args = [], dir, env = {}, listen = "127.0.0.1:0", under = UNDER } = {}) {
-  const folder = dir ?? (await mkdtemp(join(tmpdir(), "ablate-")));
+  const folder = dir ?? (await make("data"));
   const [program, ...before] = [...under, ABLATED];
   const child = spawn(program, [...before, "--data", folder, "--listen", listen, ...args],
     { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
@@ -81,7 +81,7 @@ export async function start({ args = [], dir, env = {}, listen = "127.0.0.1:0", 
         const timer = setTimeout(() => child.kill("SIGKILL"), PATIENCE_MS);
         const status = await ended;
         clearTimeout(timer);
-        if (!keep) await rm(folder, { recursive: true, force: true });
+        if (!keep) await remove(folder);
         return status;
       },
     };

@@ -3,11 +3,12 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { appendFile, readFile, rm, truncate, unlink, writeFile } from "node:fs/promises";
+import { appendFile, readFile, truncate, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { client } from "./client.mjs";
 import { start } from "./daemon.mjs";
+import { remove } from "./folder.mjs";
 
 let daemon, dir, dataset;
 const { call, get, until, corpus } = client(() => daemon);
@@ -19,7 +20,7 @@ before(async () => {
 });
 after(async () => {
   await daemon?.stop({ keep: true });
-  await rm(dir, { recursive: true, force: true });
+  await remove(dir);
 });
 
 const ended = (id) => until(`run ${id} ends`, async () => {

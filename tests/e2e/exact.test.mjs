@@ -4,13 +4,13 @@
 
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { ABLATED, start } from "./daemon.mjs";
+import { make, remove } from "./folder.mjs";
 
 const WORKER = join(dirname(ABLATED), "ablate-worker");
 const CLOCKS = /^(time|throughput)\//;
@@ -31,13 +31,13 @@ const ATTENTION = {
 let folder, dataset, count = 0;
 
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), "ablate-exact-"));
+  folder = await make("exact");
   const daemon = await start({ dir: join(folder, "data") });
   const reply = await daemon.fetch("/api/v1/datasets/corpus", { method: "PUT", body: CORPUS, headers: { "Content-Type": "text/plain" } });
   dataset = join(daemon.dir, "datasets", (await reply.json()).digest);
   await daemon.stop();
 });
-after(() => rm(folder, { recursive: true, force: true }));
+after(() => remove(folder));
 
 const spec = (attention, { seed = 3, steps = 120, model, train } = {}) => ({
   data: { dataset: "corpus", seq_len: 24 },

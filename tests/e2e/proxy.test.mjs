@@ -3,11 +3,10 @@
 
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
-import { chown, mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { chown, readFile, readdir, stat, writeFile } from "node:fs/promises";
 import http from "node:http";
 import http2 from "node:http2";
 import net from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -15,6 +14,7 @@ import tls from "node:tls";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { ablated, start } from "./daemon.mjs";
+import { make, remove } from "./folder.mjs";
 
 const NAME = "ablate.example", ORIGIN = `https://${NAME}`, NOBODY = 65534;
 const run = promisify(execFile);
@@ -66,7 +66,7 @@ events { worker_connections 256; } http { access_log off; ${temporary} include $
 }
 
 before(async () => {
-  dir = await mkdtemp(join(tmpdir(), "ablate-nginx-"));
+  dir = await make("nginx");
   daemon = await start({ args: ["--public-url", ORIGIN, "--trusted-proxy", "127.0.0.1", "--log-level", "debug"] });
   ports = await freePorts(2);
   await startNginx();
@@ -80,7 +80,7 @@ after(async () => {
     await new Promise((resolve) => nginx.on("exit", resolve));
   }
   assert.equal(await daemon?.stop(), 0, daemon?.output());
-  if (dir) await rm(dir, { recursive: true, force: true });
+  if (dir) await remove(dir);
 });
 
 /** A request over HTTP/2; body may be a string. */

@@ -3,12 +3,12 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm, symlink } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { ABLATED, start } from "./daemon.mjs";
+import { make, remove } from "./folder.mjs";
 
 const README = fileURLToPath(new URL("../../README.md", import.meta.url));
 
@@ -40,7 +40,7 @@ test("numbers and widths aside, texts are compared", () => {
 });
 
 test("every command of the README prints what it shows", async () => {
-  const dir = await mkdtemp(join(tmpdir(), "ablate-readme-"));
+  const dir = await make("readme");
   const daemon = await start({ dir: join(dir, "var") });
   try {
     await symlink(dirname(ABLATED), join(dir, "build"));
@@ -49,7 +49,7 @@ test("every command of the README prints what it shows", async () => {
     // One shell for all: what a command defines the next one has. A mark stands between what they print.
     const script = steps.map(({ command }) => `${command}\necho "== $?"`).join("\n");
     const printed = await new Promise((resolve) =>
-      execFile("bash", ["-c", script], { cwd: dir, timeout: 120000 }, (error, stdout, stderr) => resolve(stdout + stderr)));
+      execFile("bash", ["-c", script], { cwd: dir }, (error, stdout, stderr) => resolve(stdout + stderr)));
     const parts = printed.split(/^== (\d+)\n/m);
     for (const [i, { command, shown }] of steps.entries()) {
       assert.equal(parts[2 * i + 1], "0", `${command}\nended with ${parts[2 * i + 1]}: ${parts[2 * i]}`);
@@ -58,6 +58,6 @@ test("every command of the README prints what it shows", async () => {
     assert.equal(parts.at(-1), "");
   } finally {
     await daemon.stop({ keep: true });
-    await rm(dir, { recursive: true, force: true });
+    await remove(dir);
   }
 });

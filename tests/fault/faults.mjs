@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { chmod, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chmod, readdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { ABLATED, start } from "../e2e/daemon.mjs";
+import { make, remove } from "../e2e/folder.mjs";
 
 export { ABLATED, sleep };
 export const WORKER = join(dirname(ABLATED), "ablate-worker");
@@ -35,21 +35,23 @@ export function alive(pid) {
 const serving = new Set();
 /** A folder for a test; removed after it, the daemons in it killed before: what follows a hook that fails isn't called. */
 export async function folder(t) {
-  const path = await mkdtemp(join(tmpdir(), "ablate-fault-"));
+  const path = await make("fault");
   t.after(async () => {
-    for (const daemon of serving) if (daemon.dir.startsWith(path)) daemon.kill("SIGKILL");
-    await rm(path, { recursive: true, force: true, maxRetries: 20 }).catch(() => {}); // a worker may write on in it
+    const mine = [...serving].filter(({ dir }) => dir.startsWith(path));
+    mine.forEach((daemon) => daemon.kill("SIGKILL"));
+    await Promise.all(mine.map(({ ended }) => ended));
+    await remove(path);
   });
   return path;
 }
 
 /** A disk of so many MiB, unmounted after the test. Needs root. */
 export async function disk(t, mib) {
-  const at = await mkdtemp(join(tmpdir(), "ablate-disk-"));
+  const at = await make("disk");
   execFileSync("mount", ["-t", "tmpfs", "-o", `size=${mib}m`, "ablate-fault", at]);
   t.after(() => {
     execFileSync("umount", ["-l", at]);
-    return rm(at, { recursive: true });
+    return remove(at);
   });
   return at;
 }
@@ -91,7 +93,7 @@ export async function submit(daemon, { steps = 40, seeds = [1, 2], train = {}, .
   }, 201);
 }
 
-export async function until(test, what, ms = 180000) {
+export async function until(test, what, ms = 600000) {
   for (const end = Date.now() + ms; Date.now() < end; await sleep(50)) {
     const found = await test();
     if (found) return found;
@@ -102,7 +104,7 @@ export async function until(test, what, ms = 180000) {
 export const ended = (daemon, id) => until(async () => {
   const experiment = await call(daemon, "GET", `experiments/${id}?wait=30`);
   return experiment.counts.queued + experiment.counts.running === 0 && experiment;
-}, `experiment ${id} ends`, 240000);
+}, `experiment ${id} ends`);
 
 /** A worker program that trains every run but the first, which floods its log (flooder.mjs). */
 export async function flooding(at) {
