@@ -33,16 +33,16 @@ const struct audit_info audit_table[] = {
       "Set data.split to \"documents\", or to \"families\" where documents copy from one another; "
       "\"windows\" overlaps by construction." },
     { "shared_init", AUDIT_OF_EXPERIMENT, true, NULL, NULL,
-      "Arms start from the same weights wherever they have the same parameters, seed by seed.",
-      "Let all arms have the same model.init, model.layers and sizes, as far as they aren't what "
-      "is "
-      "compared; the detail names what differs." },
+      "Arms start from the same weights wherever they have the same parameters, seed by seed; what "
+      "init gpt2 scales by depth is told apart.",
+      "Let the arms have the same model.init, unless that is what is compared; the detail names "
+      "the pairs of arms that differ, and comparisons of others stand." },
     { "same_batches", AUDIT_OF_EXPERIMENT, true, NULL, NULL,
       "All arms were trained on the same tokens in the same order and evaluated on the same "
       "windows, seed by seed.",
       "Move data and train.batch_size, steps and eval_windows out of the arms, into the base or "
-      "the "
-      "grid." },
+      "the grid; the detail names the pairs of arms that differ, and comparisons of others "
+      "stand." },
     { "dense_equivalence", AUDIT_OF_CELL, true, NULL, NULL,
       "Allowed to see every past key, the attention of this arm gives what dense causal attention "
       "gives, forward and backward.",

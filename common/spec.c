@@ -328,6 +328,16 @@ int64_t run_spec_micro_batch(const struct run_spec *spec)
     return train->micro_batch_size > 0 ? train->micro_batch_size : train->batch_size;
 }
 
+bool run_spec_ends_residual(const char *parameter)
+{
+    static const char *const ends[] = { ".attn.out.weight", ".w2.weight" };
+    size_t n = strlen(parameter);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (n > strlen(ends[i]) && strcmp(parameter + n - strlen(ends[i]), ends[i]) == 0)
+            return true;
+    return false;
+}
+
 int64_t run_spec_vocab(const struct run_spec *spec)
 {
     enum { BYTE_VOCAB = 257 }; /* 256 byte values and the end of a document */

@@ -142,6 +142,10 @@ int64_t run_spec_micro_batch(const struct run_spec *spec);
 /* V: 257 for bytes, data.vocab for synthetic tasks. */
 int64_t run_spec_vocab(const struct run_spec *spec);
 
+/* Whether the parameter of this name ends a residual branch; init gpt2 draws it smaller, the more
+ * layers there are (worker/params.h). */
+bool run_spec_ends_residual(const char *parameter);
+
 extern const char *const attention_kind_names[];
 extern const char *const artifact_names[]; /* "init", "batches", … NULL at the end */
 

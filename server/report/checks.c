@@ -99,13 +99,26 @@ json_t *checks_json(const struct study *study, const char *arm)
     return list;
 }
 
+/* Whether a failure, at a point that it is about, says something of these two arms. */
+static bool is_about(const struct study *study, const struct failure *f, const char *arm,
+                     const char *key)
+{
+    const char *baseline = study->compare.baseline, *own = f->row->arm;
+    if (f->info->scope == AUDIT_OF_EXPERIMENT)
+        return study_pair_failed(f, arm, baseline, key) || study_pair_failed(f, arm, arm, key) ||
+               study_pair_failed(f, baseline, baseline, key);
+    if (f->info->scope == AUDIT_OF_POINT)
+        return study_speaks_for(study, f, arm) || study_speaks_for(study, f, baseline);
+    return own == NULL || strcmp(own, arm) == 0 ||
+           study_is_baseline(study, own);
+}
+
 const struct audit_row *checks_against(const struct study *study, const char *arm, const char *key)
 {
     for (size_t i = 0; i < study->failures_n; i++) {
         const struct failure *f = &study->failures[i];
-        bool about = !of_an_arm(f->info) || f->row->arm == NULL || strcmp(f->row->arm, arm) == 0 ||
-                     study_is_baseline(study, f->row->arm);
-        if (about && (key == NULL || f->key == NULL || strcmp(f->key, key) == 0))
+        if (is_about(study, f, arm, key) &&
+            (key == NULL || f->key == NULL || strcmp(f->key, key) == 0))
             return f->row;
     }
     return NULL;

@@ -8,6 +8,7 @@
 #include "server/report/study.h"
 
 #include "common/audits.h"
+#include "server/runs/publish.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,11 +25,80 @@ static bool is_settled(const struct audit_row *row, const struct audit_info *inf
     return row->run != 0 || info->scope == AUDIT_OF_EXPERIMENT;
 }
 
+/* What pairs of arms are found by; new reference, NULL when memory runs out. */
+static json_t *pair_key(const char *one, const char *other)
+{
+    bool in_order = strcmp(one, other) < 0;
+    return json_sprintf("%s\n%s", in_order ? one : other, in_order ? other : one);
+}
+
+/* The places of an evidence as an object of their keys; null when it has none: everywhere. */
+static json_t *keys_of(const json_t *places)
+{
+    json_t *keys = json_is_array(places) ? json_object() : json_null(), *place;
+    size_t i;
+    json_array_foreach(places, i, place)
+    {
+        char *key = study_key(place);
+        if (key != NULL)
+            json_object_set_new_nocheck(keys, key, json_true());
+        free(key);
+    }
+    return keys;
+}
+
+/* The pairs that the evidence names; NULL when it names none (an older daemon found it): then it
+ * may be about any. */
+static json_t *pairs_of(const struct audit_row *row)
+{
+    json_t *evidence = publish_embed(row->evidence), *pair, *all = NULL;
+    const json_t *list = json_object_get(evidence, "pairs");
+    size_t i;
+    if (json_array_size(list) > 0)
+        all = json_object();
+    json_array_foreach(list, i, pair)
+    {
+        const json_t *arms = json_object_get(pair, "arms");
+        const char *one = json_string_value(json_array_get(arms, 0)),
+                   *other = json_string_value(json_array_get(arms, 1));
+        json_t *key = one != NULL && other != NULL ? pair_key(one, other) : NULL;
+        if (key != NULL)
+            json_object_set_new_nocheck(all, json_string_value(key),
+                                        keys_of(json_object_get(pair, "places")));
+        json_decref(key);
+    }
+    json_decref(evidence);
+    return all;
+}
+
+bool study_speaks_for(const struct study *t, const struct failure *f, const char *arm)
+{
+    char *own = audit_key(f->info->name, arm, f->row->grid);
+    bool told = own != NULL && json_object_get(t->told, own) != NULL;
+    free(own);
+    return f->row->arm == NULL || strcmp(f->row->arm, arm) == 0 || !told;
+}
+
+bool study_pair_failed(const struct failure *f, const char *one, const char *other, const char *key)
+{
+    if (f->pairs == NULL)
+        return true;
+    json_t *name = pair_key(one, other);
+    const json_t *places = name != NULL ? json_object_get(f->pairs, json_string_value(name)) : NULL;
+    json_decref(name);
+    return places != NULL &&
+           (json_is_null(places) || key == NULL || json_object_get(places, key) != NULL);
+}
+
 static bool note(struct study *t, const struct audit_row *row, const struct audit_info *info)
 {
-    char *key = is_settled(row, info) ? key_of(info, row->arm, row->grid) : NULL;
+    bool found_out = audit_status_of(row->status) != AUDIT_SKIPPED;
+    char *key = is_settled(row, info) ? key_of(info, row->arm, row->grid) : NULL,
+         *own = found_out ? audit_key(info->name, row->arm, row->grid) : NULL;
     bool ok = key == NULL || json_object_set_new_nocheck(t->told, key, json_true()) == 0;
+    ok &= own == NULL || json_object_set_new_nocheck(t->told, own, json_true()) == 0;
     free(key);
+    free(own);
     if (!info->invalidates || audit_status_of(row->status) != AUDIT_FAIL)
         return ok;
     key = key_of(info, row->arm, row->grid);
@@ -38,7 +108,10 @@ static bool note(struct study *t, const struct audit_row *row, const struct audi
                        ? study_reduced(&t->compare, row->grid)
                        : NULL;
     t->failures[t->failures_n++] =
-        (struct failure){ .row = row, .info = info, .key = grid != NULL ? study_key(grid) : NULL };
+        (struct failure){ .row = row,
+                          .info = info,
+                          .key = grid != NULL ? study_key(grid) : NULL,
+                          .pairs = info->scope == AUDIT_OF_EXPERIMENT ? pairs_of(row) : NULL };
     json_decref(grid);
     return ok;
 }
@@ -61,8 +134,10 @@ bool study_find_audits(struct study *t)
 
 void study_drop_audits(struct study *t)
 {
-    for (size_t i = 0; i < t->failures_n; i++)
+    for (size_t i = 0; i < t->failures_n; i++) {
         free(t->failures[i].key);
+        json_decref(t->failures[i].pairs);
+    }
     free(t->failures);
     json_decref(t->told);
     json_decref(t->failed);

@@ -65,7 +65,9 @@ struct outcome {
 struct failure {
     const struct audit_row *row;   /* borrowed */
     const struct audit_info *info; /* its line of the table */
-    char *key; /* owned: study_key of the reduced point it is about; NULL: of every point */
+    char *key;     /* owned: study_key of the reduced point it is about; NULL: of every point */
+    json_t *pairs; /* owned, of what arms should share: {"arm\narm": null at every point, or its
+                      points' keys as an object}, names in order; NULL: it is about every pair */
 };
 
 struct study {
@@ -108,6 +110,12 @@ bool study_find_audits(struct study *study);
 void study_drop_audits(struct study *study);
 /* Whether the audit can find out anything about a run of this arm (NULL: of any). */
 bool study_concerns(const struct study *study, const struct audit_info *info, const char *arm);
+/* Whether a run's failure that is about a grid point says something of this arm: it is the arm's
+ * own, or the arm's runs have found out nothing themselves. */
+bool study_speaks_for(const struct study *study, const struct failure *failure, const char *arm);
+/* Whether a failure of what arms should share is one of these two, there (key; NULL: anywhere). */
+bool study_pair_failed(const struct failure *failure, const char *one, const char *other,
+                       const char *key);
 /* Whether the audit has spoken about each planned thing of its scope that is of this arm (NULL:
  * any arm) and concerns it: about each cell, grid point or arm by a run, about the experiment by
  * the daemon. */

@@ -1,57 +1,27 @@
-/* What must be the same in all arms: the weights they start from, the tokens they see.
+/* What arms must share to be compared: the weights they start from, the tokens they see.
  *
- * Arms are compared run by run at the same seed and grid point. A run that didn't tell (it never
+ * Arms are compared run by run at the same seed and grid point, each with each
+ * (fairness_pairs.h). A run that didn't tell (it never
  * began, or never finished) is left out and counted; nothing to compare means skipped, not passed.
  */
 #include "common/jsonx.h"
-#include "server/runs/fairness_plan.h"
+#include "server/runs/fairness_pairs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The first pair that differs, and how much was compared. */
-struct tally {
-    size_t compared, different, told, silent;
-    const struct fact_row *one, *other; /* of the first difference; other came first */
-    char what[96];                      /* that differed */
-};
-
-static void tally_add(struct tally *t, bool same, const struct fact_row *one,
-                      const struct fact_row *other, const char *what)
-{
-    t->compared += strcmp(one->arm, other->arm) != 0;
-    if (same || t->different++ > 0)
-        return;
-    t->one = one;
-    t->other = other;
-    snprintf(t->what, sizeof t->what, "%s", what);
-}
-
-static json_t *tally_json(const struct tally *t, const char *what)
-{
-    json_t *evidence = json_pack("{s:I, s:I, s:I, s:I}", "compared", (json_int_t)t->compared,
-                                 "different", (json_int_t)t->different, "runs", (json_int_t)t->told,
-                                 "silent", (json_int_t)t->silent);
-    if (t->different > 0)
-        json_object_set_new(evidence, "first",
-                            json_pack("{s:I, s:o, s:s, s:[s, s], s:[I, I]}", "seed",
-                                      (json_int_t)t->one->seed, "grid", plan_json(t->one->grid),
-                                      what, t->what, "arms", t->other->arm, t->one->arm, "runs",
-                                      (json_int_t)t->other->run, (json_int_t)t->one->run));
-    return evidence;
-}
-
 /* Why two runs may differ: members of their specs that do. */
 
-static const char *const of_init[] = { "model.init", "model.layers", NULL };
-static const char *const of_data[] = { "data.dataset",       "data.documents",
-                                       "data.tokens",        "data.seq_len",
-                                       "data.split",         "data.val_fraction",
-                                       "data.test_fraction", "data.split_seed",
-                                       "data.vocab",         "data.pairs",
-                                       "train.batch_size",   "train.steps",
-                                       "train.eval_windows", NULL };
+static const char *const of_init[] = { "model.init", NULL };
+static const char *const of_depth[] = { "model.layers", NULL };
+static const char *const of_data[] = {
+    "data.dataset",       "data.documents",    "data.tokens",
+    "data.seq_len",       "data.split",        "data.val_fraction",
+    "data.test_fraction", "data.split_seed",   "data.vocab",
+    "data.pairs",         "train.batch_size",  "train.steps",
+    "train.eval_windows", "train.eval_tokens", NULL
+};
 
 static const json_t *member(const json_t *spec, const char *path)
 {
@@ -61,14 +31,14 @@ static const json_t *member(const json_t *spec, const char *path)
     return json_object_get(json_object_get(spec, section), dot + 1);
 }
 
-static int say_why(const struct plan *p, const struct tally *t, const char *const *paths,
+static int say_why(const struct plan *p, const struct pair *pair, const char *const *paths,
                    struct buf *to, struct err *err)
 {
     json_t *one = NULL, *other = NULL;
     size_t said = 0;
-    int status = p->in->spec_of(p->in->arg, t->one->run, &one, err);
+    int status = p->in->spec_of(p->in->arg, pair->one->run, &one, err);
     if (status == 0)
-        status = p->in->spec_of(p->in->arg, t->other->run, &other, err);
+        status = p->in->spec_of(p->in->arg, pair->other->run, &other, err);
     for (; status == 0 && *paths != NULL; paths++) {
         const json_t *a = member(one, *paths), *b = member(other, *paths);
         if (a == NULL || b == NULL || json_equal(a, b))
@@ -83,93 +53,130 @@ static int say_why(const struct plan *p, const struct tally *t, const char *cons
     return status;
 }
 
-/* "run 3 (dsa) … run 1 (dense), seed 1, seq_len 64". */
-static void say_pair(const struct tally *t, const char *how, struct buf *to)
+/* "2 of 3 pairs of arms saw other data: b and a, c and b; ": up to the colon, what holds of each.
+ */
+static void say_pairs(const struct pairs *t, const char *how, struct buf *to)
 {
-    buf_addf(to, "run %lld (%s) %s run %lld (%s), seed %lld", (long long)t->one->run, t->one->arm,
-             how, (long long)t->other->run, t->other->arm, (long long)t->one->seed);
-    json_t *grid = plan_json(t->one->grid);
+    size_t different, compared = pairs_compared(t, &different);
+    if (compared > 1)
+        buf_addf(to, "%zu of %zu pairs of arms %s: ", different, compared, how);
+    else
+        buf_addf(to, "the arms %s: ", how);
+    pairs_say(t, to);
+    buf_adds(to, "; ");
+}
+
+/* "run 3 (dsa) … run 1 (dense), seed 1, seq_len 64". */
+static void say_pair(const struct pair *pair, const char *how, struct buf *to)
+{
+    buf_addf(to, "run %lld (%s) %s run %lld (%s), seed %lld", (long long)pair->one->run,
+             pair->one->arm, how, (long long)pair->other->run, pair->other->arm,
+             (long long)pair->one->seed);
+    json_t *grid = plan_json(pair->one->grid);
     plan_say_grid(grid, ", ", to);
     json_decref(grid);
 }
 
+static enum audit_status status_of(const struct pairs *t)
+{
+    return t->different > 0 ? AUDIT_FAIL : t->compared > 0 ? AUDIT_PASS : AUDIT_SKIPPED;
+}
+
 /* shared_init */
 
-/* Holds a run's tensors against those that came before at this seed and grid point: `seen` is
- * {"shape name": [digest, arm]}. */
-static void compare_tensors(const struct plan *p, size_t seed, size_t point, size_t arm,
-                            json_t *init, json_t *seen, struct tally *t)
+/* Depth is chosen, and with it what gpt2 makes of it: the draws are the same, and what ends a
+ * residual branch is divided by √(2·layers). */
+static bool is_of_depth(const struct plan *p, size_t one, size_t other, const char *tensor)
+{
+    const struct cell *a = &p->cells[one % (p->points_n * p->arms_n)],
+                      *b = &p->cells[other % (p->points_n * p->arms_n)];
+    return a->known && b->known && a->spec.model.init == INIT_GPT2 &&
+           b->spec.model.init == INIT_GPT2 && a->spec.model.layers != b->spec.model.layers &&
+           run_spec_ends_residual(tensor);
+}
+
+/* A tensor is another one when its shape is: "257x32:digest" of "embed.weight". */
+static void add_tensors(struct pairs *t, size_t run, const json_t *init)
 {
     const char *name;
     json_t *value;
-    json_object_foreach(init, name, value)
+    json_object_foreach((json_t *)(uintptr_t)init, name, value)
     {
         const char *text = json_string_value(value), *digest = text ? strchr(text, ':') : NULL;
         json_t *key =
             digest != NULL ? json_sprintf("%.*s %s", (int)(digest - text), text, name) : NULL;
-        const char *place = json_string_value(key);
-        json_t *first = place != NULL ? json_object_get(seen, place) : NULL;
-        if (place != NULL && first == NULL) {
-            json_object_set_new(seen, place, json_pack("[s, I]", digest, (json_int_t)arm));
-        } else if (first != NULL) {
-            size_t before = (size_t)json_integer_value(json_array_get(first, 1));
-            bool same = strcmp(json_string_value(json_array_get(first, 0)), digest) == 0;
-            tally_add(t, same, plan_run(p, seed, point, arm), plan_run(p, seed, point, before),
-                      name);
-        }
+        if (key != NULL)
+            pairs_add(t, json_string_value(key), digest, run, name);
         json_decref(key);
     }
 }
 
-static int compare_arms(const struct plan *p, size_t seed, size_t point, struct tally *t,
-                        struct err *err)
+/* The arms at one seed and grid point; run: the first one's number. */
+static int compare_arms(struct pairs *t, size_t run, struct err *err)
 {
-    json_t *seen = json_object();
+    const struct plan *p = t->plan;
     int status = 0;
-    for (size_t arm = 0; arm < p->arms_n && status == 0; arm++) {
-        const struct fact_row *run = plan_run(p, seed, point, arm);
+    for (size_t end = run + p->arms_n; run < end && status == 0; run++) {
         json_t *init = NULL;
-        status = run != NULL ? p->in->init_of(p->in->arg, run->run, &init, err) : 0;
+        if (p->runs[run] != NULL)
+            status = p->in->init_of(p->in->arg, p->runs[run]->run, &init, err);
         t->told += init != NULL;
         t->silent += init == NULL;
-        compare_tensors(p, seed, point, arm, init, seen, t);
+        add_tensors(t, run, init);
         json_decref(init);
     }
-    json_decref(seen);
+    pairs_close(t);
     return status;
+}
+
+static int say_depth(const struct pairs *t, struct buf *to, struct err *err)
+{
+    buf_addf(to,
+             "; %zu more differ on purpose (%s and %s): init gpt2 divides what ends a residual "
+             "branch by √(2·layers)",
+             t->deliberate, t->purpose.one->arm, t->purpose.other->arm);
+    return say_why(t->plan, &t->purpose, of_depth, to, err);
+}
+
+static int say_init(const struct pairs *t, struct buf *to, struct err *err)
+{
+    int status = 0;
+    if (t->different > 0) {
+        say_pairs(t, "start from other weights", to);
+        buf_addf(to, "%zu of %zu shared tensors differ: at first %s: ", t->different, t->compared,
+                 t->first.what);
+        say_pair(&t->first, "doesn't start from that of", to);
+        status = say_why(t->plan, &t->first, of_init, to, err);
+    } else if (t->compared > 0) {
+        buf_addf(to, "arms start from the same bits: %zu shared tensors compared, seed by seed",
+                 t->compared - t->deliberate);
+    } else {
+        buf_adds(to, t->told > t->plan->points_n * t->plan->seeds_n
+                         ? "arms share no parameter of the same name and shape"
+                         : "no two arms have told the weights they started from");
+    }
+    return status == 0 && t->deliberate > 0 ? say_depth(t, to, err) : status;
 }
 
 int fairness_shared_init(struct plan *p, struct err *err)
 {
-    struct tally t = { 0 };
+    struct pairs t;
     struct buf text;
-    int status = 0;
     if (p->arms_n < 2) {
         plan_skip(p, "shared_init", "there is one arm: nothing to compare");
         return 0;
     }
-    for (size_t seed = 0; seed < p->seeds_n; seed++)
-        for (size_t point = 0; point < p->points_n && status == 0; point++)
-            status = compare_arms(p, seed, point, &t, err);
+    int status = pairs_init(&t, p, err);
+    t.meant = is_of_depth;
+    for (size_t i = 0; i < p->seeds_n * p->points_n && status == 0; i++)
+        status = compare_arms(&t, i * p->arms_n, err);
     buf_init(&text, 0);
-    if (t.different > 0) {
-        buf_addf(&text, "%zu of %zu shared tensors differ: ", t.different, t.compared);
-        buf_addf(&text, "at first %s: ", t.what);
-        say_pair(&t, "doesn't start from that of", &text);
-        status = status == 0 ? say_why(p, &t, of_init, &text, err) : status;
-    } else if (t.compared > 0) {
-        buf_addf(&text, "arms start from the same bits: %zu shared tensors compared, seed by seed",
-                 t.compared);
-    } else {
-        buf_adds(&text, t.told > p->points_n * p->seeds_n
-                            ? "arms share no parameter of the same name and shape"
-                            : "no two arms have told the weights they started from");
-    }
-    plan_add(p, "shared_init",
-             t.different > 0  ? AUDIT_FAIL
-             : t.compared > 0 ? AUDIT_PASS
-                              : AUDIT_SKIPPED,
-             NULL, NULL, &text, tally_json(&t, "tensor"));
+    if (status == 0)
+        status = say_init(&t, &text, err);
+    if (status == 0)
+        plan_add(p, "shared_init", status_of(&t), NULL, NULL, &text, pairs_json(&t, "tensor"));
+    buf_done(&text);
+    pairs_done(&t);
     return status;
 }
 
@@ -186,8 +193,9 @@ static bool touches_data(const char *path)
     return strncmp(path, "data.", 5) == 0;
 }
 
-/* "seed grid" without the factors that don't touch the data: runs that share it see the same. */
-static json_t *data_key(const struct fact_row *run)
+/* "seed grid" without the tuned factors that don't touch the data: whichever of their values an
+ * arm has chosen, it saw the same. */
+static json_t *data_key(const struct plan *p, const struct fact_row *run)
 {
     json_t *grid = plan_json(run->grid), *value, *key;
     struct buf text;
@@ -195,7 +203,7 @@ static json_t *data_key(const struct fact_row *run)
     void *next;
     json_object_foreach_safe(grid, next, path, value)
     {
-        if (!touches_data(path))
+        if (plan_tunes(p, path) && !touches_data(path))
             json_object_del(grid, path);
     }
     buf_init(&text, 0);
@@ -206,68 +214,63 @@ static json_t *data_key(const struct fact_row *run)
     return key;
 }
 
-static void compare_digests(const char *mine, const char *first, const struct fact_row *run,
-                            const struct fact_row *before, const char *what, struct tally *t)
-{
-    if (mine != NULL && first != NULL)
-        tally_add(t, strcmp(mine, first) == 0, run, before, what);
-}
-
 static const char training[] = "training", evaluation[] = "evaluation";
 
-static void compare_data(const struct plan *p, struct tally *t)
+static void compare_data(struct pairs *t)
 {
-    json_t *seen = json_object(); /* {data_key: index of the first run} */
-    for (size_t i = 0; i < p->in->runs_n; i++) {
-        const struct fact_row *run = &p->in->runs[i];
-        bool told = run->consumed != NULL && run->eval != NULL;
+    const struct plan *p = t->plan;
+    for (size_t i = 0; i < p->seeds_n * p->points_n * p->arms_n; i++) {
+        const struct fact_row *run = p->runs[i];
+        bool told = run != NULL && run->consumed != NULL && run->eval != NULL;
         t->told += told;
-        t->silent += !told;
+        t->silent += run != NULL && !told;
         if (!told)
             continue;
-        json_t *key = data_key(run);
-        json_t *first = json_object_get(seen, json_string_value(key));
-        if (first == NULL) {
-            json_object_set_new(seen, json_string_value(key), json_integer((json_int_t)i));
-        } else {
-            const struct fact_row *before = &p->in->runs[json_integer_value(first)];
-            compare_digests(run->consumed, before->consumed, run, before, training, t);
-            compare_digests(run->eval, before->eval, run, before, evaluation, t);
-        }
+        json_t *key = data_key(p, run), *of_eval = json_sprintf("%s e", json_string_value(key));
+        pairs_add(t, json_string_value(key), run->consumed, i, training);
+        pairs_add(t, json_string_value(of_eval), run->eval, i, evaluation);
         json_decref(key);
+        json_decref(of_eval);
     }
-    json_decref(seen);
+}
+
+static int say_batches(const struct pairs *t, struct buf *to, struct err *err)
+{
+    if (t->different > 0) {
+        say_pairs(t, "saw other data", to);
+        say_pair(&t->first,
+                 strcmp(t->first.what, training) == 0 ? "was trained on other tokens than"
+                                                      : "was evaluated on other windows than",
+                 to);
+        return say_why(t->plan, &t->first, of_data, to, err);
+    }
+    if (t->compared > 0)
+        buf_addf(to,
+                 "%zu runs were trained on the same tokens in the same order and evaluated on the "
+                 "same windows as the others of their seed",
+                 t->told);
+    else
+        buf_adds(to, "no two arms have finished at the same seed and grid point");
+    return 0;
 }
 
 int fairness_same_batches(struct plan *p, struct err *err)
 {
-    struct tally t = { 0 };
+    struct pairs t;
     struct buf text;
-    int status = 0;
     if (p->arms_n < 2) {
         plan_skip(p, "same_batches", "there is one arm: nothing to compare");
         return 0;
     }
-    compare_data(p, &t);
+    int status = pairs_init(&t, p, err);
+    if (status == 0)
+        compare_data(&t);
     buf_init(&text, 0);
-    if (t.different > 0) {
-        say_pair(&t,
-                 strcmp(t.what, training) == 0 ? "was trained on other tokens than"
-                                               : "was evaluated on other windows than",
-                 &text);
-        status = say_why(p, &t, of_data, &text, err);
-    } else if (t.compared > 0) {
-        buf_addf(&text,
-                 "%zu runs were trained on the same tokens in the same order and evaluated on the "
-                 "same windows as the others of their seed",
-                 t.told);
-    } else {
-        buf_adds(&text, "no two arms have finished at the same seed and grid point");
-    }
-    plan_add(p, "same_batches",
-             t.different > 0  ? AUDIT_FAIL
-             : t.compared > 0 ? AUDIT_PASS
-                              : AUDIT_SKIPPED,
-             NULL, NULL, &text, tally_json(&t, "tokens"));
+    if (status == 0)
+        status = say_batches(&t, &text, err);
+    if (status == 0)
+        plan_add(p, "same_batches", status_of(&t), NULL, NULL, &text, pairs_json(&t, "tokens"));
+    buf_done(&text);
+    pairs_done(&t);
     return status;
 }

@@ -18,9 +18,10 @@ before(async () => {
 });
 after(async () => { assert.equal(await daemon?.stop(), 0, "a clean end"); });
 
+const SMALL = { layers: 1, heads: 2, d_model: 16, d_ff: 16, experts: 2, experts_per_token: 1 };
 const submit = (more = {}) => call("POST", "/experiments", {
   name: "audited", data: { dataset: "corpus", seq_len: 16 },
-  model: { layers: 1, heads: 2, d_model: 16, d_ff: 16, experts: 2, experts_per_token: 1 },
+  model: SMALL,
   train: { steps: 10, batch_size: 2, eval_every: 5, eval_windows: 4 },
   arms: { dense: {}, dsa: { "model.attention": { kind: "dsa", top_k: 4, indexer_dim: 8 } } }, seeds: [1, 2], ...more,
 }, 201);
@@ -74,6 +75,45 @@ test("they come with the end, by every way", async () => {
   const listed = (await get("/experiments")).items.find((one) => one.id === id);
   assert.deepEqual(listed.audits, done.audits);
   assert.ok(done.audits.pass >= 4 && done.audits.warn >= 2 && done.audits.fail >= 1);
+});
+
+test("a comparison is invalid by what its two arms share", async () => {
+  const synthetic = (arms, model = {}) =>
+    submit({ data: { dataset: "synthetic:copy", vocab: 16, seq_len: 16 }, arms: { a: {}, ...arms }, model: { ...SMALL, ...model }, seeds: [1] });
+  const depths = { b: { "model.layers": 3 }, d: { "model.tied": false } };
+  const submitted = [synthetic({ b: { "train.batch_size": 4 }, c: { "train.lr": 0.01 } }), synthetic(depths),
+    synthetic({ ...depths, e: { "model.init": "gpt2" } }, { init: "torch" })];
+  const [batches, gpt2, torch] = await Promise.all(submitted.map(async (one) => (await one).id));
+  const verdicts = async (id) => {
+    await ended(id);
+    const { primary, comparisons, checks } = await get(`/experiments/${id}/report`);
+    assert.deepEqual(comparisons.map(({ arm, verdict, against }) => [arm, verdict, against]), primary.map(({ arm, verdict, against }) => [arm, verdict, against]));
+    return [Object.fromEntries(primary.map(({ arm, verdict, against }) => [arm, verdict === "invalid" ? against : "valid"])), Object.fromEntries(checks.map((one) => [one.name, one]))];
+  };
+  {
+    const [found, { same_batches: { status, detail, evidence } }] = await verdicts(batches);
+    assert.deepEqual(found, { b: "same_batches", c: "valid" });
+    assert.equal(status, "fail");
+    assert.match(detail, /^2 of 3 pairs of arms saw other data: b and a, c and b; run \d+ \(b\) was trained on other tokens than run \d+ \(a\)/);
+    assert.deepEqual(evidence.pairs.map(({ arms }) => arms), [["a", "b"], ["b", "c"]]);
+    const as = async (query) => (await daemon.fetch(`/api/v1/experiments/${batches}/report?${query}`)).text();
+    const csv = (await as("format=csv&table=claims")).split("\r\n").filter((line) => /invalid/.test(line));
+    assert.ok(csv.length === 2 && csv.every((line) => /^(primary|secondary),b,a,.*,invalid,same_batches,/.test(line)), csv.join());
+    const md = (await as("format=md")).split("\n").filter((line) => /^\|.*invalid: same_batches/.test(line));
+    assert.ok(md.length > 0 && md.every((line) => /^\|[^|]*\| b \|/.test(line)), md.join());
+  }
+  {
+    const [found, { shared_init: { status, detail, evidence } }] = await verdicts(gpt2);
+    assert.deepEqual(found, { b: "valid", d: "valid" });
+    assert.equal(status, "pass");
+    assert.match(detail, /more differ on purpose \(b and a\): init gpt2 divides what ends a residual branch by √\(2·layers\); their specs choose model.layers 3 and 1$/);
+    assert.deepEqual([evidence.different, evidence.pairs], [0, []]);
+    assert.ok(evidence.deliberate > 0);
+  }
+  const [found, { shared_init: { status, evidence } }] = await verdicts(torch);
+  assert.deepEqual(found, { b: "valid", d: "valid", e: "shared_init" });
+  assert.deepEqual([status, evidence.deliberate], ["fail", undefined]);
+  assert.deepEqual(evidence.pairs.map(({ arms }) => arms), [["a", "e"], ["b", "e"], ["d", "e"]]);
 });
 
 test("arms that choose other initial weights, or other batches, fail", async () => {

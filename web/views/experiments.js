@@ -9,12 +9,13 @@ const PAGE = 50;
 const ARMS_SHOWN = 4;
 const limited = gate(3);
 
-/** The arms that a failed audit makes worthless: all of them when it concerns what they have in common. */
+/** The arms whose comparison a failed audit makes worthless; the baseline when none is left, or nothing to compare. */
 async function invalidArms(experiment, signal) {
   if (!(experiment.audits?.fail > 0)) return [];
-  const { arms, checks } = await limited(() => get(`experiments/${experiment.id}/report`, { format: "json" }, signal));
-  const all = checks.some(({ invalidates, status }) => invalidates && status === "fail");
-  return experiment.arms.filter((arm) => all || arms[arm]?.valid === false);
+  const { arms, checks, primary } = await limited(() => get(`experiments/${experiment.id}/report`, { format: "json" }, signal));
+  const claims = new Map(primary.map(({ arm, verdict }) => [arm, verdict === "invalid"]));
+  const rest = claims.size > 0 ? [...claims.values()].every(Boolean) : checks.some(({ invalidates, status }) => invalidates && status === "fail");
+  return experiment.arms.filter((arm) => arms[arm]?.valid === false || (claims.get(arm) ?? rest));
 }
 
 /** A filter of runs for some of the arms, in the fewer words. */

@@ -112,6 +112,67 @@ static void test_reach(void **state)
     }
 }
 
+/* Two arms are held to what those two share: a failure that names its pairs spoils no other, and at
+ * the places that it names. */
+static void test_pairs(void **state)
+{
+    (void)state;
+#define PAIR(a, b) "{\"arms\":[\"" a "\",\"" b "\"]}"
+    static const struct {
+        const char *evidence;
+        bool dsa[2], window[2]; /* invalid at 64, at 128 */
+    } rows[] = {
+        { "{\"pairs\":[" PAIR("dense", "dsa") "]}", { true, true }, { false, false } },
+        { "{\"pairs\":[" PAIR("window", "dense") "]}", { false, false }, { true, true } },
+        { "{\"pairs\":[" PAIR("dsa", "window") "]}", { false, false }, { false, false } },
+        { "{\"pairs\":[" PAIR("dsa", "dsa") "]}", { true, true }, { false, false } },
+        { "{\"pairs\":[" PAIR("dense", "dense") "]}", { true, true }, { true, true } },
+        { "{\"pairs\":[{\"arms\":[\"dense\",\"dsa\"],\"places\":[{\"data.seq_len\":128}]}]}",
+          { false, true },
+          { false, false } },
+        /* as it was found before pairs were named */
+        { "{\"first\":{\"arms\":[\"dense\",\"dsa\"]}}", { true, true }, { true, true } },
+        { "not JSON", { true, true }, { true, true } },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct study s;
+        fill(&s);
+        audited(&s, "same_batches", NULL, NULL, "fail", "", rows[i].evidence);
+        json_t *r = report(&s);
+        for (size_t g = 0; g < 2; g++) {
+            bool dsa = strcmp(verdict_of(r, "comparisons", 2 * g), "invalid") == 0,
+                 window = strcmp(verdict_of(r, "comparisons", 2 * g + 1), "invalid") == 0;
+            if (dsa != rows[i].dsa[g] || window != rows[i].window[g])
+                fail_msg("row %zu at %s: %d %d", i, grids[g], dsa, window);
+        }
+        assert_int_equal(strcmp(verdict_of(r, "primary", 0), "invalid") == 0,
+                         rows[i].dsa[0] || rows[i].dsa[1]);
+        assert_int_equal(strcmp(verdict_of(r, "primary", 1), "invalid") == 0,
+                         rows[i].window[0] || rows[i].window[1]);
+        json_decref(r);
+    }
+}
+
+/* What one arm's data lack, others' that were looked at themselves don't. */
+static void test_an_arm_with_data_of_its_own(void **state)
+{
+    (void)state;
+    for (int looked = 0; looked < 3; looked++) {
+        struct study s;
+        fill(&s);
+        audited(&s, "split_overlap", "dsa", grids[0], "fail", "", "{}");
+        if (looked > 0)
+            audited(&s, "split_overlap", "dense", grids[0], "pass", "", "{}");
+        if (looked > 0)
+            audited(&s, "split_overlap", "window", grids[0], looked > 1 ? "pass" : "skipped", "",
+                    "{}");
+        json_t *r = report(&s);
+        assert_string_equal(verdict_of(r, "comparisons", 0), "invalid");
+        assert_int_equal(strcmp(verdict_of(r, "comparisons", 1), "invalid") == 0, looked < 2);
+        json_decref(r);
+    }
+}
+
 /* Nothing is left out: findings of unknown names are shown, audits that haven't spoken are named.
  */
 static void test_missing_and_unknown(void **state)
@@ -418,6 +479,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_arm_at_one_point),
         cmocka_unit_test(test_reach),
+        cmocka_unit_test(test_pairs),
+        cmocka_unit_test(test_an_arm_with_data_of_its_own),
         cmocka_unit_test(test_missing_and_unknown),
         cmocka_unit_test(test_the_sentence_names_who_failed),
         cmocka_unit_test(test_what_an_audit_does_not_concern),

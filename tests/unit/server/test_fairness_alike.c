@@ -101,6 +101,91 @@ static void test_tuned_values_see_the_same_batches(void **state)
     end(&s);
 }
 
+static void expect_pairs(const struct study *s, const char *name, const char *text)
+{
+    json_t *e = evidence(s, name), *wanted = load(text);
+    if (!json_equal(json_object_get(e, "pairs"), wanted))
+        fail_msg("%s", only(s, name)->evidence);
+    json_decref(e);
+    json_decref(wanted);
+}
+
+/* What one arm alone does otherwise concerns its pairs; that the other two agree is known. */
+static void test_pairs_are_named(void **state)
+{
+    (void)state;
+    struct study s;
+    begin(&s, plain, 3, 1, no_grid);
+    s.train[1] = ",\"batch_size\":8";
+    snprintf(s.consumed[1], 32, "other");
+    expect(&s, "same_batches", "fail",
+           "2 of 3 pairs of arms saw other data: dsa and dense, third and dsa; run 2 (dsa) was "
+           "trained on other tokens than run 1 (dense), seed 40; their specs choose "
+           "train.batch_size 8 and 16");
+    expect_pairs(&s, "same_batches",
+                 "[{\"arms\":[\"dense\",\"dsa\"],\"grid\":{},\"runs\":[1,2],\"seed\":40,"
+                 "\"tokens\":\"training\"},{\"arms\":[\"dsa\",\"third\"],\"grid\":{},"
+                 "\"runs\":[2,3],\"seed\":40,\"tokens\":\"training\"}]");
+    assert_int_equal(count(&s, "same_batches", "pairs_compared"), 3);
+    assert_int_equal(count(&s, "same_batches", "pairs_different"), 2);
+    end(&s);
+}
+
+/* At one place of two; and weights that two arms share beside a third that has its own. */
+static void test_pairs_know_their_places(void **state)
+{
+    (void)state;
+    struct study s;
+    begin(&s, plain, 3, 2, lengths);
+    for (size_t seed = 0; seed < 2; seed++)
+        for (size_t arm = 1; arm < 3; arm++) {
+            snprintf(run_at(&s, seed, 1, arm)->consumed, 32, "same in both");
+            s.init[(seed * 2 + 0) * 3 + arm] = "{\"norm.weight\":\"32:xx\"}";
+        }
+    expect(&s, "same_batches", "fail",
+           "2 of 3 pairs of arms saw other data: dsa and dense, third and dense; run 5 (dsa)");
+    expect_pairs(&s, "same_batches",
+                 "[{\"arms\":[\"dense\",\"dsa\"],\"grid\":{\"data.seq_len\":128},\"runs\":"
+                 "[4,5],\"seed\":40,\"tokens\":\"training\",\"places\":[{\"data.seq_len\":128}]},"
+                 "{\"arms\":[\"dense\",\"third\"],\"grid\":{\"data.seq_len\":128},\"runs\":"
+                 "[4,6],\"seed\":40,\"tokens\":\"training\",\"places\":[{\"data.seq_len\":128}]"
+                 "}]");
+    expect(&s, "shared_init", "fail",
+           "2 of 3 pairs of arms start from other weights: dsa and dense, third and dense; 4 of ");
+    end(&s);
+}
+
+/* The draws are the same, the scale is the depth's, and depth is what is compared. */
+static void test_depth_is_chosen(void **state)
+{
+    (void)state;
+    static const char shallow[] = "{\"norm.weight\":\"32:bb\",\"blocks.0.attn.out.weight\":"
+                                  "\"32x32:aa\",\"blocks.0.moe.experts.*.w2.weight\":\"aa\"}",
+                      deep[] = "{\"norm.weight\":\"32:bb\",\"blocks.0.attn.out.weight\":"
+                               "\"32x32:cc\",\"blocks.0.moe.experts.*.w2.weight\":\"aa\"}";
+    struct study s;
+    begin(&s, plain, 3, 1, no_grid);
+    s.more[1] = ",\"layers\":3";
+    s.init[0] = s.init[2] = shallow;
+    s.init[1] = deep;
+    expect(&s, "shared_init", "pass",
+           "arms start from the same bits: 3 shared tensors compared, seed by seed; 1 more differ "
+           "on purpose (dsa and dense): init gpt2 divides what ends a residual branch by "
+           "√(2·layers); their specs choose model.layers 3 and 4");
+    expect_pairs(&s, "shared_init", "[]");
+    assert_int_equal(count(&s, "shared_init", "deliberate"), 1);
+    assert_int_equal(count(&s, "shared_init", "different"), 0);
+    /* Nothing else that depth might be blamed for. */
+    s.init[1] = "{\"norm.weight\":\"32:xx\"}";
+    expect(&s, "shared_init", "fail", "1 of 3 shared tensors differ: at first norm.weight");
+    s.init[1] = deep;
+    s.more[1] = ",\"init\":\"torch\",\"layers\":3";
+    expect(&s, "shared_init", "fail", "their specs choose model.init \"torch\" and \"gpt2\"");
+    s.more[1] = "";
+    expect(&s, "shared_init", "fail", "at first blocks.0.attn.out.weight");
+    end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -108,6 +193,9 @@ int main(void)
         cmocka_unit_test(test_initial_weights_untold),
         cmocka_unit_test(test_the_specs_say_why),
         cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_pairs_are_named),
+        cmocka_unit_test(test_pairs_know_their_places),
+        cmocka_unit_test(test_depth_is_chosen),
         cmocka_unit_test(test_tuned_values_see_the_same_batches),
     };
     return cmocka_run_group_tests_name("fairness: alike", tests, NULL, NULL);

@@ -155,6 +155,31 @@ static void test_initial_values(void **state)
     }
 }
 
+/* The server knows by name alone which tensors gpt2 scales by depth. */
+static void test_what_depth_scales(void **state)
+{
+    (void)state;
+    struct run_spec specs[2] = {
+        spec_of((struct sketch){
+            .attention = FULL, .model = ",\"activation\":\"swiglu\"", .layers = 1 }),
+        spec_of((struct sketch){
+            .attention = FULL, .model = ",\"activation\":\"swiglu\"", .layers = 2 }),
+    };
+    struct params shallow = params_of(&specs[0]), deep = params_of(&specs[1]);
+    size_t scaled = 0;
+    for (size_t i = 0; i < shallow.n; i++) {
+        const struct tensor *a = &shallow.tensors[i], *b = params_find(&deep, a->name);
+        bool same =
+            memcmp(shallow.value + a->offset, deep.value + b->offset, a->count * sizeof(real)) == 0;
+        if (same == run_spec_ends_residual(a->name))
+            fail_msg("%s", a->name);
+        scaled += !same;
+    }
+    assert_int_equal(scaled, 1 + specs[0].model.experts);
+    params_done(&shallow);
+    params_done(&deep);
+}
+
 static void test_digest_feels_every_array(void **state)
 {
     (void)state;
@@ -181,11 +206,9 @@ static void test_digest_feels_every_array(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names_and_shapes),
-        cmocka_unit_test(test_swiglu_adds_a_matrix),
-        cmocka_unit_test(test_indexers_by_layer),
-        cmocka_unit_test(test_initial_values),
-        cmocka_unit_test(test_digest_feels_every_array),
+        cmocka_unit_test(test_names_and_shapes),  cmocka_unit_test(test_swiglu_adds_a_matrix),
+        cmocka_unit_test(test_indexers_by_layer), cmocka_unit_test(test_initial_values),
+        cmocka_unit_test(test_what_depth_scales), cmocka_unit_test(test_digest_feels_every_array),
     };
     return cmocka_run_group_tests_name("params", tests, NULL, NULL);
 }
