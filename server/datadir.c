@@ -111,7 +111,9 @@ static int clear_leftovers(const struct datadir *dir, struct err *err)
 
 int datadir_open(const char *path, struct datadir *ret, struct err *err)
 {
-    static const char *const folders[] = { "tmp", "datasets", "runs", "cache", "links", "sessions" };
+    static const char *const folders[] = {
+        "tmp", "datasets", "runs", "cache", "links", "sessions"
+    };
     char below[PATH_MAX];
     struct datadir dir = { .lock_fd = -1 };
     int status = files_make_folder(path, err);
