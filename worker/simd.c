@@ -7,7 +7,7 @@ const char *simd_path(void)
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
         return "avx512";
-    return __builtin_cpu_supports("avx2") ? "avx2" : "baseline";
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? "avx2" : "baseline";
 #else
     return "plain";
 #endif
