@@ -25,6 +25,7 @@ enum {
     LOGIT_ROWS_MOST = 512,
     LOGIT_PARTS = 12
 };
+enum { PANEL = 32 }; /* rows that weights and keys are packed by (worker/ops/dots.h) */
 /* A thread's blocks of queries (worker/attn), for a machine of moderate size; the indexer's parts.
  */
 enum { SCRATCH_THREADS = 4, SCRATCH_ROWS = 64, INDEX_PARTS = 16 };
@@ -182,12 +183,18 @@ static int64_t layer_reals(const struct sizes *s)
     return s->pass * s->t * a_token + attention_reals(s) + tables;
 }
 
+/* Weights of qkv and of the gate, packed in panels. */
+static int64_t packed_reals(const struct sizes *s)
+{
+    return (3 * s->c + s->e + 2 * PANEL) * s->c;
+}
+
 /* What isn't a layer's. */
 static int64_t other_reals(const struct sizes *s)
 {
     int64_t tokens = s->pass * s->t;
-    int64_t reals =
-        2 * tokens * s->c + s->batch * (s->t + 1) + SCRATCH_THREADS * 3 * SCRATCH_ROWS * s->t;
+    int64_t reals = 2 * tokens * s->c + s->batch * (s->t + 1) +
+                    SCRATCH_THREADS * 3 * SCRATCH_ROWS * s->t + packed_reals(s);
     int64_t chunk = LOGITS / s->v > LOGIT_ROWS_LEAST ? LOGITS / s->v : LOGIT_ROWS_LEAST;
     chunk = chunk < LOGIT_ROWS_MOST ? chunk : LOGIT_ROWS_MOST;
     return reals + (chunk < tokens ? chunk : tokens) * (s->v + (LOGIT_PARTS + 1) * s->c + 64);
@@ -234,7 +241,7 @@ int64_t cost_steps(const struct run_spec *spec, double flops, int64_t most)
 void cost_estimate(const struct run_spec *spec, struct cost *ret)
 {
     const struct sizes first = sizes_of(spec, 0);
-    int64_t kept = 0, largest = 0, gathered = 0;
+    int64_t kept = 0, largest = 0, gathered = 0, weight = 0, keys = 0;
     struct cost cost = {
         .parameters = (spec->model.tied ? 1 : 2) * first.v * first.c + first.c,
         .flops_per_step = logit_flops(spec),
@@ -246,11 +253,15 @@ void cost_estimate(const struct run_spec *spec, struct cost *ret)
         cost.flops_per_step += layer_flops(&s, cost_pairs(s.attention, s.t));
         kept += layer_reals(&s);
         largest = larger(largest, layer_reals(&s));
+        if (s.index_heads > 0) { /* packed, too */
+            weight = larger(weight, (s.index_heads * s.index_dim + PANEL) * s.c);
+            keys = larger(keys, s.pass * (s.t + PANEL) * s.index_dim);
+        }
         if (attention_path(s.attention, s.t) == PATH_GATHER)
             gathered = larger(gathered, 4 * s.pass * s.t * s.c + INDEX_PARTS * s.t * s.index_dim);
     }
     /* Gradients of one layer's activations live at a time. */
-    int64_t reals = kept + largest + gathered + other_reals(&first);
+    int64_t reals = kept + largest + gathered + weight + keys + other_reals(&first);
     cost.memory_bytes = process_bytes + (4 * cost.parameters + reals) * FLOAT;
     *ret = cost;
 }

@@ -1,6 +1,7 @@
 #include "worker/moe.h"
 
 #include "worker/ops/act.h"
+#include "worker/ops/dots.h"
 #include "worker/ops/drop.h"
 #include "worker/ops/gemm.h"
 #include "worker/router.h"
@@ -16,6 +17,9 @@ void moe_shared_layout(struct moe_shared *shared, struct arena *arena, const str
     const struct spec_model *m = &spec->model;
     size_t n = batch * (size_t)spec->data.seq_len, rows = n * (size_t)m->experts_per_token;
     shared->dg = arena_take(arena, n * (size_t)m->experts, sizeof(real));
+    if (m->experts > 1)
+        shared->gate =
+            arena_take(arena, dots_rows((size_t)m->experts) * (size_t)m->d_model, sizeof(real));
     shared->slope = arena_take(arena, (size_t)m->experts, sizeof(real));
     shared->dy = arena_take(arena, rows * (size_t)m->d_model, sizeof(real));
     shared->dx = arena_take(arena, rows * (size_t)m->d_model, sizeof(real));

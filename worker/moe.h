@@ -24,6 +24,7 @@ struct moe_shared {
     real *dx;    /* [M × C] gradient of their inputs */
     real *dh;    /* [M × F] */
     real *du;    /* [M × F] of w3·x; swiglu only */
+    real *gate;  /* packed: [E × C] */
     real *slope; /* [E] of the balance loss, by a token's probability */
     real *pad;   /* [threads × pad_reals] for gemm_rows */
     size_t pad_reals;

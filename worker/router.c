@@ -1,6 +1,7 @@
 #include "worker/router.h"
 
 #include "common/philox.h"
+#include "worker/ops/dots.h"
 #include "worker/ops/gemm.h"
 #include "worker/ops/vmath.h"
 
@@ -85,8 +86,7 @@ void router_forward(struct moe *moe, const struct pass *pass, const real *x)
         r.noise = philox_stream(pass->spec->seed, "router", moe->noise_name);
         r.amplitude = (real)pass->spec->model.router_noise;
     }
-    gemm_shared(pass->pool, n, moe->e, moe->c, (struct mat){ x, moe->c, false },
-                (struct mat){ moe->w_gate, moe->c, true }, 0, moe->g, moe->e);
+    dots_shared(pass->pool, n, moe->e, moe->c, x, moe->w_gate, moe->shared->gate, moe->g);
     pool_run(pass->pool, (n + TOKENS - 1) / TOKENS, route_task, &r);
 }
 

@@ -1,4 +1,7 @@
-/* router: which experts a token visits and with what weight, and the balance loss (NUMERICS §1). */
+/* router: which experts a token visits and with what weight, and the balance loss (NUMERICS §1).
+ *
+ * g decides, so it is made by dots (worker/ops/dots.h): equal tokens visit the same experts, and of
+ * equal rows of the gate the lower one is visited. */
 #ifndef ABLATE_WORKER_ROUTER_H
 #define ABLATE_WORKER_ROUTER_H
 

@@ -2,6 +2,7 @@
 
 #include "common/path.h"
 #include "worker/attn/select.h"
+#include "worker/ops/dots.h"
 #include "worker/ops/gemm.h"
 #include "worker/ops/rope.h"
 
@@ -55,7 +56,9 @@ void attn_shared_layout(struct attn_shared *shared, struct arena *arena,
     shared->rope_cos = arena_take(arena, t * (d / 2), sizeof(real));
     shared->rope_sin = arena_take(arena, t * (d / 2), sizeof(real));
     shared->dy = arena_take(arena, batch * t * c, sizeof(real));
-    shared->dqkv = arena_take(arena, batch * t * 3 * c, sizeof(real));
+    shared->dqkv =
+        arena_take(arena, batch * c * (dots_rows(t) > 3 * t ? dots_rows(t) : 3 * t), sizeof(real));
+    shared->w_qkv = arena_take(arena, dots_rows(3 * c) * c, sizeof(real));
     shared->span = t > ATTN_TILE ? t : ATTN_TILE;
     real **const packed[] = { &shared->packed_k, &shared->packed_v, &shared->packed_dk,
                               &shared->packed_dv };
@@ -173,8 +176,7 @@ void attn_forward(struct attn *attn, const struct pass *pass, const real *x, rea
     size_t n = pass->batch * attn->t, c = attn->c;
     bool dense = attn->warm_up > 0 && pass->done <= attn->warm_up;
     bool chosen = attn->kind->select != NULL && !dense;
-    gemm_shared(pass->pool, n, 3 * c, c, (struct mat){ x, c, false },
-                (struct mat){ attn->w_qkv, c, true }, 0, attn->qkv, 3 * c);
+    dots_shared(pass->pool, n, 3 * c, c, x, attn->w_qkv, attn->shared->w_qkv, attn->qkv);
     pool_run(pass->pool, pass->batch, turn_task, &(struct turn){ attn, attn->qkv, 0 });
     attn->use_lists = chosen && attn->path == &attn_gather;
     attn->use_mask = chosen && !attn->use_lists;

@@ -60,10 +60,11 @@ const struct attn_path *attn_path_of(const struct spec_attention *attention, int
 
 /* Scratch that layers share. */
 struct attn_shared {
-    real *rope_cos, *rope_sin;                         /* [T × D/2] */
-    real *dy, *dqkv;                                   /* [N × C], [N × 3C] */
-    real *blocks;                                      /* [threads × 2 × ATTN_BLOCK × span] */
-    size_t span;                                       /* T, but ATTN_TILE at least */
+    real *rope_cos, *rope_sin; /* [T × D/2] */
+    real *dy, *dqkv;           /* [N × C], [N × 3C]; dqkv also holds every key packed, by head */
+    real *w_qkv;               /* packed: [3C × C] */
+    real *blocks;              /* [threads × 2 × ATTN_BLOCK × span] */
+    size_t span;               /* T, but ATTN_TILE at least */
     real *packed_k, *packed_v, *packed_dk, *packed_dv; /* gather: [B × H × T × D] */
     const struct attn_path *force; /* NULL = the path follows from the shape; tests compare them */
     struct indexer_shared indexer;

@@ -2,6 +2,7 @@
 
 #include "worker/attn/gather_kernels.h"
 #include "worker/ops/act.h"
+#include "worker/ops/dots.h"
 #include "worker/ops/gemm.h"
 #include "worker/ops/layernorm.h"
 #include "worker/ops/rope.h"
@@ -20,6 +21,7 @@ void indexer_shared_layout(struct indexer_shared *shared, struct arena *arena,
                            const struct run_spec *spec, size_t batch, int threads)
 {
     size_t t = (size_t)spec->data.seq_len, n = batch * t, ji = 0, i = 0, j = 0;
+    size_t c = (size_t)spec->model.d_model;
     for (int64_t layer = 0; layer < spec->model.layers; layer++) {
         const struct spec_attention *a = run_spec_attention(spec, layer);
         if (a->kind != ATTENTION_DSA)
@@ -34,6 +36,8 @@ void indexer_shared_layout(struct indexer_shared *shared, struct arena *arena,
     shared->dk = arena_take(arena, n * i, sizeof(real));
     shared->dw = arena_take(arena, n * j, sizeof(real));
     shared->dk_norm = arena_take(arena, 2 * batch * i, sizeof(real));
+    shared->weight = arena_take(arena, dots_rows(larger(ji, larger(i, j))) * c, sizeof(real));
+    shared->keys = arena_take(arena, batch * dots_rows(t) * i, sizeof(real));
     shared->block = arena_take(arena, (size_t)threads * INDEXER_BLOCK * t, sizeof(real));
     shared->parts = (INDEXER_PARTS + batch - 1) / batch;
     shared->dk_parts = arena_take(arena, batch * shared->parts * t * i, sizeof(real));
@@ -101,12 +105,21 @@ static void turn(const struct indexer *x, real *row, size_t heads, size_t t, int
         rope_turn_halves(row + head * x->i, x->i / 2, x->rope_cos + at, x->rope_sin + at, inverse);
 }
 
-/* What comes after the projections, a task a sequence. */
-static void shape_task(void *arg, size_t b, int thread)
+static real *keys_of(const struct indexer *x, size_t b)
+{
+    return x->shared->keys + b * dots_rows(x->t) * x->i;
+}
+
+/* What comes after the projections, a task some panels of a sequence's keys. */
+enum { SHAPED = 2 * DOTS_PANEL };
+
+static void shape_task(void *arg, size_t task, int thread)
 {
     (void)thread;
     const struct indexer *x = arg;
-    for (size_t t = 0; t < x->t; t++) {
+    size_t tasks = (x->t + SHAPED - 1) / SHAPED, b = task / tasks, from = task % tasks * SHAPED;
+    size_t to = from + SHAPED < x->t ? from + SHAPED : x->t;
+    for (size_t t = from; t < to; t++) {
         size_t row = b * x->t + t;
         real *k = x->k + row * x->i;
         if (x->norm_w != NULL)
@@ -115,6 +128,7 @@ static void shape_task(void *arg, size_t b, int thread)
         turn(x, k, 1, t, 0);
         turn(x, x->q + row * x->j * x->i, x->j, t, 0);
     }
+    dots_pack(to - from, x->i, x->k + (b * x->t + from) * x->i, x->i, keys_of(x, b) + from * x->i);
 }
 
 /* And back, from dq and dk to the gradients of the projections' outputs. */
@@ -133,59 +147,35 @@ static void unshape(const struct indexer *x, size_t b)
     }
 }
 
-enum { TILE = 512 }; /* keys */
-
 SIMD static void add_row(real *restrict to, const real *restrict from, size_t n)
 {
     for (size_t k = 0; k < n; k++)
         to[k] += from[k];
 }
 
-SIMD static void add_relu(real *to, const real *dots, size_t n, real weight)
-{
-    for (size_t k = 0; k < n; k++)
-        to[k] += weight * (dots[k] > 0 ? dots[k] : 0);
-}
-
-/* q·k of a block of queries with the keys at … at+n−1; ret [rows × ld]. */
-static void dots(const struct indexer *x, size_t b, size_t from, size_t rows, size_t head,
-                 size_t at, size_t n, real *ret, size_t ld)
-{
-    gemm(rows, n, x->i, 1,
-         (struct mat){ x->q + ((b * x->t + from) * x->j + head) * x->i, x->j * x->i, false },
-         (struct mat){ x->k + (b * x->t + at) * x->i, x->i, true }, 0, ret, ld);
-}
-
-void indexer_scores(const struct indexer *indexer, size_t b, size_t from, size_t rows, real *scores,
-                    int thread)
+void indexer_scores(const struct indexer *indexer, size_t b, size_t from, size_t rows, real *scores)
 {
     const struct indexer *x = indexer;
-    size_t cols = from + rows;
-    real *tile = x->shared->block + (size_t)thread * INDEXER_BLOCK * x->t;
-    for (size_t r = 0; r < rows; r++)
-        memset(scores + r * x->t, 0, cols * sizeof *scores);
-    for (size_t at = 0, n; at < cols; at += n) {
-        n = cols - at < TILE ? cols - at : TILE;
-        for (size_t head = 0; head < x->j; head++) {
-            dots(x, b, from, rows, head, at, n, tile, n);
-            for (size_t r = 0; r < rows; r++)
-                add_relu(scores + r * x->t + at, tile + r * n, n,
-                         x->scale * x->w[(b * x->t + from + r) * x->j + head]);
-        }
-    }
+    size_t row = b * x->t + from;
+    const struct dots_heads heads = { .rows = rows,
+                                      .heads = x->j,
+                                      .k = x->i,
+                                      .from = from,
+                                      .a = x->q + row * x->j * x->i,
+                                      .weight = x->w + row * x->j,
+                                      .by = x->scale,
+                                      .keys = keys_of(x, b) };
+    dots_kernels()->relu_sum(&heads, scores, x->t);
 }
 
 void indexer_forward(struct indexer *indexer, const struct pass *pass, const real *x)
 {
-    size_t n = pass->batch * indexer->t, c = indexer->c, ji = indexer->j * indexer->i;
-    const struct mat in = { x, c, false };
-    gemm_shared(pass->pool, n, ji, c, in, (struct mat){ indexer->w_q, c, true }, 0, indexer->q, ji);
-    gemm_shared(pass->pool, n, indexer->i, c, in, (struct mat){ indexer->w_k, c, true }, 0,
-                indexer->k, indexer->i);
-    gemm_shared(pass->pool, n, indexer->j, c, in, (struct mat){ indexer->w_w, c, true }, 0,
-                indexer->w, indexer->j);
-    if (indexer->rope_cos != NULL || indexer->norm_w != NULL)
-        pool_run(pass->pool, pass->batch, shape_task, indexer);
+    size_t n = pass->batch * indexer->t, c = indexer->c;
+    real *packed = indexer->shared->weight;
+    dots_shared(pass->pool, n, indexer->j * indexer->i, c, x, indexer->w_q, packed, indexer->q);
+    dots_shared(pass->pool, n, indexer->i, c, x, indexer->w_k, packed, indexer->k);
+    dots_shared(pass->pool, n, indexer->j, c, x, indexer->w_w, packed, indexer->w);
+    pool_run(pass->pool, pass->batch * ((indexer->t + SHAPED - 1) / SHAPED), shape_task, indexer);
 }
 
 /* dots becomes ∂/∂dots where the gate was open, else 0; returns Σ dI·relu(dots), which is ∂/∂w. */
@@ -222,7 +212,8 @@ static void backward_task(void *arg, size_t b, int thread)
             act_scale(dscores + r * x->t, x->scale, cols);
         for (size_t head = 0; head < x->j; head++) {
             size_t at = (b * x->t + from) * ji + head * x->i;
-            dots(x, b, from, rows, head, 0, cols, block, x->t);
+            gemm(rows, cols, x->i, 1, (struct mat){ x->q + at, ji, false },
+                 (struct mat){ x->k + b * x->t * x->i, x->i, true }, 0, block, x->t);
             for (size_t r = 0; r < rows; r++) {
                 size_t row = b * x->t + from + r;
                 s->dw[row * x->j + head] =

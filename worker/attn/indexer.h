@@ -4,6 +4,9 @@
  * trained. indexer_norm puts a LayerNorm on k; then indexer_rope turns the first half of the dims
  * of q and k, in split-half pairs.
  *
+ * q, k, w and I decide which keys are seen, so they are made by dots (worker/ops/dots.h): equal
+ * rows of x give equal bits wherever they stand, and equal keys tie.
+ *
  * Its input is detached from the model: it learns from its own loss alone and nothing flows back
  * through it.
  */
@@ -22,6 +25,8 @@
 struct indexer_shared {
     real *dq, *dk, *dw; /* [N × J·I], [N × I], [N × J] */
     real *dk_norm;      /* [2 × B × I] a sequence's share of the LayerNorm's gradients */
+    real *weight;       /* packed: [the largest width × C] */
+    real *keys;         /* packed: [B × T × I] */
     real *block;        /* [threads × INDEXER_BLOCK × T] */
     size_t parts;       /* runs of queries that a sequence is split in, for lists */
     real *dk_parts;     /* [B × parts × T × I] */
@@ -60,10 +65,10 @@ void indexer_layout(struct indexer *indexer, struct arena *arena, struct indexer
                     size_t batch, bool keep_scores);
 /* Projects x [N × C] to q, k and w. */
 void indexer_forward(struct indexer *indexer, const struct pass *pass, const real *x);
-/* After that: I of `rows` ≤ INDEXER_BLOCK queries from `from` of sequence b into scores [rows × T];
+/* After that: I of `rows` queries from `from` of sequence b into scores [rows × T];
  * places beyond the block's last query are left alone, those beyond each one's own hold nothing. */
-void indexer_scores(const struct indexer *indexer, size_t b, size_t from, size_t rows, real *scores,
-                    int thread);
+void indexer_scores(const struct indexer *indexer, size_t b, size_t from, size_t rows,
+                    real *scores);
 /* Where the scores of query `row` (b·T + t) are kept, or `otherwise` if they aren't. */
 static inline real *indexer_scores_row(const struct indexer *indexer, size_t row, real *otherwise)
 {

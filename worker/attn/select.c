@@ -5,7 +5,7 @@
 #include "common/philox.h"
 #include "worker/attn/attn.h"
 #include "worker/attn/softmax.h"
-#include "worker/ops/gemm.h"
+#include "worker/ops/dots.h"
 #include "worker/ops/topk.h"
 
 #include <math.h>
@@ -66,8 +66,7 @@ static void score_task(void *arg, size_t i, int thread)
     struct block block = block_of(a, i);
     indexer_scores(
         &a->indexer, block.b, block.from, block.rows,
-        indexer_scores_row(&a->indexer, block.b * a->t + block.from, attn_block(a, thread, 0)),
-        thread);
+        indexer_scores_row(&a->indexer, block.b * a->t + block.from, attn_block(a, thread, 0)));
     if (a->use_mask || a->use_lists)
         dsa_task(arg, i, thread);
 }
@@ -130,15 +129,29 @@ void select_random(struct attn *attn, const struct pass *pass, const real *x)
     pool_run(pass->pool, pass->batch * attn->t, random_task, &lot);
 }
 
-/* sum [rows × T] = Σ over heads of the dense probabilities; scratch likewise. */
+/* The keys of head h of sequence b, packed. In a forward pass dqkv is free for them. */
+static real *packed_keys(const struct attn *a, size_t b, size_t h)
+{
+    return a->shared->dqkv + (b * a->h + h) * dots_rows(a->t) * a->d;
+}
+
+static void pack_task(void *arg, size_t bh, int thread)
+{
+    (void)thread;
+    const struct attn *a = arg;
+    size_t b = bh / a->h, h = bh % a->h;
+    dots_pack(a->t, a->d, attn_head(a, b, h, 1), 3 * a->c, packed_keys(a, b, h));
+}
+
+/* sum [rows × T] = Σ over heads of the dense probabilities, by packed keys; scratch likewise. */
 static void dense_sum(const struct attn *a, const struct block *block, real *sum, real *scratch)
 {
     size_t cols = block->from + block->rows, ld = 3 * a->c;
     memset(sum, 0, block->rows * a->t * sizeof *sum);
     for (size_t h = 0; h < a->h; h++) {
-        gemm(block->rows, cols, a->d, (real)(1.0 / sqrt((double)a->d)),
-             (struct mat){ attn_head(a, block->b, h, 0) + block->from * ld, ld, false },
-             (struct mat){ attn_head(a, block->b, h, 1), ld, true }, 0, scratch, a->t);
+        dots_kernels()->product(block->rows, cols, a->d, attn_scale(a),
+                                attn_head(a, block->b, h, 0) + block->from * ld, ld,
+                                packed_keys(a, block->b, h), scratch, a->t);
         for (size_t r = 0; r < block->rows; r++) {
             softmax_forward(scratch + r * a->t, cols, block->from + r + 1, NULL);
             softmax_add(scratch + r * a->t, cols, sum + r * a->t);
@@ -160,6 +173,7 @@ static void oracle_task(void *arg, size_t i, int thread)
 void select_oracle(struct attn *attn, const struct pass *pass, const real *x)
 {
     (void)x;
+    pool_run(pass->pool, pass->batch * attn->h, pack_task, attn);
     pool_run(pass->pool, pass->batch * blocks_of(attn), oracle_task, attn);
 }
 
@@ -197,7 +211,8 @@ double attn_recall(struct attn *attn, const struct pass *pass)
 {
     if (!attn_leaves_out(attn))
         return NAN;
-    struct recall recall = { attn, (double *)(void *)attn->shared->dqkv };
+    struct recall recall = { attn, (double *)(void *)attn->shared->dy };
+    pool_run(pass->pool, pass->batch * attn->h, pack_task, attn);
     pool_run(pass->pool, pass->batch * blocks_of(attn), recall_task, &recall);
     double total = 0;
     for (size_t row = 0; row < pass->batch * attn->t; row++)
