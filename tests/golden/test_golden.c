@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -42,7 +43,9 @@ struct golden {
     int32_t *windows; /* [B × (T+1)] */
 };
 
-static char corpus_dir[] = "/tmp/ablate-golden-XXXXXX";
+static char corpora_dir[] = "/tmp/ablate-golden-XXXXXX";
+static const char *const corpora[] = { "corpus", "ties" };
+enum { CORPORA = sizeof corpora / sizeof *corpora };
 
 static json_t *read_json(const char *name)
 {
@@ -65,13 +68,21 @@ static const json_t *entry(const struct golden *golden, const char *group, const
     return value;
 }
 
+static const char *corpus_of(const struct golden *golden)
+{
+    const json_t *name = json_object_get(golden->root, "corpus");
+    return name != NULL ? json_string_value(name) : corpora[0];
+}
+
 static void golden_open(struct golden *golden, const char *name)
 {
     struct err err = { 0 };
     memset(golden, 0, sizeof *golden);
     golden->root = read_json(name);
+    char corpus[128];
+    snprintf(corpus, sizeof corpus, "%s/%s", corpora_dir, corpus_of(golden));
     if (run_spec_decode(entry(golden, "spec", ""), "", &golden->spec, &err) != 0 ||
-        data_new(&golden->spec, corpus_dir, &golden->data, &err) != 0 ||
+        data_new(&golden->spec, corpus, &golden->data, &err) != 0 ||
         model_new(&golden->spec, 2, &golden->model, &err) != 0)
         fail_msg("%s: %s", err.pointer, err.message);
     golden->windows =
@@ -311,20 +322,21 @@ static void check_pair(void **state)
     golden_close(&golden);
 }
 
-/* The corpus as import would store it, for text that needs no cleaning. */
-static int store_corpus(void **state)
+/* A corpus as import would store it, for text that needs no cleaning. */
+static int store_corpus(const char *name)
 {
-    (void)state;
     char path[128];
     char *text = NULL;
     size_t len = 0;
-    FILE *in = fopen(FOLDER "corpus.txt", "r");
-    if (in == NULL || mkdtemp(corpus_dir) == NULL || getdelim(&text, &len, EOF, in) < 0)
+    snprintf(path, sizeof path, FOLDER "%s.txt", name);
+    FILE *in = fopen(path, "r");
+    snprintf(path, sizeof path, "%s/%s", corpora_dir, name);
+    if (in == NULL || mkdir(path, 0700) != 0 || getdelim(&text, &len, EOF, in) < 0)
         return -1;
     fclose(in);
-    snprintf(path, sizeof path, "%s/text", corpus_dir);
+    snprintf(path, sizeof path, "%s/%s/text", corpora_dir, name);
     FILE *out = fopen(path, "w");
-    snprintf(path, sizeof path, "%s/index", corpus_dir);
+    snprintf(path, sizeof path, "%s/%s/index", corpora_dir, name);
     FILE *index = fopen(path, "w");
     if (out == NULL || index == NULL)
         return -1;
@@ -344,15 +356,26 @@ static int store_corpus(void **state)
     return fclose(out) + fclose(index);
 }
 
-static int remove_corpus(void **state)
+static int store_corpora(void **state)
 {
     (void)state;
+    int status = mkdtemp(corpora_dir) == NULL ? -1 : 0;
+    for (size_t i = 0; i < CORPORA && status == 0; i++)
+        status = store_corpus(corpora[i]);
+    return status;
+}
+
+static int remove_corpora(void **state)
+{
+    (void)state;
+    static const char *const files[] = { "/text", "/index", "" };
     char path[128];
-    snprintf(path, sizeof path, "%s/text", corpus_dir);
-    unlink(path);
-    snprintf(path, sizeof path, "%s/index", corpus_dir);
-    unlink(path);
-    return rmdir(corpus_dir);
+    for (size_t i = 0; i < CORPORA; i++)
+        for (size_t k = 0; k < sizeof files / sizeof *files; k++) {
+            snprintf(path, sizeof path, "%s/%s%s", corpora_dir, corpora[i], files[k]);
+            remove(path);
+        }
+    return rmdir(corpora_dir);
 }
 
 int main(void)
@@ -376,7 +399,7 @@ int main(void)
             tests[n] = (struct CMUnitTest){ pair->name, check_pair, NULL, NULL, pair };
         }
     }
-    int failed = _cmocka_run_group_tests("golden", tests, n, store_corpus, remove_corpus);
+    int failed = _cmocka_run_group_tests("golden", tests, n, store_corpora, remove_corpora);
     free(pairs);
     free(tests);
     globfree(&found);

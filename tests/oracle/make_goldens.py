@@ -52,6 +52,9 @@ def attention(**changes):
     return {"model.attention": {**DSA, **changes}}
 
 
+# One layer of one expert, and nothing drawn.
+PLAIN = {"model.layers": 1, "model.experts": 1, "model.experts_per_token": 1, "model.dropout": 0, "model.router_noise": 0}
+
 # name → what it sets, by path. Some values are chosen to tell readings apart:
 # * the base's init is PyTorch's: at this size GPT-2's leaves attention so even that an error in it would hardly show,
 #   and an indexer nothing to learn;
@@ -98,13 +101,19 @@ GOLDENS = {
     "random-topk": {"model.attention": {"kind": "random_topk", "top_k": 5}},
     "random-topk-micro-batches": {"model.attention": {"kind": "random_topk", "top_k": 5}, "train.micro_batch_size": 1},
     "oracle-topk": {"model.attention": {"kind": "oracle_topk", "top_k": 5}},
+    # In the first layer the same letter is the same key: these hang on ties, from the smallest case to a long one.
+    "ties-smallest": {**attention(top_k=3), **PLAIN, "data.seq_len": 6, "data.split_seed": 3, "train.batch_size": 1,
+                      "train.lr": 0.001, "seed": 2},
+    "ties-repeated-bytes": {**attention(), **PLAIN, "data.seq_len": 128, "data.split_seed": 1},
+    "ties-norm-experts": {**attention(indexer_norm=True, top_k=4), "model.layers": 1, "data.seq_len": 48},
 }
+CORPORA = {"ties-smallest": "ties"}  # others: corpus
 
 # Between them these have every parameter's name of two layers, so that one file serves the goldens of an init. A golden
-# of more layers has a file of its own.
+# of more layers or of another seed has a file of its own.
 INITIAL = {**{init: {"model.init": init, "model.tied": False, "model.activation": "swiglu", **attention(indexer_norm=True)}
               for init in ("gpt2", "torch")},
-           **{name: GOLDENS[name] for name in ("layers", "layers-warm-ups-micro-batches")}}
+           **{name: GOLDENS[name] for name in ("layers", "layers-warm-ups-micro-batches", "ties-smallest")}}
 
 
 def spec_of(changes):
@@ -193,11 +202,13 @@ def write_initial(name):
     write("initial-" + name, [(name, [float(str(x)) for x in value.ravel()]) for name, value in values.items()])
 
 
-def write_golden(name, changes, documents):
-    spec = spec_of(changes)
+def write_golden(name, changes):
+    spec, corpus = spec_of(changes), CORPORA.get(name, "corpus")
+    documents = read_documents(os.path.join(FOLDER, corpus + ".txt"))
     golden = compute(spec, documents, torch.float64)
     worst = check(name, golden, compute(spec, documents, torch.float32))
-    entries = [("spec", spec), ("initial", "initial-" + (name if name in INITIAL else spec["model"]["init"]))]
+    entries = [("spec", spec)] + [("corpus", corpus)] * (name in CORPORA)
+    entries += [("initial", "initial-" + (name if name in INITIAL else spec["model"]["init"]))]
     for key, value in golden.items():
         if key in ("logits", "gradients"):
             entries += [(f"{key} {what}", millionths(array)) for what, array in value.items()]
@@ -209,11 +220,10 @@ def write_golden(name, changes, documents):
 
 def main():
     torch.set_num_threads(1)
-    documents = read_documents(os.path.join(FOLDER, "corpus.txt"))
     for name in INITIAL:
         write_initial(name)
     for name in sys.argv[1:] or GOLDENS:
-        write_golden(name, GOLDENS[name], documents)
+        write_golden(name, GOLDENS[name])
 
 
 if __name__ == "__main__":

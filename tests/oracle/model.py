@@ -108,6 +108,15 @@ def largest(scores, k, candidates):
     return selected & candidates
 
 
+def chain(a, b):
+    """a [..., M, K] · b [..., N, K]ᵀ, each sum taken place by place, in order. What decides is computed so: equal rows
+    then give equal bits wherever they stand, which no BLAS promises, and tie."""
+    total = 0
+    for p in range(a.shape[-1]):
+        total = total + a[..., :, None, p] * b[..., None, :, p]
+    return total
+
+
 class Pass:
     """One walk through the model: at step ≥ 1 with that step's dropout and noise, at step 0 with neither.
     The windows are `first` and those after it of a batch, by whose numbering elements are drawn."""
@@ -154,6 +163,10 @@ class Model:
     def linear(self, x, name):
         return x @ self.weight(name).T
 
+    def deciding(self, x, name):
+        """The same, of what is compared later."""
+        return chain(x, self.weight(name))
+
     def norm(self, x, name):
         return x / torch.sqrt((x * x).mean(-1, keepdim=True) + NORM_EPS) * self.weight(name)
 
@@ -164,9 +177,9 @@ class Model:
         b, t, _ = x.shape
         heads, dim = a["indexer_heads"], a["indexer_dim"]
         x = x.detach()
-        q = self.linear(x, name + ".q").view(b, t, heads, dim).transpose(1, 2)
-        k = self.linear(x, name + ".k")
-        w = self.linear(x, name + ".w")
+        q = self.deciding(x, name + ".q").view(b, t, heads, dim).transpose(1, 2)
+        k = self.deciding(x, name + ".k")
+        w = self.deciding(x, name + ".w")
         if a["indexer_norm"]:
             k = F.layer_norm(k, (dim,), self.weight(name + ".k_norm"), self.parameters[name + ".k_norm.bias"],
                              INDEXER_NORM_EPS)
@@ -175,8 +188,8 @@ class Model:
             cos, sin = rope_table(t, half, self.dtype)
             q, k = (torch.cat((rotate_halves(z[..., :half], cos, sin), z[..., half:]), dim=-1)
                     for z in (q, k))
-        each = torch.relu(q @ k.transpose(1, 2).unsqueeze(1))
-        scores = (w.transpose(1, 2).unsqueeze(-1) * each).sum(1)
+        each = w.transpose(1, 2).unsqueeze(-1) * torch.relu(chain(q, k.unsqueeze(1)))
+        scores = sum(each.unbind(1))
         if a["indexer_training"] == "kl":
             scores = scores * (heads * dim) ** -0.5
         return scores.masked_fill(~self.causal, FUTURE_SCORE) if a["selection"] == "published" else scores
@@ -205,9 +218,9 @@ class Model:
         m = self.spec["model"]
         b, t, c = x.shape
         name = block + ".attn"
-        q, k, v = self.linear(x, name + ".qkv").view(b, t, 3, m["heads"], self.head_dim).permute(2, 0, 3, 1, 4)
+        q, k, v = self.deciding(x, name + ".qkv").view(b, t, 3, m["heads"], self.head_dim).permute(2, 0, 3, 1, 4)
         q, k = rotate_interleaved(q, *self.rope), rotate_interleaved(k, *self.rope)
-        scores = q @ k.transpose(-1, -2) * self.head_dim**-0.5
+        scores = chain(q, k) * self.head_dim**-0.5
 
         def probabilities(visible):
             return torch.softmax(scores.masked_fill(~visible, -math.inf), dim=-1)
@@ -254,7 +267,7 @@ class Model:
         if experts == 1:
             out = expert(0, torch.arange(b * t))
         else:
-            g = self.linear(rows, name + ".gate")
+            g = self.deciding(rows, name + ".gate")
             if run.step > 0 and m["router_noise"] > 0:
                 noise = m["router_noise"] * Stream(self.spec["seed"], "router", block).normal(run.step, g.numel(),
                                                                                           run.before(g.numel()))
