@@ -105,7 +105,7 @@ tsan: ## run the server's threaded unit tests and the loaded daemon under the th
 	@BUILD=$(BUILD)-tsan $(call under,tsan) $(tsan_suites) analyse/
 
 # Without those suites, which go by the clock; and of a program that isn't there valgrind's posix_spawn says nothing.
-valgrind_suites := $(filter-out $(tsan_suites) $(patsubst %,unit/server/test_%.c,query timings figure),\
+valgrind_suites := $(filter-out $(tsan_suites) $(patsubst %,unit/server/test_%.c,query queries timings figure),\
                     $(patsubst tests/%,%,$(wildcard tests/unit/common/test_*.c tests/unit/server/test_*.c)))
 valgrind: ## run the unit tests of common and server that don't go by the clock, and the loaded daemon, under valgrind
 	@deploy/setup.sh build test valgrind

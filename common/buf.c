@@ -85,6 +85,14 @@ void buf_addf(struct buf *buf, const char *format, ...)
     va_end(args);
 }
 
+void buf_cut(struct buf *buf, size_t len)
+{
+    buf->len = len;
+    buf->failed = false;
+    if (buf->data != NULL)
+        buf->data[len] = '\0';
+}
+
 void buf_shift(struct buf *buf, size_t len)
 {
     if (len == 0)

@@ -26,6 +26,8 @@ void buf_add(struct buf *buf, const void *bytes, size_t len);
 void buf_adds(struct buf *buf, const char *text);
 void buf_addc(struct buf *buf, char c);
 void buf_addf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Forgets what stands behind the first len bytes (len <= buf->len), and `failed`. */
+void buf_cut(struct buf *buf, size_t len);
 /* Removes the first len bytes (len <= buf->len). */
 void buf_shift(struct buf *buf, size_t len);
 /* Hands the bytes over (free() them) and leaves the buffer empty; NULL when it has failed. */

@@ -47,6 +47,9 @@
     X(MODEL_TOO_LARGE, "model_too_large", 422, 65, "The model needs too much memory")              \
     X(IDEMPOTENCY_MISMATCH, "idempotency_mismatch", 422, 65, "The key was used for another body")  \
     X(BAD_QUERY, "bad_query", 422, 65, "The query is not acceptable")                              \
+    X(QUERY_TIME, "query_time", 422, 65, "The query takes too long")                               \
+    X(QUERY_MEMORY, "query_memory", 422, 65, "The query needs too much memory")                    \
+    X(QUERY_SIZE, "query_size", 422, 65, "A value of the query is too large")                      \
     X(TOO_MANY_REQUESTS, "too_many_requests", 429, 75, "Too much at once")                         \
     X(TOO_MANY_CONNECTIONS, "too_many_connections", 429, 75, "Too many connections")               \
     X(HEADERS_TOO_LARGE, "headers_too_large", 431, 64, "The header is too large")                  \

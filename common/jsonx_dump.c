@@ -108,6 +108,7 @@ void jsonx_dump_string(const char *text, size_t len, struct buf *to)
 {
     static const char escapes[128] = { ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f',
                                        ['\r'] = 'r', ['"'] = '"',  ['\\'] = '\\' };
+    static const char digits[] = "0123456789abcdef";
     buf_addc(to, '"');
     size_t plain = 0; /* start of the run that needs no escape */
     for (size_t i = 0; i < len; i++) {
@@ -119,7 +120,7 @@ void jsonx_dump_string(const char *text, size_t len, struct buf *to)
         if (escapes[c] != 0)
             buf_add(to, (const char[]){ '\\', escapes[c] }, 2);
         else
-            buf_addf(to, "\\u%04x", (unsigned)c);
+            buf_add(to, (const char[]){ '\\', 'u', '0', '0', digits[c >> 4], digits[c & 15] }, 6);
     }
     buf_add(to, text + plain, len - plain);
     buf_addc(to, '"');

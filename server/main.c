@@ -12,6 +12,8 @@
 #include "server/line.h"
 #include "server/notify.h"
 #include "server/options.h"
+#include "server/query/process.h"
+#include "server/query/queries.h"
 #include "server/room.h"
 #include "server/runs/conclude.h"
 #include "server/runs/forgotten.h"
@@ -103,6 +105,7 @@ static void on_signal(uv_signal_t *handle, int number)
     room_close(d->room);
     line_close(&d->uploads);
     line_close(&d->imports);
+    queries_close(d->app.queries);
     datadir_set_address(&d->datadir, NULL, NULL);
     if (d->httpd != NULL)
         supervisor_close(d->supervisor, d->options.stop_workers, supervisor_closed, d);
@@ -287,6 +290,8 @@ static void first_done(struct job *job)
         status = purge_new(&config, d->work, &d->purge, &err);
     }
     if (status == 0)
+        status = queries_new(d->work, &d->datadir, STORE_QUERY_MS, &d->app.queries, &err);
+    if (status == 0)
         status =
             room_new(&d->datadir, d->options.ballast_bytes, d->work, on_room, d, &d->room, &err);
     if (status == 0) {
@@ -387,6 +392,7 @@ static int serve(const struct options *options, struct err *err)
         return status;
     uv_run(&d.loop, UV_RUN_DEFAULT);
     uv_loop_close(&d.loop);
+    queries_free(d.app.queries);
     auth_free(d.auth);
     datadir_set_unclean(&d.datadir, false, NULL);
     datadir_done(&d.datadir);
@@ -425,6 +431,8 @@ int main(int argc, char **argv)
     static struct options options;
     enum options_command command;
     struct err err = { 0 };
+    if (argc == 4 && strcmp(argv[1], QUERY_PROCESS) == 0)
+        query_process_main(argv[2], argv[3]);
     int status = options_parse(argc, argv, &options, &command, &err);
     if (status == 0)
         status = commands[command](&options, &err);

@@ -101,8 +101,8 @@ STORED(capsule_read);
 ENCODE(capsule_encode);
 
 /* query.c */
+extern const struct waiting query_waiting;
 DECODE(query_decode);
-STORED(query_read);
 ENCODE(query_encode);
 
 /* meta.c */

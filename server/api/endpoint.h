@@ -4,8 +4,10 @@
  * body into req->state), read (a reader's thread, with a read-only store: whatever takes time; of
  * an upload, in the line of imports and without a store, so that no moment of it is held),
  * write (the writer thread, in its transaction) and encode (loop thread: req->state into a reply).
- * The connection is suspended while read and write run. The first step that fails ends the request
- * with a problem document. 404, 405, HEAD and OPTIONS come out of the table, not out of endpoints.
+ * In place of read and write it may wait for something else (struct waiting).
+ * The connection is suspended while read and write run, and while it waits. The first step that
+ * fails ends the request with a problem document. 404, 405, HEAD and OPTIONS come out of the table,
+ * not out of endpoints.
  */
 #ifndef ABLATE_SERVER_ENDPOINT_H
 #define ABLATE_SERVER_ENDPOINT_H
@@ -25,6 +27,7 @@ struct datadir;
 struct work;
 struct stream;
 struct supervisor;
+struct queries;
 struct purge;
 struct room;
 struct auth;
@@ -38,6 +41,7 @@ struct app {
     struct work *work;
     struct stream *stream;
     struct supervisor *supervisor;
+    struct queries *queries;
     struct purge *purge;
     struct room *room;
     struct auth *auth;
@@ -77,11 +81,20 @@ struct request {
     struct exchange *exchange; /* of the http layer */
 };
 
+/* Work that is neither a reader's nor the writer's. Loop thread. */
+struct waiting {
+    /* Begins what ends, later, with request_done; a negative code, and it has ended already. */
+    int (*begin)(struct request *req, struct err *err);
+    /* The caller has left: request_done is wanted soon. */
+    void (*left)(struct request *req);
+};
+
 struct endpoint {
     const char *method, *path; /* "GET", "/api/v1/runs/{id}" */
     enum access access;        /* what it takes */
     enum body_kind body;
     const char *args; /* the query parameters that it knows, ", " between; NULL = takes any */
+    const struct waiting *waiting;
     int (*decode)(struct request *req, struct err *err);
     int (*read)(struct request *req, struct store *store, struct err *err);
     int (*write)(struct request *req, struct store *store, struct err *err);
@@ -93,6 +106,8 @@ extern const struct endpoint routes[];
 
 /* Allocates req->state (zeroed, freed with `state_free`, or free() when NULL). NULL: NO_MEMORY. */
 void *request_state(struct request *req, size_t size, void (*state_free)(void *), struct err *err);
+/* What the request waited for is over: encode follows, or, for a negative status, err's problem. */
+void request_done(struct request *req, int status, const struct err *err);
 /* The value of a query parameter, decoded; NULL when absent. */
 const char *request_arg(const struct request *req, const char *name);
 /* Refuses query parameters that the endpoint doesn't know. Errors: BAD_PARAMETER. */

@@ -1,24 +1,17 @@
-/* POST query: one read-only SELECT (store/store_query.h). */
+/* POST query: one read-only SELECT, in a process of its own (query/queries.h). */
 #include "server/api/api.h"
 
 #include "common/jsonx.h"
-#include "server/datadir.h"
+#include "server/query/queries.h"
 #include "server/store/store_query.h"
 
 #include <stddef.h>
 #include <stdlib.h>
 
-struct query {
-    const char *sql; /* borrowed from the body */
-    int64_t limit;
-    json_t *result;
-};
-
 static void query_free(void *arg)
 {
-    struct query *q = arg;
-    json_decref(q->result);
-    free(q);
+    query_release(arg);
+    free(arg);
 }
 
 int query_decode(struct request *req, struct err *err)
@@ -43,20 +36,31 @@ int query_decode(struct request *req, struct err *err)
     return jsonx_decode(req->body, fields, 2, q, "", err);
 }
 
-int query_read(struct request *req, struct store *store, struct err *err)
+static void query_done(struct query *q)
 {
-    (void)store;
-    struct query *q = req->state;
-    char path[PATH_MAX];
-    datadir_path(req->app->datadir, path, "ablate.db");
-    return store_query_run(path, q->sql, q->limit, &q->result, err);
+    request_done(q->data, q->status, &q->err);
 }
+
+static int query_wait(struct request *req, struct err *err)
+{
+    struct query *q = req->state;
+    q->done = query_done;
+    q->data = req;
+    return query_begin(req->app->queries, q, err);
+}
+
+static void query_left(struct request *req)
+{
+    query_drop(req->state);
+}
+
+const struct waiting query_waiting = { query_wait, query_left };
 
 int query_encode(struct request *req, struct reply *reply, struct err *err)
 {
     (void)err;
     struct query *q = req->state;
-    reply_json(reply, 200, q->result, req->as_of);
-    q->result = NULL;
+    reply->body = q->reply;
+    buf_init(&q->reply, 0);
     return 0;
 }

@@ -3,9 +3,9 @@
 #include "server/api/api.h"
 
 #define V1                               "/api/v1"
-#define READ(method, path, body, args)   method, V1 path, ACCESS_READ, body, args
-#define SUBMIT(method, path, body, args) method, V1 path, ACCESS_SUBMIT, body, args
-#define ADMIN(method, path, body, args)  method, V1 path, ACCESS_ADMIN, body, args
+#define READ(method, path, body, args)   method, V1 path, ACCESS_READ, body, args, NULL
+#define SUBMIT(method, path, body, args) method, V1 path, ACCESS_SUBMIT, body, args, NULL
+#define ADMIN(method, path, body, args)  method, V1 path, ACCESS_ADMIN, body, args, NULL
 
 const struct endpoint routes[] = {
     { SUBMIT("POST", "/experiments", BODY_JSON, "dry_run"), submit_decode, submit_read,
@@ -60,18 +60,19 @@ const struct endpoint routes[] = {
       dataset_delete_write, dataset_deleted_encode },
     { READ("GET", "/presets", BODY_NONE, ""), NULL, NULL, NULL, presets_encode },
     { READ("GET", "/presets/{name}", BODY_NONE, ""), NULL, NULL, NULL, preset_encode },
-    { READ("POST", "/query", BODY_JSON, ""), query_decode, query_read, NULL, query_encode },
+    { "POST", V1 "/query", ACCESS_READ, BODY_JSON, "", &query_waiting, query_decode, NULL, NULL,
+      query_encode },
     { READ("GET", "/queue", BODY_NONE, ""), NULL, queue_read, NULL, queue_encode },
     { ADMIN("POST", "/queue", BODY_JSON, ""), queue_post_decode, NULL, queue_post_write,
       queue_post_encode },
-    { "GET", V1 "/session", ACCESS_PUBLIC, BODY_NONE, "", NULL, NULL, NULL, session_get },
-    { "POST", V1 "/session", ACCESS_PUBLIC, BODY_JSON, "", session_decode, NULL, session_write,
-      session_create },
+    { "GET", V1 "/session", ACCESS_PUBLIC, BODY_NONE, "", NULL, NULL, NULL, NULL, session_get },
+    { "POST", V1 "/session", ACCESS_PUBLIC, BODY_JSON, "", NULL, session_decode, NULL,
+      session_write, session_create },
     { READ("DELETE", "/session", BODY_NONE, ""), session_end_decode, NULL, session_end_write,
       session_end },
     { READ("GET", "/version", BODY_NONE, ""), NULL, NULL, NULL, version_encode },
-    { "GET", "/healthz", ACCESS_PUBLIC, BODY_NONE, NULL, NULL, NULL, NULL, healthz_encode },
-    { "GET", "/metrics", ACCESS_READ, BODY_NONE, NULL, NULL, prometheus_read, NULL,
+    { "GET", "/healthz", ACCESS_PUBLIC, BODY_NONE, NULL, NULL, NULL, NULL, NULL, healthz_encode },
+    { "GET", "/metrics", ACCESS_READ, BODY_NONE, NULL, NULL, NULL, prometheus_read, NULL,
       prometheus_encode },
     { 0 },
 };

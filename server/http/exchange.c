@@ -166,7 +166,7 @@ void exchange_ready(struct exchange *x, int status)
     our_turn(x, true);
     if (status >= 0)
         return;
-    if (err_http_status(x->err.code) >= 500)
+    if (err_http_status(x->err.code) >= 500 && !x->left)
         log_error("%s %.*s: %s", x->method, shown(x), x->uri, x->err.message);
     note_refusal(x);
     reply_problem(&x->reply, &x->err);
@@ -206,6 +206,20 @@ static int job_write(struct job *job, struct store *store, struct err *err)
     return status;
 }
 
+void request_done(struct request *req, int status, const struct err *err)
+{
+    struct exchange *x = req->exchange;
+    x->all->waiting--;
+    if (status == 0) {
+        encode(x);
+    } else {
+        x->err = *err;
+        exchange_ready(x, status);
+    }
+    if (x->state == EXCHANGE_READY)
+        exchange_resume(x);
+}
+
 static void job_done(struct job *job)
 {
     struct exchange *x = job->data;
@@ -214,15 +228,18 @@ static void job_done(struct job *job)
         work_write(x->req.app->work, &x->job);
         return;
     }
-    x->all->waiting--;
-    if (job->status == 0) {
-        encode(x);
-    } else {
-        x->err = job->err;
-        exchange_ready(x, job->status);
+    request_done(&x->req, job->status, &job->err);
+}
+
+static void wait_for(struct exchange *x, const struct waiting *waiting)
+{
+    int status = waiting->begin(&x->req, &x->err);
+    if (status < 0) {
+        exchange_ready(x, status);
+        return;
     }
-    if (x->state == EXCHANGE_READY)
-        exchange_resume(x);
+    x->all->waiting++;
+    exchange_suspend(x);
 }
 
 void exchange_work(struct exchange *x)
@@ -238,6 +255,10 @@ void exchange_work(struct exchange *x)
     peer_wait(x->peer, 0);
     if (status < 0) {
         exchange_ready(x, status);
+        return;
+    }
+    if (endpoint->waiting != NULL) {
+        wait_for(x, endpoint->waiting);
         return;
     }
     if (endpoint->read == NULL && endpoint->write == NULL) {
@@ -368,6 +389,17 @@ void exchanges_unstick(struct exchanges *all)
         if (x->peer != NULL && !x->suspended && is_coming(x) && is_stuck(x))
             cut(x, err_set(&x->err, ERR_BAD_REQUEST,
                            "the line between two chunks of the body is too long"));
+}
+
+void exchange_look(struct exchange *x)
+{
+    const struct endpoint *endpoint = x->req.endpoint;
+    bool waits = x->state == EXCHANGE_WORKING && x->suspended && endpoint->waiting != NULL;
+    if (!waits || x->left || !peer_has_left(x->peer))
+        return;
+    log_info("%s %.*s: its client has left", x->method, shown(x), x->uri);
+    x->left = true;
+    endpoint->waiting->left(&x->req);
 }
 
 void exchanges_recheck(struct exchanges *all)

@@ -29,7 +29,7 @@
 struct exchanges {
     struct app *app;
     struct exchange *first;
-    size_t waiting; /* suspended because a thread works for them */
+    size_t waiting; /* suspended because a thread, or something else, works for them */
     uint64_t calls; /* that microhttpd has made; a run without any may have got nothing done */
     struct refusals refusals;
 };
@@ -69,6 +69,7 @@ struct exchange {
     bool suspended;
     bool heard; /* since exchanges_unstick looked */
     int unread; /* bytes that waited in the socket then */
+    bool left;  /* its peer has, while it waited: nobody reads what becomes of it */
     int64_t begun_ms;
     struct auth_grant grant;
 
@@ -110,6 +111,8 @@ void exchange_late(struct exchange *exchange);
  * stream, and asks to be run again, for ever. So it is called after microhttpd was run, twice with
  * time between: who has the same bytes waiting both times, and has said nothing, is stuck. */
 void exchanges_unstick(struct exchanges *exchanges);
+/* Tells what it waits for when its peer has left: a suspended connection never notices. */
+void exchange_look(struct exchange *exchange);
 /* Ends what is being sent by a right that no longer holds. */
 void exchanges_recheck(struct exchanges *exchanges);
 /* The reply is complete: a problem document of exchange->err when status is negative. */

@@ -175,6 +175,8 @@ static void on_sweep(uv_timer_t *timer)
             exchange_late(peer->exchange);
         else if (peer_is_late(peer) || peer_has_gone(peer))
             httpd_end(httpd, peer);
+        else if (peer->exchange != NULL)
+            exchange_look(peer->exchange);
     exchanges_recheck(&httpd->exchanges);
     refusals_sum_up(&httpd->exchanges.refusals);
 }

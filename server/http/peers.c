@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "server/options.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -120,4 +121,10 @@ bool peer_has_gone(const struct peer *peer)
 {
     char byte;
     return !peer->ours && recv(peer->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+bool peer_has_left(const struct peer *peer)
+{
+    struct pollfd look = { .fd = peer->fd, .events = POLLRDHUP };
+    return poll(&look, 1, 0) > 0;
 }

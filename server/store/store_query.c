@@ -1,15 +1,63 @@
+/* The order matters: limits, then one moment of the database, then the authorizer, then the SQL.
+ * Nothing but SQLITE_LIMIT_LENGTH bounds what one function does, and its largest working set is a
+ * multiple of that: the heap's limit is what holds, and the process' own limits behind it. */
 #include "server/store/store_query.h"
 
 #include "common/clock.h"
 #include "common/jsonx.h"
+#include "common/utf8.h"
 
-#include <pthread.h>
 #include <sqlite3.h>
-#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+enum {
+    BUSY_MS = 1000,
+    TAIL_BYTES = 64 /* of a reply, behind its rows */
+};
 
+struct store_view {
+    sqlite3 *db;
+    enum store_guard guard;
+    int64_t as_of, allowed_ms, deadline_ms;
+};
+
+int store_query_late(int64_t allowed_ms, struct err *err)
+{
+    return err_set_at(err, ERR_QUERY_TIME, "/sql", "the query took longer than %g seconds",
+                      (double)allowed_ms / 1000);
+}
+
+int store_query_too_big(struct err *err)
+{
+    return err_set_at(err, ERR_QUERY_MEMORY, "/sql", "the query needs more than %d MiB",
+                      STORE_QUERY_HEAP_BYTES >> 20);
+}
+
+static int refuse(const struct store_view *view, struct err *err)
+{
+    int extended = sqlite3_extended_errcode(view->db);
+    switch (extended == SQLITE_IOERR_NOMEM ? SQLITE_NOMEM : extended & 0xff) {
+    case SQLITE_INTERRUPT:
+        return store_query_late(view->allowed_ms, err);
+    case SQLITE_NOMEM:
+        return store_query_too_big(err);
+    case SQLITE_TOOBIG:
+        return err_set_at(err, ERR_QUERY_SIZE, "/sql", "a value has more than %d MiB",
+                          STORE_QUERY_CELL_BYTES >> 20);
+    case SQLITE_IOERR:
+    case SQLITE_CORRUPT:
+    case SQLITE_BUSY:
+        return err_set(err, ERR_STORAGE, "reading the database: %s", sqlite3_errmsg(view->db));
+    default:
+        return err_set_at(err, ERR_BAD_QUERY, "/sql", "%s", sqlite3_errmsg(view->db));
+    }
+}
+
+/* opening */
+
+/* Attempts that were begun by a version that stored the digest of their token still have it. */
 static int authorize(void *arg, int action, const char *a, const char *b, const char *c,
                      const char *d)
 {
@@ -19,7 +67,6 @@ static int authorize(void *arg, int action, const char *a, const char *b, const 
     if (action == SQLITE_SELECT || action == SQLITE_RECURSIVE)
         return SQLITE_OK;
     if (action == SQLITE_READ)
-        /* not even the digests of workers' tokens are anybody's business */
         return strcmp(a, "attempts") == 0 && strcmp(b, "token") == 0 ? SQLITE_IGNORE : SQLITE_OK;
     if (action == SQLITE_FUNCTION)
         return strcmp(b, "load_extension") == 0 ? SQLITE_DENY : SQLITE_OK;
@@ -28,10 +75,23 @@ static int authorize(void *arg, int action, const char *a, const char *b, const 
 
 static int is_late(void *arg)
 {
-    return clock_mono_ms() > *(const int64_t *)arg;
+    const struct store_view *view = arg;
+    return clock_mono_ms() > view->deadline_ms;
 }
 
-static int open_own(const char *path, sqlite3 **ret, struct err *err)
+/* With a wal-index that can be written, a process gone wrong could mislead everybody's readers. */
+static void make_uri(const char *path, struct buf *to)
+{
+    buf_adds(to, "file:");
+    for (; *path != '\0'; path++)
+        if (strchr("?#%", *path) != NULL)
+            buf_addf(to, "%%%02x", (unsigned char)*path);
+        else
+            buf_addc(to, *path);
+    buf_adds(to, "?mode=ro&readonly_shm=1");
+}
+
+static void set_limits(sqlite3 *db)
 {
     static const struct {
         int which, value;
@@ -45,88 +105,173 @@ static int open_own(const char *path, sqlite3 **ret, struct err *err)
         { SQLITE_LIMIT_ATTACHED, 0 },
         { SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1000 },
     };
-    sqlite3 *db = NULL;
-    int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX;
-    if (sqlite3_open_v2(path, &db, flags, NULL) != SQLITE_OK) {
-        int status = err_set(err, ERR_STORAGE, "can't open the store: %s", sqlite3_errmsg(db));
-        sqlite3_close(db);
-        return status;
-    }
-    sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-    sqlite3_exec(db, "PRAGMA query_only = 1; PRAGMA cell_size_check = 1; PRAGMA cache_size = -4096",
-                 NULL, NULL, NULL);
-    sqlite3_busy_timeout(db, 1000);
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
         sqlite3_limit(db, limits[i].which, limits[i].value);
-    *ret = db;
+}
+
+/* The snapshot: database, log and wal-index are open from here on, and the schema is read. */
+static int begin(struct store_view *view)
+{
+    sqlite3_stmt *s = NULL;
+    int code = sqlite3_exec(view->db,
+                            "PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = 1; "
+                            "PRAGMA cache_size = -4096; BEGIN",
+                            NULL, NULL, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_prepare_v2(
+            view->db, "SELECT max(seq) FROM sqlite_sequence WHERE name = 'events'", -1, &s, NULL);
+    if (code == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW)
+        view->as_of = sqlite3_column_int64(s, 0);
+    int ended = sqlite3_finalize(s);
+    return code != SQLITE_OK ? code : ended;
+}
+
+static void put_on_guard(struct store_view *view)
+{
+    if (view->guard == STORE_UNGUARDED)
+        return;
+    sqlite3_db_config(view->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config(view->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    sqlite3_exec(view->db, "PRAGMA query_only = 1", NULL, NULL, NULL);
+    set_limits(view->db);
+    sqlite3_set_authorizer(view->db, authorize, NULL);
+}
+
+int store_query_open(const char *path, enum store_guard guard, struct store_view **ret,
+                     struct err *err)
+{
+    struct store_view *view = calloc(1, sizeof *view);
+    struct buf uri;
+    if (view == NULL)
+        return err_set(err, ERR_NO_MEMORY, "no memory for the query");
+    view->guard = guard;
+    buf_init(&uri, 0);
+    make_uri(path, &uri);
+    sqlite3_hard_heap_limit64(STORE_QUERY_HEAP_BYTES);
+    int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX;
+    int code = uri.failed ? SQLITE_NOMEM : sqlite3_open_v2(uri.data, &view->db, flags, NULL);
+    buf_done(&uri);
+    if (code == SQLITE_OK) {
+        sqlite3_extended_result_codes(view->db, 1);
+        sqlite3_busy_timeout(view->db, BUSY_MS);
+        code = begin(view);
+    }
+    /* A wal-index that was just being written looks as if it needed to be made anew. */
+    for (int i = 0; i < BUSY_MS && code == SQLITE_READONLY_RECOVERY; i++) {
+        const struct timespec ms = { 0, 1000000 };
+        nanosleep(&ms, NULL);
+        sqlite3_exec(view->db, "ROLLBACK", NULL, NULL, NULL);
+        code = begin(view);
+    }
+    if (code != SQLITE_OK) {
+        int status = err_set(err, ERR_STORAGE, "can't read the store: %s",
+                             view->db != NULL ? sqlite3_errmsg(view->db) : "no memory");
+        store_query_close(view);
+        return status;
+    }
+    put_on_guard(view);
+    *ret = view;
     return 0;
 }
 
-static json_t *cell(sqlite3_stmt *s, int column, size_t *bytes)
+void store_query_close(struct store_view *view)
+{
+    if (view != NULL)
+        sqlite3_close(view->db);
+    free(view);
+}
+
+/* the reply */
+
+static void add_text(const char *text, size_t len, struct buf *to)
+{
+    if (text != NULL && utf8_valid(text, len, NULL))
+        jsonx_dump_string(text, len, to);
+    else
+        buf_adds(to, "\"(not UTF-8)\"");
+}
+
+static void add_hex(const unsigned char *bytes, int len, struct buf *to)
 {
     static const char digits[] = "0123456789abcdef";
-    *bytes += 16;
+    buf_addc(to, '"');
+    for (int i = 0; i < len && !to->failed; i++)
+        buf_add(to, (const char[]){ digits[bytes[i] >> 4], digits[bytes[i] & 15] }, 2);
+    buf_addc(to, '"');
+}
+
+static void add_cell(sqlite3_stmt *s, int column, struct buf *to)
+{
     switch (sqlite3_column_type(s, column)) {
     case SQLITE_INTEGER:
-        return json_integer(sqlite3_column_int64(s, column));
+        buf_addf(to, "%lld", (long long)sqlite3_column_int64(s, column));
+        break;
     case SQLITE_FLOAT:
-        return jsonx_number(sqlite3_column_double(s, column));
+        jsonx_dump_double(sqlite3_column_double(s, column), to);
+        break;
     case SQLITE_NULL:
-        return json_null();
+        buf_adds(to, "null");
+        break;
     case SQLITE_BLOB: {
         const unsigned char *blob = sqlite3_column_blob(s, column);
-        struct buf hex;
-        buf_init(&hex, 0);
-        for (int i = 0; i < sqlite3_column_bytes(s, column); i++) {
-            buf_addc(&hex, digits[blob[i] >> 4]);
-            buf_addc(&hex, digits[blob[i] & 15]);
-        }
-        *bytes += hex.len;
-        json_t *text = json_string(hex.data != NULL ? hex.data : "");
-        buf_done(&hex);
-        return text;
+        add_hex(blob, blob != NULL ? sqlite3_column_bytes(s, column) : 0, to);
+        break;
     }
     default: {
-        int len = sqlite3_column_bytes(s, column);
-        *bytes += (size_t)len;
-        json_t *text = json_stringn((const char *)sqlite3_column_text(s, column), (size_t)len);
-        return text != NULL ? text : json_string("(not UTF-8)");
+        const char *text = (const char *)sqlite3_column_text(s, column);
+        add_text(text, (size_t)sqlite3_column_bytes(s, column), to);
     }
     }
 }
 
-static int collect(sqlite3_stmt *s, int64_t limit, json_t **ret, struct err *err)
+static void add_row(sqlite3_stmt *s, int n, struct buf *to)
+{
+    buf_addc(to, '[');
+    for (int i = 0; i < n && !to->failed; i++) {
+        buf_adds(to, i > 0 ? "," : "");
+        add_cell(s, i, to);
+    }
+    buf_addc(to, ']');
+}
+
+static void add_columns(sqlite3_stmt *s, int n, struct buf *to)
+{
+    buf_adds(to, "{\"columns\":[");
+    for (int i = 0; i < n; i++) {
+        const char *name = sqlite3_column_name(s, i);
+        buf_adds(to, i > 0 ? "," : "");
+        add_text(name, name != NULL ? strlen(name) : 0, to);
+    }
+    buf_adds(to, "],\"rows\":[");
+}
+
+static int answer(const struct store_view *view, sqlite3_stmt *s, int64_t limit, struct buf *to,
+                  struct err *err)
 {
     int n = sqlite3_column_count(s), code;
-    json_t *columns = json_array(), *rows = json_array();
-    size_t bytes = 0;
     bool truncated = false;
-    for (int i = 0; i < n; i++)
-        json_array_append_new(columns, json_string(sqlite3_column_name(s, i)));
-    while ((code = sqlite3_step(s)) == SQLITE_ROW) {
-        truncated = (int64_t)json_array_size(rows) == limit;
-        json_t *row = json_array();
-        for (int i = 0; i < n && !truncated; i++) {
-            json_array_append_new(row, cell(s, i, &bytes));
-            truncated = bytes > STORE_QUERY_BYTES;
+    to->limit = STORE_QUERY_BYTES - TAIL_BYTES;
+    add_columns(s, n, to);
+    for (int64_t rows = 0; (code = sqlite3_step(s)) == SQLITE_ROW; rows++) {
+        size_t before = to->len;
+        if (rows < limit) {
+            buf_adds(to, rows > 0 ? "," : "");
+            add_row(s, n, to);
         }
-        if (truncated) {
-            json_decref(row);
+        if (sqlite3_errcode(view->db) == SQLITE_NOMEM) /* of a value that had to be made whole */
+            return refuse(view, err);
+        truncated = rows == limit || to->failed;
+        if (to->failed)
+            buf_cut(to, before);
+        if (truncated)
             break;
-        }
-        json_array_append_new(rows, row);
     }
-    if (code != SQLITE_ROW && code != SQLITE_DONE) {
-        json_decref(columns);
-        json_decref(rows);
-        return err_set_at(err, ERR_BAD_QUERY, "/sql", "%s",
-                          code == SQLITE_INTERRUPT ? "the query took longer than 5 seconds"
-                                                   : sqlite3_errmsg(sqlite3_db_handle(s)));
-    }
-    *ret =
-        json_pack("{s:o, s:o, s:b}", "columns", columns, "rows", rows, "truncated", (int)truncated);
-    return 0;
+    if (code != SQLITE_ROW && code != SQLITE_DONE)
+        return refuse(view, err);
+    to->limit = STORE_QUERY_BYTES;
+    buf_addf(to, "],\"truncated\":%s,\"as_of\":%lld}\n", truncated ? "true" : "false",
+             (long long)view->as_of);
+    return to->failed ? store_query_too_big(err) : 0;
 }
 
 static bool is_space(const char *text)
@@ -134,29 +279,24 @@ static bool is_space(const char *text)
     return text[strspn(text, " \t\r\n;")] == '\0';
 }
 
-int store_query_run(const char *path, const char *sql, int64_t limit, json_t **ret, struct err *err)
+int store_query_run(struct store_view *view, const char *sql, int64_t limit, int64_t allowed_ms,
+                    struct buf *to, struct err *err)
 {
-    sqlite3 *db = NULL;
     sqlite3_stmt *s = NULL;
     const char *tail = "";
-    if (pthread_mutex_trylock(&one_at_a_time) != 0)
-        return err_set(err, ERR_TOO_MANY_REQUESTS, "another query is running; one runs at a time");
-    int64_t deadline = clock_mono_ms() + STORE_QUERY_MS;
-    int status = open_own(path, &db, err);
-    if (status == 0) {
-        sqlite3_progress_handler(db, 1000, is_late, &deadline);
-        sqlite3_set_authorizer(db, authorize, NULL);
-        if (sqlite3_prepare_v2(db, sql, -1, &s, &tail) != SQLITE_OK)
-            status = err_set_at(err, ERR_BAD_QUERY, "/sql", "%s", sqlite3_errmsg(db));
-        else if (s == NULL || !is_space(tail))
-            status = err_set_at(err, ERR_BAD_QUERY, "/sql", "give exactly one SELECT");
-        else if (!sqlite3_stmt_readonly(s) || sqlite3_column_count(s) == 0)
-            status = err_set_at(err, ERR_BAD_QUERY, "/sql", "only a SELECT is taken");
-    }
-    if (status == 0)
-        status = collect(s, limit, ret, err);
+    int status;
+    view->allowed_ms = allowed_ms;
+    view->deadline_ms = clock_mono_ms() + allowed_ms;
+    sqlite3_progress_handler(view->db, 1000, is_late, view);
+    if (sqlite3_prepare_v2(view->db, sql, -1, &s, &tail) != SQLITE_OK)
+        status = refuse(view, err);
+    else if (s == NULL || !is_space(tail))
+        status = err_set_at(err, ERR_BAD_QUERY, "/sql", "give exactly one SELECT");
+    else if (view->guard == STORE_GUARDED &&
+             (!sqlite3_stmt_readonly(s) || sqlite3_column_count(s) == 0))
+        status = err_set_at(err, ERR_BAD_QUERY, "/sql", "only a SELECT is taken");
+    else
+        status = answer(view, s, limit, to, err);
     sqlite3_finalize(s);
-    sqlite3_close(db);
-    pthread_mutex_unlock(&one_at_a_time);
     return status;
 }

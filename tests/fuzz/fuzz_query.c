@@ -1,4 +1,5 @@
-/* SQL from outside: it changes nothing, and never sees the digest of a worker's token. */
+/* SQL from outside: whatever it is, it changes nothing and is answered by JSON or a problem.
+ * Without the process around it, whose walls aren't SQLite's. */
 #include "common/jsonx.h"
 #include "server/store/store.h"
 #include "server/store/store_query.h"
@@ -6,9 +7,9 @@
 
 #include <sqlite3.h>
 
-#define SECRET "5ec2e7"
+enum { ALLOWED_MS = 2000 };
 
-static sqlite3 *watch; /* sees whether somebody else has changed the file */
+static sqlite3 *watch; /* sees whether somebody else has changed the file; keeps its log there */
 
 static int64_t ask(const char *sql)
 {
@@ -20,13 +21,11 @@ static int64_t ask(const char *sql)
     return value;
 }
 
-/* What must not be seen. */
-static const char rows[] =
-    "PRAGMA foreign_keys = 0;"
-    "INSERT INTO attempts (run, attempt, token, started_at) VALUES (1, 1, '" SECRET "', 0)";
-
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
+    static const char rows[] =
+        "PRAGMA foreign_keys = 0;"
+        "INSERT INTO attempts (run, attempt, token, started_at) VALUES (1, 1, '', 0)";
     struct store *store = NULL;
     struct err err;
     (void)argc;
@@ -34,7 +33,6 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     FUZZ_CHECK(store_open(fuzz_path("ablate.db"), STORE_WRITER, &store, &err) == 0);
     FUZZ_CHECK(sqlite3_open(fuzz_path("ablate.db"), &watch) == SQLITE_OK);
     FUZZ_CHECK(sqlite3_exec(watch, rows, NULL, NULL, NULL) == SQLITE_OK);
-    FUZZ_CHECK(ask("SELECT count(*) FROM attempts WHERE token = '" SECRET "'") == 1);
     store_close(store);
     return 0;
 }
@@ -42,24 +40,27 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct err err = { 0 };
-    json_t *result = NULL;
+    struct store_view *view = NULL;
+    struct buf text;
+    json_t *reply = NULL;
     if (size > STORE_QUERY_SQL_MAX)
         return 0;
     char *sql = fuzz_text(data, size);
     int64_t version = ask("PRAGMA data_version");
-    int status = store_query_run(fuzz_path("ablate.db"), sql, 100, &result, &err);
+    buf_init(&text, 0);
+    FUZZ_CHECK(store_query_open(fuzz_path("ablate.db"), STORE_GUARDED, &view, &err) == 0);
+    int status = store_query_run(view, sql, 100, ALLOWED_MS, &text, &err);
+    store_query_close(view);
     FUZZ_CHECK(ask("PRAGMA data_version") == version);
-    FUZZ_CHECK(ask("SELECT count(*) FROM attempts WHERE token = '" SECRET "'") == 1);
+    FUZZ_CHECK(ask("SELECT count(*) FROM attempts") == 1);
     if (status != 0) {
         fuzz_refused(status, &err);
-    } else if (strstr(sql, SECRET) == NULL) {
-        struct buf text;
-        buf_init(&text, 0);
-        jsonx_dump(result, 0, &text);
-        FUZZ_CHECK(!text.failed && strstr(text.data, SECRET) == NULL);
-        buf_done(&text);
+    } else {
+        FUZZ_CHECK(text.len <= STORE_QUERY_BYTES);
+        FUZZ_CHECK(jsonx_load(text.data, text.len, &reply, &err) == 0);
     }
-    json_decref(result);
+    json_decref(reply);
+    buf_done(&text);
     free(sql);
     return 0;
 }

@@ -9,11 +9,12 @@ rooms='
 common/                                             common/
 server/(main|commands)\.c                            (common|server)/
 server/api/(session|prometheus)\.c                  (common|server/(api|report|runs|store))/|server/[a-z]+\.h|server/http/(reply|auth|httpd)\.h
-server/api/                                         (common|server/(api|report|runs|store))/|server/[a-z]+\.h|server/http/reply\.h
+server/api/                                         (common|server/(api|query|report|runs|store))/|server/[a-z]+\.h|server/http/reply\.h
 server/http/                                        (common|server/http)/|server/[a-z]+\.h|server/api/endpoint\.h
 server/report/                                      (common|server/(report|store))/|server/runs/publish\.h
 server/runs/                                        (common|server/(runs|store))/|server/[a-z]+\.h
 server/store/                                       (common|server/store)/|server/embed\.h
+server/query/                                       (common|server/(query|store))/|server/[a-z]+\.h
 server/backup/                                      (common|server/(backup|store))/
 server/[a-z_]+\.[ch]                                common/|server/[a-z_]+\.h|server/store/store\.h
 worker/ops/                                         (common|worker/ops)/|worker/(ops|pool|arena|simd)\.h
@@ -27,8 +28,8 @@ sqlite3\.h                                          server/store/
 microhttpd\.h                                       server/http/
 cblas\.h                                            worker/ops/gemm\.c
 linux/landlock\.h                                    common/confine\.c
-seccomp\.h                                           common/confine\.c|worker/sandbox\.c
-uv\.h                                               server/(main\.c|watch\.c|work\.[ch]|http/(httpd|exchange|linger)\.[ch]|runs/(supervisor|ingest|stream)\.[ch])
+seccomp\.h                                           common/confine\.c|worker/sandbox\.c|server/query/walls\.c
+uv\.h                                               server/(main\.c|watch\.c|work\.[ch]|http/(httpd|exchange|linger)\.[ch]|query/queries\.c|runs/(supervisor|ingest|stream)\.[ch])
 nettle/.*                                           common/digest\.[ch]
 '
 
