@@ -22,4 +22,17 @@ enum { FAMILY_RUN = 33, FAMILY_RUNS_MOST = 1 << 22 };
 int families_find(const uint8_t *text, const uint64_t *ends, size_t documents, uint32_t *ret,
                   struct err *err);
 
+/* The same piece by piece, for a text that isn't in memory. ret[documents] is written to all along
+ * and complete after families_end; bytes: of the whole text. Memory: at most 12 bytes for each of
+ * 2·FAMILY_RUNS_MOST places, however long the text. */
+struct families;
+int families_new(uint32_t *ret, size_t documents, uint64_t bytes, struct families **ret_families,
+                 struct err *err);
+/* The document at hand goes on. */
+void families_add(struct families *families, const uint8_t *bytes, size_t n);
+/* It is over; the next one begins. */
+void families_next(struct families *families);
+void families_end(struct families *families);
+void families_free(struct families *families);
+
 #endif

@@ -33,6 +33,11 @@ static void test_every_code_point_is_known_and_no_surrogate(void **state)
         size_t len = encode(code, text);
         if (utf8_char(text, len) != (good ? len : 0) || (len > 1 && utf8_char(text, len - 1) != 0))
             fail_msg("U+%04X", (unsigned)code);
+        char again[4] = { 0 };
+        size_t read = 0;
+        if (good && (utf8_encode(code, again) != len || memcmp(again, text, len) != 0 ||
+                     utf8_decode(text, len, &read) != code || read != len))
+            fail_msg("U+%04X", (unsigned)code);
     }
 }
 
@@ -57,6 +62,22 @@ static void test_longer_forms_than_needed_are_none(void **state)
         assert_int_equal(utf8_char(bad[i], strlen(bad[i])), 0);
 }
 
+/* Wherever in a stretch that is read eight at a time. */
+static void test_the_place_is_told_after_ascii(void **state)
+{
+    (void)state;
+    char text[40];
+    for (size_t bad = 0; bad < sizeof text; bad++) {
+        size_t at = 0;
+        memset(text, 'a', sizeof text);
+        text[bad] = (char)0x80;
+        assert_false(utf8_valid(text, sizeof text, &at));
+        assert_int_equal(at, bad);
+        assert_true(utf8_valid(text, bad, &at));
+        assert_int_equal(at, bad);
+    }
+}
+
 static void test_the_place_is_told(void **state)
 {
     (void)state;
@@ -76,6 +97,7 @@ int main(void)
         cmocka_unit_test(test_every_code_point_is_known_and_no_surrogate),
         cmocka_unit_test(test_longer_forms_than_needed_are_none),
         cmocka_unit_test(test_the_place_is_told),
+        cmocka_unit_test(test_the_place_is_told_after_ascii),
     };
     return cmocka_run_group_tests_name("utf8", tests, NULL, NULL);
 }
