@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "common/jsonx.h"
 #include "server/import.h"
+#include "server/line.h"
 #include "server/runs/purge.h"
 #include "server/store/store_runs.h"
 
@@ -13,7 +14,8 @@
 #include <unistd.h>
 
 struct upload {
-    enum import_format format;
+    struct import_request request;
+    struct import_result result;
     struct dataset_row row;
     bool replaced;
 };
@@ -28,7 +30,7 @@ static json_t *dataset_json(const struct dataset_row *row)
                      "created_at", created);
 }
 
-static int take_format(const struct request *req, enum import_format *ret, struct err *err)
+static int take_format(const struct request *req, struct import_request *ret, struct err *err)
 {
     static const struct {
         const char *type;
@@ -40,7 +42,8 @@ static int take_format(const struct request *req, enum import_format *ret, struc
     const char *asked = request_arg(req, "format"), *type = req->content_type;
     for (int i = 0; asked != NULL && import_format_names[i] != NULL; i++)
         if (strcmp(asked, import_format_names[i]) == 0) {
-            *ret = (enum import_format)i;
+            ret->format = (enum import_format)i;
+            ret->stated = true;
             return 0;
         }
     if (asked != NULL)
@@ -48,7 +51,7 @@ static int take_format(const struct request *req, enum import_format *ret, struc
     size_t len = strcspn(type, "; \t");
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (strlen(types[i].type) == len && strncasecmp(types[i].type, type, len) == 0) {
-            *ret = types[i].format;
+            ret->format = types[i].format;
             return 0;
         }
     return err_set(err, ERR_UNSUPPORTED_TYPE,
@@ -72,24 +75,26 @@ int dataset_put_decode(struct request *req, struct err *err)
     if (u == NULL)
         return -ERR_NO_MEMORY;
     int status = check_name(req, err);
-    return status == 0 ? take_format(req, &u->format, err) : status;
+    return status == 0 ? take_format(req, &u->request, err) : status;
 }
 
 int dataset_put_read(struct request *req, struct store *store, struct err *err)
 {
     struct upload *u = req->state;
-    struct import_result result;
+    const struct import_result *result = &u->result;
     (void)store;
-    int status = import_file(req->app->datadir, req->upload_path, u->format, &result, err);
+    u->request.upload = req->upload_path;
+    u->request.stop = &req->app->imports->closing;
+    int status = import_file(req->app->datadir, &u->request, &u->result, err);
     if (status != 0)
         return status;
-    u->row = (struct dataset_row){ .documents = result.documents,
-                                   .bytes = result.bytes,
-                                   .duplicates = result.duplicates,
+    u->row = (struct dataset_row){ .documents = result->documents,
+                                   .bytes = result->bytes,
+                                   .duplicates = result->duplicates,
                                    .created_at = clock_wall_ms() };
-    memcpy(u->row.digest, result.digest, sizeof u->row.digest);
+    memcpy(u->row.digest, result->digest, sizeof u->row.digest);
     strncpy(u->row.name, req->params[0], sizeof u->row.name - 1);
-    strncpy(u->row.format, import_format_names[u->format], sizeof u->row.format - 1);
+    strncpy(u->row.format, import_format_names[result->format], sizeof u->row.format - 1);
     return 0;
 }
 
@@ -105,11 +110,28 @@ int dataset_put_write(struct request *req, struct store *store, struct err *err)
     return store_dataset_put(store, &u->row, err);
 }
 
+static json_t *notes_json(const struct import_result *result)
+{
+    json_t *notes = json_array();
+    struct buf sentence;
+    buf_init(&sentence, 0);
+    for (int note = 0; note < IMPORT_NOTES; note++) {
+        buf_clear(&sentence);
+        import_note(result, (enum import_note)note, &sentence);
+        if (sentence.len > 0)
+            json_array_append_new(notes, json_stringn(sentence.data, sentence.len));
+    }
+    buf_done(&sentence);
+    return notes;
+}
+
 int dataset_put_encode(struct request *req, struct reply *reply, struct err *err)
 {
     (void)err;
     const struct upload *u = req->state;
-    reply_json(reply, u->replaced ? 200 : 201, dataset_json(&u->row), -1);
+    json_t *dataset = dataset_json(&u->row);
+    json_object_set_new(dataset, "notes", notes_json(&u->result));
+    reply_json(reply, u->replaced ? 200 : 201, dataset, -1);
     return 0;
 }
 

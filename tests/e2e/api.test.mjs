@@ -90,12 +90,17 @@ describe("datasets", () => {
     await refused(call("DELETE", "/datasets/as%20lines"), 404, "not_found");
   });
 
-  test("documents end at % lines if there is one, else at blank lines; copies are dropped", async () => {
+  test("documents end at % lines or at blank lines, or are JSON; copies are dropped, and notes tell", async () => {
     assert.equal((await ok(putText("d1", "a\n\nb\n%\nc\r\n%\n\n%\n"), 201)).documents, 2);
     const d2 = await ok(putText("d2", "\n\na\nb\n\n \n\nc\n\na\nb\n"), 201);
     assert.deepEqual([d2.documents, d2.duplicates, d2.bytes], [2, 1, 4]);
-    await call("DELETE", "/datasets/d1");
-    await call("DELETE", "/datasets/d2");
+    assert.deepEqual(d2.notes, []);
+    const d3 = await ok(putText("d3", '{"text":"a"}\n{"text":"b"}\n'), 201);
+    assert.deepEqual([d3.documents, d3.format], [2, "jsonl"]);
+    assert.match(d3.notes.join(), /^Each of 2 lines is a JSON object: they were taken as JSON lines/);
+    const d4 = await ok(call("PUT", "/datasets/d4?format=text", '{"text":"a"}\r{"text":"b"}', { "Content-Type": "text/plain" }), 201);
+    assert.deepEqual([d4.documents, d4.format, d4.notes.length], [1, "text", 2]);
+    for (const name of ["d1", "d2", "d3", "d4"]) await call("DELETE", `/datasets/${name}`);
   });
 
   const bytes = (...list) => new Uint8Array(list);

@@ -66,9 +66,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct err err = { 0 };
     if (size == 0)
         return 0;
-    const char *upload = fuzz_file("upload", data + 1, size - 1);
-    int status =
-        import_file(&datadir, upload, data[0] == 'j' ? IMPORT_JSONL : IMPORT_TEXT, &result, &err);
+    const struct import_request request = {
+        .upload = fuzz_file("upload", data + 1, size - 1),
+        .format = data[0] == 'j' ? IMPORT_JSONL : IMPORT_TEXT,
+        .stated = data[0] == 't',
+    };
+    int status = import_file(&datadir, &request, &result, &err);
     if (status == 0)
         check_corpus(&result);
     else

@@ -16,6 +16,7 @@ server/runs/                                        (common|server/(runs|store))
 server/store/                                       (common|server/store)/|server/embed\.h
 server/query/                                       (common|server/(query|store))/|server/[a-z]+\.h
 server/backup/                                      (common|server/(backup|store))/
+server/import/                                      (common|server/import)/|server/[a-z]+\.h
 server/[a-z_]+\.[ch]                                common/|server/[a-z_]+\.h|server/store/store\.h
 worker/ops/                                         (common|worker/ops)/|worker/(ops|pool|arena|simd)\.h
 worker/attn/                                        (common|worker/(attn|ops))/|worker/(ops|pool|arena|simd|params|pass)\.h
