@@ -26,8 +26,9 @@ struct head {
     int fields, counts[SINGLES];
     const char *values[SINGLES];
     bool bad_name, bad_value;
-    bool apart;     /* a part doesn't follow the one before */
-    const char *at; /* where the next one must begin */
+    const char *not_text; /* one of the singles that isn't UTF-8 */
+    bool apart;           /* a part doesn't follow the one before */
+    const char *at;       /* where the next one must begin */
     const char *begin, *end;
 };
 
@@ -81,6 +82,8 @@ static enum MHD_Result on_header(void *arg, enum MHD_ValueKind kind, const char 
         if (strcasecmp(key, singles[i]) == 0) {
             head->counts[i]++;
             head->values[i] = value;
+            if (!utf8_valid(value, strlen(value), NULL))
+                head->not_text = singles[i];
         }
     return MHD_YES;
 }
@@ -147,6 +150,8 @@ static int check_framing(const struct head *head, const char *version, struct er
         return err_set(err, ERR_BAD_REQUEST, "the name of a header holds a forbidden character");
     if (head->bad_value)
         return err_set(err, ERR_BAD_REQUEST, "the value of a header holds a forbidden character");
+    if (head->not_text != NULL)
+        return err_set(err, ERR_BAD_REQUEST, "the value of %s isn't UTF-8", head->not_text);
     if (places_tell() && (head->apart || head->at + 2 != head->end))
         return err_set(err, ERR_BAD_REQUEST,
                        "request line and header must be lines that end with CR LF, without folds, "
