@@ -44,12 +44,8 @@ void digest_of_hex(const void *bytes, size_t len, char ret[DIGEST_HEX])
     digest_hex(raw, sizeof raw, ret);
 }
 
-int digest_file(const char *path, char ret[DIGEST_HEX], struct err *err)
+int digest_open_file(int fd, const char *path, char ret[DIGEST_HEX], struct err *err)
 {
-    int status = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return err_errno(err, ERR_STORAGE, "can't open %s", path);
     struct digest digest;
     digest_init(&digest);
     char chunk[65536];
@@ -57,9 +53,17 @@ int digest_file(const char *path, char ret[DIGEST_HEX], struct err *err)
     while ((got = read(fd, chunk, sizeof chunk)) > 0)
         digest_add(&digest, chunk, (size_t)got);
     if (got < 0)
-        status = err_errno(err, ERR_STORAGE, "can't read %s", path);
-    else
-        digest_end_hex(&digest, ret);
+        return err_errno(err, ERR_STORAGE, "can't read %s", path);
+    digest_end_hex(&digest, ret);
+    return 0;
+}
+
+int digest_file(const char *path, char ret[DIGEST_HEX], struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_errno(err, ERR_STORAGE, "can't open %s", path);
+    int status = digest_open_file(fd, path, ret, err);
     close(fd);
     return status;
 }

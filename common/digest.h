@@ -25,6 +25,8 @@ void digest_of(const void *bytes, size_t len, uint8_t ret[DIGEST_BYTES]);
 void digest_of_hex(const void *bytes, size_t len, char ret[DIGEST_HEX]);
 /* Digests the whole file at path. Errors: ERR_STORAGE. */
 int digest_file(const char *path, char ret[DIGEST_HEX], struct err *err);
+/* The same of a file that is open; `path` is what an error calls it. */
+int digest_open_file(int fd, const char *path, char ret[DIGEST_HEX], struct err *err);
 void digest_hmac(const void *key, size_t key_len, const void *bytes, size_t len,
                  uint8_t ret[DIGEST_BYTES]);
 

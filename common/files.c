@@ -44,6 +44,34 @@ int files_read(const char *path, size_t max, char **ret, size_t *ret_len, struct
     return 0;
 }
 
+int files_open_below(const char *folder, const char *path, int *ret, struct err *err)
+{
+    char name[NAME_MAX + 1];
+    int fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    for (const char *at = path, *end; fd >= 0 && *at != '\0'; at = end + strspn(end, "/")) {
+        end = at + strcspn(at, "/");
+        snprintf(name, sizeof name, "%.*s", (int)(end - at), at);
+        /* Not to wait for who would write into a pipe. */
+        int how = *end != '\0' ? O_PATH | O_DIRECTORY : O_RDONLY | O_NONBLOCK;
+        int next = openat(fd, name, how | O_NOFOLLOW | O_CLOEXEC), code = errno;
+        close(fd);
+        errno = code;
+        fd = next;
+    }
+    struct stat info;
+    if (fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode)) {
+        *ret = fd;
+        return 0;
+    }
+    int status = fd < 0 && errno == ENOENT
+                     ? err_set(err, ERR_NOT_FOUND, "there is no file %s/%s", folder, path)
+                 : fd < 0 ? err_errno(err, ERR_STORAGE, "can't open %s/%s", folder, path)
+                          : err_set(err, ERR_STORAGE, "%s/%s is no file", folder, path);
+    if (fd >= 0)
+        close(fd);
+    return status;
+}
+
 int files_sync_folder(const char *path, struct err *err)
 {
     char folder[PATH_MAX];

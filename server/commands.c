@@ -1,5 +1,6 @@
 #include "server/commands.h"
 
+#include "server/backup/attend.h"
 #include "server/backup/backup.h"
 #include "server/datadir.h"
 #include "server/passes.h"
@@ -55,7 +56,9 @@ static void tell_backup(const char *what, const char *path, const struct backup_
 int command_backup(const struct options *options, struct err *err)
 {
     struct backup_result result;
-    int status = backup_make(options->data, options->operand, &result, err);
+    int status = backup_attend(options->operand, err);
+    if (status == 0)
+        status = backup_make(options->data, options->operand, &result, err);
     if (status != 0)
         return status;
     tell_backup("backup in", options->operand, &result);
@@ -71,7 +74,9 @@ int command_backup(const struct options *options, struct err *err)
 int command_restore(const struct options *options, struct err *err)
 {
     struct backup_result result;
-    int status = backup_restore(options->operand, options->data, &result, err);
+    int status = backup_attend(options->data, err);
+    if (status == 0)
+        status = backup_restore(options->operand, options->data, &result, err);
     if (status == 0)
         tell_backup("restored into", options->data, &result);
     return status;

@@ -31,16 +31,20 @@ static void note(struct maker *m, int64_t *count, const char *path, const char *
 
 static int copy_one(struct maker *m, const struct store_file *file, struct err *err)
 {
-    char sha256[DIGEST_HEX];
+    char source[PATH_MAX + 300], sha256[DIGEST_HEX];
     int64_t bytes = 0;
-    int status = target_copy(m->data, m->target.dir, file->path, sha256, &bytes, err);
-    if (status == -ERR_CONFLICT)
-        return 0; /* it belongs to the store in two ways */
-    if (status == -ERR_NOT_FOUND) {
+    snprintf(source, sizeof source, "%s/%s", m->data, file->path);
+    int in = open(source, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (in < 0 && errno != ENOENT)
+        return err_errno(err, ERR_STORAGE, "can't open %s", source);
+    if (in < 0) {
         if (!file->may_miss)
             note(m, &m->result.missing, file->path, "is missing");
         return 0;
     }
+    int status = target_copy(in, m->target.dir, file->path, sha256, &bytes, err);
+    if (status == -ERR_CONFLICT)
+        return 0; /* it belongs to the store in two ways */
     if (status != 0)
         return status;
     if (file->sha256[0] != '\0' && strcmp(file->sha256, sha256) != 0)
@@ -130,7 +134,7 @@ static int is_folder(const char *data, struct err *err)
 
 int backup_make(const char *data, const char *to, struct backup_result *ret, struct err *err)
 {
-    struct maker m = { .data = data };
+    struct maker m = { .data = data, .target = { .lock = -1 } };
     struct backup_result checked;
     int hold = -1;
     buf_init(&m.sums, 0);

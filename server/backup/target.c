@@ -6,9 +6,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -37,12 +39,79 @@ static int check_empty(const char *name, struct err *err)
     return 0;
 }
 
-int target_begin(const char *name, struct target *ret, struct err *err)
+#define PARTIAL ".partial-"
+#define MARK    ".partial"
+enum { RANDOM = 6 }; /* what mkdtemp puts behind it */
+
+/* The name without what it may end with: 0 when nothing is left. */
+static size_t name_len(const char *name)
 {
-    struct target made = { 0 };
     size_t len = strlen(name);
     while (len > 1 && name[len - 1] == '/')
         len--;
+    return len;
+}
+
+/* Opens and locks a folder that is ours alone; -1 when somebody fills it, or it isn't. */
+static int lock_folder(int parent, const char *name)
+{
+    struct stat info;
+    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd >= 0 && fstat(fd, &info) == 0 && info.st_uid == geteuid() && (info.st_mode & 077) == 0 &&
+        flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+/* Whether a name beside `own` is that of a folder on its way; *ret_own: to be `own`. */
+static bool is_partial(const char *name, const char *own, bool *ret_own)
+{
+    size_t len = strlen(name), tail = strlen(PARTIAL) + RANDOM;
+    if (len <= tail || strncmp(name + len - tail, PARTIAL, strlen(PARTIAL)) != 0)
+        return false;
+    *ret_own = strlen(own) == len - tail && strncmp(name, own, len - tail) == 0;
+    return true;
+}
+
+void target_sweep(const char *name)
+{
+    char own[PATH_MAX], folder[PATH_MAX], path[2 * PATH_MAX];
+    snprintf(folder, sizeof folder, "%.*s", (int)name_len(name), name);
+    char *slash = strrchr(folder, '/');
+    snprintf(own, sizeof own, "%s", slash != NULL ? slash + 1 : folder);
+    if (slash != NULL)
+        slash[slash == folder] = '\0';
+    DIR *beside = opendir(slash != NULL ? folder : ".");
+    bool is_own;
+    for (const struct dirent *entry; beside != NULL && (entry = readdir(beside)) != NULL;) {
+        int fd = is_partial(entry->d_name, own, &is_own) ? lock_folder(dirfd(beside), entry->d_name)
+                                                         : -1;
+        if (fd >= 0 && (is_own || faccessat(fd, MARK, F_OK, AT_SYMLINK_NOFOLLOW) == 0)) {
+            snprintf(path, sizeof path, "%s/%s", slash != NULL ? folder : ".", entry->d_name);
+            files_remove_folder(path);
+        }
+        if (fd >= 0)
+            close(fd);
+    }
+    if (beside != NULL)
+        closedir(beside);
+}
+
+static int put_mark(int folder, struct err *err)
+{
+    int fd = openat(folder, MARK, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return err_errno(err, ERR_STORAGE, "can't write beside the target");
+    close(fd);
+    return 0;
+}
+
+int target_begin(const char *name, struct target *ret, struct err *err)
+{
+    struct target made = { .lock = -1 };
+    size_t len = name_len(name);
     if (len == 0 || len >= sizeof made.name)
         return err_set(err, ERR_USAGE, "a folder's path is 1 to %zu bytes long",
                        sizeof made.name - 1);
@@ -50,11 +119,16 @@ int target_begin(const char *name, struct target *ret, struct err *err)
     int status = check_empty(made.name, err);
     if (status != 0)
         return status;
-    snprintf(made.dir, sizeof made.dir, "%s.partial-XXXXXX", made.name);
-    if (mkdtemp(made.dir) == NULL)
+    target_sweep(made.name);
+    snprintf(made.dir, sizeof made.dir, "%s" PARTIAL "XXXXXX", made.name);
+    if (mkdtemp(made.dir) == NULL || (made.lock = lock_folder(AT_FDCWD, made.dir)) < 0)
         return err_errno(err, ERR_STORAGE, "can't make a folder beside %s", made.name);
-    *ret = made;
-    return 0;
+    status = put_mark(made.lock, err);
+    if (status == 0)
+        *ret = made;
+    else
+        target_done(&made);
+    return status;
 }
 
 int target_sync(const struct target *target, struct err *err)
@@ -70,7 +144,7 @@ int target_sync(const struct target *target, struct err *err)
 
 int target_end(struct target *target, struct err *err)
 {
-    if (rename(target->dir, target->name) != 0)
+    if (unlinkat(target->lock, MARK, 0) != 0 || rename(target->dir, target->name) != 0)
         return err_errno(err, ERR_STORAGE, "can't rename %s to %s", target->dir, target->name);
     target->dir[0] = '\0';
     return files_sync_folder(target->name, err);
@@ -80,7 +154,9 @@ void target_done(struct target *target)
 {
     if (target->dir[0] != '\0')
         files_remove_folder(target->dir);
-    target->dir[0] = '\0';
+    if (target->lock > 0)
+        close(target->lock);
+    *target = (struct target){ .lock = -1 };
 }
 
 static int pump(int in, int out, const char *path, char ret_sha256[65], int64_t *ret_bytes,
@@ -115,28 +191,23 @@ static int pump(int in, int out, const char *path, char ret_sha256[65], int64_t 
     return status;
 }
 
-int target_copy(const char *from, const char *to, const char *path, char ret_sha256[65],
+int target_copy(int take_in, const char *to, const char *path, char ret_sha256[65],
                 int64_t *ret_bytes, struct err *err)
 {
-    char source[PATH_MAX + 300], dest[PATH_MAX + 300];
-    int out = -1, status = 0;
-    snprintf(source, sizeof source, "%s/%s", from, path);
+    char dest[PATH_MAX + 300];
+    int out = -1;
     snprintf(dest, sizeof dest, "%s/%s", to, path);
-    int in = open(source, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (in < 0)
-        return errno == ENOENT ? err_set(err, ERR_NOT_FOUND, "there is no file %s", source)
-                               : err_errno(err, ERR_STORAGE, "can't open %s", source);
     char *slash = strrchr(dest, '/');
     *slash = '\0';
-    status = files_make_folder(dest, err);
+    int status = files_make_folder(dest, err);
     *slash = '/';
     if (status == 0 &&
         (out = open(dest, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600)) < 0)
         status = errno == EEXIST ? err_set(err, ERR_CONFLICT, "%s is there already", dest)
                                  : err_errno(err, ERR_STORAGE, "can't create %s", dest);
     if (status == 0)
-        status = pump(in, out, dest, ret_sha256, ret_bytes, err);
-    close(in);
+        status = pump(take_in, out, dest, ret_sha256, ret_bytes, err);
+    close(take_in);
     if (out >= 0 && close(out) != 0 && status == 0)
         status = err_errno(err, ERR_STORAGE, "can't write %s", dest);
     return status;

@@ -1,4 +1,9 @@
-/* target: a folder that appears under its name whole or not at all. */
+/* target: a folder that appears under its name whole or not at all.
+ *
+ * Until then it is NAME.partial-XXXXXX, beside it, and whoever fills it holds its flock: one that
+ * nobody holds was left by somebody who died, and is removed by whoever begins next. Of another
+ * name only what has our mark in it, the file `.partial`, is removed.
+ */
 #ifndef ABLATE_SERVER_TARGET_H
 #define ABLATE_SERVER_TARGET_H
 
@@ -10,9 +15,10 @@
 struct target {
     char name[PATH_MAX - 32]; /* as it will be called */
     char dir[PATH_MAX];       /* as it is called until then; "" = there is none */
+    int lock;                 /* the folder, open and locked */
 };
-/* Makes an empty folder beside `name`, mode 0700. Errors: CONFLICT (`name` exists and isn't an
- * empty folder), USAGE (too long), STORAGE, DISK_FULL. */
+/* Sweeps, and makes an empty folder beside `name`, mode 0700. Errors: CONFLICT (`name` exists and
+ * isn't an empty folder), USAGE (too long), STORAGE, DISK_FULL. */
 int target_begin(const char *name, struct target *ret, struct err *err);
 /* Everything in it is on the disk then. Errors: STORAGE, DISK_FULL. */
 int target_sync(const struct target *target, struct err *err);
@@ -20,10 +26,12 @@ int target_sync(const struct target *target, struct err *err);
 int target_end(struct target *target, struct err *err);
 /* Removes what was not ended. */
 void target_done(struct target *target);
+/* Removes what others, who have died, have left beside `name`. */
+void target_sweep(const char *name);
 
-/* Copies a file below one folder to the same place below another, with the folders above it, mode
- * 0600, and digests it. Errors: NOT_FOUND, CONFLICT (it is there already), STORAGE, DISK_FULL. */
-int target_copy(const char *from, const char *to, const char *path, char ret_sha256[65],
+/* Copies an open file, which it closes, to `path` below a folder, with the folders above it, mode
+ * 0600, and digests it. Errors: CONFLICT (it is there already), STORAGE, DISK_FULL. */
+int target_copy(int take_in, const char *to, const char *path, char ret_sha256[65],
                 int64_t *ret_bytes, struct err *err);
 
 #endif

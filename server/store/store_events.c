@@ -220,6 +220,6 @@ int store_events_list(struct store *store, int64_t after, size_t limit, struct e
         status = store_all(store, SQL_EVENT_LIST, &rows, (void **)ret, ret_n, err, "ii", after,
                            (int64_t)limit);
     if (status == 0)
-        *ret_lost = after > newest || (first > 0 && after + 1 < first);
+        *ret_lost = after > newest || after + 1 < (first > 0 ? first : newest + 1);
     return status;
 }

@@ -18,9 +18,14 @@ struct store_identity {
 };
 int store_identity(struct store *store, struct store_identity *ret, struct err *err);
 
-/* Makes the closed database at `path`, a copy, one of its own: another identity, and no worker of
- * the original is let in. A database of an older version stays as it is: its migration makes one.
+/* Makes the closed database at `path`, a copy, one of its own: another identity, event ids that the
+ * original doesn't give, and no worker of the original is let in. One of an older version gets its
+ * identity from its migration.
  * Errors: STORAGE, DISK_FULL, BAD_DATA. */
 int store_identity_renew(const char *path, struct err *err);
+
+/* Goes on with event ids that have never been given, and forgets the events before: this database
+ * is an older state of itself. Inside a transaction. Errors: STORAGE, DISK_FULL. */
+int store_events_leap(struct store *store, struct err *err);
 
 #endif
