@@ -97,6 +97,8 @@ int command_purge(const struct options *options, struct err *err)
     if (status == 0)
         status = purge_all(store, &datadir, &n, err);
     store_close(store);
+    if (status != 0)
+        datadir_undo(&datadir);
     datadir_done(&datadir);
     if (status == 0)
         printf("purged %lld experiments\n", (long long)n);

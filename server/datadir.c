@@ -1,7 +1,9 @@
 #include "server/datadir.h"
 
 #include "common/files.h"
+#include "common/log.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +13,9 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 void datadir_random_hex(size_t n, char *ret)
@@ -44,18 +49,119 @@ static int set_path(const char *path, struct datadir *dir, struct err *err)
     return 0;
 }
 
+/* Whether the lock is still the one at its path: a start that was refused takes its own away. */
+static bool lock_stands(const struct datadir *dir, const char *path)
+{
+    struct stat ours, theirs;
+    return fstat(dir->lock_fd, &ours) == 0 && lstat(path, &theirs) == 0 &&
+           ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev;
+}
+
 static int take_lock(struct datadir *dir, struct err *err)
 {
     char path[PATH_MAX];
     datadir_path(dir, path, "lock");
-    dir->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (dir->lock_fd < 0)
-        return err_errno(err, ERR_STORAGE, "can't open %s", path);
-    if (flock(dir->lock_fd, LOCK_EX | LOCK_NB) != 0)
-        return errno == EWOULDBLOCK
-                   ? err_set(err, ERR_RUNNING, "another daemon uses the data folder %s", dir->path)
-                   : err_errno(err, ERR_STORAGE, "can't lock %s", path);
-    return 0;
+    for (;;) {
+        dir->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (dir->lock_fd < 0)
+            return err_errno(err, ERR_STORAGE, "can't open %s", path);
+        if (flock(dir->lock_fd, LOCK_EX | LOCK_NB) != 0)
+            return errno == EWOULDBLOCK
+                       ? err_set(err, ERR_RUNNING, "another daemon uses the data folder %s",
+                                 dir->path)
+                       : err_errno(err, ERR_STORAGE, "can't lock %s", path);
+        if (lock_stands(dir, path))
+            return 0;
+        close(dir->lock_fd);
+    }
+}
+
+/* What a start makes, so that one that is refused can take it away again; what else lies in the
+ * folder is nobody's to remove. */
+static const char *const names[] = {
+    "tmp",       "datasets",      "runs",          "cache",   "links",         "sessions",
+    "token",     "token.submit",  "token.read",    "curlrc",  "curlrc.submit", "curlrc.read",
+    "instance",  "unclean",       "address",       "ballast", "hold",          "worker.sock",
+    "ablate.db", "ablate.db-wal", "ablate.db-shm", "lock",
+};
+enum { NAMES = sizeof names / sizeof *names, FOLDERS = 6 };
+static_assert(NAMES <= 32, "datadir.fresh has a bit for each");
+
+static unsigned missing_names(const char *path)
+{
+    char below[PATH_MAX];
+    unsigned missing = 0;
+    for (size_t i = 0; i < NAMES; i++) {
+        snprintf(below, sizeof below, "%s/%s", path, names[i]);
+        if (faccessat(AT_FDCWD, below, F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)
+            missing |= 1U << i;
+    }
+    return missing;
+}
+
+static void cut_slashes(char *path)
+{
+    for (size_t len = strlen(path); len > 1 && path[len - 1] == '/';)
+        path[--len] = '\0';
+}
+
+/* Cuts a path to the folder that its end lies in; false when it names none but / itself. */
+static bool go_up(char *path)
+{
+    char *slash = strrchr(path, '/');
+    if (slash == NULL || slash == path)
+        return false;
+    *slash = '\0';
+    cut_slashes(path);
+    return true;
+}
+
+/* How many folders of the path files_make_folder will have to make. */
+static size_t missing_levels(const char *path)
+{
+    char part[PATH_MAX];
+    size_t n = 0;
+    snprintf(part, sizeof part, "%s", path);
+    cut_slashes(part);
+    for (bool more = true; more && access(part, F_OK) != 0 && errno == ENOENT; n++)
+        more = go_up(part);
+    return n;
+}
+
+/* Removes what was missing when the folder was opened. The lock goes last, while it is held. */
+static void remove_fresh(const char *path, unsigned fresh, size_t levels)
+{
+    char below[PATH_MAX];
+    for (size_t i = 0; i < NAMES; i++)
+        if ((fresh >> i & 1) != 0) {
+            snprintf(below, sizeof below, "%s/%s", path, names[i]);
+            files_remove_folder(below);
+        }
+    snprintf(below, sizeof below, "%s", path);
+    cut_slashes(below);
+    while (levels-- > 0 && rmdir(below) == 0 && go_up(below))
+        continue;
+}
+
+void datadir_undo(struct datadir *dir)
+{
+    remove_fresh(dir->path, dir->fresh, dir->levels);
+    datadir_done(dir);
+}
+
+/* A folder that we made is 0700. One that was there is its owner's to close, who may want it so. */
+static void say_if_open(const struct datadir *dir)
+{
+    char path[PATH_MAX];
+    struct stat folder, database;
+    datadir_path(dir, path, "ablate.db");
+    if (stat(dir->path, &folder) != 0 || (folder.st_mode & 077) == 0)
+        return;
+    bool readable = stat(path, &database) == 0 && (database.st_mode & 077) != 0;
+    log_warn("the data folder %s is open to others of this machine (mode %04o)%s; close it by "
+             "chmod 700",
+             dir->path, (unsigned)folder.st_mode & 07777,
+             readable ? ", who can read its ablate.db" : "");
 }
 
 int datadir_empty_tmp(const struct datadir *dir, const char *prefix, size_t *ret_left,
@@ -109,32 +215,57 @@ static int clear_leftovers(const struct datadir *dir, struct err *err)
     return datadir_empty_tmp(dir, "", NULL, err);
 }
 
+/* Everything below the folder, once its lock is ours. */
+static int fill(struct datadir *dir, struct err *err)
+{
+    char below[PATH_MAX];
+    int status = 0;
+    for (size_t i = 0; i < FOLDERS && status == 0; i++) {
+        datadir_path(dir, below, "%s", names[i]);
+        status = files_make_folder(below, err);
+    }
+    if (status == 0)
+        status = clear_leftovers(dir, err);
+    datadir_path(dir, below, "unclean");
+    dir->unclean = access(below, F_OK) == 0;
+    return status == 0 ? tokens_open(dir->path, &dir->tokens, err) : status;
+}
+
+/* Workers come by a socket in the folder. */
+static int check_socket(const struct datadir *dir, struct err *err)
+{
+    const struct sockaddr_un *address = NULL;
+    char path[PATH_MAX];
+    datadir_path(dir, path, "worker.sock");
+    return strlen(path) < sizeof address->sun_path
+               ? 0
+               : err_set(err, ERR_USAGE, "the path of the data folder is too long for a socket: %s",
+                         path);
+}
+
 int datadir_open(const char *path, struct datadir *ret, struct err *err)
 {
-    static const char *const folders[] = {
-        "tmp", "datasets", "runs", "cache", "links", "sessions"
-    };
-    char below[PATH_MAX];
-    struct datadir dir = { .lock_fd = -1 };
+    struct datadir dir = { .lock_fd = -1, .levels = missing_levels(path) };
+    bool ours = false; /* what is missing is made by us */
     int status = files_make_folder(path, err);
     if (status == 0)
         status = set_path(path, &dir, err);
     if (status == 0)
+        status = check_socket(&dir, err);
+    if (status == 0) {
+        dir.fresh = missing_names(dir.path);
         status = take_lock(&dir, err);
-    for (size_t i = 0; i < sizeof folders / sizeof *folders && status == 0; i++) {
-        datadir_path(&dir, below, "%s", folders[i]);
-        status = files_make_folder(below, err);
+        ours = status == 0;
     }
-    if (status == 0)
-        status = clear_leftovers(&dir, err);
-    datadir_path(&dir, below, "unclean");
-    dir.unclean = access(below, F_OK) == 0;
-    if (status == 0)
-        status = tokens_open(dir.path, &dir.tokens, err);
-    if (status == 0)
+    if (ours)
+        status = fill(&dir, err);
+    if (status == 0) {
+        say_if_open(&dir);
         *ret = dir;
-    else
-        datadir_done(&dir);
+        return 0;
+    }
+    remove_fresh(path, ours ? dir.fresh : 0, dir.levels);
+    datadir_done(&dir);
     return status;
 }
 

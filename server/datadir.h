@@ -21,17 +21,23 @@ struct datadir {
     char path[PATH_MAX / 4]; /* absolute */
     struct tokens tokens;    /* as they were when it was opened */
     int lock_fd;
-    bool unclean; /* the daemon before has not ended by itself */
+    bool unclean;   /* the daemon before has not ended by itself */
+    unsigned fresh; /* what was not there when it was opened: a bit for each name (datadir.c) */
+    size_t levels;  /* folders of the path that were made for it */
 };
 
 /* Creates the folder (0700) and what is missing in it, takes its lock, and clears away what an
- * earlier daemon left in tmp/.
- * Errors: RUNNING when another daemon holds it, STORAGE, BAD_DATA for a token that isn't one. */
+ * earlier daemon left in tmp/. Says when a folder that was there is open to others. When it fails
+ * it leaves nothing that wasn't there. Errors: RUNNING when another daemon holds it, USAGE when its
+ * path is too long for a socket, STORAGE, BAD_DATA for a token that isn't one. */
 int datadir_open(const char *path, struct datadir *ret, struct err *err);
 /* Reads the tokens of an existing folder without locking it (for `ablated link`).
  * Errors: NOT_FOUND, STORAGE, BAD_DATA. */
 int datadir_peek(const char *path, struct datadir *ret, struct err *err);
 void datadir_done(struct datadir *dir);
+/* For a start that is refused after all: removes whatever datadir_open, or who opened the store,
+ * made of what belongs there; and lets go. */
+void datadir_undo(struct datadir *dir);
 /* Says that the folder is served from now on, or that everything was closed as it should be. */
 int datadir_set_unclean(const struct datadir *dir, bool unclean, struct err *err);
 /* Writes the base URL to `address`; NULL removes the file. */

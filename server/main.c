@@ -1,6 +1,7 @@
 /* ablated: the daemon. This file only wires: options, data folder, threads, and the way out. */
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/stdio.h"
 #include "common/version.h"
 #include "server/api/api.h"
 #include "server/commands.h"
@@ -8,6 +9,8 @@
 #include "server/greet.h"
 #include "server/http/auth.h"
 #include "server/http/httpd.h"
+#include "server/http/listener.h"
+#include "server/init.h"
 #include "server/http/stalled.h"
 #include "server/line.h"
 #include "server/notify.h"
@@ -23,6 +26,7 @@
 #include "server/runs/stream.h"
 #include "server/runs/supervisor.h"
 #include "server/store/store_copy.h"
+#include "server/store/store_identity.h"
 #include "server/watch.h"
 #include "server/work.h"
 
@@ -30,7 +34,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -43,6 +49,7 @@ struct daemon {
     struct app app;
     struct options options;
     struct datadir datadir;
+    int listener; /* bound; httpd's once it serves */
     uv_loop_t loop;
     uv_signal_t signals[SIGNALS];
     struct watch *watch;
@@ -199,7 +206,7 @@ static int first_run(struct job *job, struct store *store, struct err *err)
 static int open_http(struct daemon *d, struct err *err)
 {
     const struct options *o = &d->options;
-    int status = httpd_new(&d->loop, &d->app, o->host, o->port, &d->httpd, err);
+    int status = httpd_new(&d->loop, &d->app, d->listener, &d->httpd, err);
     if (status != 0)
         return status;
     d->app.httpd = d->httpd;
@@ -212,14 +219,18 @@ static int open_http(struct daemon *d, struct err *err)
     return 0;
 }
 
-/* Ids of runs that the store has forgotten aren't given again; nobody submits before that is so. */
+/* Ids of runs that the store has forgotten, and of events, aren't given again; nobody submits
+ * before that is so. */
 
 enum { PASS_AGAIN_MS = 1000 };
 
 static int pass_run(struct job *job, struct store *store, struct err *err)
 {
-    const struct daemon *d = job->data;
-    return store_run_ids_pass(store, d->forgotten, err);
+    struct daemon *d = job->data;
+    int status = store_run_ids_pass(store, d->forgotten, err);
+    if (status == 0)
+        status = store_events_leap(store, err);
+    return status == 0 ? store_as_of(store, &d->last_seq, err) : status;
 }
 
 static void first_done(struct job *job);
@@ -301,6 +312,7 @@ static void first_done(struct job *job)
     }
     if (status != 0) {
         fprintf(stderr, "ablated: %s\n", err.message);
+        datadir_undo(&d->datadir);
         _Exit(err_exit_status(status)); /* nothing has been accepted yet */
     }
 }
@@ -328,6 +340,12 @@ static int check_database(const struct daemon *d, const char *path, struct err *
     return datadir_set_unclean(&d->datadir, true, err);
 }
 
+static bool is_ignored(int number)
+{
+    struct sigaction now;
+    return sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
 static int start(struct daemon *d, struct err *err)
 {
     static const int numbers[SIGNALS] = { SIGTERM, SIGINT, SIGHUP };
@@ -346,7 +364,8 @@ static int start(struct daemon *d, struct err *err)
     for (size_t i = 0; i < SIGNALS; i++) {
         uv_signal_init(&d->loop, &d->signals[i]);
         d->signals[i].data = d;
-        uv_signal_start(&d->signals[i], on_signal, numbers[i]);
+        if (numbers[i] != SIGHUP || !is_ignored(SIGHUP)) /* nohup */
+            uv_signal_start(&d->signals[i], on_signal, numbers[i]);
     }
     datadir_path(&d->datadir, path, "ablate.db");
     int status = auth_new(&d->datadir, &d->options, &d->auth, err);
@@ -383,13 +402,20 @@ static int serve(const struct options *options, struct err *err)
     notify_begin();
     signal(SIGPIPE, SIG_IGN);
     raise_limits();
-    int status = datadir_open(options->data, &d.datadir, err);
+    int status = init_stand_aside(err);
     if (status == 0)
-        room_start(&d.datadir, options->ballast_bytes);
-    if (status == 0)
-        status = start(&d, err);
+        status = datadir_open(options->data, &d.datadir, err);
     if (status != 0)
         return status;
+    status = listener_bind(options->host, options->port, &d.listener, err);
+    if (status == 0) {
+        room_start(&d.datadir, options->ballast_bytes);
+        status = start(&d, err);
+    }
+    if (status != 0) {
+        datadir_undo(&d.datadir);
+        return status;
+    }
     uv_run(&d.loop, UV_RUN_DEFAULT);
     uv_loop_close(&d.loop);
     queries_free(d.app.queries);
@@ -433,6 +459,10 @@ int main(int argc, char **argv)
     struct err err = { 0 };
     if (argc == 4 && strcmp(argv[1], QUERY_PROCESS) == 0)
         query_process_main(argv[2], argv[3]);
+    if (stdio_keep_open() != 0)
+        return err_exit_status(ERR_INTERNAL); /* there may be nowhere to say it */
+    umask(077);                               /* all that is made here is its owner's alone */
+    prctl(PR_SET_DUMPABLE, 0);                /* a core would hold tokens */
     int status = options_parse(argc, argv, &options, &command, &err);
     if (status == 0)
         status = commands[command](&options, &err);

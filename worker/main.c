@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct arguments {
@@ -296,6 +297,7 @@ int main(int argc, char **argv)
     struct err err = { 0 };
     if (stdio_keep_open() != 0)
         return err_exit_status(ERR_INTERNAL); /* there may be nowhere to say it */
+    umask(077);                               /* all that is made here is its owner's alone */
     for (int i = 1; i < argc; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             help();

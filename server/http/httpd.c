@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "server/http/exchange.h"
 #include "server/http/linger.h"
+#include "server/http/listener.h"
 #include "server/http/stalled.h"
 #include "server/watch.h"
 
@@ -187,44 +188,6 @@ void httpd_linger(struct httpd *httpd, int fd)
         linger_begin(&httpd->lingering, fd);
 }
 
-/* Listening. */
-
-static int listen_on(const char *host, int port, int *ret_fd, int *ret_port, struct err *err)
-{
-    char service[16];
-    struct addrinfo *found = NULL;
-    const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
-                                    .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV };
-    snprintf(service, sizeof service, "%d", port);
-    if (getaddrinfo(host, service, &hints, &found) != 0)
-        return err_set(err, ERR_USAGE, "%s is no IP address to listen on", host);
-    int one = 1, status = 0;
-    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
-        bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, 1024) != 0) {
-        int code = errno;
-        if (fd >= 0)
-            close(fd);
-        errno = code;
-        status = err_errno(err, code == EADDRINUSE ? ERR_RUNNING : ERR_USAGE,
-                           "can't listen on %s port %d", host, port);
-    }
-    freeaddrinfo(found);
-    if (status != 0)
-        return status;
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } address = { 0 };
-    socklen_t size = sizeof address;
-    getsockname(fd, &address.any, &size);
-    *ret_port =
-        ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
-    *ret_fd = fd;
-    return 0;
-}
-
 static void on_mhd_log(void *arg, const char *format, va_list args)
 {
     char line[500];
@@ -253,8 +216,7 @@ static size_t pool_bytes(const struct limits *limits)
     return twice > POOL_BYTES ? twice : POOL_BYTES;
 }
 
-int httpd_new(uv_loop_t *loop, struct app *app, const char *host, int port, struct httpd **ret,
-              struct err *err)
+int httpd_new(uv_loop_t *loop, struct app *app, int take_fd, struct httpd **ret, struct err *err)
 {
     struct httpd *httpd = calloc(1, sizeof *httpd);
     if (httpd == NULL)
@@ -264,7 +226,8 @@ int httpd_new(uv_loop_t *loop, struct app *app, const char *host, int port, stru
     httpd->exchanges.app = app;
     httpd->peers.options = app->options;
     httpd->lingering.loop = loop;
-    int status = listen_on(host, port, &httpd->listen_fd, &httpd->port, err);
+    httpd->listen_fd = take_fd;
+    int status = listener_open(take_fd, &httpd->port, err);
     if (status != 0) {
         free(httpd);
         return status;

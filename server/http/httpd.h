@@ -17,9 +17,9 @@
 struct httpd;
 struct peer;
 
-/* Listens on host:port (port 0: a free one). Errors: RUNNING when it is taken, USAGE. */
-int httpd_new(uv_loop_t *loop, struct app *app, const char *host, int port, struct httpd **ret,
-              struct err *err);
+/* Serves on a socket that listener_bind made, and closes it once it serves no more. Errors:
+ * RUNNING, USAGE (both: of the socket), INTERNAL, NO_MEMORY. */
+int httpd_new(uv_loop_t *loop, struct app *app, int take_fd, struct httpd **ret, struct err *err);
 int httpd_port(const struct httpd *httpd);
 size_t httpd_connections(const struct httpd *httpd);
 /* The i-th reason for which requests were refused, and how many; false behind the last. */

@@ -10,11 +10,14 @@
 #include "server/store/store_runs.h"
 #include "server/watch.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum {
@@ -415,9 +418,7 @@ int ingest_new(uv_loop_t *loop, const struct datadir *datadir, struct work *work
 {
     char path[PATH_MAX];
     datadir_path(datadir, path, "worker.sock");
-    if (strlen(path) > 107) /* sockaddr_un; libuv would cut it silently */
-        return err_set(err, ERR_USAGE, "the path of the data folder is too long for a socket: %s",
-                       path);
+    assert(strlen(path) < sizeof((struct sockaddr_un *)0)->sun_path); /* datadir_open has looked */
     struct ingest *ingest = calloc(1, sizeof *ingest);
     if (ingest == NULL)
         return err_set(err, ERR_INTERNAL, "out of memory");
@@ -425,9 +426,9 @@ int ingest_new(uv_loop_t *loop, const struct datadir *datadir, struct work *work
     unlink(path); /* the folder's lock is ours, so nobody listens there */
     uv_pipe_init(loop, &ingest->listener, 0);
     ingest->listener.data = ingest;
-    mode_t old = umask(0177);
     int code = uv_pipe_bind(&ingest->listener, path);
-    umask(old);
+    if (code == 0 && chmod(path, 0600) != 0)
+        code = uv_translate_sys_error(errno);
     if (code == 0)
         code = uv_listen((uv_stream_t *)&ingest->listener, 128, on_connection);
     if (code != 0) {
