@@ -48,6 +48,11 @@ test("a worker that is killed for want of memory doesn't stop it", () => {
   assert.match(readFileSync(UNIT, "utf8"), /^OOMPolicy=continue$/m);
 });
 
+test("nothing of it leaves a core, and its files are its user's alone", () => {
+  const unit = readFileSync(UNIT, "utf8");
+  for (const line of [/^LimitCORE=0$/m, /^UMask=0077$/m, /^StateDirectoryMode=0700$/m]) assert.match(unit, line);
+});
+
 test("make install puts unit and user where they belong", () => inFolder((dir) => {
   execFileSync("make", ["-s", "-o", "all", "install", `DESTDIR=${dir}`, "PREFIX=/opt/ablate", `BUILD=${build}`], { stdio: "pipe" });
   const unit = readFileSync(join(dir, "opt/ablate/lib/systemd/system/ablated.service"), "utf8");

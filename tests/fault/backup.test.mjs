@@ -2,11 +2,13 @@
 
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
+import { randomBytes } from "node:crypto";
 import { cp, mkdir, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { test } from "node:test";
-import { execFileSync } from "node:child_process";
-import { ablated } from "../e2e/daemon.mjs";
+import { execFileSync, spawn } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
+import { ABLATED, ablated } from "../e2e/daemon.mjs";
 import { call, curves, disk, ended, files, fill, folder, root, serve, submit, until } from "./faults.mjs";
 
 /** A folder with an experiment that has ended; its curves. */
@@ -130,6 +132,38 @@ test("an artifact that isn't what was recorded is told of", async (t) => {
   assert.match(stderr, /the backup is whole, but 2 files .* runs\/1\/artifacts\/final\.safetensors isn't what was recorded/);
   assert.ok(existsSync(join(at, "copy/manifest.json")));
   await daemon.stop();
+});
+
+/** Starts a backup and sends the signal as soon as its folder is there; what it ended by. */
+async function interrupted(data, to, signal) {
+  const child = spawn(ABLATED, ["backup", "--data", data, to], { stdio: "ignore" });
+  const ended = new Promise((resolve) => child.on("close", (status, by) => resolve(by ?? status)));
+  const over = ended.then(() => true);
+  while (!(await partials(to)).length && !(await Promise.race([over, sleep(1)])));
+  child.kill(signal);
+  return ended;
+}
+const partials = async (to) => (await readdir(dirname(to))).filter((name) => name.startsWith(`${basename(to)}.partial-`));
+
+test("a backup that is interrupted leaves nothing: at once by a signal, else by the next call", async (t) => {
+  const at = await folder(t), { daemon } = await finished(t, at), to = join(at, "copy");
+  await daemon.stop();
+  // Long enough that a signal comes in time.
+  for (let i = 0; i < 25; i++) await writeFile(join(daemon.dir, `runs/1/artifacts/extra${i}.bin`), randomBytes(4 << 20));
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGTERM", "SIGINT", "SIGHUP"]) {
+    assert.equal(await interrupted(daemon.dir, to, signal), signal);
+    assert.deepEqual(await partials(to), [], signal);
+    assert.ok(!existsSync(to));
+  }
+  for (let i = 0; i < 6; i++) assert.equal(await interrupted(daemon.dir, to, "SIGKILL"), "SIGKILL");
+  assert.ok((await partials(to)).length <= 2, "of twelve kills there are at most what the last two have left");
+  await until(async () => {
+    const { status } = await ablated("backup", "--data", daemon.dir, join(at, "other"));
+    await rm(join(at, "other"), { recursive: true, force: true });
+    return status === 0 && (await partials(to)).length === 0;
+  }, "the next call, whatever its target, removes them");
+  assert.equal((await ablated("backup", "--data", daemon.dir, to)).status, 0);
+  assert.deepEqual((await readdir(at)).sort(), ["copy", "data"]);
 });
 
 test("a backup that finds no room leaves nothing behind", { skip: !root }, async (t) => {
