@@ -199,6 +199,46 @@ int jsonx_load(const char *text, size_t len, json_t **ret, struct err *err)
     return 0;
 }
 
+/* Whether a number that is spelt as an integer is spelt so as a double, too. */
+static bool is_exact(const char *number, size_t len)
+{
+    enum { DIGITS = 21, SURE = 15 }; /* no double is spelt with more digits; every one with less */
+    char text[DIGITS + 2];
+    struct buf spelt;
+    if (len <= SURE || memchr(number, '.', len) != NULL || memchr(number, 'e', len) != NULL ||
+        memchr(number, 'E', len) != NULL)
+        return true;
+    if (len >= sizeof text)
+        return false;
+    memcpy(text, number, len);
+    text[len] = '\0';
+    buf_init(&spelt, 0);
+    jsonx_dump_double(strtod(text, NULL), &spelt);
+    bool same = spelt.data != NULL && strcmp(spelt.data, text) == 0;
+    buf_done(&spelt);
+    return same;
+}
+
+int jsonx_check_integers(const char *text, size_t len, struct err *err)
+{
+    char pointer[sizeof err->pointer];
+    for (size_t i = 0, end; i < len; i = end) {
+        end = text[i] == '"' ? string_end(text, len, i) : i + 1;
+        if (strchr("-0123456789", text[i]) == NULL)
+            continue;
+        while (end < len && strchr("0123456789+-.eE", text[end]) != NULL)
+            end++;
+        if (is_exact(text + i, end - i))
+            continue;
+        locate(text, i, pointer, sizeof pointer);
+        return err_set_at(err, ERR_OUT_OF_RANGE, pointer,
+                          "%.*s%s would not be kept exactly: integers are from -9007199254740991 "
+                          "to 9007199254740991",
+                          (int)(end - i > 40 ? 40 : end - i), text + i, end - i > 40 ? "…" : "");
+    }
+    return 0;
+}
+
 json_t *jsonx_number(double value)
 {
     if (isnan(value))

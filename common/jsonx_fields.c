@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_SAFE_INTEGER 9007199254740992.0 /* 2^53 */
+#define MAX_SAFE_INTEGER 9007199254740991.0 /* 2^53 − 1: from there on a real may be another's */
 
 struct place {
     const struct jsonx_field *field;
@@ -49,6 +49,14 @@ static int out_of_range(const struct place *at, double value)
                       field->exclusive_max ? " (exclusive)" : "", value);
 }
 
+/* The same for an integer, which a double may not hold. */
+static int integer_out_of_range(const struct place *at, int64_t value)
+{
+    return err_set_at(at->err, ERR_OUT_OF_RANGE, at->pointer,
+                      "\"%s\" must be from %.16g to %.16g, not %lld", at->field->key,
+                      at->field->min, at->field->max, (long long)value);
+}
+
 static bool in_range(const struct jsonx_field *field, double value)
 {
     bool above = field->exclusive_min ? value > field->min : value >= field->min;
@@ -64,6 +72,8 @@ static int decode_int(const json_t *value, const struct place *at)
     if (json_is_real(value) && real != trunc(real))
         return err_set_at(at->err, ERR_WRONG_TYPE, at->pointer,
                           "\"%s\" must be an integer, not %.16g", at->field->key, real);
+    if (json_is_integer(value) && !in_range(at->field, real))
+        return integer_out_of_range(at, json_integer_value(value));
     if (!in_range(at->field, real) || (json_is_real(value) && fabs(real) > MAX_SAFE_INTEGER))
         return out_of_range(at, real);
     *(int64_t *)at->member =

@@ -28,9 +28,11 @@ int wire_type_is_event(enum wire_type type)
     return types[type].event;
 }
 
+/* As far as whoever reads it in JSON can count (2^53 − 1). */
 static bool is_count(const json_t *value)
 {
-    return json_is_integer(value) && json_integer_value(value) >= 0;
+    json_int_t count = json_integer_value(value);
+    return json_is_integer(value) && count >= 0 && count <= 9007199254740991;
 }
 
 static bool is_text(const json_t *value)

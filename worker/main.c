@@ -63,6 +63,8 @@ static int read_spec(const char *path, struct run_spec *ret, struct err *err)
     int status = files_read(path, SPEC_MAX, &text, &len, err);
     if (status == 0)
         status = jsonx_load(text, len, &json, err);
+    if (status == 0)
+        status = jsonx_check_integers(text, len, err);
     if (status == 0 && is_experiment(json))
         status =
             err_set(err, ERR_INVALID_VALUE,

@@ -147,6 +147,8 @@ static int parse(struct exchange *x)
     const char *text = x->body.data != NULL ? x->body.data : "";
     struct watch_mark mark = watch_enter("parse", x->req.endpoint->path);
     int status = jsonx_load(text, x->body.len, &x->req.body, &x->err);
+    if (status == 0)
+        status = jsonx_check_integers(text, x->body.len, &x->err);
     watch_leave(mark);
     if (status == 0 && !json_is_object(x->req.body))
         status = err_set_at(&x->err, ERR_WRONG_TYPE, "", "the body must be a JSON object");

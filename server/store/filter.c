@@ -3,6 +3,7 @@
 #include "common/jsonx.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,6 +173,10 @@ static int parse_value(struct parser *p, bool contains)
     char *number_end;
     double number = strtod(p->at, &number_end);
     const char *text = number_end == end && !contains ? NULL : p->at;
+    if (text == NULL && p->at + strspn(p->at, "-0123456789") == end && fabs(number) >= 0x1p53)
+        return err_set(p->err, ERR_BAD_PARAMETER,
+                       "filter: the integer %.*s is beyond 9007199254740991; a text needs quotes",
+                       (int)(end - p->at > 40 ? 40 : end - p->at), p->at);
     int status = add_value(p->filter, text, (size_t)(end - p->at), number, p->err);
     p->at = end;
     return status;

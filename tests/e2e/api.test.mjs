@@ -227,6 +227,8 @@ describe("submission", () => {
   for (const [what, body, status, code, pointer] of [
     ["no dataset", { ...spec(), data: {} }, 422, "missing_field", "/data/dataset"],
     ["an unknown dataset", spec({ data: { dataset: "nowhere" } }), 422, "unknown_dataset", "/data/dataset"],
+    ["an integer that a double doesn't hold", JSON.stringify(spec()).replace('"seeds":[', '"seeds":[1,9007199254740993,'), 422, "out_of_range", "/seeds/1"],
+    ["the same in a grid", JSON.stringify(spec({ grid: { "train.flops": [1e10] } })).replace("[10000000000]", "[1e10,100000000000000001]"), 422, "out_of_range", "/grid/train.flops/1"],
     ["an integer of 20 digits", JSON.stringify(spec()).replace('"seeds":[', '"seeds":[1,99999999999999999999,'), 422, "out_of_range", "/seeds/1"],
     ["an unknown field", spec({ modle: {} }), 422, "unknown_field", "/modle"],
     ["a wrong type", spec({ priority: "high" }), 422, "wrong_type", "/priority"],
@@ -262,6 +264,7 @@ describe("submission", () => {
     await refused(post("/experiments?dryrun=1", spec()), 400, "bad_parameter");
     await refused(post("/experiments", JSON.stringify(spec()), { "Content-Type": "text/plain" }), 415, "unsupported_media_type");
     await refused(post("/experiments", spec(), { "Idempotency-Key": "k".repeat(201) }), 400, "bad_parameter");
+    for (const key of ["\xff", "k\xc3", "\xed\xa0\x80"]) await refused(post("/experiments", spec(), { "Idempotency-Key": key }), 400, "bad_request");
   });
 });
 

@@ -128,6 +128,33 @@ static void test_wide_integers(void **state)
     }
 }
 
+static void test_integers_stay_what_they_are(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *pointer; /* NULL: taken */
+    } cases[] = {
+        { "{\"a\":[9007199254740991,-9007199254740991,0,-1]}", NULL },
+        { "[9007199254740992,100000000000000000000,9007199254740994]", NULL },
+        { "[1e300,0.1,9007199254740993.5,123456789012345678901e2]", NULL },
+        { "{\"9007199254740993\":\"9007199254740993\"}", NULL },
+        { "{\"seeds\":[1,9007199254740993]}", "/seeds/1" },
+        { "{\"a\":{\"b\":-9007199254740993}}", "/a/b" },
+        { "[1000000000000000000000]", "/0" }, /* 1e+21 */
+        { "[100000000000000000001]", "/0" },
+        { "[9223372036854775807]", "/0" },
+        { "[1234567890123456789012345678901234567890123]", "/0" },
+        { "9007199254740993", "" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct err err = { 0 };
+        int status = jsonx_check_integers(cases[i].text, strlen(cases[i].text), &err);
+        assert_int_equal(status, cases[i].pointer == NULL ? 0 : -ERR_OUT_OF_RANGE);
+        if (cases[i].pointer != NULL)
+            assert_string_equal(err.pointer, cases[i].pointer);
+    }
+}
+
 static void test_depth(void **state)
 {
     (void)state;
@@ -466,6 +493,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_load),
         cmocka_unit_test(test_wide_integers),
+        cmocka_unit_test(test_integers_stay_what_they_are),
         cmocka_unit_test(test_depth),
         cmocka_unit_test(test_numbers_beyond),
         cmocka_unit_test(test_numbers),

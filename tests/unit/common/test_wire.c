@@ -89,6 +89,7 @@ static const char *const bad[] = {
     "{\"type\":7}",
     "{\"type\":\"nosuch\"}",
     "{\"type\":\"log\",\"seq\":0,\"level\":\"info\",\"message\":\"m\"}",
+    "{\"type\":\"log\",\"seq\":9007199254740992,\"level\":\"info\",\"message\":\"m\"}",
     "{\"type\":\"log\",\"seq\":1.5,\"level\":\"info\",\"message\":\"m\"}",
     "{\"type\":\"metrics\",\"seq\":2,\"names\":[],\"rows\":[[1]]}",
     "{\"type\":\"metrics\",\"seq\":2,\"names\":[\"a\"],\"rows\":[]}",

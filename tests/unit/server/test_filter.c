@@ -49,6 +49,7 @@ static const struct {
     { "and", "one of = != < <= > >= ~ expected" },
     { "not", "a field expected" },
     { "arm = \xff\xfe", "a value expected" },
+    { "seed = 9007199254740993", "the integer 9007199254740993 is beyond 9007199254740991" },
     { "id = 4 "
       "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4",
       "the end expected" },
