@@ -63,8 +63,7 @@ void checkpoint_remove(const char *out, int64_t step)
 }
 
 int checkpoint_save(const char *out, const struct params *params, int64_t step,
-                    const char *run_digest, const char *environment_digest, struct checkpoint *ret,
-                    struct err *err)
+                    const struct checkpoint_origin *origin, struct checkpoint *ret, struct err *err)
 {
     char path[PATH_MAX], number[24];
     struct checkpoint made = { .step = step };
@@ -80,9 +79,12 @@ int checkpoint_save(const char *out, const struct params *params, int64_t step,
     file_of(made.file, step);
     snprintf(path, sizeof path, "%s/%s", out, made.file);
     snprintf(number, sizeof number, "%lld", (long long)step);
-    json_t *metadata = json_pack("{s:s, s:s, s:s, s:s, s:s}", "format", FORMAT, "step", number,
-                                 "run_digest", run_digest, "environment_digest", environment_digest,
-                                 "content_sha256", made.content);
+    json_t *metadata =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "format", FORMAT, "step", number, "run_digest",
+                  origin->run_digest, "environment_digest", origin->environment_digest, "blas_core",
+                  origin->blas_core, "content_sha256", made.content);
+    if (origin->corpus[0] != '\0')
+        json_object_set_new(metadata, "corpus_sha256", json_string(origin->corpus));
     int status = safetensors_write(path, params, parts, 3, metadata, &made.info, err);
     if (status == 0)
         status = list_steps(out, steps, LISTED, &n, err);
@@ -100,8 +102,16 @@ static bool says(const json_t *metadata, const char *key, const char *value)
     return text != NULL && strcmp(text, value) == 0;
 }
 
-static int load_one(const char *path, struct params *params, const char *run_digest, int64_t step,
-                    struct err *err)
+static void find_origin(const json_t *metadata, const struct checkpoint_origin *here,
+                        struct checkpoint_found *ret)
+{
+    const char *core = json_string_value(json_object_get(metadata, "blas_core"));
+    ret->elsewhere = !says(metadata, "environment_digest", here->environment_digest);
+    snprintf(ret->blas_core, sizeof ret->blas_core, "%s", core != NULL ? core : "");
+}
+
+static int load_one(const char *path, struct params *params, const struct checkpoint_origin *origin,
+                    struct checkpoint_found *ret, struct err *err)
 {
     struct safetensors_part parts[3];
     json_t *metadata = NULL;
@@ -110,29 +120,38 @@ static int load_one(const char *path, struct params *params, const char *run_dig
     int status = safetensors_read(path, params, parts, 3, &metadata, err);
     if (status != 0)
         return status;
-    snprintf(number, sizeof number, "%lld", (long long)step);
+    const char *corpus = json_string_value(json_object_get(metadata, "corpus_sha256"));
+    snprintf(number, sizeof number, "%lld", (long long)ret->step);
     params_digest(params, content);
     if (!says(metadata, "format", FORMAT) || !says(metadata, "step", number))
         status = err_set(err, ERR_BAD_DATA, "%s is no checkpoint of step %s", path, number);
-    else if (!says(metadata, "run_digest", run_digest))
+    else if (!says(metadata, "run_digest", origin->run_digest))
         status = err_set(err, ERR_BAD_DATA, "%s belongs to another run", path);
     else if (!says(metadata, "content_sha256", content))
         status = err_set(err, ERR_BAD_DATA, "%s is damaged: its content isn't what its digest says",
                          path);
+    else if (corpus != NULL && origin->corpus[0] != '\0' && strcmp(corpus, origin->corpus) != 0)
+        status =
+            err_set(err, ERR_INCONSISTENT,
+                    "%s was trained on a corpus with the digest %s, and this one's is %s: give "
+                    "the run its corpus again, or another folder",
+                    path, corpus, origin->corpus);
+    if (status == 0)
+        find_origin(metadata, origin, ret);
     json_decref(metadata);
     return status;
 }
 
 /* Loading works on copies: a file that turns out bad halfway must leave the fresh model alone. */
-int checkpoint_load(const char *out, struct params *params, const char *run_digest,
+int checkpoint_load(const char *out, struct params *params, const struct checkpoint_origin *origin,
                     void (*refused)(void *arg, const char *file, const struct err *why), void *arg,
-                    int64_t *ret_step, struct err *err)
+                    struct checkpoint_found *ret, struct err *err)
 {
     int64_t steps[LISTED];
     size_t n = 0, bytes = params->count * sizeof(real);
     int status = list_steps(out, steps, LISTED, &n, err);
     struct params copy = *params;
-    *ret_step = 0;
+    *ret = (struct checkpoint_found){ 0 };
     if (status != 0 || n == 0)
         return status;
     copy.value = calloc(1, bytes);
@@ -140,16 +159,22 @@ int checkpoint_load(const char *out, struct params *params, const char *run_dige
     copy.v = calloc(1, bytes);
     if (copy.value == NULL || copy.m == NULL || copy.v == NULL)
         status = err_set(err, ERR_NO_MEMORY, "no memory to load a checkpoint");
-    for (size_t i = 0; i < n && status == 0 && *ret_step == 0; i++) {
+    for (size_t i = 0; i < n && status == 0 && ret->step == 0; i++) {
         char file[64], path[PATH_MAX];
+        struct checkpoint_found found = { .step = steps[i] };
         struct err why = { 0 };
         file_of(file, steps[i]);
         snprintf(path, sizeof path, "%s/%s", out, file);
-        if (load_one(path, &copy, run_digest, steps[i], &why) == 0) {
+        int refusal = load_one(path, &copy, origin, &found, &why);
+        if (refusal == 0) {
             memcpy(params->value, copy.value, bytes);
             memcpy(params->m, copy.m, bytes);
             memcpy(params->v, copy.v, bytes);
-            *ret_step = steps[i];
+            *ret = found;
+        } else if (refusal == -ERR_INCONSISTENT) {
+            status = refusal;
+            if (err != NULL)
+                *err = why;
         } else {
             refused(arg, file, &why);
         }

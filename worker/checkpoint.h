@@ -1,8 +1,9 @@
 /* checkpoint: parameters and moments of a step, as OUT/checkpoints/step-<n>.safetensors.
  *
- * A checkpoint carries the run's digest, the environment's, the step, and the SHA-256 of its
- * content, which is recomputed when it is loaded: one that is damaged or belongs to another run is
- * refused, and the one before it is used. The last CHECKPOINT_KEPT are kept.
+ * A checkpoint carries where it comes from, the step, and the SHA-256 of its content, which is
+ * recomputed when it is loaded: one that is damaged or belongs to another run is refused, and the
+ * one before it is used. One of this run on another corpus is nothing to go on from, nor to pass
+ * over: loading fails. The last CHECKPOINT_KEPT are kept.
  */
 #ifndef ABLATE_WORKER_CHECKPOINT_H
 #define ABLATE_WORKER_CHECKPOINT_H
@@ -12,9 +13,25 @@
 #include "worker/params.h"
 #include "worker/safetensors.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { CHECKPOINT_KEPT = 2 };
+
+/* Where a checkpoint comes from; all borrowed. */
+struct checkpoint_origin {
+    const char *run_digest;
+    const char *environment_digest, *blas_core;
+    /* The corpus' content digest where the specification names it otherwise; "": it names the
+     * content, or there is no corpus. */
+    const char *corpus;
+};
+
+struct checkpoint_found {
+    int64_t step;       /* 0 = there is none */
+    bool elsewhere;     /* it was made by another program, BLAS core or code path … */
+    char blas_core[40]; /* … with this core; "" = it doesn't say */
+};
 
 struct checkpoint {
     int64_t step;
@@ -26,14 +43,15 @@ struct checkpoint {
 /* Writes the checkpoint of `step` and removes those beyond the last two. Errors: STORAGE,
  * DISK_FULL. */
 int checkpoint_save(const char *out, const struct params *params, int64_t step,
-                    const char *run_digest, const char *environment_digest, struct checkpoint *ret,
+                    const struct checkpoint_origin *origin, struct checkpoint *ret,
                     struct err *err);
 /* Removes the checkpoint of `step`, if it is there. */
 void checkpoint_remove(const char *out, int64_t step);
-/* Loads the newest sound one: *ret_step = its step, 0 if there is none (params are untouched then).
- * refused(arg, file, why) is told of each that had to be passed over. Errors: STORAGE. */
-int checkpoint_load(const char *out, struct params *params, const char *run_digest,
+/* Loads the newest sound one; params are untouched if there is none. refused(arg, file, why) is
+ * told of each that had to be passed over. Errors: STORAGE, NO_MEMORY, INCONSISTENT (another
+ * corpus). */
+int checkpoint_load(const char *out, struct params *params, const struct checkpoint_origin *origin,
                     void (*refused)(void *arg, const char *file, const struct err *why), void *arg,
-                    int64_t *ret_step, struct err *err);
+                    struct checkpoint_found *ret, struct err *err);
 
 #endif

@@ -31,15 +31,18 @@ static void name_streams(struct data *data)
 }
 
 /* A specification that names its corpus by content gets that and nothing else: no length or order
- * of offsets tells of a byte that was changed. */
-static int check_content(const struct data *data, const struct corpus *corpus, const char *dir,
+ * of offsets tells of a byte that was changed. One that bears a name gets what it is given; which
+ * one that was is noted. */
+static int check_content(struct data *data, const struct corpus *corpus, const char *dir,
                          struct err *err)
 {
     static const char prefix[] = "sha256:";
     char digest[DIGEST_HEX];
-    if (strncmp(data->spec.data.dataset, prefix, strlen(prefix)) != 0)
-        return 0;
     corpus_digest(corpus, digest);
+    if (strncmp(data->spec.data.dataset, prefix, strlen(prefix)) != 0) {
+        memcpy(data->corpus, digest, sizeof digest);
+        return 0;
+    }
     if (strcmp(data->spec.data.dataset + strlen(prefix), digest) == 0)
         return 0;
     return err_set(err, ERR_BAD_DATA,

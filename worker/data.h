@@ -17,9 +17,10 @@ struct data {
     struct run_spec spec;
     struct philox streams[CORPUS_PARTS]; /* of a synthetic task's windows, by part */
     struct corpus_split split;
-    uint32_t *order;        /* of the training windows in this epoch; owned */
-    uint64_t epoch;         /* that `order` belongs to */
-    struct digest consumed; /* token ids of every training window drawn so far */
+    uint32_t *order;         /* of the training windows in this epoch; owned */
+    uint64_t epoch;          /* that `order` belongs to */
+    struct digest consumed;  /* token ids of every training window drawn so far */
+    char corpus[DIGEST_HEX]; /* of its content; "" where the specification names that, or nothing */
 };
 
 /* dir: the corpus folder; a synthetic task needs none. Errors: as corpus_open, corpus_split_new. */

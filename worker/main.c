@@ -80,9 +80,8 @@ static int read_spec(const char *path, struct run_spec *ret, struct err *err)
 }
 
 static int train(const struct emit_config *emit_config, struct train_config *config,
-                 struct err *err)
+                 enum train_end *ret, struct err *err)
 {
-    enum train_end end;
     int status = emit_new(emit_config, &config->emit, err);
     if (status != 0)
         return status;
@@ -91,7 +90,7 @@ static int train(const struct emit_config *emit_config, struct train_config *con
     sigaction(SIGTERM, &stop, NULL);
     sigaction(SIGINT, &stop, NULL);
     signal(SIGPIPE, SIG_IGN);
-    status = train_run(config, &end, err);
+    status = train_run(config, ret, err);
     emit_free(config->emit, ACK_GRACE_MS);
     return status;
 }
@@ -120,7 +119,14 @@ static int command_train(const struct arguments *a, struct err *err)
     if (status != 0)
         return status;
     config.threads = threads_of(a->threads, config.spec.train.threads);
-    return train(&(struct emit_config){ 0 }, &config, err);
+    enum train_end end = TRAIN_FINISHED;
+    status = train(&(struct emit_config){ 0 }, &config, &end, err);
+    if (status == 0 && end == TRAIN_STOPPED)
+        status = err_set(err, ERR_UNAVAILABLE,
+                         "stopped by a signal before its last step; the same command goes on from "
+                         "the last checkpoint in %s",
+                         a->out);
+    return status;
 }
 
 /* ablate-worker run --dir DIR: the keeper */
@@ -174,7 +180,8 @@ static int command_attempt(const struct arguments *a, struct err *err)
     config.audits = launch.audits;
     config.replays = launch.replays;
     config.threads = threads_of(launch.threads, 0);
-    return train(&emit_config, &config, err);
+    enum train_end end; /* the daemon reads it in the events */
+    return train(&emit_config, &config, &end, err);
 }
 
 static int rerun(const struct capsule *capsule, const struct arguments *a, struct err *err)
@@ -184,8 +191,9 @@ static int rerun(const struct capsule *capsule, const struct arguments *a, struc
         rerun_new(capsule, a->run, a->dataset, a->out, threads_of(a->threads, 0), &rerun, err);
     if (status != 0)
         return status;
+    enum train_end end;
     rerun_announce(rerun);
-    status = train(rerun_emit(rerun), rerun_train(rerun), err);
+    status = train(rerun_emit(rerun), rerun_train(rerun), &end, err);
     status = rerun_conclude(rerun, status, err);
     rerun_free(rerun);
     return status;
@@ -217,7 +225,9 @@ static const struct {
 } commands[] = {
     { "train", "train RUNSPEC [--dataset DIR] --out DIR [--threads N] [--audits]",
       "trains the run in the file RUNSPEC and prints its events, a JSON object a line;\n"
-      "      goes on from the last checkpoint in --out; --audits: checks itself (causality, …),\n"
+      "      goes on from the last checkpoint in --out (exit status 75: a signal stopped it "
+      "before\n"
+      "      its last step); --audits: checks itself (causality, …),\n"
       "      too. The daemon's folder has both inputs:\n"
       "      runs/ID/spec.json and datasets/DIGEST",
       command_train },

@@ -13,6 +13,7 @@
 #include "worker/finite.h"
 #include "worker/interference.h"
 #include "worker/model.h"
+#include "worker/ops/gemm.h"
 #include "worker/optim.h"
 
 #include <math.h>
@@ -27,6 +28,7 @@ struct train {
     struct emit *emit;
     struct environment environment;
     char run_digest[DIGEST_HEX];
+    struct checkpoint_origin origin;
     struct data *data;
     struct model *model;
     struct artifacts artifacts;
@@ -168,8 +170,8 @@ static int save_checkpoint(struct train *t, struct err *err)
     finite_parameters(&t->finite, model_params(t->model), t->step);
     emit_sync(t->emit);
     do
-        status = checkpoint_save(t->config->out, model_params(t->model), t->step, t->run_digest,
-                                 t->environment.digest, &made, err);
+        status = checkpoint_save(t->config->out, model_params(t->model), t->step, &t->origin, &made,
+                                 err);
     while (wait_for_room(t, status, err));
     if (status == 0)
         emit_event(t->emit, WIRE_CHECKPOINT,
@@ -222,10 +224,31 @@ static void tell_refused(void *arg, const char *file, const struct err *why)
     emit_log(t->emit, "warn", "%s is passed over: %s", file, why->message);
 }
 
+/* Bits are promised for one program, BLAS core and code path. */
+static void tell_moved(struct train *t, const struct checkpoint_found *from)
+{
+    bool core = from->blas_core[0] != '\0' && strcmp(from->blas_core, t->origin.blas_core) != 0;
+    if (core)
+        emit_log(
+            t->emit, "warn",
+            "the checkpoint of step %lld was made with OpenBLAS' core %s, and this is %s: what "
+            "follows may have other bits than it would have had there",
+            (long long)from->step, from->blas_core, t->origin.blas_core);
+    else if (from->elsewhere)
+        emit_log(t->emit, "warn",
+                 "the checkpoint of step %lld was made by another program, OpenBLAS core or code "
+                 "path: what follows may have other bits than it would have had there",
+                 (long long)from->step);
+}
+
 static int resume(struct train *t, struct err *err)
 {
-    int status = checkpoint_load(t->config->out, model_params(t->model), t->run_digest,
-                                 tell_refused, t, &t->step, err);
+    struct checkpoint_found found;
+    int status = checkpoint_load(t->config->out, model_params(t->model), &t->origin, tell_refused,
+                                 t, &found, err);
+    if (status == 0 && found.step > 0)
+        tell_moved(t, &found);
+    t->step = found.step;
     /* The digest of what was consumed covers the steps that are not trained again, too. */
     for (int64_t step = 1; step <= t->step && status == 0; step++)
         status = data_batch(t->data, step, t->windows, err);
@@ -242,6 +265,11 @@ static int begin(struct train *t, struct err *err)
         status = data_new(t->spec, t->config->dataset, &t->data, err);
     if (status == 0)
         status = model_new(t->spec, t->config->threads, &t->model, err);
+    if (status == 0)
+        t->origin = (struct checkpoint_origin){ .run_digest = t->run_digest,
+                                                .environment_digest = t->environment.digest,
+                                                .blas_core = gemm_blas_core(),
+                                                .corpus = t->data->corpus };
     if (status == 0 && (t->windows = calloc((size_t)t->spec->train.batch_size * width,
                                             sizeof *t->windows)) == NULL)
         status = err_set(err, ERR_NO_MEMORY, "no memory for a batch");
@@ -262,8 +290,7 @@ static int begin(struct train *t, struct err *err)
         .data = t->data,
         .emit = t->emit,
         .out = t->config->out,
-        .run_digest = t->run_digest,
-        .environment_digest = t->environment.digest,
+        .origin = &t->origin,
         .threads = t->config->threads,
         .replays = t->config->replays,
     };

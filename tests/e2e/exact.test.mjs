@@ -46,16 +46,18 @@ const spec = (attention, { seed = 3, steps = 120, model, train } = {}) => ({
   seed, artifacts: ["final"],
 });
 
-/** One attempt: {lines, status}. `kill`: SIGKILL after so many lines. */
-async function attempt(file, out, { threads = 1, kill = Infinity, more = [] } = {}) {
-  const child = spawn(WORKER, ["train", file, "--dataset", dataset, "--out", out, "--threads", String(threads), ...more],
-    { stdio: ["ignore", "pipe", "inherit"] });
+/** One attempt: {lines, status, stderr}. `kill`: a signal after so many lines. */
+async function attempt(file, out, { threads = 1, kill = Infinity, signal = "SIGKILL", from = dataset, env = {}, more = [] } = {}) {
+  const child = spawn(WORKER, ["train", file, "--dataset", from, "--out", out, "--threads", String(threads), ...more],
+    { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
   const lines = [], ended = new Promise((resolve) => child.on("close", resolve));
+  let stderr = "";
+  child.stderr.on("data", (bytes) => (stderr += bytes));
   for await (const line of createInterface({ input: child.stdout })) {
     lines.push(line);
-    if (lines.length === kill) child.kill("SIGKILL");
+    if (lines.length === kill) child.kill(signal);
   }
-  return { lines, status: await ended };
+  return { lines, status: await ended, stderr };
 }
 
 /** Adds what the lines say to `said`; a step that is said again must say the same. */
@@ -133,6 +135,55 @@ test("an attempt that resumes behind the last step has the losses by position, t
   const [whole, again] = [await found(), await found()];
   assert.deepEqual([whole.from, again.from, whole.by_position.loss.length], [0, 20, 24]);
   assert.deepEqual(again.by_position, whole.by_position);
+});
+
+/** A run's file and folder, with more steps than a test waits for. */
+async function endless(more = {}) {
+  const name = join(folder, String(++count));
+  await writeFile(`${name}.json`, JSON.stringify({ ...spec(ATTENTION.dense, { steps: 1e6 }), ...more }));
+  return name;
+}
+
+test("told to end, it says so: exit status 75, and the same command goes on", async () => {
+  const name = await endless();
+  let from = 0;
+  for (const signal of ["SIGTERM", "SIGINT"]) {
+    const { lines, status, stderr } = await attempt(`${name}.json`, name, { kill: 4, signal });
+    const events = lines.map(JSON.parse), last = events.at(-1);
+    assert.deepEqual([last.type, last.reason, status], ["failed", "stopped", 75], stderr);
+    assert.match(stderr, /stopped by a signal before its last step; the same command goes on from the last checkpoint/);
+    const started = events.find(({ type }) => type === "started").step;
+    assert.equal(started, from);
+    from = events.findLast(({ type }) => type === "checkpoint").step;
+    assert.ok(from > started);
+  }
+});
+
+test("a run goes on with the corpus that it began with, whatever that is called", async () => {
+  const dir = join(folder, "two");
+  const daemon = await start({ dir });
+  const put = async (name, body) => (await (await daemon.fetch(`/api/v1/datasets/${name}`, { method: "PUT", body, headers: { "Content-Type": "text/plain" } })).json()).digest;
+  const other = join(dir, "datasets", await put("other", CORPUS.replaceAll("e", "i")));
+  await daemon.stop({ keep: true });
+  const name = await endless();
+  assert.equal((await attempt(`${name}.json`, name, { kill: 4, signal: "SIGTERM" })).status, 75);
+  const { lines, status, stderr } = await attempt(`${name}.json`, name, { from: other });
+  assert.equal(status, 65, stderr);
+  assert.match(stderr, /was trained on a corpus with the digest [0-9a-f]{64}, and this one's is [0-9a-f]{64}: give the run its corpus again/);
+  assert.deepEqual(lines.map(JSON.parse).map(({ type, reason }) => [type, reason]), [["failed", "inconsistent"]]);
+  const { lines: again } = await attempt(`${name}.json`, name, { kill: 4, signal: "SIGTERM" });
+  assert.ok(JSON.parse(again.find((line) => /"started"/.test(line))).step > 0, "nothing was lost");
+  await rm(dir, { recursive: true, force: true });
+});
+
+test("going on with another BLAS core is said", async () => {
+  const name = await endless(), said = [];
+  for (const core of ["Haswell", "Haswell", "Sandybridge"]) {
+    const { lines } = await attempt(`${name}.json`, name, { kill: 4, signal: "SIGTERM", env: { OPENBLAS_CORETYPE: core } });
+    said.push(lines.map(JSON.parse).filter(({ type, level }) => type === "log" && level === "warn").map(({ message }) => message));
+  }
+  assert.deepEqual(said.slice(0, 2), [[], []]);
+  assert.match(said[2].join(), /^the checkpoint of step \d+ was made with OpenBLAS' core Haswell, and this is Sandybridge: what follows may have other bits/);
 });
 
 test("an experiment's specification is told from a run's", async () => {

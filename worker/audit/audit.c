@@ -133,8 +133,8 @@ void audits_step(struct audits *audits, int64_t step, double loss)
     struct err err = { 0 };
     if (step == audits->replay.from)
         mkdir(audits->folder, 0700);
-    if (replay_note(&audits->replay, audits->folder, model_params(c->model), c->run_digest,
-                    c->environment_digest, step, loss, &err) != 0)
+    if (replay_note(&audits->replay, audits->folder, model_params(c->model), c->origin, step, loss,
+                    &err) != 0)
         emit_log(c->emit, "warn", "no checkpoint for the replay: %s", err.message);
 }
 

@@ -12,6 +12,7 @@
 #ifndef ABLATE_WORKER_AUDIT_H
 #define ABLATE_WORKER_AUDIT_H
 
+#include "worker/checkpoint.h"
 #include "worker/data.h"
 #include "worker/emit.h"
 #include "worker/model.h"
@@ -24,8 +25,8 @@ struct audit_context {
     struct model *model;
     struct data *data;
     struct emit *emit;
-    const char *out; /* the run's folder: audit/ goes there */
-    const char *run_digest, *environment_digest;
+    const char *out;                        /* the run's folder: audit/ goes there */
+    const struct checkpoint_origin *origin; /* of this run's checkpoints */
     int threads;
     bool replays; /* makes the audit replay, too */
 };

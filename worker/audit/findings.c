@@ -338,7 +338,7 @@ int audit_replay(struct audits *a, struct finding *ret, struct err *err)
         return 0;
     }
     int status =
-        replay_check(r, a->folder, c->model, c->data, c->spec, c->run_digest, a->windows, &why);
+        replay_check(r, a->folder, c->model, c->data, c->spec, c->origin, a->windows, &why);
     if (status != 0 && status != -ERR_BAD_DATA) {
         *err = why;
         return status;

@@ -1,6 +1,5 @@
 #include "worker/audit/replay.h"
 
-#include "worker/checkpoint.h"
 #include "worker/optim.h"
 
 #include <string.h>
@@ -15,13 +14,11 @@ void replay_plan(struct replay *replay, int64_t steps)
 }
 
 int replay_note(struct replay *replay, const char *folder, struct params *params,
-                const char *run_digest, const char *environment_digest, int64_t step, double loss,
-                struct err *err)
+                const struct checkpoint_origin *origin, int64_t step, double loss, struct err *err)
 {
     struct checkpoint made;
     if (step == replay->from) {
-        int status =
-            checkpoint_save(folder, params, step, run_digest, environment_digest, &made, err);
+        int status = checkpoint_save(folder, params, step, origin, &made, err);
         replay->saved = status == 0;
         return status;
     }
@@ -48,14 +45,15 @@ static uint64_t bits_of(double value)
 }
 
 int replay_check(struct replay *replay, const char *folder, struct model *model, struct data *data,
-                 const struct run_spec *spec, const char *run_digest, int32_t *windows,
-                 struct err *err)
+                 const struct run_spec *spec, const struct checkpoint_origin *origin,
+                 int32_t *windows, struct err *err)
 {
     struct params *params = model_params(model);
     struct err refused = { 0 };
     char digest[DIGEST_HEX];
-    int64_t step = 0;
-    int status = checkpoint_load(folder, params, run_digest, keep_reason, &refused, &step, err);
+    struct checkpoint_found found;
+    int status = checkpoint_load(folder, params, origin, keep_reason, &refused, &found, err);
+    int64_t step = found.step;
     if (status == 0 && step != replay->from)
         status = err_set(err, ERR_BAD_DATA, "the checkpoint of step %lld was refused: %s",
                          (long long)replay->from,

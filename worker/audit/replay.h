@@ -4,6 +4,7 @@
 
 #include "common/digest.h"
 #include "common/err.h"
+#include "worker/checkpoint.h"
 #include "worker/data.h"
 #include "worker/model.h"
 
@@ -27,12 +28,11 @@ struct replay {
 void replay_plan(struct replay *replay, int64_t steps);
 /* After step `step` of training. Errors: STORAGE, DISK_FULL; then there is no replay. */
 int replay_note(struct replay *replay, const char *folder, struct params *params,
-                const char *run_digest, const char *environment_digest, int64_t step, double loss,
-                struct err *err);
+                const struct checkpoint_origin *origin, int64_t step, double loss, struct err *err);
 /* Loads the checkpoint into the model and trains again, so that the model is that of step `to`
  * afterwards. windows: scratch [B × (T+1)]. Errors: BAD_DATA when the checkpoint was refused. */
 int replay_check(struct replay *replay, const char *folder, struct model *model, struct data *data,
-                 const struct run_spec *spec, const char *run_digest, int32_t *windows,
-                 struct err *err);
+                 const struct run_spec *spec, const struct checkpoint_origin *origin,
+                 int32_t *windows, struct err *err);
 
 #endif

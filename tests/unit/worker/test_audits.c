@@ -378,6 +378,9 @@ static void test_learning(void **state)
 /* replay */
 
 enum { STEPS = 20 };
+static const struct checkpoint_origin origin = {
+    .run_digest = "run", .environment_digest = "env", .blas_core = "core", .corpus = ""
+};
 
 struct retraining {
     struct run_spec spec;
@@ -409,15 +412,16 @@ static void train_noted(struct retraining *r)
         assert_int_equal(data_batch(r->data, step, r->windows, &err), 0);
         model_step(r->model, r->windows, step, &stats);
         optim_step(&r->spec.train, model_params(r->model), step, model_pool(r->model), &optim);
-        assert_int_equal(replay_note(&r->replay, r->folder, model_params(r->model), "run", "env",
-                                     step, stats.loss, &err),
+        assert_int_equal(replay_note(&r->replay, r->folder, model_params(r->model), &origin, step,
+                                     stats.loss, &err),
                          0);
     }
 }
 
 static int check_replay(struct retraining *r, struct err *err)
 {
-    return replay_check(&r->replay, r->folder, r->model, r->data, &r->spec, "run", r->windows, err);
+    return replay_check(&r->replay, r->folder, r->model, r->data, &r->spec, &origin, r->windows,
+                        err);
 }
 
 static void forget(struct retraining *r)
