@@ -93,6 +93,10 @@ export async function submit(daemon, { steps = 40, seeds = [1, 2], train = {}, .
   }, 201);
 }
 
+/** Of submit(): steps that take their time, so that a run is caught in its middle however late the test comes to it. */
+export const LONG = { steps: 1500, train: { batch_size: 8, checkpoint_every: 100, eval_every: 500 }, data: { dataset: "small", seq_len: 48 },
+  model: { layers: 2, heads: 2, d_model: 48, d_ff: 48, experts: 2, experts_per_token: 1 } };
+
 export async function until(test, what, ms = 600000) {
   for (const end = Date.now() + ms; Date.now() < end; await sleep(50)) {
     const found = await test();

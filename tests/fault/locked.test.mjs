@@ -7,9 +7,9 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ablated } from "../e2e/daemon.mjs";
-import { call, curves, ended, folder, rows, serve, sleep, sql, submit, until } from "./faults.mjs";
+import { call, curves, ended, folder, LONG, rows, serve, sleep, sql, submit, until } from "./faults.mjs";
 
-const SPEC = { steps: 1500, seeds: [1], train: { checkpoint_every: 100, eval_every: 500 } };
+const SPEC = { ...LONG, seeds: [1] };
 const LEASE_S = 10, ARGS = ["--slots", "1", "--lease", String(LEASE_S)];
 
 /** Takes the lock with these statements; let it go by free(). */

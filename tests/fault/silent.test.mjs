@@ -5,10 +5,10 @@ import { existsSync, readFileSync } from "node:fs";
 import { chmod, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
-import { ABLATED, alive, call, curves, ended, folder, rows, serve, sleep, sql, submit, until } from "./faults.mjs";
+import { ABLATED, alive, call, curves, ended, folder, LONG, rows, serve, sleep, sql, submit, until } from "./faults.mjs";
 
 const WORKER = join(dirname(ABLATED), "ablate-worker");
-const LEASE_S = 10, SPEC = { steps: 1500, seeds: [1], train: { checkpoint_every: 100, eval_every: 500 } };
+const LEASE_S = 10, LONGER_S = 20 /* of which a busy machine may lose half */, SPEC = { ...LONG, seeds: [1] };
 
 /** The run's keeper and trainer, once it trains. */
 async function worker(daemon) {
@@ -83,7 +83,7 @@ test("a keeper that comes after its attempt was settled ends without training", 
 });
 
 test("a worker that is stopped for less trains on; and so it does when the daemon was stopped for longer than a lease", async (t) => {
-  const daemon = await serve(t, { args: ["--slots", "1", "--lease", String(LEASE_S)] });
+  const daemon = await serve(t, { args: ["--slots", "1", "--lease", String(LONGER_S)] });
   await submit(daemon, { ...SPEC, steps: 2500 });
   const { trainer } = await worker(daemon);
   process.kill(trainer, "SIGSTOP");
@@ -91,9 +91,9 @@ test("a worker that is stopped for less trains on; and so it does when the daemo
   process.kill(trainer, "SIGCONT");
   daemon.kill("SIGSTOP");
   process.kill(trainer, "SIGSTOP"); // whose silence it was, it can't know
-  await sleep(LEASE_S * 1000 + 2000);
+  await sleep(LONGER_S * 1000 + 2000);
   daemon.kill("SIGCONT");
-  await sleep(LEASE_S * 1000 / 2);
+  await sleep(LONGER_S * 1000 / 2);
   process.kill(trainer, "SIGCONT");
   assert.equal((await ended(daemon, 1)).counts.succeeded, 1);
   assert.deepEqual(attempts(daemon.dir), [{ attempt: 1, outcome: "finished" }]);
@@ -102,16 +102,16 @@ test("a worker that is stopped for less trains on; and so it does when the daemo
 });
 
 test("a worker that has said nothing while there was no daemon has a full lease from the next one's start", async (t) => {
-  const at = await folder(t), dir = `${at}/data`, args = ["--slots", "1", "--lease", String(LEASE_S)];
+  const at = await folder(t), dir = `${at}/data`, args = ["--slots", "1", "--lease", String(LONGER_S)];
   let daemon = await serve(t, { dir, args });
   await submit(daemon, SPEC);
   const { trainer } = await worker(daemon);
   process.kill(trainer, "SIGSTOP");
   daemon.kill("SIGKILL");
   await daemon.ended;
-  await sleep(LEASE_S * 1000 + 2000);
+  await sleep(LONGER_S * 1000 + 2000);
   daemon = await serve(t, { dir, args });
-  await sleep(LEASE_S * 1000 / 2);
+  await sleep(LONGER_S * 1000 / 2);
   process.kill(trainer, "SIGCONT");
   assert.equal((await ended(daemon, 1)).counts.succeeded, 1);
   assert.deepEqual(attempts(dir), [{ attempt: 1, outcome: "finished" }]);
