@@ -18,7 +18,7 @@ union room {
 int door_init(struct door *door, const char *path, int *ret_trainer, struct err *err)
 {
     int ends[2];
-    *door = (struct door){ .fd = -1, .address.sun_family = AF_UNIX };
+    *door = (struct door){ .fd = -1, .given = -1, .address.sun_family = AF_UNIX };
     if (strlen(path) >= sizeof door->address.sun_path)
         return err_set(err, ERR_USAGE, "the socket's path is too long: %s", path);
     memcpy(door->address.sun_path, path, strlen(path) + 1);
@@ -33,7 +33,9 @@ void door_done(struct door *door)
 {
     if (door->fd >= 0)
         close(door->fd);
-    door->fd = -1;
+    if (door->given >= 0)
+        close(door->given);
+    door->fd = door->given = -1;
 }
 
 int64_t door_poll(const struct door *door, struct pollfd *ret)
@@ -54,6 +56,16 @@ static int dial(const struct door *door)
     return -1;
 }
 
+/* Whoever holds copies of it holds nothing then. */
+static void take_back(struct door *door)
+{
+    if (door->given < 0)
+        return;
+    shutdown(door->given, SHUT_RDWR);
+    close(door->given);
+    door->given = -1;
+}
+
 void door_answer(struct door *door)
 {
     char byte;
@@ -63,6 +75,7 @@ void door_answer(struct door *door)
     if (n <= 0)
         return;
     door->open_at_ms = clock_mono_ms() + DOOR_PAUSE_MS;
+    take_back(door);
     int connection = dial(door);
     struct iovec text = { (void *)(uintptr_t)(connection >= 0 ? &here : &nobody), 1 };
     union room room = { .bytes = { 0 } };
@@ -76,8 +89,7 @@ void door_answer(struct door *door)
         message.msg_controllen = sizeof room.bytes;
     }
     (void)sendmsg(door->fd, &message, MSG_NOSIGNAL);
-    if (connection >= 0)
-        close(connection);
+    door->given = connection;
 }
 
 bool door_ask(int trainer)

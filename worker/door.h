@@ -6,7 +6,8 @@
  * and nobody else.
  *
  * The keeper trusts its trainer with nothing: it never waits for it, takes no descriptors from it,
- * and answers at most every DOOR_PAUSE_MS; an answer for which there is no room is dropped.
+ * and answers at most every DOOR_PAUSE_MS; an answer for which there is no room is dropped. A
+ * trainer has one connection: before it gets another, its keeper shuts the one before down.
  */
 #ifndef ABLATE_WORKER_DOOR_H
 #define ABLATE_WORKER_DOOR_H
@@ -22,7 +23,8 @@ enum { DOOR_PAUSE_MS = 100 };
 
 /* The keeper's end. */
 struct door {
-    int fd; /* -1 = closed */
+    int fd;    /* -1 = closed */
+    int given; /* the last connection; -1 = none */
     struct sockaddr_un address;
     int64_t open_at_ms;
 };

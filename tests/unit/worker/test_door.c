@@ -80,7 +80,24 @@ static void test_a_connection(void **state)
     assert_string_equal(got, "hello");
     close(daemon);
     close(connection);
-    assert_int_equal(descriptors(), before);
+    assert_int_equal(descriptors(), before + 1); /* the keeper's, to take it back by */
+}
+
+/* However often it asks, it holds one that works. */
+static void test_one_at_a_time(void **state)
+{
+    struct fixture *f = *state;
+    char byte;
+    int first = ask(f), daemon = accept(f->listener, NULL, NULL);
+    int copy = dup(first), second = ask(f), next = accept(f->listener, NULL, NULL);
+    assert_true(first >= 0 && second >= 0 && daemon >= 0 && next >= 0);
+    assert_int_equal(recv(daemon, &byte, 1, 0), 0); /* its end */
+    assert_int_equal(send(copy, "x", 1, MSG_NOSIGNAL), -1);
+    assert_int_equal(send(second, "x", 1, MSG_NOSIGNAL), 1);
+    assert_int_equal(recv(next, &byte, 1, 0), 1);
+    const int all[] = { first, daemon, copy, second, next };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        close(all[i]);
 }
 
 static void test_nobody_there(void **state)
@@ -179,6 +196,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_a_connection),
+        TEST(test_one_at_a_time),
         TEST(test_nobody_there),
         TEST(test_a_full_queue),
         TEST(test_a_hostile_trainer),
