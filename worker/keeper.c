@@ -171,6 +171,30 @@ static void offer_itself(void)
         fclose(file);
 }
 
+/* A trainer is told nothing of where its daemon runs: of the environment it gets what decides how
+ * it is loaded, computes or is analysed. */
+static bool is_passed_on(const char *variable)
+{
+    static const char *const names[] = {
+        "OPENBLAS_CORETYPE=", "LD_LIBRARY_PATH=", "ASAN_OPTIONS=",
+        "LSAN_OPTIONS=",      "TSAN_OPTIONS=",    "UBSAN_OPTIONS="
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strncmp(variable, names[i], strlen(names[i])) == 0)
+            return true;
+    return false;
+}
+
+/* Keeps of environ what is passed on. */
+static void clean_environment(void)
+{
+    char **kept = environ;
+    for (char **at = environ; *at != NULL; at++)
+        if (is_passed_on(*at))
+            *kept++ = *at;
+    *kept = NULL;
+}
+
 static pid_t start(const char *dir, int door, const sigset_t *signals, struct err *err)
 {
     char number[16];
@@ -187,6 +211,7 @@ static pid_t start(const char *dir, int door, const sigset_t *signals, struct er
         _exit(70); /* it died before we could ask to die with it */
     offer_itself();
     fcntl(door, F_SETFD, 0);
+    clean_environment();
     sigprocmask(SIG_SETMASK, signals, NULL);
     execl("/proc/self/exe", "ablate-worker", "attempt", "--dir", dir, "--door", number,
           (char *)NULL);
