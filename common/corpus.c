@@ -33,7 +33,7 @@ static int map_file(const char *dir, const char *name, const void **ret, size_t 
         status = err_set(err, ERR_BAD_DATA, "the corpus file %s is empty", path);
     void *at = MAP_FAILED;
     if (status == 0) {
-        at = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_SHARED, fd, 0);
+        at = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (at == MAP_FAILED)
             status = err_errno(err, ERR_STORAGE, "can't map %s", path);
     }

@@ -179,6 +179,7 @@ static int command_attempt(const struct arguments *a, struct err *err)
     config.resume = launch.attempt > 1;
     config.audits = launch.audits;
     config.replays = launch.replays;
+    config.settled = sandbox_seal;
     config.threads = threads_of(launch.threads, 0);
     enum train_end end; /* the daemon reads it in the events */
     return train(&emit_config, &config, &end, err);

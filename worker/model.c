@@ -36,6 +36,7 @@ struct model {
     struct run_spec spec;
     struct params params;
     struct pool *pool;
+    bool borrows; /* the pool */
     struct arena arena;
     size_t batch; /* windows of a micro-batch, which every buffer has room for */
     size_t whole; /* B: a multiple of it */
@@ -108,7 +109,9 @@ static void layout(struct model *m)
     m->targets = arena_take(arena, n, sizeof(int32_t));
 }
 
-int model_new(const struct run_spec *spec, int threads, struct model **ret, struct err *err)
+/* pool: NULL = the model makes its own. */
+static int build(const struct run_spec *spec, int threads, struct pool *pool, struct model **ret,
+                 struct err *err)
 {
     struct model *m = calloc(1, sizeof *m);
     if (m == NULL)
@@ -125,7 +128,9 @@ int model_new(const struct run_spec *spec, int threads, struct model **ret, stru
                                    : gemm_init(threads, err);
     if (status == 0)
         status = params_new(spec, &m->params, err);
-    if (status == 0)
+    m->pool = pool;
+    m->borrows = pool != NULL;
+    if (status == 0 && pool == NULL)
         status = pool_new(threads, &m->pool, err);
     if (status == 0) {
         layout(m);
@@ -147,11 +152,23 @@ int model_new(const struct run_spec *spec, int threads, struct model **ret, stru
     return 0;
 }
 
+int model_new(const struct run_spec *spec, int threads, struct model **ret, struct err *err)
+{
+    return build(spec, threads, NULL, ret, err);
+}
+
+int model_new_on(const struct run_spec *spec, struct pool *pool, struct model **ret,
+                 struct err *err)
+{
+    return build(spec, pool_threads(pool), pool, ret, err);
+}
+
 void model_free(struct model *model)
 {
     if (model == NULL)
         return;
-    pool_free(model->pool);
+    if (!model->borrows)
+        pool_free(model->pool);
     arena_done(&model->arena);
     params_done(&model->params);
     free(model->blocks);

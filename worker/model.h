@@ -31,6 +31,9 @@ struct model_stats {
 
 /* threads ≥ 1. Errors: NO_MEMORY. */
 int model_new(const struct run_spec *spec, int threads, struct model **ret, struct err *err);
+/* The same on threads that there are; pool is borrowed. */
+int model_new_on(const struct run_spec *spec, struct pool *pool, struct model **ret,
+                 struct err *err);
 void model_free(struct model *model);
 struct params *model_params(struct model *model);
 /* Bytes that it holds, parameters and moments included; cost_estimate's figure covers them. */

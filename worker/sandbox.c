@@ -4,11 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -40,7 +43,6 @@ static const char *const calls[] = {
     "gettimeofday",
     "madvise",
     "membarrier",
-    "mmap",
     "mprotect",
     "mremap",
     "munmap",
@@ -133,7 +135,11 @@ static int add_shapes(void *filter)
         struct scmp_arg_cmp when;
     } shapes[] = {
         { SCMP_SYS(clone), SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD) },
-        { SCMP_SYS(prlimit64), SCMP_A2(SCMP_CMP_EQ, 0, 0) }, /* to read */
+        /* shared memory, and what grows as a stack does, aren't in its limit (RLIMIT_DATA) */
+        { SCMP_SYS(mmap),
+          SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_SHARED_VALIDATE | MAP_GROWSDOWN, MAP_PRIVATE) },
+        { SCMP_SYS(seccomp), SCMP_A0(SCMP_CMP_EQ, SECCOMP_SET_MODE_FILTER, 0) }, /* to seal it */
+        { SCMP_SYS(prlimit64), SCMP_A2(SCMP_CMP_EQ, 0, 0) },                     /* to read */
         { SCMP_SYS(tgkill), SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0) },
         { SCMP_SYS(prctl),
           SCMP_A0(SCMP_CMP_NE, PR_SET_PDEATHSIG, 0) }, /* it dies with its keeper */
@@ -151,6 +157,25 @@ static int add_shapes(void *filter)
     return status;
 }
 
+static bool sealable; /* a filter stands, so the kernel has another */
+
+int sandbox_seal(struct err *err)
+{
+    static const int closed[] = { SCMP_SYS(clone), SCMP_SYS(clone3), SCMP_SYS(seccomp) };
+    if (!sealable)
+        return 0;
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW); /* what the first one does */
+    int status = filter == NULL ? -ENOMEM : seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+    for (size_t i = 0; i < sizeof closed / sizeof *closed && status == 0; i++)
+        status = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), closed[i], 0);
+    if (status == 0)
+        status = seccomp_load(filter);
+    seccomp_release(filter);
+    return status == 0 ? 0
+                       : err_set(err, ERR_INTERNAL, "no seccomp filter against further threads: %s",
+                                 strerror(-status));
+}
+
 int sandbox_enter(const struct sandbox *sandbox, char *said, size_t size, struct err *err)
 {
     const struct confine_paths lists[] = {
@@ -165,6 +190,7 @@ int sandbox_enter(const struct sandbox *sandbox, char *said, size_t size, struct
         status = confine_calls(calls, add_shapes, &filtered, err);
     if (status != 0)
         return status;
+    sealable = filtered;
     if (abi > 0)
         snprintf(said, size, "sandbox: files by Landlock %d, %s", abi,
                  filtered ? "network and system calls by seccomp"

@@ -7,7 +7,8 @@
  *   network  (seccomp) every socket, Unix ones too: its keeper makes the one connection that it
  *            needs (door.h); Landlock too, where it knows of TCP and of abstract sockets;
  *   the rest (seccomp) every system call that training doesn't need: no other program is started,
- *            no process traced or signalled, nothing mounted.
+ *            no process traced or signalled, nothing mounted; memory that its limit doesn't count
+ *            (shared, or growing as a stack does); and, sealed, threads beyond those that it has.
  * A refused call fails with EPERM or EACCES and the trainer's errors say so (common/confine.h).
  */
 #ifndef ABLATE_WORKER_SANDBOX_H
@@ -26,5 +27,8 @@ struct sandbox {
  * kernel lacks. A kernel that lacks one of the two isn't an error. Errors: INTERNAL, STORAGE (a
  * folder can't be opened). */
 int sandbox_enter(const struct sandbox *sandbox, char *said, size_t size, struct err *err);
+/* Once all threads are there: none can be made any more. Holds for each of them. Nothing to do
+ * where the kernel has no filters. Errors: INTERNAL. */
+int sandbox_seal(struct err *err);
 
 #endif

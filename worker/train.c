@@ -262,9 +262,11 @@ static int begin(struct train *t, struct err *err)
     if (status == 0)
         status = environment_get(&t->environment, err);
     if (status == 0)
-        status = data_new(t->spec, t->config->dataset, &t->data, err);
-    if (status == 0)
         status = model_new(t->spec, t->config->threads, &t->model, err);
+    if (status == 0 && t->config->settled != NULL)
+        status = t->config->settled(err);
+    if (status == 0)
+        status = data_new(t->spec, t->config->dataset, &t->data, err);
     if (status == 0)
         t->origin = (struct checkpoint_origin){ .run_digest = t->run_digest,
                                                 .environment_digest = t->environment.digest,
@@ -291,7 +293,6 @@ static int begin(struct train *t, struct err *err)
         .emit = t->emit,
         .out = t->config->out,
         .origin = &t->origin,
-        .threads = t->config->threads,
         .replays = t->config->replays,
     };
     if (status == 0 && t->config->audits)

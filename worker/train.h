@@ -19,6 +19,8 @@ struct train_config {
     bool replays;  /* and the one of its arm, replay */
     bool resume;   /* go on from the newest sound checkpoint, if there is one */
     struct emit *emit;
+    /* Called when every thread is there that will be, before the corpus is read; NULL: nothing. */
+    int (*settled)(struct err *err);
 };
 
 enum train_end { TRAIN_FINISHED, TRAIN_STOPPED };

@@ -27,8 +27,7 @@ struct audit_context {
     struct emit *emit;
     const char *out;                        /* the run's folder: audit/ goes there */
     const struct checkpoint_origin *origin; /* of this run's checkpoints */
-    int threads;
-    bool replays; /* makes the audit replay, too */
+    bool replays;                           /* makes the audit replay, too */
 };
 
 /* Errors: NO_MEMORY. */

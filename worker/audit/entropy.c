@@ -70,7 +70,7 @@ static void sum_up(const double *losses, struct entropy *ret)
 }
 
 int entropy_measure(const struct run_spec *spec, const struct spec_attention *attention,
-                    int threads, bool (*stopped)(void *arg), void *arg, struct entropy *ret,
+                    struct pool *pool, bool (*stopped)(void *arg), void *arg, struct entropy *ret,
                     struct err *err)
 {
     const struct run_spec small = small_spec(spec, attention);
@@ -85,7 +85,7 @@ int entropy_measure(const struct run_spec *spec, const struct spec_attention *at
     if (status == 0)
         status = data_new(&small, NULL, &data, err);
     if (status == 0)
-        status = model_new(&small, threads, &model, err);
+        status = model_new_on(&small, pool, &model, err);
     for (int64_t step = 1; step <= ENTROPY_STEPS && status == 0 && !found.stopped; step++) {
         struct model_stats stats;
         struct optim_stats ignored;

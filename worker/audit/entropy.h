@@ -5,6 +5,7 @@
 
 #include "common/err.h"
 #include "common/spec.h"
+#include "worker/pool.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,7 +22,7 @@ struct entropy {
 /* The run's seq_len and attention (so its K, path and indexer) in a model of two layers of 64.
  * stopped(arg) ends it early. Errors: NO_MEMORY. */
 int entropy_measure(const struct run_spec *spec, const struct spec_attention *attention,
-                    int threads, bool (*stopped)(void *arg), void *arg, struct entropy *ret,
+                    struct pool *pool, bool (*stopped)(void *arg), void *arg, struct entropy *ret,
                     struct err *err);
 
 #endif

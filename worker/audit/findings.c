@@ -125,8 +125,8 @@ int audit_entropy(struct audits *a, struct finding *ret, struct err *err)
     struct entropy e = { 0 };
     for (size_t i = 0; i < n; i++) {
         struct entropy own;
-        int status = entropy_measure(spec, run_spec_attention(spec, layers[i]), a->context.threads,
-                                     audit_stopped, a, &own, err);
+        int status = entropy_measure(spec, run_spec_attention(spec, layers[i]),
+                                     model_pool(a->context.model), audit_stopped, a, &own, err);
         if (status != 0 || own.stopped)
             return status;
         if (i == 0 || own.bound < e.bound ||

@@ -254,17 +254,22 @@ static void test_entropy(void **state)
 {
     (void)state;
     struct entropy found;
+    struct pool *pool = NULL;
     struct err err;
     struct run_spec spec =
         spec_of((struct sketch){ .attention = DSA ",\"top_k\":8", .seq_len = 16, .seed = 3 });
-    assert_int_equal(entropy_measure(&spec, &spec.model.attention, 2, NULL, NULL, &found, &err), 0);
+    assert_int_equal(pool_new(2, &pool, &err), 0);
+    assert_int_equal(entropy_measure(&spec, &spec.model.attention, pool, NULL, NULL, &found, &err),
+                     0);
     assert_true(found.floor == log(32));
     assert_true(found.bound >= found.floor);
     assert_true(found.mean < found.floor + 0.05); /* it has learnt that all are alike */
     spec =
         spec_of((struct sketch){ .attention = PUBLISHED ",\"top_k\":8", .seq_len = 16, .seed = 3 });
-    assert_int_equal(entropy_measure(&spec, &spec.model.attention, 2, NULL, NULL, &found, &err), 0);
+    assert_int_equal(entropy_measure(&spec, &spec.model.attention, pool, NULL, NULL, &found, &err),
+                     0);
     assert_true(found.bound < found.floor - 0.5);
+    pool_free(pool);
 }
 
 /* split_overlap */

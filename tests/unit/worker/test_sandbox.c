@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
@@ -266,6 +267,76 @@ static int lifts_limit(void)
     return wrong(setrlimit(RLIMIT_CORE, &limit));
 }
 
+static int maps(int flags)
+{
+    return mmap(NULL, 1 << 16, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS, -1, 0) == MAP_FAILED
+               ? errno
+               : 0;
+}
+
+static int maps_memory(void)
+{
+    return maps(MAP_PRIVATE);
+}
+
+static int maps_shared_memory(void)
+{
+    return maps(MAP_SHARED);
+}
+
+static int maps_a_stack(void)
+{
+    return maps(MAP_PRIVATE | MAP_GROWSDOWN);
+}
+
+static int maps_the_corpus(void)
+{
+    int fd = open(in_root("corpus/file"), O_RDONLY | O_CLOEXEC);
+    return mmap(NULL, 1, PROT_READ, MAP_PRIVATE, fd, 0) == MAP_FAILED ? errno : 0;
+}
+
+static int makes_a_file_of_memory(void)
+{
+    return wrong(memfd_create("trial", 0));
+}
+
+static int makes_thread_sealed(void)
+{
+    struct err err;
+    int before = makes_thread();
+    if (before != 0 || sandbox_seal(&err) != 0)
+        return 254;
+    return makes_thread();
+}
+
+static void *makes_another(void *arg)
+{
+    int *ends = arg;
+    char byte;
+    if (read(ends[0], &byte, 1) != 1)
+        return (void *)(intptr_t)254;
+    return (void *)(intptr_t)makes_thread();
+}
+
+/* One that was there before. */
+static int makes_thread_in_a_sealed_one(void)
+{
+    pthread_t thread;
+    struct err err;
+    void *got;
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0 || pthread_create(&thread, NULL, makes_another, ends) != 0 ||
+        sandbox_seal(&err) != 0 || write(ends[1], "", 1) != 1 || pthread_join(thread, &got) != 0)
+        return 254;
+    return (int)(intptr_t)got;
+}
+
+static int lifts_the_seal(void)
+{
+    struct err err;
+    return sandbox_seal(&err) != 0 ? 254 : wrong(syscall(SYS_seccomp, 1, 0, NULL));
+}
+
 static const struct {
     const char *name;
     int (*try)(void);
@@ -306,6 +377,14 @@ static const struct {
     { "change a file's mode", changes_mode, 0, 0 },
     { "trace its parent", traces_parent, 0, EPERM },
     { "change a limit", lifts_limit, 0, EPERM },
+    { "map memory", maps_memory, 0, 0 },
+    { "map shared memory", maps_shared_memory, 0, EPERM },
+    { "map a stack", maps_a_stack, 0, EPERM },
+    { "map the corpus", maps_the_corpus, 0, 0 },
+    { "make a file of memory", makes_a_file_of_memory, 0, EPERM },
+    { "make a thread when sealed", makes_thread_sealed, 0, EPERM },
+    { "make one in a thread that was there", makes_thread_in_a_sealed_one, 0, EPERM },
+    { "filter more when sealed", lifts_the_seal, EFAULT, EPERM },
 };
 
 static int try_in_sandbox(int (*try)(void))
