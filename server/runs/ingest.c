@@ -24,7 +24,8 @@ enum {
     INFLIGHT_MAX = 8 << 20,
     READ_BYTES = 65536,
     CONNECTIONS_MAX = 1024,
-    ROOM_MS = 1000 /* before the store is tried again, when its disk was full */
+    SILENT_MAX = 64, /* connections that have said nothing */
+    ROOM_MS = 1000   /* before the store is tried again, when its disk was full */
 };
 
 struct ingest {
@@ -281,6 +282,15 @@ static int greeting_run(struct job *job, struct store *store, struct err *err)
     return store_attempt_get(store, hello->run, hello->attempt, &greeting->row, err);
 }
 
+/* A worker has one connection: another of its attempt's is one that it has given up. */
+static void replace(const struct conn *by)
+{
+    for (struct conn *conn = by->ingest->conns; conn != NULL; conn = conn->next)
+        if (conn->welcomed && conn->hello.run == by->hello.run &&
+            conn->hello.attempt == by->hello.attempt)
+            close_conn(conn);
+}
+
 static void greeting_done(struct job *job)
 {
     struct greeting *greeting = job->data;
@@ -299,6 +309,7 @@ static void greeting_done(struct job *job)
     } else {
         struct buf line;
         buf_init(&line, 0);
+        replace(conn);
         conn->welcomed = true;
         conn->heard_ms = clock_mono_ms();
         conn->verifies = attempt_verifies(&greeting->row);
@@ -392,6 +403,16 @@ static void start_reading(struct conn *conn)
     take_lines(conn);
 }
 
+/* Who connects says at once who it is. Beyond so many that don't, the one that has had the longest
+ * time to goes; new ones stand in front. */
+static void bound_silent(struct ingest *ingest)
+{
+    size_t silent = 0;
+    for (struct conn *conn = ingest->conns; conn != NULL; conn = conn->next)
+        if (!conn->greeted && !uv_is_closing((uv_handle_t *)&conn->pipe) && ++silent > SILENT_MAX)
+            close_conn(conn);
+}
+
 static void on_connection(uv_stream_t *listener, int status)
 {
     struct ingest *ingest = listener->data;
@@ -409,6 +430,7 @@ static void on_connection(uv_stream_t *listener, int status)
         close_conn(conn);
     else
         start_reading(conn);
+    bound_silent(ingest);
 }
 
 /* the door */

@@ -347,6 +347,55 @@ static void test_an_endless_line(void **state)
     rig_free(rig);
 }
 
+static bool is_open(int fd)
+{
+    char byte;
+    return recv(fd, &byte, 1, 0) < 0 && errno == EAGAIN;
+}
+
+/* However many connect and say nothing, few of them are kept, and who speaks is heard. */
+static void test_silent_connections(void **state)
+{
+    (void)state;
+    enum { SILENT = 120, KEPT = 64 };
+    struct rig *rig = rig_new();
+    int silent[SILENT];
+    for (int i = 0; i < SILENT; i++) {
+        silent[i] = dial(rig);
+        uv_run(&rig->f->loop, UV_RUN_NOWAIT);
+    }
+    int fd = greet(rig, "{\"type\":\"welcome\",\"acked\":0}");
+    for (int i = 0; i <= SILENT - KEPT; i++)
+        assert_string_equal(hear(rig, silent[i]), "");
+    say(fd, metric(1));
+    assert_string_equal(hear(rig, fd), "{\"type\":\"ack\",\"seq\":1}");
+    int open = 0;
+    for (int i = 0; i < SILENT; i++) {
+        open += is_open(silent[i]);
+        close(silent[i]);
+    }
+    assert_int_equal(open, KEPT - 1); /* the one that spoke came as one of them */
+    close(fd);
+    rig_free(rig);
+}
+
+/* An attempt that comes again has given its connection up. */
+static void test_one_connection_an_attempt(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new();
+    int first = greet(rig, "{\"type\":\"welcome\",\"acked\":0}");
+    say(first, metric(1));
+    assert_string_equal(hear(rig, first), "{\"type\":\"ack\",\"seq\":1}");
+    int second = greet(rig, "{\"type\":\"welcome\",\"acked\":1}");
+    assert_string_equal(hear(rig, first), "");
+    say(second, metric(2));
+    assert_string_equal(hear(rig, second), "{\"type\":\"ack\",\"seq\":2}");
+    close(first);
+    close(second);
+    rig_free(rig);
+}
+
 static void test_stop_reaches_the_trainer(void **state)
 {
     (void)state;
@@ -444,6 +493,8 @@ int main(void)
         cmocka_unit_test(test_a_file_that_lost_lines),
         cmocka_unit_test(test_a_bad_line_keeps_what_stood_before),
         cmocka_unit_test(test_an_endless_line),
+        cmocka_unit_test(test_silent_connections),
+        cmocka_unit_test(test_one_connection_an_attempt),
         cmocka_unit_test(test_stop_reaches_the_trainer),
         cmocka_unit_test(test_a_second_daemon_finds_a_stale_socket),
         cmocka_unit_test(test_a_long_file_in_parts),
