@@ -7,7 +7,9 @@
 #include "common/clock.h"
 #include "common/files.h"
 #include "common/launch.h"
+#include "common/log.h"
 #include "worker/door.h"
+#include "worker/growth.h"
 #include "worker/ops/gemm.h"
 
 #include <fcntl.h>
@@ -83,12 +85,17 @@ enum {
     NICENESS = 10,         /* the daemon, and people, come first */
     STACK_BYTES = 8 << 20, /* of a thread */
     STEP_BYTES = 4096,     /* more than a step says */
+    DESCRIPTORS = 256,     /* a trainer has some ten */
+    FILES_LARGEST = 8,     /* a run's files together, in the largest that one may be */
+    LOOK_MS = 1000,        /* between looks at how the run's folders grow */
 };
 
 /* Memory, and a file's size: twice the estimate and some. Bounds against runaways, not budgets.
- * What threads map, and hardly touch, isn't in the estimate. */
-static void limit(const struct launch *launch)
+ * What threads map, and hardly touch, isn't in the estimate. Returns a file's bound, 0 = none. */
+static int64_t limit(const struct launch *launch)
 {
+    const struct rlimit descriptors = { DESCRIPTORS, DESCRIPTORS };
+    setrlimit(RLIMIT_NOFILE, &descriptors);
     setpriority(PRIO_PROCESS, 0, NICENESS);
     const struct rlimit none = { 0, 0 };
     setrlimit(RLIMIT_CORE, &none);
@@ -100,7 +107,9 @@ static void limit(const struct launch *launch)
         bytes += STEP_BYTES * (rlim_t)(launch->steps > 0 ? launch->steps : 0);
         const struct rlimit file = { bytes, bytes };
         setrlimit(RLIMIT_FSIZE, &file);
+        return (int64_t)bytes;
     }
+    return 0;
 }
 
 /* The number behind a word in a file of lines "word number"; -1 when there is none. */
@@ -219,15 +228,33 @@ static pid_t start(const char *dir, int door, const sigset_t *signals, struct er
     _exit(70);
 }
 
+/* Ends a trainer that fills the disk with files. */
+static void look_at(pid_t pid, const struct growth *growth)
+{
+    if (!growth_exceeded(growth))
+        return;
+    log_error("the trainer is ended: it has made more than %lld files, or %lld bytes, in %s",
+              (long long)growth->more_files, (long long)growth->more_bytes, growth->folders[0]);
+    kill(pid, SIGKILL);
+}
+
 /* Serves the door until the trainer has ended; how, as waitpid says it. */
-static int await(pid_t pid, struct door *door, const sigset_t *signals, struct rusage *usage)
+static int await(pid_t pid, struct door *door, const struct growth *growth, const sigset_t *signals,
+                 struct rusage *usage)
 {
     int how;
+    int64_t look_ms = clock_mono_ms() + LOOK_MS;
     while (wait4(pid, &how, WNOHANG, usage) != pid) {
         struct pollfd asked;
-        int64_t ms = door_poll(door, &asked);
+        int64_t ms = door_poll(door, &asked), left = look_ms - clock_mono_ms();
+        if (left <= 0) {
+            look_at(pid, growth);
+            look_ms = clock_mono_ms() + LOOK_MS;
+            left = LOOK_MS;
+        }
+        ms = ms >= 0 && ms < left ? ms : left;
         const struct timespec wait = { ms / 1000, ms % 1000 * 1000000 };
-        if (ppoll(&asked, 1, ms < 0 ? NULL : &wait, signals) > 0)
+        if (ppoll(&asked, 1, &wait, signals) > 0)
             door_answer(door);
     }
     return how;
@@ -257,7 +284,12 @@ int keeper_run(const char *attempt_dir, struct err *err)
         status = redirect(attempt_dir, err);
     if (status != 0)
         return status;
-    limit(&launch);
+    struct growth growth = {
+        .folders = { launch.out, attempt_dir },
+        .more_files = GROWTH_FILES,
+        .more_bytes = FILES_LARGEST * limit(&launch),
+    };
+    growth_begin(&growth);
     struct door door;
     int trainer_door;
     status = door_init(&door, launch.socket, &trainer_door, err);
@@ -273,7 +305,7 @@ int keeper_run(const char *attempt_dir, struct err *err)
         return -ERR_INTERNAL;
     trainer = pid;
     struct rusage usage;
-    int how = await(pid, &door, &signals, &usage);
+    int how = await(pid, &door, &growth, &signals, &usage);
     trainer = 0;
     const struct launch_exit info = {
         .exited = WIFEXITED(how),

@@ -210,6 +210,18 @@ test("killed, a run resumes; what it trains twice is compared, and verifies", as
   assert.equal((await verified(id)).verify.state, "identical");
 });
 
+test("a trainer is told nothing of its daemon's environment", async () => {
+  const id = await submit({ wide: true, steps: 100000 }), { trainer } = await processes(id);
+  const told = await until("it has become a trainer", async () => {
+    const variables = (await readFile(`/proc/${trainer}/environ`, "utf8")).split("\0").filter(Boolean).map((one) => one.split("=")[0]);
+    return !variables.includes("PATH") && variables;
+  });
+  assert.ok(process.env.PATH, "the daemon has one");
+  assert.deepEqual(told.filter((name) => !/^(OPENBLAS_CORETYPE|LD_LIBRARY_PATH|[A-Z]+SAN_OPTIONS)$/.test(name)), []);
+  await cancel(id);
+  await ended(id);
+});
+
 test("a damaged checkpoint is refused, the one before it used: the same bits", async () => {
   const [reference, id] = [await submit({ wide: true, steps: 100 }), await submit({ wide: true, steps: 100 })];
   await succeeded(reference);

@@ -1,0 +1,103 @@
+/* Folders that grow: counted with what stands in them, and no further than need be. */
+#include "worker/growth.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char root[32];
+
+static const char *at(const char *name, int number)
+{
+    static char path[96];
+    snprintf(path, sizeof path, "%s/%s%d", root, name, number);
+    return path;
+}
+
+static void make_file(const char *name, int number, size_t bytes)
+{
+    int fd = open(at(name, number), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    char *content = calloc(1, bytes + 1);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, content, bytes), bytes);
+    assert_int_equal(fsync(fd), 0); /* its blocks are told */
+    close(fd);
+    free(content);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    snprintf(root, sizeof root, "/tmp/ablate-growth-XXXXXX");
+    assert_non_null(mkdtemp(root));
+    for (int i = 0; i < 3; i++)
+        make_file("old", i, 10);
+    return mkdir(at("folder", 0), 0700);
+}
+
+static int tear_down(void **state)
+{
+    char command[64];
+    (void)state;
+    snprintf(command, sizeof command, "rm -r %s", root);
+    return system(command);
+}
+
+static void test_files(void **state)
+{
+    (void)state;
+    struct growth growth = { .folders = { root, "" }, .more_files = 5 };
+    growth_begin(&growth);
+    assert_int_equal(growth.files, 4);
+    for (int i = 0; i < 5; i++) {
+        make_file(i % 2 == 0 ? "new" : "folder0/new", i, 0);
+        assert_false(growth_exceeded(&growth));
+    }
+    assert_int_equal(symlink("/", at("link", 0)), 0); /* is one, and leads nowhere */
+    assert_true(growth_exceeded(&growth));
+    unlink(at("link", 0));
+    assert_false(growth_exceeded(&growth)); /* what goes makes room */
+}
+
+static void test_bytes(void **state)
+{
+    (void)state;
+    struct growth growth = { .folders = { root, NULL }, .more_files = 99, .more_bytes = 1 << 20 };
+    growth_begin(&growth);
+    make_file("new", 0, 1 << 19);
+    assert_false(growth_exceeded(&growth));
+    make_file("folder0/new", 0, 1 << 20);
+    assert_true(growth_exceeded(&growth));
+    growth.more_bytes = 0;
+    assert_false(growth_exceeded(&growth));
+}
+
+static void test_depth(void **state)
+{
+    (void)state;
+    struct growth growth = { .folders = { root, NULL }, .more_files = 99 };
+    char path[200];
+    growth_begin(&growth);
+    snprintf(path, sizeof path, "%s", root);
+    for (int i = 0; i < 17; i++) {
+        strcat(path, "/d");
+        assert_int_equal(mkdir(path, 0700), 0);
+    }
+    assert_true(growth_exceeded(&growth));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = { TEST(test_files), TEST(test_bytes), TEST(test_depth) };
+    return cmocka_run_group_tests_name("growth", tests, NULL, NULL);
+}

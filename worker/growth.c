@@ -1,0 +1,62 @@
+#include "worker/growth.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { DEEPEST = 16 };
+
+struct sum {
+    int64_t files, bytes;
+    int64_t most; /* files; no further is counted */
+};
+
+/* What can't be read counts as one: a mode that hides files from their owner isn't normal. */
+static void add_folder(int at, const char *name, int depth, struct sum *sum)
+{
+    int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    if (dir == NULL && fd >= 0)
+        close(fd);
+    for (struct dirent *one; dir != NULL && (one = readdir(dir)) != NULL;) {
+        struct stat info;
+        if (strcmp(one->d_name, ".") == 0 || strcmp(one->d_name, "..") == 0)
+            continue;
+        if (++sum->files > sum->most)
+            break;
+        if (fstatat(dirfd(dir), one->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0)
+            continue; /* it has gone */
+        sum->bytes += (int64_t)info.st_blocks * 512;
+        if (S_ISDIR(info.st_mode) && depth < DEEPEST)
+            add_folder(dirfd(dir), one->d_name, depth + 1, sum);
+        else if (S_ISDIR(info.st_mode))
+            sum->files = sum->most + 1; /* nobody makes such folders */
+    }
+    if (dir != NULL)
+        closedir(dir);
+}
+
+static struct sum look(const struct growth *growth, int64_t most)
+{
+    struct sum sum = { .most = most };
+    for (size_t i = 0; i < GROWTH_FOLDERS && sum.files <= most; i++)
+        if (growth->folders[i] != NULL && growth->folders[i][0] != '\0')
+            add_folder(AT_FDCWD, growth->folders[i], 0, &sum);
+    return sum;
+}
+
+void growth_begin(struct growth *growth)
+{
+    struct sum sum = look(growth, INT64_MAX - 1);
+    growth->files = sum.files;
+    growth->bytes = sum.bytes;
+}
+
+bool growth_exceeded(const struct growth *growth)
+{
+    struct sum sum = look(growth, growth->files + growth->more_files);
+    return sum.files > sum.most ||
+           (growth->more_bytes > 0 && sum.bytes > growth->bytes + growth->more_bytes);
+}
