@@ -56,7 +56,7 @@ tests_schema := $(BUILD)/tests/schema/decode
 node_tests   := $(patsubst %package.json,%node_modules/.package-lock.json,$(wildcard tests/*/package.json))
 
 .DEFAULT_GOAL := all
-.PHONY: all units fuzzers tests setup test fault asan tsan valgrind fuzz bench bench-server run demo install lint format clean help check-packages
+.PHONY: all units fuzzers tests setup test test-full fault asan tsan valgrind fuzz bench bench-server run demo install lint format clean help check-packages
 
 all: check-packages $(programs) ## build the programs and the page
 units: $(unit_tests)
@@ -71,11 +71,17 @@ quiet = > $(BUILD)/log 2>&1 || { cat $(BUILD)/log; exit 1; }
 setup: ## install every Debian package that building, testing and the demo need
 	deploy/setup.sh build test demo
 
-test: ## install what is missing, build, run every test
+test: ## install what is missing, build, run every test but those of test-full
 	@deploy/setup.sh build test
 	@mkdir -p $(BUILD) && echo "Building …"
 	@$(again) tests $(quiet)
 	@BUILD=$(BUILD) tests/run
+
+test-full: ## the suites that are too slow for every change: tests/full, and faults that need neither root nor long
+	@deploy/setup.sh build test
+	@mkdir -p $(BUILD) && echo "Building …"
+	@$(again) tests $(quiet)
+	@BUILD=$(BUILD) tests/run --full
 
 # The load (tests/analyse) with the build of a sanitizer, whose daemon starts the workers of the plain one.
 loaded    := $(BUILD)/ablated $(BUILD)/ablate-worker $(BUILD)/tests/bench/flood

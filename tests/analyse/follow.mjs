@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import http from "node:http";
 
-const PATIENCE_MS = 180000;
+const PATIENCE_MS = 600000;
 const requests = new Set();
 
 /** Ends those that a failed test has left. */

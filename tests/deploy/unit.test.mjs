@@ -11,7 +11,7 @@ const UNIT = "deploy/ablated.service";
 const build = resolve(process.env.BUILD ?? "build");
 const found = spawnSync("systemd-analyze", ["--version"], { encoding: "utf8" });
 const missing = found.error ? "systemd-analyze is not installed" : false;
-const analyze = (...args) => spawnSync("systemd-analyze", args, { encoding: "utf8", timeout: 30000 });
+const analyze = (...args) => spawnSync("systemd-analyze", args, { encoding: "utf8", timeout: 300000 });
 
 function inFolder(then) {
   const dir = mkdtempSync(join(tmpdir(), "ablate-unit-"));

@@ -38,7 +38,7 @@ function follow(query) {
     events, close: () => source.close(),
     /** Until an event satisfies `is`; among those of the past, too. */
     until: (is) => new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error("the event didn't come")), 60000);
+      const timer = setTimeout(() => reject(new Error("the event didn't come")), 600000);
       const watch = () => {
         if (!events.some(is)) return;
         clearTimeout(timer);

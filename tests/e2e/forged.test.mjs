@@ -9,7 +9,7 @@ import { after, before, test } from "node:test";
 import { client } from "./client.mjs";
 import { start } from "./daemon.mjs";
 
-const PATIENCE_MS = 60000;
+const PATIENCE_MS = 600000;
 const TASK = { data: { dataset: "synthetic:copy", seq_len: 16 }, model: { layers: 1, heads: 2, d_model: 32, d_ff: 32 }, artifacts: [] };
 let daemon, honest, reference, victim, other;
 

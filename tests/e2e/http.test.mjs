@@ -420,7 +420,7 @@ test("an upload goes to the disk as it comes, and leaves nothing when it is refu
     left.send(`PUT /api/v1/datasets/c HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${small.token}\r\nContent-Type: text/plain\r\nContent-Length: 500000\r\n\r\n${"x\n".repeat(100000)}`);
     await new Promise((resolve) => setTimeout(resolve, 200));
     left.end();
-    for (let i = 0; i < 100 && (await readdir(join(small.dir, "tmp"))).length > 0; i++) await new Promise((resolve) => setTimeout(resolve, 20));
+    for (let i = 0; i < 15000 && (await readdir(join(small.dir, "tmp"))).length > 0; i++) await new Promise((resolve) => setTimeout(resolve, 20));
     assert.deepEqual(await readdir(join(small.dir, "tmp")), []);
   } finally {
     assert.equal(await small.stop(), 0, small.output());

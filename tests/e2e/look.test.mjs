@@ -4,81 +4,21 @@
 // daemon that has gone. One daemon, with one of everything (showcase.mjs).
 
 import assert from "node:assert/strict";
-import { after, before, beforeEach, describe, test } from "node:test";
+import { beforeEach, describe, test } from "node:test";
 import { START } from "../../web/start.js";
-import { launch, link, open } from "./browser.mjs";
+import { open } from "./browser.mjs";
 import { start } from "./daemon.mjs";
-import { look, unfold, walk } from "./look.mjs";
-import { client, fill } from "./showcase.mjs";
+import { walk } from "./look.mjs";
+import { here, measured, views, visit } from "./views.mjs";
 
-const SIZES = [1280, 400].flatMap((width) => ["light", "dark"].map((scheme) => ({ width, scheme })));
-
-let daemon, json, browser, session, made;
-
-before(async () => {
-  daemon = await start({ args: ["--slots", "2"] });
-  json = client(daemon);
-  browser = await launch();
-  const { page, context } = await open(browser);
-  await page.goto(await link(daemon));
-  await page.getByText("Nothing has been submitted yet.").waitFor();
-  session = await context.storageState();
-  assert.deepEqual(await look(page), [], "no experiments yet");
-  await context.close();
-  made = await fill(daemon);
-});
-after(async () => {
-  await browser?.close();
-  await daemon?.stop();
-});
-
-/** Every view: its address, and what is there once it has been drawn. */
-const views = () => ({
-  experiments: ["#/", `tbody tr:nth-child(4) td`],
-  deleted: ["#/deleted", "tbody tr:nth-child(2) td"],
-  experiment: [`#/experiments/${made.experiment}`, ".audit"],
-  "experiment with thirty arms": [`#/experiments/${made.many}`, ".audit"],
-  "experiment that failed": [`#/experiments/${made.fails}`, ".problem"],
-  "experiment that waits": [`#/experiments/${made.waits}`, ".verdict"],
-  "run that diverged": [`#/runs/${made.diverged}`, "canvas"],
-  "run that failed": [`#/runs/${made.failed}`, ".problem"],
-  queue: ["#/queue", "td input"],
-  new: ["#/new", "option"],
-  nowhere: ["#/nowhere", "h1"],
-});
-
-async function visit(page, [hash, shown]) {
-  await page.goto(`${daemon.base}/${hash}`);
-  await page.locator(`main :is(${shown})`).first().waitFor({ state: "attached" });
-  await page.waitForFunction(() => document.querySelectorAll(".plot:empty").length === 0);
-}
-
-for (const { width, scheme } of SIZES)
-  test(`nothing cut, nothing faint: ${width} px, ${scheme}`, async (t) => {
-    const { page, context, faults } = await open(browser, { width, scheme, motion: "reduce" });
-    await context.addCookies(session.cookies);
-    for (const [name, view] of Object.entries(views()))
-      await t.test(name, async () => {
-        await visit(page, view);
-        const closed = await look(page);
-        await unfold(page);
-        assert.deepEqual([...closed, ...await look(page)], []);
-      });
-    await t.test("the question before a purge", async () => {
-      await visit(page, views().deleted);
-      await page.getByRole("button", { name: "Purge" }).first().click();
-      await page.getByRole("dialog").waitFor();
-      assert.deepEqual(await look(page), []);
-    });
-    assert.deepEqual(faults, []);
-    await context.close();
-  });
+measured(1280, "light");
+measured(400, "dark"); // tests/full/look has the other two
 
 test("every control is reached by the Tab key, and shows it", async (t) => {
   const walks = { 1280: ["experiments", "deleted", "experiment", "run that diverged", "queue", "new"], 400: ["deleted", "experiment", "new"] };
   for (const [width, names] of Object.entries(walks)) {
-    const { page, context } = await open(browser, { width: Number(width), motion: "reduce" });
-    await context.addCookies(session.cookies);
+    const { page, context } = await open(here.browser, { width: Number(width), motion: "reduce" });
+    await context.addCookies(here.session.cookies);
     for (const name of names)
       await t.test(`${name}, ${width} px`, async () => {
         await visit(page, views()[name]);
@@ -90,12 +30,12 @@ test("every control is reached by the Tab key, and shows it", async (t) => {
 
 describe("where things aren't as they should be", () => {
   let page, context, faults;
-  const goto = (hash) => page.goto(`${daemon.base}/${hash}`);
+  const goto = (hash) => page.goto(`${here.daemon.base}/${hash}`);
 
   beforeEach(async () => {
     await context?.close();
-    ({ page, context, faults } = await open(browser));
-    await context.addCookies(session.cookies);
+    ({ page, context, faults } = await open(here.browser));
+    await context.addCookies(here.session.cookies);
     await goto("#/");
     await page.getByRole("heading", { name: "Experiments" }).waitFor();
   });
@@ -103,45 +43,45 @@ describe("where things aren't as they should be", () => {
   test("an arm that an audit finds invalid is never shown as best; the metric is named", async () => {
     const row = page.locator("tr", { hasText: "one of everything" });
     await row.locator(".best .arm").waitFor();
-    const report = await json(`experiments/${made.experiment}/report`);
+    const report = await here.json(`experiments/${here.made.experiment}/report`);
     assert.equal(report.arms["dsa-with-a-long-name-as-published"].valid, false);
     assert.match(await row.locator(".best").innerText(), /^dense\s[\d.]+\s+Validation loss$/);
     await row.locator(".listed", { hasText: "dsa-with-a-long-name-as-published" }).getByText("invalid").waitFor();
     assert.equal(await row.locator(".listed", { hasText: /^dense$/ }).getByText("invalid").count(), 0);
 
     // The leader of all runs is left out, too, and where nothing is left it says so.
-    const { id } = await json("experiments", { data: { dataset: "squares", seq_len: 16, split: "windows" }, name: "overlaps", priority: 1000,
+    const { id } = await here.json("experiments", { data: { dataset: "squares", seq_len: 16, split: "windows" }, name: "overlaps", priority: 1000,
       model: { layers: 1, heads: 2, d_model: 32, d_ff: 32, experts: 2, experts_per_token: 1, dropout: 0 },
       train: { steps: 40, batch_size: 4, eval_every: 10, eval_windows: 8 }, arms: { one: {}, two: { "train.lr": 0.001 } }, seeds: [1] });
-    await json("queue", { paused: false });
-    await json(`experiments/${id}?wait=3600`);
-    await json("queue", { paused: true });
+    await here.json("queue", { paused: false });
+    await here.json(`experiments/${id}?wait=3600`);
+    await here.json("queue", { paused: true });
     await page.locator("tr", { hasText: "overlaps" }).locator(".best").getByText("invalid", { exact: true }).waitFor();
     assert.deepEqual(faults, []);
   });
 
   test("why runs failed stands at the top, with the way to one of them", async () => {
-    await goto(`#/experiments/${made.fails}`);
+    await goto(`#/experiments/${here.made.fails}`);
     await page.locator(".problem").getByText(/^Run \d+ failed: .*SIGKILL/).waitFor();
     await page.locator(".problem").getByRole("link").click();
-    await page.waitForURL(new RegExp(`#/runs/${made.failed}$`));
+    await page.waitForURL(new RegExp(`#/runs/${here.made.failed}$`));
     await page.locator(".heading .state.failed").waitFor();
     assert.deepEqual(faults, []);
   });
 
   test("a verdict about several arms is a paragraph an arm", async () => {
-    await goto(`#/experiments/${made.experiment}`);
-    const { primary } = await json(`experiments/${made.experiment}/report`);
+    await goto(`#/experiments/${here.made.experiment}`);
+    const { primary } = await here.json(`experiments/${here.made.experiment}/report`);
     await page.locator(".verdict .said p").first().waitFor();
     assert.deepEqual(await page.locator(".verdict .said p").allInnerTexts(), primary.map(({ sentence }) => sentence));
     assert.deepEqual(faults, []);
   });
 
   test("loss by position names the arms in the order of the specification", async () => {
-    await goto(`#/experiments/${made.experiment}`);
+    await goto(`#/experiments/${here.made.experiment}`);
     const legend = page.locator("section[aria-labelledby=positions] .legend").first();
     await legend.locator("dt").first().waitFor();
-    const { arms, positions } = await json(`experiments/${made.experiment}/report`).then(({ experiment, positions: all }) => ({ arms: experiment.arms, positions: all }));
+    const { arms, positions } = await here.json(`experiments/${here.made.experiment}/report`).then(({ experiment, positions: all }) => ({ arms: experiment.arms, positions: all }));
     const measured = new Set(positions.map(({ arm }) => arm));
     assert.deepEqual(await legend.locator("dt").allInnerTexts(), arms.filter((arm) => measured.has(arm)));
   });
@@ -153,17 +93,17 @@ describe("where things aren't as they should be", () => {
   });
 
   test("a verification that has compared nothing yet says so", async () => {
-    await change(`runs/${made.diverged}`, (run) => ({ ...run, verify: { state: "running", attempt: 2, compared: 0, first_difference: null, reason: "" } }));
-    await goto(`#/runs/${made.diverged}`);
+    await change(`runs/${here.made.diverged}`, (run) => ({ ...run, verify: { state: "running", attempt: 2, compared: 0, first_difference: null, reason: "" } }));
+    await goto(`#/runs/${here.made.diverged}`);
     await page.locator(".verification").getByText("nothing has been compared yet").waitFor();
     assert.doesNotMatch(await page.locator(".verification").innerText(), /\d/);
   });
 
   test("what would mend an audit stands under the ones that failed or warn", async () => {
     const given = (checks) => checks.map((check) => ({ ...check, remedy: `Mend ${check.name}.` }));
-    await change(`experiments/${made.experiment}/report?format=json`, (report) => ({ ...report, checks: given(report.checks),
+    await change(`experiments/${here.made.experiment}/report?format=json`, (report) => ({ ...report, checks: given(report.checks),
       arms: Object.fromEntries(Object.entries(report.arms).map(([name, arm]) => [name, { ...arm, audits: given(arm.audits) }])) }));
-    await goto(`#/experiments/${made.experiment}`);
+    await goto(`#/experiments/${here.made.experiment}`);
     const arm = page.locator("section[aria-labelledby=arms] tbody tr", { hasText: "dsa-with-a-long-name-as-published" });
     await arm.locator(".audit", { hasText: "causality" }).locator("summary").click();
     await arm.getByText("Mend causality.").waitFor();
@@ -171,7 +111,7 @@ describe("where things aren't as they should be", () => {
   });
 
   test("runs by state are one stop of the Tab key; arrows go from one to the next", async () => {
-    await goto(`#/experiments/${made.experiment}`);
+    await goto(`#/experiments/${here.made.experiment}`);
     const cells = page.locator(".strip a");
     await cells.nth(2).waitFor();
     assert.equal(await page.locator('.strip a[tabindex="0"]').count(), 1);
@@ -205,16 +145,16 @@ describe("where things aren't as they should be", () => {
   });
 
   test("a daemon that has gone is missed, and found again", async () => {
-    const { port, dir } = daemon;
-    await goto(`#/experiments/${made.experiment}`);
+    const { port, dir } = here.daemon;
+    await goto(`#/experiments/${here.made.experiment}`);
     await page.locator(".live", { hasText: "live" }).waitFor();
-    await daemon.stop({ keep: true });
+    await here.daemon.stop({ keep: true });
     await page.locator(".live", { hasText: "connection lost" }).waitFor();
     await page.evaluate(() => (location.hash = "#/queue"));
     await page.getByRole("heading", { name: "No answer" }).waitFor();
     await page.locator("main").getByText(/can\u2019t be reached/).waitFor();
     assert.ok(await page.locator(".toast").count() <= 3);
-    daemon = await start({ dir, args: ["--slots", "2", "--listen", `127.0.0.1:${port}`] });
+    here.daemon = await start({ dir, args: ["--slots", "2", "--listen", `127.0.0.1:${port}`] });
     await page.getByRole("heading", { name: "Queue" }).waitFor();
     await page.locator(".live", { hasText: "live" }).waitFor();
   });

@@ -108,7 +108,7 @@ test("submit, watch the curves grow, see the table", async () => {
     new MutationObserver(note).observe(plot, { attributes: true, attributeFilter: ["aria-label"] });
   });
   await pause(false);
-  await page.locator(".heading .state.finished").waitFor({ timeout: 120000 });
+  await page.locator(".heading .state.finished").waitFor();
   const told = await page.evaluate(() => window.told);
   const seen = told.map((label) => Number(/from ([\d,]+) points?\./.exec(label)?.[1] ?? 0));
   assert.ok(new Set(seen).size >= 3, `the curve didn't grow: ${told.join(" | ")}`);
@@ -172,7 +172,7 @@ test("a run is verified, and says what came of it", async () => {
   await finding.getByText("skipped cancelled").waitFor();
   await page.getByRole("button", { name: "Verify", exact: true }).click();
   await pause(false);
-  await finding.locator(".state.identical").waitFor({ timeout: 60000 });
+  await finding.locator(".state.identical").waitFor();
   assert.match(await finding.innerText(), /^Verification[^]*identical[^]*The verification \(attempt \d+\) computed [\d,]+ stored values again: every bit is the same\.$/);
   assert.equal(await page.locator(".heading .state.succeeded").count(), 1);
 
@@ -181,7 +181,7 @@ test("a run is verified, and says what came of it", async () => {
     `UPDATE metrics SET value = 1 WHERE run = ${run.id} AND step = 2 AND name = (SELECT id FROM metric_names WHERE name = 'train/loss')`]);
   await page.setViewportSize({ width: 400, height: 800 });
   await page.getByRole("button", { name: "Verify", exact: true }).click();
-  await finding.locator(".state.differs").waitFor({ timeout: 60000 });
+  await finding.locator(".state.differs").waitFor();
   assert.match(await finding.innerText(), /train\/loss at step 2: 1 is stored, /);
   assert.match(await finding.getAttribute("class"), /problem/);
   assert.equal(await overflow(page), 0);

@@ -57,7 +57,7 @@ events { worker_connections 256; } http { access_log off; ${temporary} include $
   let gone = null;
   nginx.on("error", (error) => (gone = error)).on("exit", (code) => (gone ??= new Error(`nginx ended with ${code}`)));
   process.on("exit", () => nginx.kill("SIGKILL"));
-  for (let i = 0; i < 500; i++, await sleep(20)) {
+  for (let i = 0; i < 15000; i++, await sleep(20)) {
     if (gone) throw new Error(`${gone.message}\n${await readFile(join(dir, "error.log"), "utf8").catch(() => "")}`);
     const open = await new Promise((resolve) => net.connect(ports[0], "127.0.0.1").on("connect", function () { this.destroy(); resolve(true); }).on("error", () => resolve(false)));
     if (open) return;
@@ -157,7 +157,7 @@ test("another Host is refused: by name, by port, by the certificate", async () =
 test("events come as they happen", async () => {
   const stream = open("GET", "/api/v1/events", await logIn());
   let text = "";
-  const until = async (pattern) => { for (let i = 0; i < 1000 && !pattern.test(text); i++) await sleep(10); assert.match(text, pattern); };
+  const until = async (pattern) => { for (let i = 0; i < 30000 && !pattern.test(text); i++) await sleep(10); assert.match(text, pattern); };
   stream.setEncoding("utf8").on("data", (data) => (text += data));
   await until(/retry: /);
   for (const paused of [false, true]) {
@@ -172,7 +172,7 @@ test("a corpus goes through as it comes, and has the daemon's limit, not the req
   const stream = open("PUT", "/api/v1/datasets/streamed", { ...bearer(), "content-type": "text/plain" }), answered = answer(stream);
   stream.write(piece);
   let arrived = 0;
-  for (let i = 0; i < 1000 && arrived < piece.length / 2; i++, await sleep(10)) // on the daemon's disk, before the rest is sent
+  for (let i = 0; i < 30000 && arrived < piece.length / 2; i++, await sleep(10)) // on the daemon's disk, before the rest is sent
     for (const name of await readdir(join(daemon.dir, "tmp"))) arrived = (await stat(join(daemon.dir, "tmp", name)).catch(() => ({ size: 0 }))).size;
   assert.ok(arrived >= piece.length / 2, `${arrived}`);
   stream.end(`${piece}${piece}The end.\n`);

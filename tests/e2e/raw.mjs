@@ -45,7 +45,7 @@ export function connect(port, address = "127.0.0.1") {
     send: (text) => socket.write(text),
     received: () => received,
     /** Resolves once test(received, over) is true; rejects after `ms`. */
-    until: (test, ms = 10000) => new Promise((resolve, reject) => {
+    until: (test, ms = 300000) => new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         waiting.delete(one);
         reject(new Error(`nothing came of it; so far: ${JSON.stringify(received.toString("latin1").slice(0, 500))} ${over}`));

@@ -4,6 +4,8 @@
 #include "server/runs/publish.h"
 #include "server/store/store_priv.h"
 
+#include <semaphore.h>
+
 static int fill_run(struct store *store, void *arg, struct err *err)
 {
     (void)arg;
@@ -36,12 +38,13 @@ static int apply_run(struct store *store, void *arg, struct err *err)
     return fixture_event(store, 1, 1, "%s", *(const char *const *)arg);
 }
 
+/* Holds the writer until the semaphore is posted. */
 static int hold_run(struct store *store, void *arg, struct err *err)
 {
     (void)store;
-    (void)arg;
     (void)err;
-    usleep(20000);
+    while (sem_wait(arg) != 0)
+        ;
     return 0;
 }
 
@@ -76,7 +79,9 @@ static void test_one_commit(void **state)
     assert_int_equal(fixture_write(f, fill_run, NULL, NULL), 0);
     size_t before = f->batches_n;
     /* All events in one commit, each a job: they wait behind one that holds the writer. */
-    struct fixture_call hold = { .run = hold_run }, calls[EVENTS];
+    sem_t all_wait;
+    sem_init(&all_wait, 0, 0);
+    struct fixture_call hold = { .run = hold_run, .arg = &all_wait }, calls[EVENTS];
     hold.job = (struct job){ .run = fixture_run, .done = fixture_done, .data = &hold };
     work_write(f->work, &hold.job);
     for (int i = 0; i < EVENTS; i++) {
@@ -84,6 +89,7 @@ static void test_one_commit(void **state)
         calls[i].job = (struct job){ .run = fixture_run, .done = fixture_done, .data = &calls[i] };
         work_write(f->work, &calls[i].job);
     }
+    sem_post(&all_wait);
     fixture_wait(f, &calls[EVENTS - 1].done);
     for (int i = 0; i < EVENTS; i++)
         assert_int_equal(calls[i].job.status, 0);

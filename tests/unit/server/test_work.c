@@ -84,6 +84,8 @@ static void task_done(struct job *job)
     tasks->all_done = tasks->done == tasks->n;
 }
 
+static sem_t all_wait; /* posted once every task has been handed over */
+
 static void submit(struct fixture *f, struct tasks *tasks, const enum deed *deeds, size_t n)
 {
     *tasks = (struct tasks){ .n = n };
@@ -93,6 +95,7 @@ static void submit(struct fixture *f, struct tasks *tasks, const enum deed *deed
         task->job = (struct job){ .run = task_run, .done = task_done, .data = task };
         work_write(f->work, &task->job);
     }
+    sem_post(&all_wait);
     fixture_wait(f, &tasks->all_done);
 }
 
@@ -187,7 +190,8 @@ static int hold_run(struct job *job, struct store *store, struct err *err)
 {
     (void)store;
     (void)err;
-    usleep(20000); /* so that the others wait behind it */
+    while (sem_wait(&all_wait) != 0) /* so that the others wait behind it */
+        ;
     *(bool *)job->data = true;
     return 0;
 }
@@ -204,6 +208,7 @@ static void test_waiting_jobs_share_a_commit(void **state)
     struct tasks tasks;
     bool held = false;
     struct job hold = { .run = hold_run, .done = nothing, .data = &held };
+    sem_init(&all_wait, 0, 0);
     const enum deed deeds[8] = { PUT, PUT, PUT, PUT, PUT, PUT, PUT, PUT };
     work_write(f->work, &hold);
     submit(f, &tasks, deeds, 8);
@@ -221,6 +226,7 @@ static void test_a_lost_transaction_fails_all_its_jobs(void **state)
     struct tasks tasks;
     bool held = false;
     struct job hold = { .run = hold_run, .done = nothing, .data = &held };
+    sem_init(&all_wait, 0, 0);
     const enum deed deeds[] = { PUT, PUT, FILL, PUT, PUT };
     work_write(f->work, &hold);
     submit(f, &tasks, deeds, 5);

@@ -4,7 +4,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { start } from "./daemon.mjs";
+import { start } from "../e2e/daemon.mjs";
 
 const PAIRS = 4, SEQ_LEN = 32, WINDOW = 8;
 /** From the first question to the last pair's value. */
@@ -38,7 +38,7 @@ async function json(path, body) {
 test("two layers of attention recall; one layer doesn't, a window shorter than the gap doesn't", async () => {
   assert.ok(SPEC.model.layers * (WINDOW - 1) < NEAREST);
   const { id } = await json("/experiments", SPEC);
-  const { counts } = await json(`/experiments/${id}?wait=240`);
+  const { counts } = await json(`/experiments/${id}?wait=3600`);
   assert.equal(counts.succeeded, 3);
   const { items } = await json(`/runs?experiment=${id}`);
   const accuracy = Object.fromEntries(items.map(({ arm, final }) => [arm, final["val/accuracy"]]));

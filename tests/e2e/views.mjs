@@ -1,0 +1,73 @@
+// Every view of the page, for what is measured in each: one daemon with one of everything (showcase.mjs), a browser, a
+// session. Whoever imports this has them made before its tests, and removed after them.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { launch, link, open } from "./browser.mjs";
+import { start } from "./daemon.mjs";
+import { look, unfold } from "./look.mjs";
+import { client, fill } from "./showcase.mjs";
+
+/** {daemon, json, browser, session, made}, once the tests begin. */
+export const here = {};
+
+before(async () => {
+  here.daemon = await start({ args: ["--slots", "2"] });
+  here.json = client(here.daemon);
+  here.browser = await launch();
+  const { page, context } = await open(here.browser);
+  await page.goto(await link(here.daemon));
+  await page.getByText("Nothing has been submitted yet.").waitFor();
+  here.session = await context.storageState();
+  assert.deepEqual(await look(page), [], "no experiments yet");
+  await context.close();
+  here.made = await fill(here.daemon);
+});
+after(async () => {
+  await here.browser?.close();
+  await here.daemon?.stop();
+});
+
+/** Every view: its address, and what is there once it has been drawn. */
+export const views = () => ({
+  experiments: ["#/", `tbody tr:nth-child(4) td`],
+  deleted: ["#/deleted", "tbody tr:nth-child(2) td"],
+  experiment: [`#/experiments/${here.made.experiment}`, ".audit"],
+  "experiment with thirty arms": [`#/experiments/${here.made.many}`, ".audit"],
+  "experiment that failed": [`#/experiments/${here.made.fails}`, ".problem"],
+  "experiment that waits": [`#/experiments/${here.made.waits}`, ".verdict"],
+  "run that diverged": [`#/runs/${here.made.diverged}`, "canvas"],
+  "run that failed": [`#/runs/${here.made.failed}`, ".problem"],
+  queue: ["#/queue", "td input"],
+  new: ["#/new", "option"],
+  nowhere: ["#/nowhere", "h1"],
+});
+
+export async function visit(page, [hash, shown]) {
+  await page.goto(`${here.daemon.base}/${hash}`);
+  await page.locator(`main :is(${shown})`).first().waitFor({ state: "attached" });
+  await page.waitForFunction(() => document.querySelectorAll(".plot:empty").length === 0);
+}
+
+/** Tests that in a window of this width, under this scheme, nothing is cut and nothing faint, in any view. */
+export function measured(width, scheme) {
+  test(`nothing cut, nothing faint: ${width} px, ${scheme}`, async (t) => {
+    const { page, context, faults } = await open(here.browser, { width, scheme, motion: "reduce" });
+    await context.addCookies(here.session.cookies);
+    for (const [name, view] of Object.entries(views()))
+      await t.test(name, async () => {
+        await visit(page, view);
+        const closed = await look(page);
+        await unfold(page);
+        assert.deepEqual([...closed, ...await look(page)], []);
+      });
+    await t.test("the question before a purge", async () => {
+      await visit(page, views().deleted);
+      await page.getByRole("button", { name: "Purge" }).first().click();
+      await page.getByRole("dialog").waitFor();
+      assert.deepEqual(await look(page), []);
+    });
+    assert.deepEqual(faults, []);
+    await context.close();
+  });
+}
