@@ -181,15 +181,15 @@ static void offer_itself(void)
 }
 
 /* A trainer is told nothing of where its daemon runs: of the environment it gets what decides how
- * it is loaded, computes or is analysed. */
+ * it is loaded, computes (as `ablate-worker train` would here) or is analysed. */
 static bool is_passed_on(const char *variable)
 {
-    static const char *const names[] = {
-        "OPENBLAS_CORETYPE=", "LD_LIBRARY_PATH=", "ASAN_OPTIONS=",
-        "LSAN_OPTIONS=",      "TSAN_OPTIONS=",    "UBSAN_OPTIONS="
+    static const char *const beginnings[] = {
+        "OPENBLAS_",     "LD_LIBRARY_PATH=", "ASAN_OPTIONS=",
+        "LSAN_OPTIONS=", "TSAN_OPTIONS=",    "UBSAN_OPTIONS="
     };
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strncmp(variable, names[i], strlen(names[i])) == 0)
+    for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
+        if (strncmp(variable, beginnings[i], strlen(beginnings[i])) == 0)
             return true;
     return false;
 }
