@@ -229,7 +229,7 @@ static int pass_run(struct job *job, struct store *store, struct err *err)
     struct daemon *d = job->data;
     int status = store_run_ids_pass(store, d->forgotten, err);
     if (status == 0)
-        status = store_events_leap(store, err);
+        status = store_events_leap(store, STORE_LEAP_LOST, err);
     return status == 0 ? store_as_of(store, &d->last_seq, err) : status;
 }
 

@@ -212,14 +212,14 @@ int store_events_list(struct store *store, int64_t after, size_t limit, struct e
                       size_t *ret_n, bool *ret_lost, struct err *err)
 {
     static const struct store_rows rows = { sizeof **ret, event_from, event_done };
-    int64_t first = 0, newest = 0;
-    int status = store_get_int(store, SQL_EVENT_FIRST, 0, &first, err, "");
+    int64_t newest = 0, known = 0;
+    int status = store_get_int(store, SQL_EVENT_KNOWN, 0, &known, err, "i", after);
     if (status == 0)
         status = store_as_of(store, &newest, err);
     if (status == 0)
         status = store_all(store, SQL_EVENT_LIST, &rows, (void **)ret, ret_n, err, "ii", after,
                            (int64_t)limit);
     if (status == 0)
-        *ret_lost = after > newest || after + 1 < (first > 0 ? first : newest + 1);
+        *ret_lost = known == 0 && after != newest; /* pruned, or in a leap (store_identity.c) */
     return status;
 }

@@ -2,6 +2,8 @@
 
 #include "server/store/store_priv.h"
 
+#include <stdio.h>
+
 int store_identity(struct store *store, struct store_identity *ret, struct err *err)
 {
     struct store_identity found;
@@ -24,19 +26,15 @@ static const char renewal[] =
     "made_at = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER);"
     "UPDATE attempts SET token = '' WHERE ended_at IS NULL;";
 
-/* What the original has told since the copy was made had ids beyond the copy's last one. The copy
- * gives none of those again, and knows none of its own older ones: who asks for what follows any of
- * them is told to begin anew. 2^40 is more than a daemon tells in a life, and 8,000 such leaps stay
- * below 2^53, where numbers of JavaScript end. */
-static const char leap[] =
-    "DELETE FROM events;"
-    "INSERT INTO sqlite_sequence (name, seq) SELECT 'events', 0 "
-    "WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'events');"
-    "UPDATE sqlite_sequence SET seq = seq + (1 << 40) WHERE name = 'events';";
-
-int store_events_leap(struct store *store, struct err *err)
+int store_events_leap(struct store *store, int64_t by, struct err *err)
 {
-    return store_execute(store, leap, err);
+    char sql[300];
+    snprintf(sql, sizeof sql,
+             "INSERT INTO sqlite_sequence (name, seq) SELECT 'events', 0 WHERE NOT EXISTS "
+             "(SELECT 1 FROM sqlite_sequence WHERE name = 'events');"
+             "UPDATE sqlite_sequence SET seq = seq + %lld WHERE name = 'events'",
+             (long long)by);
+    return store_execute(store, sql, err);
 }
 
 int store_identity_renew(const char *path, struct err *err)
@@ -56,7 +54,7 @@ int store_identity_renew(const char *path, struct err *err)
     if (status == 0 && has_one > 0)
         status = store_execute(&store, renewal, err);
     if (status == 0)
-        status = store_events_leap(&store, err);
+        status = store_events_leap(&store, STORE_LEAP_COPY, err);
     if (status == 0)
         status = store_execute(&store, "COMMIT", err);
     sqlite3_close(store.db);

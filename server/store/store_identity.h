@@ -24,8 +24,15 @@ int store_identity(struct store *store, struct store_identity *ret, struct err *
  * Errors: STORAGE, DISK_FULL, BAD_DATA. */
 int store_identity_renew(const char *path, struct err *err);
 
-/* Goes on with event ids that have never been given, and forgets the events before: this database
- * is an older state of itself. Inside a transaction. Errors: STORAGE, DISK_FULL. */
-int store_events_leap(struct store *store, struct err *err);
+/* A database that is an older state of itself, or a copy that goes its own way, must not give ids
+ * of events that were given since: whoever has seen those would miss what has them now. It leaps
+ * over them; who asks for what follows an id in a leap is told to begin anew. A copy may be old:
+ * 2^40 is more than a daemon tells in a life, and 8,000 such leaps stay below 2^53, where numbers
+ * of JavaScript end. A store that has lost its last commits leaps so far that its events are kept.
+ */
+#define STORE_LEAP_COPY (INT64_C(1) << 40)
+#define STORE_LEAP_LOST INT64_C(500000)
+/* Inside a transaction. Errors: STORAGE, DISK_FULL. */
+int store_events_leap(struct store *store, int64_t by, struct err *err);
 
 #endif

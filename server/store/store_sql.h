@@ -382,7 +382,7 @@ enum { RUN_COLUMNS_N = 28 };
     X(EVENT_ADD, "INSERT INTO events (at, kind, experiment, run, data) VALUES (?, ?, nullif(?, "   \
                  "0), nullif(?, 0), ?)")                                                           \
     X(EVENT_PRUNE, "DELETE FROM events WHERE seq <= ?")                                            \
-    X(EVENT_FIRST, "SELECT min(seq) FROM events")                                                  \
+    X(EVENT_KNOWN, "SELECT EXISTS (SELECT 1 FROM events WHERE seq IN (?1, ?1 + 1))")               \
     X(EVENT_LIST,                                                                                  \
       "SELECT seq, kind, experiment, run, data FROM events WHERE seq > ? ORDER BY seq LIMIT ?")
 

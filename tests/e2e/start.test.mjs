@@ -139,6 +139,7 @@ test("a start that is refused leaves nothing behind that wasn't there", async (t
     ["a port that is taken", "a/b/c/", busy, 69, /can't listen on/],
     ["an address that is none of ours", "a", "192.0.2.1:80", 64, /can't listen on/],
     ["an option that it doesn't know", "a", free, 64, /--nonsense/, undefined, ["--nonsense"]],
+    ["a worker that can't be run", "a", free, 64, /can't be run/, undefined, ["--worker", join(at, "none")]],
     ["a database of a newer version", "a", free, 65, /newer|schema|version/, newer],
     ["no database at all", "a", free, 65, /not a database/, (dir) => writeFile(join(dir, "ablate.db"), "text".repeat(1000))],
     ["a token that is none", "a", free, 65, /holds no token/, (dir) => writeFile(join(dir, "token"), "short")],
