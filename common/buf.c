@@ -19,7 +19,7 @@ void buf_done(struct buf *buf)
 void buf_clear(struct buf *buf)
 {
     buf->len = 0;
-    buf->failed = false;
+    buf->failed = buf->full = false;
     if (buf->data != NULL)
         buf->data[0] = '\0';
 }
@@ -30,7 +30,7 @@ static bool reserve(struct buf *buf, size_t len)
     if (buf->failed)
         return false;
     if (len > (size_t)-1 - buf->len - 1 || (buf->limit != 0 && buf->len + len > buf->limit)) {
-        buf->failed = true;
+        buf->failed = buf->full = true;
         return false;
     }
     size_t need = buf->len + len + 1;
@@ -88,7 +88,7 @@ void buf_addf(struct buf *buf, const char *format, ...)
 void buf_cut(struct buf *buf, size_t len)
 {
     buf->len = len;
-    buf->failed = false;
+    buf->failed = buf->full = false;
     if (buf->data != NULL)
         buf->data[len] = '\0';
 }

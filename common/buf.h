@@ -16,6 +16,7 @@ struct buf {
     size_t size;  /* bytes allocated */
     size_t limit; /* bytes that len may reach; 0 = no bound */
     bool failed;
+    bool full; /* it failed at the bound */
 };
 
 void buf_init(struct buf *buf, size_t limit);

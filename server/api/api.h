@@ -13,6 +13,7 @@ DECODE(submit_decode);
 STORED(submit_read);
 STORED(submit_write);
 ENCODE(submit_encode);
+ENCODE(submit_finish);
 
 /* experiments.c */
 DECODE(experiments_list_decode);
@@ -21,6 +22,7 @@ ENCODE(experiments_list_encode);
 DECODE(experiment_get_decode);
 STORED(experiment_get_read);
 ENCODE(experiment_get_encode);
+ENCODE(experiment_get_finish);
 DECODE(experiment_patch_decode);
 STORED(experiment_patch_write);
 DECODE(experiment_id_decode);
@@ -30,8 +32,10 @@ ENCODE(experiment_deleted_encode);
 STORED(experiment_restore_write);
 STORED(experiment_purge_write);
 ENCODE(experiment_purge_encode);
+ENCODE(experiment_purge_finish);
 STORED(experiment_cancel_write);
 ENCODE(experiment_cancel_encode);
+ENCODE(experiment_cancel_finish);
 ENCODE(experiment_encode);
 
 /* wait.c: the reply of GET experiments/{id}?wait=: it comes when the experiment has finished. */
@@ -47,11 +51,11 @@ DECODE(run_act_decode);
 STORED(run_get_read);
 ENCODE(run_get_encode);
 STORED(run_cancel_write);
-ENCODE(run_cancel_encode);
+ENCODE(run_accepted_encode);
+ENCODE(run_cancel_finish);
+ENCODE(run_queued_finish);
 STORED(run_retry_write);
-ENCODE(run_retry_encode);
 STORED(run_verify_write);
-ENCODE(run_verify_encode);
 DECODE(run_priority_decode);
 STORED(run_priority_write);
 ENCODE(run_changed_encode);
@@ -81,7 +85,7 @@ STORED(datasets_read);
 ENCODE(datasets_encode);
 DECODE(dataset_name_decode);
 STORED(dataset_delete_write);
-ENCODE(dataset_deleted_encode);
+ENCODE(dataset_deleted_finish);
 
 /* report.c */
 DECODE(report_decode);
@@ -115,10 +119,11 @@ ENCODE(queue_encode);
 DECODE(queue_post_decode);
 STORED(queue_post_write);
 ENCODE(queue_post_encode);
+ENCODE(queue_post_finish);
 
 /* prometheus.c */
 STORED(prometheus_read);
-ENCODE(prometheus_encode);
+ENCODE(prometheus_finish);
 
 /* session.c */
 ENCODE(session_get);

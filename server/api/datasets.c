@@ -178,7 +178,7 @@ int dataset_delete_write(struct request *req, struct store *store, struct err *e
     return store_dataset_delete(store, req->params[0], err);
 }
 
-int dataset_deleted_encode(struct request *req, struct reply *reply, struct err *err)
+int dataset_deleted_finish(struct request *req, struct reply *reply, struct err *err)
 {
     (void)err;
     purge_kick(req->app->purge); /* its content goes, if no run holds it */

@@ -1,13 +1,16 @@
 /* endpoint: one row of the route table, and the request it handles.
  *
- * An endpoint has up to four steps, any of which may be NULL: decode (loop thread: parameters and
+ * An endpoint has up to five steps, any of which may be NULL: decode (loop thread: parameters and
  * body into req->state), read (a reader's thread, with a read-only store: whatever takes time; of
  * an upload, in the line of imports and without a store, so that no moment of it is held),
- * write (the writer thread, in its transaction) and encode (loop thread: req->state into a reply).
+ * write (the writer thread, in its transaction), encode (req->state into a reply, whose JSON
+ * becomes bytes right after; on the pool, or on the loop where nothing is read or written) and
+ * finish (loop thread: what the rest of the daemon is told, and replies that only it can make). The
+ * loop is everybody's: what may take more than a millisecond is no step of its thread.
  * In place of read and write it may wait for something else (struct waiting).
- * The connection is suspended while read and write run, and while it waits. The first step that
- * fails ends the request with a problem document. 404, 405, HEAD and OPTIONS come out of the table,
- * not out of endpoints.
+ * The connection is suspended while others work, and while it waits. The first step that fails ends
+ * the request with a problem document. 404, 405, HEAD and OPTIONS come out of the table, not out of
+ * endpoints.
  */
 #ifndef ABLATE_SERVER_ENDPOINT_H
 #define ABLATE_SERVER_ENDPOINT_H
@@ -99,6 +102,7 @@ struct endpoint {
     int (*read)(struct request *req, struct store *store, struct err *err);
     int (*write)(struct request *req, struct store *store, struct err *err);
     int (*encode)(struct request *req, struct reply *reply, struct err *err);
+    int (*finish)(struct request *req, struct reply *reply, struct err *err);
 };
 
 /* The route table (routes.c): every endpoint, ended by a row without a path. */

@@ -12,6 +12,7 @@
 #include "server/store/store_runs.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { PAGE = 100, PAGE_MAX = 1000, WAIT_MAX_S = 3600 };
@@ -63,23 +64,28 @@ static json_t *purge_due(const struct options *options, const struct experiment_
     return json_string(when);
 }
 
+static json_t *item_json(const struct request *req, const struct experiment_row *row)
+{
+    const struct list *l = req->state;
+    json_t *item = publish_experiment_json(row);
+    json_object_del(item, "spec");
+    if (l->deleted != 0)
+        json_object_set_new(item, "purge_due", purge_due(req->app->options, row));
+    return item;
+}
+
 int experiments_list_encode(struct request *req, struct reply *reply, struct err *err)
 {
     (void)err;
     const struct list *l = req->state;
-    json_t *items = json_array(), *token = json_null();
-    size_t n = l->n > (size_t)l->page_size ? (size_t)l->page_size : l->n;
-    for (size_t i = 0; i < n; i++) {
-        json_t *item = publish_experiment_json(&l->rows[i]);
-        json_object_del(item, "spec");
-        if (l->deleted != 0)
-            json_object_set_new(item, "purge_due", purge_due(req->app->options, &l->rows[i]));
-        json_array_append_new(items, item);
-    }
+    char token[24];
+    size_t n = 0, most = (size_t)l->page_size;
+    reply_list_begin(reply);
+    for (; n < l->n && n < most && reply_list_add(reply, item_json(req, &l->rows[n])); n++)
+        ;
     if (l->n > n)
-        token = json_sprintf("%lld", (long long)l->rows[n - 1].id);
-    reply_json(reply, 200, json_pack("{s:o, s:o}", "items", items, "next_page_token", token),
-               req->as_of);
+        snprintf(token, sizeof token, "%lld", (long long)l->rows[n - 1].id);
+    reply_list_end(reply, l->n > n ? token : NULL, req->as_of);
     return 0;
 }
 
@@ -134,12 +140,21 @@ static bool has_ended(const struct experiment_row *row)
     return row->counts[RUN_QUEUED] + row->counts[RUN_RUNNING] == 0;
 }
 
-int experiment_get_encode(struct request *req, struct reply *reply, struct err *err)
+static bool waits(const struct request *req)
 {
     const struct one *o = req->state;
-    if (o->wait_s > 0 && !has_ended(&o->row))
-        return wait_begin(req, reply, o->id, o->wait_s, err);
-    return experiment_encode(req, reply, err);
+    return o->wait_s > 0 && !has_ended(&o->row);
+}
+
+int experiment_get_encode(struct request *req, struct reply *reply, struct err *err)
+{
+    return waits(req) ? 0 : experiment_encode(req, reply, err);
+}
+
+int experiment_get_finish(struct request *req, struct reply *reply, struct err *err)
+{
+    const struct one *o = req->state;
+    return waits(req) ? wait_begin(req, reply, o->id, o->wait_s, err) : 0;
 }
 
 int experiment_patch_decode(struct request *req, struct err *err)
@@ -210,8 +225,15 @@ int experiment_purge_encode(struct request *req, struct reply *reply, struct err
 {
     (void)err;
     const struct one *o = req->state;
-    purge_kick(req->app->purge);
     reply_json(reply, 202, json_pack("{s:I}", "id", (json_int_t)o->id), -1);
+    return 0;
+}
+
+int experiment_purge_finish(struct request *req, struct reply *reply, struct err *err)
+{
+    (void)reply;
+    (void)err;
+    purge_kick(req->app->purge);
     return 0;
 }
 
@@ -233,7 +255,14 @@ int experiment_cancel_encode(struct request *req, struct reply *reply, struct er
 {
     (void)err;
     const struct one *o = req->state;
-    supervisor_stop_experiment(req->app->supervisor, o->id);
     reply_json(reply, 202, publish_experiment_json(&o->row), -1);
+    return 0;
+}
+
+int experiment_cancel_finish(struct request *req, struct reply *reply, struct err *err)
+{
+    (void)reply;
+    (void)err;
+    supervisor_stop_experiment(req->app->supervisor, ((const struct one *)req->state)->id);
     return 0;
 }

@@ -139,11 +139,18 @@ int queue_post_write(struct request *req, struct store *store, struct err *err)
     return status == 0 ? store_queue_counts(store, &q->counts, err) : status;
 }
 
+int queue_post_finish(struct request *req, struct reply *reply, struct err *err)
+{
+    (void)reply;
+    (void)err;
+    supervisor_kick(req->app->supervisor);
+    return 0;
+}
+
 int queue_post_encode(struct request *req, struct reply *reply, struct err *err)
 {
     (void)err;
     const struct queue_state *q = req->state;
-    supervisor_kick(req->app->supervisor);
     reply_json(reply, 200, publish_queue_json(&q->counts), -1);
     return 0;
 }

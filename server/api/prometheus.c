@@ -134,11 +134,11 @@ static void loop(struct buf *to)
     family(to, "ablate_loop_part_longest_seconds", "gauge",
            "The longest that a part of the loop's work has taken so far.");
     for (size_t i = 0, n = watch_places(&places); i < n; i++)
-        buf_addf(to, "ablate_loop_part_longest_seconds{part=\"%s\",of=\"%s\"} %.17g\n",
-                 places[i].step, places[i].of, places[i].longest_s);
+        buf_addf(to, "ablate_loop_part_longest_seconds{part=\"%s%s%s\"} %.17g\n", places[i].step,
+                 places[i].of[0] != '\0' ? " " : "", places[i].of, places[i].longest_s);
 }
 
-int prometheus_encode(struct request *req, struct reply *reply, struct err *err)
+int prometheus_finish(struct request *req, struct reply *reply, struct err *err)
 {
     (void)err;
     const struct figures *f = req->state;

@@ -161,7 +161,7 @@ int report_read(struct request *req, struct store *store, struct err *err)
 {
     struct asked *a = req->state;
     json_t *report = NULL;
-    buf_init(&a->body, 0);
+    buf_init(&a->body, REPLY_MAX);
     int status = report_make(store, a->id, &report, err);
     if (status == 0) {
         json_object_set_new(report, "as_of", json_integer(req->as_of));
@@ -173,11 +173,10 @@ int report_read(struct request *req, struct store *store, struct err *err)
 
 int report_encode(struct request *req, struct reply *reply, struct err *err)
 {
+    (void)err;
     struct asked *a = req->state;
-    if (a->body.failed)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the report");
     reply->content_type = a->format->type;
-    buf_add(&reply->body, a->body.data, a->body.len);
+    reply_take(reply, &a->body);
     return 0;
 }
 
@@ -212,7 +211,7 @@ static int read_figure(struct request *req, struct store *store, enum figure_for
     struct buf script;
     char folder[PATH_MAX];
     json_t *report = NULL;
-    buf_init(&f->body, 0);
+    buf_init(&f->body, REPLY_MAX);
     buf_init(&script, 0);
     int status = report_make(store, f->id, &report, err);
     if (status == 0) {
@@ -242,14 +241,13 @@ int figure_png_read(struct request *req, struct store *store, struct err *err)
 static int encode_figure(struct request *req, struct reply *reply, const char *type,
                          struct err *err)
 {
+    (void)err;
     struct figure *f = req->state;
-    if (f->body.failed)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the figure");
     reply->content_type = type;
     reply->status = f->known ? 304 : 200;
     reply_header(reply, "ETag", "\"%s\"", f->tag);
     reply_header(reply, "Cache-Control", "private, no-cache");
-    buf_add(&reply->body, f->body.data, f->body.len);
+    reply_take(reply, &f->body);
     return 0;
 }
 

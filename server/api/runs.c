@@ -68,16 +68,14 @@ int runs_list_read(struct request *req, struct store *store, struct err *err)
 
 int runs_list_encode(struct request *req, struct reply *reply, struct err *err)
 {
-    (void)err;
     const struct list *l = req->state;
     const char *token = l->list.next_page_token;
-    json_t *items = json_array();
+    reply_list_begin(reply);
     for (size_t i = 0; i < l->list.n; i++)
-        json_array_append_new(items, publish_run_json(&l->list.items[i]));
-    reply_json(reply, 200,
-               json_pack("{s:o, s:o}", "items", items, "next_page_token",
-                         token[0] != '\0' ? json_string(token) : json_null()),
-               req->as_of);
+        if (!reply_list_add(reply, publish_run_json(&l->list.items[i])))
+            return err_set(err, ERR_BAD_PARAMETER,
+                           "so many of these runs don't fit a page; ask for a smaller page_size");
+    reply_list_end(reply, token[0] != '\0' ? token : NULL, req->as_of);
     return 0;
 }
 
@@ -155,12 +153,27 @@ int run_cancel_write(struct request *req, struct store *store, struct err *err)
     return changed(req, store, store_run_cancel(store, o->id, err), err);
 }
 
-int run_cancel_encode(struct request *req, struct reply *reply, struct err *err)
+int run_accepted_encode(struct request *req, struct reply *reply, struct err *err)
 {
     (void)err;
     const struct one *o = req->state;
-    supervisor_stop_run(req->app->supervisor, o->id);
     reply_json(reply, 202, publish_run_json(&o->row), -1);
+    return 0;
+}
+
+int run_cancel_finish(struct request *req, struct reply *reply, struct err *err)
+{
+    (void)reply;
+    (void)err;
+    supervisor_stop_run(req->app->supervisor, ((const struct one *)req->state)->id);
+    return 0;
+}
+
+int run_queued_finish(struct request *req, struct reply *reply, struct err *err)
+{
+    (void)reply;
+    (void)err;
+    supervisor_kick(req->app->supervisor);
     return 0;
 }
 
@@ -170,25 +183,10 @@ int run_verify_write(struct request *req, struct store *store, struct err *err)
     return changed(req, store, store_run_verify(store, o->id, err), err);
 }
 
-int run_verify_encode(struct request *req, struct reply *reply, struct err *err)
-{
-    (void)err;
-    const struct one *o = req->state;
-    supervisor_kick(req->app->supervisor);
-    reply_json(reply, 202, publish_run_json(&o->row), -1);
-    return 0;
-}
-
 int run_retry_write(struct request *req, struct store *store, struct err *err)
 {
     struct one *o = req->state;
     return changed(req, store, store_run_retry(store, o->id, err), err);
-}
-
-int run_retry_encode(struct request *req, struct reply *reply, struct err *err)
-{
-    supervisor_kick(req->app->supervisor);
-    return run_changed_encode(req, reply, err);
 }
 
 int run_priority_decode(struct request *req, struct err *err)
@@ -284,7 +282,7 @@ int run_log_encode(struct request *req, struct reply *reply, struct err *err)
     (void)err;
     struct one *o = req->state;
     reply->content_type = "text/plain; charset=utf-8";
-    buf_add(&reply->body, o->log.data != NULL ? o->log.data : "", o->log.len);
+    reply_take(reply, &o->log);
     return 0;
 }
 

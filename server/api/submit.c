@@ -1,7 +1,7 @@
-/* POST experiments: the spec is merged onto its preset and checked as a whole (decode), every run
- * is built, held against its corpus and the memory, and frozen (read), and all is stored at once
- * (write). A repeated Idempotency-Key is looked up first: its experiment is the answer, whatever
- * has become of the dataset since. */
+/* POST experiments: the spec is merged onto its preset and checked as a whole, every run is built,
+ * held against its corpus and the memory, and frozen (read), and all is stored at once (write). A
+ * repeated Idempotency-Key is looked up first: its experiment is the answer, whatever has become of
+ * the dataset since. */
 #include "server/api/api.h"
 
 #include "common/corpus.h"
@@ -29,6 +29,8 @@ struct checked {
 
 struct submit {
     bool dry_run;
+    int room_status; /* whether anything new is taken on, as the loop knows it */
+    struct err room;
     struct sweep *sweep;
     char *spec_text, *tags_text, *body_digest;
     struct new_run *runs; /* [sweep->runs_n]; their strings are owned */
@@ -77,26 +79,34 @@ static char *dump(const json_t *value, int flags)
 int submit_decode(struct request *req, struct err *err)
 {
     struct submit *s = request_state(req, sizeof *s, submit_free, err);
-    json_t *spec = NULL;
-    char digest[DIGEST_HEX];
     int64_t dry_run = 0;
     if (s == NULL)
         return -ERR_NO_MEMORY;
     if (strlen(req->idempotency_key) > 200)
         return err_set(err, ERR_BAD_PARAMETER, "an Idempotency-Key has at most 200 characters");
     int status = request_arg_int(req, "dry_run", 0, 1, 0, &dry_run, err);
-    if (status == 0)
-        status = preset_apply(req->body, &spec, err);
+    s->dry_run = dry_run == 1;
+    if (!s->dry_run)
+        s->room_status = room_check(req->app->room, &s->room);
+    return status;
+}
+
+static int take_spec(struct request *req, struct submit *s, struct err *err)
+{
+    json_t *spec = NULL;
+    char digest[DIGEST_HEX];
+    int status = preset_apply(req->body, &spec, err);
     if (status == 0)
         status = sweep_new(spec, &s->sweep, err);
     if (status == 0)
         status = sweep_given_check(s->sweep, req->body, err);
-    if (status == 0 && dry_run == 0)
-        status = room_check(req->app->room, err);
+    if (status == 0 && s->room_status != 0) {
+        *err = s->room;
+        status = s->room_status;
+    }
     json_decref(spec);
     if (status != 0)
         return status;
-    s->dry_run = dry_run == 1;
     digest_of_hex(req->body_text, req->body_len, digest);
     s->body_digest = strdup(digest);
     s->spec_text = dump(s->sweep->spec, JSONX_KEEP_ORDER);
@@ -223,8 +233,8 @@ static int build_run(const struct request *req, struct submit *s, struct store *
 int submit_read(struct request *req, struct store *store, struct err *err)
 {
     struct submit *s = req->state;
-    int status = 0;
-    if (!s->dry_run && req->idempotency_key[0] != '\0')
+    int status = take_spec(req, s, err);
+    if (status == 0 && !s->dry_run && req->idempotency_key[0] != '\0')
         status = store_experiment_by_key(store, req->idempotency_key, s->body_digest, &s->id, err);
     if (status == 0 && s->id > 0) {
         s->existing = true;
@@ -299,6 +309,14 @@ int submit_encode(struct request *req, struct reply *reply, struct err *err)
     }
     reply_header(reply, "Location", "/api/v1/experiments/%lld", (long long)s->id);
     reply_json(reply, s->existing ? 200 : 201, publish_experiment_json(&s->row), req->as_of);
-    supervisor_kick(req->app->supervisor);
+    return 0;
+}
+
+int submit_finish(struct request *req, struct reply *reply, struct err *err)
+{
+    (void)reply;
+    (void)err;
+    if (!((const struct submit *)req->state)->dry_run)
+        supervisor_kick(req->app->supervisor);
     return 0;
 }

@@ -17,6 +17,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { PARSE_BYTES = 16384 }; /* that the loop parses itself */
+
 static bool is_upload(const struct exchange *x)
 {
     return x->req.endpoint != NULL && x->req.endpoint->body == BODY_UPLOAD;
@@ -140,21 +142,62 @@ enum MHD_Result body_take(struct exchange *x, const char *bytes, size_t *n)
     return MHD_YES;
 }
 
-static int parse(struct exchange *x)
+static int parse(struct exchange *x, struct err *err)
 {
     if (x->body.len == 0 && x->req.endpoint->body == BODY_JSON_OPTIONAL)
         return 0;
     const char *text = x->body.data != NULL ? x->body.data : "";
-    struct watch_mark mark = watch_enter("parse", x->req.endpoint->path);
-    int status = jsonx_load(text, x->body.len, &x->req.body, &x->err);
+    int status = jsonx_load(text, x->body.len, &x->req.body, err);
     if (status == 0)
-        status = jsonx_check_integers(text, x->body.len, &x->err);
-    watch_leave(mark);
+        status = jsonx_check_integers(text, x->body.len, err);
     if (status == 0 && !json_is_object(x->req.body))
-        status = err_set_at(&x->err, ERR_WRONG_TYPE, "", "the body must be a JSON object");
+        status = err_set_at(err, ERR_WRONG_TYPE, "", "the body must be a JSON object");
     x->req.body_text = text;
     x->req.body_len = x->body.len;
     return status;
+}
+
+static int parse_run(struct job *job, struct store *none, struct err *err)
+{
+    (void)none;
+    return parse(job->data, err);
+}
+
+static void parsed(struct exchange *x, int status)
+{
+    if (status < 0)
+        exchange_ready(x, status);
+    else
+        exchange_work(x);
+}
+
+static void parse_done(struct job *job)
+{
+    struct exchange *x = job->data;
+    x->all->waiting--;
+    if (job->status != 0)
+        x->err = job->err;
+    parsed(x, job->status);
+    if (x->state == EXCHANGE_READY)
+        exchange_resume(x);
+}
+
+/* A megabyte of JSON takes longer than the loop has for anybody. */
+static void take_whole(struct exchange *x)
+{
+    if (x->body.len <= PARSE_BYTES) {
+        struct watch_mark mark = watch_enter("parse", x->req.endpoint->path);
+        int status = parse(x, &x->err);
+        watch_leave(mark);
+        parsed(x, status);
+        return;
+    }
+    x->state = EXCHANGE_WORKING;
+    peer_wait(x->peer, 0);
+    x->job = (struct job){ .run = parse_run, .done = parse_done, .data = x };
+    x->all->waiting++;
+    exchange_suspend(x);
+    work_pool(x->req.app->work, &x->job);
 }
 
 void body_end(struct exchange *x)
@@ -170,9 +213,8 @@ void body_end(struct exchange *x)
     }
     x->req.upload_path = x->upload_path;
     x->req.upload_bytes = x->received;
-    int status = kind == BODY_JSON || kind == BODY_JSON_OPTIONAL ? parse(x) : 0;
-    if (status < 0)
-        exchange_ready(x, status);
+    if (kind == BODY_JSON || kind == BODY_JSON_OPTIONAL)
+        take_whole(x);
     else
         exchange_work(x);
 }

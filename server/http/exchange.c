@@ -122,12 +122,38 @@ void exchange_suspend(struct exchange *x)
 
 void exchange_resume(struct exchange *x)
 {
-    if (!x->suspended)
+    struct exchanges *all = x->all;
+    if (!x->suspended || x->resuming)
         return;
-    x->suspended = false;
-    our_turn(x, x->state >= EXCHANGE_WORKING);
-    MHD_resume_connection(x->connection);
+    x->resuming = true;
+    x->resume_next = NULL;
+    if (all->resumed == NULL)
+        all->resumed_end = &all->resumed;
+    *all->resumed_end = x;
+    all->resumed_end = &x->resume_next;
     httpd_kick(x->req.app->httpd);
+}
+
+bool exchanges_resume(struct exchanges *all, size_t most)
+{
+    for (struct exchange *x; most > 0 && (x = all->resumed) != NULL; most--) {
+        all->resumed = x->resume_next;
+        x->suspended = x->resuming = false;
+        our_turn(x, x->state >= EXCHANGE_WORKING);
+        MHD_resume_connection(x->connection);
+    }
+    return all->resumed != NULL;
+}
+
+/* Many requests may come at once, and microhttpd would answer them all in one run. */
+static bool put_off(struct exchange *x)
+{
+    if (x->put_off || uv_hrtime() < x->all->until_ns)
+        return false;
+    x->put_off = true;
+    exchange_suspend(x);
+    exchange_resume(x);
+    return true;
 }
 
 static void pool_run(uv_work_t *work)
@@ -172,11 +198,18 @@ void exchange_ready(struct exchange *x, int status)
     reply_problem(&x->reply, &x->err);
 }
 
-static void encode(struct exchange *x)
+static int encode(struct exchange *x, struct err *err)
 {
     const struct endpoint *endpoint = x->req.endpoint;
-    struct watch_mark mark = watch_enter("encode", endpoint->path);
-    int status = endpoint->encode != NULL ? endpoint->encode(&x->req, &x->reply, &x->err) : 0;
+    int status = endpoint->encode != NULL ? endpoint->encode(&x->req, &x->reply, err) : 0;
+    return status == 0 ? reply_write(&x->reply, err) : status;
+}
+
+static void finish(struct exchange *x)
+{
+    const struct endpoint *endpoint = x->req.endpoint;
+    struct watch_mark mark = watch_enter("finish", endpoint->path);
+    int status = endpoint->finish != NULL ? endpoint->finish(&x->req, &x->reply, &x->err) : 0;
     watch_leave(mark);
     if (status == 0 && (x->reply.file != NULL || x->reply.fd >= 0))
         sending_open(x);
@@ -184,17 +217,24 @@ static void encode(struct exchange *x)
         exchange_ready(x, status);
 }
 
+/* Steps that follow each other on a thread are one job: nothing is read and then written. */
+
+static int read_and_encode(struct exchange *x, struct store *store, struct err *err)
+{
+    int status = x->req.endpoint->read(&x->req, store, err);
+    return status != 0 || x->req.endpoint->write != NULL ? status : encode(x, err);
+}
+
 static int job_read(struct job *job, struct store *store, struct err *err)
 {
     struct exchange *x = job->data;
     int status = store_as_of(store, &x->req.as_of, err);
-    return status != 0 ? status : x->req.endpoint->read(&x->req, store, err);
+    return status != 0 ? status : read_and_encode(x, store, err);
 }
 
 static int job_import(struct job *job, struct store *store, struct err *err)
 {
-    struct exchange *x = job->data;
-    return x->req.endpoint->read(&x->req, store, err);
+    return read_and_encode(job->data, store, err);
 }
 
 static int job_write(struct job *job, struct store *store, struct err *err)
@@ -206,12 +246,11 @@ static int job_write(struct job *job, struct store *store, struct err *err)
     return status;
 }
 
-void request_done(struct request *req, int status, const struct err *err)
+static void conclude(struct exchange *x, int status, const struct err *err)
 {
-    struct exchange *x = req->exchange;
     x->all->waiting--;
     if (status == 0) {
-        encode(x);
+        finish(x);
     } else {
         x->err = *err;
         exchange_ready(x, status);
@@ -220,15 +259,49 @@ void request_done(struct request *req, int status, const struct err *err)
         exchange_resume(x);
 }
 
+void request_done(struct request *req, int status, const struct err *err)
+{
+    struct exchange *x = req->exchange;
+    struct err own = { 0 };
+    if (status == 0) {
+        status = encode(x, &own);
+        err = &own;
+    }
+    conclude(x, status, err);
+}
+
+static int job_encode(struct job *job, struct store *none, struct err *err)
+{
+    (void)none;
+    return encode(job->data, err);
+}
+
+static void job_done(struct job *job);
+
+/* What follows a job that went well; false when there is nothing. */
+static bool go_on(struct exchange *x)
+{
+    struct work *work = x->req.app->work;
+    bool written = x->job.run == job_write,
+         read = x->job.run == job_read || x->job.run == job_import;
+    if (read && x->req.endpoint->write != NULL) {
+        x->job = (struct job){ .run = job_write, .done = job_done, .data = x };
+        work_write(work, &x->job);
+    } else if (written && x->req.endpoint->encode != NULL) {
+        x->job = (struct job){ .run = job_encode, .done = job_done, .data = x };
+        work_pool(work, &x->job);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 static void job_done(struct job *job)
 {
     struct exchange *x = job->data;
-    if (job->status == 0 && job->run != job_write && x->req.endpoint->write != NULL) {
-        x->job = (struct job){ .run = job_write, .done = job_done, .data = x };
-        work_write(x->req.app->work, &x->job);
+    if (job->status == 0 && go_on(x))
         return;
-    }
-    request_done(&x->req, job->status, &job->err);
+    conclude(x, job->status, &job->err);
 }
 
 static void wait_for(struct exchange *x, const struct waiting *waiting)
@@ -239,7 +312,8 @@ static void wait_for(struct exchange *x, const struct waiting *waiting)
         return;
     }
     x->all->waiting++;
-    exchange_suspend(x);
+    if (!x->suspended)
+        exchange_suspend(x);
 }
 
 void exchange_work(struct exchange *x)
@@ -253,6 +327,12 @@ void exchange_work(struct exchange *x)
     x->state = EXCHANGE_WORKING;
     our_turn(x, true);
     peer_wait(x->peer, 0);
+    bool works = endpoint->read != NULL || endpoint->write != NULL || endpoint->waiting != NULL;
+    if (status == 0 && !works) {
+        mark = watch_enter("encode", endpoint->path);
+        status = encode(x, &x->err);
+        watch_leave(mark);
+    }
     if (status < 0) {
         exchange_ready(x, status);
         return;
@@ -261,8 +341,8 @@ void exchange_work(struct exchange *x)
         wait_for(x, endpoint->waiting);
         return;
     }
-    if (endpoint->read == NULL && endpoint->write == NULL) {
-        encode(x);
+    if (!works) {
+        finish(x);
         return;
     }
     bool reads = endpoint->read != NULL, imports = reads && endpoint->body == BODY_UPLOAD;
@@ -272,7 +352,8 @@ void exchange_work(struct exchange *x)
                            .done = job_done,
                            .data = x };
     x->all->waiting++;
-    exchange_suspend(x);
+    if (!x->suspended)
+        exchange_suspend(x);
     if (imports)
         line_join(x->req.app->imports, &x->job);
     else if (reads)
@@ -338,7 +419,7 @@ enum MHD_Result exchange_access(void *all, struct MHD_Connection *connection, co
     if (x == NULL || x->uri == NULL || x->state == EXCHANGE_SENT) /* answered past microhttpd */
         return MHD_NO;
     if (x->path == NULL)
-        return take_header(x, url, method, version);
+        return put_off(x) ? MHD_YES : take_header(x, url, method, version);
     x->heard = true;
     if (*upload_data_size > 0)
         return body_take(x, upload_data, upload_data_size);

@@ -29,8 +29,10 @@
 struct exchanges {
     struct app *app;
     struct exchange *first;
-    size_t waiting; /* suspended because a thread, or something else, works for them */
-    uint64_t calls; /* that microhttpd has made; a run without any may have got nothing done */
+    size_t waiting;    /* suspended because a thread, or something else, works for them */
+    uint64_t calls;    /* that microhttpd has made; a run without any may have got nothing done */
+    uint64_t until_ns; /* no new request is begun later in this run */
+    struct exchange *resumed, **resumed_end; /* first come, first run */
     struct refusals refusals;
 };
 
@@ -67,6 +69,9 @@ struct exchange {
     bool close;     /* where this request ends is in doubt: nothing may follow it */
     bool linger;    /* the connection ends with this reply, and bytes may still be coming */
     bool suspended;
+    bool put_off;  /* to a later run, as this one had taken long enough */
+    bool resuming; /* in the list of those */
+    struct exchange *resume_next;
     bool heard; /* since exchanges_unstick looked */
     int unread; /* bytes that waited in the socket then */
     bool left;  /* its peer has, while it waited: nobody reads what becomes of it */
@@ -98,8 +103,11 @@ void exchange_completed(void *all, struct MHD_Connection *connection, void **con
 
 /* Only inside a callback of microhttpd. */
 void exchange_suspend(struct exchange *exchange);
-/* Does nothing unless suspended. */
+/* Soon: those that are resumed stand in line, so that a turn of the loop has some of them only.
+ * Does nothing unless suspended. */
 void exchange_resume(struct exchange *exchange);
+/* Before microhttpd is run: lets so many go on. Whether there are more. */
+bool exchanges_resume(struct exchanges *exchanges, size_t most);
 /* Suspends (unless it is already), calls run on the pool, then done (may be NULL) on the loop, and
  * resumes. One at a time. */
 void exchange_pool(struct exchange *exchange, void (*run)(struct exchange *),

@@ -24,6 +24,8 @@ enum {
     IDLE_S = 120,            /* inactivity */
     SWEEP_MS = 1000,         /* how often the slow are looked for */
     LOOK_MS = 20,            /* how often, at most, those that don't get on */
+    RESUMES = 64,            /* connections that go on in a turn; */
+    REQUESTS_MS = 3,         /* how far into a turn requests are begun */
     IN_VAIN = 32,            /* runs, one after the other, that called nothing of ours: */
     PAUSE_MS = 2,            /* it is given some time, whatever it asks for */
     CLOSING_MS = 5,          /* turns of closing */
@@ -80,9 +82,12 @@ static void run(struct httpd *httpd)
     uint64_t calls = httpd->exchanges.calls;
     struct watch_mark mark = watch_enter("http", "");
     httpd->gone = false;
+    httpd->exchanges.until_ns = uv_hrtime() + REQUESTS_MS * 1000000ULL;
+    bool others = exchanges_resume(&httpd->exchanges, RESUMES);
     MHD_run(httpd->daemon);
     watch_leave(mark);
     bool waits = MHD_get_timeout(httpd->daemon, &wait) == MHD_YES, more = waits && wait == 0;
+    others |= httpd->exchanges.resumed != NULL;
     httpd->in_vain = more && httpd->exchanges.calls == calls ? httpd->in_vain + 1 : 0;
     if (more)
         look_for_stuck(httpd);
@@ -96,7 +101,7 @@ static void run(struct httpd *httpd)
         uv_timer_stop(&httpd->timer);
     /* At its limit microhttpd doesn't watch for connections, and whether there is room again it
      * only sees when it is run the next time. */
-    if (httpd->gone || more)
+    if (httpd->gone || more || others)
         uv_idle_start(&httpd->again, on_again);
     else
         uv_idle_stop(&httpd->again);
@@ -294,8 +299,10 @@ static void on_handle_closed(uv_handle_t *handle)
 static void on_closing(uv_timer_t *timer)
 {
     struct httpd *httpd = timer->data;
+    httpd->exchanges.until_ns = UINT64_MAX;
+    exchanges_resume(&httpd->exchanges, SIZE_MAX);
     MHD_run(httpd->daemon);
-    if (httpd->exchanges.waiting > 0 ||
+    if (httpd->exchanges.waiting > 0 || httpd->exchanges.resumed != NULL ||
         (httpd->exchanges.first != NULL && httpd->turns++ < CLOSING_TURNS))
         return;
     uv_timer_stop(timer);

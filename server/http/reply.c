@@ -5,12 +5,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 void reply_init(struct reply *reply)
 {
     *reply = (struct reply){ .status = 200, .content_type = "application/json", .fd = -1 };
-    buf_init(&reply->body, 0);
+    buf_init(&reply->body, REPLY_MAX);
 }
 
 static void drop_file(struct reply *reply)
@@ -37,6 +38,68 @@ void reply_json(struct reply *reply, int status, json_t *take_json, int64_t as_o
     json_decref(reply->json);
     reply->json = take_json;
     reply->status = status;
+}
+
+/* Lists. */
+
+void reply_list_begin(struct reply *reply)
+{
+    buf_clear(&reply->body);
+    buf_adds(&reply->body, "{\"items\":[");
+}
+
+bool reply_list_add(struct reply *reply, json_t *take_item)
+{
+    struct buf *body = &reply->body;
+    size_t before = body->len;
+    bool first = before > 0 && body->data[before - 1] == '[';
+    if (!first)
+        buf_addc(body, ',');
+    jsonx_dump(take_item, JSONX_KEEP_ORDER, body);
+    json_decref(take_item);
+    if (first || body->failed || body->len <= REPLY_LIST_MAX)
+        return true;
+    buf_cut(body, before);
+    return false;
+}
+
+void reply_list_end(struct reply *reply, const char *next_page_token, int64_t as_of)
+{
+    struct buf *body = &reply->body;
+    buf_adds(body, "],\"next_page_token\":");
+    if (next_page_token != NULL)
+        jsonx_dump_string(next_page_token, strlen(next_page_token), body);
+    else
+        buf_adds(body, "null");
+    if (as_of >= 0)
+        buf_addf(body, ",\"as_of\":%lld", (long long)as_of);
+    buf_adds(body, "}\n");
+}
+
+void reply_take(struct reply *reply, struct buf *take_body)
+{
+    buf_done(&reply->body);
+    reply->body = *take_body;
+    buf_init(take_body, 0);
+}
+
+int reply_write(struct reply *reply, struct err *err)
+{
+    struct buf *body = &reply->body;
+    if (reply->json != NULL && body->len == 0 && !body->failed) {
+        jsonx_dump(reply->json, JSONX_KEEP_ORDER, body);
+        buf_addc(body, '\n');
+        json_decref(reply->json);
+        reply->json = NULL;
+    }
+    if (!body->failed)
+        return 0;
+    bool full = body->full;
+    buf_clear(body);
+    return full ? err_set(err, ERR_BAD_PARAMETER,
+                          "the reply would have more than %d MiB; ask for less at a time",
+                          REPLY_MAX >> 20)
+                : err_set(err, ERR_INTERNAL, "the reply can't be written");
 }
 
 void reply_header(struct reply *reply, const char *name, const char *format, ...)

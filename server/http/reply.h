@@ -10,11 +10,16 @@
 #include "common/err.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct request;
-enum { REPLY_HEADERS = 6 };
+enum {
+    REPLY_HEADERS = 6,
+    REPLY_MAX = 64 << 20,     /* bytes of any body that is made at once, as they are sent */
+    REPLY_LIST_MAX = 8 << 20, /* of a page of a list: what is beyond is the next page's */
+};
 
 /* A body made while it is sent (SSE). read: fills up to max bytes, returns the count, 0 = nothing
  * now (the connection sleeps until reply_wake), < 0 = the end. closed: the connection is gone;
@@ -28,8 +33,8 @@ struct reply_source {
 struct reply {
     int status;
     const char *content_type; /* static */
-    json_t *json;             /* owned; used when body is empty */
-    struct buf body;          /* bytes that are ready */
+    json_t *json;             /* owned; becomes the body, when that is empty */
+    struct buf body;          /* bytes that are ready, REPLY_MAX at most */
     char *file; /* owned path: the body is this file, read on the pool while it is sent */
     int fd;     /* owned; ≥ 0: in place of `file`, one that has no name any more */
     struct reply_source source;
@@ -44,6 +49,17 @@ void reply_init(struct reply *reply);
 void reply_done(struct reply *reply);
 /* Sets status and steals json; `as_of` ≥ 0 is added to it (to objects). */
 void reply_json(struct reply *reply, int status, json_t *take_json, int64_t as_of);
+/* A list whose items become bytes one by one, so that no tree of all of them ever stands. add:
+ * false when the page is full and take_item isn't in it (the first one always is); the token, NULL
+ * on the last page, is to begin the next page with it. */
+void reply_list_begin(struct reply *reply);
+bool reply_list_add(struct reply *reply, json_t *take_item);
+void reply_list_end(struct reply *reply, const char *next_page_token, int64_t as_of);
+/* The body is these bytes, also when they have failed. */
+void reply_take(struct reply *reply, struct buf *take_body);
+/* Turns the JSON, if there is any, into the body, and lets go of it. Any thread. Errors:
+ * BAD_PARAMETER when the body, also one that was there, is more than REPLY_MAX; INTERNAL. */
+int reply_write(struct reply *reply, struct err *err);
 void reply_header(struct reply *reply, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Makes a problem document (RFC 9457) of err: type, title, status, detail, code, pointer. */

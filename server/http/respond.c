@@ -2,7 +2,6 @@
  */
 #include "server/http/exchange.h"
 
-#include "common/jsonx.h"
 #include "server/watch.h"
 
 #include <stdlib.h>
@@ -43,23 +42,17 @@ static void each_header(const struct exchange *x, add_header *add, void *to)
         add(to, "Connection", "close");
 }
 
-/* Turns the JSON of a reply into its bytes; what can't be written becomes a problem document. */
+/* What the reply's steps have left: small JSON, problem documents, nothing at all. */
 static void make_bytes(struct exchange *x)
 {
     struct reply *reply = &x->reply;
-    if (reply->body.len == 0 && !reply->body.failed && reply->status != 204 &&
-        reply->status != 304) {
-        if (reply->json != NULL)
-            jsonx_dump(reply->json, JSONX_KEEP_ORDER, &reply->body);
-        else if (strcmp(reply->content_type, "application/json") == 0)
-            buf_adds(&reply->body, "{}");
-        buf_adds(&reply->body, reply->body.len > 0 ? "\n" : "");
+    if (reply_write(reply, &x->err) != 0) {
+        exchange_ready(x, -x->err.code);
+        reply_write(reply, &x->err);
     }
-    if (!reply->body.failed)
-        return;
-    buf_clear(&reply->body);
-    exchange_ready(x, err_set(&x->err, ERR_INTERNAL, "the reply can't be written as JSON"));
-    jsonx_dump(reply->json, JSONX_KEEP_ORDER, &reply->body);
+    bool bare = reply->status == 204 || reply->status == 304;
+    if (reply->body.len == 0 && !bare && strcmp(reply->content_type, "application/json") == 0)
+        buf_adds(&reply->body, "{}\n");
 }
 
 static struct MHD_Response *bytes_response(struct exchange *x)

@@ -2,7 +2,7 @@
 """`make bench-server`: what the daemon bears, each figure beside its target and what peers publish.
 
 usage: server.py [--build DIR] [--csv FILE] [PART ...]
-       parts: cold submit crowd curve rate flood readers connections slow (default: all)
+       parts: cold submit crowd curve rate flood readers connections slow attacks turns (default: all)
 
 Every part starts a daemon of its own on loopback and a temporary folder. Load comes from tests/bench/load.c, metrics from
 tests/bench/flood.c in the worker's place. Load and daemon share the machine's cores. The table goes to standard output,
@@ -19,6 +19,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -81,6 +82,13 @@ class Daemon:
 
     def connections(self):
         return int(re.search(r"^ablate_connections (\d+)", self.ask("/metrics"), re.M)[1])
+
+    def turns(self):
+        """Of the loop: all, those longer than 5 ms, the longest in seconds."""
+        text = self.ask("/metrics")
+        figure = lambda name: float(re.search(rf"^{re.escape(name)} (\S+)$", text, re.M)[1])
+        every = figure("ablate_loop_turn_seconds_count")
+        return {"all": every, "long": every - figure('ablate_loop_turn_seconds_bucket{le="0.005"}'), "longest": figure("ablate_loop_turn_longest_seconds")}
 
     def runs(self, n):
         """Submits n runs for the flood to play."""
@@ -336,7 +344,76 @@ def slow(bench):
             bench.tell("resident, peak", daemon.memory_mib("VmHWM"), "MiB", most=128)
 
 
-PARTS = {"cold": cold, "submit": submit, "crowd": crowd, "curve": curve, "rate": rate, "flood": flood, "readers": readers, "connections": connections, "slow": slow}
+def chunk_line(port):
+    """A chunk's size that never ends: microhttpd's buffer is full of it."""
+    head = b"POST /api/v1/session HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port)) as one:
+        one.sendall(head + b"0" * 33000)
+        while one.recv(65536):
+            pass
+
+
+def pipeline(port):
+    """Requests without end on one connection, whose replies are read by another thread."""
+    with socket.create_connection(("127.0.0.1", port)) as one:
+        threading.Thread(target=lambda: [None for _ in iter(lambda: one.recv(1 << 20), b"")], daemon=True).start()
+        while True:
+            one.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 500)
+
+
+def attacks(bench):
+    """What one client does to have the loop for itself, while the API is asked and a run is stored."""
+    for attack in (chunk_line, pipeline):
+        with Daemon(bench, "--slots", "1", flood="2 10 100 10") as daemon:
+            stop = threading.Event()
+
+            def lasting():
+                while not stop.is_set():
+                    with contextlib.suppress(OSError):
+                        attack(int(daemon.port))
+
+            threading.Thread(target=lasting, daemon=True).start()
+            daemon.runs(1)
+            facts = bench.load("storm", daemon.port, daemon.token, 8, 8, 50, "GET", "/api/v1/queue,/api/v1/experiments,/healthz")
+            name = attack.__name__.replace("_", " ")
+            bench.tell(f"beside a {name} attack: the API's answers, p99", facts["p99_ms"], "ms", most=50)
+            bench.tell("requests failed or lost", facts["failed"] + facts["lost"], "", most=0, digits=0)
+            bench.tell("steps stored meanwhile", daemon.api("runs/1")["step"], "", least=1, digits=0)
+            stop.set()
+
+
+def turns(bench):
+    """What is heavy to answer: no turn of the loop may take long over it."""
+    notes = "\x01" * 65536
+    with Daemon(bench) as daemon:
+        daemon.api("queue", {"paused": True})
+        wide = dict(SPEC, arms={f"a{k}": {} for k in range(40)}, seeds=list(range(1, 251)))
+        asked = {
+            "200 experiments with notes": lambda: [daemon.api("experiments", dict(SPEC, name=f"{i}", notes=notes)) for i in range(200)],
+            "a page of them": lambda: daemon.api("experiments?page_size=1000"),
+            "a spec of 10,000 seeds": lambda: daemon.api("experiments?dry_run=1", dict(SPEC, name="seeds", notes="x" * 65536, seeds=list(range(10**9, 10**9 + 10_000)))),
+            "10,000 runs tried": lambda: daemon.api("experiments?dry_run=1", dict(wide, name="tried")),
+            "10,000 runs": lambda: daemon.api("experiments", dict(wide, name="wide")),
+            "a page of runs": lambda: daemon.api("runs?page_size=1000"),
+            "a report of 10,000 runs": lambda: daemon.api("experiments/201/report"),
+            "10,000 runs cancelled": lambda: daemon.api("experiments/201/cancel", {}),
+        }
+        for name, ask in asked.items():
+            before = daemon.turns()
+            begun = time.perf_counter()
+            ask()
+            took = 1000 * (time.perf_counter() - begun)
+            after = daemon.turns()
+            bench.tell(f"{name}: {took:,.0f} ms; turns of the loop beyond 5 ms", after["long"] - before["long"], f"of {after['all'] - before['all']:.0f}", most=0, digits=0)
+        text = daemon.ask("/metrics")
+        bench.tell("the longest turn of the loop", 1000 * after["longest"], "ms", most=5)
+        parts = re.findall(r'^ablate_loop_part_longest_seconds\{part="(.*?)"\} (\S+)$', text, re.M)
+        for part, longest in sorted(parts, key=lambda row: -float(row[1]))[:8]:
+            bench.tell(f"its longest part {part}", 1000 * float(longest), "ms")
+
+
+PARTS = {"cold": cold, "submit": submit, "crowd": crowd, "curve": curve, "rate": rate, "flood": flood, "readers": readers, "connections": connections, "slow": slow,
+         "attacks": attacks, "turns": turns}
 
 
 def main():

@@ -94,6 +94,81 @@ static void test_headers_are_bounded(void **state)
     reply_done(&reply);
 }
 
+static json_t *item(size_t bytes)
+{
+    char *text = malloc(bytes);
+    memset(text, 1, bytes); /* six bytes each, once they are written */
+    json_t *made = json_pack("{s:o}", "notes", json_stringn(text, bytes));
+    free(text);
+    return made;
+}
+
+static size_t add_all(struct reply *reply, size_t n, size_t bytes)
+{
+    size_t added = 0;
+    reply_list_begin(reply);
+    while (added < n && reply_list_add(reply, item(bytes)))
+        added++;
+    return added;
+}
+
+static void test_a_page_is_full_by_the_bytes_that_are_sent(void **state)
+{
+    (void)state;
+    enum { NOTES = 65536 };
+    struct reply reply;
+    struct err err = { 0 };
+    reply_init(&reply);
+    size_t added = add_all(&reply, 1000, NOTES), most = REPLY_LIST_MAX / (6 * NOTES);
+    assert_true(added <= most && added >= most - 1);
+    reply_list_end(&reply, "7", 9);
+    assert_int_equal(reply_write(&reply, &err), 0);
+    assert_true(reply.body.len <= REPLY_LIST_MAX + 100);
+    json_t *list = json_loadb(reply.body.data, reply.body.len, JSON_ALLOW_NUL, NULL);
+    assert_int_equal(json_array_size(json_object_get(list, "items")), added);
+    assert_string_equal(json_string_value(json_object_get(list, "next_page_token")), "7");
+    assert_int_equal(json_integer_value(json_object_get(list, "as_of")), 9);
+    json_decref(list);
+    reply_done(&reply);
+}
+
+static void test_lists_of_none_and_of_one_that_fills_the_page(void **state)
+{
+    (void)state;
+    struct reply reply;
+    reply_init(&reply);
+    assert_int_equal(add_all(&reply, 0, 1), 0);
+    reply_list_end(&reply, NULL, -1);
+    assert_string_equal(reply.body.data, "{\"items\":[],\"next_page_token\":null}\n");
+    assert_int_equal(add_all(&reply, 2, REPLY_LIST_MAX / 6), 1);
+    reply_list_end(&reply, NULL, -1);
+    assert_int_equal(reply.body.data[reply.body.len - 1], '\n');
+    reply_done(&reply);
+}
+
+static void test_a_body_beyond_every_bound_is_an_error_that_says_so(void **state)
+{
+    (void)state;
+    struct reply reply;
+    struct err err = { 0 };
+    struct buf bytes;
+    reply_init(&reply);
+    reply_json(&reply, 200, item(REPLY_MAX / 6 + 1), -1);
+    assert_int_equal(reply_write(&reply, &err), -ERR_BAD_PARAMETER);
+    assert_non_null(strstr(err.message, "64 MiB; ask for less"));
+    assert_int_equal(reply.body.len, 0);
+    reply_problem(&reply, &err);
+    assert_int_equal(reply_write(&reply, &err), 0);
+    assert_non_null(strstr(reply.body.data, "bad_parameter"));
+
+    buf_init(&bytes, 4);
+    buf_adds(&bytes, "too long");
+    reply_take(&reply, &bytes);
+    assert_int_equal(reply_write(&reply, &err), -ERR_BAD_PARAMETER);
+    buf_done(&bytes);
+    reply_done(&reply);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -102,6 +177,9 @@ int main(void)
         cmocka_unit_test(test_every_error_makes_a_whole_problem),
         cmocka_unit_test(test_a_pointer_only_where_there_is_one),
         cmocka_unit_test(test_headers_are_bounded),
+        cmocka_unit_test(test_a_page_is_full_by_the_bytes_that_are_sent),
+        cmocka_unit_test(test_lists_of_none_and_of_one_that_fills_the_page),
+        cmocka_unit_test(test_a_body_beyond_every_bound_is_an_error_that_says_so),
     };
     return cmocka_run_group_tests_name("reply", tests, NULL, NULL);
 }
