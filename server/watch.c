@@ -26,7 +26,7 @@ struct watch {
     uv_prepare_t prepare;
     uv_async_t sign;
     int handles;
-    uint64_t polled_ns, slept_ns; /* at the last turn's end */
+    uint64_t polled_ns, slept_ns, cpu_ns; /* at the last turn's end */
     pthread_t thread;
     pthread_mutex_t lock; /* guards `stopping` */
     pthread_cond_t stop;
@@ -100,21 +100,32 @@ void watch_facts(struct watch_facts *ret)
 
 /* The loop's side. */
 
+static uint64_t thread_cpu_ns(void)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return (uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec;
+}
+
 static void on_prepare(uv_prepare_t *prepare)
 {
     struct watch *watch = prepare->data;
-    uint64_t now = uv_hrtime(), slept = uv_metrics_idle_time(watch->loop);
+    uint64_t now = uv_hrtime(), slept = uv_metrics_idle_time(watch->loop), cpu = thread_cpu_ns();
     if (watch->polled_ns != 0) {
+        double cpu_s = (double)(cpu - watch->cpu_ns) / 1e9;
         double took_s = (double)(int64_t)(now - watch->polled_ns - (slept - watch->slept_ns)) / 1e9;
         turns.turns++;
         turns.busy_s += took_s;
         if (took_s > turns.longest_s)
             turns.longest_s = took_s;
+        if (cpu_s > turns.longest_cpu_s)
+            turns.longest_cpu_s = cpu_s;
         for (size_t i = 0; i < WATCH_BOUNDS; i++)
             turns.within[i] += took_s <= watch_bounds_s[i];
     }
     watch->polled_ns = now;
     watch->slept_ns = slept;
+    watch->cpu_ns = cpu;
 }
 
 static void on_asked(uv_async_t *sign)

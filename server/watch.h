@@ -54,6 +54,7 @@ struct watch_place {
 struct watch_facts {
     uint64_t turns, within[WATCH_BOUNDS]; /* turns that took at most as long as the bound */
     double busy_s, longest_s;
+    double longest_cpu_s; /* the most that a turn has computed: a busy machine makes turns wait */
     uint64_t stalls;      /* also the one that lasts */
     double stall_s;       /* how long the last one that is over took */
     int64_t stall_end_ms; /* and when it ended, by the wall clock; 0 = there was none */

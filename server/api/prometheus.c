@@ -129,6 +129,9 @@ static void loop(struct buf *to)
              (unsigned long long)facts.turns, facts.busy_s, (unsigned long long)facts.turns);
     family(to, "ablate_loop_turn_longest_seconds", "gauge", "The longest turn so far.");
     buf_addf(to, "ablate_loop_turn_longest_seconds %.17g\n", facts.longest_s);
+    family(to, "ablate_loop_turn_longest_cpu_seconds", "gauge",
+           "The most that a turn has computed: on a busy machine turns also wait.");
+    buf_addf(to, "ablate_loop_turn_longest_cpu_seconds %.17g\n", facts.longest_cpu_s);
     family(to, "ablate_loop_stalls_total", "counter", "Times that the loop stood still.");
     buf_addf(to, "ablate_loop_stalls_total %llu\n", (unsigned long long)facts.stalls);
     family(to, "ablate_loop_part_longest_seconds", "gauge",

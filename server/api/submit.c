@@ -42,9 +42,9 @@ struct submit {
     struct experiment_row row;
 };
 
-static void submit_free(void *arg)
+/* The runs, and what they were made of. */
+static void forget_runs(struct submit *s)
 {
-    struct submit *s = arg;
     for (size_t i = 0; i < s->built; i++) {
         free((char *)(uintptr_t)s->runs[i].grid);
         free((char *)(uintptr_t)s->runs[i].spec);
@@ -57,12 +57,22 @@ static void submit_free(void *arg)
         free(c);
     }
     free(s->runs);
+    sweep_free(s->sweep);
+    s->runs = NULL;
+    s->checked = NULL;
+    s->sweep = NULL;
+    s->built = 0;
+}
+
+static void submit_free(void *arg)
+{
+    struct submit *s = arg;
+    forget_runs(s);
     free(s->flops_total);
     free(s->spec_text);
     free(s->tags_text);
     free(s->body_digest);
     experiment_row_done(&s->row);
-    sweep_free(s->sweep);
     free(s);
 }
 
@@ -302,11 +312,12 @@ static json_t *dry_run_json(const struct request *req, const struct submit *s)
 int submit_encode(struct request *req, struct reply *reply, struct err *err)
 {
     (void)err;
-    const struct submit *s = req->state;
-    if (s->dry_run) {
+    struct submit *s = req->state;
+    if (s->dry_run)
         reply_json(reply, 200, dry_run_json(req, s), -1);
+    forget_runs(s); /* there may be thousands, and the state is freed on the loop */
+    if (s->dry_run)
         return 0;
-    }
     reply_header(reply, "Location", "/api/v1/experiments/%lld", (long long)s->id);
     reply_json(reply, s->existing ? 200 : 201, publish_experiment_json(&s->row), req->as_of);
     return 0;

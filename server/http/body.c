@@ -253,11 +253,17 @@ void body_let_go(struct app *app, int fd, char *take_path)
     uv_queue_work(work_loop(app->work), &removal->work, remove_file, removed);
 }
 
-void body_discard(struct exchange *x)
+void body_forget(struct exchange *x)
 {
     json_decref(x->req.body);
     x->req.body = NULL;
+    x->req.body_text = NULL;
     buf_done(&x->body);
+}
+
+void body_discard(struct exchange *x)
+{
+    body_forget(x);
     if (x->upload_fd >= 0)
         body_let_go(x->req.app, x->upload_fd, x->upload_path);
 }

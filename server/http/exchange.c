@@ -198,10 +198,12 @@ void exchange_ready(struct exchange *x, int status)
     reply_problem(&x->reply, &x->err);
 }
 
+/* What is large is let go of here, too: taking a tree apart takes as long as building it. */
 static int encode(struct exchange *x, struct err *err)
 {
     const struct endpoint *endpoint = x->req.endpoint;
     int status = endpoint->encode != NULL ? endpoint->encode(&x->req, &x->reply, err) : 0;
+    body_forget(x);
     return status == 0 ? reply_write(&x->reply, err) : status;
 }
 

@@ -138,6 +138,8 @@ void body_refuse(struct exchange *exchange);
 enum MHD_Result body_take(struct exchange *exchange, const char *bytes, size_t *n);
 void body_end(struct exchange *exchange);
 void body_discard(struct exchange *exchange);
+/* Nobody needs the JSON any more. Any thread that works for the exchange. */
+void body_forget(struct exchange *exchange);
 /* Closes a file, and removes it unless path is NULL, on the pool, since a large one takes its time.
  */
 void body_let_go(struct app *app, int fd, char *take_path);
@@ -150,6 +152,8 @@ void exchange_respond_past(struct exchange *exchange);
 /* sending.c: makes a response of reply.source, or of reply.file (or fd) once sending_open has
  * opened it on the pool (state READY after that). NULL when memory runs out. */
 struct MHD_Response *sending_source(struct exchange *exchange);
+/* Of bytes that are ready, piece by piece. */
+struct MHD_Response *sending_bytes(struct exchange *exchange, char *take_bytes, size_t len);
 void sending_open(struct exchange *exchange);
 struct MHD_Response *sending_file(struct exchange *exchange);
 /* A source has something to say, or everything ends. */

@@ -20,6 +20,10 @@ static const struct header {
       "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'" },
 };
 
+/* More than that isn't given to the kernel at once, which would take megabytes, and milliseconds.
+ */
+enum { WHOLE_BYTES = 262144 };
+
 typedef void add_header(void *to, const char *name, const char *value);
 
 static void each_header(const struct exchange *x, add_header *add, void *to)
@@ -55,6 +59,15 @@ static void make_bytes(struct exchange *x)
         buf_adds(&reply->body, "{}\n");
 }
 
+static struct MHD_Response *whole(char *take_bytes, size_t len)
+{
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(len, take_bytes, MHD_RESPMEM_MUST_FREE);
+    if (response == NULL)
+        free(take_bytes);
+    return response;
+}
+
 static struct MHD_Response *bytes_response(struct exchange *x)
 {
     size_t len = 0;
@@ -68,11 +81,7 @@ static struct MHD_Response *bytes_response(struct exchange *x)
     char *bytes = buf_take(&x->reply.body, &len);
     if (bytes == NULL)
         return NULL;
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(len, bytes, MHD_RESPMEM_MUST_FREE);
-    if (response == NULL)
-        free(bytes);
-    return response;
+    return len > WHOLE_BYTES ? sending_bytes(x, bytes, len) : whole(bytes, len);
 }
 
 static struct MHD_Response *make_response(struct exchange *x)

@@ -115,6 +115,45 @@ struct MHD_Response *sending_source(struct exchange *x)
     return response;
 }
 
+/* Bytes. */
+
+struct bytes {
+    struct exchanges *all;
+    char *data; /* owned */
+    size_t len;
+};
+
+static ssize_t pull_bytes(void *arg, uint64_t pos, char *to, size_t max)
+{
+    const struct bytes *b = arg;
+    size_t n = b->len - (size_t)pos < max ? b->len - (size_t)pos : max;
+    memcpy(to, b->data + pos, n);
+    b->all->calls++;
+    return (ssize_t)n;
+}
+
+static void bytes_free(void *arg)
+{
+    struct bytes *b = arg;
+    free(b->data);
+    free(b);
+}
+
+struct MHD_Response *sending_bytes(struct exchange *x, char *take_bytes, size_t len)
+{
+    struct bytes *b = malloc(sizeof *b);
+    struct MHD_Response *response = NULL;
+    if (b != NULL) {
+        *b = (struct bytes){ x->all, take_bytes, len };
+        response = MHD_create_response_from_callback(len, CHUNK_BYTES, pull_bytes, b, bytes_free);
+    }
+    if (response == NULL) {
+        free(take_bytes);
+        free(b);
+    }
+    return response;
+}
+
 /* Files. */
 
 static void open_file(struct exchange *x)

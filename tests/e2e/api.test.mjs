@@ -353,6 +353,23 @@ describe("an experiment's life", () => {
     await refused(get("/experiments?page_token=x"), 400, "bad_parameter");
   });
 
+  test("a page is full by the bytes that are sent, and the next one goes on from there", () => paused(async () => {
+    const notes = "\u0001".repeat(65536), made = [], seen = [], pages = []; // six bytes each, once they are written
+    for (let i = 0; i < 24; i++) made.unshift((await ok(post("/experiments", spec({ name: `noted ${i}`, notes })), 201)).id);
+    for (let token = ""; token !== null && seen.length < made.length;) {
+      const { text, body: page } = await get(`/experiments?page_size=1000${token && `&page_token=${token}`}`);
+      pages.push(text.length);
+      seen.push(...page.items.map((x) => x.id));
+      token = page.next_page_token;
+    }
+    assert.deepEqual(seen.slice(0, made.length), made);
+    assert.ok(pages.length > 1 && Math.max(...pages) < 9 << 20, `${pages}`);
+    for (const id of made) {
+      await ok(post(`/experiments/${id}/cancel`), 202);
+      assert.equal((await call("DELETE", `/experiments/${id}`)).status, 204);
+    }
+  }));
+
   test("one run: spec, attempts with their environment, finals", async () => {
     const run = await ok(get(`/runs/${runs[0].id}`));
     assert.deepEqual([run.state, run.step, run.steps, run.attempt], ["succeeded", 20, 20, 1]);
