@@ -13,7 +13,7 @@ import { connect, parse } from "./raw.mjs";
 const CHUNKED = "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
 const LOG_IN = `POST /api/v1/session HTTP/1.1\r\nHost: localhost\r\n${CHUNKED}`;
 const HEALTH = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
-const SPEC = { name: "beside", data: { dataset: "corpus", seq_len: 16 }, model: { layers: 1, heads: 2, d_model: 16, d_ff: 16, experts: 2, experts_per_token: 1 },
+const SPEC = { name: "beside", data: { dataset: "synthetic:copy", seq_len: 16 }, model: { layers: 1, heads: 2, d_model: 16, d_ff: 16, experts: 2, experts_per_token: 1 },
   train: { steps: 10, batch_size: 1, eval_every: 10, eval_windows: 1, checkpoint_every: 10 }, seeds: [1] };
 
 /** Connects and sends `bytes`, again whenever it was closed; without end also as long as more is taken. */
@@ -36,9 +36,8 @@ const attacks = {
 
 for (const [name, { bytes, endless, closes }] of Object.entries(attacks))
   test(`beside ${name}: the API answers, steps are stored, SIGTERM ends the daemon`, async (t) => {
-    const daemon = await start({ args: ["--slots", "1"] }), { corpus, call, get, until } = client(() => daemon);
+    const daemon = await start({ args: ["--slots", "1"] }), { call, get, until } = client(() => daemon);
     t.after(() => daemon.kill("SIGKILL"));
-    await corpus(60);
     const attacker = attack(daemon.port, bytes, { endless });
     t.after(() => attacker.stop());
     if (closes) await until("the daemon closes it", () => attacker.closed() > 0);
