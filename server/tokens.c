@@ -215,6 +215,26 @@ static int open_one(const char *folder, enum access access, struct token *ret, s
     return status == 0 ? mend_curlrc(folder, access, ret->text, err) : status;
 }
 
+static int open_key(const char *folder, char ret[TOKEN_HEX + 1], struct err *err)
+{
+    char path[PATH_MAX], *text = NULL;
+    size_t len;
+    snprintf(path, sizeof path, "%s/key", folder);
+    int status = files_read(path, 4096, &text, &len, err);
+    if (status == 0 && !is_hex(text, strcspn(text, "\n"), TOKEN_HEX))
+        status = err_set(err, ERR_BAD_DATA,
+                         "%s holds no key (64 hexadecimal digits); remove it to have a new one "
+                         "made, for which runs that train now are strangers",
+                         path);
+    if (status == 0)
+        snprintf(ret, TOKEN_HEX + 1, "%.*s", TOKEN_HEX, text);
+    free(text);
+    if (status != -ERR_NOT_FOUND)
+        return status;
+    datadir_random_hex(TOKEN_HEX / 2, ret);
+    return write_line(folder, "key", ret, true, err);
+}
+
 int tokens_open(const char *folder, struct tokens *ret, struct err *err)
 {
     struct tokens tokens = { 0 };
@@ -223,7 +243,8 @@ int tokens_open(const char *folder, struct tokens *ret, struct err *err)
         status = open_one(folder, access, &tokens.of[access], err);
     if (status != 0)
         return status;
-    if (!load_instance(folder, &tokens))
+    status = open_key(folder, tokens.key, err);
+    if (status == 0 && !load_instance(folder, &tokens))
         status = write_line(folder, "instance", tokens.instance, false, err);
     if (status == 0)
         *ret = tokens;

@@ -3,6 +3,9 @@
  *   token   token.submit   token.read      256 bits, hex, mode 0600
  *   curlrc  curlrc.submit  curlrc.read     the same for curl -K
  *   instance                               names the cookie; no secret
+ *   key                                    256 bits, hex, mode 0600: workers' tokens are derived
+ *                                          from it (store_attempt_secret), so that the database,
+ *                                          which everybody with a token may query, holds no secret
  *
  * Each token has a mark derived from it, by which the log-in codes and the sessions of its access
  * hang on it (passes.h): they die with it. `ablated token --rotate` replaces a token by rename
@@ -43,6 +46,7 @@ struct token {
 struct tokens {
     struct token of[ACCESS_KINDS]; /* of[ACCESS_PUBLIC] stays empty */
     char instance[17];
+    char key[TOKEN_HEX + 1]; /* "" when it was only peeked at */
 };
 
 /* Makes what is missing in the folder, mends a curlrc that doesn't hold its token, reads all.

@@ -362,7 +362,7 @@ int attempt_settle(struct store *store, const struct datadir *datadir, int64_t r
     if (lock == -1) {
         ret->alive = true;
         ret->pid = read_pid(dir);
-        return end->forgotten ? forgotten_admit(store, dir, run, attempt, err) : 0;
+        return end->forgotten ? forgotten_admit(store, datadir, dir, run, attempt, err) : 0;
     }
     int status = store_attempt_get(store, run, attempt, &row, err);
     if (status == 0 && row.ended_at == 0) {

@@ -51,13 +51,15 @@ bool forgotten_attempt(const char *attempt_dir)
     return lstat(path, &info) == 0;
 }
 
-int forgotten_admit(struct store *store, const char *attempt_dir, int64_t run, int64_t attempt,
-                    struct err *err)
+int forgotten_admit(struct store *store, const struct datadir *datadir, const char *attempt_dir,
+                    int64_t run, int64_t attempt, struct err *err)
 {
-    char digest[DIGEST_HEX];
+    char digest[DIGEST_HEX], secret[DIGEST_HEX];
     struct launch launch;
     int status = launch_read(attempt_dir, &launch, err);
-    if (status != 0)
+    if (status == 0)
+        status = store_attempt_secret(store, datadir->tokens.key, run, attempt, secret, err);
+    if (status != 0 || strcmp(launch.token, secret) == 0)
         return status;
     digest_of_hex(launch.token, strlen(launch.token), digest);
     return store_attempt_token(store, run, attempt, digest, err);

@@ -21,8 +21,9 @@ int forgotten_runs(struct store *store, const struct datadir *datadir, int64_t *
                    struct err *err);
 /* Whether an attempt that is only about to begin has begun once. */
 bool forgotten_attempt(const char *attempt_dir);
-/* Writer. Lets the trainer of such an attempt in by the token that it has. */
-int forgotten_admit(struct store *store, const char *attempt_dir, int64_t run, int64_t attempt,
-                    struct err *err);
+/* Writer. Lets the trainer of such an attempt in by the token that it has, if that isn't its own
+ * anyway: an earlier version's was random. */
+int forgotten_admit(struct store *store, const struct datadir *datadir, const char *attempt_dir,
+                    int64_t run, int64_t attempt, struct err *err);
 
 #endif

@@ -74,6 +74,7 @@ struct greeting {
     struct job job;
     struct conn *conn;
     struct attempt_row row;
+    char secret[DIGEST_HEX]; /* that its worker has */
 };
 
 static void close_conn(struct conn *conn);
@@ -279,7 +280,23 @@ static int greeting_run(struct job *job, struct store *store, struct err *err)
 {
     struct greeting *greeting = job->data;
     const struct wire_hello *hello = &greeting->conn->hello;
-    return store_attempt_get(store, hello->run, hello->attempt, &greeting->row, err);
+    const char *key = greeting->conn->ingest->datadir->tokens.key;
+    int status = store_attempt_get(store, hello->run, hello->attempt, &greeting->row, err);
+    return status == 0
+               ? store_attempt_secret(store, key, hello->run, hello->attempt, greeting->secret, err)
+               : status;
+}
+
+/* An attempt that an earlier version began has a token that nothing was derived for. */
+static bool is_its_worker(const struct greeting *greeting)
+{
+    const char *token = greeting->conn->hello.token;
+    char digest[DIGEST_HEX];
+    if (greeting->row.token[0] == '\0')
+        return strlen(token) == DIGEST_HEX - 1 &&
+               digest_equal(token, greeting->secret, DIGEST_HEX - 1);
+    digest_of_hex(token, strlen(token), digest);
+    return digest_equal(digest, greeting->row.token, DIGEST_HEX - 1);
 }
 
 /* A worker has one connection: another of its attempt's is one that it has given up. */
@@ -295,11 +312,8 @@ static void greeting_done(struct job *job)
 {
     struct greeting *greeting = job->data;
     struct conn *conn = greeting->conn;
-    char token[DIGEST_HEX];
     conn->jobs--;
-    digest_of_hex(conn->hello.token, strlen(conn->hello.token), token);
-    if (job->status != 0 || !digest_equal(token, greeting->row.token, DIGEST_HEX - 1) ||
-        greeting->row.ended_at != 0) {
+    if (job->status != 0 || greeting->row.ended_at != 0 || !is_its_worker(greeting)) {
         const struct log_about it = about(conn);
         log_write(LOG_WARN, &it, "a worker was turned away: %s",
                   job->status != 0              ? job->err.message

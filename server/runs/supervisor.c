@@ -143,12 +143,11 @@ static int claim_one(struct supervisor *supervisor, struct store *store,
                      const struct queued_run *run, struct err *err)
 {
     struct keeper *keeper = keeper_new(&supervisor->keepers);
-    char token[65];
+    const char *key = supervisor->keepers.config.datadir->tokens.key;
     if (keeper == NULL)
         return err_set(err, ERR_NO_MEMORY, "no memory for a keeper");
-    datadir_random_hex(32, token);
-    int status = run->verify ? store_verify_claim(store, run->id, token, &keeper->claim, err)
-                             : store_run_claim(store, run->id, token, &keeper->claim, err);
+    int status = run->verify ? store_verify_claim(store, run->id, key, &keeper->claim, err)
+                             : store_run_claim(store, run->id, key, &keeper->claim, err);
     if (status != 0) {
         keeper_drop(keeper);
         return status;

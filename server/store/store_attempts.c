@@ -1,9 +1,11 @@
 /* Attempts and the queue: claiming, ending, settling. */
 #include "common/clock.h"
+#include "server/store/store_identity.h"
 #include "server/store/store_priv.h"
 #include "server/store/store_replay.h"
 #include "server/store/store_runs.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,8 +34,37 @@ void claim_done(struct claim *claim)
     *claim = (struct claim){ 0 };
 }
 
+static int derive(struct store *store, const char *key, int64_t run, int64_t attempt,
+                  const char *digest, char ret[DIGEST_HEX], struct err *err)
+{
+    struct store_identity identity;
+    char text[STORE_IDENTITY_HEX + DIGEST_HEX + 64];
+    uint8_t secret[DIGEST_BYTES];
+    int status = store_identity(store, &identity, err);
+    if (status != 0)
+        return status;
+    snprintf(text, sizeof text, "attempt %s %lld %lld %s", identity.id, (long long)run,
+             (long long)attempt, digest);
+    digest_hmac(key, strlen(key), text, strlen(text), secret);
+    digest_hex(secret, DIGEST_BYTES, ret);
+    return 0;
+}
+
+int store_attempt_secret(struct store *store, const char *key, int64_t run, int64_t attempt,
+                         char ret[DIGEST_HEX], struct err *err)
+{
+    char digest[DIGEST_HEX];
+    sqlite3_stmt *s = NULL;
+    int status = store_find_run(store, SQL_RUN_DIGEST, run, &s, err);
+    if (status != 0)
+        return status;
+    store_text_into(s, 0, digest, sizeof digest);
+    sqlite3_reset(s);
+    return derive(store, key, run, attempt, digest, ret, err);
+}
+
 /* take: the UPDATE that takes it out of the queue, RUN_CLAIM or VERIFY_CLAIM. */
-static int claim(struct store *store, enum sql take, int64_t run, const char *token,
+static int claim(struct store *store, enum sql take, int64_t run, const char *key,
                  struct claim *ret, struct err *err)
 {
     int64_t now = clock_wall_ms();
@@ -65,12 +96,11 @@ static int claim(struct store *store, enum sql take, int64_t run, const char *to
         status = store_artifact_list(store, run, &claimed.artifacts, &claimed.artifacts_n, err);
     claimed.audits = audits > 0;  /* the first of its cell that could */
     claimed.replays = audits > 1; /* and of its arm */
-    strncpy(claimed.token, token, sizeof claimed.token - 1);
-    char token_digest[DIGEST_HEX];
-    digest_of_hex(token, strlen(token), token_digest);
     if (status == 0)
-        status = store_run_sql(store, SQL_ATTEMPT_ADD, NULL, err, "iitit", run, claimed.attempt,
-                               token_digest, now, verify ? "verify" : "train");
+        status = derive(store, key, run, claimed.attempt, claimed.digest, claimed.token, err);
+    if (status == 0)
+        status = store_run_sql(store, SQL_ATTEMPT_ADD, NULL, err, "iiit", run, claimed.attempt, now,
+                               verify ? "verify" : "train");
     if (status != 0) {
         claim_done(&claimed);
         return status;
@@ -82,16 +112,16 @@ static int claim(struct store *store, enum sql take, int64_t run, const char *to
     return 0;
 }
 
-int store_run_claim(struct store *store, int64_t run, const char *token, struct claim *ret,
+int store_run_claim(struct store *store, int64_t run, const char *key, struct claim *ret,
                     struct err *err)
 {
-    return claim(store, SQL_RUN_CLAIM, run, token, ret, err);
+    return claim(store, SQL_RUN_CLAIM, run, key, ret, err);
 }
 
-int store_verify_claim(struct store *store, int64_t run, const char *token, struct claim *ret,
+int store_verify_claim(struct store *store, int64_t run, const char *key, struct claim *ret,
                        struct err *err)
 {
-    return claim(store, SQL_VERIFY_CLAIM, run, token, ret, err);
+    return claim(store, SQL_VERIFY_CLAIM, run, key, ret, err);
 }
 
 static int settle(struct store *store, const struct attempt_row *row, enum run_state next,

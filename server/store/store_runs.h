@@ -188,11 +188,17 @@ struct claim {
     bool replays; /* and its arm's repeatability, being the arm's first run */
 };
 void claim_done(struct claim *claim);
-int store_run_claim(struct store *, int64_t run, const char *token, struct claim *ret,
-                    struct err *);
+/* Takes it out of the queue and begins an attempt; claim.token is derived from key. */
+int store_run_claim(struct store *, int64_t run, const char *key, struct claim *ret, struct err *);
 /* The same for a queued verification: the run itself stays as it is. */
-int store_verify_claim(struct store *, int64_t run, const char *token, struct claim *ret,
+int store_verify_claim(struct store *, int64_t run, const char *key, struct claim *ret,
                        struct err *);
+/* By what a worker of the attempt proves itself: the HMAC, with the folder's key (server/tokens.h),
+ * of the database's identity, run, attempt and the run's digest. It is stored nowhere, another
+ * database's attempts have others, and one that the store has forgotten and begins again has the
+ * same. Errors: NOT_FOUND (the run), STORAGE. */
+int store_attempt_secret(struct store *, const char *key, int64_t run, int64_t attempt,
+                         char ret[DIGEST_HEX], struct err *);
 /* Ends an attempt and settles its run, or its run's verification if that is its kind: `outcome` is
  * for people. terminal = RUN_SUCCEEDED/FAILED/CANCELLED, or RUN_QUEUED for another attempt. Stores
  * the replay audit of what was compared. No-op (0) when the attempt has ended already. */

@@ -220,12 +220,14 @@ enum { RUN_COLUMNS_N = 28 };
     X(RUN_IDS_PASS, "UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'runs' AND seq < ?1")        \
     X(RUN_IDS_BEGIN, "INSERT INTO sqlite_sequence (name, seq) SELECT 'runs', ?1 WHERE NOT EXISTS " \
                      "(SELECT 1 FROM sqlite_sequence WHERE name = 'runs')")                        \
+    X(RUN_DIGEST, "SELECT digest FROM runs WHERE id = ?")                                          \
     X(RUN_FORGIVE, "UPDATE runs SET max_attempts = max_attempts + 1 WHERE id = ?")                 \
     /* attempts */                                                                                 \
     X(ATTEMPT_ADD,                                                                                 \
-      "INSERT INTO attempts (run, attempt, token, started_at, kind) VALUES (?, ?, ?, ?, ?)")       \
+      "INSERT INTO attempts (run, attempt, token, started_at, kind) VALUES (?, ?, '', ?, ?)")      \
     X(ATTEMPT_END,                                                                                 \
-      "UPDATE attempts SET ended_at = ?3, outcome = ?4 WHERE run = ?1 AND attempt = ?2 "           \
+      "UPDATE attempts SET ended_at = ?3, outcome = ?4, token = '' WHERE run = ?1 AND "            \
+      "attempt = ?2 "                                                                              \
       "AND ended_at IS NULL")                                                                      \
     X(ATTEMPT_GET, "SELECT run, attempt, kind, token, pid, acked_seq, started_at, ended_at, "      \
                    "outcome, environment, compared, difference, steal_share, other_cores "         \

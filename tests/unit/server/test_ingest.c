@@ -22,11 +22,14 @@ static int fill_run(struct store *store, void *arg, struct err *err)
 {
     (void)arg;
     struct claim claim;
+    char digest[DIGEST_HEX];
     fixture_experiment(store, 2, 0, 1, false);
-    int status = store_run_claim(store, 1, TOKEN, &claim, err);
-    if (status == 0)
-        claim_done(&claim);
-    return status;
+    int status = store_run_claim(store, 1, "key", &claim, err);
+    if (status != 0)
+        return status;
+    claim_done(&claim);
+    digest_of_hex(TOKEN, strlen(TOKEN), digest); /* as an earlier version began it */
+    return store_attempt_token(store, 1, 1, digest, err);
 }
 
 static struct rig *rig_new(void)
@@ -183,6 +186,66 @@ static void test_who_is_turned_away(void **state)
         assert_string_equal(hear(rig, fd), "");
         close(fd);
     }
+    rig_free(rig);
+}
+
+struct secrets {
+    const char *key;
+    char token[DIGEST_HEX], other[DIGEST_HEX];
+};
+
+static int claim_second(struct store *store, void *arg, struct err *err)
+{
+    struct secrets *secrets = arg;
+    struct claim claim;
+    int status = store_run_claim(store, 2, secrets->key, &claim, err);
+    if (status != 0)
+        return status;
+    memcpy(secrets->token, claim.token, sizeof secrets->token);
+    claim_done(&claim);
+    return store_attempt_secret(store, secrets->key, 1, 1, secrets->other, err);
+}
+
+static int end_second(struct store *store, void *arg, struct err *err)
+{
+    (void)arg;
+    struct attempt_row row;
+    char digest[DIGEST_HEX];
+    digest_of_hex(TOKEN, strlen(TOKEN), digest);
+    int status = store_attempt_token(store, 2, 1, digest, err);
+    if (status == 0)
+        status = store_attempt_end(store, 2, 1, RUN_FAILED, "", "", err);
+    if (status == 0)
+        status = store_attempt_get(store, 2, 1, &row, err);
+    assert_string_equal(row.token, "");
+    attempt_row_done(&row);
+    return status;
+}
+
+/* By what the folder's key makes of it, and by nothing else: not another attempt's, nor none. */
+static void test_a_token_that_is_derived(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new();
+    struct secrets secrets = { .key = rig->f->datadir.tokens.key };
+    assert_int_equal(strlen(secrets.key), 64);
+    assert_int_equal(fixture_write(rig->f, claim_second, &secrets, NULL), 0);
+    const char *const wrong[] = { "", secrets.key, secrets.other, TOKEN };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        int fd = dial(rig);
+        say(fd, hello(2, 1, wrong[i]));
+        assert_string_equal(hear(rig, fd), "");
+        close(fd);
+    }
+    int fd = dial(rig);
+    say(fd, hello(1, 1, secrets.other)); /* begun with another token */
+    assert_string_equal(hear(rig, fd), "");
+    close(fd);
+    fd = dial(rig);
+    say(fd, hello(2, 1, secrets.token));
+    assert_non_null(strstr(hear(rig, fd), "\"welcome\""));
+    close(fd);
+    assert_int_equal(fixture_write(rig->f, end_second, NULL, NULL), 0);
     rig_free(rig);
 }
 
@@ -488,6 +551,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_who_is_turned_away),
+        cmocka_unit_test(test_a_token_that_is_derived),
         cmocka_unit_test(test_acks_follow_commits),
         cmocka_unit_test(test_a_gap_is_filled_from_the_file),
         cmocka_unit_test(test_a_file_that_lost_lines),

@@ -2,6 +2,8 @@
  * the daemon starts it; with the authorizer off as well: then the walls are all there is. */
 #include "tests/unit/server/fixture.h"
 
+#include "common/digest.h"
+#include "common/files.h"
 #include "common/jsonx.h"
 #include "server/query/process.h"
 #include "server/query/walls.h"
@@ -20,7 +22,10 @@
 struct base {
     char folder[64], path[128];
     struct store *store; /* as the daemon has it */
+    char token[DIGEST_HEX];
 };
+
+#define KEY "4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b"
 
 static int set_up(void **state)
 {
@@ -31,6 +36,10 @@ static int set_up(void **state)
     b->store = fixture_store(b->folder);
     assert_ok(store_begin(b->store, &err), err);
     fixture_experiment(b->store, 3, 0, 1, false);
+    struct claim claim;
+    assert_ok(store_run_claim(b->store, 1, KEY, &claim, &err), err);
+    memcpy(b->token, claim.token, sizeof b->token);
+    claim_done(&claim);
     assert_ok(store_commit(b->store, &err), err);
     *state = b;
     return 0;
@@ -284,6 +293,43 @@ static void test_unguarded(void **state)
     assert_int_not_equal(access(sql, F_OK), 0);
     assert_answer(b, "SELECT count(*) AS n FROM runs WHERE seed < 3", 1,
                   "{\"columns\":[\"n\"],\"rows\":[[3]],\"truncated\":false");
+}
+
+/* With an attempt under way, whose worker has a token. */
+static void test_no_secret(void **state)
+{
+    static const char *const curious[] = {
+        "SELECT token FROM attempts",
+        "SELECT token FROM attempts FULL JOIN (SELECT 1 AS token) USING (token)",
+        "SELECT * FROM attempts",
+        "SELECT group_concat(key || value) FROM settings",
+        "SELECT * FROM identity",
+    };
+    const struct base *b = *state;
+    char digest[DIGEST_HEX];
+    const char *const secrets[] = { b->token, digest, KEY };
+    struct err err = { 0 };
+    struct buf text;
+    digest_of_hex(b->token, strlen(b->token), digest);
+    assert_int_equal(strlen(b->token), 64);
+    for (size_t i = 0; i < sizeof curious / sizeof *curious; i++)
+        for (int guard = STORE_GUARDED; guard <= STORE_UNGUARDED; guard++) {
+            assert_ok(hear(ask(b, (enum store_guard)guard, curious[i], 100), &text, &err), err);
+            for (size_t k = 0; k < sizeof secrets / sizeof *secrets; k++)
+                if (strstr(text.data, secrets[k]) != NULL)
+                    fail_msg("%s: %s", curious[i], text.data);
+            buf_done(&text);
+        }
+    /* nor where no SQL leads */
+    for (int log = 0; log < 2; log++) {
+        char path[160], *bytes = NULL;
+        size_t len = 0;
+        snprintf(path, sizeof path, "%s%s", b->path, log ? "-wal" : "");
+        assert_ok(files_read(path, 16 << 20, &bytes, &len, &err), err);
+        for (size_t k = 0; k < sizeof secrets / sizeof *secrets; k++)
+            assert_null(memmem(bytes, len, secrets[k], strlen(secrets[k])));
+        free(bytes);
+    }
 }
 
 /* The walls by themselves: what a process could do that has been taken over altogether. Trials: 0,
@@ -568,8 +614,9 @@ int main(int argc, char **argv)
         _exit(query_process_serve(strcmp(argv[2], "guarded") == 0 ? STORE_GUARDED : STORE_UNGUARDED,
                                   PATIENCE_MS));
     const struct CMUnitTest tests[] = {
-        TEST(test_answers),   TEST(test_refused), TEST(test_bytes),       TEST(test_memory),
-        TEST(test_unguarded), TEST(test_walls),   TEST(test_files_alone), TEST(test_killed_reader),
+        TEST(test_answers), TEST(test_refused),     TEST(test_bytes),
+        TEST(test_memory),  TEST(test_unguarded),   TEST(test_no_secret),
+        TEST(test_walls),   TEST(test_files_alone), TEST(test_killed_reader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -122,7 +122,7 @@ static void test_migrates_and_keeps_a_copy(void **state)
     struct err err;
     struct run_row run;
     fixture_folder(folder);
-    write_version_1(folder, "");
+    write_version_1(folder, "UPDATE attempts SET ended_at = 2 WHERE attempt = 1");
     struct store *store = fixture_store(folder);
     assert_ok(store_run_get(store, 1, &run, &err), err);
     assert_int_equal(run.state, RUN_SUCCEEDED);
@@ -132,6 +132,11 @@ static void test_migrates_and_keeps_a_copy(void **state)
     store_close(store);
     assert_true(int_in(folder, "ablate.db", "PRAGMA user_version") >= 2);
     assert_int_equal(int_in(folder, "ablate.db", "SELECT sum(stored * attempt) FROM attempts"), 2);
+    /* The token of an attempt that has ended is nobody's any more; one that runs keeps its own. */
+    assert_int_equal(int_in(folder, "ablate.db", "SELECT count(*) FROM attempts WHERE token = 't'"),
+                     1);
+    assert_int_equal(int_in(folder, "ablate.db", "SELECT attempt FROM attempts WHERE token = 't'"),
+                     2);
     assert_int_equal(int_in(folder, "ablate.db.before-2", "PRAGMA user_version"), 1);
     assert_int_equal(int_in(folder, "ablate.db.before-2", "SELECT step FROM runs"), 9);
     /* Opened again there is nothing to do, and a new database needs no copy. */
@@ -256,7 +261,7 @@ static void test_a_copy_becomes_another_database(void **state)
     const struct store_identity after = identity_of(folder);
     assert_string_not_equal(before.id, after.id);
     assert_true(after.made_at >= before.made_at);
-    assert_int_equal(int_in(folder, "ablate.db", "SELECT sum(token = 't') FROM attempts"), 1);
+    assert_int_equal(int_in(folder, "ablate.db", "SELECT sum(token = 't') FROM attempts"), 0);
     assert_int_equal(
         int_in(folder, "ablate.db", "SELECT token = '' FROM attempts WHERE attempt = 2"), 1);
     assert_int_equal(store_identity_renew("/nonexistent/ablate.db", &err), -ERR_STORAGE);

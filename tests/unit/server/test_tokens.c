@@ -54,8 +54,8 @@ static bool holds(const char *name, const char *text)
 static void test_each_kind_has_a_token_of_its_own(void **state)
 {
     (void)state;
-    static const char *const files[] = { "token",  "token.submit",  "token.read",
-                                         "curlrc", "curlrc.submit", "curlrc.read" };
+    static const char *const files[] = { "token",         "token.submit", "token.read", "curlrc",
+                                         "curlrc.submit", "curlrc.read",  "key" };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         struct stat info;
         assert_int_equal(stat(path(files[i]), &info), 0);
@@ -86,6 +86,10 @@ static void test_they_stay_as_they_are(void **state)
         assert_string_equal(peeked.of[a].text, tokens.of[a].text);
     }
     assert_string_equal(again.instance, tokens.instance);
+    assert_int_equal(strlen(tokens.key), TOKEN_HEX);
+    assert_true(holds("key", tokens.key));
+    assert_string_equal(again.key, tokens.key);
+    assert_string_equal(peeked.key, "");
     assert_int_equal(tokens_refresh(folder, &tokens), 0);
 }
 
@@ -105,6 +109,8 @@ static void test_a_rotation_is_noticed_and_changes_nothing_else(void **state)
     assert_int_equal(tokens_rotate(folder, ACCESS_ADMIN, &err), 0);
     assert_int_equal(tokens_open(folder, &tokens, &err), 0);
     assert_string_equal(tokens.instance, before.instance);
+    /* Nor would workers that train be known. */
+    assert_string_equal(tokens.key, before.key);
 }
 
 static void test_what_cannot_be_read_is_no_token(void **state)
