@@ -2,7 +2,7 @@
 """`make bench-server`: what the daemon bears, each figure beside its target and what peers publish.
 
 usage: server.py [--build DIR] [--csv FILE] [PART ...]
-       parts: cold submit crowd curve rate flood readers connections slow attacks turns (default: all)
+       parts: cold submit crowd curve rate flood readers query connections slow attacks turns (default: all)
 
 Every part starts a daemon of its own on loopback and a temporary folder. Load comes from tests/bench/load.c, metrics from
 tests/bench/flood.c in the worker's place. Load and daemon share the machine's cores. The table goes to standard output,
@@ -307,6 +307,29 @@ def readers(bench):
         bench.tell("resident, a reader", 1024 * (daemon.memory_mib("VmHWM") - begun) / (reading + stalled), "KiB")
 
 
+QUERIES = {"a simple SELECT": "SELECT 1", "10,000 rows": "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) SELECT i, i * 0.1 FROM n",
+           "16 MiB": "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT zeroblob(100000) FROM n"}
+
+
+def query(bench):
+    """SQL from outside, each in a process of its own: from asking to its answer; and what others notice of it."""
+    with Daemon(bench) as daemon:
+        for name, sql in QUERIES.items():
+            times = []
+            for _ in range(50):
+                begun = time.perf_counter()
+                daemon.api("query", {"sql": sql, "limit": 10000})
+                times.append(1000 * (time.perf_counter() - begun))
+            bench.tell(f"query, {name}: answered, median", statistics.median(times), "ms")
+        daemon.api("queue", {"paused": True})
+        daemon.api("experiments", dict(SPEC, name="beside"))
+        with bench.beside(daemon, "/api/v1/experiments/1", '{"notes": "beside"}') as facts:
+            for _ in range(20):
+                daemon.api("query", {"sql": QUERIES["16 MiB"], "limit": 10000})
+        bench.tell("beside large ones: a PATCH, p99", facts["p99_ms"], "ms", most=50)
+        bench.tell("resident, peak", daemon.memory_mib("VmHWM"), "MiB", most=128)
+
+
 def connections(bench):
     """Ten thousand that say nothing, and what an eleventh thousand would meet."""
     idle = 10_000
@@ -415,7 +438,7 @@ def turns(bench):
             bench.tell(f"its longest part {part}", 1000 * float(longest), "ms")
 
 
-PARTS = {"cold": cold, "submit": submit, "crowd": crowd, "curve": curve, "rate": rate, "flood": flood, "readers": readers, "connections": connections, "slow": slow,
+PARTS = {"cold": cold, "submit": submit, "crowd": crowd, "curve": curve, "rate": rate, "flood": flood, "readers": readers, "query": query, "connections": connections, "slow": slow,
          "attacks": attacks, "turns": turns}
 
 
