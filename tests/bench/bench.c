@@ -1,9 +1,11 @@
 /* bench: times what the trainer does, for tests/bench/run.py, a JSON line a call.
  *
- *   bench sgemm [--threads N]                      the rate of this machine's own sgemm, 1024³, one
- * product a thread bench step SPEC [--threads N] [--steps N]      whole training steps (SPEC: a
- * run's JSON, vocabulary as data.vocab) bench attention SPEC [--threads N] [--steps N] one layer's
- * attention alone, forward and backward
+ *   bench sgemm            the rate of this machine's own sgemm, 1024³, one product a thread
+ *   bench dots             the same of what decides (worker/ops/dots.h)
+ *   bench step SPEC        whole training steps; SPEC: a run's JSON, vocabulary as data.vocab
+ *   bench attention SPEC   one layer's attention alone, forward and backward
+ *
+ * Each takes [--threads N] [--steps N].
  *
  * Steps are timed one by one after two that are not. What is printed: the seconds of each, the
  * FLOPs that the definition asks for (common/cost.h), and the process's peak memory.
@@ -15,6 +17,7 @@
 #include "worker/arena.h"
 #include "worker/attn/attn.h"
 #include "worker/model.h"
+#include "worker/ops/dots.h"
 #include "worker/ops/gemm.h"
 #include "worker/optim.h"
 #include "worker/simd.h"
@@ -89,7 +92,14 @@ static void sgemm_task(void *arg, size_t i, int thread)
          0, c, SGEMM);
 }
 
-static void run_sgemm(const struct options *o)
+static void dots_task(void *arg, size_t i, int thread)
+{
+    (void)thread;
+    real *c = (real *)arg + i * 3 * SGEMM * SGEMM, *a = c + SGEMM * SGEMM, *b = a + SGEMM * SGEMM;
+    dots_kernels()->product(SGEMM, SGEMM, SGEMM, 1, a, SGEMM, b, c, SGEMM);
+}
+
+static void run_products(const struct options *o, void (*task)(void *, size_t, int))
 {
     struct pool *pool;
     struct err err = { 0 };
@@ -104,7 +114,7 @@ static void run_sgemm(const struct options *o)
     check(pool_new(o->threads, &pool, &err), &err);
     for (int i = -WARM; i < o->steps; i++) {
         double start = clock_mono_s();
-        pool_run(pool, threads, sgemm_task, all);
+        pool_run(pool, threads, task, all);
         if (i >= 0)
             seconds[i] = clock_mono_s() - start;
     }
@@ -113,6 +123,16 @@ static void run_sgemm(const struct options *o)
     pool_free(pool);
     free(all);
     free(seconds);
+}
+
+static void run_sgemm(const struct options *o)
+{
+    run_products(o, sgemm_task);
+}
+
+static void run_dots(const struct options *o)
+{
+    run_products(o, dots_task);
 }
 
 static void run_step(const struct options *o)
@@ -204,6 +224,7 @@ static const struct {
     void (*run)(const struct options *o);
 } commands[] = {
     { "sgemm", false, run_sgemm },
+    { "dots", false, run_dots },
     { "step", true, run_step },
     { "attention", true, run_attention },
 };
@@ -239,5 +260,5 @@ int main(int argc, char **argv)
         commands[i].run(&o);
         return 0;
     }
-    die("usage: bench sgemm|step|attention [SPEC] [--threads N] [--steps N]");
+    die("usage: bench sgemm|dots|step|attention [SPEC] [--threads N] [--steps N]");
 }

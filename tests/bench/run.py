@@ -49,9 +49,9 @@ class Bench:
                            facts.get("flops", ""), facts.get("peak_bytes", "")])
         return facts
 
-    def sgemm(self, part, threads=CORES):
-        facts = self._run([self.program, "sgemm", "--threads", str(threads), "--steps", "9"])
-        self._note(part, "sgemm", "", "", "", "", threads, facts)
+    def sgemm(self, part, threads=CORES, what="sgemm"):
+        facts = self._run([self.program, what, "--threads", str(threads), "--steps", "9"])
+        self._note(part, what, "", "", "", "", threads, facts)
         return facts["flops"] / facts["median"]
 
     def ours(self, part, attention, seq_len, vocab=257, batch=16, threads=CORES, what="step", steps=None, dropout=0.1):
@@ -121,6 +121,8 @@ def share(bench):
                            f"{100 * best:.0f} %", f"{target} %", f"{peak / 2**20:.0f}")
     table(f"A step's share of the sgemm rate (1024³, {CORES} threads); B = 16, the study's model",
           (("V", 6), ("L", 4), ("arm", 6), ("s/step", 7), ("GFLOP/s", 7), ("share", 6), ("target", 6), ("peak MiB", 8)), rows())
+    turns = [(bench.sgemm("share"), bench.sgemm("share", what="dots")) for _ in range(2)]
+    print(f"what decides (worker/ops/dots.h), 1024³: {100 * statistics.mean(ours / theirs for theirs, ours in turns):.0f} % of the sgemm rate")
 
 
 def torch(bench):

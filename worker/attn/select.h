@@ -1,4 +1,6 @@
-/* select: which keys a query may see, kind by kind (rows of attn_kinds). */
+/* select: which keys a query may see, kind by kind (rows of attn_kinds). Ties go to the lower
+ * place, and equal keys do tie: scores are made by dots (worker/ops/dots.h) from keys that were,
+ * too. */
 #ifndef ABLATE_WORKER_SELECT_H
 #define ABLATE_WORKER_SELECT_H
 
@@ -17,7 +19,8 @@ void select_window(struct attn *attn, const struct pass *pass, const real *x);
 /* K of the past keys by lot: the smallest keyed words. What sparsity costs without a selector. */
 void select_random(struct attn *attn, const struct pass *pass, const real *x);
 /* The K past keys with the most dense probability, averaged over heads: what a perfect selector
- * would choose. Computes the dense probabilities for it; no gradient passes through the choice. */
+ * would choose. Computes the dense probabilities for it; no gradient passes through the choice.
+ * RoPE turns equal tokens' keys apart: what ties here is what it leaves equal. */
 void select_oracle(struct attn *attn, const struct pass *pass, const real *x);
 
 #endif

@@ -4,9 +4,8 @@
  * and a short block or panel needs no other arithmetic than a whole one. Rows of a are read where
  * they lie; b is packed, since its columns are what the lanes hold.
  *
- * Rejected: gemm_rows, which makes rows independent of their place but not columns, at a third of
- * the speed; a product in double by sgemm's rules, rounded at the end, where ties are likely but
- * not certain. */
+ * Rejected: gemm_rows, which makes rows independent of their place but not columns; a product in
+ * double, rounded at the end, where equals tie almost always, but not always. */
 #include "worker/ops/dots.h"
 
 #include "worker/simd.h"
