@@ -127,8 +127,10 @@ static int is_artifact(const struct dirent *entry)
 int artifacts_end(struct artifacts *a, json_t **ret, struct err *err)
 {
     struct dirent **entries = NULL;
-    if (a->batches != NULL && fclose(a->batches) != 0)
-        return err_errno(err, ERR_STORAGE, "can't write batches.jsonl");
+    if (a->batches != NULL && fflush(a->batches) != 0)
+        return err_errno(err, ERR_STORAGE, "can't write batches.jsonl"); /* it may be tried again */
+    if (a->batches != NULL)
+        fclose(a->batches);
     a->batches = NULL;
     int n = scandir(a->dir, &entries, is_artifact, by_name), status = 0;
     if (n < 0)

@@ -88,6 +88,7 @@ enum {
     DESCRIPTORS = 256,     /* a trainer has some ten */
     FILES_LARGEST = 8,     /* a run's files together, in the largest that one may be */
     LOOK_MS = 1000,        /* between looks at how the run's folders grow */
+    FAULTS_MAX = 60,       /* a second each */
 };
 
 /* Memory, and a file's size: twice the estimate and some. Bounds against runaways, not budgets.
@@ -267,7 +268,9 @@ static int write_exit(const char *dir, const struct launch_exit *info, struct er
     if (status != 0)
         return status;
     snprintf(path, sizeof path, "%s/exit.json", dir);
-    while ((status = files_write(path, text, strlen(text), 0600, err)) == -ERR_DISK_FULL)
+    int faults = 0; /* a full disk is waited for, a folder that is away for a while */
+    while ((status = files_write(path, text, strlen(text), 0600, err)) == -ERR_DISK_FULL ||
+           (status == -ERR_STORAGE && ++faults < FAULTS_MAX))
         sleep(1);
     free(text);
     return status;

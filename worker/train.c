@@ -32,12 +32,12 @@ struct train {
     struct data *data;
     struct model *model;
     struct artifacts artifacts;
-    struct audits *audits; /* NULL = this run isn't audited */
-    int32_t *windows;      /* [B × (T+1)] */
-    int64_t from;          /* the step that the attempt begins after */
-    int64_t step;          /* the last one done */
-    int64_t last;          /* the one to end with */
-    bool waits;            /* for room on the disk */
+    struct audits *audits;  /* NULL = this run isn't audited */
+    int32_t *windows;       /* [B × (T+1)] */
+    int64_t from;           /* the step that the attempt begins after */
+    int64_t step;           /* the last one done */
+    int64_t last;           /* the one to end with */
+    int64_t waits_since_ms; /* for room on the disk, or for its folder; 0 = it doesn't */
     struct finite finite;
     bool finished; /* and said so */
     struct interference_sample began;
@@ -147,15 +147,24 @@ static void evaluate(struct train *t, enum corpus_part part)
         finite_metric(&t->finite, "dsa/recall", t->step, recall.share);
 }
 
-/* Storage that is full is waited for, without advancing. */
+enum { FAULT_MS = 60000 };
+
+/* Storage that is full is waited for, without advancing. So is a folder that is away, or may not be
+ * written: somebody is at it; but what lasts is for the next attempt, which begins with another. */
 static bool wait_for_room(struct train *t, int status, const struct err *err)
 {
-    bool waited = t->waits;
-    t->waits = status == -ERR_DISK_FULL;
-    if (!t->waits || stopping(t))
+    bool full = status == -ERR_DISK_FULL, waited = t->waits_since_ms > 0;
+    if ((!full && status != -ERR_STORAGE) || stopping(t)) {
+        t->waits_since_ms = 0;
         return false;
-    if (!waited)
-        emit_log(t->emit, "warn", "waiting for room on the disk: %s", err->message);
+    }
+    if (!waited) {
+        t->waits_since_ms = clock_mono_ms();
+        emit_log(t->emit, "warn", "waiting for %s: %s",
+                 full ? "room on the disk" : "the run's folder", err->message);
+    }
+    if (!full && clock_mono_ms() - t->waits_since_ms > FAULT_MS)
+        return false;
     for (int i = 0; i < 20 && !stopping(t); i++)
         usleep(100000);
     return !stopping(t);
@@ -284,7 +293,9 @@ static int begin(struct train *t, struct err *err)
             status = artifacts_init(&t->artifacts, model_params(t->model), err);
         while (wait_for_room(t, status, err));
     if (status == 0 && t->config->resume)
-        status = resume(t, err);
+        do
+            status = resume(t, err);
+        while (wait_for_room(t, status, err));
     t->from = t->step;
     const struct audit_context audited = {
         .spec = t->spec,
@@ -361,7 +372,9 @@ static int finish(struct train *t, struct err *err)
     if (stopping(t))
         return status;
     if (status == 0)
-        status = artifacts_end(&t->artifacts, &artifacts, err);
+        do
+            status = artifacts_end(&t->artifacts, &artifacts, err);
+        while (wait_for_room(t, status, err));
     if (status != 0)
         return status;
     finite_end(&t->finite, t->from, t->step);

@@ -285,6 +285,16 @@ static int compare_finished(const struct place *at, const json_t *body, struct e
                        : status;
 }
 
+/* What another attempt may not meet again: a folder that was away, a disk that failed. */
+static bool may_pass(const char *reason)
+{
+    static const char *const reasons[] = { "storage", "disk_full", "unavailable", "not_found" };
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
+        if (strcmp(reason, reasons[i]) == 0)
+            return true;
+    return false;
+}
+
 static int apply_failed(const struct place *at, const json_t *body, struct err *err)
 {
     struct run_row run = { 0 };
@@ -296,14 +306,19 @@ static int apply_failed(const struct place *at, const json_t *body, struct err *
     const char *reason = text_of(body, "reason"), *detail = text_of(body, "detail");
     bool stopped = strcmp(reason, "stopped") == 0,
          cancel = at->verify ? run.verify.cancel : run.cancel;
-    enum run_state next = cancel ? RUN_CANCELLED : stopped ? RUN_QUEUED : RUN_FAILED;
+    bool follows = !at->verify && may_pass(reason) && at->attempt < run.max_attempts;
+    long long max_attempts = (long long)run.max_attempts;
+    enum run_state next = cancel ? RUN_CANCELLED : stopped || follows ? RUN_QUEUED : RUN_FAILED;
     run_row_done(&run);
-    if (next == RUN_QUEUED && !at->verify &&
+    if (stopped && next == RUN_QUEUED && !at->verify &&
         (status = store_run_forgive(at->store, at->run, err)) != 0)
         return status;
-    char text[600];
-    snprintf(text, sizeof text, "%.*s%s%.*s", (int)jsonx_prefix(reason, 80), reason,
-             detail[0] != '\0' ? ": " : "", (int)jsonx_prefix(detail, 512), detail);
+    char text[700];
+    int len = snprintf(text, sizeof text, "%.*s%s%.*s", (int)jsonx_prefix(reason, 80), reason,
+                       detail[0] != '\0' ? ": " : "", (int)jsonx_prefix(detail, 512), detail);
+    if (follows)
+        snprintf(text + len, sizeof text - (size_t)len, "; attempt %lld of %lld follows",
+                 (long long)at->attempt + 1, max_attempts);
     return store_attempt_end(at->store, at->run, at->attempt, next, stopped ? "stopped" : "failed",
                              next == RUN_CANCELLED ? "cancelled" : text, err);
 }
