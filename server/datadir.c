@@ -193,9 +193,51 @@ int datadir_empty_tmp(const struct datadir *dir, const char *prefix, size_t *ret
     return 0;
 }
 
+enum datadir_standing datadir_look(const struct datadir *dir)
+{
+    static const char *const folders[] = { "", "runs", "datasets", "tmp" };
+    char path[PATH_MAX];
+    struct stat own, there;
+    datadir_path(dir, path, "lock");
+    if (dir->lock_fd < 0 || fstat(dir->lock_fd, &own) != 0)
+        return DATADIR_HERE; /* a folder that was only peeked at */
+    if (lstat(path, &there) != 0)
+        return errno == ENOENT || errno == ENOTDIR ? DATADIR_MOVED : DATADIR_UNREADABLE;
+    if (there.st_dev != own.st_dev || there.st_ino != own.st_ino)
+        return DATADIR_MOVED;
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        datadir_path(dir, path, "%s", folders[i]);
+        if (access(path, R_OK | W_OK | X_OK) != 0)
+            return DATADIR_UNREADABLE;
+    }
+    return DATADIR_HERE;
+}
+
+const char *datadir_reason(enum datadir_standing standing)
+{
+    static const char *const reasons[] = {
+        [DATADIR_HERE] = NULL,
+        [DATADIR_MOVED] =
+            "folder_moved: the data folder isn't at its path any more, or another one "
+            "is; nothing is begun until it is back",
+        [DATADIR_UNREADABLE] = "folder_unreadable: the data folder can't be read and written; what "
+                               "needs it waits",
+    };
+    return reasons[standing];
+}
+
+int datadir_check(const struct datadir *dir, struct err *err)
+{
+    const char *reason = datadir_reason(datadir_look(dir));
+    return reason == NULL ? 0 : err_set(err, ERR_UNAVAILABLE, "%s (%s)", reason, dir->path);
+}
+
 int datadir_hold(const struct datadir *dir, struct err *err)
 {
     char path[PATH_MAX];
+    int here = datadir_check(dir, err);
+    if (here != 0)
+        return here;
     datadir_path(dir, path, "hold");
     int fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
@@ -293,6 +335,8 @@ int datadir_set_unclean(const struct datadir *dir, bool unclean, struct err *err
         "A daemon serves this folder, or has died; the next one checks it.\n";
     char path[PATH_MAX];
     datadir_path(dir, path, "unclean");
+    if (datadir_look(dir) == DATADIR_MOVED)
+        return 0; /* it is another daemon's */
     if (unclean)
         return dir->unclean ? 0 : files_write(path, text, sizeof text - 1, 0600, err);
     unlink(path);
@@ -303,6 +347,8 @@ int datadir_set_address(const struct datadir *dir, const char *base_url, struct 
 {
     char path[PATH_MAX], line[400];
     datadir_path(dir, path, "address");
+    if (datadir_look(dir) == DATADIR_MOVED)
+        return 0; /* it is another daemon's */
     if (base_url == NULL) {
         unlink(path);
         return 0;

@@ -5,6 +5,11 @@
  * address (base URL, written when ready)  ablate.db  worker.sock  tmp/  datasets/<digest>/
  * runs/<id>/…  cache/ (figures; may be removed at any time)
  * unclean (there while a daemon serves, and after one that died)
+ *
+ * The lock is the folder's: while it isn't the daemon's own any more at the folder's path, the
+ * folder was moved away, or another one stands there, and what is found in it means nothing.
+ * Whoever draws conclusions from what is there, or isn't, asks datadir_check() first.
+ *
  * hold (flock: shared while a backup is made, else exclusive by who removes files)
  */
 #ifndef ABLATE_SERVER_DATADIR_H
@@ -48,8 +53,16 @@ int datadir_address(const struct datadir *dir, char *ret, size_t size, struct er
 void datadir_path(const struct datadir *dir, char ret[PATH_MAX], const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Whether the folder at the path is still the one that was opened, and can be used. */
+enum datadir_standing { DATADIR_HERE, DATADIR_MOVED, DATADIR_UNREADABLE };
+enum datadir_standing datadir_look(const struct datadir *dir);
+/* A reason for people, "folder_moved: …"; NULL for DATADIR_HERE. */
+const char *datadir_reason(enum datadir_standing standing);
+/* Errors: UNAVAILABLE with the reason. */
+int datadir_check(const struct datadir *dir, struct err *err);
+
 /* Takes the lock under which files of the store are removed: an open file (close() lets go), or
- * UNAVAILABLE while somebody makes a backup. */
+ * UNAVAILABLE while somebody makes a backup, or the folder isn't there. */
 int datadir_hold(const struct datadir *dir, struct err *err);
 /* Removes what lies in tmp/ and whose name begins so ("" = everything). *ret_left (may be NULL):
  * how many couldn't be. Errors: STORAGE. */

@@ -149,10 +149,10 @@ static void on_wal(const struct wal *wal, void *arg)
 static void on_room(void *arg)
 {
     struct daemon *d = arg;
-    bool ample = room_facts(d->room)->state == ROOM_AMPLE;
+    bool open = room_open(d->room);
     if (!d->app.closing)
-        supervisor_halt(d->supervisor, !ample);
-    if (!d->app.closing && ample)
+        supervisor_halt(d->supervisor, !open);
+    if (!d->app.closing && open)
         purge_kick(d->purge);
 }
 
@@ -198,7 +198,7 @@ static int first_run(struct job *job, struct store *store, struct err *err)
 {
     struct daemon *d = job->data;
     int status = store_as_of(store, &d->last_seq, err);
-    if (status == 0 && d->datadir.unclean)
+    if (status == 0)
         status = forgotten_runs(store, &d->datadir, &d->forgotten, err);
     return status;
 }
@@ -257,8 +257,8 @@ static void pass_done(struct job *job)
         return;
     }
     if (job->status == 0)
-        log_warn("there are folders of runs up to %lld that the store has forgotten: it has lost "
-                 "its last commits; their ids are passed over",
+        log_warn("there are folders of runs up to %lld that the database doesn't know: it has lost "
+                 "its last commits, or is an older one; their ids are passed over",
                  (long long)d->forgotten);
     d->forgotten = 0;
     first_done(job);

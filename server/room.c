@@ -96,6 +96,9 @@ static int look_run(struct job *job, struct store *store, struct err *err)
     struct room *room = job->data;
     (void)store;
     (void)err;
+    room->seen.standing = datadir_look(room->datadir);
+    if (room->seen.standing != DATADIR_HERE)
+        return 0;
     measure(room->datadir, &room->seen);
     room->seen.state = room_next(&room->seen, room->ballast_bytes, room->seen_failed);
     if (room->seen.state == ROOM_FULL)
@@ -121,12 +124,25 @@ static void rested(struct job *job)
         work_later(room->work, &room->rest, LOOK_MS);
 }
 
+static void tell_standing(const struct room *room)
+{
+    const char *reason = datadir_reason(room->facts.standing);
+    if (reason != NULL)
+        log_error("%s (%s)", reason, room->datadir->path);
+    else
+        log_info("the data folder %s is back", room->datadir->path);
+}
+
 static void look_done(struct job *job)
 {
     struct room *room = job->data;
     enum room_state before = room->facts.state;
+    enum datadir_standing stood = room->facts.standing;
+    bool was_open = room_open(room);
     room->looking = false;
     room->facts = room->seen;
+    if (room->facts.standing != stood)
+        tell_standing(room);
     if (room->facts.state != before) {
         const char *name = room_state_names[room->facts.state];
         double mib = (double)room->facts.free_bytes / 1048576.0;
@@ -136,7 +152,7 @@ static void look_done(struct job *job)
             log_warn("the data folder's disk is %s: %.1f MiB are free; nothing new is taken on",
                      name, mib);
     }
-    if ((before == ROOM_AMPLE) != (room->facts.state == ROOM_AMPLE))
+    if (was_open != room_open(room))
         room->changed(room->arg);
     if (room->failed)
         look(room);
@@ -186,10 +202,17 @@ const struct room_facts *room_facts(const struct room *room)
     return &room->facts;
 }
 
+bool room_open(const struct room *room)
+{
+    return room->facts.state == ROOM_AMPLE && room->facts.standing == DATADIR_HERE;
+}
+
 int room_check(const struct room *room, struct err *err)
 {
-    if (room == NULL || room->facts.state == ROOM_AMPLE)
+    if (room == NULL || room_open(room))
         return 0;
+    if (room->facts.standing != DATADIR_HERE)
+        return err_set(err, ERR_UNAVAILABLE, "%s", datadir_reason(room->facts.standing));
     return err_set(
         err, ERR_DISK_FULL,
         "the disk of the data folder is %s (%.1f MiB are free): runs wait, and nothing "

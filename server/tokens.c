@@ -110,19 +110,32 @@ int tokens_peek(const char *folder, struct tokens *ret, struct err *err)
     return 0;
 }
 
+static bool is_as_read(const char *folder, enum access access, const struct token *token)
+{
+    char path[PATH_MAX];
+    struct stat info = { 0 };
+    snprintf(path, sizeof path, "%s/%s", folder, names[access].token);
+    if (lstat(path, &info) != 0)
+        info = (struct stat){ 0 };
+    return token->stamp.device == info.st_dev && token->stamp.inode == info.st_ino &&
+           token->stamp.seconds == info.st_ctim.tv_sec &&
+           token->stamp.nanoseconds == info.st_ctim.tv_nsec && token->stamp.bytes == info.st_size;
+}
+
+bool tokens_changed(const char *folder, const struct tokens *tokens)
+{
+    bool changed = false;
+    for (enum access access = ACCESS_READ; access < ACCESS_KINDS; access++)
+        changed |= !is_as_read(folder, access, &tokens->of[access]);
+    return changed;
+}
+
 unsigned tokens_refresh(const char *folder, struct tokens *tokens)
 {
     unsigned changed = 0;
-    char path[PATH_MAX];
     for (enum access access = ACCESS_READ; access < ACCESS_KINDS; access++) {
         struct token *token = &tokens->of[access], fresh;
-        struct stat info = { 0 };
-        snprintf(path, sizeof path, "%s/%s", folder, names[access].token);
-        if (lstat(path, &info) != 0)
-            info = (struct stat){ 0 };
-        if (token->stamp.device == info.st_dev && token->stamp.inode == info.st_ino &&
-            token->stamp.seconds == info.st_ctim.tv_sec &&
-            token->stamp.nanoseconds == info.st_ctim.tv_nsec && token->stamp.bytes == info.st_size)
+        if (is_as_read(folder, access, token))
             continue;
         load(folder, access, &fresh, NULL);
         if (strcmp(fresh.text, token->text) != 0)

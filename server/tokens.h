@@ -20,6 +20,7 @@
 #include "common/digest.h"
 #include "common/err.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* What a caller may do; each kind includes those before it. */
@@ -54,6 +55,8 @@ struct tokens {
 int tokens_open(const char *folder, struct tokens *ret, struct err *err);
 /* Reads what is there; only the admin token must be. Errors: NOT_FOUND, STORAGE, BAD_DATA. */
 int tokens_peek(const char *folder, struct tokens *ret, struct err *err);
+/* Whether any of the files isn't the one that was read: a look that opens none of them. */
+bool tokens_changed(const char *folder, const struct tokens *tokens);
 /* Reads the tokens whose files have changed; one that can't be read any more is none. Returns the
  * kinds that changed, a bit (1 << access) each. */
 unsigned tokens_refresh(const char *folder, struct tokens *tokens);

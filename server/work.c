@@ -482,7 +482,7 @@ static struct store *take_reader(struct work *work, struct err *err)
         store = work->readers[--work->readers_n];
     pthread_mutex_unlock(&work->lock);
     if (store == NULL)
-        store_open(work->path, STORE_READER, &store, err);
+        store_open_beside(work->writer, work->path, &store, err);
     return store;
 }
 

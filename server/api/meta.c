@@ -5,6 +5,7 @@
 #include "common/jsonx.h"
 #include "common/version.h"
 #include "common/wire.h"
+#include "server/datadir.h"
 #include "server/options.h"
 #include "server/presets.h"
 #include "server/room.h"
@@ -51,11 +52,14 @@ int healthz_encode(struct request *req, struct reply *reply, struct err *err)
 {
     (void)err;
     const struct app *app = req->app;
+    /* Now, and not at the room's last look: whoever asks may be about to rely on it. */
+    const char *folder = datadir_reason(datadir_look(app->datadir));
     const struct {
         bool applies;
         const char *reason;
     } rows[] = {
         { app->closing, "stopping: the daemon is on its way out" },
+        { folder != NULL, folder },
         { app->room != NULL && room_facts(app->room)->state == ROOM_LOW,
           "disk_low: the data folder's disk is nearly full; nothing new is taken on" },
         { app->room != NULL && room_facts(app->room)->state == ROOM_FULL,

@@ -56,7 +56,8 @@ int session_decode(struct request *req, struct err *err)
     int status = jsonx_decode(req->body, fields, 1, &in, "", err);
     if (status == 0 && !pass_digest(in.code, state->code))
         status = refuse_code(err);
-    auth_refresh(req->app->auth);
+    if (status == 0)
+        status = auth_refresh(req->app->auth, err);
     state->tokens = *auth_tokens(req->app->auth);
     return status;
 }

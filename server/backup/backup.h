@@ -10,7 +10,9 @@
  * Order. The database comes first, files after it, and only those that this database knows: what
  * grows meanwhile is then more than it knows (lines of a run that trains), never less. A run that
  * was running goes on, in the restored folder, from its last checkpoint, as after any death.
- * Secrets are left out: a restored folder gets a token of its own. A backup holds the folder's
+ * Secrets are left out: a restored folder gets a token of its own. So is whose folders they are
+ * (runs/ID/owner.json): a restored database is another one (store_identity.h), and takes the
+ * folders that came with it by their specifications. A backup holds the folder's
  * `hold` lock shared, and nothing is purged meanwhile.
  *
  * Whole or not at all: both work in a folder beside the target (TARGET.partial-XXXXXX), check what

@@ -12,7 +12,7 @@
 enum { HOST_MAX = 256 };
 
 struct auth {
-    const char *folder;
+    const struct datadir *datadir;
     const struct options *options;
     struct tokens tokens;
     unsigned generations[ACCESS_KINDS]; /* how often each token has changed */
@@ -27,19 +27,20 @@ int auth_new(const struct datadir *datadir, const struct options *options, struc
     struct auth *auth = calloc(1, sizeof *auth);
     if (auth == NULL)
         return err_set(err, ERR_NO_MEMORY, "no memory for the sessions");
-    auth->folder = datadir->path;
+    auth->datadir = datadir;
     auth->options = options;
     auth->tokens = datadir->tokens;
     snprintf(auth->cookie_name, sizeof auth->cookie_name, "ablate_%s", datadir->tokens.instance);
     const char *at = strstr(options->public_url, "://");
     if (at != NULL)
         snprintf(auth->public_host, sizeof auth->public_host, "%s", at + 3);
-    int status = passes_load(auth->folder, PASS_SESSION, &auth->tokens, &auth->sessions, err);
+    int status =
+        passes_load(auth->datadir->path, PASS_SESSION, &auth->tokens, &auth->sessions, err);
     if (status != 0) {
         free(auth);
         return status;
     }
-    passes_tidy(auth->folder, &auth->tokens);
+    passes_tidy(auth->datadir->path, &auth->tokens);
     *ret = auth;
     return 0;
 }
@@ -49,9 +50,15 @@ void auth_free(struct auth *auth)
     free(auth);
 }
 
-void auth_refresh(struct auth *auth)
+int auth_refresh(struct auth *auth, struct err *err)
 {
-    unsigned changed = tokens_refresh(auth->folder, &auth->tokens);
+    const char *folder = auth->datadir->path;
+    if (!tokens_changed(folder, &auth->tokens))
+        return 0;
+    int status = datadir_check(auth->datadir, err);
+    if (status != 0)
+        return status;
+    unsigned changed = tokens_refresh(folder, &auth->tokens);
     for (enum access access = ACCESS_READ; access < ACCESS_KINDS; access++)
         if ((changed >> access & 1) != 0) {
             auth->generations[access]++;
@@ -59,7 +66,8 @@ void auth_refresh(struct auth *auth)
                      auth->tokens.of[access].text[0] == '\0' ? ": there is none now" : "");
         }
     if (changed != 0)
-        passes_tidy(auth->folder, &auth->tokens);
+        passes_tidy(folder, &auth->tokens);
+    return 0;
 }
 
 const struct tokens *auth_tokens(const struct auth *auth)
@@ -153,7 +161,7 @@ static const struct pass *find_session(struct auth *auth, const char *digest)
     if (found == NULL || pass_holds(found, PASS_SESSION, &auth->tokens))
         return found;
     if (pass_is_over(found, PASS_SESSION, &auth->tokens)) {
-        passes_remove(auth->folder, PASS_SESSION, found);
+        passes_remove(auth->datadir->path, PASS_SESSION, found);
         passes_drop(&auth->sessions, digest);
     }
     return NULL;
@@ -175,7 +183,9 @@ bool auth_session(const struct request *req, struct pass *ret)
 int auth_session_begin(struct auth *auth, const struct pass *session, struct err *err)
 {
     struct pass ended;
-    auth_refresh(auth);
+    int status = auth_refresh(auth, err);
+    if (status != 0)
+        return status;
     if (!pass_holds(session, PASS_SESSION, &auth->tokens))
         return err_set(err, ERR_UNAUTHORIZED, "the %s token has been replaced meanwhile",
                        access_names[session->access]);
@@ -267,8 +277,13 @@ int auth_check(struct exchange *x, struct err *err)
 {
     struct auth *auth = x->req.app->auth;
     bool changes = strcmp(x->method, "GET") != 0 && !x->head;
-    auth_refresh(auth);
+    struct err trouble;
+    int unsure = auth_refresh(auth, &trouble);
     identify(auth, x);
+    if (unsure != 0 && x->req.endpoint->access != ACCESS_PUBLIC) {
+        *err = trouble;
+        return unsure;
+    }
     int status = check_access(x, err);
     if (status == 0 && changes && !same_origin(auth, x, strcmp(x->req.session, "cookie") == 0))
         status = err_set(err, ERR_FORBIDDEN, "this request comes from another site's page");

@@ -42,11 +42,12 @@ int auth_new(const struct datadir *datadir, const struct options *options, struc
 void auth_free(struct auth *auth);
 
 bool auth_host_allowed(const struct auth *auth, const char *host);
-/* Errors: UNAUTHORIZED, INSUFFICIENT_ACCESS; FORBIDDEN for another site's page. Sets req.session,
- * req.access and grant. */
+/* Errors: UNAUTHORIZED, INSUFFICIENT_ACCESS; UNAVAILABLE; FORBIDDEN for another site's page. Sets
+ * req.session, req.access and grant. */
 int auth_check(struct exchange *exchange, struct err *err);
-/* Looks whether tokens have changed. */
-void auth_refresh(struct auth *auth);
+/* Looks whether tokens have changed. In a folder that isn't the daemon's nothing is believed: they
+ * stay, and nobody is let in by them. Errors: UNAVAILABLE with what became of the folder. */
+int auth_refresh(struct auth *auth, struct err *err);
 bool auth_grant_holds(struct auth *auth, const struct auth_grant *grant);
 /* Who asks, for the log: the peer's address, or what a trusted proxy says of it. */
 void auth_client(const struct exchange *exchange, char ret[AUTH_CLIENT_BYTES]);

@@ -487,7 +487,7 @@ void exchange_look(struct exchange *x)
 
 void exchanges_recheck(struct exchanges *all)
 {
-    auth_refresh(all->app->auth);
+    auth_refresh(all->app->auth, NULL); /* a folder that is away drops nobody */
     for (struct exchange *x = all->first, *next; x != NULL; x = next) {
         next = x->next;
         if (x->state == EXCHANGE_SENT && !auth_grant_holds(all->app->auth, &x->grant))

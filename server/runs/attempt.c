@@ -5,6 +5,7 @@
 #include "common/jsonx.h"
 #include "server/runs/forgotten.h"
 #include "server/runs/ingest.h"
+#include "server/runs/owner.h"
 #include "server/store/store_audits.h"
 #include "server/store/store_replay.h"
 
@@ -110,8 +111,11 @@ int attempt_check_artifacts(const struct datadir *datadir, const struct claim *c
         struct stat info;
         char path[PATH_MAX];
         datadir_path(datadir, path, "runs/%lld/artifacts/%s", (long long)claim->run, row->name);
-        if (lstat(path, &info) == 0 && S_ISREG(info.st_mode))
+        bool there = lstat(path, &info) == 0;
+        if (there && S_ISREG(info.st_mode))
             status = digest_file(path, found.got, err);
+        else if (!there && errno != ENOENT)
+            status = err_errno(err, ERR_UNAVAILABLE, "can't look at %s", path);
         if (status != 0 || strcmp(found.got, row->sha256) == 0)
             continue;
         memcpy(found.name, row->name, sizeof found.name);
@@ -124,19 +128,43 @@ int attempt_check_artifacts(const struct datadir *datadir, const struct claim *c
 
 /* after */
 
-/* The lock as the settler's, so that a keeper that starts late finds it taken. -1 = somebody lives;
- * -2 = there never was such a folder. */
-static int take_lock(const char *dir)
+/* The lock as the settler's, so that a keeper that starts late finds it taken: *ret = -1 when there
+ * never was such a folder. Only that says so: a folder that can't be read may hold a worker that
+ * lives. Errors: RUNNING when somebody does, UNAVAILABLE. */
+static int take_lock(const char *dir, int *ret, struct err *err)
 {
     char path[PATH_MAX + 16];
     snprintf(path, sizeof path, "%s/lock", dir);
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return -2;
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-        return fd;
-    close(fd);
-    return -1;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600), status = 0;
+    if (fd < 0 && errno != ENOENT)
+        return err_errno(err, errno == ENOSPC || errno == EDQUOT ? ERR_DISK_FULL : ERR_UNAVAILABLE,
+                         "can't open %s", path);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        status = errno == EWOULDBLOCK ? err_set(err, ERR_RUNNING, "the worker in %s lives", dir)
+                                      : err_errno(err, ERR_UNAVAILABLE, "can't lock %s", path);
+        close(fd);
+    }
+    if (status == 0)
+        *ret = fd;
+    return status;
+}
+
+/* Whether the folder was made for this run, so that what is in it may be believed. */
+static int look_at_owner(struct store *store, const struct datadir *datadir, int64_t run,
+                         bool *ret_strange, struct err *err)
+{
+    struct run_origin origin;
+    char *spec = NULL;
+    enum owner owner;
+    int status = datadir_check(datadir, err);
+    if (status == 0)
+        status = store_run_origin(store, run, &origin, &spec, err);
+    if (status == 0)
+        status = owner_look(datadir, &origin, &owner, err);
+    if (status == 0)
+        *ret_strange = owner == OWNER_STRANGER;
+    free(spec);
+    return status;
 }
 
 /* The pid that a keeper writes into the lock it has taken; 0 = it hasn't yet. */
@@ -312,6 +340,7 @@ static int conclude_damaged(struct store *store, const struct attempt_row *row, 
                : status;
 }
 
+/* dir NULL: nothing can be told from it. */
 static int conclude(struct store *store, const char *dir, const struct attempt_row *row,
                     const struct attempt_end *end, const char *damage,
                     struct attempt_verdict *verdict, struct err *err)
@@ -319,7 +348,7 @@ static int conclude(struct store *store, const char *dir, const struct attempt_r
     struct run_row run = { 0 };
     struct launch_exit exit;
     struct err ignored;
-    char last_line[400];
+    char last_line[400] = "";
     int status = store_run_get(store, row->run, &run, err);
     if (status != 0)
         return status;
@@ -329,13 +358,15 @@ static int conclude(struct store *store, const char *dir, const struct attempt_r
         run_row_done(&run);
         return status;
     }
-    read_last_line(dir, last_line, sizeof last_line);
+    if (dir != NULL)
+        read_last_line(dir, last_line, sizeof last_line);
+    bool left_word = dir != NULL && launch_exit_read(dir, &exit, &ignored) == 0;
     const struct attempt_facts facts = {
         .end = end,
         .cancel = verify ? run.verify.cancel : run.cancel,
         .attempt = row->attempt,
         .max_attempts = verify ? 0 : run.max_attempts,
-        .exit = launch_exit_read(dir, &exit, &ignored) == 0 ? &exit : NULL,
+        .exit = left_word ? &exit : NULL,
         .last_line = last_line,
         .damage = damage,
     };
@@ -354,18 +385,24 @@ int attempt_settle(struct store *store, const struct datadir *datadir, int64_t r
 {
     char dir[PATH_MAX];
     struct attempt_row row = { 0 };
-    bool settled = false;
+    bool settled = false, strange = false;
+    int lock = -1;
     struct err damage = { 0 };
     *ret = (struct attempt_found){ 0 };
     attempt_path(datadir, run, attempt, dir);
-    int lock = take_lock(dir);
-    if (lock == -1) {
+    int status = look_at_owner(store, datadir, run, &strange, err);
+    if (status == 0 && !strange)
+        status = take_lock(dir, &lock, err);
+    if (status == -ERR_RUNNING) {
         ret->alive = true;
         ret->pid = read_pid(dir);
         return end->forgotten ? forgotten_admit(store, datadir, dir, run, attempt, err) : 0;
     }
-    int status = store_attempt_get(store, run, attempt, &row, err);
-    if (status == 0 && row.ended_at == 0) {
+    if (status == 0)
+        status = store_attempt_get(store, run, attempt, &row, err);
+    if (strange) {
+        err_set(&damage, ERR_PROTOCOL, "the run's folder is one of another run or database");
+    } else if (status == 0 && row.ended_at == 0) {
         status = ingest_file(store, dir, run, attempt, &ret->more, &damage);
         if (status == -ERR_PROTOCOL)
             status = 0; /* what stands before the damage counts */
@@ -379,10 +416,11 @@ int attempt_settle(struct store *store, const struct datadir *datadir, int64_t r
         status =
             store_attempt_get(store, run, attempt, &row, err); /* its events may have ended it */
         if (status == 0 && row.ended_at == 0)
-            status = conclude(store, dir, &row, end, damage.message, &ret->verdict, err);
+            status = conclude(store, strange ? NULL : dir, &row, end, damage.message, &ret->verdict,
+                              err);
         settled = status == 0;
     }
-    if (settled && attempt_verifies(&row)) {
+    if (settled && !strange && attempt_verifies(&row)) {
         char out[PATH_MAX];
         out_path(datadir, run, attempt, out);
         files_remove_folder(out);

@@ -1,5 +1,6 @@
 /* attempt: an attempt's folder, from before its keeper starts to after it has gone.
  *
+ *   runs/<id>/owner.json             whose folder it is (owner.h)
  *   runs/<id>/spec.json              the frozen run spec
  *   runs/<id>/attempts/<n>/          launch.json lock events.ndjson log.txt exit.json
  *   runs/<id>/attempts/<n>/out/      of one that verifies: what it would leave in the run's folder;
@@ -43,7 +44,7 @@ int attempt_prepare(const struct datadir *datadir, const struct claim *claim, in
                     int *ret_log, struct err *err);
 
 /* Reads the files of a verified run's artifacts, and says of the first that isn't what was stored.
- * Errors: STORAGE, when one can't be read. */
+ * Errors: STORAGE, UNAVAILABLE, when one can't be read. */
 int attempt_check_artifacts(const struct datadir *datadir, const struct claim *claim,
                             struct attempt_damage *ret, struct err *err);
 
@@ -62,7 +63,8 @@ struct attempt_found {
 /* Writer thread. Settles a run, or its verification, whose attempt may be over. What the attempt's
  * file still holds is applied, a part of it a call; then a `finished` or `failed` in it decides,
  * else a cancel or the daemon's shutdown, else exit.json, else what `end` knows. No-op when the
- * attempt has ended in the store. Errors: NOT_FOUND, the store's. */
+ * attempt has ended in the store. Of a folder that isn't the run's (owner.h) nothing is read.
+ * Errors: NOT_FOUND, the store's, UNAVAILABLE while the folder can't be looked at. */
 int attempt_settle(struct store *store, const struct datadir *datadir, int64_t run, int64_t attempt,
                    const struct attempt_end *end, struct attempt_found *ret, struct err *err);
 

@@ -5,18 +5,26 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+/* A stray folder must not use up the ids: one beyond this can't be of a run that was lost. */
+static const int64_t lost_max = (int64_t)1 << 32;
+
 /* The id that a run's folder is named by; 0 for what is none. */
-static int64_t id_of(const char *name)
+static int64_t id_of(int folder, const char *name)
 {
     char *end;
+    struct stat info;
     errno = 0;
     long long id = strtoll(name, &end, 10);
-    return name[0] >= '1' && name[0] <= '9' && *end == '\0' && errno == 0 ? id : 0;
+    bool is_id = name[0] >= '1' && name[0] <= '9' && *end == '\0' && errno == 0;
+    return is_id && fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(info.st_mode)
+               ? id
+               : 0;
 }
 
 int forgotten_runs(struct store *store, const struct datadir *datadir, int64_t *ret_last,
@@ -32,8 +40,9 @@ int forgotten_runs(struct store *store, const struct datadir *datadir, int64_t *
     if (folder == NULL)
         return err_errno(err, ERR_STORAGE, "can't read %s", path);
     for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {
-        int64_t id = id_of(entry->d_name);
-        newest = id > newest ? id : newest;
+        int64_t id = id_of(dirfd(folder), entry->d_name);
+        if (id > newest && id <= known + lost_max)
+            newest = id;
     }
     closedir(folder);
     *ret_last = newest > known ? newest : 0;

@@ -1,14 +1,16 @@
 /* forgotten: what lies in the data folder and the store knows nothing of, since its write-ahead log
- * has lost its end: a disk that lied about fsync, a copy of half the files. What remains of the
- * database is what was committed up to some moment, and each thing goes its own way from there:
+ * has lost its end (a disk that lied about fsync, a copy of half the files), or an older ablate.db
+ * was put back, or another one. What remains is what was committed up to some moment, and each
+ * thing goes its own way from there:
  *
  * - Rows of an attempt: its acked_seq went back in the same commits, so settling it, or its own
  *   trainer's next hello, reads them again. The file is the log.
  * - An attempt that is claimed once more finds its number's folder with a log in it. That is read
  *   first, and nobody is started over it; a trainer that lives is let in again. It doesn't count
  *   towards max_attempts.
- * - A run, with its submit, can't be known again. The folder stays, and its id is passed over, so
- *   that no other run finds a stranger's checkpoints in its folder.
+ * - A run, with its submit, can't be known again. The folder stays, and at every start ids up to
+ *   its own are passed over, so that no other run meets it. Where one does all the same, the folder
+ *   says that it isn't its own (owner.h).
  */
 #ifndef ABLATE_SERVER_FORGOTTEN_H
 #define ABLATE_SERVER_FORGOTTEN_H
@@ -16,7 +18,8 @@
 #include "server/datadir.h"
 #include "server/store/store_runs.h"
 
-/* Reader. The newest run that has a folder, when no run has had its id; else 0. */
+/* Reader. The newest run that has a folder, when no run has had its id; else 0. Names that are no
+ * ids, or lie 2^32 beyond what was given so far, are nobody's. */
 int forgotten_runs(struct store *store, const struct datadir *datadir, int64_t *ret_last,
                    struct err *err);
 /* Whether an attempt that is only about to begin has begun once. */

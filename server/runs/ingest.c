@@ -165,7 +165,7 @@ static int fill_gap(struct lines *lines, struct store *store, const char *line, 
     const struct conn *conn = lines->conn;
     int64_t run = conn->hello.run, attempt = conn->hello.attempt;
     bool more = true;
-    int status = 0;
+    int status = datadir_check(conn->ingest->datadir, err);
     while (status == 0 && more)
         status = ingest_file(store, conn->attempt_dir, run, attempt, &more, err);
     return status == 0 ? ingest_line(store, run, attempt, line, len, &lines->acked, err) : status;
@@ -449,6 +449,23 @@ static void on_connection(uv_stream_t *listener, int status)
 
 /* the door */
 
+/* By hand: libuv would remove the name when it closes, whoever listens there by then. */
+static int bind_to(const char *path)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    snprintf(address.sun_path, sizeof address.sun_path, "%.107s", path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    unlink(path); /* the folder's lock is ours, so nobody listens there */
+    if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
+        chmod(path, 0600) == 0)
+        return fd;
+    int code = errno;
+    if (fd >= 0)
+        close(fd);
+    errno = code;
+    return -1;
+}
+
 int ingest_new(uv_loop_t *loop, const struct datadir *datadir, struct work *work,
                struct ingest **ret, struct err *err)
 {
@@ -459,12 +476,10 @@ int ingest_new(uv_loop_t *loop, const struct datadir *datadir, struct work *work
     if (ingest == NULL)
         return err_set(err, ERR_INTERNAL, "out of memory");
     *ingest = (struct ingest){ .loop = loop, .datadir = datadir, .work = work };
-    unlink(path); /* the folder's lock is ours, so nobody listens there */
     uv_pipe_init(loop, &ingest->listener, 0);
     ingest->listener.data = ingest;
-    int code = uv_pipe_bind(&ingest->listener, path);
-    if (code == 0 && chmod(path, 0600) != 0)
-        code = uv_translate_sys_error(errno);
+    int fd = bind_to(path);
+    int code = fd < 0 ? uv_translate_sys_error(errno) : uv_pipe_open(&ingest->listener, fd);
     if (code == 0)
         code = uv_listen((uv_stream_t *)&ingest->listener, 128, on_connection);
     if (code != 0) {
@@ -520,8 +535,12 @@ static void on_listener_closed(uv_handle_t *handle)
 
 void ingest_close(struct ingest *ingest, void (*closed)(void *), void *arg)
 {
+    char path[PATH_MAX];
     ingest->closed = closed;
     ingest->closed_arg = arg;
+    datadir_path(ingest->datadir, path, "worker.sock");
+    if (datadir_look(ingest->datadir) == DATADIR_HERE)
+        unlink(path);
     for (struct conn *conn = ingest->conns; conn != NULL; conn = conn->next)
         close_conn(conn);
     uv_close((uv_handle_t *)&ingest->listener, on_listener_closed);

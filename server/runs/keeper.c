@@ -5,6 +5,7 @@
 #include "server/datadir.h"
 #include "server/runs/forgotten.h"
 #include "server/runs/ingest.h"
+#include "server/runs/owner.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,8 +85,8 @@ static void settle_done(struct job *job)
     bool watched = job->status == 0 ? found->alive : job->status != -ERR_NOT_FOUND;
     if (job->status == 0 && found->more)
         settle(keeper);
-    else if (watched && !(keepers->closing && !keepers->stop_workers))
-        keepers->restless(keepers); /* the next tick asks again */
+    else if (watched && !(keepers->closing && (!keepers->stop_workers || job->status != 0)))
+        keepers->restless(keepers); /* the next tick asks again, or the next daemon */
     else
         keeper_free(keeper);
 }
@@ -133,6 +134,12 @@ static bool is_transient(int uv_code)
         if (codes[i] == uv_code)
             return true;
     return false;
+}
+
+/* What a folder is refused for is the machine's, or an operator's, and no fault of the run. */
+static bool is_passing(int status)
+{
+    return status == -ERR_DISK_FULL || status == -ERR_UNAVAILABLE || status == -ERR_STORAGE;
 }
 
 static void not_started(struct keeper *keeper, const char *why, bool transient)
@@ -219,8 +226,12 @@ static void prepare_on_pool(uv_work_t *request)
     int64_t threads = keeper->load.exclusive ? uv_available_parallelism() : config->threads_per_run;
     char dir[PATH_MAX];
     attempt_path(config->datadir, keeper->load.run, keeper->attempt, dir);
-    keeper->end.forgotten = forgotten_attempt(dir);
-    if (keeper->end.forgotten)
+    keeper->status = datadir_check(config->datadir, &keeper->err);
+    if (keeper->status == 0)
+        keeper->status =
+            owner_take(config->datadir, &keeper->claim.origin, keeper->aside, &keeper->err);
+    keeper->end.forgotten = keeper->status == 0 && forgotten_attempt(dir);
+    if (keeper->end.forgotten || keeper->status != 0)
         return;
     keeper->status = attempt_check_artifacts(config->datadir, &keeper->claim, &keeper->end.damaged,
                                              &keeper->err);
@@ -236,8 +247,11 @@ static void prepared(uv_work_t *request, int uv_status)
     if (keeper->keepers->closing && keeper->end.stop == STOP_NONE)
         keeper->end.stop = STOP_SHUTDOWN;
     if (keeper->status != 0)
-        not_started(keeper, keeper->err.message, keeper->status == -ERR_DISK_FULL);
+        not_started(keeper, keeper->err.message, is_passing(keeper->status));
     const struct log_about it = about(keeper);
+    if (keeper->aside[0] != '\0')
+        log_write(LOG_WARN, &it, "its folder was one of another run or database; that is now %s",
+                  keeper->aside);
     if (keeper->end.forgotten)
         log_write(LOG_WARN, &it,
                   "it had begun before, and the store had forgotten it: what it has left is read "

@@ -55,7 +55,8 @@ struct keeper {
     int told; /* what settling met with last time */
     struct attempt_found found;
 
-    struct claim claim; /* what it is started from; spec is owned */
+    struct claim claim;   /* what it is started from; spec is owned */
+    char aside[PATH_MAX]; /* where the folder of a stranger was moved to that stood in the way */
     uv_work_t prepare;
     int log;
     int status;

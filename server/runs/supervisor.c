@@ -166,7 +166,9 @@ static int claim_run(struct job *job, struct store *store, struct err *err)
     struct queue_limits limits = supervisor->limits;
     struct queued_run *head = NULL;
     size_t n = 0, candidates = 0, chosen[SLOTS_MAX];
-    int status = store_queue_paused(store, &limits.paused, err);
+    int status = datadir_check(supervisor->keepers.config.datadir, err);
+    if (status == 0)
+        status = store_queue_paused(store, &limits.paused, err);
     if (status == 0)
         status = store_queue_head(store, (size_t)limits.slots + supervisor->busy_n, &head, &n, err);
     if (status != 0)

@@ -69,6 +69,15 @@ int store_read_int(struct store *store, const char *sql, int64_t *ret, struct er
     return 0;
 }
 
+static int know_itself(struct store *store, struct err *err)
+{
+    struct store_identity identity;
+    int status = store_identity(store, &identity, err);
+    if (status == 0)
+        memcpy(store->database, identity.id, sizeof store->database);
+    return status;
+}
+
 int store_open(const char *path, enum store_mode mode, struct store **ret, struct err *err)
 {
     int flags =
@@ -99,6 +108,8 @@ int store_open(const char *path, enum store_mode mode, struct store **ret, struc
             err);
     if (status == 0 && mode == STORE_WRITER)
         status = store_migrate(store, path, err);
+    if (status == 0 && mode == STORE_WRITER)
+        status = know_itself(store, err);
 out:
     if (status == -ERR_BAD_DATA && store->damaged && err != NULL) {
         const struct err why = *err;
@@ -109,6 +120,23 @@ out:
         *ret = store;
     else
         store_close(store);
+    return status;
+}
+
+int store_open_beside(const struct store *writer, const char *path, struct store **ret,
+                      struct err *err)
+{
+    struct store *reader = NULL;
+    struct store_identity found;
+    int status = store_open(path, STORE_READER, &reader, err);
+    if (status == 0)
+        status = store_identity(reader, &found, err);
+    if (status == 0 && strcmp(found.id, writer->database) != 0)
+        status = err_set(err, ERR_UNAVAILABLE, "another database lies at %s by now", path);
+    if (status == 0)
+        *ret = reader;
+    else
+        store_close(reader);
     return status;
 }
 

@@ -23,6 +23,10 @@ enum store_mode { STORE_WRITER, STORE_READER };
  * each migration of an existing database). Errors: STORAGE; BAD_DATA when the file is no database
  * of ours, is damaged, or was made by a newer version. */
 int store_open(const char *path, enum store_mode mode, struct store **ret, struct err *err);
+/* A reader of the database that `writer` has open, by the path that it was opened by. Any thread.
+ * Errors: as store_open; UNAVAILABLE when another database lies there by now. */
+int store_open_beside(const struct store *writer, const char *path, struct store **ret,
+                      struct err *err);
 void store_close(struct store *store);
 
 int store_begin(struct store *store,

@@ -82,14 +82,15 @@ static int claim(struct store *store, enum sql take, int64_t run, const char *ke
         .memory_bytes = sqlite3_column_int64(s, 2),
         .steps = sqlite3_column_int64(s, 3),
         .verify = verify,
-        .spec = store_text(s, 6, false),
     };
-    store_text_into(s, 4, claimed.digest, sizeof claimed.digest);
-    store_text_into(s, 5, claimed.dataset_digest, sizeof claimed.dataset_digest);
+    store_text_into(s, 4, claimed.dataset_digest, sizeof claimed.dataset_digest);
     /* An UPDATE … RETURNING takes effect when it is stepped to its end. */
     while ((status = store_step(store, s, err)) == 1)
         ;
     int64_t audits = 0;
+    if (status == 0)
+        status = store_run_origin(store, run, &claimed.origin, &claimed.spec, err);
+    memcpy(claimed.digest, claimed.origin.digest, sizeof claimed.digest);
     if (status == 0 && !verify)
         status = store_get_int(store, SQL_RUN_AUDITS, 0, &audits, err, "i", run);
     if (status == 0 && verify)

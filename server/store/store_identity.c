@@ -20,6 +20,27 @@ int store_identity(struct store *store, struct store_identity *ret, struct err *
     return 0;
 }
 
+int store_run_origin(struct store *store, int64_t run, struct run_origin *ret, char **ret_spec,
+                     struct err *err)
+{
+    struct run_origin found = { .run = run };
+    sqlite3_stmt *s = NULL;
+    int status = store_identity(store, &found.database, err);
+    if (status == 0)
+        status = store_find_run(store, SQL_RUN_ORIGIN, run, &s, err);
+    if (status != 0)
+        return status;
+    found.created_at = sqlite3_column_int64(s, 0);
+    store_text_into(s, 1, found.digest, sizeof found.digest);
+    char *spec = store_text(s, 2, false);
+    sqlite3_reset(s);
+    if (spec == NULL)
+        return err_set(err, ERR_NO_MEMORY, "no memory for a run's specification");
+    found.spec = *ret_spec = spec;
+    *ret = found;
+    return 0;
+}
+
 /* Its workers belong to the original: nobody has the tokens of what the copy believes to run. */
 static const char renewal[] =
     "UPDATE identity SET id = lower(hex(randomblob(16))), "

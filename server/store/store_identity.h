@@ -8,6 +8,7 @@
 #ifndef ABLATE_SERVER_STORE_IDENTITY_H
 #define ABLATE_SERVER_STORE_IDENTITY_H
 
+#include "common/digest.h"
 #include "server/store/store.h"
 
 enum { STORE_IDENTITY_HEX = 32 };
@@ -17,6 +18,18 @@ struct store_identity {
     int64_t made_at;                 /* milliseconds; folders of older runs may lack it */
 };
 int store_identity(struct store *store, struct store_identity *ret, struct err *err);
+
+/* What there is only once of a run, and its folder says too. */
+struct run_origin {
+    struct store_identity database;
+    int64_t run, created_at;
+    char digest[DIGEST_HEX];
+    const char *spec; /* the frozen one; borrowed */
+};
+/* *ret_spec, which ret->spec points to, is the caller's (free). Deleted experiments' runs have one,
+ * too. Errors: NOT_FOUND. */
+int store_run_origin(struct store *store, int64_t run, struct run_origin *ret, char **ret_spec,
+                     struct err *err);
 
 /* Makes the closed database at `path`, a copy, one of its own: another identity, event ids that the
  * original doesn't give, and no worker of the original is let in. One of an older version gets its

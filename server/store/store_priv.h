@@ -4,6 +4,7 @@
 
 #include "server/store/store.h"
 #include "server/store/store_audits.h"
+#include "server/store/store_identity.h"
 #include "server/store/store_sql.h"
 
 #include <sqlite3.h>
@@ -33,6 +34,7 @@ struct touches {
 struct store {
     sqlite3 *db;
     enum store_mode mode;
+    char database[STORE_IDENTITY_HEX + 1]; /* a writer's; "" = not known yet */
     int64_t changes_before;
     bool damaged; /* the disk or the file has failed: only recovery at the next start can tell */
     struct touches touches;

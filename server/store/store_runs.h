@@ -10,7 +10,7 @@
 #include "common/audits.h"
 #include "common/cost.h"
 #include "common/digest.h"
-#include "server/store/store.h"
+#include "server/store/store_identity.h"
 
 enum run_state { RUN_QUEUED, RUN_RUNNING, RUN_SUCCEEDED, RUN_FAILED, RUN_CANCELLED, RUN_STATES };
 extern const char *const run_state_names[];    /* NULL at the end */
@@ -182,6 +182,7 @@ struct claim {
     char token[65], digest[DIGEST_HEX],
         dataset_digest[DIGEST_HEX]; /* token in clear: 64 hex; dataset_digest "" = synthetic */
     char *spec;                     /* owned */
+    struct run_origin origin;       /* whose folder it needs; spec is the one above */
     struct artifact_row *artifacts; /* owned; of a verification: those of the run */
     size_t artifacts_n;
     bool audits;  /* it audits its arm at its grid point, being the first seed's */

@@ -194,10 +194,10 @@ enum { RUN_COLUMNS_N = 28 };
                  "started_at = coalesce(started_at, ?2), checkpoints = 1 WHERE id = ?1 AND "       \
                  "state = 'queued' "                                                               \
                  "RETURNING attempt, "                                                             \
-                 "experiment, memory_bytes, steps, digest, dataset_digest, spec")                  \
+                 "experiment, memory_bytes, steps, dataset_digest")                                \
     X(VERIFY_CLAIM, "UPDATE runs SET verify = 'running', verify_attempt = " NEXT_ATTEMPT           \
                     " WHERE id = ?1 AND verify = 'queued' RETURNING verify_attempt, "              \
-                    "experiment, memory_bytes, step, digest, dataset_digest, spec")                \
+                    "experiment, memory_bytes, step, dataset_digest")                              \
     X(VERIFY_QUEUE, "UPDATE runs SET verify = 'queued', verify_attempt = 0, verify_reason = '', "  \
                     "verify_cancel = 0 WHERE id = ?")                                              \
     X(VERIFY_CANCEL_QUEUED, "UPDATE runs SET verify = 'skipped', verify_reason = 'cancelled', "    \
@@ -364,6 +364,7 @@ enum { RUN_COLUMNS_N = 28 };
       "s.name = (SELECT id FROM metric_names WHERE name = ?2) WHERE r.experiment = ?1 "            \
       "ORDER BY r.id")                                                                             \
     X(RUN_SPEC, "SELECT spec FROM runs WHERE id = ?")                                              \
+    X(RUN_ORIGIN, "SELECT created_at, digest, spec FROM runs WHERE id = ?")                        \
     /* A run that ended without a word of causality leaves its cell's audits to the next one. */   \
     X(RUN_AUDITS,                                                                                  \
       "SELECT 2 - EXISTS (SELECT 1 FROM runs o WHERE o.experiment = r.experiment AND o.id < r.id " \

@@ -1,0 +1,135 @@
+#include "server/runs/owner.h"
+
+#include "common/files.h"
+#include "common/jsonx.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SAID_MAX = 4096, SPEC_MAX = 4 << 20 };
+
+static const char file_name[] = "owner.json";
+
+static void path_of(const struct datadir *datadir, const struct run_origin *run, const char *file,
+                    char ret[PATH_MAX])
+{
+    datadir_path(datadir, ret, "runs/%lld%s%s", (long long)run->run, file[0] != '\0' ? "/" : "",
+                 file);
+}
+
+/* What is to be said of it. */
+static int say(const struct run_origin *run, struct buf *text, struct err *err)
+{
+    json_t *said =
+        json_pack("{s:s, s:I, s:s, s:I}", "database", run->database.id, "run", (json_int_t)run->run,
+                  "digest", run->digest, "created_at", (json_int_t)run->created_at);
+    jsonx_dump(said, JSONX_KEEP_ORDER, text);
+    json_decref(said);
+    buf_addc(text, '\n');
+    return text->failed ? err_set(err, ERR_NO_MEMORY, "no memory for a run's owner") : 0;
+}
+
+/* Whether a file in the folder is there and holds that text. */
+static int holds(const struct datadir *datadir, const struct run_origin *run, const char *file,
+                 size_t max, const char *text, bool *ret_there, bool *ret_same, struct err *err)
+{
+    char path[PATH_MAX], *found = NULL;
+    size_t len = 0;
+    struct err why;
+    path_of(datadir, run, file, path);
+    int status = files_read(path, max, &found, &len, &why);
+    *ret_there = status != -ERR_NOT_FOUND;
+    *ret_same = status == 0 && len == strlen(text) && memcmp(found, text, len) == 0;
+    free(found);
+    return status == 0 || status == -ERR_NOT_FOUND || status == -ERR_TOO_LARGE
+               ? 0
+               : err_set(err, ERR_UNAVAILABLE, "%s", why.message);
+}
+
+/* But for an owner.json that was never finished. */
+static int is_empty(const struct datadir *datadir, const struct run_origin *run, bool *ret,
+                    struct err *err)
+{
+    char path[PATH_MAX];
+    path_of(datadir, run, "", path);
+    DIR *folder = opendir(path);
+    *ret = true;
+    if (folder == NULL && errno == ENOTDIR)
+        *ret = false;
+    else if (folder == NULL && errno != ENOENT)
+        return err_errno(err, ERR_UNAVAILABLE, "can't read %s", path);
+    for (const struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+            strncmp(entry->d_name, file_name, sizeof file_name - 1) != 0)
+            *ret = false;
+    if (folder != NULL)
+        closedir(folder);
+    return 0;
+}
+
+static int look(const struct datadir *datadir, const struct run_origin *run, const char *said,
+                bool *ret_says, enum owner *ret, struct err *err)
+{
+    bool there = false, same = false, empty = false, frozen = false;
+    int status = holds(datadir, run, file_name, SAID_MAX, said, &there, &same, err);
+    *ret_says = same;
+    if (status == 0 && !there)
+        status = is_empty(datadir, run, &empty, err);
+    if (status == 0 && !there && !empty && run->created_at <= run->database.made_at)
+        status = holds(datadir, run, "spec.json", SPEC_MAX, run->spec, &frozen, &same, err);
+    if (status == 0)
+        *ret = same ? OWNER_RUN : empty ? OWNER_NOBODY : OWNER_STRANGER;
+    return status;
+}
+
+int owner_look(const struct datadir *datadir, const struct run_origin *run, enum owner *ret,
+               struct err *err)
+{
+    struct buf text;
+    bool says;
+    buf_init(&text, 0);
+    int status = say(run, &text, err);
+    if (status == 0)
+        status = look(datadir, run, text.data, &says, ret, err);
+    buf_done(&text);
+    return status;
+}
+
+static int move_aside(const struct datadir *datadir, const struct run_origin *run,
+                      char ret_aside[PATH_MAX], struct err *err)
+{
+    char path[PATH_MAX], hex[17];
+    datadir_random_hex(8, hex);
+    path_of(datadir, run, "", path);
+    datadir_path(datadir, ret_aside, "runs/%lld.stranger-%s", (long long)run->run, hex);
+    return rename(path, ret_aside) == 0
+               ? 0
+               : err_errno(err, ERR_STORAGE, "%s isn't the run's, and can't be moved aside", path);
+}
+
+int owner_take(const struct datadir *datadir, const struct run_origin *run,
+               char ret_aside[PATH_MAX], struct err *err)
+{
+    struct buf text;
+    char path[PATH_MAX];
+    enum owner found = OWNER_NOBODY;
+    bool says = false;
+    ret_aside[0] = '\0';
+    buf_init(&text, 0);
+    int status = say(run, &text, err);
+    if (status == 0)
+        status = look(datadir, run, text.data, &says, &found, err);
+    if (status == 0 && found == OWNER_STRANGER)
+        status = move_aside(datadir, run, ret_aside, err);
+    path_of(datadir, run, "", path);
+    if (status == 0 && !says)
+        status = files_make_folder(path, err);
+    path_of(datadir, run, file_name, path);
+    if (status == 0 && !says)
+        status = files_write(path, text.data, text.len, 0600, err);
+    buf_done(&text);
+    return status;
+}

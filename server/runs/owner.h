@@ -1,0 +1,34 @@
+/* owner: whose a run's folder is.
+ *
+ *   runs/<id>/owner.json   {"database":"…","run":17,"digest":"…","created_at":…}
+ *
+ * Ids alone don't tell: an older ablate.db that is put back gives them again, another database has
+ * them too, and whatever lies in runs/<id>/ (events, checkpoints, artifacts) would be read as the
+ * run's own. So a folder says which run of which database it was made for, and is taken for a run's
+ * when it says exactly what is to be said of that run. The file is the first in a folder, and never
+ * changes.
+ *
+ * Folders from before there were identities say nothing: one of them is the run's when the run is
+ * as old, and its frozen spec is the folder's byte for byte. The same holds of a restored backup,
+ * which leaves owner.json out and gets another identity.
+ *
+ * A stranger's folder is never read and never removed: where it stands in the way it moves aside,
+ * to runs/<id>.stranger-<hex>, and the run begins with a folder of its own.
+ */
+#ifndef ABLATE_SERVER_OWNER_H
+#define ABLATE_SERVER_OWNER_H
+
+#include "server/datadir.h"
+#include "server/store/store_identity.h"
+
+enum owner { OWNER_NOBODY /* there is no folder, or nothing in it */, OWNER_RUN, OWNER_STRANGER };
+
+/* Errors: UNAVAILABLE when it can't be looked at. */
+int owner_look(const struct datadir *datadir, const struct run_origin *run, enum owner *ret,
+               struct err *err);
+/* Makes the folder the run's, if it isn't. ret_aside: where a stranger's is now; "" = there was
+ * none. Errors: UNAVAILABLE, STORAGE, DISK_FULL. */
+int owner_take(const struct datadir *datadir, const struct run_origin *run,
+               char ret_aside[PATH_MAX], struct err *err);
+
+#endif

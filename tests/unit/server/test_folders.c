@@ -1,0 +1,283 @@
+/* What is believed of folders: whose a run's is, which ids they take, whether the data folder is
+ * still the daemon's, and that a fault of theirs is neither a death nor an end. */
+#include "common/files.h"
+#include "fixture.h"
+#include "server/runs/attempt.h"
+#include "server/runs/forgotten.h"
+#include "server/runs/owner.h"
+
+#include <sys/stat.h>
+
+struct base {
+    struct fixture_base base; /* the store, in the folder's ablate.db */
+    struct datadir datadir;
+};
+
+static int set_up(void **state)
+{
+    struct base *b = fixture_base_new(sizeof *b);
+    struct err err;
+    assert_ok(datadir_open(b->base.folder, &b->datadir, &err), err);
+    fixture_experiment(b->base.store, 2, 0, 3, false);
+    *state = b;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    datadir_done(&((struct base *)*state)->datadir);
+    return fixture_base_tear_down(state);
+}
+
+static const char *path(const struct base *b, const char *name)
+{
+    static char text[PATH_MAX];
+    snprintf(text, sizeof text, "%s/%s", b->base.folder, name);
+    return text;
+}
+
+static void put(const struct base *b, const char *name, const char *text)
+{
+    struct err err;
+    assert_ok(files_write(path(b, name), text, strlen(text), 0600, &err), err);
+}
+
+static void make(const struct base *b, const char *name)
+{
+    struct err err;
+    assert_ok(files_make_folder(path(b, name), &err), err);
+}
+
+static enum owner owner_of(const struct base *b, const struct run_origin *run)
+{
+    enum owner found;
+    struct err err;
+    assert_ok(owner_look(&b->datadir, run, &found, &err), err);
+    return found;
+}
+
+static const struct run_origin run_1 = {
+    .database = { .id = "0123456789abcdef0123456789abcdef", .made_at = 1000 },
+    .run = 1,
+    .created_at = 2000,
+    .digest = "d",
+    .spec = "{\"a\":1}",
+};
+
+static void test_a_folder_says_whose_it_is(void **state)
+{
+    const struct base *b = *state;
+    struct run_origin others[4] = { run_1, run_1, run_1, run_1 };
+    char aside[PATH_MAX];
+    struct err err;
+    assert_int_equal(owner_of(b, &run_1), OWNER_NOBODY);
+    assert_ok(owner_take(&b->datadir, &run_1, aside, &err), err);
+    assert_string_equal(aside, "");
+    assert_int_equal(owner_of(b, &run_1), OWNER_RUN);
+    assert_ok(owner_take(&b->datadir, &run_1, aside, &err), err);
+    assert_string_equal(aside, "");
+    others[0].database.id[0] = 'f';
+    others[1].digest[0] = 'e';
+    others[2].created_at++;
+    others[3].created_at = 500; /* as old as folders that say nothing: this one does */
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(owner_of(b, &others[i]), OWNER_STRANGER);
+    put(b, "runs/1/kept", "x");
+    assert_ok(owner_take(&b->datadir, &others[0], aside, &err), err);
+    assert_non_null(strstr(aside, "/runs/1.stranger-"));
+    strcat(aside, "/kept");
+    assert_int_equal(access(aside, F_OK), 0);
+    assert_int_equal(access(path(b, "runs/1/kept"), F_OK), -1);
+    assert_int_equal(owner_of(b, &others[0]), OWNER_RUN);
+}
+
+/* Of before there were identities, or from a backup. */
+static void test_a_folder_that_says_nothing(void **state)
+{
+    const struct base *b = *state;
+    struct run_origin old = run_1;
+    char aside[PATH_MAX];
+    struct err err;
+    old.created_at = 1000;
+    make(b, "runs/1");
+    put(b, "runs/1/owner.json.tmp", "{"); /* a daemon died over it */
+    assert_int_equal(owner_of(b, &run_1), OWNER_NOBODY);
+    put(b, "runs/1/spec.json", old.spec);
+    assert_int_equal(owner_of(b, &run_1), OWNER_STRANGER);
+    assert_int_equal(owner_of(b, &old), OWNER_RUN);
+    old.spec = "{\"a\":2}";
+    assert_int_equal(owner_of(b, &old), OWNER_STRANGER);
+    old.spec = run_1.spec;
+    assert_ok(owner_take(&b->datadir, &old, aside, &err), err);
+    assert_string_equal(aside, "");
+    assert_int_equal(access(path(b, "runs/1/owner.json"), F_OK), 0); /* from now on it does */
+    assert_int_equal(owner_of(b, &old), OWNER_RUN);
+    old.spec = "{\"a\":2}";
+    assert_int_equal(owner_of(b, &old), OWNER_RUN);
+}
+
+static void test_ids_of_folders_are_passed_over(void **state)
+{
+    const struct base *b = *state;
+    static const char *const stray[] = { "runs/9223372036854775807",
+                                         "runs/9223372036854775808",
+                                         "runs/4294967299",
+                                         "runs/007",
+                                         "runs/8x",
+                                         "runs/5.stranger-00" };
+    int64_t last = -1;
+    struct err err;
+    for (size_t i = 0; i < sizeof stray / sizeof *stray; i++)
+        make(b, stray[i]);
+    make(b, "runs/2");
+    put(b, "runs/6", "a file");
+    assert_ok(forgotten_runs(b->base.store, &b->datadir, &last, &err), err);
+    assert_int_equal(last, 0);
+    make(b, "runs/4");
+    assert_ok(forgotten_runs(b->base.store, &b->datadir, &last, &err), err);
+    assert_int_equal(last, 4);
+    make(b, "runs/4294967298"); /* 2^32 after the last one given */
+    assert_ok(forgotten_runs(b->base.store, &b->datadir, &last, &err), err);
+    assert_int_equal(last, 4294967298);
+}
+
+static void test_the_data_folder_is_the_one_that_was_opened(void **state)
+{
+    struct base *b = *state;
+    char moved[80], runs[100], aside[100];
+    struct err err;
+    snprintf(moved, sizeof moved, "%s-moved", b->base.folder);
+    snprintf(runs, sizeof runs, "%s/runs", b->base.folder);
+    snprintf(aside, sizeof aside, "%s/aside", b->base.folder);
+    assert_int_equal(datadir_look(&b->datadir), DATADIR_HERE);
+    assert_ok(datadir_check(&b->datadir, &err), err);
+    assert_int_equal(rename(runs, aside), 0);
+    assert_int_equal(datadir_look(&b->datadir), DATADIR_UNREADABLE);
+    assert_int_equal(rename(aside, runs), 0);
+    assert_int_equal(rename(b->base.folder, moved), 0);
+    assert_int_equal(datadir_look(&b->datadir), DATADIR_MOVED);
+    /* Another daemon's there. */
+    struct datadir other;
+    assert_ok(datadir_open(b->base.folder, &other, &err), err);
+    assert_int_equal(datadir_look(&b->datadir), DATADIR_MOVED);
+    assert_int_equal(datadir_look(&other), DATADIR_HERE);
+    assert_int_equal(datadir_check(&b->datadir, &err), -ERR_UNAVAILABLE);
+    assert_non_null(strstr(err.message, "folder_moved: "));
+    assert_true(datadir_hold(&b->datadir, &err) < 0);
+    assert_ok(datadir_set_address(&other, "http://it", &err), err);
+    assert_ok(datadir_set_unclean(&other, true, &err), err);
+    assert_ok(datadir_set_address(&b->datadir, NULL, &err), err);
+    assert_ok(datadir_set_unclean(&b->datadir, false, &err), err);
+    assert_int_equal(access(path(b, "address"), F_OK), 0);
+    assert_int_equal(access(path(b, "unclean"), F_OK), 0);
+    datadir_done(&other);
+    fixture_remove_folder(b->base.folder);
+    assert_int_equal(rename(moved, b->base.folder), 0);
+    assert_int_equal(datadir_look(&b->datadir), DATADIR_HERE);
+}
+
+static struct claim claim(struct base *b)
+{
+    struct claim claim;
+    struct err err;
+    char aside[PATH_MAX];
+    int log = -1;
+    assert_ok(store_run_claim(b->base.store, 1, "00", &claim, &err), err);
+    assert_ok(owner_take(&b->datadir, &claim.origin, aside, &err), err);
+    assert_ok(attempt_prepare(&b->datadir, &claim, 1, &log, &err), err);
+    close(log);
+    return claim;
+}
+
+static int settle(struct base *b, struct attempt_found *found, struct err *err)
+{
+    const struct attempt_end end = { 0 };
+    *err = (struct err){ 0 };
+    return attempt_settle(b->base.store, &b->datadir, 1, 1, &end, found, err);
+}
+
+#define FINISHED                                                                                   \
+    "{\"type\":\"started\",\"seq\":1,\"step\":0,\"environment\":{}}\n"                             \
+    "{\"type\":\"finished\",\"seq\":2,\"step\":100,\"artifacts\":[]}\n"
+
+/* Who can't be looked at may live: that is no end, and is asked again. */
+static void test_what_cannot_be_read_is_not_settled(void **state)
+{
+    struct base *b = *state;
+    struct attempt_found found;
+    struct run_row row;
+    struct err err;
+    struct claim made = claim(b);
+    put(b, "runs/1/attempts/1/events.ndjson", FINISHED);
+    assert_int_equal(symlink("nowhere", path(b, "runs/1/attempts/1/lock")), 0);
+    assert_int_equal(settle(b, &found, &err), -ERR_UNAVAILABLE);
+    assert_int_equal(unlink(path(b, "runs/1/attempts/1/lock")), 0);
+    char moved[80];
+    snprintf(moved, sizeof moved, "%s-moved", b->base.folder);
+    assert_int_equal(rename(b->base.folder, moved), 0);
+    assert_int_equal(settle(b, &found, &err), -ERR_UNAVAILABLE);
+    assert_int_equal(rename(moved, b->base.folder), 0);
+    assert_ok(settle(b, &found, &err), err);
+    assert_ok(store_run_get(b->base.store, 1, &row, &err), err);
+    assert_int_equal(row.state, RUN_SUCCEEDED);
+    run_row_done(&row);
+    claim_done(&made);
+}
+
+static void test_a_strangers_events_are_nobodys(void **state)
+{
+    struct base *b = *state;
+    struct attempt_found found;
+    struct run_row row;
+    struct err err;
+    struct claim made = claim(b);
+    put(b, "runs/1/attempts/1/events.ndjson", FINISHED);
+    put(b, "runs/1/owner.json", "{\"database\":\"another\"}\n");
+    assert_ok(settle(b, &found, &err), err);
+    assert_ok(store_run_get(b->base.store, 1, &row, &err), err);
+    assert_int_equal(row.state, RUN_QUEUED);
+    run_row_done(&row);
+    assert_non_null(strstr(found.verdict.reason, "one of another run or database"));
+    claim_done(&made);
+}
+
+/* The trainer gave up on its storage: another attempt follows while there is one. */
+static void test_a_fault_of_the_storage_counts_as_a_crash(void **state)
+{
+    struct base *b = *state;
+    struct run_row row;
+    struct err err;
+    for (int64_t attempt = 1; attempt <= 3; attempt++) {
+        struct claim made;
+        assert_ok(store_run_claim(b->base.store, 1, "00", &made, &err), err);
+        assert_int_equal(made.attempt, attempt);
+        claim_done(&made);
+        assert_int_equal(fixture_event(b->base.store, 1, attempt,
+                                       "{\"type\":\"failed\",\"seq\":1,\"reason\":\"storage\","
+                                       "\"detail\":\"can't create it\"}"),
+                         0);
+        assert_ok(store_run_get(b->base.store, 1, &row, &err), err);
+        assert_int_equal(row.state, attempt < 3 ? RUN_QUEUED : RUN_FAILED);
+        assert_string_equal(row.reason, attempt == 1   ? "storage: can't create it; attempt 2 of 3 "
+                                                         "follows"
+                                        : attempt == 2 ? "storage: can't create it; attempt 3 of "
+                                                         "3 follows"
+                                                       : "storage: can't create it");
+        run_row_done(&row);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+        TEST(test_a_folder_says_whose_it_is),
+        TEST(test_a_folder_that_says_nothing),
+        TEST(test_ids_of_folders_are_passed_over),
+        TEST(test_the_data_folder_is_the_one_that_was_opened),
+        TEST(test_what_cannot_be_read_is_not_settled),
+        TEST(test_a_strangers_events_are_nobodys),
+        TEST(test_a_fault_of_the_storage_counts_as_a_crash),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
