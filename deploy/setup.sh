@@ -5,7 +5,7 @@ set -eu
 
 build="build-essential pkg-config libmicrohttpd-dev libjansson-dev libsqlite3-dev libopenblas-dev libseccomp-dev libuv1-dev nettle-dev"
 demo="curl jq sqlite3 fortunes fortunes-min gnuplot-nox"
-test="libcmocka-dev curl jq sqlite3 fortunes fortunes-min gnuplot-nox chromium nginx openssl strace"
+test="libcmocka-dev curl jq sqlite3 fortunes fortunes-min gnuplot-nox chromium nginx openssl strace python3-torch python3-numpy"
 fault="systemd-container faketime iproute2 slowhttptest"
 fuzz="clang"
 valgrind="valgrind"
