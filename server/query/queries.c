@@ -9,6 +9,7 @@
 #include "server/query/process.h"
 #include "server/work.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,8 @@ enum { CHUNK_BYTES = 65536, PROBLEM_BYTES = 4096, HANDLES = 3 };
 
 struct queries {
     uv_loop_t *loop;
-    char database[PATH_MAX];
+    char database[PATH_MAX], program[64];
+    int program_fd; /* -1: it couldn't be opened */
     int64_t allowed_ms;
     struct query *first, *last; /* waiting */
     size_t waiting;
@@ -197,7 +199,7 @@ static int spawn(struct query_run *run)
     };
     const uv_process_options_t options = {
         .exit_cb = on_ended,
-        .file = "/proc/self/exe", /* this program, whatever lies where it was by now */
+        .file = queries->program,
         .args = args,
         .env = environment,
         .cwd = "/",
@@ -363,6 +365,21 @@ void query_release(struct query *query)
 
 /* all of them */
 
+/* This program, whatever lies where it was by the time. Not /proc/self/exe itself: of a daemon that
+ * runs under an analyser that is the analyser. */
+static void find_program(struct queries *queries)
+{
+    char path[PATH_MAX];
+    ssize_t len = readlink("/proc/self/exe", path, sizeof path - 1);
+    path[len > 0 ? len : 0] = '\0';
+    queries->program_fd = open(path, O_PATH | O_CLOEXEC);
+    if (queries->program_fd >= 0)
+        snprintf(queries->program, sizeof queries->program, "/proc/self/fd/%d",
+                 queries->program_fd);
+    else
+        snprintf(queries->program, sizeof queries->program, "/proc/self/exe");
+}
+
 int queries_new(struct work *work, const struct datadir *datadir, int64_t allowed_ms,
                 struct queries **ret, struct err *err)
 {
@@ -371,6 +388,7 @@ int queries_new(struct work *work, const struct datadir *datadir, int64_t allowe
         return err_set(err, ERR_NO_MEMORY, "no memory for queries");
     queries->loop = work_loop(work);
     queries->allowed_ms = allowed_ms;
+    find_program(queries);
     datadir_path(datadir, queries->database, "ablate.db");
     uv_timer_init(queries->loop, &queries->patience);
     queries->patience.data = queries;
@@ -396,5 +414,7 @@ void queries_close(struct queries *queries)
 
 void queries_free(struct queries *queries)
 {
+    if (queries != NULL && queries->program_fd >= 0)
+        close(queries->program_fd);
     free(queries);
 }
