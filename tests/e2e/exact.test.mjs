@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
@@ -74,6 +74,17 @@ test("a run goes on with the corpus that it began with, whatever that is called"
   assert.deepEqual(lines.map(JSON.parse).map(({ type, reason }) => [type, reason]), [["failed", "inconsistent"]]);
   const { lines: again } = await attempt(`${name}.json`, name, { kill: 4, signal: "SIGTERM" });
   assert.ok(JSON.parse(again.find((line) => /"started"/.test(line))).step > 0, "nothing was lost");
+});
+
+test("started without standard descriptors, it trains all the same", async () => {
+  const outs = [];
+  for (const closed of ["", "<&- >&- 2>&-"]) {
+    const name = place();
+    await writeFile(`${name}.json`, JSON.stringify({ ...spec(ATTENTION.dense, { steps: 5 }), data: { dataset: "synthetic:copy", vocab: 16, seq_len: 16 } }));
+    await promisify(execFile)("sh", ["-c", `exec "$0" train "$1.json" --out "$1" --threads 1 ${closed}`, WORKER, name]);
+    outs.push(await readFile(`${name}/artifacts/final.safetensors`));
+  }
+  assert.ok(outs[0].equals(outs[1]));
 });
 
 test("going on with another BLAS core is said", async () => {

@@ -210,14 +210,18 @@ test("killed, a run resumes; what it trains twice is compared, and verifies", as
   assert.equal((await verified(id)).verify.state, "identical");
 });
 
-test("a trainer is told nothing of its daemon's environment", async () => {
+test("a trainer is told nothing of its daemon's environment, and each of its threads is sealed", async () => {
   const id = await submit({ wide: true, steps: 100000 }), { trainer } = await processes(id);
   const told = await until("it has become a trainer", async () => {
     const variables = (await readFile(`/proc/${trainer}/environ`, "utf8")).split("\0").filter(Boolean).map((one) => one.split("=")[0]);
     return !variables.includes("PATH") && variables;
   });
   assert.ok(process.env.PATH, "the daemon has one");
-  assert.deepEqual(told.filter((name) => !/^(OPENBLAS_CORETYPE|LD_LIBRARY_PATH|[A-Z]+SAN_OPTIONS)$/.test(name)), []);
+  assert.deepEqual(told.filter((name) => !/^(OPENBLAS_[A-Z0-9_]+|LD_LIBRARY_PATH|[A-Z]+SAN_OPTIONS)$/.test(name)), []);
+  const filters = async () => Promise.all((await readdir(`/proc/${trainer}/task`)).map(async (thread) =>
+    Number(/^Seccomp_filters:\s*(\d+)/m.exec(await readFile(`/proc/${trainer}/task/${thread}/status`, "utf8"))?.[1])));
+  const own = Number(/^Seccomp_filters:\s*(\d+)/m.exec(await readFile("/proc/self/status", "utf8"))?.[1]);
+  if (!Number.isNaN(own)) await until("two filters on each thread", async () => (await filters()).every((n) => n === own + 2));
   await cancel(id);
   await ended(id);
 });
