@@ -109,8 +109,7 @@ static bool is_about(const struct study *study, const struct failure *f, const c
                study_pair_failed(f, baseline, baseline, key);
     if (f->info->scope == AUDIT_OF_POINT)
         return study_speaks_for(study, f, arm) || study_speaks_for(study, f, baseline);
-    return own == NULL || strcmp(own, arm) == 0 ||
-           study_is_baseline(study, own);
+    return own == NULL || strcmp(own, arm) == 0 || study_is_baseline(study, own);
 }
 
 const struct audit_row *checks_against(const struct study *study, const char *arm, const char *key)
