@@ -79,10 +79,10 @@ static int take_lock(struct datadir *dir, struct err *err)
 /* What a start makes, so that one that is refused can take it away again; what else lies in the
  * folder is nobody's to remove. */
 static const char *const names[] = {
-    "tmp",       "datasets",      "runs",          "cache",   "links",         "sessions",
-    "token",     "token.submit",  "token.read",    "curlrc",  "curlrc.submit", "curlrc.read",
-    "instance",  "unclean",       "address",       "ballast", "hold",          "worker.sock",
-    "ablate.db", "ablate.db-wal", "ablate.db-shm", "lock",
+    "tmp",         "datasets",     "runs",          "cache",         "links",         "sessions",
+    "token",       "token.submit", "token.read",    "curlrc",        "curlrc.submit", "curlrc.read",
+    "instance",    "key",          "unclean",       "address",       "ballast",       "hold",
+    "worker.sock", "ablate.db",    "ablate.db-wal", "ablate.db-shm", "lock",
 };
 enum { NAMES = sizeof names / sizeof *names, FOLDERS = 6 };
 static_assert(NAMES <= 32, "datadir.fresh has a bit for each");
