@@ -147,8 +147,8 @@ static void test_the_first_terminal_commit_wins(void **state)
     id = make(store, RUN_RUNNING);
     assert_ok(store_attempt_end(store, id, 1, RUN_QUEUED, "lost", "", &err), err);
     claim(store, id, 2);
-    assert_ok(store_run_sql(store, SQL_ATTEMPT_ADD, NULL, &err, "iitit", id, (int64_t)9, "t",
-                            (int64_t)1, "train"),
+    assert_ok(store_run_sql(store, SQL_ATTEMPT_ADD, NULL, &err, "iiit", id, (int64_t)9, (int64_t)1,
+                            "train"),
               err);
     assert_ok(store_attempt_end(store, id, 9, RUN_FAILED, "lost", "", &err), err);
     assert_int_equal(state_of(store, id), RUN_RUNNING);
