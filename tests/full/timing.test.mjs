@@ -4,8 +4,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { client } from "./client.mjs";
-import { start } from "./daemon.mjs";
+import { client } from "../e2e/client.mjs";
+import { start } from "../e2e/daemon.mjs";
 
 let daemon;
 
