@@ -20,12 +20,13 @@ function parse(text) {
       continue;
     }
     const sample = line.match(/^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-zA-Z_]\w*="(?:[^"\\\n]|\\.)*",?)*)\})? (\S+)$/);
-    assert.ok(sample && sample[1] === now?.name, line);
+    const part = now?.TYPE === "histogram" ? /_(bucket|sum|count)$/ : /$/;
+    assert.ok(sample && sample[1].replace(part, "") === now?.name, line);
     assert.ok(Number.isFinite(Number(sample[3])), line);
-    now.samples.push([sample[2] ?? "", Number(sample[3])]);
+    now.samples.push([sample[1] === now.name ? sample[2] ?? "" : line.slice(0, line.lastIndexOf(" ")), Number(sample[3])]);
   }
   for (const { name, HELP, TYPE, samples } of Object.values(families)) {
-    assert.ok(HELP && /^(gauge|counter)$/.test(TYPE) && samples.length > 0, name);
+    assert.ok(HELP && /^(gauge|counter|histogram)$/.test(TYPE) && samples.length > 0, name);
     assert.equal(name.endsWith("_total"), TYPE === "counter", `${name} is a ${TYPE}`);
     assert.equal(new Set(samples.map(([labels]) => labels)).size, samples.length, name);
   }
@@ -55,7 +56,7 @@ test("figures, health, history and log", async (t) => {
     const { status, stdout, stderr } = spawnSync("promtool", ["check", "metrics"], { input: text, encoding: "utf8" });
     assert.equal(status, 0, stdout + stderr);
   }
-  assert.deepEqual(await (await fetch(`${daemon.base}/healthz`)).json(), { live: true, ready: true, reasons: [] });
+  assert.deepEqual(await (await fetch(`${daemon.base}/healthz`)).json(), { live: true, ready: true, reasons: [], stalls: { n: 0, last: null } });
 
   const said = (run) => rows(daemon.dir, `SELECT what || iif(detail = '', '', ': ' || detail) AS said FROM v_history WHERE run = ${run}`).map((row) => row.said);
   assert.deepEqual(said(one).slice(0, 4), ["running: attempt 1", "succeeded", "verify queued", "verify running: attempt 2"]);
