@@ -37,7 +37,7 @@ export async function follow(daemon, query, { deaf = false, token = daemon.token
       watchers.delete(watch);
       how(value);
     };
-    const timer = setTimeout(() => settle(reject, new Error(`in vain, after ${events.length} events of ${query}`)), PATIENCE_MS);
+    const timer = setTimeout(() => settle(reject, new Error(`in vain, after ${events.length} events of ${query}`)), PATIENCE_MS).unref();
     const watch = () => is() && settle(resolve);
     watchers.add(watch);
     watch();
