@@ -250,7 +250,7 @@ int submit_read(struct request *req, struct store *store, struct err *err)
         s->existing = true;
         return store_experiment_get(store, s->id, &s->row, err);
     }
-    for (size_t i = 0; i < s->sweep->runs_n && status == 0; i++)
+    for (size_t i = 0; status == 0 && i < s->sweep->runs_n; i++)
         status = build_run(req, s, store, i, err);
     return status;
 }
