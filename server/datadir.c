@@ -99,6 +99,23 @@ static unsigned missing_names(const char *path)
     return missing;
 }
 
+static unsigned bit_of(const char *name)
+{
+    unsigned bit = 1;
+    for (size_t i = 0; strcmp(names[i], name) != 0; i++)
+        bit <<= 1;
+    return bit;
+}
+
+/* What is missing and will be this start's own. What lies beside a database that was there is part
+ * of it, whoever makes it: its log may hold what was committed, a backup may hold the folder. */
+static unsigned fresh_names(const char *path)
+{
+    unsigned missing = missing_names(path);
+    unsigned beside = bit_of("ablate.db-wal") | bit_of("ablate.db-shm") | bit_of("hold");
+    return (missing & bit_of("ablate.db")) != 0 ? missing : missing & ~beside;
+}
+
 static void cut_slashes(char *path)
 {
     for (size_t len = strlen(path); len > 1 && path[len - 1] == '/';)
@@ -295,9 +312,10 @@ int datadir_open(const char *path, struct datadir *ret, struct err *err)
     if (status == 0)
         status = check_socket(&dir, err);
     if (status == 0) {
-        dir.fresh = missing_names(dir.path);
+        unsigned lock = missing_names(dir.path) & bit_of("lock");
         status = take_lock(&dir, err);
         ours = status == 0;
+        dir.fresh = lock | fresh_names(dir.path);
     }
     if (ours)
         status = fill(&dir, err);

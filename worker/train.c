@@ -149,8 +149,8 @@ static void evaluate(struct train *t, enum corpus_part part)
 
 enum { FAULT_MS = 60000 };
 
-/* Storage that is full is waited for, without advancing. So is a folder that is away, or may not be
- * written: somebody is at it; but what lasts is for the next attempt, which begins with another. */
+/* Storage that is full is waited for, without advancing. So is, for FAULT_MS, a folder that is away
+ * or may not be written: somebody may be at it. A fault that lasts longer ends the attempt. */
 static bool wait_for_room(struct train *t, int status, const struct err *err)
 {
     bool full = status == -ERR_DISK_FULL, waited = t->waits_since_ms > 0;
@@ -163,7 +163,9 @@ static bool wait_for_room(struct train *t, int status, const struct err *err)
         emit_log(t->emit, "warn", "waiting for %s: %s",
                  full ? "room on the disk" : "the run's folder", err->message);
     }
-    if (!full && clock_mono_ms() - t->waits_since_ms > FAULT_MS)
+    if (full)
+        t->waits_since_ms = clock_mono_ms(); /* FAULT_MS are for what follows */
+    else if (clock_mono_ms() - t->waits_since_ms > FAULT_MS)
         return false;
     for (int i = 0; i < 20 && !stopping(t); i++)
         usleep(100000);
@@ -413,9 +415,14 @@ int train_run(const struct train_config *config, enum train_end *ret, struct err
         status = one_step(&t, &failure);
     if (status == 0 && !stopping(&t))
         status = finish(&t, &failure);
-    const char *stop = status == 0 && !t.finished ? emit_stopped(t.emit) : NULL;
-    if (stop != NULL && t.step > 0 && t.step < steps)
+    const char *stop = t.finished ? NULL : emit_stopped(t.emit);
+    if (stop != NULL && status == 0 && t.step > 0 && t.step < steps)
         status = save_checkpoint(&t, &failure);
+    /* Told to end while it waits for its storage, it goes on from the checkpoint before. */
+    if (stop != NULL && (status == -ERR_DISK_FULL || status == -ERR_STORAGE))
+        status = 0;
+    if (status != 0)
+        stop = NULL;
     if (status != 0 || stop != NULL)
         emit_event(t.emit, WIRE_FAILED,
                    json_pack("{s:s, s:s, s:o}", "reason",

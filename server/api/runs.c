@@ -5,6 +5,7 @@
 #include "common/files.h"
 #include "common/jsonx.h"
 #include "server/datadir.h"
+#include "server/runs/owner.h"
 #include "server/runs/publish.h"
 #include "server/runs/supervisor.h"
 #include "server/store/store_audits.h"
@@ -260,10 +261,13 @@ static void add_tail(struct buf *to, const char *path, bool events)
 int run_log_read(struct request *req, struct store *store, struct err *err)
 {
     struct one *o = req->state;
+    bool strange = false;
     int status = run_get_read(req, store, err);
+    if (status == 0)
+        status = owner_is_strange(store, req->app->datadir, o->id, &strange, err);
     buf_init(&o->log, 0);
     size_t first = o->attempts_n > LOG_ATTEMPTS ? o->attempts_n - LOG_ATTEMPTS : 0;
-    for (size_t i = first; i < o->attempts_n && status == 0; i++) {
+    for (size_t i = first; i < o->attempts_n && status == 0 && !strange; i++) {
         char path[PATH_MAX];
         long long attempt = (long long)o->attempts[i].attempt;
         buf_addf(&o->log, "attempt %lld\n", attempt);

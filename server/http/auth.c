@@ -190,6 +190,8 @@ int auth_session_begin(struct auth *auth, const struct pass *session, struct err
         return err_set(err, ERR_UNAUTHORIZED, "the %s token has been replaced meanwhile",
                        access_names[session->access]);
     passes_add(&auth->sessions, session, &ended);
+    if (ended.digest[0] != '\0') /* of several that end together the files may have kept another */
+        passes_remove(auth->datadir->path, PASS_SESSION, &ended);
     return 0;
 }
 

@@ -128,15 +128,22 @@ int attempt_check_artifacts(const struct datadir *datadir, const struct claim *c
 
 /* after */
 
+/* Whether there is no such file to be had, now or later: no folder, or something else lies there.
+ */
+static bool is_none(int code)
+{
+    return code == ENOENT || code == ENOTDIR || code == EISDIR;
+}
+
 /* The lock as the settler's, so that a keeper that starts late finds it taken: *ret = -1 when there
- * never was such a folder. Only that says so: a folder that can't be read may hold a worker that
- * lives. Errors: RUNNING when somebody does, UNAVAILABLE. */
+ * is none that anybody could hold. A folder that can't be read may hold a worker that lives.
+ * Errors: RUNNING when somebody does, UNAVAILABLE. */
 static int take_lock(const char *dir, int *ret, struct err *err)
 {
     char path[PATH_MAX + 16];
     snprintf(path, sizeof path, "%s/lock", dir);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600), status = 0;
-    if (fd < 0 && errno != ENOENT)
+    if (fd < 0 && !is_none(errno))
         return err_errno(err, errno == ENOSPC || errno == EDQUOT ? ERR_DISK_FULL : ERR_UNAVAILABLE,
                          "can't open %s", path);
     if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
@@ -146,24 +153,6 @@ static int take_lock(const char *dir, int *ret, struct err *err)
     }
     if (status == 0)
         *ret = fd;
-    return status;
-}
-
-/* Whether the folder was made for this run, so that what is in it may be believed. */
-static int look_at_owner(struct store *store, const struct datadir *datadir, int64_t run,
-                         bool *ret_strange, struct err *err)
-{
-    struct run_origin origin;
-    char *spec = NULL;
-    enum owner owner;
-    int status = datadir_check(datadir, err);
-    if (status == 0)
-        status = store_run_origin(store, run, &origin, &spec, err);
-    if (status == 0)
-        status = owner_look(datadir, &origin, &owner, err);
-    if (status == 0)
-        *ret_strange = owner == OWNER_STRANGER;
-    free(spec);
     return status;
 }
 
@@ -390,7 +379,7 @@ int attempt_settle(struct store *store, const struct datadir *datadir, int64_t r
     struct err damage = { 0 };
     *ret = (struct attempt_found){ 0 };
     attempt_path(datadir, run, attempt, dir);
-    int status = look_at_owner(store, datadir, run, &strange, err);
+    int status = owner_is_strange(store, datadir, run, &strange, err);
     if (status == 0 && !strange)
         status = take_lock(dir, &lock, err);
     if (status == -ERR_RUNNING) {

@@ -1,6 +1,7 @@
 #include "server/runs/collect.h"
 
 #include "common/files.h"
+#include "server/runs/owner.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -76,7 +77,11 @@ static int collect_one(struct collect *c, struct store *store, const struct data
                        int64_t run, struct err *err)
 {
     struct err trouble = { 0 };
-    if (set_checkpoints_aside(datadir, run, &trouble) != 0) {
+    bool strange = false;
+    int status = owner_is_strange(store, datadir, run, &strange, &trouble);
+    if (status == 0 && !strange)
+        status = set_checkpoints_aside(datadir, run, &trouble);
+    if (status != 0) {
         if (c->trouble.code == 0)
             c->trouble = trouble;
         return 0;

@@ -79,7 +79,7 @@ static void say_pair(const struct pair *pair, const char *how, struct buf *to)
 
 static enum audit_status status_of(const struct pairs *t)
 {
-    return t->different > 0 ? AUDIT_FAIL : t->compared > 0 ? AUDIT_PASS : AUDIT_SKIPPED;
+    return t->first.n > 0 ? AUDIT_FAIL : t->compared > 0 ? AUDIT_PASS : AUDIT_SKIPPED;
 }
 
 /* shared_init */
@@ -141,7 +141,7 @@ static int say_depth(const struct pairs *t, struct buf *to, struct err *err)
 static int say_init(const struct pairs *t, struct buf *to, struct err *err)
 {
     int status = 0;
-    if (t->different > 0) {
+    if (t->first.n > 0) {
         say_pairs(t, "start from other weights", to);
         buf_addf(to, "%zu of %zu shared tensors differ: at first %s: ", t->different, t->compared,
                  t->first.what);
@@ -236,7 +236,7 @@ static void compare_data(struct pairs *t)
 
 static int say_batches(const struct pairs *t, struct buf *to, struct err *err)
 {
-    if (t->different > 0) {
+    if (t->first.n > 0) {
         say_pairs(t, "saw other data", to);
         say_pair(&t->first,
                  strcmp(t->first.what, training) == 0 ? "was trained on other tokens than"

@@ -72,6 +72,7 @@ static void set_against(struct pairs *t, size_t run, size_t before, bool same, c
     t->seen[pair] |= arm_of(t, run) != arm_of(t, before);
     if (same || is_meant(t, run, before, what))
         return;
+    note(&t->first, p->runs[run], p->runs[before], what);
     note(&t->table[pair], p->runs[run], p->runs[before], what);
     t->differ[place_of(t, run) * p->arms_n * p->arms_n + pair] = 1;
 }
@@ -83,8 +84,8 @@ static void count(struct pairs *t, size_t run, size_t first, bool same, const ch
     t->compared += arm_of(t, run) != arm_of(t, first);
     t->deliberate += meant;
     t->different += !same && !meant;
-    if (!same)
-        note(meant ? &t->purpose : &t->first, t->plan->runs[run], t->plan->runs[first], what);
+    if (meant)
+        note(&t->purpose, t->plan->runs[run], t->plan->runs[first], what);
 }
 
 /* A group is a list of classes, [digest, run, …]: the runs that have this digest, one an arm. */

@@ -136,10 +136,11 @@ static bool is_transient(int uv_code)
     return false;
 }
 
-/* What a folder is refused for is the machine's, or an operator's, and no fault of the run. */
+/* A full disk, or a folder that is away, is the machine's or an operator's, and no fault of the
+ * run. A file that can't be read is: its attempts, or its verification, come to an end. */
 static bool is_passing(int status)
 {
-    return status == -ERR_DISK_FULL || status == -ERR_UNAVAILABLE || status == -ERR_STORAGE;
+    return status == -ERR_DISK_FULL || status == -ERR_UNAVAILABLE;
 }
 
 static void not_started(struct keeper *keeper, const char *why, bool transient)

@@ -1,3 +1,6 @@
+/* Three answers from two files. owner.json decides alone where it is; without it an empty folder is
+ * nobody's, and one from before there were identities is known by its frozen specification. What
+ * can't be read is UNAVAILABLE, never a stranger's: a folder that is away isn't moved aside. */
 #include "server/runs/owner.h"
 
 #include "common/files.h"
@@ -8,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { SAID_MAX = 4096, SPEC_MAX = 4 << 20 };
 
@@ -32,6 +36,13 @@ static int say(const struct run_origin *run, struct buf *text, struct err *err)
     return text->failed ? err_set(err, ERR_NO_MEMORY, "no memory for a run's owner") : 0;
 }
 
+/* Whether what lies at a path is no file, and none that trouble hides: somebody else's. */
+static bool is_no_file(const char *path)
+{
+    struct stat info;
+    return lstat(path, &info) == 0 ? !S_ISREG(info.st_mode) : errno == ENOTDIR;
+}
+
 /* Whether a file in the folder is there and holds that text. */
 static int holds(const struct datadir *datadir, const struct run_origin *run, const char *file,
                  size_t max, const char *text, bool *ret_there, bool *ret_same, struct err *err)
@@ -44,7 +55,7 @@ static int holds(const struct datadir *datadir, const struct run_origin *run, co
     *ret_there = status != -ERR_NOT_FOUND;
     *ret_same = status == 0 && len == strlen(text) && memcmp(found, text, len) == 0;
     free(found);
-    return status == 0 || status == -ERR_NOT_FOUND || status == -ERR_TOO_LARGE
+    return status == 0 || status == -ERR_NOT_FOUND || status == -ERR_TOO_LARGE || is_no_file(path)
                ? 0
                : err_set(err, ERR_UNAVAILABLE, "%s", why.message);
 }
@@ -108,6 +119,23 @@ static int move_aside(const struct datadir *datadir, const struct run_origin *ru
     return rename(path, ret_aside) == 0
                ? 0
                : err_errno(err, ERR_STORAGE, "%s isn't the run's, and can't be moved aside", path);
+}
+
+int owner_is_strange(struct store *store, const struct datadir *datadir, int64_t run, bool *ret,
+                     struct err *err)
+{
+    struct run_origin origin;
+    char *spec = NULL;
+    enum owner owner;
+    int status = datadir_check(datadir, err);
+    if (status == 0)
+        status = store_run_origin(store, run, &origin, &spec, err);
+    if (status == 0)
+        status = owner_look(datadir, &origin, &owner, err);
+    if (status == 0)
+        *ret = owner == OWNER_STRANGER;
+    free(spec);
+    return status;
 }
 
 int owner_take(const struct datadir *datadir, const struct run_origin *run,

@@ -26,6 +26,10 @@ enum owner { OWNER_NOBODY /* there is no folder, or nothing in it */, OWNER_RUN,
 /* Errors: UNAVAILABLE when it can't be looked at. */
 int owner_look(const struct datadir *datadir, const struct run_origin *run, enum owner *ret,
                struct err *err);
+/* The same of a run of the store: whether its folder is somebody else's, and must be left alone.
+ * Errors: UNAVAILABLE, STORAGE, NOT_FOUND. */
+int owner_is_strange(struct store *store, const struct datadir *datadir, int64_t run, bool *ret,
+                     struct err *err);
 /* Makes the folder the run's, if it isn't. ret_aside: where a stranger's is now; "" = there was
  * none. Errors: UNAVAILABLE, STORAGE, DISK_FULL. */
 int owner_take(const struct datadir *datadir, const struct run_origin *run,

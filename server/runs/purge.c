@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "server/runs/collect.h"
 #include "server/runs/compact.h"
+#include "server/runs/owner.h"
 #include "server/store/store_purge.h"
 #include "server/store/store_runs.h"
 
@@ -56,6 +57,8 @@ static int remove_folders(const struct datadir *datadir, const struct purge_part
     if (hold < 0)
         return hold;
     for (size_t i = 0; i < part->runs_n && status == 0; i++) {
+        if (part->strange[i])
+            continue;
         datadir_path(datadir, path, "runs/%lld", (long long)part->runs[i]);
         files_remove_folder(path);
         if (access(path, F_OK) == 0)
@@ -70,13 +73,25 @@ static int cancel_run(struct job *job, struct store *store, struct err *err)
     return store_deleted_cancel(store, &((struct purge *)job->data)->more, err);
 }
 
+/* Folders of other databases' runs, which have the same ids, stay. */
+static int note_strangers(struct store *store, const struct datadir *datadir,
+                          struct purge_part *part, struct err *err)
+{
+    int status = 0;
+    for (size_t i = 0; i < part->runs_n && status == 0; i++)
+        status = owner_is_strange(store, datadir, part->runs[i], &part->strange[i], err);
+    return status;
+}
+
 static int next_run(struct job *job, struct store *store, struct err *err)
 {
     struct purge *p = job->data;
     int64_t n = 0, keep = p->config.keep_deleted_ms;
     int status =
         keep == INT64_MAX ? 0 : store_purge_expired(store, clock_wall_ms() - keep, &n, err);
-    return status == 0 ? store_purge_next(store, &p->part, err) : status;
+    if (status == 0)
+        status = store_purge_next(store, &p->part, err);
+    return status == 0 ? note_strangers(store, p->config.datadir, &p->part, err) : status;
 }
 
 static int folders_run(struct job *job, struct store *store, struct err *err)
@@ -313,7 +328,9 @@ int purge_all(struct store *store, const struct datadir *datadir, int64_t *ret_n
     int status = store_purge_expired(store, INT64_MAX, &asked, err);
     while (status == 0 && (status = store_purge_next(store, &part, err)) == 0 &&
            part.experiment > 0) {
-        status = remove_folders(datadir, &part, err);
+        status = note_strangers(store, datadir, &part, err);
+        if (status == 0)
+            status = remove_folders(datadir, &part, err);
         do
             status = status == 0 ? in_transaction(store, &part, err) : status;
         while (status == 0 && part.gone < part.runs_n);

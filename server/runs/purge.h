@@ -5,9 +5,10 @@
  * One thing at a time, each a short job of the writer or the pool, so that nobody waits for it:
  *
  *   queued runs of deleted experiments are cancelled, if a daemon died over that
- *   → expired experiments are asked for → runs: their folders (pool), their rows, 5,000 a
- *   transaction → the next runs … → the experiment → corpora, checkpoints (collect.h) → events
- * files (compact.h) → rest for ten minutes
+ *   → expired experiments are asked for
+ *   → runs: their folders (pool), their rows, 5,000 a transaction → the next runs …
+ *   → the experiment → corpora, checkpoints (collect.h) → events files (compact.h)
+ *   → rest for ten minutes
  *
  * Runs' folders go before their rows: whatever moment the daemon dies at, the rows that are left
  * say what is left to do, and the next start does it; tmp/ is emptied at every start. While a

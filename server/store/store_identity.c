@@ -41,11 +41,11 @@ int store_run_origin(struct store *store, int64_t run, struct run_origin *ret, c
     return 0;
 }
 
-/* Its workers belong to the original: nobody has the tokens of what the copy believes to run. */
 static const char renewal[] =
     "UPDATE identity SET id = lower(hex(randomblob(16))), "
-    "made_at = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER);"
-    "UPDATE attempts SET token = '' WHERE ended_at IS NULL;";
+    "made_at = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)";
+/* Its workers belong to the original: nobody has the tokens of what the copy believes to run. */
+static const char parting[] = "UPDATE attempts SET token = '' WHERE ended_at IS NULL";
 
 int store_events_leap(struct store *store, int64_t by, struct err *err)
 {
@@ -74,6 +74,8 @@ int store_identity_renew(const char *path, struct err *err)
         status = store_execute(&store, "BEGIN IMMEDIATE", err);
     if (status == 0 && has_one > 0)
         status = store_execute(&store, renewal, err);
+    if (status == 0)
+        status = store_execute(&store, parting, err);
     if (status == 0)
         status = store_events_leap(&store, STORE_LEAP_COPY, err);
     if (status == 0)

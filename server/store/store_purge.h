@@ -25,8 +25,9 @@ int store_purge_expired(struct store *, int64_t deleted_before_ms, int64_t *ret_
 struct purge_part {
     int64_t experiment; /* 0 = there is nothing */
     int64_t runs[PURGE_RUNS];
-    size_t runs_n; /* 0 = the experiment has none left */
-    size_t gone;   /* of them, those without rows */
+    bool strange[PURGE_RUNS]; /* the folder isn't theirs, and stays; the caller's to say */
+    size_t runs_n;            /* 0 = the experiment has none left */
+    size_t gone;              /* of them, those without rows */
 };
 int store_purge_next(struct store *, struct purge_part *ret, struct err *);
 /* Deletes some rows of these runs, whose folders must be gone; until all of them are `gone`. */

@@ -66,7 +66,8 @@ void indexer_layout(struct indexer *indexer, struct arena *arena, struct indexer
 /* Projects x [N × C] to q, k and w. */
 void indexer_forward(struct indexer *indexer, const struct pass *pass, const real *x);
 /* After that: I of `rows` queries from `from` of sequence b into scores [rows × T];
- * places beyond the block's last query are left alone, those beyond each one's own hold nothing. */
+ * places beyond the block's last query are left alone, those beyond each one's own are undefined.
+ */
 void indexer_scores(const struct indexer *indexer, size_t b, size_t from, size_t rows,
                     real *scores);
 /* Where the scores of query `row` (b·T + t) are kept, or `otherwise` if they aren't. */

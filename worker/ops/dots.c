@@ -53,7 +53,7 @@ enum { WIDE = 2 }; /* vectors of columns at a time, at most */
 #include "worker/ops/dots_kernels.inc"
 #pragma GCC pop_options
 #pragma GCC push_options
-#pragma GCC target("arch=x86-64-v4")
+#pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")
 #define LANES           16
 #define ROWS            8
 #define FUSED           true

@@ -17,8 +17,8 @@
  *
  * What comes between and after is computed row by row or place by place (LayerNorm, RoPE, softmax,
  * noise). qkv is made here for every kind, so that arms which see the same keys have the same bits.
- * The attention itself, what the indexer learns from and everything backward compare nothing and
- * stay with gemm.
+ * The attention itself, what the indexer learns from and everything backward choose no keys and no
+ * experts, and stay with gemm.
  *
  * b comes packed: DOTS_PANEL of its rows make a panel [k × DOTS_PANEL], place p of row r at
  * p·DOTS_PANEL + r; the last panel is filled up with zeros.
@@ -58,7 +58,7 @@ struct dots_kernels {
     void (*product)(size_t m, size_t n, size_t k, real by, const real *a, size_t lda,
                     const real *packed, real *c, size_t ldc);
     /* c[i,s] (ld ldc) = Σ_h by·weight[i,h]·relu(a[i,h]·key s) for s ≤ from + i, heads in order.
-     * What lies beyond, up to s < from + rows, holds nothing. */
+     * What lies beyond, up to s < from + rows, is undefined. */
     void (*relu_sum)(const struct dots_heads *heads, real *c, size_t ldc);
 };
 
