@@ -116,10 +116,11 @@ int confine_calls(const char *const *calls, int (*add_shapes)(void *filter), boo
         int number = seccomp_syscall_resolve_name(calls[i]);
         status = number < 0 ? 0 : seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0);
     }
-    if (status == 0)
+    bool built = status == 0;
+    if (built)
         status = seccomp_load(filter);
     seccomp_release(filter);
-    bool lacking = status == -ENOSYS || status == -EINVAL;
+    bool lacking = built && (status == -ENOSYS || status == -EINVAL);
     if (status != 0 && !lacking)
         return err_set(err, ERR_INTERNAL, "no seccomp filter: %s", strerror(-status));
     *ret_filtered = status == 0;

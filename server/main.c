@@ -72,6 +72,7 @@ static void store_closed(void *arg)
 {
     struct daemon *d = arg;
     stream_free(d->stream);
+    supervisor_free(d->supervisor);
     purge_free(d->purge);
     room_free(d->room);
     watch_close(d->watch);

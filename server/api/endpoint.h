@@ -5,7 +5,8 @@
  * an upload, in the line of imports and without a store, so that no moment of it is held),
  * write (the writer thread, in its transaction), encode (req->state into a reply, whose JSON
  * becomes bytes right after; on the pool, or on the loop where nothing is read or written) and
- * finish (loop thread: what the rest of the daemon is told, and replies that only it can make). The
+ * finish (loop thread: what the rest of the daemon is told, and replies that only it can make; what
+ * was written is told before it is encoded, so such a finish leaves the reply alone). The
  * loop is everybody's: what may take more than a millisecond is no step of its thread.
  * In place of read and write it may wait for something else (struct waiting).
  * The connection is suspended while others work, and while it waits. The first step that fails ends

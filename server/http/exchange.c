@@ -207,12 +207,22 @@ static int encode(struct exchange *x, struct err *err)
     return status == 0 ? reply_write(&x->reply, err) : status;
 }
 
-static void finish(struct exchange *x)
+/* The endpoint's finish, once. */
+static int tell(struct exchange *x)
 {
     const struct endpoint *endpoint = x->req.endpoint;
+    if (x->told || endpoint->finish == NULL)
+        return 0;
+    x->told = true;
     struct watch_mark mark = watch_enter("finish", endpoint->path);
-    int status = endpoint->finish != NULL ? endpoint->finish(&x->req, &x->reply, &x->err) : 0;
+    int status = endpoint->finish(&x->req, &x->reply, &x->err);
     watch_leave(mark);
+    return status;
+}
+
+static void finish(struct exchange *x)
+{
+    int status = tell(x);
     if (status == 0 && (x->reply.file != NULL || x->reply.fd >= 0))
         sending_open(x);
     else
@@ -290,6 +300,7 @@ static bool go_on(struct exchange *x)
         x->job = (struct job){ .run = job_write, .done = job_done, .data = x };
         work_write(work, &x->job);
     } else if (written && x->req.endpoint->encode != NULL) {
+        tell(x); /* what is committed waits for no thread, and for no reply */
         x->job = (struct job){ .run = job_encode, .done = job_done, .data = x };
         work_pool(work, &x->job);
     } else {

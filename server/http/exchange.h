@@ -72,6 +72,7 @@ struct exchange {
     bool put_off;  /* to a later run, as this one had taken long enough */
     bool resuming; /* in the list of those */
     struct exchange *resume_next;
+    bool told;  /* finish was called */
     bool heard; /* since exchanges_unstick looked */
     int unread; /* bytes that waited in the socket then */
     bool left;  /* its peer has, while it waited: nobody reads what becomes of it */

@@ -99,9 +99,13 @@ static void on_timer_closed(uv_handle_t *handle)
     void *arg = supervisor->closed_arg;
     if (supervisor->keepers.ingest != NULL)
         ingest_on_welcome(supervisor->keepers.ingest, NULL, NULL);
-    free(supervisor);
     if (closed != NULL)
         closed(arg);
+}
+
+void supervisor_free(struct supervisor *supervisor)
+{
+    free(supervisor);
 }
 
 static void maybe_closed(struct supervisor *supervisor)

@@ -38,8 +38,11 @@ void supervisor_stop_experiment(struct supervisor *supervisor, int64_t experimen
 void supervisor_halt(struct supervisor *supervisor, bool halted);
 const struct queue_limits *supervisor_limits(const struct supervisor *supervisor);
 /* Claims nothing from now on. stop_workers: running trainers are stopped and their runs queued
- * again. closed(arg) once no keeper is awaited. */
+ * again. closed(arg) once no keeper is awaited; whoever still asks it something gets nothing done.
+ */
 void supervisor_close(struct supervisor *supervisor, bool stop_workers, void (*closed)(void *),
                       void *arg);
+/* After closed was called, once nobody asks it anything any more. NULL is accepted. */
+void supervisor_free(struct supervisor *supervisor);
 
 #endif

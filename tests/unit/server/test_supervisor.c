@@ -63,6 +63,9 @@ static void stop(struct rig *rig, bool stop_workers)
     bool closed = false;
     supervisor_close(rig->supervisor, stop_workers, fixture_flag, &closed);
     fixture_wait(rig->f, &closed);
+    supervisor_kick(rig->supervisor); /* a request that ends late */
+    supervisor_stop_run(rig->supervisor, 1);
+    supervisor_free(rig->supervisor);
 }
 
 static void rig_free(struct rig *rig)
@@ -410,6 +413,7 @@ static void test_a_shutdown_queues_again_and_forgives(void **state)
     supervisor_close(rig->supervisor, true, fixture_flag, &closed);
     clock_shift(0, 11000);
     fixture_wait(rig->f, &closed);
+    supervisor_free(rig->supervisor);
     struct look look = wait_for(rig, 1, RUN_QUEUED, 1);
     assert_int_equal(look.run.max_attempts, 2);
     look_done(&look);
