@@ -79,7 +79,10 @@ static int collect_one(struct collect *c, struct store *store, const struct data
     struct err trouble = { 0 };
     bool strange = false;
     int status = owner_is_strange(store, datadir, run, &strange, &trouble);
-    if (status == 0 && !strange)
+    if (status == 0 && strange)
+        status = err_set(&trouble, ERR_CONFLICT, "%s/runs/%lld is the folder of another run",
+                         datadir->path, (long long)run);
+    if (status == 0)
         status = set_checkpoints_aside(datadir, run, &trouble);
     if (status != 0) {
         if (c->trouble.code == 0)

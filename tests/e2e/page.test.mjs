@@ -42,6 +42,8 @@ async function finished() {
   return json(`/api/v1/experiments/${made.id}?wait=3600`);
 }
 
+/** The first specification names a corpus that there is; one that is filled in at that moment would be put behind it. */
+const corporaShown = () => page.locator("table", { hasText: "Stored corpora" }).locator("tbody tr").first().waitFor({ state: "attached" });
 const goto = (hash, target = page) => target.goto(`${daemon.base}/${hash}`);
 
 before(async () => {
@@ -91,6 +93,7 @@ test("submit, watch the curves grow, see the table", async () => {
   await logIn();
   await pause(true); // so that the page is there before the first step
   await goto("#/new");
+  await corporaShown();
   await page.getByLabel("Specification, JSON").fill(JSON.stringify(SPEC, null, 2));
   await page.getByRole("button", { name: "Dry run" }).click();
   await page.getByText("4 runs, nothing stored").waitFor();
@@ -240,6 +243,7 @@ test("what is wrong with a specification is shown where it stands", async () => 
   await logIn();
   await goto("#/new");
   const editor = page.getByLabel("Specification, JSON"), text = JSON.stringify({ ...SPEC, model: { ...SPEC.model, heads: 7 } }, null, 2);
+  await corporaShown();
   await editor.fill(text);
   await page.getByRole("button", { name: "Dry run" }).click();
   await page.getByRole("alert").waitFor();

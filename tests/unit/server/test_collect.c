@@ -4,6 +4,7 @@
 
 #include "common/files.h"
 #include "server/runs/collect.h"
+#include "server/runs/owner.h"
 #include "server/store/store_priv.h"
 
 #include <fcntl.h>
@@ -77,7 +78,9 @@ static void train(struct world *w, int64_t run, int64_t attempt, enum run_state 
 {
     struct claim claim = { 0 };
     struct err err;
+    char aside[PATH_MAX];
     assert_ok(store_run_claim(w->base.store, run, "t", &claim, &err), err);
+    assert_ok(owner_take(&w->datadir, &claim.origin, aside, &err), err);
     claim_done(&claim);
     make_checkpoints(w, run);
     assert_int_equal(fixture_event(w->base.store, run, attempt,
