@@ -5,6 +5,7 @@
 #include "server/runs/attempt.h"
 #include "server/runs/forgotten.h"
 #include "server/runs/owner.h"
+#include "server/runs/purge.h"
 
 #include <sys/stat.h>
 
@@ -267,6 +268,54 @@ static void test_a_fault_of_the_storage_counts_as_a_crash(void **state)
     }
 }
 
+static bool there(const struct base *b, const char *name)
+{
+    return access(path(b, name), F_OK) == 0;
+}
+
+/* Another database's run of the same id lies there: only ours goes. */
+static void test_a_purge_leaves_strangers_alone(void **state)
+{
+    struct base *b = *state;
+    struct store *store = b->base.store;
+    struct claim ours = { 0 };
+    struct err err;
+    char aside[PATH_MAX];
+    int64_t n = 0;
+    make(b, "runs/1");
+    put(b, "runs/1/owner.json", "{\"database\":\"another\"}\n");
+    assert_ok(store_run_claim(store, 2, "00", &ours, &err), err);
+    assert_ok(owner_take(&b->datadir, &ours.origin, aside, &err), err);
+    assert_ok(store_attempt_end(store, 2, 1, RUN_SUCCEEDED, "finished", "", &err), err);
+    assert_ok(store_experiment_delete(store, 1, &(struct run_slice){ 0 }, &err), err);
+    assert_ok(store_commit(store, &err), err);
+    assert_ok(purge_all(store, &b->datadir, &n, &err), err);
+    assert_ok(store_begin(store, &err), err);
+    assert_int_equal(n, 1);
+    assert_true(there(b, "runs/1/owner.json"));
+    assert_false(there(b, "runs/2"));
+    claim_done(&ours);
+}
+
+/* What a refused start has written beside a database that was there is part of it. */
+static void test_a_refused_start_leaves_a_database_whole(void **state)
+{
+    (void)state;
+    struct base b = { 0 };
+    struct err err;
+    char folder[64];
+    fixture_folder(folder);
+    snprintf(b.base.folder, sizeof b.base.folder, "%s", folder);
+    put(&b, "ablate.db", "x");
+    assert_ok(datadir_open(folder, &b.datadir, &err), err);
+    put(&b, "ablate.db-wal", "committed");
+    assert_true(there(&b, "token"));
+    datadir_undo(&b.datadir);
+    assert_true(there(&b, "ablate.db") && there(&b, "ablate.db-wal"));
+    assert_false(there(&b, "token") || there(&b, "lock"));
+    fixture_remove_folder(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -278,6 +327,8 @@ int main(void)
         TEST(test_what_cannot_be_read_is_not_settled),
         TEST(test_a_strangers_events_are_nobodys),
         TEST(test_a_fault_of_the_storage_counts_as_a_crash),
+        TEST(test_a_purge_leaves_strangers_alone),
+        cmocka_unit_test(test_a_refused_start_leaves_a_database_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
