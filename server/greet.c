@@ -1,3 +1,5 @@
+/* Whether standard output is systemd's journal is asked of the descriptor, not of the variable
+ * alone: what has been redirected since goes to somebody who may have the link. */
 #include "server/greet.h"
 
 #include "server/passes.h"

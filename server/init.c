@@ -1,3 +1,6 @@
+/* Process 1 gets every orphan, and libuv waits for its own children alone. So where the daemon
+ * would be process 1, that stays a plain parent, which reaps and passes signals on, and the daemon
+ * is its child. */
 #include "server/init.h"
 
 #include <signal.h>

@@ -1,3 +1,5 @@
+/* A datagram a state to the socket that the service manager names, without its library: the
+ * protocol is one line. Nothing waits for it, and nobody is told when it can't be sent. */
 #include "server/notify.h"
 
 #include <stdbool.h>

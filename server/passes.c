@@ -1,3 +1,5 @@
+/* Names are read, never contents. What is changed is one unlink or one exclusive create a pass, so
+ * that two who do it at once can't both succeed. */
 #include "server/passes.h"
 
 #include "common/clock.h"

@@ -1,3 +1,5 @@
+/* A walk by descriptors and through no link that stops once the bound is passed: what a hostile
+ * trainer makes costs its keeper no more than that. Blocks are counted, not sizes. */
 #include "worker/growth.h"
 
 #include <dirent.h>

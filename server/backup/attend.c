@@ -1,3 +1,6 @@
+/* Parent and child. The parent blocks the signals that would end it and waits for one of them or
+ * for the child: whichever comes, it leaves as that would have left the one process it stands for.
+ */
 #include "server/backup/attend.h"
 
 #include "server/backup/target.h"

@@ -1,3 +1,5 @@
+/* The listening socket is made before the database is opened, so that a start whose port is taken
+ * is refused before anything is written. */
 #include "server/http/listener.h"
 
 #include <errno.h>

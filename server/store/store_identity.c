@@ -1,3 +1,5 @@
+/* The identity is one row; a copy gets another in the transaction that also leaps its event ids and
+ * parts it from the original's workers, so that no copy has the one without the others. */
 #include "server/store/store_identity.h"
 
 #include "server/store/store_priv.h"
