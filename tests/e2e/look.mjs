@@ -73,35 +73,38 @@ export async function look(page) {
 /** Opens everything that can be opened in place. */
 export const unfold = (page) => page.evaluate(() => document.querySelectorAll("main details").forEach((one) => (one.open = true)));
 
-/** Walks through the page by the Tab key: controls that it doesn't reach, or doesn't show that it has reached. */
+/**
+ * Walks through the page by the Tab key: controls that it doesn't reach, or doesn't show that it has reached. Each is
+ * noted as it takes the focus: at the page's end the browser moves the focus in a time of its own, so that a look after
+ * each key can miss where it has been. The walk ends where it comes for the second time.
+ */
 export async function walk(page, most = 400) {
   await page.evaluate(() => {
     document.activeElement?.blur();
     scrollTo(0, 0);
     window.reached = new Set();
-    window.ends = 0;
+    window.round = false;
     window.complaints = [];
-    window.arrive = () => {
-      const now = document.activeElement;
-      if (now === document.body) return ++window.ends < 2; // it began in the middle: where the view put the focus
-      if (window.reached.has(now)) return false;
-      window.reached.add(now);
-      const ring = (element) => {
-        const { outlineStyle, outlineWidth } = element ? getComputedStyle(element) : {};
-        return outlineStyle !== undefined && outlineStyle !== "none" && parseFloat(outlineWidth) > 0;
-      };
-      if (!ring(now) && !ring(now.nextElementSibling)) window.complaints.push(`no ring: ${now.outerHTML.slice(0, 120)}`);
-      return true;
+    const ring = (element) => {
+      const { outlineStyle, outlineWidth } = element ? getComputedStyle(element) : {};
+      return outlineStyle !== undefined && outlineStyle !== "none" && parseFloat(outlineWidth) > 0;
     };
+    window.arrive = ({ target: now }) => {
+      if (window.reached.has(now)) window.round = true;
+      window.reached.add(now);
+      if (!ring(now) && !ring(now.nextElementSibling)) window.complaints.push(`no ring: ${now.outerHTML.slice(0, 120)}`);
+    };
+    document.addEventListener("focusin", window.arrive);
   });
   let steps = 0;
   do await page.keyboard.press("Tab");
-  while (await page.evaluate(() => window.arrive()) && ++steps < most);
+  while (!await page.evaluate(() => window.round) && ++steps < most);
   return page.evaluate(() => {
+    document.removeEventListener("focusin", window.arrive);
     const controls = [...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex='0']")];
     const group = (element) => (element.type === "radio" ? `radio ${element.name}` : element.closest(".strip") ?? element);
     const reached = new Set([...window.reached].map(group));
-    return [...window.complaints, ...controls.filter((element) => !element.disabled && element.checkVisibility({ visibilityProperty: true }) && !reached.has(group(element)))
+    return [...new Set(window.complaints), ...controls.filter((element) => !element.disabled && element.checkVisibility({ visibilityProperty: true }) && !reached.has(group(element)))
       .map((element) => `not reached: ${element.outerHTML.slice(0, 120)}`)];
   });
 }
