@@ -5,9 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
-const struct recompute_part recompute_parts[RECOMPUTE_PARTS] = { { "binary_sha256", "program" },
-                                                                 { "blas_core", "BLAS core" },
-                                                                 { "code_path", "code path" } };
+const struct recompute_part recompute_parts[RECOMPUTE_PARTS] = {
+    { "binary_sha256", "program" },
+    { "blas_core", "BLAS core" },
+    { "blas_settings", "BLAS settings" },
+    { "code_path", "code path" },
+};
 
 bool recompute_exempts(const char *metric)
 {

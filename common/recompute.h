@@ -17,7 +17,7 @@ bool recompute_same(double a, double b);
 
 /* What equal bits depend on besides the specification: the keys of an environment (environment_get
  * in the worker), and what they are called. */
-enum { RECOMPUTE_PARTS = 3 };
+enum { RECOMPUTE_PARTS = 4 };
 extern const struct recompute_part {
     const char *key, *name;
 } recompute_parts[RECOMPUTE_PARTS];

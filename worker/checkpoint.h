@@ -29,7 +29,7 @@ struct checkpoint_origin {
 
 struct checkpoint_found {
     int64_t step;       /* 0 = there is none */
-    bool elsewhere;     /* it was made by another program, BLAS core or code path … */
+    bool elsewhere;     /* it was made in another environment (environment.h) … */
     char blas_core[40]; /* … with this core; "" = it doesn't say */
 };
 

@@ -9,7 +9,9 @@
 
 struct environment {
     char binary[DIGEST_HEX]; /* SHA-256 of the program */
-    char digest[DIGEST_HEX]; /* of binary, BLAS core and code path: equal ones give equal bits */
+    char blas_settings[100]; /* "OPENBLAS_L2_SIZE=256", where that is set */
+    char digest[DIGEST_HEX]; /* of binary, BLAS core, its settings and code path: equal ones give
+                                equal bits */
 };
 /* Errors: STORAGE; NO_MEMORY, INTERNAL when BLAS can't be loaded. */
 int environment_get(struct environment *ret, struct err *err);

@@ -47,16 +47,22 @@ static void test_environments(void **state)
 {
     (void)state;
     json_t *a = json_pack("{s:s, s:s}", "blas_core", "Haswell", "code_path", "avx2"),
-           *b = json_pack("{s:s, s:s}", "blas_core", "Zen", "code_path", "avx2");
+           *b = json_pack("{s:s, s:s}", "blas_core", "Zen", "code_path", "avx2"),
+           *c = json_pack("{s:s, s:s, s:s}", "blas_core", "Zen", "code_path", "avx2",
+                          "blas_settings", "OPENBLAS_L2_SIZE=64");
     bool other[RECOMPUTE_PARTS];
     char text[64], small[8];
     for (int p = 0; p < RECOMPUTE_PARTS; p++)
         other[p] = !recompute_agrees(a, b, recompute_parts[p].key);
     recompute_name(other, text, sizeof text);
     assert_string_equal(text, "BLAS core");
+    for (int p = 0; p < RECOMPUTE_PARTS; p++) /* set on one side alone */
+        other[p] = !recompute_agrees(b, c, recompute_parts[p].key);
+    recompute_name(other, text, sizeof text);
+    assert_string_equal(text, "BLAS settings");
     memset(other, true, sizeof other);
     recompute_name(other, text, sizeof text);
-    assert_string_equal(text, "program and BLAS core and code path");
+    assert_string_equal(text, "program and BLAS core and BLAS settings and code path");
     recompute_name(other, small, sizeof small);
     assert_string_equal(small, "program");
     memset(other, false, sizeof other);
@@ -64,6 +70,7 @@ static void test_environments(void **state)
     assert_string_equal(text, "environment");
     json_decref(a);
     json_decref(b);
+    json_decref(c);
 }
 
 int main(void)
