@@ -37,7 +37,9 @@ struct train {
     int64_t from;           /* the step that the attempt begins after */
     int64_t step;           /* the last one done */
     int64_t last;           /* the one to end with */
-    int64_t waits_since_ms; /* for room on the disk, or for its folder; 0 = it doesn't */
+    int waits_for;          /* DISK_FULL: room on the disk; STORAGE: its folder; 0 = nothing */
+    int64_t waits_since_ms; /* for that */
+    double waited_s;        /* in all */
     struct finite finite;
     bool finished; /* and said so */
     struct interference_sample began;
@@ -153,22 +155,23 @@ enum { FAULT_MS = 60000 };
  * or may not be written: somebody may be at it. A fault that lasts longer ends the attempt. */
 static bool wait_for_room(struct train *t, int status, const struct err *err)
 {
-    bool full = status == -ERR_DISK_FULL, waited = t->waits_since_ms > 0;
+    bool full = status == -ERR_DISK_FULL;
+    double start = clock_mono_s();
     if ((!full && status != -ERR_STORAGE) || stopping(t)) {
-        t->waits_since_ms = 0;
+        t->waits_for = 0;
         return false;
     }
-    if (!waited) {
+    if (t->waits_for != -status) {
+        t->waits_for = -status;
         t->waits_since_ms = clock_mono_ms();
         emit_log(t->emit, "warn", "waiting for %s: %s",
                  full ? "room on the disk" : "the run's folder", err->message);
     }
-    if (full)
-        t->waits_since_ms = clock_mono_ms(); /* FAULT_MS are for what follows */
-    else if (clock_mono_ms() - t->waits_since_ms > FAULT_MS)
+    if (!full && clock_mono_ms() - t->waits_since_ms > FAULT_MS)
         return false;
     for (int i = 0; i < 20 && !stopping(t); i++)
         usleep(100000);
+    t->waited_s += clock_mono_s() - start;
     return !stopping(t);
 }
 
@@ -198,7 +201,7 @@ static int one_step(struct train *t, struct err *err)
     struct params *params = model_params(t->model);
     struct step_facts facts = { .tokens = (double)(train->batch_size * t->spec->data.seq_len) };
     int64_t step = t->step + 1;
-    double start = clock_mono_s();
+    double start = clock_mono_s() - t->waited_s;
     int status = data_batch(t->data, step, t->windows, err);
     if (status != 0)
         return status;
@@ -213,7 +216,7 @@ static int one_step(struct train *t, struct err *err)
     while (wait_for_room(t, status, err));
     optim_step(train, params, step, model_pool(t->model), &facts.optim);
     t->step = step;
-    facts.seconds = clock_mono_s() - start;
+    facts.seconds = clock_mono_s() - t->waited_s - start;
     emit_step(t, &facts);
     if (t->audits != NULL)
         audits_step(t->audits, step, facts.model.loss);
@@ -235,7 +238,7 @@ static void tell_refused(void *arg, const char *file, const struct err *why)
     emit_log(t->emit, "warn", "%s is passed over: %s", file, why->message);
 }
 
-/* Bits are promised for one program, BLAS core and code path. */
+/* Bits are promised for one environment (environment.h). */
 static void tell_moved(struct train *t, const struct checkpoint_found *from)
 {
     bool core = from->blas_core[0] != '\0' && strcmp(from->blas_core, t->origin.blas_core) != 0;
@@ -246,10 +249,11 @@ static void tell_moved(struct train *t, const struct checkpoint_found *from)
             "follows may have other bits than it would have had there",
             (long long)from->step, from->blas_core, t->origin.blas_core);
     else if (from->elsewhere)
-        emit_log(t->emit, "warn",
-                 "the checkpoint of step %lld was made by another program, OpenBLAS core or code "
-                 "path: what follows may have other bits than it would have had there",
-                 (long long)from->step);
+        emit_log(
+            t->emit, "warn",
+            "the checkpoint of step %lld was made by another program, OpenBLAS core, settings of "
+            "OpenBLAS or code path: what follows may have other bits than it would have had there",
+            (long long)from->step);
 }
 
 static int resume(struct train *t, struct err *err)

@@ -48,7 +48,7 @@ export const spec = (attention, { seed = 3, steps = 120, model, train } = {}) =>
   seed, artifacts: ["final"],
 });
 
-/** One attempt: {lines, status, stderr}. `kill`: a signal after so many lines. */
+/** One attempt: {lines, status, stderr}. `kill`: a signal after so many lines, or at one that matches. */
 export async function attempt(file, out, { threads = 1, kill = Infinity, signal = "SIGKILL", from = dataset, env = {}, more = [] } = {}) {
   const child = spawn(WORKER, ["train", file, "--dataset", from, "--out", out, "--threads", String(threads), ...more],
     { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
@@ -57,7 +57,7 @@ export async function attempt(file, out, { threads = 1, kill = Infinity, signal 
   child.stderr.on("data", (bytes) => (stderr += bytes));
   for await (const line of createInterface({ input: child.stdout })) {
     lines.push(line);
-    if (lines.length === kill) child.kill(signal);
+    if (kill instanceof RegExp ? kill.test(line) : lines.length === kill) child.kill(signal);
   }
   return { lines, status: await ended, stderr };
 }

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
@@ -58,6 +58,16 @@ test("told to end, it says so: exit status 75, and the same command goes on", as
     from = events.findLast(({ type }) => type === "checkpoint").step;
     assert.ok(from > started);
   }
+});
+
+test("told to end while it waits for room on the disk, it says the same", async () => {
+  const name = await endless({ artifacts: ["batches"] });
+  await mkdir(`${name}/artifacts`, { recursive: true });
+  await symlink("/dev/full", `${name}/artifacts/batches.jsonl`);
+  const { lines, status, stderr } = await attempt(`${name}.json`, name, { kill: /waiting for room on the disk/, signal: "SIGTERM" });
+  const { type, reason, detail } = JSON.parse(lines.at(-1));
+  assert.deepEqual([type, reason, status], ["failed", "stopped", 75], `${detail} ${stderr}`);
+  assert.match(stderr, /stopped by a signal before its last step/);
 });
 
 test("a run goes on with the corpus that it began with, whatever that is called", async () => {
