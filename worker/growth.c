@@ -3,6 +3,7 @@
 #include "worker/growth.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,26 +16,38 @@ struct sum {
     int64_t most; /* files; no further is counted */
 };
 
-/* What can't be read counts as one: a mode that hides files from their owner isn't normal. */
+/* A folder that hides what is in it, from its owner or behind others, is too much: nobody makes
+ * such folders. One that isn't to be seen itself hides nothing: somebody is at what it stands in.
+ */
+static void hide(struct sum *sum)
+{
+    sum->files = sum->most + 1;
+}
+
 static void add_folder(int at, const char *name, int depth, struct sum *sum)
 {
+    struct stat info;
     int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
     if (dir == NULL && fd >= 0)
         close(fd);
+    if (fd < 0 && errno == EACCES && fstatat(at, name, &info, AT_SYMLINK_NOFOLLOW) == 0)
+        hide(sum);
     for (struct dirent *one; dir != NULL && (one = readdir(dir)) != NULL;) {
-        struct stat info;
         if (strcmp(one->d_name, ".") == 0 || strcmp(one->d_name, "..") == 0)
             continue;
         if (++sum->files > sum->most)
             break;
-        if (fstatat(dirfd(dir), one->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0)
-            continue; /* it has gone */
+        if (fstatat(dirfd(dir), one->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0) {
+            if (errno == EACCES)
+                hide(sum);
+            continue; /* else it has gone */
+        }
         sum->bytes += (int64_t)info.st_blocks * 512;
         if (S_ISDIR(info.st_mode) && depth < DEEPEST)
             add_folder(dirfd(dir), one->d_name, depth + 1, sum);
         else if (S_ISDIR(info.st_mode))
-            sum->files = sum->most + 1; /* nobody makes such folders */
+            hide(sum);
     }
     if (dir != NULL)
         closedir(dir);
@@ -51,7 +64,7 @@ static struct sum look(const struct growth *growth, int64_t most)
 
 void growth_begin(struct growth *growth)
 {
-    struct sum sum = look(growth, INT64_MAX - 1);
+    struct sum sum = look(growth, INT64_MAX / 2);
     growth->files = sum.files;
     growth->bytes = sum.bytes;
 }

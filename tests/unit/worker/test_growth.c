@@ -2,6 +2,7 @@
 #include "worker/growth.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -95,9 +98,56 @@ static void test_depth(void **state)
     assert_true(growth_exceeded(&growth));
 }
 
+/* Without what lets root pass by modes. */
+static void obey_modes(void)
+{
+    struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+    const struct __user_cap_data_struct none[2] = { 0 };
+    if (syscall(SYS_capset, &header, none) != 0)
+        _exit(254);
+}
+
+/* Whether it is too much in `watched` when a folder gets that mode, before or after the beginning.
+ */
+static bool is_too_much(const char *watched, const char *name, mode_t mode, bool before)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct growth growth = { .folders = { watched, NULL }, .more_files = 99 };
+        obey_modes();
+        if (!before)
+            growth_begin(&growth);
+        if (chmod(name, mode) != 0)
+            _exit(253);
+        if (before)
+            growth_begin(&growth);
+        _exit(growth_exceeded(&growth));
+    }
+    int how;
+    assert_int_equal(waitpid(pid, &how, 0), pid);
+    assert_int_equal(chmod(name, 0700), 0);
+    assert_true(WIFEXITED(how) && WEXITSTATUS(how) <= 1);
+    return WEXITSTATUS(how);
+}
+
+static void test_hidden(void **state)
+{
+    (void)state;
+    char folder[96];
+    snprintf(folder, sizeof folder, "%s", at("folder", 0));
+    make_file("folder0/new", 0, 0);
+    assert_false(is_too_much(root, folder, 0700, false));
+    assert_true(is_too_much(root, folder, 0300, false)); /* files can be made there */
+    assert_true(is_too_much(root, folder, 0300, true));
+    assert_true(is_too_much(root, folder, 0600, false)); /* their sizes aren't to be seen */
+    assert_true(is_too_much(folder, folder, 0300, false));
+    assert_false(is_too_much(folder, root, 0, false));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-    const struct CMUnitTest tests[] = { TEST(test_files), TEST(test_bytes), TEST(test_depth) };
+    const struct CMUnitTest tests[] = { TEST(test_files), TEST(test_bytes), TEST(test_depth),
+                                        TEST(test_hidden) };
     return cmocka_run_group_tests_name("growth", tests, NULL, NULL);
 }
