@@ -46,7 +46,7 @@ int files_read(const char *path, size_t max, char **ret, size_t *ret_len, struct
 
 int files_open_below(const char *folder, const char *path, int *ret, struct err *err)
 {
-    char name[NAME_MAX + 1];
+    char name[NAME_MAX + 2]; /* one too many is refused as that */
     int fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
     for (const char *at = path, *end; fd >= 0 && *at != '\0'; at = end + strspn(end, "/")) {
         end = at + strcspn(at, "/");

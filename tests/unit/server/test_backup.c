@@ -204,6 +204,14 @@ static void test_no_link_is_followed(void **state)
     assert_int_equal(files_open_below(at("copy"), "none/secret", &fd, &err), -ERR_NOT_FOUND);
     assert_int_equal(files_open_below(at("."), "outside/secret", &fd, &err), 0);
     close(fd);
+    /* Nor is a name cut to one that is there. */
+    char longest[NAME_MAX + 1] = "", path[300];
+    memset(longest, 'n', NAME_MAX);
+    assert_int_equal(mkdir(at(longest), 0700), 0);
+    snprintf(path, sizeof path, "%s/secret", longest);
+    put(path, "text");
+    snprintf(path, sizeof path, "%sn/secret", longest);
+    assert_int_equal(files_open_below(at("."), path, &fd, &err), -ERR_STORAGE);
 }
 
 /* Whether who has seen events up to `after` is told to begin anew; *ret_newest: the last id. */
