@@ -162,6 +162,24 @@ test("a daemon whose folder was moved leaves the other one's door and address al
   assert.equal((await second.ended(await second.submit(1))).state, "succeeded");
 });
 
+test("a lock that is a folder is nobody's, and its attempt is over", async (t) => {
+  const dir = await folder(t);
+  let daemon = await serve(dir);
+  const id = await daemon.submit(1, { steps: 1e7, eval_every: 1e7 });
+  await daemon.until("it trains", async () => (await daemon.get(`/runs/${id}`)).step > 0);
+  const [[pid]] = await daemon.rows(`SELECT pid FROM attempts WHERE run = ${id}`);
+  process.kill(daemon.pid, "SIGKILL");
+  await daemon.ended;
+  process.kill(-pid, "SIGKILL");
+  await rm(join(dir, `runs/${id}/attempts/1/lock`));
+  await mkdir(join(dir, `runs/${id}/attempts/1/lock`));
+  daemon = await serve(dir);
+  await daemon.until("another attempt", async () => (await daemon.get(`/runs/${id}`)).attempt === 2);
+  assert.notEqual((await daemon.get(`/runs/${id}`)).attempts[0].ended_at, null);
+  await daemon.call("POST", `/runs/${id}/cancel`, undefined, 202);
+  await daemon.ended(id);
+});
+
 test("a folder that is away for a while fails no run", async (t) => {
   const at = await folder(t), dir = join(at, "data"), away = join(at, "away");
   const daemon = await serve(dir, "--slots", "1");

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { access, readdir, readFile, writeFile } from "node:fs/promises";
+import { access, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { test } from "node:test";
 import { call, get, rows, until, verify, cancel, tamper, DSA, submit, ended, succeeded, verified, audit, whole, processes, here, WORKER } from "./verify.mjs";
 
@@ -90,6 +90,16 @@ test("a run trained elsewhere is skipped, whatever the bits", async () => {
   const found = await audit(id);
   assert.deepEqual([found.status, found.evidence.compared, found.evidence.environments[0].blas_core], ["skipped", compared, "Elsewhere"]);
   assert.ok(compared > 200);
+});
+
+test("a verification that can't be prepared comes to an end", async () => {
+  const id = await submit();
+  await succeeded(id);
+  await mkdir(`${here.dir}/runs/${id}/attempts/2/launch.json/in-the-way`, { recursive: true });
+  await verify(id);
+  const run = await verified(id);
+  assert.deepEqual([run.state, run.verify.state, run.attempts.length], ["succeeded", "failed", 2], run.verify.reason);
+  assert.match(run.verify.reason, /launch\.json/);
 });
 
 test("a trainer is told nothing of its daemon's environment, and each of its threads is sealed", async () => {

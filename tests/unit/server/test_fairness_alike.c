@@ -186,6 +186,26 @@ static void test_depth_is_chosen(void **state)
     end(&s);
 }
 
+/* Depth sets both deep arms apart from the first; what sets them apart from each other isn't it,
+ * though of the counts, which are against the first, none says so. */
+static void test_arms_of_one_depth(void **state)
+{
+    (void)state;
+    struct study s;
+    begin(&s, plain, 3, 1, no_grid);
+    s.init[0] = "{\"blocks.0.attn.out.weight\":\"32x32:aa\"}";
+    s.init[1] = "{\"blocks.0.attn.out.weight\":\"32x32:bb\"}";
+    s.init[2] = "{\"blocks.0.attn.out.weight\":\"32x32:cc\"}";
+    s.more[1] = s.more[2] = ",\"layers\":3";
+    expect(&s, "shared_init", "fail", "third and dsa");
+    expect_first(&s, "shared_init",
+                 "{\"seed\":40,\"grid\":{},\"tensor\":\"blocks.0.attn.out.weight\","
+                 "\"arms\":[\"dsa\",\"third\"],\"runs\":[2,3]}");
+    s.init[2] = s.init[1];
+    expect(&s, "shared_init", "pass", "differ on purpose");
+    end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +216,7 @@ int main(void)
         cmocka_unit_test(test_pairs_are_named),
         cmocka_unit_test(test_pairs_know_their_places),
         cmocka_unit_test(test_depth_is_chosen),
+        cmocka_unit_test(test_arms_of_one_depth),
         cmocka_unit_test(test_tuned_values_see_the_same_batches),
     };
     return cmocka_run_group_tests_name("fairness: alike", tests, NULL, NULL);

@@ -1,6 +1,8 @@
 /* Each trial runs in a process of its own that enters the sandbox and tries something. */
 #include "worker/sandbox.h"
 
+#include "common/confine.h"
+
 #include <asm/sockios.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -505,6 +507,23 @@ static void test_lacking(void **state)
     }
 }
 
+static int adds_what_is_refused(void *filter)
+{
+    (void)filter;
+    return -EINVAL;
+}
+
+/* A filter that can't be made isn't one that the kernel lacks: nobody starts without it. */
+static void test_a_filter_that_is_refused(void **state)
+{
+    (void)state;
+    const char *const no_calls[] = { NULL };
+    bool filtered = true;
+    struct err err = { 0 };
+    assert_int_equal(confine_calls(no_calls, adds_what_is_refused, &filtered, &err), -ERR_INTERNAL);
+    assert_non_null(strstr(err.message, "no seccomp filter"));
+}
+
 static void make_file(const char *name)
 {
     int fd = open(in_root(name), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
@@ -545,6 +564,7 @@ static int remove_root(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_trials),
-                                        cmocka_unit_test(test_lacking) };
+                                        cmocka_unit_test(test_lacking),
+                                        cmocka_unit_test(test_a_filter_that_is_refused) };
     return cmocka_run_group_tests(tests, make_root, remove_root);
 }
