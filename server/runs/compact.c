@@ -2,6 +2,7 @@
 
 #include "common/buf.h"
 #include "common/files.h"
+#include "server/runs/owner.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -16,16 +17,21 @@ static const char log_line[] = "{\"type\":\"log\"";
 void compact_done(struct compact *c)
 {
     free(c->files);
+    free(c->strange);
     free(c->stored);
     *c = (struct compact){ 0 };
 }
 
-int compact_list(struct compact *c, struct store *store, int64_t ended_before_ms, struct err *err)
+int compact_list(struct compact *c, struct store *store, const struct datadir *datadir,
+                 int64_t ended_before_ms, struct err *err)
 {
     compact_done(c);
     int status = store_events_files(store, ended_before_ms, FILES, &c->files, &c->n, err);
-    if (status == 0 && (c->stored = calloc(c->n + 1, sizeof *c->stored)) == NULL)
+    if (status == 0 && ((c->strange = calloc(c->n + 1, sizeof *c->strange)) == NULL ||
+                        (c->stored = calloc(c->n + 1, sizeof *c->stored)) == NULL))
         status = err_set(err, ERR_NO_MEMORY, "no memory for a list of attempts");
+    for (size_t i = 0; i < c->n && status == 0; i++)
+        status = owner_is_strange(store, datadir, c->files[i].run, &c->strange[i], err);
     return status;
 }
 
@@ -76,7 +82,8 @@ int compact_files_of(struct compact *c, const struct datadir *datadir, struct er
     if (hold < 0)
         return hold;
     for (size_t i = 0; i < c->n && status == 0; i++)
-        status = compact_one(&c->files[i], datadir, &c->stored[i], err);
+        if (!c->strange[i])
+            status = compact_one(&c->files[i], datadir, &c->stored[i], err);
     close(hold);
     return status;
 }

@@ -3,6 +3,7 @@
 #include "common/files.h"
 #include "fixture.h"
 #include "server/runs/attempt.h"
+#include "server/runs/compact.h"
 #include "server/runs/forgotten.h"
 #include "server/runs/owner.h"
 #include "server/runs/purge.h"
@@ -273,6 +274,13 @@ static bool there(const struct base *b, const char *name)
     return access(path(b, name), F_OK) == 0;
 }
 
+static int64_t size_of(const struct base *b, const char *name)
+{
+    struct stat info;
+    assert_int_equal(stat(path(b, name), &info), 0);
+    return info.st_size;
+}
+
 /* Another database's run of the same id lies there: only ours goes. */
 static void test_a_purge_leaves_strangers_alone(void **state)
 {
@@ -295,6 +303,44 @@ static void test_a_purge_leaves_strangers_alone(void **state)
     assert_true(there(b, "runs/1/owner.json"));
     assert_false(there(b, "runs/2"));
     claim_done(&ours);
+}
+
+/* The same of files whose events are stored; there is nothing to ask for again. */
+static void test_compaction_leaves_strangers_alone(void **state)
+{
+    struct base *b = *state;
+    struct store *store = b->base.store;
+    struct compact compact = { 0 };
+    struct err err;
+    static const char events[] = "{\"type\":\"started\",\"seq\":1}\n";
+    char name[64];
+    for (int64_t run = 1; run <= 2; run++) {
+        struct claim made;
+        char aside[PATH_MAX];
+        assert_ok(store_run_claim(store, run, "00", &made, &err), err);
+        assert_ok(owner_take(&b->datadir, &made.origin, aside, &err), err);
+        claim_done(&made);
+        assert_int_equal(fixture_event(store, run, 1,
+                                       "{\"type\":\"started\",\"seq\":1,\"step\":0,"
+                                       "\"environment\":{}}"),
+                         0);
+        assert_ok(store_attempt_end(store, run, 1, RUN_SUCCEEDED, "", "", &err), err);
+        snprintf(name, sizeof name, "runs/%lld/attempts/1", (long long)run);
+        make(b, name);
+        strcat(name, "/events.ndjson");
+        put(b, name, events);
+    }
+    put(b, "runs/1/owner.json", "{\"database\":\"another\"}\n");
+    int64_t later = clock_wall_ms() + 1000;
+    assert_ok(compact_list(&compact, store, &b->datadir, later, &err), err);
+    assert_int_equal(compact.n, 2);
+    assert_ok(compact_files_of(&compact, &b->datadir, &err), err);
+    assert_ok(compact_mark(&compact, store, &err), err);
+    assert_int_equal(size_of(b, "runs/1/attempts/1/events.ndjson"), sizeof events - 1);
+    assert_int_equal(size_of(b, "runs/2/attempts/1/events.ndjson"), 0);
+    assert_ok(compact_list(&compact, store, &b->datadir, later, &err), err);
+    assert_int_equal(compact.n, 0);
+    compact_done(&compact);
 }
 
 /* What a refused start has written beside a database that was there is part of it. */
@@ -328,6 +374,7 @@ int main(void)
         TEST(test_a_strangers_events_are_nobodys),
         TEST(test_a_fault_of_the_storage_counts_as_a_crash),
         TEST(test_a_purge_leaves_strangers_alone),
+        TEST(test_compaction_leaves_strangers_alone),
         cmocka_unit_test(test_a_refused_start_leaves_a_database_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
