@@ -2,6 +2,7 @@
 
 #include "common/files.h"
 #include "common/log.h"
+#include "common/utf8.h"
 
 #include <assert.h>
 #include <dirent.h>
@@ -45,6 +46,8 @@ static int set_path(const char *path, struct datadir *dir, struct err *err)
     if (strlen(full) >= sizeof dir->path)
         return err_set(err, ERR_USAGE, "the path of the data folder is longer than %zu characters",
                        sizeof dir->path - 1);
+    if (!utf8_valid(full, strlen(full), NULL)) /* it stands in the JSON that children are told */
+        return err_set(err, ERR_USAGE, "the path of the data folder must be UTF-8");
     memcpy(dir->path, full, strlen(full) + 1);
     return 0;
 }

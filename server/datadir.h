@@ -34,10 +34,10 @@ struct datadir {
 /* Creates the folder (0700) and what is missing in it, takes its lock, and clears away what an
  * earlier daemon left in tmp/. Says when a folder that was there is open to others. When it fails
  * it leaves nothing that wasn't there. Errors: RUNNING when another daemon holds it, USAGE when its
- * path is too long for a socket, STORAGE, BAD_DATA for a token that isn't one. */
+ * path is too long for a socket or isn't UTF-8, STORAGE, BAD_DATA for a token that isn't one. */
 int datadir_open(const char *path, struct datadir *ret, struct err *err);
 /* Reads the tokens of an existing folder without locking it (for `ablated link`).
- * Errors: NOT_FOUND, STORAGE, BAD_DATA. */
+ * Errors: NOT_FOUND, STORAGE, USAGE (its path), BAD_DATA. */
 int datadir_peek(const char *path, struct datadir *ret, struct err *err);
 void datadir_done(struct datadir *dir);
 /* For a start that is refused after all: removes whatever datadir_open, or who opened the store,

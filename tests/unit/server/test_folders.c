@@ -343,6 +343,21 @@ static void test_compaction_leaves_strangers_alone(void **state)
     compact_done(&compact);
 }
 
+static void test_a_path_is_utf8(void **state)
+{
+    const struct base *b = *state;
+    struct datadir datadir;
+    struct err err;
+    char name[80];
+    snprintf(name, sizeof name, "%s/tmp/\xff/data", b->base.folder);
+    assert_int_equal(datadir_open(name, &datadir, &err), -ERR_USAGE);
+    assert_non_null(strstr(err.message, "UTF-8"));
+    assert_int_equal(rmdir(path(b, "tmp")), 0); /* nothing is left in it */
+    make(b, "tmp/\xc3\xa9");
+    assert_ok(datadir_open(path(b, "tmp/\xc3\xa9"), &datadir, &err), err);
+    datadir_done(&datadir);
+}
+
 /* What a refused start has written beside a database that was there is part of it. */
 static void test_a_refused_start_leaves_a_database_whole(void **state)
 {
@@ -375,6 +390,7 @@ int main(void)
         TEST(test_a_fault_of_the_storage_counts_as_a_crash),
         TEST(test_a_purge_leaves_strangers_alone),
         TEST(test_compaction_leaves_strangers_alone),
+        TEST(test_a_path_is_utf8),
         cmocka_unit_test(test_a_refused_start_leaves_a_database_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
