@@ -47,6 +47,7 @@ struct exit_row {
     int64_t exited, status, oom;
     double seconds;
     int64_t max_rss_bytes;
+    char ended[sizeof((struct launch_exit *)0)->ended];
 };
 
 static const struct jsonx_field exit_fields[] = {
@@ -80,6 +81,13 @@ static const struct jsonx_field exit_fields[] = {
       .min = 0,
       .max = 9e15,
       .required = true },
+    /* The last: only of a trainer that was ended so, which daemons before this don't know of. */
+    { .key = "ended",
+      .type = JSONX_STRING,
+      .offset = offsetof(struct exit_row, ended),
+      .size = sizeof((struct exit_row *)0)->ended,
+      .max = sizeof((struct exit_row *)0)->ended - 1,
+      .preset = "\"\"" },
 };
 
 static int encode(const struct jsonx_field *fields, size_t n, const void *in, char **ret,
@@ -134,8 +142,10 @@ int launch_read(const char *attempt_dir, struct launch *ret, struct err *err)
 int launch_exit_encode(const struct launch_exit *info, char **ret, struct err *err)
 {
     struct exit_row row = { info->exited, info->status, info->oom, info->seconds,
-                            info->max_rss_bytes };
-    return encode(exit_fields, sizeof exit_fields / sizeof *exit_fields, &row, ret, err);
+                            info->max_rss_bytes, "" };
+    memcpy(row.ended, info->ended, sizeof row.ended);
+    size_t n = sizeof exit_fields / sizeof *exit_fields - (info->ended[0] == '\0');
+    return encode(exit_fields, n, &row, ret, err);
 }
 
 int launch_exit_read(const char *attempt_dir, struct launch_exit *ret, struct err *err)
@@ -143,8 +153,10 @@ int launch_exit_read(const char *attempt_dir, struct launch_exit *ret, struct er
     struct exit_row row;
     int status = decode_file(attempt_dir, "exit.json", exit_fields,
                              sizeof exit_fields / sizeof *exit_fields, &row, err);
-    if (status == 0)
+    if (status == 0) {
         *ret = (struct launch_exit){ (int)row.exited, (int)row.status, (int)row.oom, row.seconds,
-                                     row.max_rss_bytes };
+                                     row.max_rss_bytes, "" };
+        memcpy(ret->ended, row.ended, sizeof ret->ended);
+    }
     return status;
 }

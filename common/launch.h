@@ -31,6 +31,7 @@ struct launch_exit {
     int oom; /* the kernel's out-of-memory killer is known to have struck, or memory was refused */
     double seconds;
     int64_t max_rss_bytes;
+    char ended[256]; /* why the keeper itself has ended the trainer, as text; "" = it hasn't */
 };
 int launch_exit_encode(const struct launch_exit *info, char **ret, struct err *err);
 /* Errors: NOT_FOUND when there is no exit.json, BAD_DATA. */

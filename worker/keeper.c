@@ -229,27 +229,33 @@ static pid_t start(const char *dir, int door, const sigset_t *signals, struct er
     _exit(70);
 }
 
-/* Ends a trainer that fills the disk with files. */
-static void look_at(pid_t pid, const struct growth *growth)
+/* Ends a trainer that fills the disk with files, and says why. */
+static void look_at(pid_t pid, const struct growth *growth, struct launch_exit *info)
 {
-    if (!growth_exceeded(growth))
+    char bytes[48] = "";
+    if (info->ended[0] != '\0' || !growth_exceeded(growth))
         return;
-    log_error("the trainer is ended: it has made more than %lld files, or %lld bytes, in %s",
-              (long long)growth->more_files, (long long)growth->more_bytes, growth->folders[0]);
+    if (growth->more_bytes > 0)
+        snprintf(bytes, sizeof bytes, ", or %lld MiB,", (long long)growth->more_bytes >> 20);
+    snprintf(info->ended, sizeof info->ended,
+             "it had made more than %lld files%s in the run's folder",
+             (long long)growth->more_files, bytes);
+    log_error("the trainer is ended: %s", info->ended);
     kill(pid, SIGKILL);
 }
 
-/* Serves the door until the trainer has ended; how, as waitpid says it. */
-static int await(pid_t pid, struct door *door, const struct growth *growth, const sigset_t *signals,
-                 struct rusage *usage)
+/* Serves the door until the trainer has ended, and notes how. */
+static void await(pid_t pid, struct door *door, const struct growth *growth,
+                  const sigset_t *signals, struct launch_exit *info)
 {
     int how;
+    struct rusage usage;
     int64_t look_ms = clock_mono_ms() + LOOK_MS;
-    while (wait4(pid, &how, WNOHANG, usage) != pid) {
+    while (wait4(pid, &how, WNOHANG, &usage) != pid) {
         struct pollfd asked;
         int64_t ms = door_poll(door, &asked), left = look_ms - clock_mono_ms();
         if (left <= 0) {
-            look_at(pid, growth);
+            look_at(pid, growth, info);
             look_ms = clock_mono_ms() + LOOK_MS;
             left = LOOK_MS;
         }
@@ -258,7 +264,9 @@ static int await(pid_t pid, struct door *door, const struct growth *growth, cons
         if (ppoll(&asked, 1, &wait, signals) > 0)
             door_answer(door);
     }
-    return how;
+    info->exited = WIFEXITED(how);
+    info->status = WIFEXITED(how) ? WEXITSTATUS(how) : WTERMSIG(how);
+    info->max_rss_bytes = (int64_t)usage.ru_maxrss * 1024;
 }
 
 static int write_exit(const char *dir, const struct launch_exit *info, struct err *err)
@@ -307,16 +315,11 @@ int keeper_run(const char *attempt_dir, struct err *err)
     if (pid < 0)
         return -ERR_INTERNAL;
     trainer = pid;
-    struct rusage usage;
-    int how = await(pid, &door, &growth, &signals, &usage);
+    struct launch_exit info = { 0 };
+    await(pid, &door, &growth, &signals, &info);
     trainer = 0;
-    const struct launch_exit info = {
-        .exited = WIFEXITED(how),
-        .status = WIFEXITED(how) ? WEXITSTATUS(how) : WTERMSIG(how),
-        .oom = WIFEXITED(how) ? WEXITSTATUS(how) == EXIT_OUT_OF_MEMORY
-                              : WTERMSIG(how) == SIGKILL && oom_kills() > kills,
-        .seconds = clock_mono_s() - begin,
-        .max_rss_bytes = (int64_t)usage.ru_maxrss * 1024,
-    };
+    info.oom = info.exited ? info.status == EXIT_OUT_OF_MEMORY
+                           : info.status == SIGKILL && oom_kills() > kills;
+    info.seconds = clock_mono_s() - begin;
     return write_exit(attempt_dir, &info, err);
 }

@@ -227,7 +227,10 @@ static void read_last_line(const char *dir, char *ret, size_t size)
 static void say_exit(const struct attempt_facts *facts, struct attempt_verdict *ret)
 {
     const struct launch_exit *exit = facts->exit;
-    if (exit->oom) {
+    if (exit->ended[0] != '\0') {
+        snprintf(ret->outcome, sizeof ret->outcome, "ended by its keeper");
+        snprintf(ret->reason, sizeof ret->reason, "ended by its keeper: %s", exit->ended);
+    } else if (exit->oom) {
         bool said = exit->exited && facts->last_line[0] != '\0';
         snprintf(ret->outcome, sizeof ret->outcome, "out of memory");
         snprintf(ret->reason, sizeof ret->reason,

@@ -134,3 +134,12 @@ for (const [what, change, reason] of [
 
 test("an attempt's log that ends within a line: what is whole counts", async () =>
   assert.doesNotMatch(await tampered((path) => appendFile(path, '{"type":"metrics","seq":')), /can't be read/));
+
+test("a run whose folder fills with files is ended, and says why", async () => {
+  const id = await submit({ steps: 1e7 });
+  await until(`run ${id} trains`, async () => (await get(`/runs/${id}`)).step > 0);
+  for (let i = 0; i <= 1000; i++) await writeFile(`${dir}/runs/${id}/artifacts/${i}`, "");
+  const { state, reason } = await ended(id);
+  assert.equal(state, "failed");
+  assert.match(reason, /^ended by its keeper: it had made more than 1000 files, or \d+ MiB, in the run's folder$/);
+});

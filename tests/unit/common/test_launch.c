@@ -82,13 +82,14 @@ static void test_unsound_launches(void **state)
 static void test_exit(void **state)
 {
     (void)state;
-    const struct launch_exit info = { 0, 9, 1, 2.5, 123456789 };
+    struct launch_exit info = { 0, 9, 1, 2.5, 123456789, "" };
     struct launch_exit back;
     struct err err;
     char *text;
     assert_int_equal(launch_exit_read(dir, &back, &err), -ERR_NOT_FOUND);
     assert_int_equal(launch_exit_encode(&info, &text, &err), 0);
     put("exit.json", text);
+    assert_null(strstr(text, "ended"));
     free(text);
     assert_int_equal(launch_exit_read(dir, &back, &err), 0);
     assert_int_equal(back.exited, 0);
@@ -96,6 +97,13 @@ static void test_exit(void **state)
     assert_int_equal(back.oom, 1);
     assert_true(back.seconds == 2.5);
     assert_int_equal(back.max_rss_bytes, 123456789);
+    assert_string_equal(back.ended, "");
+    memset(info.ended, 'x', sizeof info.ended - 1);
+    assert_int_equal(launch_exit_encode(&info, &text, &err), 0);
+    put("exit.json", text);
+    free(text);
+    assert_int_equal(launch_exit_read(dir, &back, &err), 0);
+    assert_string_equal(back.ended, info.ended);
     put("exit.json", "");
     assert_int_equal(launch_exit_read(dir, &back, NULL), -ERR_BAD_DATA);
     put("exit.json", "{\"exited\":1,\"status\":256,\"oom\":0,\"seconds\":1,\"max_rss_bytes\":1}");

@@ -231,6 +231,9 @@ static const struct {
       "exit 70", "exit status 70: can't open \"x\", in the last of 2 attempts" },
     { "printf 'half a \\377 line\\n\\n' >&2\n" EXIT(1, 3, 0), "exit 3",
       "exit status 3: half a ? line, in the last of 2 attempts" },
+    { "echo '{\"exited\":0,\"status\":9,\"oom\":0,\"seconds\":1,\"max_rss_bytes\":1,\"ended\":"
+      "\"it wrote\"}' > $3/exit.json\n",
+      "ended by its keeper", "ended by its keeper: it wrote, in the last of 2 attempts" },
     { "kill -9 $$\n", "lost", "the worker was killed by SIGKILL, in the last of 2 attempts" },
     { "true\n", "lost", "the worker vanished without a word, in the last of 2 attempts" },
     { "echo nonsense >> $3/events.ndjson\n" EXIT(1, 1, 0), "exit 1",
@@ -259,7 +262,7 @@ static void test_every_ending_has_its_reason(void **state)
         submit(rig, 1, 2, false);
         struct look look = wait_for(rig, 1, RUN_FAILED, 2);
         assert_string_equal(look.attempt.outcome, endings[i].outcome);
-        if (i != 6)
+        if (i != 7)
             assert_string_equal(look.run.reason, endings[i].reason);
         else
             assert_non_null(
