@@ -63,15 +63,23 @@ struct import_request {
 struct import_result {
     enum import_format format;
     char digest[DIGEST_HEX]; /* of the content */
+    char folder[32];         /* below tmp/, where the corpus is; "" = nowhere any more */
     int64_t documents, bytes, duplicates;
     int64_t notes[IMPORT_NOTES]; /* how often each was done; 0 = there is nothing to say */
 };
 
-/* Leaves the upload's documents in datasets/<digest>/, whole or not at all. Errors: BAD_UTF8 and
- * BAD_CORPUS with line and byte, MALFORMED … with line and column, STORAGE, DISK_FULL, NO_MEMORY,
- * UNAVAILABLE (stopped). */
+/* Leaves the upload's documents in a folder of tmp/, whole or not at all; import_drop follows.
+ * Errors: BAD_UTF8 and BAD_CORPUS with line and byte, MALFORMED … with line and column, STORAGE,
+ * DISK_FULL, NO_MEMORY, UNAVAILABLE (stopped). */
 int import_file(const struct datadir *datadir, const struct import_request *request,
                 struct import_result *ret, struct err *err);
+/* Writer, in the transaction that names the corpus, so that none is collected (runs/collect.h) in
+ * between: moves it to datasets/<digest>, unless the same content lies there. Errors: STORAGE,
+ * DISK_FULL. */
+int import_place(const struct datadir *datadir, const struct import_result *result,
+                 struct err *err);
+/* Removes what is left in tmp/. */
+void import_drop(const struct datadir *datadir, struct import_result *result);
 /* Appends a note as a sentence; nothing when there is nothing to say. */
 void import_note(const struct import_result *result, enum import_note note, struct buf *to);
 

@@ -11,14 +11,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 struct upload {
+    const struct datadir *datadir;
     struct import_request request;
     struct import_result result;
     struct dataset_row row;
     bool replaced;
 };
+
+static void upload_free(void *arg)
+{
+    struct upload *u = arg;
+    import_drop(u->datadir, &u->result);
+    free(u);
+}
 
 static json_t *dataset_json(const struct dataset_row *row)
 {
@@ -71,9 +78,10 @@ static int check_name(const struct request *req, struct err *err)
 
 int dataset_put_decode(struct request *req, struct err *err)
 {
-    struct upload *u = request_state(req, sizeof *u, NULL, err);
+    struct upload *u = request_state(req, sizeof *u, upload_free, err);
     if (u == NULL)
         return -ERR_NO_MEMORY;
+    u->datadir = req->app->datadir;
     int status = check_name(req, err);
     return status == 0 ? take_format(req, &u->request, err) : status;
 }
@@ -85,7 +93,7 @@ int dataset_put_read(struct request *req, struct store *store, struct err *err)
     (void)store;
     u->request.upload = req->upload_path;
     u->request.stop = &req->app->imports->closing;
-    int status = import_file(req->app->datadir, &u->request, &u->result, err);
+    int status = import_file(u->datadir, &u->request, &u->result, err);
     if (status != 0)
         return status;
     u->row = (struct dataset_row){ .documents = result->documents,
@@ -102,12 +110,9 @@ int dataset_put_write(struct request *req, struct store *store, struct err *err)
 {
     struct upload *u = req->state;
     struct dataset_row old;
-    char path[PATH_MAX];
-    datadir_path(req->app->datadir, path, "datasets/%s", u->row.digest);
-    if (access(path, F_OK) != 0) /* the same content was there, and nobody held it any more */
-        return err_set(err, ERR_UNAVAILABLE, "the corpus was being removed; send it once more");
     u->replaced = store_dataset_get(store, req->params[0], &old, NULL) == 0;
-    return store_dataset_put(store, &u->row, err);
+    int status = import_place(u->datadir, &u->result, err);
+    return status == 0 ? store_dataset_put(store, &u->row, err) : status;
 }
 
 static json_t *notes_json(const struct import_result *result)
@@ -128,7 +133,8 @@ static json_t *notes_json(const struct import_result *result)
 int dataset_put_encode(struct request *req, struct reply *reply, struct err *err)
 {
     (void)err;
-    const struct upload *u = req->state;
+    struct upload *u = req->state;
+    import_drop(u->datadir, &u->result); /* not on the loop, if the content was there before */
     json_t *dataset = dataset_json(&u->row);
     json_object_set_new(dataset, "notes", notes_json(&u->result));
     reply_json(reply, u->replaced ? 200 : 201, dataset, -1);

@@ -2,6 +2,10 @@
  * ordinary is counted on the way, and said in `sentences`. */
 #include "server/import/parts.h"
 
+#include "common/files.h"
+
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 const char *const import_format_names[] = { "text", "jsonl", NULL };
@@ -147,10 +151,34 @@ int import_file(const struct datadir *datadir, const struct import_request *requ
         status =
             err_set(err, ERR_BAD_CORPUS, "the corpus has no document with a visible character");
     if (status == 0)
-        status = sink_publish(&im.sink, datadir, request->stop, im.result.digest, err);
+        status = sink_complete(&im.sink, request->stop, im.result.digest, err);
+    if (status == 0)
+        sink_take(&im.sink, im.result.folder, sizeof im.result.folder);
     sink_done(&im.sink);
     source_done(&im.source);
     if (status == 0)
         *ret = im.result;
     return status;
+}
+
+int import_place(const struct datadir *datadir, const struct import_result *result, struct err *err)
+{
+    char from[PATH_MAX], to[PATH_MAX];
+    datadir_path(datadir, from, "tmp/%s", result->folder);
+    datadir_path(datadir, to, "datasets/%s", result->digest);
+    if (rename(from, to) == 0)
+        return files_sync_folder(to, err);
+    return errno == EEXIST || errno == ENOTEMPTY
+               ? 0
+               : err_errno(err, ERR_STORAGE, "can't store the corpus");
+}
+
+void import_drop(const struct datadir *datadir, struct import_result *result)
+{
+    char path[PATH_MAX];
+    if (result->folder[0] == '\0')
+        return;
+    datadir_path(datadir, path, "tmp/%s", result->folder);
+    files_remove_folder(path);
+    result->folder[0] = '\0';
 }

@@ -78,7 +78,7 @@ struct sink_mark {
     bool visible;
 };
 struct sink {
-    char dir[PATH_MAX]; /* where the corpus grows; "" = it has its name */
+    char dir[PATH_MAX]; /* where the corpus grows; "" = it was taken */
     int fd;             /* text */
     FILE *index;
     char bytes[SINK_BYTES];
@@ -96,9 +96,11 @@ int sink_add(struct sink *sink, const char *bytes, size_t n, struct err *err);
 int sink_rollback(struct sink *sink, const struct sink_mark *to, struct err *err);
 /* The document at hand is whole: it stays, or goes as a copy or as nothing visible. */
 int sink_end(struct sink *sink, struct err *err);
-/* All of them are here: digest, families, its name. */
-int sink_publish(struct sink *sink, const struct datadir *datadir, const atomic_bool *stop,
-                 char ret_digest[DIGEST_HEX], struct err *err);
+/* All of them are here: digest and families. */
+int sink_complete(struct sink *sink, const atomic_bool *stop, char ret_digest[DIGEST_HEX],
+                  struct err *err);
+/* The folder is the caller's from now on; its name, without the way there. */
+void sink_take(struct sink *sink, char *ret_name, size_t size);
 void sink_done(struct sink *sink);
 
 /* text */

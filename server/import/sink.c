@@ -217,8 +217,8 @@ static int survey_all(struct sink *sink, struct survey *survey, struct err *err)
 }
 
 /* The digest, and the families beside the rest. */
-static int complete(struct sink *sink, const atomic_bool *stop, char ret_digest[DIGEST_HEX],
-                    struct err *err)
+static int derive(struct sink *sink, const atomic_bool *stop, char ret_digest[DIGEST_HEX],
+                  struct err *err)
 {
     char path[PATH_MAX + 16];
     size_t n = (size_t)sink->documents;
@@ -242,22 +242,8 @@ static int complete(struct sink *sink, const atomic_bool *stop, char ret_digest[
     return status;
 }
 
-/* The folder gets its name last, so that a name stands for a whole corpus. */
-static int give_name(struct sink *sink, const struct datadir *datadir, const char *digest,
-                     struct err *err)
-{
-    char to[PATH_MAX];
-    datadir_path(datadir, to, "datasets/%s", digest);
-    if (rename(sink->dir, to) == 0) {
-        sink->dir[0] = '\0';
-        return files_sync_folder(to, err);
-    }
-    /* else the same content was stored before */
-    return errno == EEXIST || errno == ENOTEMPTY ? 0 : failed(err);
-}
-
-int sink_publish(struct sink *sink, const struct datadir *datadir, const atomic_bool *stop,
-                 char ret_digest[DIGEST_HEX], struct err *err)
+int sink_complete(struct sink *sink, const atomic_bool *stop, char ret_digest[DIGEST_HEX],
+                  struct err *err)
 {
     char path[PATH_MAX + 16];
     int status = flush(sink, err);
@@ -267,11 +253,15 @@ int sink_publish(struct sink *sink, const struct datadir *datadir, const atomic_
     copies_free(sink->copies);
     sink->copies = NULL;
     if (status == 0)
-        status = complete(sink, stop, ret_digest, err);
+        status = derive(sink, stop, ret_digest, err);
     path_of(sink, "text", path);
-    if (status == 0)
-        status = files_sync_folder(path, err);
-    return status == 0 ? give_name(sink, datadir, ret_digest, err) : status;
+    return status == 0 ? files_sync_folder(path, err) : status;
+}
+
+void sink_take(struct sink *sink, char *ret_name, size_t size)
+{
+    snprintf(ret_name, size, "%s", strrchr(sink->dir, '/') + 1);
+    sink->dir[0] = '\0';
 }
 
 void sink_done(struct sink *sink)

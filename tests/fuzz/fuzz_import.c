@@ -73,9 +73,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .stated = data[0] == 't',
     };
     int status = import_file(&datadir, &request, &result, &err);
-    if (status == 0)
+    if (status == 0) {
+        FUZZ_CHECK(import_place(&datadir, &result, &err) == 0);
+        import_drop(&datadir, &result);
         check_corpus(&result);
-    else
+    } else {
         fuzz_refused(status, &err);
+    }
     return 0;
 }

@@ -3,6 +3,7 @@
 #include "fixture.h"
 
 #include "common/files.h"
+#include "server/import.h"
 #include "server/runs/collect.h"
 #include "server/runs/owner.h"
 #include "server/store/store_priv.h"
@@ -237,12 +238,48 @@ static void test_what_cannot_be_removed_is_counted(void **state)
     assert_false(there(w, "tmp/gone-2"));
 }
 
+/* An upload, up to the transaction that names it; the purge may come before that at any time. */
+static struct import_result upload(const struct world *w)
+{
+    struct import_result result;
+    struct err err;
+    make_file(w, "tmp/upload");
+    const struct import_request request = { .upload = path(w, "tmp/upload") };
+    assert_ok(import_file(&w->datadir, &request, &result, &err), err);
+    return result;
+}
+
+static void test_a_corpus_on_its_way_stays(void **state)
+{
+    struct world *w = *state;
+    struct err err;
+    char corpus[96];
+    for (int again = 0; again < 3; again++) {
+        struct import_result result = upload(w);
+        struct dataset_row row = { .name = "a", .format = "text" };
+        memcpy(row.digest, result.digest, sizeof row.digest);
+        snprintf(corpus, sizeof corpus, "datasets/%s/text", result.digest);
+        assert_ok(collect_corpora(w->base.store, &w->datadir, &err), err);
+        assert_ok(collect_remove(&w->datadir, NULL, &err), err);
+        assert_ok(import_place(&w->datadir, &result, &err), err);
+        import_drop(&w->datadir, &result);
+        assert_ok(store_dataset_put(w->base.store, &row, &err), err);
+        assert_ok(collect_corpora(w->base.store, &w->datadir, &err), err);
+        assert_true(there(w, corpus));
+        if (again > 0) /* so that the last time the same content is there, and nobody's */
+            assert_ok(store_dataset_delete(w->base.store, "a", &err), err);
+    }
+    assert_ok(collect_corpora(w->base.store, &w->datadir, &err), err);
+    assert_false(there(w, corpus));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_of_runs_that_ended_some_time_ago, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_run_that_is_retried_keeps_what_it_leaves, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_a_corpus_on_its_way_stays, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_link_is_followed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_not_while_a_backup_is_made, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_lost_transaction_is_made_up_for, set_up, tear_down),

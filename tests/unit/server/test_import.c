@@ -37,6 +37,13 @@ static int teardown(void **state)
     return 0;
 }
 
+static int place(struct place *p, struct import_result *result, struct err *err)
+{
+    int status = import_place(&p->datadir, result, err);
+    import_drop(&p->datadir, result);
+    return status;
+}
+
 static int import(struct place *p, enum import_format format, const char *text, size_t len,
                   struct import_result *ret, struct err *err)
 {
@@ -50,7 +57,7 @@ static int import(struct place *p, enum import_format format, const char *text, 
     const struct import_request request = { .upload = upload, .format = format };
     int status = import_file(&p->datadir, &request, ret, err);
     unlink(upload);
-    return status;
+    return status == 0 ? place(p, ret, err) : status;
 }
 
 static size_t entries(struct place *p, const char *folder)
@@ -233,6 +240,7 @@ static void test_stated(void **state)
     datadir_path(&p->datadir, upload, "tmp/upload");
     assert_ok(files_write(upload, lines, strlen(lines), 0600, &err), err);
     assert_ok(import_file(&p->datadir, &request, &result, &err), err);
+    assert_ok(place(p, &result, &err), err);
     assert_int_equal(result.format, IMPORT_TEXT);
     assert_documents(p, &result, "{\"text\":\"a\"}\n{\"text\":\"b\"}");
     assert_int_equal(result.notes[IMPORT_LOOKS_LIKE_JSONL], 2);
@@ -316,6 +324,7 @@ static void test_content(void **state)
     assert_string_equal(a.digest, b.digest);
     assert_string_not_equal(a.digest, c.digest);
     assert_int_equal(entries(p, "datasets"), 2);
+    assert_int_equal(entries(p, "tmp"), 0);
     assert_documents(p, &c, "b|a");
 }
 
