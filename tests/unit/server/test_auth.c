@@ -3,6 +3,7 @@
 #include "common/files.h"
 #include "server/http/auth.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -194,6 +196,61 @@ static void test_a_grant_ends_with_its_token_or_session(void **state)
     auth_free(auth);
 }
 
+/* As passes_make leaves one, without its wait for the disk. */
+static struct pass put_session(enum access access, int64_t expiry_s)
+{
+    static int made;
+    char path[PATH_MAX];
+    struct pass pass = { .access = access, .expiry_s = expiry_s };
+    digest_of_hex(&made, sizeof made, pass.digest);
+    made++;
+    memcpy(pass.mark, datadir.tokens.of[access].mark, sizeof pass.mark);
+    datadir_path(&datadir, path, "sessions/%s.%s.%s.%lld", pass.digest, access_names[access],
+                 pass.mark, (long long)expiry_s);
+    int fd = open(path, O_CREAT | O_EXCL | O_WRONLY, 0600);
+    assert_true(fd >= 0 && close(fd) == 0);
+    return pass;
+}
+
+/* Of sessions that end together memory may give up another than the folder does: it began them in
+ * another order. Neither is a session any more once the daemon has started again. */
+static void test_what_made_room_never_comes_back(void **state)
+{
+    (void)state;
+    static struct passes files;
+    struct auth_grant before[PASS_SESSIONS_MAX + 1];
+    bool held[PASS_SESSIONS_MAX + 1];
+    size_t n = PASS_SESSIONS_MAX, ended = 0;
+    int64_t expiry_s = clock_wall_ms() / 1000 + 3600;
+    char path[PATH_MAX];
+    struct auth *auth = make("");
+    datadir_path(&datadir, path, "sessions");
+    assert_int_equal(mkdir(path, 0700), 0);
+    for (size_t i = 0; i < n; i++)
+        put_session(ACCESS_READ, expiry_s);
+    assert_int_equal(passes_load(datadir.path, PASS_SESSION, &datadir.tokens, &files, NULL), 0);
+    for (size_t i = 0; i < n; i++) { /* the folder's last is memory's first */
+        const struct pass *one = &files.of[ACCESS_READ][n - 1 - i];
+        assert_int_equal(auth_session_begin(auth, one, NULL), 0);
+        before[i] = grant_of(one);
+    }
+    struct pass last = make_session(ACCESS_READ);
+    before[n] = grant_of(&last);
+    assert_int_equal(auth_session_begin(auth, &last, NULL), 0);
+    for (size_t i = 0; i <= n; i++) {
+        held[i] = auth_grant_holds(auth, &before[i]);
+        ended += !held[i];
+    }
+    assert_true(ended == 1 && !held[0] && held[n]);
+    auth_free(auth);
+    auth = make("");
+    for (size_t i = 0; i <= n; i++)
+        if (auth_grant_holds(auth, &before[i]) && !held[i])
+            fail_msg("the session that made room opens the daemon again");
+    assert_true(auth_grant_holds(auth, &before[n]));
+    auth_free(auth);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -204,6 +261,7 @@ int main(void)
         TEST(test_a_session_ends_by_the_clock_for_good),
         TEST(test_a_session_of_a_replaced_token_does_not_begin),
         TEST(test_a_grant_ends_with_its_token_or_session),
+        TEST(test_what_made_room_never_comes_back),
     };
     return cmocka_run_group_tests_name("auth", tests, NULL, NULL);
 }
