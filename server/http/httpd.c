@@ -165,8 +165,15 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
         return;
     }
     httpd->gone = true;
-    if (*context != NULL)
-        peers_remove(&httpd->peers, *context);
+    struct peer *peer = *context;
+    void *exchange = peer != NULL ? peer->exchange : NULL;
+    /* A request in which microhttpd (0.9.75) finds two mistakes, like a query of more parameters
+     * than its pool can list, is let go of without a word. */
+    if (exchange != NULL)
+        exchange_completed(&httpd->exchanges, connection, &exchange,
+                           MHD_REQUEST_TERMINATED_WITH_ERROR);
+    if (peer != NULL)
+        peers_remove(&httpd->peers, peer);
     *context = NULL;
 }
 

@@ -4,6 +4,7 @@
 
 import assert from "node:assert/strict";
 import net from "node:net";
+import { once } from "node:events";
 import { readdir, readlink } from "node:fs/promises";
 import { test } from "node:test";
 import { client } from "./client.mjs";
@@ -73,6 +74,7 @@ test("what doesn't get on is ended, and gives its descriptor back", async (t) =>
     "half a header": "GET / HTTP/1.1\r\nHost: loc",
     "a header without end": `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${"y".repeat(80000)}`,
     "headers without end": `GET / HTTP/1.1\r\nHost: localhost\r\n${"X: y\r\n".repeat(40000)}`,
+    "a query of more parameters than can be listed": `GET /healthz?${"a&".repeat(5000)} HTTP/1.1\r\nHost: localhost\r\n\r\n`,
     "empty lines without end": "\r\n".repeat(40000),
     "a header without end behind a request": `${HEALTH}GET / HTTP/1.1\r\nX: ${"y".repeat(80000)}`,
     "a body that is waited for": `POST /api/v1/session HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 9\r\nContent-Type: application/json\r\n\r\n`,
@@ -94,4 +96,19 @@ test("what doesn't get on is ended, and gives its descriptor back", async (t) =>
   await get("/queue");
   await until("every descriptor is back", async () => (await sockets(daemon.pid)) <= before + 1); // fetch keeps one
   assert.equal(await daemon.stop(), 0, daemon.output());
+});
+
+test("a request that the parser lets go of without a word ends with its connection", async (t) => {
+  const daemon = await start();
+  t.after(() => daemon.kill("SIGKILL"));
+  const leave = net.connect(daemon.port, "127.0.0.1", () => leave.write(`GET /healthz?${"a&".repeat(5000)} HTTP/1.1\r\nHost: localhost\r\n\r\n`, () => leave.destroy()));
+  await once(leave, "close");
+  // Each of these takes its descriptor, and is looked at for not getting on.
+  for (let i = 0; i < 3; i++) {
+    const one = connect(daemon.port);
+    one.send(LOG_IN + "0".repeat(33000));
+    await one.until((received, over) => over !== null);
+  }
+  assert.equal(await daemon.stop(), 0, daemon.output());
+  assert.equal(daemon.output().match(/refused: .* \/healthz/g)?.length, 1, daemon.output());
 });
