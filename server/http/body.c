@@ -138,6 +138,10 @@ enum MHD_Result body_take(struct exchange *x, const char *bytes, size_t *n)
 {
     if (x->state == EXCHANGE_REFUSED)
         return drain(x, n);
+    if (x->peer != NULL && peer_is_late(x->peer)) { /* suspended whenever it was looked at */
+        exchange_late(x);
+        return MHD_NO;
+    }
     (is_upload(x) ? take_upload : take_json)(x, bytes, n);
     return MHD_YES;
 }

@@ -112,3 +112,16 @@ test("a request that the parser lets go of without a word ends with its connecti
   assert.equal(await daemon.stop(), 0, daemon.output());
   assert.equal(daemon.output().match(/refused: .* \/healthz/g)?.length, 1, daemon.output());
 });
+
+test("an upload past its time is ended, however small the chunks it still brings", async (t) => {
+  const daemon = await start({ args: ["--upload-time", "1"] });
+  t.after(() => daemon.kill("SIGKILL"));
+  const one = connect(daemon.port), chunks = "1\r\na\r\n".repeat(1000);
+  const more = () => { while (one.over() === null && one.socket.write(chunks)); };
+  one.send(`PUT /api/v1/datasets/x HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${daemon.token}\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n`);
+  one.socket.on("drain", more);
+  more();
+  await one.until((received) => received.includes("HTTP/1.1 408"), 60000);
+  one.end();
+  assert.equal(await daemon.stop(), 0, daemon.output());
+});
