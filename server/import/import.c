@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 const char *const import_format_names[] = { "text", "jsonl", NULL };
 
@@ -168,7 +169,8 @@ int import_place(const struct datadir *datadir, const struct import_result *resu
     datadir_path(datadir, to, "datasets/%s", result->digest);
     if (rename(from, to) == 0)
         return files_sync_folder(to, err);
-    return errno == EEXIST || errno == ENOTEMPTY
+    bool was_moved = errno == ENOENT && access(to, F_OK) == 0; /* by a transaction that was lost */
+    return errno == EEXIST || errno == ENOTEMPTY || was_moved
                ? 0
                : err_errno(err, ERR_STORAGE, "can't store the corpus");
 }
