@@ -1,6 +1,7 @@
 /* datadir: the data folder: who owns it, where things lie, and the secrets in it.
  *
- *   lock (flock: one daemon a folder)  token…, curlrc…, instance, key (tokens.h)
+ *   lock (flock: one daemon a folder; says what runs/given.h needs)
+ * token…, curlrc…, instance, key (tokens.h)
  * links/ sessions/ (see passes.h)
  * address (base URL, written when ready)  ablate.db  worker.sock  tmp/  datasets/<digest>/
  * runs/<id>/…  cache/ (figures; may be removed at any time)

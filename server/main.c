@@ -20,6 +20,7 @@
 #include "server/room.h"
 #include "server/runs/conclude.h"
 #include "server/runs/forgotten.h"
+#include "server/runs/given.h"
 #include "server/runs/ingest.h"
 #include "server/runs/publish.h"
 #include "server/runs/purge.h"
@@ -62,8 +63,9 @@ struct daemon {
     struct httpd *httpd;
     struct auth *auth;
     struct line uploads, imports;
-    struct job first; /* reads where the events stand, and passes over forgotten runs */
+    struct job first; /* reads where the events stand, and passes over what was given before */
     int64_t last_seq, forgotten;
+    struct given given; /* the writer's, once it has begun */
 };
 
 /* The way out, one step after the other: no new claims, no HTTP, no workers' socket, no store. */
@@ -201,6 +203,8 @@ static int first_run(struct job *job, struct store *store, struct err *err)
     int status = store_as_of(store, &d->last_seq, err);
     if (status == 0)
         status = forgotten_runs(store, &d->datadir, &d->forgotten, err);
+    if (status == 0)
+        status = given_look(store, &d->datadir, d->forgotten > 0, &d->given, err);
     return status;
 }
 
@@ -228,9 +232,9 @@ enum { PASS_AGAIN_MS = 1000 };
 static int pass_run(struct job *job, struct store *store, struct err *err)
 {
     struct daemon *d = job->data;
-    int status = store_run_ids_pass(store, d->forgotten, err);
+    int status = d->forgotten > 0 ? store_run_ids_pass(store, d->forgotten, err) : 0;
     if (status == 0)
-        status = store_events_leap(store, STORE_LEAP_LOST, err);
+        status = given_pass(&d->given, store, err);
     return status == 0 ? store_as_of(store, &d->last_seq, err) : status;
 }
 
@@ -257,11 +261,14 @@ static void pass_done(struct job *job)
         work_later(d->work, &d->first, PASS_AGAIN_MS);
         return;
     }
-    if (job->status == 0)
+    if (job->status == 0 && d->forgotten > 0)
         log_warn("there are folders of runs up to %lld that the database doesn't know: it has lost "
                  "its last commits, or is an older one; their ids are passed over",
                  (long long)d->forgotten);
-    d->forgotten = 0;
+    else if (job->status == 0 && d->given.strange)
+        log_warn("the database isn't the one that this folder's last daemon left: who follows its "
+                 "events begins anew");
+    d->forgotten = d->given.leap = 0;
     first_done(job);
 }
 
@@ -272,7 +279,7 @@ static void first_done(struct job *job)
     int status = job->status;
     if (d->app.closing)
         return;
-    if (status == 0 && d->forgotten > 0) {
+    if (status == 0 && (d->forgotten > 0 || d->given.leap > 0)) {
         pass(job);
         return;
     }
@@ -321,10 +328,12 @@ static void first_done(struct job *job)
 /* Before a commit: what it lets be concluded, then what it says to the world. */
 static int collect(struct store *store, void **ret_batch, void *arg, struct err *err)
 {
-    const struct daemon *d = arg;
+    struct daemon *d = arg;
     bool render = stream_subscribers(d->stream) > 0;
     int status = conclude_experiments(store, err);
-    return status == 0 ? publish_collect(store, render, ret_batch, err) : status;
+    if (status == 0)
+        status = publish_collect(store, render, ret_batch, err);
+    return status == 0 ? given_note(&d->given, store, &d->datadir, err) : status;
 }
 
 /* After a death the database is looked at before anything relies on it. */
@@ -421,6 +430,7 @@ static int serve(const struct options *options, struct err *err)
     uv_loop_close(&d.loop);
     queries_free(d.app.queries);
     auth_free(d.auth);
+    given_end(&d.given, &d.datadir);
     datadir_set_unclean(&d.datadir, false, NULL);
     datadir_done(&d.datadir);
     return 0;

@@ -60,6 +60,11 @@ int store_events_leap(struct store *store, int64_t by, struct err *err)
     return store_execute(store, sql, err);
 }
 
+int store_events_forget(struct store *store, struct err *err)
+{
+    return store_run_sql(store, SQL_EVENT_PRUNE, NULL, err, "i", INT64_MAX);
+}
+
 int store_identity_renew(const char *path, struct err *err)
 {
     struct store store = { .mode = STORE_WRITER };

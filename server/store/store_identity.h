@@ -47,5 +47,7 @@ int store_identity_renew(const char *path, struct err *err);
 #define STORE_LEAP_LOST INT64_C(500000)
 /* Inside a transaction. Errors: STORAGE, DISK_FULL. */
 int store_events_leap(struct store *store, int64_t by, struct err *err);
+/* Forgets all that were told: everybody begins anew. Before a leap. */
+int store_events_forget(struct store *store, struct err *err);
 
 #endif

@@ -76,6 +76,67 @@ test("an older database that is put back gives no id again", async (t) => {
   assert.match(daemon.output(), new RegExp(`folders of runs up to ${lost} that the database doesn't know`));
 });
 
+/** The first event after an id. */
+async function first(daemon, last) {
+  const abort = new AbortController(), headers = { "Last-Event-ID": String(last) };
+  let text = "";
+  for await (const chunk of (await daemon.fetch("/api/v1/events", { headers, signal: abort.signal })).body) {
+    text += Buffer.from(chunk).toString();
+    if (/^event: .*\n(.*\n)*\n/m.test(text)) break;
+  }
+  abort.abort();
+  return { id: Number(/^id: (\d+)$/m.exec(text)[1]), kind: /^event: (.*)$/m.exec(text)[1] };
+}
+/** Events without runs; the id of the last one. */
+async function pauses(daemon, n) {
+  for (let i = 0; i < n; i++) await daemon.call("POST", "/queue", { paused: i % 2 === 0 });
+  return (await daemon.get("/runs")).as_of;
+}
+
+test("no id of an event is given again, whichever database is put back", async (t) => {
+  const dir = await folder(t), other = await folder(t);
+  let daemon = await serve(dir);
+  const early = await pauses(daemon, 4);
+  await daemon.stop({ keep: true });
+  const older = await take(dir);
+  daemon = await serve(dir);
+  const seen = await pauses(daemon, 4);
+  assert.equal(seen, early + 4, "a clean end leaves no gap");
+  await daemon.stop({ keep: true });
+
+  await put(dir, older);
+  daemon = await serve(dir);
+  const after = await pauses(daemon, 8);
+  assert.equal((await first(daemon, seen)).kind, "resync", "it was there in the life that is lost");
+  assert.equal((await first(daemon, seen - 1)).kind, "resync");
+  const next = await first(daemon, early);
+  assert.ok(next.kind === "queue" && next.id > seen, `who wasn't goes on: ${JSON.stringify(next)}`);
+
+  daemon.kill("SIGKILL");
+  await daemon.ended;
+  await put(dir, older); // its log is lost, too
+  daemon = await serve(dir);
+  const last = await pauses(daemon, 8);
+  assert.ok(last > after);
+  assert.equal((await first(daemon, after)).kind, "resync");
+
+  daemon.kill("SIGKILL");
+  await daemon.ended;
+  daemon = await serve(dir); // nothing was lost
+  await pauses(daemon, 1);
+  assert.equal((await first(daemon, last)).kind, "queue");
+  await daemon.stop({ keep: true });
+
+  daemon = await serve(other);
+  await pauses(daemon, 8);
+  await daemon.stop({ keep: true });
+  await put(dir, await take(other));
+  daemon = await serve(dir);
+  await pauses(daemon, 1);
+  for (const id of [early, seen, last]) assert.equal((await first(daemon, id)).kind, "resync", `another database, after ${id}`);
+  assert.match(daemon.output(), /the database isn't the one that this folder's last daemon left/);
+});
+
 test("a run never takes the folder of another database's run", async (t) => {
   const dir = await folder(t), other = await folder(t);
   let daemon = await serve(other);

@@ -157,7 +157,8 @@ export function consistent(dir, id) {
   none("one end a run", `SELECT run, count(*) FROM history WHERE run IN (${of}) AND what IN ('succeeded', 'failed', 'cancelled') GROUP BY run HAVING count(*) <> 1`);
   none("one event of an end a run", `SELECT run, count(*) FROM events WHERE kind = 'run' AND run IN (${of}) AND json_extract(data, '$.state') = 'succeeded'
     GROUP BY run HAVING count(*) <> 1`);
-  none("no event is missing", "SELECT max(seq) - min(seq) + 1 - count(*) AS missing FROM events HAVING missing <> 0");
+  none("no event is missing, but where a start after a death passed over ids", `SELECT seq FROM events WHERE seq % 10000 <> 1
+    AND seq > (SELECT min(seq) FROM events) AND seq - 1 NOT IN (SELECT seq FROM events)`);
   none("no attempt is open", `SELECT * FROM attempts WHERE run IN (${of}) AND (ended_at IS NULL OR outcome = '')`);
   none("attempts are numbered without gaps", `SELECT run FROM attempts WHERE run IN (${of}) GROUP BY run HAVING count(*) <> max(attempt)`);
   none("one attempt finished a run", `SELECT run FROM attempts WHERE run IN (${of}) GROUP BY run HAVING sum(outcome = 'finished') <> 1`);

@@ -5,8 +5,10 @@
 #include "server/runs/attempt.h"
 #include "server/runs/compact.h"
 #include "server/runs/forgotten.h"
+#include "server/runs/given.h"
 #include "server/runs/owner.h"
 #include "server/runs/purge.h"
+#include "server/store/store_priv.h"
 
 #include <sys/stat.h>
 
@@ -141,6 +143,65 @@ static void test_ids_of_folders_are_passed_over(void **state)
     make(b, "runs/4294967298"); /* 2^32 after the last one given */
     assert_ok(forgotten_runs(b->base.store, &b->datadir, &last, &err), err);
     assert_int_equal(last, 4294967298);
+}
+
+static struct given given_at_start(const struct base *b)
+{
+    struct given given;
+    struct err err;
+    assert_ok(given_look(b->base.store, &b->datadir, false, &given, &err), err);
+    return given;
+}
+
+static void leap(const struct base *b, int64_t by)
+{
+    struct err err;
+    assert_ok(store_events_leap(b->base.store, by, &err), err);
+}
+
+static void test_ids_of_events_are_given_once(void **state)
+{
+    const struct base *b = *state;
+    struct store *store = b->base.store;
+    struct given given = given_at_start(b);
+    struct err err;
+    int64_t newest = 0;
+    assert_int_equal(given.leap, 0); /* a new folder */
+    leap(b, 100);
+    assert_int_equal(given_at_start(b).leap, STORE_LEAP_LOST); /* one that says nothing */
+    assert_false(given_at_start(b).strange);
+    assert_ok(given_note(&given, store, &b->datadir, &err), err);
+    assert_int_equal(given.id, GIVEN_STEP);
+    leap(b, GIVEN_STEP - 101);
+    assert_ok(given_note(&given, store, &b->datadir, &err), err);
+    assert_int_equal(given.id, GIVEN_STEP);
+    leap(b, 1);
+    assert_ok(given_note(&given, store, &b->datadir, &err), err);
+    assert_int_equal(given.id, 2 * GIVEN_STEP);
+    assert_int_equal(given_at_start(b).leap, GIVEN_STEP); /* a death: beyond all that was given */
+    given_end(&given, &b->datadir);
+    assert_int_equal(given_at_start(b).leap, 0); /* a clean end */
+    leap(b, -40);
+    given = given_at_start(b); /* an older state */
+    assert_int_equal(given.leap, 41);
+    assert_false(given.strange);
+    given_end(&given, &b->datadir); /* that ended before it was passed over */
+    assert_int_equal(given_at_start(b).leap, 41);
+    assert_ok(given_pass(&given, store, &err), err);
+    assert_ok(given_note(&given, store, &b->datadir, &err), err);
+    assert_int_equal(given.newest, GIVEN_STEP + 1);
+    leap(b, GIVEN_STEP);
+    given = given_at_start(b); /* beyond all that a daemon of this folder gave */
+    assert_true(given.strange);
+    assert_int_equal(given.leap, STORE_LEAP_LOST);
+    assert_ok(given_note(&given, store, &b->datadir, &err), err);
+    leap(b, -1000);
+    assert_ok(store_execute(store, "UPDATE identity SET id = 'another'", &err), err);
+    given = given_at_start(b);
+    assert_true(given.strange);
+    assert_ok(given_pass(&given, store, &err), err);
+    assert_ok(store_as_of(store, &newest, &err), err);
+    assert_int_equal(newest, given.id + STORE_LEAP_LOST);
 }
 
 static void test_the_data_folder_is_the_one_that_was_opened(void **state)
@@ -384,6 +445,7 @@ int main(void)
         TEST(test_a_folder_says_whose_it_is),
         TEST(test_a_folder_that_says_nothing),
         TEST(test_ids_of_folders_are_passed_over),
+        TEST(test_ids_of_events_are_given_once),
         TEST(test_the_data_folder_is_the_one_that_was_opened),
         TEST(test_what_cannot_be_read_is_not_settled),
         TEST(test_a_strangers_events_are_nobodys),
