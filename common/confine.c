@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
 #include <stdint.h>
 #include <string.h>
@@ -72,14 +73,19 @@ static int allow_all(int rules, const char *const *paths, uint64_t rights, struc
     return status;
 }
 
+static int landlock_abi(void)
+{
+    long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    return abi > 0 ? (int)abi : errno == EPERM ? CONFINE_FORBIDDEN : 0;
+}
+
 int confine_files(const struct confine_paths *lists, size_t n, int *ret_abi, struct err *err)
 {
     struct ruleset handled = { 0 };
     int status = 0;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return err_errno(err, ERR_INTERNAL, "can't give up privileges");
-    long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-    *ret_abi = abi > 0 ? (int)abi : errno == EPERM ? CONFINE_FORBIDDEN : 0;
+    int abi = *ret_abi = landlock_abi();
     if (abi <= 0)
         return 0;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
@@ -125,4 +131,11 @@ int confine_calls(const char *const *calls, int (*add_shapes)(void *filter), boo
         return err_set(err, ERR_INTERNAL, "no seccomp filter: %s", strerror(-status));
     *ret_filtered = status == 0;
     return 0;
+}
+
+/* A kernel that has filters looks for this one where there is none. */
+void confine_look(int *ret_abi, bool *ret_filters)
+{
+    *ret_abi = landlock_abi();
+    *ret_filters = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, NULL) != 0 && errno == EFAULT;
 }

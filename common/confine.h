@@ -32,4 +32,7 @@ int confine_files(const struct confine_paths *lists, size_t n, int *ret_abi, str
 int confine_calls(const char *const *calls, int (*add_shapes)(void *filter), bool *ret_filtered,
                   struct err *err);
 
+/* What there is of both here, as the two would say it; gives nothing up. */
+void confine_look(int *ret_abi, bool *ret_filters);
+
 #endif

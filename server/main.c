@@ -17,6 +17,7 @@
 #include "server/options.h"
 #include "server/query/process.h"
 #include "server/query/queries.h"
+#include "server/query/walls.h"
 #include "server/room.h"
 #include "server/runs/conclude.h"
 #include "server/runs/forgotten.h"
@@ -211,6 +212,7 @@ static int first_run(struct job *job, struct store *store, struct err *err)
 static int open_http(struct daemon *d, struct err *err)
 {
     const struct options *o = &d->options;
+    char lack[200];
     int status = httpd_new(&d->loop, &d->app, d->listener, &d->httpd, err);
     if (status != 0)
         return status;
@@ -220,6 +222,8 @@ static int open_http(struct daemon *d, struct err *err)
     if (status != 0)
         return status;
     greet(o, &d->datadir, d->app.base_url, httpd_port(d->httpd));
+    if (walls_lack(lack, sizeof lack))
+        log_warn("%s", lack);
     notify_state("READY=1");
     return 0;
 }

@@ -112,3 +112,22 @@ int walls_calls(struct err *err)
     bool filtered;
     return confine_calls(calls, add_shapes, &filtered, err);
 }
+
+bool walls_lack(char *ret, size_t size)
+{
+    int abi;
+    bool filters;
+    confine_look(&abi, &filters);
+    const char *who =
+        abi == CONFINE_FORBIDDEN ? "a filter of system calls allows" : "this kernel has";
+    if (abi <= 0)
+        snprintf(ret, size, "queries: %s no Landlock: %s", who,
+                 filters ? "seccomp alone closes files to them"
+                         : "nor has it seccomp filters: files, network and other processes are "
+                           "closed to them by SQLite's authorizer alone");
+    else if (!filters)
+        snprintf(ret, size,
+                 "queries: this kernel has no seccomp filters: network and other "
+                 "processes are closed to them by SQLite's authorizer alone");
+    return abi <= 0 || !filters;
+}

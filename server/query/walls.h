@@ -16,11 +16,16 @@
 
 #include "common/err.h"
 
+#include <stdbool.h>
+#include <stddef.h>
+
 /* Memory, time, files, priority. */
 int walls_limits(struct err *err);
 /* Leaves the database at path, to read. */
 int walls_files(const char *path, struct err *err);
 /* When all is open: leaves memory, reading what is open, and writing to standard input. */
 int walls_calls(struct err *err);
+/* Whether this machine lacks a part of that; ret: a sentence for the log. */
+bool walls_lack(char *ret, size_t size);
 
 #endif

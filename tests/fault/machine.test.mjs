@@ -88,19 +88,23 @@ test("a worker without memory: its run fails and says so, however little there i
   await daemon.stop();
 });
 
-test("a kernel without Landlock, without seccomp, without both: the trainer says so at its start, and trains", { skip: !has("strace") && "no strace" }, async (t) => {
+test("a kernel without Landlock, without seccomp, without both: daemon and trainer say so at their start, query and train", { skip: !has("strace") && "no strace" }, async (t) => {
   const at = await folder(t), lacking = { landlock_create_ruleset: "ENOSYS", seccomp: "EINVAL" }, found = [];
   for (const calls of [["landlock_create_ruleset"], ["seccomp"], ["landlock_create_ruleset", "seccomp"]]) {
-    const inject = calls.map((call) => `-e inject=${call}:error=${lacking[call]}`).join(" ");
-    const worker = await wrapped(at, `exec strace -f -o /dev/null -e trace=${calls} ${inject} ${WORKER} "$@"`);
-    const daemon = await serve(t, { dir: join(at, calls.join()), args: ["--slots", "1", "--worker", worker] });
+    const inject = calls.flatMap((call) => ["-e", `inject=${call}:error=${lacking[call]}`]);
+    const under = ["strace", "-D", "-f", "--seccomp-bpf", "-o", "/dev/null", "-e", `trace=${calls}`, ...inject]; // workers, queries too
+    const daemon = await serve(t, { dir: join(at, calls.join()), args: ["--slots", "1"], under });
     const { id } = await submit(daemon, { seeds: [1] });
     assert.equal((await ended(daemon, id)).counts.succeeded, 1, daemon.output());
     const log = await (await daemon.fetch("/api/v1/runs/1/log")).text();
     const [, said] = /msg="sandbox: (.*)"/.exec(log) ?? assert.fail(log);
     assert.equal(/has no Landlock/.test(said), calls.includes("landlock_create_ruleset"), said);
     assert.equal(/no seccomp filters|nor has it seccomp/.test(said), calls.includes("seccomp"), said);
-    found.push(`"${said}"`);
+    const [, queries] = /level=warn msg="queries: (.*)"/.exec(daemon.output()) ?? assert.fail(daemon.output());
+    assert.equal(/has no Landlock/.test(queries), calls.includes("landlock_create_ruleset"), queries);
+    assert.equal(/seccomp filters/.test(queries), calls.includes("seccomp"), queries);
+    assert.deepEqual((await call(daemon, "POST", "query", { sql: "SELECT count(*) FROM runs" })).rows, [[1]]);
+    found.push(`"${said}", "${queries}"`);
     await daemon.stop();
   }
   t.diagnostic(`found: ${found.join("; ")}`);
