@@ -431,6 +431,12 @@ void work_later(struct work *work, struct job *job, int64_t ms)
     uv_timer_start(&job->timer, on_delay, (uint64_t)ms, 0);
 }
 
+void work_hurry(struct job *job)
+{
+    if (!uv_is_closing((uv_handle_t *)&job->timer))
+        end_delay(job);
+}
+
 uv_loop_t *work_loop(const struct work *work)
 {
     return work->loop;

@@ -72,6 +72,8 @@ void work_pool(struct work *work, struct job *job);
 /* Calls job->done (no run) on the loop thread after ms milliseconds, or earlier when the work
  * closes. */
 void work_later(struct work *work, struct job *job, int64_t ms);
+/* The same, soon, for a job whose time hasn't come. */
+void work_hurry(struct job *job);
 /* The loop that `done` functions run on. */
 uv_loop_t *work_loop(const struct work *work);
 /* Jobs waiting for or inside the writer. */

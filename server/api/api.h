@@ -19,10 +19,6 @@ ENCODE(submit_finish);
 DECODE(experiments_list_decode);
 STORED(experiments_list_read);
 ENCODE(experiments_list_encode);
-DECODE(experiment_get_decode);
-STORED(experiment_get_read);
-ENCODE(experiment_get_encode);
-ENCODE(experiment_get_finish);
 DECODE(experiment_patch_decode);
 STORED(experiment_patch_write);
 DECODE(experiment_id_decode);
@@ -38,9 +34,10 @@ ENCODE(experiment_cancel_encode);
 ENCODE(experiment_cancel_finish);
 ENCODE(experiment_encode);
 
-/* wait.c: the reply of GET experiments/{id}?wait=: it comes when the experiment has finished. */
-int wait_begin(struct request *req, struct reply *reply, int64_t experiment, int64_t wait_s,
-               struct err *err);
+/* wait.c */
+extern const struct waiting experiment_waiting;
+DECODE(experiment_get_decode);
+ENCODE(experiment_get_encode);
 
 /* runs.c */
 DECODE(runs_list_decode);

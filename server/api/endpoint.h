@@ -89,8 +89,8 @@ struct request {
 struct waiting {
     /* Begins what ends, later, with request_done; a negative code, and it has ended already. */
     int (*begin)(struct request *req, struct err *err);
-    /* The caller has left: request_done is wanted soon. */
-    void (*left)(struct request *req);
+    /* The caller has left, or the daemon ends: request_done is wanted soon. */
+    void (*given_up)(struct request *req);
 };
 
 struct endpoint {

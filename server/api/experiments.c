@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PAGE = 100, PAGE_MAX = 1000, WAIT_MAX_S = 3600 };
+enum { PAGE = 100, PAGE_MAX = 1000 };
 
 /* GET experiments */
 
@@ -89,10 +89,10 @@ int experiments_list_encode(struct request *req, struct reply *reply, struct err
     return 0;
 }
 
-/* One experiment. */
+/* One experiment; getting it is wait.c's. */
 
 struct one {
-    int64_t id, wait_s;
+    int64_t id;
     struct run_slice slice;
     struct experiment_row row;
 };
@@ -112,49 +112,12 @@ int experiment_id_decode(struct request *req, struct err *err)
     return request_id(req, 0, &o->id, err);
 }
 
-int experiment_get_decode(struct request *req, struct err *err)
-{
-    struct one *o = request_state(req, sizeof *o, one_free, err);
-    if (o == NULL)
-        return -ERR_NO_MEMORY;
-    int status = request_arg_int(req, "wait", 0, WAIT_MAX_S, 0, &o->wait_s, err);
-    return status == 0 ? request_id(req, 0, &o->id, err) : status;
-}
-
-int experiment_get_read(struct request *req, struct store *store, struct err *err)
-{
-    struct one *o = req->state;
-    return store_experiment_get(store, o->id, &o->row, err);
-}
-
 int experiment_encode(struct request *req, struct reply *reply, struct err *err)
 {
     (void)err;
     const struct one *o = req->state;
     reply_json(reply, 200, publish_experiment_json(&o->row), req->as_of);
     return 0;
-}
-
-static bool has_ended(const struct experiment_row *row)
-{
-    return row->counts[RUN_QUEUED] + row->counts[RUN_RUNNING] == 0;
-}
-
-static bool waits(const struct request *req)
-{
-    const struct one *o = req->state;
-    return o->wait_s > 0 && !has_ended(&o->row);
-}
-
-int experiment_get_encode(struct request *req, struct reply *reply, struct err *err)
-{
-    return waits(req) ? 0 : experiment_encode(req, reply, err);
-}
-
-int experiment_get_finish(struct request *req, struct reply *reply, struct err *err)
-{
-    const struct one *o = req->state;
-    return waits(req) ? wait_begin(req, reply, o->id, o->wait_s, err) : 0;
 }
 
 int experiment_patch_decode(struct request *req, struct err *err)

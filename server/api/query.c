@@ -49,12 +49,12 @@ static int query_wait(struct request *req, struct err *err)
     return query_begin(req->app->queries, q, err);
 }
 
-static void query_left(struct request *req)
+static void query_given_up(struct request *req)
 {
     query_drop(req->state);
 }
 
-const struct waiting query_waiting = { query_wait, query_left };
+const struct waiting query_waiting = { query_wait, query_given_up };
 
 int query_encode(struct request *req, struct reply *reply, struct err *err)
 {

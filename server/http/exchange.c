@@ -261,6 +261,7 @@ static int job_write(struct job *job, struct store *store, struct err *err)
 static void conclude(struct exchange *x, int status, const struct err *err)
 {
     x->all->waiting--;
+    x->waits = false;
     if (status == 0) {
         finish(x);
     } else {
@@ -324,6 +325,7 @@ static void wait_for(struct exchange *x, const struct waiting *waiting)
         exchange_ready(x, status);
         return;
     }
+    x->waits = true;
     x->all->waiting++;
     if (!x->suspended)
         exchange_suspend(x);
@@ -487,13 +489,11 @@ void exchanges_unstick(struct exchanges *all)
 
 void exchange_look(struct exchange *x)
 {
-    const struct endpoint *endpoint = x->req.endpoint;
-    bool waits = x->state == EXCHANGE_WORKING && x->suspended && endpoint->waiting != NULL;
-    if (!waits || x->left || !peer_has_left(x->peer))
+    if (!x->waits || x->left || !peer_has_left(x->peer))
         return;
     log_info("%s %.*s: its client has left", x->method, shown(x), x->uri);
     x->left = true;
-    endpoint->waiting->left(&x->req);
+    x->req.endpoint->waiting->given_up(&x->req);
 }
 
 void exchanges_recheck(struct exchanges *all)
@@ -501,7 +501,7 @@ void exchanges_recheck(struct exchanges *all)
     auth_refresh(all->app->auth, NULL); /* a folder that is away drops nobody */
     for (struct exchange *x = all->first, *next; x != NULL; x = next) {
         next = x->next;
-        if (x->state == EXCHANGE_SENT && !auth_grant_holds(all->app->auth, &x->grant))
+        if ((x->state == EXCHANGE_SENT || x->waits) && !auth_grant_holds(all->app->auth, &x->grant))
             reply_drop(&x->req);
     }
 }

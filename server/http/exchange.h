@@ -12,6 +12,7 @@
  *   route.c     the table        sending.c  bodies that are made while they are sent
  *   auth.c      who may ask      linger.c   closing so that the reply is read
  *   peers.c     the connections  refusals.c what is counted and logged of those turned away
+ *   ending.c    with the daemon
  */
 #ifndef ABLATE_SERVER_EXCHANGE_H
 #define ABLATE_SERVER_EXCHANGE_H
@@ -33,6 +34,8 @@ struct exchanges {
     uint64_t calls;    /* that microhttpd has made; a run without any may have got nothing done */
     uint64_t until_ns; /* no new request is begun later in this run */
     struct exchange *resumed, **resumed_end; /* first come, first run */
+    size_t turns;                            /* of the daemon's end in which nothing was made */
+    bool cut;                                /* no file is sent on: they have had their time */
     struct refusals refusals;
 };
 
@@ -73,6 +76,7 @@ struct exchange {
     bool resuming; /* in the list of those */
     struct exchange *resume_next;
     bool told;  /* finish was called */
+    bool waits; /* for its endpoint's waiting */
     bool heard; /* since exchanges_unstick looked */
     int unread; /* bytes that waited in the socket then */
     bool left;  /* its peer has, while it waited: nobody reads what becomes of it */
@@ -122,8 +126,12 @@ void exchange_late(struct exchange *exchange);
 void exchanges_unstick(struct exchanges *exchanges);
 /* Tells what it waits for when its peer has left: a suspended connection never notices. */
 void exchange_look(struct exchange *exchange);
-/* Ends what is being sent by a right that no longer holds. */
+/* Ends what is being sent, or waited for, by a right that no longer holds. */
 void exchanges_recheck(struct exchanges *exchanges);
+/* The daemon ends. From then on exchanges_have_ended is asked after each run of microhttpd, some
+ * milliseconds apart, until it says so. */
+void exchanges_end(struct exchanges *exchanges);
+bool exchanges_have_ended(struct exchanges *exchanges);
 /* The reply is complete: a problem document of exchange->err when status is negative. */
 void exchange_ready(struct exchange *exchange, int status);
 /* decode, then what needs a thread, then encode. */

@@ -29,7 +29,6 @@ enum {
     IN_VAIN = 32,            /* runs, one after the other, that called nothing of ours: */
     PAUSE_MS = 2,            /* it is given some time, whatever it asks for */
     CLOSING_MS = 5,          /* turns of closing */
-    CLOSING_TURNS = 200,     /* that replies under way are given to get away */
     SPARE_DESCRIPTORS = 128, /* for files, the store, workers */
     CONNECTIONS_MAX = 16384,
 };
@@ -43,7 +42,7 @@ struct httpd {
     uv_timer_t timer, sweep;
     int epoll_fd, listen_fd, port;
     struct peers peers;
-    size_t handles, turns;
+    size_t handles;
     struct exchanges exchanges;
     struct lingering lingering;
     int64_t looked_ms;
@@ -301,16 +300,14 @@ static void on_handle_closed(uv_handle_t *handle)
     closed(arg);
 }
 
-/* Requests that wait for a thread are resumed when it is done: microhttpd may only be stopped when
- * nothing is suspended. Then what is being sent has a second to get away. */
+/* microhttpd may only be stopped when nothing is suspended any more. */
 static void on_closing(uv_timer_t *timer)
 {
     struct httpd *httpd = timer->data;
     httpd->exchanges.until_ns = UINT64_MAX;
     exchanges_resume(&httpd->exchanges, SIZE_MAX);
     MHD_run(httpd->daemon);
-    if (httpd->exchanges.waiting > 0 || httpd->exchanges.resumed != NULL ||
-        (httpd->exchanges.first != NULL && httpd->turns++ < CLOSING_TURNS))
+    if (!exchanges_have_ended(&httpd->exchanges))
         return;
     uv_timer_stop(timer);
     linger_end_all(&httpd->lingering);
@@ -337,7 +334,6 @@ void httpd_close(struct httpd *httpd, void (*closed)(void *), void *arg)
         close(fd);
     for (struct peer *peer = httpd->peers.first; peer != NULL; peer = peer->next)
         shutdown(peer->fd, SHUT_RD);
-    for (struct exchange *x = httpd->exchanges.first; x != NULL; x = x->next)
-        sending_wake(x);
+    exchanges_end(&httpd->exchanges);
     uv_timer_start(&httpd->timer, on_closing, 0, CLOSING_MS);
 }

@@ -66,8 +66,7 @@ void reply_header(struct reply *reply, const char *name, const char *format, ...
 void reply_problem(struct reply *reply, const struct err *err);
 /* Wakes a connection whose source had nothing to send. Loop thread. */
 void reply_wake(struct request *req);
-/* Closes a connection with a source, at once and without a goodbye: its peer has stopped reading.
- */
+/* Closes a connection at once and without a goodbye. */
 void reply_drop(struct request *req);
 
 #endif

@@ -197,7 +197,7 @@ static void read_chunk(struct exchange *x)
 static ssize_t pull_file(void *arg, uint64_t pos, char *to, size_t max)
 {
     struct sending *s = arg;
-    if (s->failed || s->exchange == NULL)
+    if (s->failed || s->exchange == NULL || s->exchange->all->cut)
         return MHD_CONTENT_READER_END_WITH_ERROR;
     s->exchange->all->calls++;
     if (pos < s->at || pos >= s->at + s->len) {

@@ -355,6 +355,29 @@ static void test_an_idle_writer_empties_the_log(void **state)
     fixture_free(f);
 }
 
+/* It would be an hour; hurrying twice calls it once, and so does closing meanwhile. */
+static void test_a_delay_can_be_cut_short(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_new();
+    struct tasks tasks = { .n = 2 };
+    for (size_t i = 0; i < 2; i++) {
+        struct task *task = &tasks.items[i];
+        *task = (struct task){ .tasks = &tasks, .number = (int)i };
+        task->job = (struct job){ .done = task_done, .data = task };
+        work_later(f->work, &task->job, 3600 * 1000);
+    }
+    work_hurry(&tasks.items[1].job);
+    work_hurry(&tasks.items[1].job);
+    while (tasks.done == 0)
+        uv_run(&f->loop, UV_RUN_ONCE);
+    assert_int_equal(tasks.order[0], 1);
+    work_hurry(&tasks.items[0].job);
+    fixture_free(f);
+    assert_int_equal(tasks.done, 2);
+    assert_int_equal(tasks.order[1], 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -367,6 +390,7 @@ int main(void)
         cmocka_unit_test(test_readers_cannot_write),
         cmocka_unit_test(test_closing_takes_what_waits_and_refuses_the_rest),
         cmocka_unit_test(test_an_idle_writer_empties_the_log),
+        cmocka_unit_test(test_a_delay_can_be_cut_short),
     };
     return cmocka_run_group_tests_name("work", tests, NULL, NULL);
 }
