@@ -141,8 +141,8 @@ int launch_read(const char *attempt_dir, struct launch *ret, struct err *err)
 
 int launch_exit_encode(const struct launch_exit *info, char **ret, struct err *err)
 {
-    struct exit_row row = { info->exited, info->status, info->oom, info->seconds,
-                            info->max_rss_bytes, "" };
+    struct exit_row row = { info->exited,  info->status,        info->oom,
+                            info->seconds, info->max_rss_bytes, "" };
     memcpy(row.ended, info->ended, sizeof row.ended);
     size_t n = sizeof exit_fields / sizeof *exit_fields - (info->ended[0] == '\0');
     return encode(exit_fields, n, &row, ret, err);
@@ -154,8 +154,8 @@ int launch_exit_read(const char *attempt_dir, struct launch_exit *ret, struct er
     int status = decode_file(attempt_dir, "exit.json", exit_fields,
                              sizeof exit_fields / sizeof *exit_fields, &row, err);
     if (status == 0) {
-        *ret = (struct launch_exit){ (int)row.exited, (int)row.status, (int)row.oom, row.seconds,
-                                     row.max_rss_bytes, "" };
+        *ret = (struct launch_exit){ (int)row.exited, (int)row.status,   (int)row.oom,
+                                     row.seconds,     row.max_rss_bytes, "" };
         memcpy(ret->ended, row.ended, sizeof ret->ended);
     }
     return status;

@@ -143,9 +143,9 @@ static int events_run(struct job *job, struct store *store, struct err *err)
 {
     struct purge *p = job->data;
     int64_t keep = p->config.keep_events_ms;
-    return keep == INT64_MAX ? 0
-                             : compact_list(&p->compact, store, p->config.datadir,
-                                            clock_wall_ms() - keep, err);
+    return keep == INT64_MAX
+               ? 0
+               : compact_list(&p->compact, store, p->config.datadir, clock_wall_ms() - keep, err);
 }
 
 static int compact_run(struct job *job, struct store *store, struct err *err)
