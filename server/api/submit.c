@@ -252,6 +252,8 @@ int submit_read(struct request *req, struct store *store, struct err *err)
     }
     for (size_t i = 0; status == 0 && i < s->sweep->runs_n; i++)
         status = build_run(req, s, store, i, err);
+    if (status != 0)
+        forget_runs(s); /* there may be thousands, and the state is freed on the loop */
     return status;
 }
 
@@ -315,7 +317,7 @@ int submit_encode(struct request *req, struct reply *reply, struct err *err)
     struct submit *s = req->state;
     if (s->dry_run)
         reply_json(reply, 200, dry_run_json(req, s), -1);
-    forget_runs(s); /* there may be thousands, and the state is freed on the loop */
+    forget_runs(s); /* as when it is refused */
     if (s->dry_run)
         return 0;
     reply_header(reply, "Location", "/api/v1/experiments/%lld", (long long)s->id);

@@ -265,8 +265,37 @@ void body_forget(struct exchange *x)
     buf_done(&x->body);
 }
 
+/* Taking a large tree apart takes as long as building it. */
+
+struct remains {
+    uv_work_t work;
+    json_t *tree;
+    struct buf text;
+};
+
+static void take_apart(uv_work_t *work)
+{
+    struct remains *remains = work->data;
+    json_decref(remains->tree);
+    buf_done(&remains->text);
+}
+
+static void taken_apart(uv_work_t *work, int status)
+{
+    (void)status;
+    free(work->data);
+}
+
 void body_discard(struct exchange *x)
 {
+    bool large = x->req.body != NULL && x->body.len > PARSE_BYTES;
+    struct remains *remains = large ? malloc(sizeof *remains) : NULL;
+    if (remains != NULL) {
+        *remains = (struct remains){ .work.data = remains, .tree = x->req.body, .text = x->body };
+        x->req.body = NULL;
+        buf_init(&x->body, 0);
+        uv_queue_work(work_loop(x->req.app->work), &remains->work, take_apart, taken_apart);
+    }
     body_forget(x);
     if (x->upload_fd >= 0)
         body_let_go(x->req.app, x->upload_fd, x->upload_path);

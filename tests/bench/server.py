@@ -72,6 +72,12 @@ class Daemon:
     def api(self, path, body=None):
         return self.ask("/api/v1/" + path, body)
 
+    def refused(self, path, body):
+        try:
+            self.api(path, body)
+        except urllib.error.HTTPError as error:
+            error.read()
+
     def memory_mib(self, what="VmRSS"):
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as file:
             return next(int(line.split()[1]) for line in file if line.startswith(what)) / 1024
@@ -419,6 +425,7 @@ def turns(bench):
             "a spec of 10,000 seeds": lambda: daemon.api("experiments?dry_run=1", dict(SPEC, name="seeds", notes="x" * 65536, seeds=list(range(10**9, 10**9 + 10_000)))),
             "10,000 runs tried": lambda: daemon.api("experiments?dry_run=1", dict(wide, name="tried")),
             "10,000 runs": lambda: daemon.api("experiments", dict(wide, name="wide")),
+            "a refused specification of 60,000 keys": lambda: daemon.refused("experiments", {f"k{i}": i for i in range(60_000)}),
             "a page of runs": lambda: daemon.api("runs?page_size=1000"),
             "a report of 10,000 runs": lambda: daemon.api("experiments/201/report"),
             "10,000 runs cancelled": lambda: daemon.api("experiments/201/cancel", {}),
