@@ -30,7 +30,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 # Sources.
 common_src := $(wildcard common/*.c)
 server_src := $(filter-out server/main.c,$(wildcard server/*.c server/*/*.c))
-worker_src := $(filter-out worker/main.c,$(wildcard worker/*.c worker/*/*.c))
+worker_src := $(filter-out worker/main.c,$(wildcard worker/*.c worker/*/*.c worker/*/*/*.c))
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 common_lib := $(BUILD)/libcommon.a

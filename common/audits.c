@@ -1,12 +1,14 @@
 #include "common/audits.h"
 
+#include "common/attention.h"
+
 #include <string.h>
 
 const char *const audit_status_names[] = { "pass", "skipped", "warn", "fail", NULL };
 
 static bool has_indexer(const struct run_spec *spec)
 {
-    return run_spec_has(spec, ATTENTION_DSA);
+    return run_spec_any(spec, attention_is_indexed);
 }
 
 static bool has_split(const struct run_spec *spec)

@@ -1,5 +1,7 @@
 #include "common/metrics.h"
 
+#include "common/attention.h"
+
 #include <string.h>
 
 static bool is_routed(const struct run_spec *spec)
@@ -9,20 +11,17 @@ static bool is_routed(const struct run_spec *spec)
 
 static bool trains_indexer(const struct run_spec *spec)
 {
-    for (int64_t layer = 0; layer < spec->model.layers; layer++) {
-        const struct spec_attention *a = run_spec_attention(spec, layer);
-        if (a->kind == ATTENTION_DSA && a->indexer_training == INDEXER_KL)
-            return true;
-    }
-    return false;
+    return run_spec_any(spec, attention_learns);
+}
+
+static bool chooses(const struct spec_attention *attention)
+{
+    return attention_info_of(attention)->chooses;
 }
 
 static bool chooses_keys(const struct run_spec *spec)
 {
-    for (int64_t layer = 0; layer < spec->model.layers; layer++)
-        if (run_spec_attention(spec, layer)->kind != ATTENTION_DENSE)
-            return true;
-    return false;
+    return run_spec_any(spec, chooses);
 }
 
 #define METRICS(X)                                                                                 \

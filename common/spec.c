@@ -3,6 +3,7 @@
  * writes the resolved form, so that decoding what was encoded gives the same bits. */
 #include "common/spec.h"
 
+#include "common/attention.h"
 #include "common/spec_fields.h"
 
 #include <stdio.h>
@@ -80,7 +81,7 @@ static int decode_kind(const json_t *obj, const char *pointer, int *ret, struct 
     if (kind == NULL)
         return 0;
     jsonx_pointer(at, sizeof at, pointer, "kind");
-    return jsonx_decode_value(kind, &spec_attention_tables[ATTENTION_DENSE].rows[0], ret, at, err);
+    return jsonx_decode_value(kind, &attention_table[ATTENTION_DENSE]->fields[0], ret, at, err);
 }
 
 int spec_attention_decode(const json_t *obj, const char *pointer, struct spec_attention *ret,
@@ -93,8 +94,8 @@ int spec_attention_decode(const json_t *obj, const char *pointer, struct spec_at
     int status = decode_kind(obj, pointer, &kind, err);
     if (status < 0)
         return status;
-    const struct spec_table *table = &spec_attention_tables[kind];
-    status = jsonx_decode(obj, table->rows, table->n, ret, pointer, err);
+    const struct attention_info *row = attention_table[kind];
+    status = jsonx_decode(obj, row->fields, row->fields_n, ret, pointer, err);
     if (status < 0)
         return status;
     ret->kind = kind;
@@ -256,9 +257,9 @@ static json_t *encode_table(const struct spec_table *table, const void *in)
 
 static json_t *encode_attention(const struct spec_attention *attention)
 {
-    json_t *obj = encode_table(&spec_attention_tables[attention->kind], attention);
-    json_object_del(obj,
-                    "top_k_ratio"); /* absent in kinds without K; resolved into top_k otherwise */
+    const struct attention_info *kind = attention_info_of(attention);
+    json_t *obj = jsonx_encode(kind->fields, kind->fields_n, attention);
+    json_object_del(obj, "top_k_ratio"); /* where a kind has it, it was resolved into top_k */
     return obj;
 }
 
@@ -314,10 +315,10 @@ const struct spec_attention *run_spec_attention(const struct run_spec *spec, int
     return &model->attention;
 }
 
-bool run_spec_has(const struct run_spec *spec, enum attention_kind kind)
+bool run_spec_any(const struct run_spec *spec, bool (*so)(const struct spec_attention *attention))
 {
     for (int64_t layer = 0; layer < spec->model.layers; layer++)
-        if (run_spec_attention(spec, layer)->kind == (int)kind)
+        if (so(run_spec_attention(spec, layer)))
             return true;
     return false;
 }

@@ -26,16 +26,25 @@ enum split { SPLIT_DOCUMENTS, SPLIT_WINDOWS, SPLIT_FAMILIES };
 enum dataset_kind { DATASET_STORED, DATASET_UNIFORM, DATASET_MQAR, DATASET_COPY };
 enum init_kind { INIT_GPT2, INIT_TORCH };
 enum activation { ACTIVATION_SILU, ACTIVATION_SWIGLU };
-enum optimizer { OPTIMIZER_ADAM, OPTIMIZER_ADAMW };
 enum schedule { SCHEDULE_CONSTANT, SCHEDULE_COSINE, SCHEDULE_LINEAR };
-enum attention_kind {
-    ATTENTION_DENSE,
-    ATTENTION_DSA,
-    ATTENTION_WINDOW,
-    ATTENTION_RANDOM_TOPK,
-    ATTENTION_ORACLE_TOPK,
-    ATTENTION_KINDS
-};
+/* Every kind of attention once: its place in enum attention_kind and its name. The tables of what a
+ * kind is (attention.c) and of how it is computed (worker/attn/attn.c) are made from this list. */
+#define ATTENTION_KIND_LIST(X)                                                                     \
+    X(DENSE, dense)                                                                                \
+    X(DSA, dsa)                                                                                    \
+    X(WINDOW, window)                                                                              \
+    X(RANDOM_TOPK, random_topk)                                                                    \
+    X(ORACLE_TOPK, oracle_topk)
+/* Every optimiser once, likewise (optimizer.c, worker/optim/optim.c). */
+#define OPTIMIZER_LIST(X)                                                                          \
+    X(ADAM, adam)                                                                                  \
+    X(ADAMW, adamw)
+#define ATTENTION_ENUMERATOR(id, name) ATTENTION_##id,
+#define OPTIMIZER_ENUMERATOR(id, name) OPTIMIZER_##id,
+enum attention_kind { ATTENTION_KIND_LIST(ATTENTION_ENUMERATOR) ATTENTION_KINDS };
+enum optimizer { OPTIMIZER_LIST(OPTIMIZER_ENUMERATOR) OPTIMIZERS };
+#undef ATTENTION_ENUMERATOR
+#undef OPTIMIZER_ENUMERATOR
 enum indexer_training { INDEXER_KL, INDEXER_FROZEN };
 enum selection { SELECTION_CAUSAL, SELECTION_PUBLISHED };
 enum artifact { ARTIFACT_INIT, ARTIFACT_BATCHES, ARTIFACT_FINAL, ARTIFACT_GRADIENTS, ARTIFACTS };
@@ -135,8 +144,8 @@ bool spec_path_known(const char *path);
 
 /* The attention of a layer. */
 const struct spec_attention *run_spec_attention(const struct run_spec *spec, int64_t layer);
-/* Whether a layer has attention of this kind. */
-bool run_spec_has(const struct run_spec *spec, enum attention_kind kind);
+/* Whether it is so of the attention of some layer. */
+bool run_spec_any(const struct run_spec *spec, bool (*so)(const struct spec_attention *attention));
 /* Windows that a pass through the model takes: the batch, or a part that divides it. */
 int64_t run_spec_micro_batch(const struct run_spec *spec);
 /* V: 257 for bytes, data.vocab for synthetic tasks. */
@@ -146,7 +155,6 @@ int64_t run_spec_vocab(const struct run_spec *spec);
  * layers there are (worker/params.h). */
 bool run_spec_ends_residual(const char *parameter);
 
-extern const char *const attention_kind_names[];
 extern const char *const artifact_names[]; /* "init", "batches", … NULL at the end */
 
 #endif

@@ -1,8 +1,9 @@
 /* What a table of single fields can't say: what follows from several of them. */
+#include "common/attention.h"
 #include "common/cost.h"
+#include "common/optimizer.h"
 #include "common/spec_fields.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -159,109 +160,52 @@ static int check_experts(const struct check *check)
                   INT64(model->experts), INT64(model->experts_per_token));
 }
 
-static bool has_top_k(int kind)
+static int resolve_attention(const struct check *check)
 {
-    return kind == ATTENTION_DSA || kind == ATTENTION_RANDOM_TOPK || kind == ATTENTION_ORACLE_TOPK;
-}
-
-/* K = clamp(⌊ratio·T + 1e-9⌋, 1, T): the small term forgives a ratio like 0.29 its binary form. */
-static int resolve_top_k(const struct check *check)
-{
-    struct spec_attention *attention = check->attention;
-    int64_t t = check->spec->data.seq_len;
-    if (!has_top_k(attention->kind))
-        return 0;
-    if (attention->top_k == 0) {
-        int64_t k = (int64_t)floor(attention->top_k_ratio * (double)t + 1e-9);
-        attention->top_k = k < 1 ? 1 : k > t ? t : k;
-    }
-    attention->top_k_ratio = 0;
-    if (attention->top_k > t)
-        return refuse(check, ERR_INCONSISTENT, "/top_k",
-                      "top_k must be at most seq_len (%lld), not %lld", INT64(t),
-                      INT64(attention->top_k));
-    return 0;
-}
-
-static int check_window(const struct check *check)
-{
-    const struct spec_attention *attention = check->attention;
-    int64_t t = check->spec->data.seq_len;
-    if (attention->kind != ATTENTION_WINDOW)
-        return 0;
-    if (attention->window > t)
-        return refuse(check, ERR_INCONSISTENT, "/window",
-                      "window must be at most seq_len (%lld), not %lld", INT64(t),
-                      INT64(attention->window));
-    if (attention->sink > t)
-        return refuse(check, ERR_INCONSISTENT, "/sink",
-                      "sink must be at most seq_len (%lld), not %lld", INT64(t),
-                      INT64(attention->sink));
-    return 0;
-}
-
-static int check_indexer(const struct check *check)
-{
-    const struct spec_attention *attention = check->attention;
-    if (attention->kind != ATTENTION_DSA)
-        return 0;
-    if (attention->indexer_rope && attention->indexer_dim % 4 != 0)
-        return refuse(check, ERR_INCONSISTENT, "/indexer_dim",
-                      "indexer_rope turns pairs in half of the dims, so that indexer_dim must be a "
-                      "multiple of 4, not %lld",
-                      INT64(attention->indexer_dim));
-    return 0;
+    const struct attention_info *kind = attention_info_of(check->attention);
+    char pointer[sizeof check->err->pointer];
+    snprintf(pointer, sizeof pointer, "%s%s", check->base, check->at);
+    return kind->resolve == NULL
+               ? 0
+               : kind->resolve(check->attention, check->spec->data.seq_len, pointer, check->err);
 }
 
 static int check_dense_warmup(const struct check *check)
 {
     const struct spec_attention *attention = check->attention;
-    if (attention->kind == ATTENTION_DSA &&
-        attention->dense_warmup_steps > check->spec->train.steps)
+    if (attention->dense_warmup_steps > check->spec->train.steps)
         return refuse(check, ERR_INCONSISTENT, "/dense_warmup_steps",
                       "dense_warmup_steps must be at most steps (%lld), not %lld",
                       INT64(check->spec->train.steps), INT64(attention->dense_warmup_steps));
     return 0;
 }
 
-static int apply(int (*const rules[])(const struct check *), size_t n, const struct check *check)
-{
-    int status = 0;
-    for (size_t i = 0; i < n && status == 0; i++)
-        status = rules[i](check);
-    return status;
-}
-
-/* Rules about an attention, applied to each that the model has. */
-static int each_attention(const struct check *run, int (*const rules[])(const struct check *),
-                          size_t n)
+/* A rule about an attention, applied to each that the model has. */
+static int each_attention(const struct check *run, int (*rule)(const struct check *))
 {
     struct spec_model *model = &run->spec->model;
     struct check check = *run;
     check.attention = &model->attention;
     check.at = "/model/attention";
-    int status = apply(rules, n, &check);
+    int status = rule(&check);
     for (size_t i = 0; i < model->attention_layers_n && status == 0; i++) {
         char at[64];
         snprintf(at, sizeof at, "/model/attention_layers/%zu/attention", i);
         check.attention = &model->attention_layers[i].attention;
         check.at = at;
-        status = apply(rules, n, &check);
+        status = rule(&check);
     }
     return status;
 }
 
-static int check_attentions(const struct check *check)
+static int resolve_attentions(const struct check *check)
 {
-    static int (*const rules[])(const struct check *) = { resolve_top_k, check_window,
-                                                          check_indexer };
-    return each_attention(check, rules, sizeof rules / sizeof rules[0]);
+    return each_attention(check, resolve_attention);
 }
 
 static int check_dense_warmups(const struct check *check)
 {
-    static int (*const rules[])(const struct check *) = { check_dense_warmup };
-    return each_attention(check, rules, 1);
+    return each_attention(check, check_dense_warmup);
 }
 
 /* Comes after all that a step's cost depends on. */
@@ -311,7 +255,7 @@ static int check_warmup(const struct check *check)
 static int check_decay(const struct check *check)
 {
     const struct spec_train *train = &check->spec->train;
-    if (train->optimizer == OPTIMIZER_ADAMW || train->weight_decay == 0)
+    if (optimizer_info_of(train)->decays || train->weight_decay == 0)
         return 0;
     return refuse(check, ERR_INCONSISTENT, "/train/weight_decay",
                   "weight_decay is decoupled and needs optimizer \"adamw\"");
@@ -320,10 +264,13 @@ static int check_decay(const struct check *check)
 int spec_resolve(struct run_spec *spec, const char *pointer, struct err *err)
 {
     static int (*const rules[])(const struct check *) = {
-        check_fractions,     resolve_dataset, resolve_batch, check_micro_batch, resolve_eval,
-        check_heads,         check_experts,   check_layers,  check_attentions,  resolve_flops,
+        check_fractions,     resolve_dataset, resolve_batch, check_micro_batch,  resolve_eval,
+        check_heads,         check_experts,   check_layers,  resolve_attentions, resolve_flops,
         check_dense_warmups, check_warmup,    check_decay,
     };
     const struct check check = { .spec = spec, .base = pointer, .err = err, .at = "" };
-    return apply(rules, sizeof rules / sizeof rules[0], &check);
+    int status = 0;
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0] && status == 0; i++)
+        status = rules[i](&check);
+    return status;
 }

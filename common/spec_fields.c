@@ -1,34 +1,15 @@
 #include "common/spec_fields.h"
 
+#include "common/attention.h"
+#include "common/optimizer.h"
+#include "common/spec_rows.h"
 #include <string.h>
-
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-/* 2^53 − 1: the largest integer that every JSON implementation keeps. */
-#define MAX_SAFE 9007199254740991.0
-
-#define AT(s, m)                .key = #m, .offset = offsetof(struct s, m)
-#define RANGE(lo, hi, def)      .min = lo, .max = hi, .preset = def
-#define INT(s, m, lo, hi, def)  AT(s, m), .type = JSONX_INT, RANGE(lo, hi, def)
-#define REAL(s, m, lo, hi, def) AT(s, m), .type = JSONX_DOUBLE, RANGE(lo, hi, def)
-#define PAIR(s, m, lo, hi, def) AT(s, m), .type = JSONX_PAIR, RANGE(lo, hi, def)
-#define FLAG(s, m, def)         AT(s, m), .type = JSONX_BOOL, .preset = def
-#define ENUM(s, m, names, def)  AT(s, m), .type = JSONX_ENUM, .choices = names, .preset = def
-#define OBJECT(s, m)            AT(s, m), .type = JSONX_OBJECT
-#define ARRAY(s, m)             AT(s, m), .type = JSONX_ARRAY
-/* Ends of a range that don't belong to it. */
-#define ABOVE .exclusive_min = true
-#define BELOW .exclusive_max = true
 
 static const char *const tokenizers[] = { "byte", NULL };
 static const char *const splits[] = { "documents", "windows", "families", NULL };
 static const char *const activations[] = { "silu", "swiglu", NULL };
 static const char *const inits[] = { "gpt2", "torch", NULL };
-static const char *const optimizers[] = { "adam", "adamw", NULL };
 static const char *const schedules[] = { "constant", "cosine", "linear", NULL };
-static const char *const trainings[] = { "kl", "frozen", NULL };
-static const char *const selections[] = { "causal", "published", NULL };
-const char *const attention_kind_names[] = { "dense",       "dsa",         "window",
-                                             "random_topk", "oracle_topk", NULL };
 const char *const artifact_names[] = { "init", "batches", "final", "gradients", NULL };
 
 static const struct jsonx_field run_rows[] = {
@@ -85,7 +66,7 @@ static const struct jsonx_field train_rows[] = {
     { INT(spec_train, batch_size, 1, 4096, "16") },
     { INT(spec_train, batch_tokens, 0, 67108864, "0") },
     { INT(spec_train, micro_batch_size, 0, 4096, "0") },
-    { ENUM(spec_train, optimizer, optimizers, "\"adam\"") },
+    { ENUM(spec_train, optimizer, optimizer_names, "\"adam\"") },
     { REAL(spec_train, lr, 0, 10, "0.003"), ABOVE },
     { PAIR(spec_train, betas, 0, 1, "[0.9, 0.999]"), BELOW },
     { REAL(spec_train, eps, 0, 1, "1e-8"), ABOVE },
@@ -101,47 +82,6 @@ static const struct jsonx_field train_rows[] = {
     { INT(spec_train, threads, 0, 256, "0") },
 };
 
-/* top_k 0 leaves K to top_k_ratio; a resolved spec has top_k > 0 and no top_k_ratio. */
-#define KIND(def)   ENUM(spec_attention, kind, attention_kind_names, def)
-#define TOP_K       INT(spec_attention, top_k, 0, 16384, "0")
-#define TOP_K_RATIO REAL(spec_attention, top_k_ratio, 0, 1, "0.5"), ABOVE
-
-static const struct jsonx_field dense_rows[] = {
-    { KIND("\"dense\"") },
-};
-
-static const struct jsonx_field dsa_rows[] = {
-    { KIND("\"dsa\"") },
-    { TOP_K },
-    { TOP_K_RATIO },
-    { INT(spec_attention, indexer_heads, 1, 64, "4") },
-    { INT(spec_attention, indexer_dim, 1, 1024, "64") },
-    { ENUM(spec_attention, indexer_training, trainings, "\"kl\"") },
-    { REAL(spec_attention, kl_weight, 0, 1e6, "1") },
-    { INT(spec_attention, dense_warmup_steps, 0, 1e7, "0") },
-    { FLAG(spec_attention, indexer_rope, "false") },
-    { FLAG(spec_attention, indexer_norm, "false") },
-    { ENUM(spec_attention, selection, selections, "\"causal\"") },
-};
-
-static const struct jsonx_field window_rows[] = {
-    { KIND("\"window\"") },
-    { INT(spec_attention, window, 1, 16384, "64") },
-    { INT(spec_attention, sink, 0, 16384, "0") },
-};
-
-static const struct jsonx_field random_topk_rows[] = {
-    { KIND("\"random_topk\"") },
-    { TOP_K },
-    { TOP_K_RATIO },
-};
-
-static const struct jsonx_field oracle_topk_rows[] = {
-    { KIND("\"oracle_topk\"") },
-    { TOP_K },
-    { TOP_K_RATIO },
-};
-
 #define TABLE(name, rows)                                                                          \
     {                                                                                              \
         name, rows, COUNT(rows)                                                                    \
@@ -151,20 +91,13 @@ const struct spec_table spec_data_table = TABLE("data", data_rows);
 const struct spec_table spec_model_table = TABLE("model", model_rows);
 const struct spec_table spec_layer_range_table = TABLE("layer_range", layer_range_rows);
 const struct spec_table spec_train_table = TABLE("train", train_rows);
-const struct spec_table spec_attention_tables[ATTENTION_KINDS] = {
-    [ATTENTION_DENSE] = TABLE("dense", dense_rows),
-    [ATTENTION_DSA] = TABLE("dsa", dsa_rows),
-    [ATTENTION_WINDOW] = TABLE("window", window_rows),
-    [ATTENTION_RANDOM_TOPK] = TABLE("random_topk", random_topk_rows),
-    [ATTENTION_ORACLE_TOPK] = TABLE("oracle_topk", oracle_topk_rows),
-};
 
-static const struct jsonx_field *find(const struct spec_table *table, const char *key)
+static bool has(const struct jsonx_field *rows, size_t n, const char *key)
 {
-    for (size_t i = 0; i < table->n; i++)
-        if (strcmp(table->rows[i].key, key) == 0)
-            return &table->rows[i];
-    return NULL;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(rows[i].key, key) == 0)
+            return true;
+    return false;
 }
 
 bool spec_path_known(const char *path)
@@ -174,14 +107,15 @@ bool spec_path_known(const char *path)
     const char *const attention = "model.attention.";
     if (strncmp(path, attention, strlen(attention)) == 0) {
         for (int kind = 0; kind < ATTENTION_KINDS; kind++)
-            if (find(&spec_attention_tables[kind], path + strlen(attention)) != NULL)
+            if (has(attention_table[kind]->fields, attention_table[kind]->fields_n,
+                    path + strlen(attention)))
                 return true;
         return false;
     }
     for (size_t i = 0; i < COUNT(sections); i++) {
         size_t len = strlen(sections[i]->name);
         if (strncmp(path, sections[i]->name, len) == 0 && path[len] == '.')
-            return find(sections[i], path + len + 1) != NULL;
+            return has(sections[i]->rows, sections[i]->n, path + len + 1);
     }
     return false;
 }

@@ -1,7 +1,8 @@
 /* spec_fields: the tables of the spec, a row a field (key, type, range, default).
  *
- * Everything that knows the spec's fields reads them here: decoding, encoding, the paths that arms
- * and grids may name, and the test that holds schema/experiment.schema.json against them.
+ * Everything that knows the spec's fields reads them here, those of an attention in attention.h:
+ * decoding, encoding, the paths that arms and grids may name, and the test that holds
+ * schema/experiment.schema.json against them.
  */
 #ifndef ABLATE_COMMON_SPEC_FIELDS_H
 #define ABLATE_COMMON_SPEC_FIELDS_H
@@ -11,8 +12,7 @@
 enum { SPEC_STEPS_MAX = 10000000 };
 
 struct spec_table {
-    const char
-        *name; /* the key under which such an object stands; of an attention table, the kind */
+    const char *name; /* the key under which such an object stands */
     const struct jsonx_field *rows;
     size_t n;
 };
@@ -36,8 +36,6 @@ extern const struct spec_table spec_model_table;       /* struct spec_model_in *
 extern const struct spec_table spec_train_table;       /* struct spec_train */
 extern const struct spec_table spec_layer_range_table; /* struct spec_layer_range_in */
 extern const struct jsonx_field spec_layer_row;        /* either end of a range */
-/* struct spec_attention, by enum attention_kind: exactly the fields that a kind has. */
-extern const struct spec_table spec_attention_tables[ATTENTION_KINDS];
 
 /* Decodes the value of "attention" by its kind's table. */
 int spec_attention_decode(const json_t *obj, const char *pointer, struct spec_attention *ret,

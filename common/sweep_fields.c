@@ -1,13 +1,10 @@
 #include "common/sweep_fields.h"
 
 #include "common/metrics.h"
+#include "common/spec_rows.h"
 
-#define COUNT(a)      (sizeof(a) / sizeof((a)[0]))
-#define AT(s, m)      .key = #m, .offset = offsetof(struct s, m)
-#define NESTED(m)     AT(sweep_in, m), .type = JSONX_OBJECT
-#define LIST(s, m)    AT(s, m), .type = JSONX_ARRAY
+#define NESTED(m)     OBJECT(sweep_in, m)
 #define TEXT(m, most) AT(sweep_in, m), .type = JSONX_TEXT, .max = most
-#define MAX_SAFE      9007199254740991.0 /* 2^53 − 1 */
 
 static const char *const goals[] = { "min", "max", NULL };
 static const char *const ats[] = { "last", "best", NULL };
@@ -25,9 +22,9 @@ static const struct jsonx_field rows[] = {
     { NESTED(train) },
     { NESTED(arms) },
     { NESTED(grid) },
-    { LIST(sweep_in, seeds) },
+    { ARRAY(sweep_in, seeds) },
     { NESTED(compare) },
-    { LIST(sweep_in, artifacts) },
+    { ARRAY(sweep_in, artifacts) },
 };
 
 /* An empty baseline stands for the first arm; the stored spec has its name. */
@@ -39,7 +36,7 @@ static const struct jsonx_field compare_rows[] = {
     { AT(sweep_compare, baseline), .type = JSONX_STRING, .size = SPEC_NAME_BYTES,
       .max = JSONX_NAME_MAX, .preset = "\"\"" },
     { AT(sweep_compare, margin), .type = JSONX_DOUBLE, .max = 1e9, .preset = "0.01" },
-    { LIST(sweep_compare, tune) },
+    { ARRAY(sweep_compare, tune) },
 };
 
 const struct spec_table sweep_table = { "", rows, COUNT(rows) };

@@ -11,11 +11,17 @@
 
 #define FORMAT "ablate-checkpoint-1"
 
-static void parts_of(struct params *params, struct safetensors_part ret[3])
+enum { PARTS = 1 + OPTIMIZER_MOMENTS }; /* values, and what the optimiser keeps */
+
+/* Returns how many there are. */
+static size_t parts_of(const struct params *params, struct safetensors_part ret[PARTS])
 {
+    int moments = params->optimizer->moments;
     ret[0] = (struct safetensors_part){ "", params->value };
-    ret[1] = (struct safetensors_part){ "adam.m/", params->m };
-    ret[2] = (struct safetensors_part){ "adam.v/", params->v };
+    for (int i = 0; i < moments; i++)
+        ret[1 + i] =
+            (struct safetensors_part){ params->optimizer->moment[i].part, params->moments[i] };
+    return 1 + (size_t)moments;
 }
 
 static void file_of(char ret[64], int64_t step)
@@ -67,14 +73,13 @@ int checkpoint_save(const char *out, const struct params *params, int64_t step,
 {
     char path[PATH_MAX], number[24];
     struct checkpoint made = { .step = step };
-    struct safetensors_part parts[3];
-    struct params view = *params;
+    struct safetensors_part parts[PARTS];
     int64_t steps[LISTED];
     size_t n = 0;
     snprintf(path, sizeof path, "%s/checkpoints", out);
     if (mkdir(path, 0700) != 0 && errno != EEXIST)
         return err_errno(err, ERR_STORAGE, "can't create %s", path);
-    parts_of(&view, parts);
+    size_t parts_n = parts_of(params, parts);
     params_digest(params, made.content);
     file_of(made.file, step);
     snprintf(path, sizeof path, "%s/%s", out, made.file);
@@ -85,7 +90,7 @@ int checkpoint_save(const char *out, const struct params *params, int64_t step,
                   origin->blas_core, "content_sha256", made.content);
     if (origin->corpus[0] != '\0')
         json_object_set_new(metadata, "corpus_sha256", json_string(origin->corpus));
-    int status = safetensors_write(path, params, parts, 3, metadata, &made.info, err);
+    int status = safetensors_write(path, params, parts, parts_n, metadata, &made.info, err);
     if (status == 0)
         status = list_steps(out, steps, LISTED, &n, err);
     if (status != 0)
@@ -113,11 +118,11 @@ static void find_origin(const json_t *metadata, const struct checkpoint_origin *
 static int load_one(const char *path, struct params *params, const struct checkpoint_origin *origin,
                     struct checkpoint_found *ret, struct err *err)
 {
-    struct safetensors_part parts[3];
+    struct safetensors_part parts[PARTS];
     json_t *metadata = NULL;
     char content[DIGEST_HEX], number[24];
-    parts_of(params, parts);
-    int status = safetensors_read(path, params, parts, 3, &metadata, err);
+    size_t parts_n = parts_of(params, parts);
+    int status = safetensors_read(path, params, parts, parts_n, &metadata, err);
     if (status != 0)
         return status;
     const char *corpus = json_string_value(json_object_get(metadata, "corpus_sha256"));
@@ -154,11 +159,15 @@ int checkpoint_load(const char *out, struct params *params, const struct checkpo
     *ret = (struct checkpoint_found){ 0 };
     if (status != 0 || n == 0)
         return status;
-    copy.value = calloc(1, bytes);
-    copy.m = calloc(1, bytes);
-    copy.v = calloc(1, bytes);
-    if (copy.value == NULL || copy.m == NULL || copy.v == NULL)
-        status = err_set(err, ERR_NO_MEMORY, "no memory to load a checkpoint");
+    struct safetensors_part here[PARTS], there[PARTS];
+    size_t parts_n = parts_of(params, here);
+    real *arrays = calloc(parts_n, bytes);
+    if (arrays == NULL)
+        return err_set(err, ERR_NO_MEMORY, "no memory to load a checkpoint");
+    copy.value = arrays;
+    for (size_t i = 1; i < parts_n; i++)
+        copy.moments[i - 1] = arrays + i * params->count;
+    parts_of(&copy, there);
     for (size_t i = 0; i < n && status == 0 && ret->step == 0; i++) {
         char file[64], path[PATH_MAX];
         struct checkpoint_found found = { .step = steps[i] };
@@ -167,9 +176,8 @@ int checkpoint_load(const char *out, struct params *params, const struct checkpo
         snprintf(path, sizeof path, "%s/%s", out, file);
         int refusal = load_one(path, &copy, origin, &found, &why);
         if (refusal == 0) {
-            memcpy(params->value, copy.value, bytes);
-            memcpy(params->m, copy.m, bytes);
-            memcpy(params->v, copy.v, bytes);
+            for (size_t p = 0; p < parts_n; p++)
+                memcpy(here[p].data, there[p].data, bytes);
             *ret = found;
         } else if (refusal == -ERR_INCONSISTENT) {
             status = refusal;
@@ -179,8 +187,6 @@ int checkpoint_load(const char *out, struct params *params, const struct checkpo
             refused(arg, file, &why);
         }
     }
-    free(copy.value);
-    free(copy.m);
-    free(copy.v);
+    free(arrays);
     return status;
 }

@@ -45,30 +45,28 @@ static double first_of(const struct tensor *tensor, const real *values, size_t *
 
 void finite_parameters(struct finite *f, const struct params *params, int64_t step)
 {
-    const struct {
-        const char *name;
-        const real *values;
-    } parts[] = { { "value", params->value }, { "m", params->m }, { "v", params->v } };
+    const struct optimizer_info *optimizer = params->optimizer;
     if (f->looks > 0 && f->looked_at == step)
         return;
     f->looks++;
     f->looked_at = step;
-    for (size_t p = 0; p < sizeof parts / sizeof *parts; p++)
+    for (int m = -1; m < optimizer->moments; m++)
         for (size_t i = 0; i < params->n && !f->failed; i++) {
             const struct tensor *tensor = &params->tensors[i];
+            const char *moment = m < 0 ? NULL : optimizer->moment[m].name;
             char detail[240];
             size_t n;
-            double value = first_of(tensor, parts[p].values, &n);
+            double value = first_of(tensor, m < 0 ? params->value : params->moments[m], &n);
             if (n == 0)
                 continue;
             snprintf(detail, sizeof detail,
                      "%s%s%s: %zu of its %zu numbers are not finite at step %lld", tensor->name,
-                     p > 0 ? "'s moment " : "", p > 0 ? parts[p].name : "", n, tensor->count,
-                     (long long)step);
+                     moment != NULL ? "'s moment " : "", moment != NULL ? moment : "", n,
+                     tensor->count, (long long)step);
             fail(f, detail,
                  json_pack("{s:s, s:s, s:I, s:I, s:o}", "tensor", tensor->name, "part",
-                           parts[p].name, "step", (json_int_t)step, "numbers", (json_int_t)n,
-                           "value", jsonx_number(value)));
+                           moment != NULL ? moment : "value", "step", (json_int_t)step, "numbers",
+                           (json_int_t)n, "value", jsonx_number(value)));
         }
 }
 

@@ -410,7 +410,7 @@ bool model_recall(struct model *model, int64_t n, bool indexed, double *ret)
     size_t sparse = 0;
     for (size_t l = 0; l < model->layers; l++) {
         struct attn *attn = &model->blocks[l].attn;
-        if (!attn_leaves_out(attn) || (indexed && !attn->kind->indexed))
+        if (!attn_leaves_out(attn) || (indexed && !attention_is_indexed(attn->spec)))
             continue;
         sum += attn_recall(attn, &pass);
         sparse++;

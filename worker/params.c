@@ -1,5 +1,6 @@
 #include "worker/params.h"
 
+#include "common/attention.h"
 #include "common/philox.h"
 
 #include <math.h>
@@ -39,9 +40,9 @@ static void add_indexer(struct builder *b, const struct run_spec *spec, int64_t 
 {
     const struct spec_model *m = &spec->model;
     const struct spec_attention *a = run_spec_attention(spec, layer);
-    if (a->kind != ATTENTION_DSA)
+    if (!attention_is_indexed(a))
         return;
-    bool frozen = a->indexer_training == INDEXER_FROZEN;
+    bool frozen = !attention_learns(a);
     const struct {
         const char *name;
         int64_t rows, cols;
@@ -129,16 +130,19 @@ void params_draw(const struct tensor *t, const struct run_spec *spec, real *valu
 /* Runs twice: to count, and to place. */
 static void layout(struct params *p)
 {
-    real **const arrays[] = { &p->value, &p->grad, &p->m, &p->v };
-    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
-        *arrays[i] = arena_take(&p->arena, p->count, sizeof(real));
+    p->value = arena_take(&p->arena, p->count, sizeof(real));
+    p->grad = arena_take(&p->arena, p->count, sizeof(real));
+    for (int i = 0; i < p->optimizer->moments; i++)
+        p->moments[i] = arena_take(&p->arena, p->count, sizeof(real));
 }
 
 int params_new(const struct run_spec *spec, struct params *ret, struct err *err)
 {
     struct builder count = { 0 };
     build(&count, spec);
-    struct params p = { .n = count.n, .count = count.count };
+    struct params p = { .n = count.n,
+                        .count = count.count,
+                        .optimizer = optimizer_info_of(&spec->train) };
     p.tensors = calloc(p.n, sizeof *p.tensors);
     layout(&p);
     if (p.tensors == NULL || arena_build(&p.arena, err) != 0) {
@@ -174,10 +178,11 @@ void params_digest(const struct params *params, char ret[DIGEST_HEX])
 {
     struct digest digest;
     digest_init(&digest);
-    const real *const arrays[] = { params->value, params->m, params->v };
-    for (size_t a = 0; a < sizeof arrays / sizeof *arrays; a++)
+    for (int a = -1; a < params->optimizer->moments; a++) {
+        const real *array = a < 0 ? params->value : params->moments[a];
         for (size_t i = 0; i < params->n; i++)
-            digest_add(&digest, arrays[a] + params->tensors[i].offset,
+            digest_add(&digest, array + params->tensors[i].offset,
                        params->tensors[i].count * sizeof(real));
+    }
     digest_end_hex(&digest, ret);
 }

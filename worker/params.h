@@ -6,6 +6,7 @@
 
 #include "common/digest.h"
 #include "common/err.h"
+#include "common/optimizer.h"
 #include "common/spec.h"
 #include "worker/arena.h"
 #include "worker/ops.h"
@@ -24,14 +25,16 @@ struct tensor {
     enum param_group group; /* clipped and, when frozen, skipped as a group */
     bool decay;             /* AdamW decays it */
     bool frozen;            /* no gradient; the optimiser skips it */
-    size_t offset, count;   /* its reals within each of the four arrays below */
+    size_t offset, count;   /* its reals within each of the arrays below */
 };
 
 struct params {
     struct tensor *tensors; /* owned */
     size_t n;
-    size_t count;               /* reals in all tensors */
-    real *value, *grad, *m, *v; /* [count] each, in the arena; m and v are Adam's moments */
+    size_t count;                     /* reals in all tensors */
+    real *value, *grad;               /* [count] each, in the arena */
+    real *moments[OPTIMIZER_MOMENTS]; /* likewise, as many as the optimiser keeps */
+    const struct optimizer_info *optimizer;
     struct arena arena;
 };
 
@@ -42,7 +45,7 @@ void params_done(struct params *params);
 void params_draw(const struct tensor *t, const struct run_spec *spec, real *value);
 /* NULL when there is none of that name. */
 const struct tensor *params_find(const struct params *params, const char *name);
-/* SHA-256 over all tensors in table order: value, then m, then v, as stored (little-endian). */
+/* SHA-256 over all tensors in table order: value, then each moment, as stored (little-endian). */
 void params_digest(const struct params *params, char ret[DIGEST_HEX]);
 
 #endif

@@ -14,7 +14,7 @@
 #include "worker/interference.h"
 #include "worker/model.h"
 #include "worker/ops/gemm.h"
-#include "worker/optim.h"
+#include "worker/optim/optim.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -19,7 +19,7 @@
 #include "worker/model.h"
 #include "worker/ops/dots.h"
 #include "worker/ops/gemm.h"
-#include "worker/optim.h"
+#include "worker/optim/optim.h"
 #include "worker/simd.h"
 
 #include <stdio.h>

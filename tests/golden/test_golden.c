@@ -11,7 +11,7 @@
 #include "common/jsonx.h"
 #include "worker/data.h"
 #include "worker/model.h"
-#include "worker/optim.h"
+#include "worker/optim/optim.h"
 
 #include <glob.h>
 #include <math.h>

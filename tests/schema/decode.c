@@ -6,6 +6,7 @@
  *                      {"code", "message"}
  *   decode --tables    prints the spec's field tables: [{"table", "rows": [{"key", "type", …}]}]
  *   decode --routes    prints the route table: [{"method", "path", "access", "body", "args"}] */
+#include "common/attention.h"
 #include "common/jsonx.h"
 #include "common/sweep.h"
 #include "common/sweep_fields.h"
@@ -112,10 +113,10 @@ static void print_tables(void)
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
         json_array_append_new(all, table_json(plain[i]->name, plain[i]->rows, plain[i]->n));
     for (int kind = 0; kind < ATTENTION_KINDS; kind++) {
-        const struct spec_table *table = &spec_attention_tables[kind];
+        const struct attention_info *row = attention_table[kind];
         char name[64];
-        snprintf(name, sizeof name, "attention_%s", table->name);
-        json_array_append_new(all, table_json(name, table->rows, table->n));
+        snprintf(name, sizeof name, "attention_%s", row->name);
+        json_array_append_new(all, table_json(name, row->fields, row->fields_n));
     }
     json_array_append_new(all, table_json("layer", &spec_layer_row, 1));
     json_array_append_new(all, table_json("seeds", &sweep_seed_row, 1));

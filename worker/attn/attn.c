@@ -1,7 +1,5 @@
 #include "worker/attn/attn.h"
 
-#include "common/path.h"
-#include "worker/attn/select.h"
 #include "worker/ops/dots.h"
 #include "worker/ops/gemm.h"
 #include "worker/ops/rope.h"
@@ -9,17 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 
-const struct attn_kind attn_kinds[ATTENTION_KINDS] = {
-    [ATTENTION_DENSE] = { .name = "dense" },
-    [ATTENTION_DSA] = { .name = "dsa",
-                        .indexed = true,
-                        .masked = true,
-                        .select = select_dsa,
-                        .learn = select_dsa_learn },
-    [ATTENTION_WINDOW] = { .name = "window", .masked = true, .select = select_window },
-    [ATTENTION_RANDOM_TOPK] = { .name = "random_topk", .masked = true, .select = select_random },
-    [ATTENTION_ORACLE_TOPK] = { .name = "oracle_topk", .masked = true, .select = select_oracle },
-};
+#define KIND(id, name) extern const struct attn_kind attn_##name;
+#define ROW(id, name)  [ATTENTION_##id] = &attn_##name,
+ATTENTION_KIND_LIST(KIND)
+const struct attn_kind *const attn_kinds[] = { ATTENTION_KIND_LIST(ROW) };
+#undef KIND
+#undef ROW
 
 static const struct attn_path *const paths[] = {
     [PATH_KEPT] = &attn_kept, [PATH_FLASH] = &attn_flash, [PATH_GATHER] = &attn_gather
@@ -27,8 +20,7 @@ static const struct attn_path *const paths[] = {
 
 const struct attn_path *attn_path_of(const struct spec_attention *attention, int64_t t)
 {
-    return paths[attn_kinds[attention->kind].masked ? attention_path(attention, t)
-                                                    : attention_dense_path(t)];
+    return paths[attention_path(attention, t)];
 }
 
 static const struct attn_path *dense_path_of(const struct attn_shared *shared,
@@ -43,7 +35,7 @@ static const struct attn_path *path_of(const struct attn_shared *shared,
                                        const struct run_spec *spec, int64_t layer)
 {
     const struct spec_attention *a = run_spec_attention(spec, layer);
-    if (!attn_kinds[a->kind].masked)
+    if (!attention_info_of(a)->chooses)
         return dense_path_of(shared, spec);
     return shared->force != NULL ? shared->force : attn_path_of(a, spec->data.seq_len);
 }
@@ -88,10 +80,10 @@ void attn_layout(struct attn *attn, struct arena *arena, struct attn_shared *sha
                  const struct run_spec *spec, const struct params *params, int layer, size_t batch)
 {
     const struct spec_attention *a = run_spec_attention(spec, layer);
-    bool learns = a->kind == ATTENTION_DSA && a->indexer_training == INDEXER_KL;
     char name[80];
     *attn = (struct attn){
-        .kind = &attn_kinds[a->kind],
+        .spec = a,
+        .kind = attn_kinds[a->kind],
         .shared = shared,
         .t = (size_t)spec->data.seq_len,
         .c = (size_t)spec->model.d_model,
@@ -99,11 +91,9 @@ void attn_layout(struct attn *attn, struct arena *arena, struct attn_shared *sha
         .k = (size_t)attention_keys(a, spec->data.seq_len),
         .path = path_of(shared, spec, layer),
         .dense_path = dense_path_of(shared, spec),
-        .window = (size_t)a->window,
-        .sink = (size_t)a->sink,
-        .open = a->kind == ATTENTION_DSA && a->selection == SELECTION_PUBLISHED,
+        .open = a->selection == SELECTION_PUBLISHED,
         .warm_up = a->dense_warmup_steps,
-        .kl_weight = learns ? a->kl_weight : 0,
+        .kl_weight = attention_learns(a) ? a->kl_weight : 0,
     };
     attn->d = attn->c / attn->h;
     snprintf(attn->drop_name, sizeof attn->drop_name, "blocks.%d.attn.probs", layer);
@@ -121,9 +111,9 @@ void attn_layout(struct attn *attn, struct arena *arena, struct attn_shared *sha
     bool gather = attn->path == &attn_gather, warm_up = attn->warm_up > 0;
     if (attn->dense_path != attn->path && (warm_up || !gather))
         attn->dense_path->layout(attn, arena, batch);
-    if (attn->kind->masked && !gather)
+    if (attention_info_of(a)->chooses && !gather)
         attn->mask = arena_take(arena, n * attn->t, sizeof(uint8_t));
-    if (attn->kind->indexed)
+    if (attention_is_indexed(a))
         indexer_layout(&attn->indexer, arena, &shared->indexer, spec, params, layer, batch,
                        !gather || warm_up);
 }

@@ -14,6 +14,8 @@
 #ifndef ABLATE_WORKER_ATTN_H
 #define ABLATE_WORKER_ATTN_H
 
+#include "common/attention.h"
+#include "common/sizes.h"
 #include "worker/arena.h"
 #include "worker/attn/indexer.h"
 #include "worker/ops.h"
@@ -25,15 +27,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { ATTN_BLOCK = 64, ATTN_TILE = 512 }; /* queries and keys handled at a time */
+enum { ATTN_BLOCK = ATTENTION_BLOCK, ATTN_TILE = 512 }; /* queries and keys handled at a time */
 
 struct attn;
 struct attn_core;
 
+/* What the trainer computes of a kind; what both programs know of it is a row of attention_table
+ * (common/attention.h). */
 struct attn_kind {
-    const char *name;
-    bool indexed; /* has an indexer */
-    bool masked;  /* doesn't see every past key */
     /* Chooses the visible keys (select_*) from x [N × C], the layer's normed input. NULL: every
      * past key is visible. */
     void (*select)(struct attn *attn, const struct pass *pass, const real *x);
@@ -41,7 +42,7 @@ struct attn_kind {
      * NULL: nothing to learn. */
     double (*learn)(struct attn *attn, const struct pass *pass, const real *x);
 };
-extern const struct attn_kind attn_kinds[ATTENTION_KINDS];
+extern const struct attn_kind *const attn_kinds[ATTENTION_KINDS];
 
 /* A way to compute y from qkv, and dqkv from dy. */
 struct attn_path {
@@ -72,14 +73,14 @@ struct attn_shared {
 
 /* One layer's attention. */
 struct attn {
+    const struct spec_attention *spec; /* borrowed of the run's, which outlives the layer */
     const struct attn_kind *kind;
     const struct attn_path *path, *dense_path; /* of sparse passes, and of dense ones */
     struct attn_shared *shared;
     size_t t, c, h, d, k; /* T, C, H, D; K: most keys that a query sees */
-    size_t window, sink;
-    bool open;        /* a query may see the future (selection: published) */
-    int64_t warm_up;  /* so many steps are dense: every past key is seen */
-    double kl_weight; /* of the indexer's loss; 0 = it doesn't learn */
+    bool open;            /* a query may see the future (selection: published) */
+    int64_t warm_up;      /* so many steps are dense: every past key is seen */
+    double kl_weight;     /* of the indexer's loss; 0 = it doesn't learn */
     const real *w_qkv, *w_out;
     real *dw_qkv, *dw_out;
     struct indexer indexer;

@@ -21,7 +21,7 @@ static void layout(struct attn *attn, struct arena *arena, size_t batch)
     attn_flash.layout(attn, arena, batch);
     attn->keys = arena_take(arena, rows * attn->k, sizeof(int32_t));
     attn->n = arena_take(arena, rows, sizeof(int32_t));
-    if (!attn->kind->indexed)
+    if (!attention_is_indexed(attn->spec))
         return;
     attn->scores = arena_take(arena, rows * attn->k, sizeof(real));
     attn->mean = arena_take(arena, rows * attn->k, sizeof(real));

@@ -1,5 +1,6 @@
 #include "worker/attn/indexer.h"
 
+#include "common/attention.h"
 #include "worker/attn/gather_kernels.h"
 #include "worker/ops/act.h"
 #include "worker/ops/dots.h"
@@ -24,7 +25,7 @@ void indexer_shared_layout(struct indexer_shared *shared, struct arena *arena,
     size_t c = (size_t)spec->model.d_model;
     for (int64_t layer = 0; layer < spec->model.layers; layer++) {
         const struct spec_attention *a = run_spec_attention(spec, layer);
-        if (a->kind != ATTENTION_DSA)
+        if (!attention_is_indexed(a))
             continue;
         ji = larger(ji, (size_t)(a->indexer_heads * a->indexer_dim));
         i = larger(i, (size_t)a->indexer_dim);

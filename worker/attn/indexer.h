@@ -13,6 +13,7 @@
 #ifndef ABLATE_WORKER_INDEXER_H
 #define ABLATE_WORKER_INDEXER_H
 
+#include "common/sizes.h"
 #include "worker/arena.h"
 #include "worker/ops.h"
 #include "worker/params.h"
@@ -31,7 +32,7 @@ struct indexer_shared {
     size_t parts;       /* runs of queries that a sequence is split in, for lists */
     real *dk_parts;     /* [B × parts × T × I] */
 };
-enum { INDEXER_BLOCK = 64, INDEXER_PARTS = 8 }; /* queries at a time; parts of a batch */
+enum { INDEXER_BLOCK = 64 }; /* queries at a time */
 
 struct indexer {
     struct indexer_shared *shared;

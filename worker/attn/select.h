@@ -1,26 +1,32 @@
-/* select: which keys a query may see, kind by kind (rows of attn_kinds). Ties go to the lower
- * place, and equal keys do tie: scores are made by dots (worker/ops/dots.h) from keys that were,
- * too. */
+/* select: what the kinds (kinds/) choose their visible keys by. Ties go to the lower place, and
+ * equal keys do tie: scores are made by dots (worker/ops/dots.h) from keys that were, too. */
 #ifndef ABLATE_WORKER_SELECT_H
 #define ABLATE_WORKER_SELECT_H
 
-#include "worker/ops.h"
-#include "worker/pass.h"
+#include "worker/attn/attn.h"
+#include "worker/ops/topk.h"
 
-struct attn;
+/* A block of queries of one sequence: of pass->batch · select_blocks(attn) tasks the i-th. */
+struct select_block {
+    size_t b, from, rows;
+};
+size_t select_blocks(const struct attn *attn);
+struct select_block select_block(const struct attn *attn, size_t i);
 
-/* The K best by the indexer among s ≤ t; `published`: the future scored −1e9 instead of forbidden.
- */
-void select_dsa(struct attn *attn, const struct pass *pass, const real *x);
-/* KL(p ‖ softmax of the scores) over the visible keys, p = head-mean of the probabilities. */
-double select_dsa_learn(struct attn *attn, const struct pass *pass, const real *x);
-/* t − window < s ≤ t, or s < sink. */
-void select_window(struct attn *attn, const struct pass *pass, const real *x);
-/* K of the past keys by lot: the smallest keyed words. What sparsity costs without a selector. */
-void select_random(struct attn *attn, const struct pass *pass, const real *x);
-/* The K past keys with the most dense probability, averaged over heads: what a perfect selector
- * would choose. Computes the dense probabilities for it; no gradient passes through the choice.
- * RoPE turns equal tokens' keys apart: what ties here is what it leaves equal. */
-void select_oracle(struct attn *attn, const struct pass *pass, const real *x);
+/* The K largest of scores[n], as `row` (b·T + t) of what this pass uses. scratch [n]. */
+void select_largest(const struct attn *attn, size_t row, const real *scores, size_t n,
+                    topk_key *scratch);
+
+/* Whether the query at t sees the key at s ≤ t. */
+typedef bool (*select_sees)(const struct spec_attention *spec, size_t t, size_t s);
+/* The whole choice of a kind that goes by the places alone. */
+void select_fixed(struct attn *attn, const struct pass *pass, select_sees sees);
+
+/* The dense attention, for a choice or a measurement. First the keys of all heads and sequences are
+ * packed, in dqkv, which is free in a forward pass. */
+void select_dense_pack(struct attn *attn, const struct pass *pass);
+/* After that: sum [rows × T] = Σ over heads of a block's dense probabilities; scratch likewise. */
+void select_dense_sum(const struct attn *attn, const struct select_block *block, real *sum,
+                      real *scratch);
 
 #endif

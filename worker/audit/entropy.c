@@ -2,7 +2,7 @@
 
 #include "worker/data.h"
 #include "worker/model.h"
-#include "worker/optim.h"
+#include "worker/optim/optim.h"
 
 #include <math.h>
 #include <stdlib.h>

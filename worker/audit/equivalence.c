@@ -42,16 +42,6 @@ static struct run_spec lab_spec(const struct run_spec *spec, const struct spec_a
     return lab;
 }
 
-static void to_limit(struct run_spec *lab)
-{
-    struct spec_attention *a = &lab->model.attention;
-    a->top_k = lab->data.seq_len;
-    a->window = lab->data.seq_len;
-    a->sink = 0;
-    a->dense_warmup_steps = 0;
-    a->selection = SELECTION_CAUSAL; /* a mask that shows the future is causality's to find */
-}
-
 static void lab_layout(struct lab *lab)
 {
     attn_shared_layout(&lab->shared, &lab->arena, &lab->spec, 1, 1);
@@ -145,7 +135,9 @@ int equivalence_measure(const struct run_spec *spec, const struct spec_attention
 {
     const struct attn_path *path = attn_path_of(attention, spec->data.seq_len);
     struct lab lab = { .spec = lab_spec(spec, attention) };
-    to_limit(&lab.spec);
+    const struct attention_info *kind = attention_info_of(attention);
+    if (kind->to_dense != NULL)
+        kind->to_dense(&lab.spec.model.attention, lab.spec.data.seq_len);
     struct equivalence found = { .seq_len = lab.spec.data.seq_len, .path = path->name };
     int status = lab_run(&lab, path, err);
     if (status == 0)

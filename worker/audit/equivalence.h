@@ -22,7 +22,7 @@ struct equivalence {
 };
 extern const char *const equivalence_parts[EQUIVALENCE_PARTS];
 
-/* Runs `attention` at its dense limit (dsa, random, oracle: K = T; window: T, no sink) with the
+/* Runs `attention` at its dense limit (to_dense of common/attention.h) with the
  * path that it takes in `spec`, on normal inputs, and compares with attn/ref. Errors: NO_MEMORY. */
 int equivalence_measure(const struct run_spec *spec, const struct spec_attention *attention,
                         struct equivalence *ret, struct err *err);

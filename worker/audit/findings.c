@@ -1,6 +1,6 @@
 /* findings: each audit's figures turned into a status, a sentence and evidence. */
+#include "common/attention.h"
 #include "common/jsonx.h"
-#include "common/path.h"
 #include "worker/audit/audit_priv.h"
 #include "worker/audit/causality.h"
 #include "worker/audit/entropy.h"
@@ -284,14 +284,9 @@ int audit_causality(struct audits *a, struct finding *ret, struct err *err)
 
 /* indexer_learns */
 
-static bool has_frozen_indexer(const struct run_spec *spec)
+static bool is_frozen(const struct spec_attention *attention)
 {
-    for (int64_t layer = 0; layer < spec->model.layers; layer++) {
-        const struct spec_attention *a = run_spec_attention(spec, layer);
-        if (a->kind == ATTENTION_DSA && a->indexer_training == INDEXER_FROZEN)
-            return true;
-    }
-    return false;
+    return attention_is_indexed(attention) && !attention_learns(attention);
 }
 
 int audit_learns(struct audits *a, struct finding *ret, struct err *err)
@@ -310,7 +305,7 @@ int audit_learns(struct audits *a, struct finding *ret, struct err *err)
                     "no position has more past keys than it may see: there is nothing to choose");
     else if (!isfinite(l.trained) || !isfinite(l.untrained))
         finding_say(ret, AUDIT_SKIPPED, "the model's probabilities aren't finite numbers");
-    else if (has_frozen_indexer(c->spec))
+    else if (run_spec_any(c->spec, is_frozen))
         finding_say(ret, AUDIT_FAIL,
                     "the indexer is frozen at its random initial weights: it learns nothing (it "
                     "finds %.1f %% of the dense attention's mass; chance finds %.1f %%)",

@@ -1,5 +1,7 @@
 #include "worker/audit/learns.h"
 
+#include "common/attention.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +44,7 @@ static double chance(const struct run_spec *spec)
     int64_t n = 0;
     for (int64_t layer = 0; layer < spec->model.layers; layer++) {
         const struct spec_attention *a = run_spec_attention(spec, layer);
-        if (a->kind != ATTENTION_DSA || a->top_k >= spec->data.seq_len)
+        if (!attention_is_indexed(a) || a->top_k >= spec->data.seq_len)
             continue;
         sum += learns_chance(spec->data.seq_len, a->top_k);
         n++;

@@ -1,6 +1,6 @@
 #include "worker/audit/replay.h"
 
-#include "worker/optim.h"
+#include "worker/optim/optim.h"
 
 #include <string.h>
 

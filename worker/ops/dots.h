@@ -26,13 +26,12 @@
 #ifndef ABLATE_WORKER_DOTS_H
 #define ABLATE_WORKER_DOTS_H
 
+#include "common/sizes.h"
 #include "worker/ops.h"
 #include "worker/pool.h"
 
 #include <stdbool.h>
 #include <stddef.h>
-
-enum { DOTS_PANEL = 32 };
 
 /* Rows that n rows take when packed. */
 static inline size_t dots_rows(size_t n)

@@ -13,6 +13,7 @@
  * So logits travel to memory and back once. Tiles, groups and chunks depend on the shape alone. */
 #include "worker/ops/loss.h"
 
+#include "common/sizes.h"
 #include "worker/ops/gemm.h"
 #include "worker/ops/vmath.h"
 
@@ -20,17 +21,9 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* A chunk is a compromise: dW is read and written once a chunk, and the chunk's logits take memory.
- */
-enum { CHUNK = 512, CHUNK_REALS = 24 << 20, CHUNK_LEAST = 64 };
-enum { WIDTH = 256, WIDTH_LEAST = 32, TILES = 16, GROUPS = 12, ROWS = 64 };
-
-static size_t chunk_rows(size_t n, size_t v)
-{
-    size_t rows = CHUNK_REALS / v / CHUNK_LEAST * CHUNK_LEAST;
-    rows = rows < CHUNK_LEAST ? CHUNK_LEAST : rows > CHUNK ? CHUNK : rows;
-    return rows < n ? rows : n;
-}
+/* A chunk (loss_chunk_rows) is a compromise: dW is read and written once a chunk, and the chunk's
+ * logits take memory. */
+enum { WIDTH = 256, WIDTH_LEAST = 32, TILES = 16, GROUPS = LOSS_GROUPS, ROWS = 64 };
 
 /* About TILES tiles at least, since they are what threads share out. */
 static size_t tile_width(size_t v)
@@ -46,7 +39,7 @@ void loss_layout(struct loss *loss, struct arena *arena, size_t n_max, size_t c,
         .n_max = n_max,
         .c = c,
         .v = v,
-        .chunk = chunk_rows(n_max, v),
+        .chunk = (size_t)loss_chunk_rows((int64_t)n_max, (int64_t)v),
         .width = width,
         .tiles = tiles,
         .groups = tiles < GROUPS ? tiles : GROUPS,

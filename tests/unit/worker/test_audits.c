@@ -7,7 +7,7 @@
 #include "worker/audit/overlap.h"
 #include "worker/audit/replay.h"
 #include "worker/checkpoint.h"
-#include "worker/optim.h"
+#include "worker/optim/optim.h"
 
 #include <math.h>
 #include <sys/stat.h>

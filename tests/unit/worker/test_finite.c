@@ -126,7 +126,7 @@ static void test_parameters(void **state)
         struct said said;
         struct err err;
         assert_int_equal(params_new(&spec, &params, &err), 0);
-        real *const parts[] = { params.value, params.m, params.v };
+        real *const parts[] = { params.value, params.moments[0], params.moments[1] };
         struct finite finite = { .emit = listen_to(&said) };
         finite_parameters(&finite, &params, 20);
         assert_int_equal(json_array_size(said.audits), 0);

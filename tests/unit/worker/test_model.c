@@ -2,7 +2,7 @@
  * they share by name, nobody sees the future, and the indexer learns without being felt. */
 #include "common/cost.h"
 #include "tests/unit/worker/models.h"
-#include "worker/optim.h"
+#include "worker/optim/optim.h"
 
 #include <math.h>
 #include <stdatomic.h>
@@ -342,7 +342,7 @@ static void test_a_frozen_indexer_has_no_gradient(void **state)
     real before = p->value[q->offset];
     train(model, &spec, 3, &stats);
     for (size_t i = 0; i < q->count; i++)
-        assert_true(p->grad[q->offset + i] == 0 && p->m[q->offset + i] == 0);
+        assert_true(p->grad[q->offset + i] == 0 && p->moments[0][q->offset + i] == 0);
     assert_true(q->frozen && p->value[q->offset] == before && stats.kl == 0);
     model_free(model);
 }

@@ -5,7 +5,7 @@
 #include "worker/arena.h"
 #include "worker/moe.h"
 #include "worker/ops/gemm.h"
-#include "worker/optim.h"
+#include "worker/optim/optim.h"
 
 #include <math.h>
 
@@ -204,7 +204,7 @@ static void test_ties_and_experts_without_tokens(void **state)
     const struct tensor *visited = params_find(p, "blocks.0.moe.experts.1.w1.weight");
     const struct tensor *idle = params_find(p, "blocks.0.moe.experts.2.w1.weight");
     real before = p->value[idle->offset];
-    p->m[idle->offset] = 1; /* momentum from when it had tokens */
+    p->moments[0][idle->offset] = 1; /* momentum from when it had tokens */
     model_step(model, windows, 1, &stats);
     assert_true(fabs(stats.balance - 2) < 1e-6); /* a layer: 4·(½·¼ + ½·¼) */
     assert_true(fabs(stats.imbalance - 2) < 1e-9);

@@ -1,6 +1,6 @@
 /* The optimiser against its formulas in double, element by element. */
 #include "tests/unit/worker/models.h"
-#include "worker/optim.h"
+#include "worker/optim/optim.h"
 
 #include <math.h>
 

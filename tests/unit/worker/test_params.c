@@ -187,7 +187,7 @@ static void test_digest_feels_every_array(void **state)
         spec_of((struct sketch){ .attention = FULL, .model = NULL, .train = NULL, .seed = 1 });
     struct params p = params_of(&spec);
     char at_first[DIGEST_HEX], now[DIGEST_HEX];
-    real *const arrays[] = { p.value, p.m, p.v };
+    real *const arrays[] = { p.value, p.moments[0], p.moments[1] };
     const struct tensor *last = &p.tensors[p.n - 1];
     params_digest(&p, at_first);
     for (int i = 0; i < 3; i++) {

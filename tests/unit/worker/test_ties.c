@@ -225,7 +225,7 @@ static void over_shapes(const char *attention, worth_function *worth_of)
                 struct fixture f;
                 set_up(&f, attention, batches[j], lengths[i], paths[p]);
                 check_choice(&f, worth_of);
-                if (f.attn.kind->indexed) {
+                if (attention_is_indexed(f.attn.spec)) {
                     const struct indexer *x = &f.attn.indexer;
                     assert_alike(&f, "indexer's q", x->q, x->j * x->i);
                     assert_alike(&f, "indexer's k", x->k, x->i);

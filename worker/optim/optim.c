@@ -1,9 +1,15 @@
-#include "worker/optim.h"
+/* The learning rate, the norms of the gradient, and each tensor through its optimiser's row. */
+#include "worker/optim/optim.h"
 
-#include "worker/ops/vmath.h"
+#include "worker/optim/update.h"
+#include "worker/simd.h"
 
 #include <math.h>
 #include <stdbool.h>
+
+#define UPDATE(id, name) [OPTIMIZER_##id] = &optim_##name,
+static const optim_update *const updates[] = { OPTIMIZER_LIST(UPDATE) };
+#undef UPDATE
 
 enum { CHUNK = 1 << 14 }; /* elements a task; sums of squares are kept a chunk */
 
@@ -43,37 +49,24 @@ SIMD static double squares(const real *g, size_t n)
     return total;
 }
 
-struct adam {
-    real b1, b2, rest1, rest2, size, root2, eps, keep, scale;
-};
-
-/* As PyTorch: p −= lr/(1−β1^s)·m / (√v/√(1−β2^s) + eps); AdamW first p *= 1 − lr·decay. */
-SIMD static void update(const struct adam *a, size_t n, real *restrict p, const real *restrict grad,
-                        real *restrict m, real *restrict v)
-{
-    for (size_t i = 0; i < n; i++) {
-        real g = grad[i] * a->scale;
-        m[i] = m[i] * a->b1 + g * a->rest1;
-        v[i] = v[i] * a->b2 + g * g * a->rest2;
-        real denominator = real_sqrt(v[i]) / a->root2 + a->eps;
-        p[i] = p[i] * a->keep - a->size * (m[i] / denominator);
-    }
-}
-
+/* One tensor's update. */
 struct sweep {
-    struct params *params;
-    struct adam adam;
-    const struct spec_train *train;
+    const struct params *params;
     const struct tensor *tensor;
+    optim_update update;
+    struct optim_step step;
 };
 
 static void update_task(void *arg, size_t i, int thread)
 {
     (void)thread;
     const struct sweep *s = arg;
-    struct params *p = s->params;
+    const struct params *p = s->params;
     size_t from = i * CHUNK, n = s->tensor->count - from, at = s->tensor->offset + from;
-    update(&s->adam, n < CHUNK ? n : CHUNK, p->value + at, p->grad + at, p->m + at, p->v + at);
+    real *moments[OPTIMIZER_MOMENTS];
+    for (int m = 0; m < OPTIMIZER_MOMENTS; m++)
+        moments[m] = m < p->optimizer->moments ? p->moments[m] + at : NULL;
+    s->update(&s->step, n < CHUNK ? n : CHUNK, p->value + at, p->grad + at, moments);
 }
 
 static void measure(const struct params *params, struct optim_stats *stats)
@@ -98,24 +91,19 @@ void optim_step(const struct spec_train *train, struct params *params, int64_t s
 {
     struct optim_stats stats = { .lr = optim_lr(train, step) };
     measure(params, &stats);
-    double b1 = train->betas[0], b2 = train->betas[1], s = (double)step;
-    struct sweep sweep = { .params = params, .train = train };
-    sweep.adam = (struct adam){
-        .b1 = (real)b1,
-        .b2 = (real)b2,
-        .rest1 = (real)(1 - b1),
-        .rest2 = (real)(1 - b2),
-        .size = (real)(stats.lr / (1 - pow(b1, s))),
-        .root2 = (real)sqrt(1 - pow(b2, s)),
-        .eps = (real)train->eps,
-    };
+    struct sweep sweep = { .params = params, .update = *updates[train->optimizer] };
     for (size_t i = 0; i < params->n; i++) {
         const struct tensor *t = &params->tensors[i];
         double clip = train->grad_clip, norm = stats.norms[t->group];
-        bool decays = train->optimizer == OPTIMIZER_ADAMW && t->decay;
+        bool decays = optimizer_info_of(train)->decays && t->decay;
         sweep.tensor = t;
-        sweep.adam.keep = decays ? (real)(1 - stats.lr * train->weight_decay) : 1;
-        sweep.adam.scale = clip > 0 ? (real)fmin(1, clip / (norm + 1e-6)) : 1;
+        sweep.step = (struct optim_step){
+            .train = train,
+            .step = step,
+            .lr = stats.lr,
+            .keep = decays ? (real)(1 - stats.lr * train->weight_decay) : 1,
+            .scale = clip > 0 ? (real)fmin(1, clip / (norm + 1e-6)) : 1,
+        };
         if (!t->frozen)
             pool_run(pool, (t->count + CHUNK - 1) / CHUNK, update_task, &sweep);
     }

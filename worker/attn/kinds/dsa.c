@@ -1,12 +1,52 @@
-/* What the indexer learns: KL(p ‖ softmax of its scores) over the visible keys, p = the head-mean
- * probability, a constant (NUMERICS §2). The gradient of a score is weight·(softmax − p). */
-#include "worker/attn/attn.h"
+/* dsa: the K best by the indexer's scores among s ≤ t; `published`: the future scored −1e9 instead
+ * of forbidden. What the indexer learns: KL(p ‖ softmax of its scores) over the visible keys, p =
+ * the head-mean probability, a constant (NUMERICS §2). The gradient of a score is weight·(softmax −
+ * p).
+ */
 #include "worker/attn/select.h"
 #include "worker/attn/softmax.h"
 #include "worker/ops/vmath.h"
 
 #include <math.h>
 #include <string.h>
+
+/* What the published code scores future keys with. */
+static const real published_future = (real)-1e9;
+
+static void dsa_task(void *arg, size_t i, int thread)
+{
+    const struct attn *a = arg;
+    struct select_block block = select_block(a, i);
+    real *own = attn_block(a, thread, 0);
+    topk_key *scratch = (topk_key *)(void *)attn_block(a, thread, 1);
+    for (size_t r = 0; r < block.rows; r++) {
+        size_t t = block.from + r, row = block.b * a->t + t, n = a->open ? a->t : t + 1;
+        real *scores = indexer_scores_row(&a->indexer, row, own + r * a->t);
+        for (size_t s = t + 1; s < n; s++)
+            scores[s] = published_future;
+        select_largest(a, row, scores, n, scratch);
+        for (size_t k = 0; a->use_lists && k < (size_t)a->n[row]; k++)
+            a->scores[row * a->k + k] = scores[a->keys[row * a->k + k]];
+    }
+}
+
+/* Scores of a block, where they are kept or in the thread's scratch; then the choice among them. */
+static void score_task(void *arg, size_t i, int thread)
+{
+    const struct attn *a = arg;
+    struct select_block block = select_block(a, i);
+    indexer_scores(
+        &a->indexer, block.b, block.from, block.rows,
+        indexer_scores_row(&a->indexer, block.b * a->t + block.from, attn_block(a, thread, 0)));
+    if (a->use_mask || a->use_lists)
+        dsa_task(arg, i, thread);
+}
+
+static void choose(struct attn *attn, const struct pass *pass, const real *x)
+{
+    indexer_forward(&attn->indexer, pass, x);
+    pool_run(pass->pool, pass->batch * select_blocks(attn), score_task, attn);
+}
 
 struct learning {
     const struct attn_core *core;
@@ -48,13 +88,13 @@ static void matrix_task(void *arg, size_t i, int thread)
     const struct learning *l = arg;
     const struct attn *a = l->core->attn;
     const struct attn_path *path = a->use_mask ? a->path : a->dense_path;
-    size_t blocks = (a->t + ATTN_BLOCK - 1) / ATTN_BLOCK, b = i / blocks;
-    size_t from = i % blocks * ATTN_BLOCK, left = a->t - from;
-    size_t rows = left < ATTN_BLOCK ? left : ATTN_BLOCK, cols = attn_reach(a, from + rows - 1);
+    struct select_block block = select_block(a, i);
+    size_t cols = attn_reach(a, block.from + block.rows - 1);
     real *sum = attn_block(a, thread, 0);
-    path->head_sum(l->core, b, from, rows, cols, sum, attn_block(a, thread, 1));
-    for (size_t r = 0; r < rows; r++) {
-        size_t t = from + r, row = b * a->t + t, n = a->open && a->use_mask ? a->t : t + 1;
+    path->head_sum(l->core, block.b, block.from, block.rows, cols, sum, attn_block(a, thread, 1));
+    for (size_t r = 0; r < block.rows; r++) {
+        size_t t = block.from + r, row = block.b * a->t + t,
+               n = a->open && a->use_mask ? a->t : t + 1;
         const uint8_t *mask = attn_mask_row(a, row);
         real *scores = a->indexer.scores + row * a->t;
         for (size_t s = 0; mask != NULL && s < n; s++)
@@ -80,15 +120,15 @@ static void list_task(void *arg, size_t row, int thread)
             scores[i] = 0;
 }
 
-double select_dsa_learn(struct attn *attn, const struct pass *pass, const real *x)
+static double learn(struct attn *attn, const struct pass *pass, const real *x)
 {
-    size_t n = pass->batch * attn->t, blocks = (attn->t + ATTN_BLOCK - 1) / ATTN_BLOCK;
+    size_t n = pass->batch * attn->t;
     struct attn_core core = { .attn = attn, .pass = pass, .scale = attn_scale(attn) };
     struct learning l = { &core, (double *)(void *)attn->shared->dqkv };
     if (attn->use_lists)
         pool_run(pass->pool, n, list_task, &l);
     else
-        pool_run(pass->pool, pass->batch * blocks, matrix_task, &l);
+        pool_run(pass->pool, pass->batch * select_blocks(attn), matrix_task, &l);
     double total = 0;
     for (size_t row = 0; row < n; row++)
         total += l.kl[row];
@@ -100,3 +140,5 @@ double select_dsa_learn(struct attn *attn, const struct pass *pass, const real *
         indexer_backward(&attn->indexer, pass, x);
     return total / (double)n;
 }
+
+const struct attn_kind attn_dsa = { .select = choose, .learn = learn };
