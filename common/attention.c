@@ -297,6 +297,52 @@ static const struct attention_info oracle_topk = {
     .to_dense = top_k_to_dense,
 };
 
+/* strided: t − s < window, or t − s a multiple of stride */
+
+static const struct jsonx_field strided_fields[] = {
+    { KIND("\"strided\"") },
+    { INT(spec_attention, stride, 1, 16384, "16") },
+    { INT(spec_attention, window, 1, 16384, "16") },
+};
+
+static int strided_resolve(struct spec_attention *a, int64_t t, const char *pointer,
+                           struct err *err)
+{
+    int status = at_most_t("stride", a->stride, t, pointer, err);
+    return status == 0 ? at_most_t("window", a->window, t, pointer, err) : status;
+}
+
+/* Of t keys, the last query's: those of the window, and the multiples of stride beyond it. */
+static int64_t strided_keys(const struct spec_attention *a, int64_t t)
+{
+    return t <= a->window ? t : a->window + (t - 1) / a->stride - (a->window - 1) / a->stride;
+}
+
+static double strided_pairs(const struct spec_attention *a, int64_t t)
+{
+    double pairs = 0;
+    for (int64_t n = 1; n <= t; n++)
+        pairs += (double)strided_keys(a, n);
+    return pairs;
+}
+
+static void strided_to_dense(struct spec_attention *a, int64_t t)
+{
+    (void)t;
+    a->stride = 1;
+}
+
+static const struct attention_info strided = {
+    .name = "strided",
+    .fields = strided_fields,
+    .fields_n = COUNT(strided_fields),
+    .chooses = true,
+    .resolve = strided_resolve,
+    .keys = strided_keys,
+    .pairs = strided_pairs,
+    .to_dense = strided_to_dense,
+};
+
 #define ROW(id, name) [ATTENTION_##id] = &name,
 const struct attention_info *const attention_table[] = { ATTENTION_KIND_LIST(ROW) };
 #undef ROW

@@ -34,7 +34,8 @@ enum schedule { SCHEDULE_CONSTANT, SCHEDULE_COSINE, SCHEDULE_LINEAR };
     X(DSA, dsa)                                                                                    \
     X(WINDOW, window)                                                                              \
     X(RANDOM_TOPK, random_topk)                                                                    \
-    X(ORACLE_TOPK, oracle_topk)
+    X(ORACLE_TOPK, oracle_topk)                                                                    \
+    X(STRIDED, strided)
 /* Every optimiser once, likewise (optimizer.c, worker/optim/optim.c). */
 #define OPTIMIZER_LIST(X)                                                                          \
     X(ADAM, adam)                                                                                  \
@@ -77,6 +78,7 @@ struct spec_attention {
     bool indexer_rope, indexer_norm;
     int selection;        /* enum selection */
     int64_t window, sink; /* tokens */
+    int64_t stride;
 };
 
 /* Layers first … last (from 0) and what stands there in place of model.attention. */

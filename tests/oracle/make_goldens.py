@@ -98,6 +98,7 @@ GOLDENS = {
                                              "dense_warmup_steps": 1}}],
         "train.batch_size": 4, "train.micro_batch_size": 2},
     "window": {"model.attention": {"kind": "window", "window": 4, "sink": 2}},
+    "strided": {"model.attention": {"kind": "strided", "stride": 3, "window": 2}},
     "random-topk": {"model.attention": {"kind": "random_topk", "top_k": 5}},
     "random-topk-micro-batches": {"model.attention": {"kind": "random_topk", "top_k": 5}, "train.micro_batch_size": 1},
     "oracle-topk": {"model.attention": {"kind": "oracle_topk", "top_k": 5}},

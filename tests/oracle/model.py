@@ -204,6 +204,11 @@ class Model:
         near = t[None, :] > t[:, None] - a["window"]
         return self.causal.numpy() & (near | (t[None, :] < a["sink"]))
 
+    def select_strided(self, a):
+        t = np.arange(self.spec["data"]["seq_len"])
+        back = t[:, None] - t[None, :]
+        return self.causal.numpy() & ((back < a["window"]) | (back % a["stride"] == 0))
+
     def select_random(self, a, run, batch, block):
         t = self.spec["data"]["seq_len"]
         words = Stream(self.spec["seed"], "select", block).words(run.step, batch * t * t, run.before(batch * t * t))
@@ -232,6 +237,8 @@ class Model:
                 visible = torch.from_numpy(self.select_dsa(a, index))
         elif a["kind"] == "window":
             visible = torch.from_numpy(self.select_window(a))
+        elif a["kind"] == "strided":
+            visible = torch.from_numpy(self.select_strided(a))
         elif a["kind"] == "random_topk":
             visible = torch.from_numpy(self.select_random(a, run, b, block))
         elif a["kind"] == "oracle_topk":

@@ -206,6 +206,19 @@ static void test_window(void **state)
     tear_down(&f);
 }
 
+static void test_strided(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f, "\"kind\":\"strided\",\"stride\":5,\"window\":3", SHORT, 1);
+    for (size_t row = 0; row < f.n; row++)
+        for (size_t s = 0; s < f.t; s++) {
+            size_t t = row % f.t;
+            assert_int_equal(mask_row(&f, row)[s], s <= t && (t - s < 3 || (t - s) % 5 == 0));
+        }
+    tear_down(&f);
+}
+
 static void test_random(void **state)
 {
     (void)state;
@@ -439,6 +452,7 @@ static void test_gather(void **state)
     check_path(&attn_gather, "\"kind\":\"window\",\"window\":5,\"sink\":2", LONG, false);
     check_path(&attn_gather, "\"kind\":\"random_topk\",\"top_k\":9", LONG, false);
     check_path(&attn_gather, "\"kind\":\"oracle_topk\",\"top_k\":9", LONG, false);
+    check_path(&attn_gather, "\"kind\":\"strided\",\"stride\":7,\"window\":3", LONG, false);
 }
 
 /* The shape alone decides. */
@@ -489,6 +503,7 @@ static void test_pairs(void **state)
         [ATTENTION_WINDOW] = "\"window\"",
         [ATTENTION_RANDOM_TOPK] = "\"random_topk\"",
         [ATTENTION_ORACLE_TOPK] = "\"oracle_topk\"",
+        [ATTENTION_STRIDED] = "\"strided\"",
     };
     static const size_t few[] = { 1, 2, 5, 11, 12 }, sinks[] = { 0, 1, 2, 7, 12 };
     static const struct attn_path *const paths[] = { NULL, &attn_gather };
@@ -501,6 +516,8 @@ static void test_pairs(void **state)
             bool published = kind == ATTENTION_DSA && other == 1;
             if (kind == ATTENTION_WINDOW)
                 snprintf(rest, sizeof rest, ",\"window\":%zu,\"sink\":%zu", keys, sinks[other]);
+            else if (kind == ATTENTION_STRIDED)
+                snprintf(rest, sizeof rest, ",\"stride\":%zu,\"window\":%zu", keys, few[other]);
             else if (kind != ATTENTION_DENSE)
                 snprintf(rest, sizeof rest, ",\"top_k\":%zu%s", keys,
                          published ? ",\"selection\":\"published\"" : "");
@@ -589,13 +606,21 @@ static void test_gather_kernels(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_dsa),      cmocka_unit_test(test_published),
-        cmocka_unit_test(test_window),   cmocka_unit_test(test_random),
-        cmocka_unit_test(test_oracle),   cmocka_unit_test(test_output),
-        cmocka_unit_test(test_rotation), cmocka_unit_test(test_kl),
-        cmocka_unit_test(test_flash),    cmocka_unit_test(test_gather),
-        cmocka_unit_test(test_pairs),    cmocka_unit_test(test_paths),
-        cmocka_unit_test(test_recall),   cmocka_unit_test(test_gather_kernels),
+        cmocka_unit_test(test_dsa),
+        cmocka_unit_test(test_published),
+        cmocka_unit_test(test_window),
+        cmocka_unit_test(test_strided),
+        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_oracle),
+        cmocka_unit_test(test_output),
+        cmocka_unit_test(test_rotation),
+        cmocka_unit_test(test_kl),
+        cmocka_unit_test(test_flash),
+        cmocka_unit_test(test_gather),
+        cmocka_unit_test(test_pairs),
+        cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_recall),
+        cmocka_unit_test(test_gather_kernels),
     };
     return cmocka_run_group_tests_name("attention", tests, NULL, NULL);
 }

@@ -183,6 +183,7 @@ static void test_models_are_causal(void **state)
         { "\"kind\":\"window\",\"window\":5,\"sink\":2", 48 },
         { "\"kind\":\"random_topk\",\"top_k\":9", 48 },
         { "\"kind\":\"oracle_topk\",\"top_k\":9", 48 },
+        { "\"kind\":\"strided\",\"stride\":5,\"window\":4", 48 },
         { "\"kind\":\"dense\"", 600 },  /* flash */
         { DSA ",\"top_k\":100", 1024 }, /* gather */
     };
@@ -239,6 +240,7 @@ static void test_dense_limits(void **state)
         { "\"kind\":\"window\",\"window\":50", 2048 }, /* tried at 1024 */
         { "\"kind\":\"random_topk\",\"top_k\":9", 48 },
         { "\"kind\":\"oracle_topk\",\"top_k\":9", 48 },
+        { "\"kind\":\"strided\",\"stride\":5,\"window\":4", 48 },
     };
     for (size_t i = 0; i < sizeof sound / sizeof *sound; i++)
         if (!(worst(sound[i].attention, sound[i].t) <= EQUIVALENCE_TOLERANCE))

@@ -45,8 +45,10 @@ void *aligned_alloc(size_t alignment, size_t n)
 #define WINDOW    "\"kind\":\"window\",\"window\":9,\"sink\":2"
 #define RANDOM    "\"kind\":\"random_topk\",\"top_k\":12"
 #define ORACLE    "\"kind\":\"oracle_topk\",\"top_k\":12"
+#define STRIDED   "\"kind\":\"strided\",\"stride\":5,\"window\":4"
 
-static const char *const kinds[] = { DENSE, DSA, FULL, FROZEN, WINDOW, RANDOM, ORACLE, PUBLISHED };
+static const char *const kinds[] = { DENSE,  DSA,    FULL,    FROZEN,   WINDOW,
+                                     RANDOM, ORACLE, STRIDED, PUBLISHED };
 enum { KINDS = sizeof kinds / sizeof *kinds, CAUSAL_KINDS = KINDS - 1 };
 
 /* What the layers of a model of two see; MIXED: the first sees few keys, the second what the kind
@@ -296,6 +298,8 @@ static void test_dense_limits(void **state)
         "\"kind\":\"window\",\"window\":1,\"sink\":48",
         "\"kind\":\"random_topk\",\"top_k\":48",
         "\"kind\":\"oracle_topk\",\"top_k\":48",
+        "\"kind\":\"strided\",\"stride\":1,\"window\":1",
+        "\"kind\":\"strided\",\"stride\":48,\"window\":48",
     };
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
         assert_same_step((struct sketch){ .attention = DENSE, .seed = 2 },
