@@ -56,6 +56,7 @@ struct jsonx_field {
     bool exclusive_min; /* doubles: min itself is refused */
     bool exclusive_max; /* doubles: max itself is refused */
     bool required;
+    bool sparse;                /* left out of what is encoded while it has its default */
     const char *const *choices; /* JSONX_ENUM: names, NULL-terminated */
     const char *preset;         /* default as JSON text, e.g. "0.1", "\"byte\"", "[0.9, 0.999]" */
 };

@@ -351,6 +351,15 @@ int jsonx_decode(const json_t *obj, const struct jsonx_field *fields, size_t n, 
     return 0;
 }
 
+static bool is_preset(const struct jsonx_field *field, const json_t *value)
+{
+    json_t *preset = NULL;
+    bool same = jsonx_load(field->preset, strlen(field->preset), &preset, NULL) == 0 &&
+                json_equal(preset, value) == 1;
+    json_decref(preset);
+    return same;
+}
+
 json_t *jsonx_encode(const struct jsonx_field *fields, size_t n, const void *in)
 {
     json_t *obj = json_object();
@@ -359,6 +368,10 @@ json_t *jsonx_encode(const struct jsonx_field *fields, size_t n, const void *in)
         if (types[field->type].encode == NULL)
             continue;
         json_t *value = types[field->type].encode(field, (const char *)in + field->offset);
+        if (field->sparse && is_preset(field, value)) {
+            json_decref(value);
+            continue;
+        }
         if (json_object_set_new_nocheck(obj, field->key, value) != 0) {
             json_decref(obj);
             return NULL;

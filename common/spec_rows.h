@@ -21,5 +21,7 @@
 /* Ends of a range that don't belong to it. */
 #define ABOVE .exclusive_min = true
 #define BELOW .exclusive_max = true
+/* A field that came later: absent while it has its default, so that digests of before stay. */
+#define LATER .sparse = true
 
 #endif

@@ -89,10 +89,11 @@ static json_t *row_json(const struct jsonx_field *row)
     }
     if (row->preset != NULL)
         jsonx_load(row->preset, strlen(row->preset), &preset, NULL);
-    return json_pack("{s:s, s:s, s:f, s:f, s:b, s:b, s:b, s:o*, s:o*}", "key", row->key, "type",
-                     jsonx_type_name(row->type), "min", row->min, "max", row->max, "exclusive_min",
-                     (int)row->exclusive_min, "exclusive_max", (int)row->exclusive_max, "required",
-                     (int)row->required, "choices", choices, "default", preset);
+    return json_pack("{s:s, s:s, s:f, s:f, s:b, s:b, s:b, s:b, s:o*, s:o*}", "key", row->key,
+                     "type", jsonx_type_name(row->type), "min", row->min, "max", row->max,
+                     "exclusive_min", (int)row->exclusive_min, "exclusive_max",
+                     (int)row->exclusive_max, "required", (int)row->required, "sparse",
+                     (int)row->sparse, "choices", choices, "default", preset);
 }
 
 static json_t *table_json(const char *name, const struct jsonx_field *rows, size_t n)

@@ -97,9 +97,10 @@ test("paths that arms and grids may set", () => {
   }
 });
 
-test("the defaults are those that the decoder fills in", () => {
+test("the defaults are those that the decoder fills in, but for the fields that came later", () => {
+  const later = new Set([...known.values()].flat().filter(({ sparse }) => sparse).map(({ key }) => key));
   const [{ spec }] = decode([{ data: { dataset: "x" } }]);
-  const filled = (place) => Object.fromEntries(Object.entries(place.properties).filter(([key]) => key !== "preset")
+  const filled = (place) => Object.fromEntries(Object.entries(place.properties).filter(([key]) => key !== "preset" && !later.has(key))
     .map(([key, node]) => {
       const field = resolve(node);
       return [key, field.default ?? (field.properties ? filled(field) : undefined)];

@@ -324,6 +324,7 @@ struct thing {
     double size, pair[2];
     bool flag;
     int colour;
+    int64_t later;
     char word[8], name[65];
     const char *text;
     json_t *object, *array;
@@ -342,6 +343,7 @@ static const struct jsonx_field rows[] = {
     { AT(text), .type = JSONX_TEXT, .max = 10 },
     { AT(object), .type = JSONX_OBJECT },
     { AT(array), .type = JSONX_ARRAY },
+    { AT(later), .type = JSONX_INT, .max = 9, .preset = "3", .sparse = true },
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 
@@ -424,7 +426,12 @@ static void test_defaults_and_back(void **state)
     struct thing again;
     assert_int_equal(jsonx_decode(back, rows, ROWS, &again, "", &err), 0);
     assert_int_equal(again.count, 7);
+    assert_int_equal(again.later, 3);
     buf_done(&text);
+    json_decref(back);
+    thing.later = 4;
+    back = jsonx_encode(rows, ROWS, &thing);
+    assert_int_equal(json_integer_value(json_object_get(back, "later")), 4);
     json_decref(back);
     json_decref(json);
 }
