@@ -7,6 +7,13 @@
 
 static const struct optimizer_info adam = { .name = "adam", ADAM_MOMENTS };
 static const struct optimizer_info adamw = { .name = "adamw", .decays = true, ADAM_MOMENTS };
+static const struct optimizer_info sgd = {
+    .name = "sgd",
+    .decays = true,
+    .momentum = true,
+    .moments = 1,
+    .moment = { { .name = "v", .part = "sgd.v/" } },
+};
 
 #define NAME(id, name) #name,
 #define ROW(id, name)  [OPTIMIZER_##id] = &name,

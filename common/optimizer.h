@@ -11,8 +11,9 @@ enum { OPTIMIZER_MOMENTS = 2 }; /* of any, at most */
 
 struct optimizer_info {
     const char *name;
-    bool decays; /* takes train.weight_decay, decoupled from the gradient */
-    int moments; /* what it keeps from step to step: arrays as large as the parameters */
+    bool decays;   /* takes train.weight_decay, decoupled from the gradient */
+    bool momentum; /* takes train.momentum */
+    int moments;   /* what it keeps from step to step: arrays as large as the parameters */
     struct {
         const char *name, *part; /* in words; what precedes a tensor's name in a checkpoint */
     } moment[OPTIMIZER_MOMENTS];

@@ -39,7 +39,8 @@ enum schedule { SCHEDULE_CONSTANT, SCHEDULE_COSINE, SCHEDULE_LINEAR };
 /* Every optimiser once, likewise (optimizer.c, worker/optim/optim.c). */
 #define OPTIMIZER_LIST(X)                                                                          \
     X(ADAM, adam)                                                                                  \
-    X(ADAMW, adamw)
+    X(ADAMW, adamw)                                                                                \
+    X(SGD, sgd)
 #define ATTENTION_ENUMERATOR(id, name) ATTENTION_##id,
 #define OPTIMIZER_ENUMERATOR(id, name) OPTIMIZER_##id,
 enum attention_kind { ATTENTION_KIND_LIST(ATTENTION_ENUMERATOR) ATTENTION_KINDS };
@@ -105,7 +106,7 @@ struct spec_train {
     int64_t batch_size, batch_tokens;
     int64_t micro_batch_size; /* windows that a pass takes at most; 0 = the whole batch */
     int optimizer;            /* enum optimizer */
-    double lr, betas[2], eps, weight_decay, grad_clip;
+    double lr, betas[2], eps, momentum, weight_decay, grad_clip;
     int schedule; /* enum schedule */
     int64_t warmup_steps;
     double min_lr_ratio;

@@ -252,13 +252,45 @@ static int check_warmup(const struct check *check)
                   INT64(train->warmup_steps));
 }
 
+static bool decays(const struct optimizer_info *info)
+{
+    return info->decays;
+}
+
+static bool has_momentum(const struct optimizer_info *info)
+{
+    return info->momentum;
+}
+
+/* `field` is set, and the optimiser doesn't have it. */
+static int refuse_of_optimizer(const struct check *check, const char *field,
+                               bool (*has)(const struct optimizer_info *info))
+{
+    char where[48], known[96] = "";
+    size_t used = 0;
+    for (int i = 0; i < OPTIMIZERS; i++)
+        if (has(optimizer_table[i]))
+            used += (size_t)snprintf(known + used, sizeof known - used, "%s\"%s\"",
+                                     used > 0 ? " or " : "", optimizer_table[i]->name);
+    snprintf(where, sizeof where, "/train/%s", field);
+    return refuse(check, ERR_INCONSISTENT, where, "%s needs optimizer %s, not \"%s\"", field, known,
+                  optimizer_info_of(&check->spec->train)->name);
+}
+
 static int check_decay(const struct check *check)
 {
     const struct spec_train *train = &check->spec->train;
-    if (optimizer_info_of(train)->decays || train->weight_decay == 0)
+    if (decays(optimizer_info_of(train)) || train->weight_decay == 0)
         return 0;
-    return refuse(check, ERR_INCONSISTENT, "/train/weight_decay",
-                  "weight_decay is decoupled and needs optimizer \"adamw\"");
+    return refuse_of_optimizer(check, "weight_decay", decays);
+}
+
+static int check_momentum(const struct check *check)
+{
+    const struct spec_train *train = &check->spec->train;
+    if (has_momentum(optimizer_info_of(train)) || train->momentum == spec_momentum)
+        return 0;
+    return refuse_of_optimizer(check, "momentum", has_momentum);
 }
 
 int spec_resolve(struct run_spec *spec, const char *pointer, struct err *err)
@@ -266,7 +298,7 @@ int spec_resolve(struct run_spec *spec, const char *pointer, struct err *err)
     static int (*const rules[])(const struct check *) = {
         check_fractions,     resolve_dataset, resolve_batch, check_micro_batch,  resolve_eval,
         check_heads,         check_experts,   check_layers,  resolve_attentions, resolve_flops,
-        check_dense_warmups, check_warmup,    check_decay,
+        check_dense_warmups, check_warmup,    check_decay,   check_momentum,
     };
     const struct check check = { .spec = spec, .base = pointer, .err = err, .at = "" };
     int status = 0;

@@ -70,6 +70,7 @@ static const struct jsonx_field train_rows[] = {
     { REAL(spec_train, lr, 0, 10, "0.003"), ABOVE },
     { PAIR(spec_train, betas, 0, 1, "[0.9, 0.999]"), BELOW },
     { REAL(spec_train, eps, 0, 1, "1e-8"), ABOVE },
+    { REAL(spec_train, momentum, 0, 1, "0.9"), BELOW, LATER },
     { REAL(spec_train, weight_decay, 0, 10, "0") },
     { REAL(spec_train, grad_clip, 0, 1e6, "0") },
     { ENUM(spec_train, schedule, schedules, "\"constant\"") },

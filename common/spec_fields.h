@@ -10,6 +10,7 @@
 #include "common/spec.h"
 
 enum { SPEC_STEPS_MAX = 10000000 };
+static const double spec_momentum = 0.9; /* its default */
 
 struct spec_table {
     const char *name; /* the key under which such an object stands */

@@ -74,6 +74,7 @@ GOLDENS = {
                             "train.eval_windows": 7},
     "dense-few-tokens": {"data.documents": 9, "data.tokens": 780, "data.val_fraction": 0.2, "data.test_fraction": 0.13012,
                          "data.split_seed": 1},
+    "dense-sgd": {"train.optimizer": "sgd", "train.momentum": 0.8, "train.lr": 0.05, "train.weight_decay": 0.5},
     "dense-adamw-cosine-clip": {"train.optimizer": "adamw", "train.betas": [0.9, 0.95], "train.weight_decay": 5,
                                 "train.lr": 0.01, "train.schedule": "cosine", "train.warmup_steps": 2,
                                 "train.grad_clip": 0.25, "train.eps": 0.001, "model.tied": False},

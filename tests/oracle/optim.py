@@ -1,4 +1,4 @@
-"""Schedules, clipping, Adam and AdamW (NUMERICS §5). Scalars are Python's doubles."""
+"""Schedules, clipping, Adam, AdamW, SGD with momentum (NUMERICS §5, 13). Scalars are Python's doubles."""
 import math
 
 import torch
@@ -58,8 +58,12 @@ class Optimizer:
         beta1, beta2 = train["betas"]
         for name, p in self.parameters.items():
             g, m, v = gradients[name], self.m[name], self.v[name]
-            if train["optimizer"] == "adamw" and is_decayed(name, p):
+            if train["optimizer"] != "adam" and is_decayed(name, p):
                 p *= 1 - lr * train["weight_decay"]
+            if train["optimizer"] == "sgd":
+                v.mul_(train.get("momentum", 0.9)).add_(g)
+                p -= lr * v
+                continue
             m.mul_(beta1).add_(g, alpha=1 - beta1)
             v.mul_(beta2).addcmul_(g, g, value=1 - beta2)
             p -= lr / (1 - beta1**s) * m / (v.sqrt() / math.sqrt(1 - beta2**s) + train["eps"])

@@ -37,8 +37,13 @@ static void expect(const struct run_spec *spec, const struct params *params, str
             train->grad_clip > 0 ? fmin(1, train->grad_clip / (norms[t->group] + 1e-6)) : 1;
         for (size_t k = t->offset; k < t->offset + t->count && !t->frozen; k++) {
             double g = (double)slope(k, step) * clip;
-            if (train->optimizer == OPTIMIZER_ADAMW && decays(t))
+            if (decays(t)) /* by 0 of adam */
                 e->p[k] *= 1 - lr * train->weight_decay;
+            if (train->optimizer == OPTIMIZER_SGD) {
+                e->m[k] = train->momentum * e->m[k] + g;
+                e->p[k] -= lr * e->m[k];
+                continue;
+            }
             e->m[k] = b1 * e->m[k] + (1 - b1) * g;
             e->v[k] = b2 * e->v[k] + (1 - b2) * g * g;
             e->p[k] -= lr / (1 - pow(b1, (double)step)) * e->m[k] /
@@ -101,6 +106,15 @@ static void test_adamw_decays_matrices_only(void **state)
           ",\"optimizer\":\"adamw\",\"weight_decay\":5,\"betas\":[0.9,0.95],\"lr\":0.01", 2);
 }
 
+static void test_sgd(void **state)
+{
+    (void)state;
+    check("\"kind\":\"dense\"", ",\"optimizer\":\"sgd\",\"lr\":0.1", 1);
+    check("\"kind\":\"dense\"",
+          ",\"optimizer\":\"sgd\",\"momentum\":0.5,\"weight_decay\":2,\"lr\":0.1,\"grad_clip\":0.1",
+          2);
+}
+
 static void test_groups_are_clipped_apart(void **state)
 {
     (void)state;
@@ -150,6 +164,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_adam),
+        cmocka_unit_test(test_sgd),
         cmocka_unit_test(test_adamw_decays_matrices_only),
         cmocka_unit_test(test_groups_are_clipped_apart),
         cmocka_unit_test(test_frozen_tensors_stay),
