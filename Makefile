@@ -237,7 +237,7 @@ tests/%/node_modules/.package-lock.json: tests/%/package-lock.json
 	@touch $@
 
 # Each tool runs where it is installed.
-sources := $(wildcard common/*.c server/*.c server/*/*.c worker/*.c worker/*/*.c)
+sources := $(wildcard common/*.c server/*.c server/*/*.c worker/*.c worker/*/*.c worker/*/*/*.c)
 scripts := $(wildcard deploy/*.sh tests/fault/*.sh tests/lint/*.sh) tests/run tests/fuzz/run tests/analyse/under .ci/run
 have = command -v $(1) >/dev/null || { echo "lint: $(1) is not installed, left out"; exit 0; };
 

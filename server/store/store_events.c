@@ -139,7 +139,8 @@ static bool same_group(const struct touch *a, const struct touch *b)
            a->id == b->id;
 }
 
-/* Fills groups, in the order in which each was touched first; returns how many there are. */
+/* Fills groups (zeroed), in the order in which each was touched first; returns how many there are.
+ */
 static size_t find_groups(const struct touches *all, const struct touch **sorted,
                           struct group *groups)
 {
@@ -147,11 +148,11 @@ static size_t find_groups(const struct touches *all, const struct touch **sorted
     for (size_t i = 0; i < all->n; i++)
         sorted[i] = &all->of[i];
     qsort(sorted, all->n, sizeof(struct touch *), by_group);
-    for (size_t i = 0; i < all->n; i++)
-        if (n > 0 && same_group(groups[n - 1].of[0], sorted[i]))
-            groups[n - 1].n++;
-        else
-            groups[n++] = (struct group){ .of = &sorted[i], .n = 1 };
+    for (size_t i = 0; i < all->n; i++) {
+        if (n == 0 || !same_group(groups[n - 1].of[0], sorted[i]))
+            groups[n++].of = &sorted[i];
+        groups[n - 1].n++;
+    }
     qsort(groups, n, sizeof *groups, by_first);
     return n;
 }
