@@ -4,7 +4,6 @@
 #include "server/runs/publish.h"
 #include "server/store/store_priv.h"
 
-#include <semaphore.h>
 
 static int fill_run(struct store *store, void *arg, struct err *err)
 {
@@ -34,18 +33,12 @@ enum { EVENTS = sizeof events / sizeof *events };
 
 static int apply_run(struct store *store, void *arg, struct err *err)
 {
+    (void)arg;
     (void)err;
-    return fixture_event(store, 1, 1, "%s", *(const char *const *)arg);
-}
-
-/* Holds the writer until the semaphore is posted. */
-static int hold_run(struct store *store, void *arg, struct err *err)
-{
-    (void)store;
-    (void)err;
-    while (sem_wait(arg) != 0)
-        ;
-    return 0;
+    int status = 0;
+    for (int i = 0; i < EVENTS && status == 0; i++)
+        status = fixture_event(store, 1, 1, "%s", events[i]);
+    return status;
 }
 
 struct replayed {
@@ -78,21 +71,7 @@ static void test_one_commit(void **state)
     struct fixture *f = fixture_new();
     assert_int_equal(fixture_write(f, fill_run, NULL, NULL), 0);
     size_t before = f->batches_n;
-    /* All events in one commit, each a job: they wait behind one that holds the writer. */
-    sem_t all_wait;
-    sem_init(&all_wait, 0, 0);
-    struct fixture_call hold = { .run = hold_run, .arg = &all_wait }, calls[EVENTS];
-    hold.job = (struct job){ .run = fixture_run, .done = fixture_done, .data = &hold };
-    work_write(f->work, &hold.job);
-    for (int i = 0; i < EVENTS; i++) {
-        calls[i] = (struct fixture_call){ .run = apply_run, .arg = (void *)(uintptr_t)&events[i] };
-        calls[i].job = (struct job){ .run = fixture_run, .done = fixture_done, .data = &calls[i] };
-        work_write(f->work, &calls[i].job);
-    }
-    sem_post(&all_wait);
-    fixture_wait(f, &calls[EVENTS - 1].done);
-    for (int i = 0; i < EVENTS; i++)
-        assert_int_equal(calls[i].job.status, 0);
+    assert_int_equal(fixture_write(f, apply_run, NULL, NULL), 0);
     assert_int_equal(f->batches_n, before + 1);
     const struct publish_batch *batch = f->batches[before];
     static const char *const kinds[] = { "metrics", "audit", "log", "run", "experiment", "queue" };
