@@ -10,7 +10,7 @@ SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 
 WARN   := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla
 OPT    ?= -O3 -g
-# Bit-exactness: no contraction that the source doesn't spell out, no fast-math (NUMERICS).
+# Bit-exactness: no contraction that the source doesn't spell out, no fast-math (schema/numerics.md §6).
 CFLAGS_ALL := -std=c17 -D_GNU_SOURCE -I. $(WARN) $(OPT) -ffp-contract=off -fno-math-errno -fno-trapping-math -pthread -MMD -MP \
               $(SANITIZE) $(CFLAGS)
 LDFLAGS_ALL := -pthread $(SANITIZE) $(LDFLAGS)

@@ -1,5 +1,5 @@
-/* audits: the table of checks of validity (NUMERICS §7): what each is about, how far it reaches,
- * and whether its failure makes a comparison worthless.
+/* audits: the table of checks of validity (schema/numerics.md §7): what each is about, how far it
+ * reaches, and whether its failure makes a comparison worthless.
  *
  * Workers and the daemon both find audits; this table is the one place that names them, and says of
  * which runs they can find out anything. A worker's

@@ -8,9 +8,9 @@
  * Its content digest is the SHA-256 over, document by document, its length (u64, little-endian) and
  * its bytes; it names the folder.
  *
- * Tokens (NUMERICS §4): the byte tokenizer gives 256 bytes values and 256, which ends every
- * document. The first `documents` documents, concatenated, cut to the first `tokens` tokens, are
- * what is split. `documents`: whole documents go to test, then val, in the order of a keyed
+ * Tokens (schema/numerics.md §4): the byte tokenizer gives 256 bytes values and 256, which ends
+ * every document. The first `documents` documents, concatenated, cut to the first `tokens` tokens,
+ * are what is split. `documents`: whole documents go to test, then val, in the order of a keyed
  * permutation (purpose "split", name "", step 0, element = document), until each holds at least
  * ⌈fraction·tokens⌉; the rest is train, in file order; window i is [iT, iT+T] of a split's own
  * concatenation. `families`: the same, but a document takes its whole family along, unless

@@ -1,6 +1,6 @@
-/* tuning: which configuration of compare.tune's factors an arm chooses (NUMERICS §8). One rule for
- * the report, which compares what was chosen, and for the audits, which say whether the choice was
- * fair.
+/* tuning: which configuration of compare.tune's factors an arm chooses (schema/numerics.md §8). One
+ * rule for the report, which compares what was chosen, and for the audits, which say whether the
+ * choice was fair.
  *
  * The configuration with the best mean of the last validation value is chosen. What broke ranks
  * last, however good the rest of it looks: first those of which every run was measured, then those

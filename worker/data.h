@@ -1,4 +1,5 @@
-/* data: which windows a step trains on, and which ones evaluation looks at (NUMERICS §4). */
+/* data: which windows a step trains on, and which ones evaluation looks at
+ * (schema/numerics.md §4). */
 #ifndef ABLATE_WORKER_DATA_H
 #define ABLATE_WORKER_DATA_H
 

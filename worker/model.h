@@ -1,4 +1,4 @@
-/* model: the transformer of NUMERICS §1–2: forward, loss and backward of one batch.
+/* model: the transformer of schema/numerics.md §1–2: forward, loss and backward of one batch.
  *
  * A batch of B windows goes through in micro-batches (train.micro_batch_size) that divide it, for
  * which buffers are laid out; gradients add up. Cross-entropy is the mean over the scored targets

@@ -1,4 +1,5 @@
-/* moe: mixture of experts (NUMERICS §1): each token visits its `experts_per_token` best experts.
+/* moe: mixture of experts (schema/numerics.md §1): each token visits its `experts_per_token` best
+ * experts.
  *
  * g = gate·x (+ noise); weights = softmax over the selected; out = Σ weight·w2·drop(silu(w1·x)), or
  * with activation swiglu Σ weight·w2·drop(silu(w1·x) ⊙ w3·x).

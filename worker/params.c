@@ -106,8 +106,8 @@ static void build(struct builder *b, const struct run_spec *spec)
         add(b, "head.weight", v, m->d_model, linear);
 }
 
-/* NUMERICS §3: torch: embedding N(0,1), linear ±a·(2(u + 2^-25) − 1), a = 1/√fan_in; gpt2:
- * 0.02·normal, what ends a residual branch divided by √(2·layers). */
+/* schema/numerics.md §3: torch: embedding N(0,1), linear ±a·(2(u + 2^-25) − 1), a = 1/√fan_in;
+ * gpt2: 0.02·normal, what ends a residual branch divided by √(2·layers). */
 void params_draw(const struct tensor *t, const struct run_spec *spec, real *value)
 {
     const struct philox stream = philox_stream(spec->seed, "init", t->name);

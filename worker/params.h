@@ -1,5 +1,5 @@
 /* params: the one table of a model's tensors. It drives sizes, initial values, gradients, the
- * optimiser, checkpoints, artifacts and tests; names are those of NUMERICS §1.
+ * optimiser, checkpoints, artifacts and tests; names are those of schema/numerics.md §1.
  */
 #ifndef ABLATE_WORKER_PARAMS_H
 #define ABLATE_WORKER_PARAMS_H
@@ -38,7 +38,8 @@ struct params {
     struct arena arena;
 };
 
-/* Builds the table for a model and draws the initial values (NUMERICS §3), keyed by tensor name. */
+/* Builds the table for a model and draws the initial values, keyed by tensor name
+ * (schema/numerics.md §3). */
 int params_new(const struct run_spec *spec, struct params *ret, struct err *err);
 void params_done(struct params *params);
 /* The tensor's initial values into value[count]. */

@@ -1,4 +1,5 @@
-/* router: which experts a token visits and with what weight, and the balance loss (NUMERICS §1).
+/* router: which experts a token visits and with what weight, and the balance loss
+ * (schema/numerics.md §1).
  *
  * g decides, so it is made by dots (worker/ops/dots.h): equal tokens visit the same experts, and of
  * equal rows of the gate the lower one is visited. */

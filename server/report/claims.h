@@ -1,4 +1,5 @@
-/* claims: what an arm's difference to the baseline says (NUMERICS §8), from outcomes by seed.
+/* claims: what an arm's difference to the baseline says, from outcomes by seed
+ * (schema/numerics.md §8).
  *
  * The primary claim of an arm compares each seed's mean over the grid; the secondary ones compare
  * at a grid point each, with p adjusted by Westfall–Young over all secondary claims that have

@@ -1,4 +1,4 @@
-/* stats: what differences paired by seed can say (NUMERICS §8).
+/* stats: what differences paired by seed can say (schema/numerics.md §8).
  *
  * Everything rests on one idea: if two arms were alike, the sign of each seed's difference would be
  * a coin toss. The sign-flip distribution is enumerated up to STATS_EXACT_N seeds; beyond, the

@@ -1,4 +1,5 @@
-/* fairness: the audits that only the daemon can make, since they compare runs (NUMERICS §7):
+/* fairness: the audits that only the daemon can make, since they compare runs
+ * (schema/numerics.md §7):
  * shared_init, same_batches, budget, tuning, power; and what is said of an audit that a run was to
  * make but didn't.
  *

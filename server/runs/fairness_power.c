@@ -1,6 +1,6 @@
 /* Whether there are enough seeds for any claim.
  *
- * The test is an exact sign-flip permutation over n seeds (NUMERICS §8): 2^n patterns of
+ * The test is an exact sign-flip permutation over n seeds (schema/numerics.md §8): 2^n patterns of
  * signs, of which the observed one and its mirror image always give the same |t|. So no two-sided p
  * lies below 2/2^n, and that one is reached when no other pattern comes up to what was observed.
  * Adjusting by Westfall–Young's max-|t| doesn't raise that floor, whatever the number m of

@@ -1,4 +1,4 @@
-"""From a text to the windows of every step (NUMERICS §4)."""
+"""From a text to the windows of every step (schema/numerics.md §4)."""
 import math
 import os
 

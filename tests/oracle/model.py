@@ -1,4 +1,4 @@
-"""The transformer (NUMERICS §1–2), forward only: gradients are autograd's.
+"""The transformer (schema/numerics.md §1–2), forward only: gradients are autograd's.
 
 Written for reading: dense T×T masks everywhere, experts in a loop, selections by a stable sort. Draws and masks
 come from numpy in double; the model's own arithmetic is in `dtype`, float32 as in the trainer or float64, which

@@ -1,4 +1,4 @@
-"""Schedules, clipping, Adam, AdamW, SGD with momentum (NUMERICS §5, 13). Scalars are Python's doubles."""
+"""Schedules, clipping, Adam, AdamW, SGD with momentum (schema/numerics.md §5). Scalars are Python's doubles."""
 import math
 
 import torch

@@ -1,4 +1,4 @@
-"""Counter-based randomness, keyed by meaning (NUMERICS §3).
+"""Counter-based randomness, keyed by meaning (schema/numerics.md §3).
 
 Philox4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3" (SC 2011), on
 whole arrays of counters at once. A stream is (seed, purpose, name); within it (step, word index) is one word.

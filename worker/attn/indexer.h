@@ -1,4 +1,5 @@
-/* indexer: the lightning indexer of DeepSeek-V3.2 (NUMERICS §2): which past keys deserve attention.
+/* indexer: the lightning indexer of DeepSeek-V3.2 (schema/numerics.md §2): which past keys deserve
+ * attention.
  *
  *   I[t,s] = Σ_j w[t,j]·relu(q[t,j]·k[s]), one key shared by the J heads; times (J·I)^-½ when it is
  * trained. indexer_norm puts a LayerNorm on k; then indexer_rope turns the first half of the dims

@@ -1,5 +1,5 @@
-/* audit: what a trainer finds out about its own arm: is this comparison worth anything (NUMERICS
- * §7)?
+/* audit: what a trainer finds out about its own arm: is this comparison worth anything
+ * (schema/numerics.md §7)?
  *
  * The run that is audited makes them itself, with its own model, kernels and data: at the start
  * what needs no training, at the end what does. Each becomes an `audit` event, with evidence. No

@@ -1,13 +1,13 @@
 /* dots: products that something is decided by.
  *
  * What a query sees and which experts a token visits follows from comparisons of dot products, and
- * ties go to the lower index (NUMERICS §2). So equal inputs must give equal bits, which sgemm
- * doesn't promise: by where a row or a column stands, and by how many there are, other kernels take
- * it, which add in another order or round differently (seen in OpenBLAS on Haswell and Zen). Here
- * the bits of Σ_p a[i,p]·b[j,p] depend on row i of a, row j of b and k alone: not on i, j, m, n or
- * threads, and not on the core that BLAS takes the machine for. Each sum is one chain from +0 in
- * the order of p, s = a·b + s, rounded once where the processor can (AVX2 with FMA, AVX-512: the
- * same bits), twice elsewhere (the same again; simd_path() tells the two apart).
+ * ties go to the lower index (schema/numerics.md §2). So equal inputs must give equal bits, which
+ * sgemm doesn't promise: by where a row or a column stands, and by how many there are, other
+ * kernels take it, which add in another order or round differently (seen in OpenBLAS on Haswell and
+ * Zen). Here the bits of Σ_p a[i,p]·b[j,p] depend on row i of a, row j of b and k alone: not on i,
+ * j, m, n or threads, and not on the core that BLAS takes the machine for. Each sum is one chain
+ * from +0 in the order of p, s = a·b + s, rounded once where the processor can (AVX2 with FMA,
+ * AVX-512: the same bits), twice elsewhere (the same again; simd_path() tells the two apart).
  *
  * These decide, and are computed here in training, evaluation and audits alike:
  *

@@ -1,4 +1,4 @@
-/* drop: dropout masks, drawn by the element's number in the full tensor (NUMERICS §3). */
+/* drop: dropout masks, drawn by the element's number in the full tensor (schema/numerics.md §3). */
 #ifndef ABLATE_WORKER_DROP_H
 #define ABLATE_WORKER_DROP_H
 

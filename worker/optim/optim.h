@@ -1,4 +1,4 @@
-/* optim: one update of the parameters from their gradients (NUMERICS §5). */
+/* optim: one update of the parameters from their gradients (schema/numerics.md §5). */
 #ifndef ABLATE_WORKER_OPTIM_H
 #define ABLATE_WORKER_OPTIM_H
 

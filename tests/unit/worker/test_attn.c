@@ -1,5 +1,5 @@
 /* Which keys each kind lets a query see, the indexer's scores and its loss, against the formulas of
- * NUMERICS §2 written out in double. */
+ * schema/numerics.md §2 written out in double. */
 #include "common/cost.h"
 #include "common/philox.h"
 #include "tests/unit/worker/models.h"

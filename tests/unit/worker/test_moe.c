@@ -1,5 +1,5 @@
-/* The mixture of experts against NUMERICS §1 written out in double: routing, weights, noise, the
- * balance loss, and experts that nobody visits. */
+/* The mixture of experts against schema/numerics.md §1 written out in double: routing, weights,
+ * noise, the balance loss, and experts that nobody visits. */
 #include "common/philox.h"
 #include "tests/unit/worker/models.h"
 #include "worker/arena.h"

@@ -243,7 +243,7 @@ static void test_rope(void **state)
     }
 }
 
-/* Any part of a mask is the same part of the whole; its rule is that of NUMERICS §3. */
+/* Any part of a mask is the same part of the whole; its rule is schema/numerics.md §3. */
 static void test_masks(void **state)
 {
     (void)state;

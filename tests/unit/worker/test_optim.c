@@ -16,7 +16,7 @@ static bool starts(const char *name, const char *with)
     return strncmp(name, with, strlen(with)) == 0;
 }
 
-/* What NUMERICS §5 says decays: matrices, but no embedding. */
+/* What schema/numerics.md §5 says decays: matrices, but no embedding. */
 static bool decays(const struct tensor *t)
 {
     return t->shape[1] > 0 && !starts(t->name, "embed");

@@ -1,4 +1,4 @@
-/* The tensor table: names and shapes of NUMERICS §1, initial values of §3, and the digest. */
+/* The tensor table: names and shapes of schema/numerics.md §1, initial values of §3, digest. */
 #include "common/philox.h"
 #include "tests/unit/worker/models.h"
 

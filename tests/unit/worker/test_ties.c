@@ -1,6 +1,7 @@
-/* Ties go to the lower index (NUMERICS §2), on every core that BLAS takes the machine for. Windows
- * of a few letters, the same row of x for the same letter, so that whole groups of keys, or of
- * experts, are equal; what is chosen must be what formulas in double choose, letter by letter. */
+/* Ties go to the lower index (schema/numerics.md §2), on every core that BLAS takes the machine
+ * for. Windows of a few letters, the same row of x for the same letter, so that whole groups of
+ * keys, or of experts, are equal; what is chosen must be what formulas in double choose, letter by
+ * letter. */
 #include "common/philox.h"
 #include "tests/unit/worker/models.h"
 #include "worker/arena.h"

@@ -1,7 +1,7 @@
 /* dsa: the K best by the indexer's scores among s ≤ t; `published`: the future scored −1e9 instead
  * of forbidden. What the indexer learns: KL(p ‖ softmax of its scores) over the visible keys, p =
- * the head-mean probability, a constant (NUMERICS §2). The gradient of a score is weight·(softmax −
- * p).
+ * the head-mean probability, a constant (schema/numerics.md §2). The gradient of a score is
+ * weight·(softmax − p).
  */
 #include "worker/attn/select.h"
 #include "worker/attn/softmax.h"
