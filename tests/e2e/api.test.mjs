@@ -548,7 +548,14 @@ describe("an experiment's life", () => {
 });
 
 describe("query", () => {
-  const query = (sql, more = {}) => post("/query", { sql, ...more });
+  const once = (sql, more = {}) => post("/query", { sql, ...more });
+  /** A busy machine may give a query less than it needs in its time: it is asked again. */
+  const query = async (sql, more) => {
+    for (;;) {
+      const reply = await once(sql, more);
+      if (reply.status !== 422 || reply.body?.code !== "query_time") return reply;
+    }
+  };
 
   test("a SELECT answers with columns and rows", async () => {
     const { columns, rows, truncated } = await ok(query("SELECT 1 AS a, 2.5 AS b, 'x' AS c, NULL AS d, x'ff00' AS e, 9e999 AS f"));
@@ -595,7 +602,7 @@ describe("query", () => {
   test("a row that is too large ends the reply, an endless query ends itself", async () => {
     const wide = await ok(query(`SELECT ${Array(5).fill("zeroblob(2000000)").join()}`));
     assert.deepEqual([wide.rows.length, wide.truncated], [0, true]);
-    const endless = query("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n");
+    const endless = once("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n");
     await ok(query("SELECT 1")); // beside it
     assert.match((await refused(endless, 422, "query_time", "/sql")).detail, /5 seconds/);
   });
