@@ -58,12 +58,14 @@ int backup_attend(const char *target, struct err *err)
     signals_that_end(&awaited);
     sigaddset(&awaited, SIGCHLD);
     sigprocmask(SIG_BLOCK, &awaited, &before);
-    pid_t child = fork();
+    pid_t parent = getpid(), child = fork();
     if (child < 0)
         return err_errno(err, ERR_INTERNAL, "can't begin");
     if (child > 0)
         attend(child, target, &awaited);
     sigprocmask(SIG_SETMASK, &before, NULL);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _Exit(128 + SIGKILL); /* it died before we could ask to die with it */
     return 0;
 }

@@ -166,6 +166,25 @@ test("a backup that is interrupted leaves nothing: at once by a signal, else by 
   assert.deepEqual((await readdir(at)).sort(), ["copy", "data"]);
 });
 
+/** The children of a process, and whether one goes on. */
+const children = async (pid) => (await readFile(`/proc/${pid}/task/${pid}/children`, "utf8").catch(() => "")).trim().split(" ").filter(Boolean);
+const goesOn = async (pid) => !/\) [ZX] /.test(await readFile(`/proc/${pid}/stat`, "utf8").catch(() => ") X "));
+
+test("a backup that is killed as it begins makes none", async (t) => {
+  const at = await folder(t), { daemon } = await finished(t, at);
+  await daemon.stop();
+  for (let i = 0; i < 40; i++) {
+    const to = join(at, `copy${i}`), one = spawn(ABLATED, ["backup", "--data", daemon.dir, to], { stdio: "ignore" });
+    const over = new Promise((resolve) => one.on("close", resolve));
+    let works;
+    while (!(works = (await children(one.pid))[0]) && one.exitCode === null);
+    one.kill("SIGKILL");
+    await over;
+    if (works) await until(async () => !(await goesOn(works)), "nothing works on it any more");
+    assert.ok(!existsSync(to), `round ${i}`);
+  }
+});
+
 test("a backup that finds no room leaves nothing behind", { skip: !root }, async (t) => {
   const at = await folder(t), { daemon } = await finished(t, at), small = await disk(t, 2);
   fill(small, 200 << 10);
