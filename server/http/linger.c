@@ -6,7 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { LINGER_MAX = 64, LINGER_MS = 2000, LINGER_BYTES = 1 << 20 };
+/* A peer on a busy machine may need seconds to come to its read. */
+enum { LINGER_MAX = 64, LINGER_MS = 10000, LINGER_BYTES = 1 << 20 };
 
 struct linger_one {
     struct lingering *all;
@@ -60,10 +61,18 @@ static void on_time(uv_timer_t *timer)
     end(timer->data);
 }
 
+static struct linger_one *oldest(const struct lingering *all)
+{
+    struct linger_one *one = all->first;
+    while (one->next != NULL)
+        one = one->next;
+    return one;
+}
+
 void linger_begin(struct lingering *all, int fd)
 {
     if (all->n >= LINGER_MAX)
-        return;
+        end(oldest(all));
     struct linger_one *one = calloc(1, sizeof *one);
     int copy = one != NULL ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
     if (copy < 0 || uv_poll_init(all->loop, &one->poll, copy) != 0) {
