@@ -57,7 +57,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fuzz_refused(status, &err);
     } else {
         FUZZ_CHECK(text.len <= STORE_QUERY_BYTES);
-        FUZZ_CHECK(jsonx_load(text.data, text.len, &reply, &err) == 0);
+        /* SQL may make a text with a zero in it, "\u0000" in JSON. */
+        FUZZ_CHECK((reply = json_loadb(text.data, text.len, JSON_ALLOW_NUL, NULL)) != NULL);
     }
     json_decref(reply);
     buf_done(&text);
