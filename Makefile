@@ -28,7 +28,7 @@ CFLAGS_PKG := $(call pkg-cflags,$(PKGS))
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
 # Sources.
-common_src := $(wildcard common/*.c)
+common_src := $(wildcard common/*.c common/*/*.c)
 server_src := $(filter-out server/main.c,$(wildcard server/*.c server/*/*.c))
 worker_src := $(filter-out worker/main.c,$(wildcard worker/*.c worker/*/*.c worker/*/*/*.c))
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -168,8 +168,8 @@ $(BUILD)/double/%.o: %.c
 	$(CC) $(CFLAGS_ALL) $(CFLAGS_PKG) -DABLATE_DOUBLE -c $< -o $@
 
 # Compiled again when the version has changed, and only then.
-$(BUILD)/common/version.o: CFLAGS_PKG += -DABLATE_VERSION='"$(VERSION)"'
-$(BUILD)/common/version.o: $(BUILD)/version
+$(BUILD)/common/base/version.o: CFLAGS_PKG += -DABLATE_VERSION='"$(VERSION)"'
+$(BUILD)/common/base/version.o: $(BUILD)/version
 $(BUILD)/version: FORCE
 	@mkdir -p $(@D) && echo '$(VERSION)' | cmp -s - $@ || echo '$(VERSION)' > $@
 FORCE:
@@ -237,7 +237,7 @@ tests/%/node_modules/.package-lock.json: tests/%/package-lock.json
 	@touch $@
 
 # Each tool runs where it is installed.
-sources := $(wildcard common/*.c server/*.c server/*/*.c worker/*.c worker/*/*.c worker/*/*/*.c)
+sources := $(wildcard common/*.c common/*/*.c server/*.c server/*/*.c worker/*.c worker/*/*.c worker/*/*/*.c)
 scripts := $(wildcard deploy/*.sh tests/fault/*.sh tests/lint/*.sh) tests/run tests/fuzz/run tests/analyse/under .ci/run
 have = command -v $(1) >/dev/null || { echo "lint: $(1) is not installed, left out"; exit 0; };
 

@@ -1,8 +1,8 @@
 #include "common/philox.h"
 
-#include "common/digest.h"
-#include "common/err.h"
-#include "common/simd.h"
+#include "common/base/digest.h"
+#include "common/base/err.h"
+#include "common/base/simd.h"
 
 #include <math.h>
 #include <stdio.h>

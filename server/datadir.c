@@ -1,8 +1,8 @@
 #include "server/datadir.h"
 
-#include "common/files.h"
-#include "common/log.h"
-#include "common/utf8.h"
+#include "common/base/files.h"
+#include "common/base/log.h"
+#include "common/base/utf8.h"
 
 #include <assert.h>
 #include <dirent.h>

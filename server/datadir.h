@@ -16,7 +16,7 @@
 #ifndef ABLATE_SERVER_DATADIR_H
 #define ABLATE_SERVER_DATADIR_H
 
-#include "common/err.h"
+#include "common/base/err.h"
 #include "server/tokens.h"
 
 #include <limits.h>

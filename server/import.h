@@ -1,4 +1,4 @@
-/* import: from an uploaded file to a stored corpus (common/corpus.h).
+/* import: from an uploaded file to a stored corpus (common/corpus/corpus.h).
  *
  * What counts as a document, exactly. The body is UTF-8 without NUL.
  *
@@ -25,9 +25,9 @@
 #ifndef ABLATE_SERVER_IMPORT_H
 #define ABLATE_SERVER_IMPORT_H
 
-#include "common/buf.h"
-#include "common/digest.h"
-#include "common/err.h"
+#include "common/base/buf.h"
+#include "common/base/digest.h"
+#include "common/base/err.h"
 #include "server/datadir.h"
 
 #include <stdatomic.h>

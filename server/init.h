@@ -9,7 +9,7 @@
 #ifndef ABLATE_SERVER_INIT_H
 #define ABLATE_SERVER_INIT_H
 
-#include "common/err.h"
+#include "common/base/err.h"
 
 /* Nothing unless the caller is process 1; then it returns in a child, and never in process 1.
  * To be called before there are threads. Errors: INTERNAL (there can be no child). */

@@ -1,8 +1,8 @@
 /* ablated: the daemon. This file only wires: options, data folder, threads, and the way out. */
-#include "common/clock.h"
-#include "common/log.h"
-#include "common/stdio.h"
-#include "common/version.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/stdio.h"
+#include "common/base/version.h"
 #include "server/api/api.h"
 #include "server/commands.h"
 #include "server/datadir.h"

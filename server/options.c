@@ -1,8 +1,8 @@
 /* The command line and the file of settings, and the help. */
 #include "server/options_priv.h"
 
-#include "common/files.h"
-#include "common/version.h"
+#include "common/base/files.h"
+#include "common/base/version.h"
 
 #include <ctype.h>
 #include <stdlib.h>

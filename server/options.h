@@ -3,7 +3,7 @@
 #ifndef ABLATE_SERVER_OPTIONS_H
 #define ABLATE_SERVER_OPTIONS_H
 
-#include "common/err.h"
+#include "common/base/err.h"
 #include "server/network.h"
 #include "server/tokens.h"
 

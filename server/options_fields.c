@@ -1,7 +1,7 @@
 /* What can be set: a row an option, and how its text is read. */
 #include "server/options_priv.h"
 
-#include "common/log.h"
+#include "common/base/log.h"
 #include "server/machine.h"
 
 #include <arpa/inet.h>

@@ -2,8 +2,8 @@
  * that two who do it at once can't both succeed. */
 #include "server/passes.h"
 
-#include "common/clock.h"
-#include "common/files.h"
+#include "common/base/clock.h"
+#include "common/base/files.h"
 #include "server/datadir.h"
 
 #include <dirent.h>

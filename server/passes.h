@@ -23,8 +23,8 @@
 #ifndef ABLATE_SERVER_PASSES_H
 #define ABLATE_SERVER_PASSES_H
 
-#include "common/digest.h"
-#include "common/err.h"
+#include "common/base/digest.h"
+#include "common/base/err.h"
 #include "server/tokens.h"
 
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 #include "server/presets.h"
 
-#include "common/jsonx.h"
-#include "common/spec.h"
+#include "common/json/jsonx.h"
+#include "common/spec/spec.h"
 #include "server/embed.h"
 
 #include <stdio.h>

@@ -3,7 +3,7 @@
 #ifndef ABLATE_SERVER_PRESETS_H
 #define ABLATE_SERVER_PRESETS_H
 
-#include "common/err.h"
+#include "common/base/err.h"
 
 #include <jansson.h>
 

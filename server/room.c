@@ -1,6 +1,6 @@
 #include "server/room.h"
 
-#include "common/log.h"
+#include "common/base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>

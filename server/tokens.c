@@ -1,6 +1,6 @@
 #include "server/tokens.h"
 
-#include "common/files.h"
+#include "common/base/files.h"
 #include "server/datadir.h"
 
 #include <fcntl.h>

@@ -17,8 +17,8 @@
 #ifndef ABLATE_SERVER_TOKENS_H
 #define ABLATE_SERVER_TOKENS_H
 
-#include "common/digest.h"
-#include "common/err.h"
+#include "common/base/digest.h"
+#include "common/base/err.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 #include "server/wal.h"
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 
 enum { PASSIVE_EVERY = 64 /* commits */ };
 

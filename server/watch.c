@@ -4,8 +4,8 @@
  * for like any descriptor: a loop that turns round its timers alone gives none. */
 #include "server/watch.h"
 
-#include "common/clock.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -12,7 +12,7 @@
 #ifndef ABLATE_SERVER_WATCH_H
 #define ABLATE_SERVER_WATCH_H
 
-#include "common/err.h"
+#include "common/base/err.h"
 
 #include <stddef.h>
 #include <stdint.h>

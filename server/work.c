@@ -1,6 +1,6 @@
 #include "server/work.h"
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "server/watch.h"
 
 #include <pthread.h>

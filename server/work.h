@@ -19,7 +19,7 @@
 #ifndef ABLATE_SERVER_WORK_H
 #define ABLATE_SERVER_WORK_H
 
-#include "common/err.h"
+#include "common/base/err.h"
 #include "server/store/store.h"
 #include "server/wal.h"
 

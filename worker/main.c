@@ -1,18 +1,18 @@
 /* ablate-worker: trains. `train` works alone and prints its events; `run` and `attempt` are the two
  * processes of an attempt that the daemon starts; `verify` checks a capsule. */
-#include "common/files.h"
-#include "common/launch.h"
-#include "common/log.h"
-#include "common/spec_fields.h"
-#include "common/stdio.h"
-#include "common/sweep_fields.h"
-#include "common/version.h"
-#include "worker/capsule.h"
-#include "worker/keeper.h"
+#include "common/base/files.h"
+#include "common/base/log.h"
+#include "common/base/stdio.h"
+#include "common/base/version.h"
+#include "common/spec/spec_fields.h"
+#include "common/spec/sweep_fields.h"
+#include "common/wire/launch.h"
+#include "worker/capsule/capsule.h"
+#include "worker/capsule/rerun.h"
 #include "worker/ops/gemm.h"
-#include "worker/rerun.h"
-#include "worker/sandbox.h"
-#include "worker/train.h"
+#include "worker/process/keeper.h"
+#include "worker/process/sandbox.h"
+#include "worker/train/train.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -1,7 +1,7 @@
 /* What several endpoints ask of their bodies. */
 #include "server/api/endpoint.h"
 
-#include "common/jsonx.h"
+#include "common/json/jsonx.h"
 
 int request_no_fields(const struct request *req, struct err *err)
 {

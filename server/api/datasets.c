@@ -1,8 +1,8 @@
 /* Datasets: stored corpora, by name. */
 #include "server/api/api.h"
 
-#include "common/clock.h"
-#include "common/jsonx.h"
+#include "common/base/clock.h"
+#include "common/json/jsonx.h"
 #include "server/import.h"
 #include "server/line.h"
 #include "server/runs/purge.h"

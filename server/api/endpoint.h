@@ -16,7 +16,7 @@
 #ifndef ABLATE_SERVER_ENDPOINT_H
 #define ABLATE_SERVER_ENDPOINT_H
 
-#include "common/err.h"
+#include "common/base/err.h"
 #include "server/http/reply.h"
 #include "server/store/store.h"
 #include "server/tokens.h"

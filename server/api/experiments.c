@@ -1,9 +1,9 @@
 /* Experiments after their submission: list, get, change, cancel, delete, restore, purge. */
 #include "server/api/api.h"
 
-#include "common/clock.h"
-#include "common/jsonx.h"
-#include "common/sweep.h"
+#include "common/base/clock.h"
+#include "common/json/jsonx.h"
+#include "common/spec/sweep.h"
 #include "server/options.h"
 #include "server/runs/publish.h"
 #include "server/runs/purge.h"

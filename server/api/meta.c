@@ -1,10 +1,10 @@
 /* What the daemon says of itself: version, health, presets, the queue. */
 #include "server/api/api.h"
 
-#include "common/clock.h"
-#include "common/jsonx.h"
-#include "common/version.h"
-#include "common/wire.h"
+#include "common/base/clock.h"
+#include "common/base/version.h"
+#include "common/json/jsonx.h"
+#include "common/wire/wire.h"
 #include "server/datadir.h"
 #include "server/options.h"
 #include "server/presets.h"

@@ -2,7 +2,7 @@
  * asked. */
 #include "server/api/api.h"
 
-#include "common/jsonx.h"
+#include "common/json/jsonx.h"
 #include "server/store/store_metrics.h"
 #include "server/store/store_runs.h"
 

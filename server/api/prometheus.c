@@ -3,8 +3,8 @@
  * _total for counters, process_* as the usual clients name them. */
 #include "server/api/api.h"
 
-#include "common/clock.h"
-#include "common/version.h"
+#include "common/base/clock.h"
+#include "common/base/version.h"
 #include "server/datadir.h"
 #include "server/http/httpd.h"
 #include "server/room.h"

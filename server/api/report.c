@@ -7,9 +7,9 @@
 #include "server/report/plot.h"
 #include "server/report/report.h"
 
-#include "common/digest.h"
-#include "common/jsonx.h"
-#include "common/tuning.h"
+#include "common/base/digest.h"
+#include "common/json/jsonx.h"
+#include "common/spec/tuning.h"
 
 #include <stdlib.h>
 #include <string.h>

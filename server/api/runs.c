@@ -1,9 +1,9 @@
 /* Runs: search, look, cancel, retry, reorder, and the files they leave. */
 #include "server/api/api.h"
 
-#include "common/digest.h"
-#include "common/files.h"
-#include "common/jsonx.h"
+#include "common/base/digest.h"
+#include "common/base/files.h"
+#include "common/json/jsonx.h"
 #include "server/datadir.h"
 #include "server/runs/owner.h"
 #include "server/runs/publish.h"

@@ -3,7 +3,7 @@
  * is on the disk before its cookie is given, and off it before a log-out is answered. */
 #include "server/api/api.h"
 
-#include "common/jsonx.h"
+#include "common/json/jsonx.h"
 #include "server/datadir.h"
 #include "server/http/auth.h"
 

@@ -4,11 +4,11 @@
  * the dataset since. */
 #include "server/api/api.h"
 
-#include "common/corpus.h"
-#include "common/cost.h"
-#include "common/jsonx.h"
-#include "common/metrics.h"
-#include "common/sweep.h"
+#include "common/corpus/corpus.h"
+#include "common/json/jsonx.h"
+#include "common/spec/cost.h"
+#include "common/spec/metrics.h"
+#include "common/spec/sweep.h"
 #include "server/datadir.h"
 #include "server/options.h"
 #include "server/presets.h"

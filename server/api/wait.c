@@ -6,7 +6,7 @@
  * neither a look nor the time's job is under way. */
 #include "server/api/api.h"
 
-#include "common/jsonx.h"
+#include "common/json/jsonx.h"
 #include "server/runs/publish.h"
 #include "server/runs/stream.h"
 #include "server/store/store_runs.h"

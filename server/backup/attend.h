@@ -8,7 +8,7 @@
 #ifndef ABLATE_SERVER_ATTEND_H
 #define ABLATE_SERVER_ATTEND_H
 
-#include "common/err.h"
+#include "common/base/err.h"
 
 /* Returns in the child, whose exit ends the parent with its status. `target`: the name that the
  * work will give to target_begin. To be called before there are threads. Errors: INTERNAL. */

@@ -1,6 +1,6 @@
 #include "server/backup/backup.h"
 
-#include "common/files.h"
+#include "common/base/files.h"
 #include "server/backup/manifest.h"
 #include "server/backup/target.h"
 

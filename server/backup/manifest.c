@@ -1,10 +1,10 @@
 #include "server/backup/manifest.h"
 
-#include "common/clock.h"
-#include "common/files.h"
-#include "common/jsonx.h"
-#include "common/tar.h"
-#include "common/version.h"
+#include "common/base/clock.h"
+#include "common/base/files.h"
+#include "common/base/version.h"
+#include "common/json/jsonx.h"
+#include "common/wire/tar.h"
 
 #include <limits.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #ifndef ABLATE_SERVER_MANIFEST_H
 #define ABLATE_SERVER_MANIFEST_H
 
-#include "common/buf.h"
+#include "common/base/buf.h"
 #include "server/backup/backup.h"
 
 #define BACKUP_FORMAT "ablate-backup-1"

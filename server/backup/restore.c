@@ -5,7 +5,7 @@
  * into it would open the restored folder to them. */
 #include "server/backup/backup.h"
 
-#include "common/files.h"
+#include "common/base/files.h"
 #include "server/backup/manifest.h"
 #include "server/backup/target.h"
 #include "server/store/store_identity.h"

@@ -1,7 +1,7 @@
 #include "server/backup/target.h"
 
-#include "common/digest.h"
-#include "common/files.h"
+#include "common/base/digest.h"
+#include "common/base/files.h"
 
 #include <dirent.h>
 #include <errno.h>

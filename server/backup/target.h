@@ -7,7 +7,7 @@
 #ifndef ABLATE_SERVER_TARGET_H
 #define ABLATE_SERVER_TARGET_H
 
-#include "common/err.h"
+#include "common/base/err.h"
 
 #include <limits.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 #include "server/http/assets.h"
 
-#include "common/digest.h"
+#include "common/base/digest.h"
 #include "server/embed.h"
 #include "server/http/exchange.h"
 #include "server/http/route.h"

@@ -2,7 +2,7 @@
 #ifndef ABLATE_SERVER_ASSETS_H
 #define ABLATE_SERVER_ASSETS_H
 
-#include "common/err.h"
+#include "common/base/err.h"
 
 struct exchange;
 

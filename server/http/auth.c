@@ -1,6 +1,6 @@
 #include "server/http/auth.h"
 
-#include "common/log.h"
+#include "common/base/log.h"
 #include "server/http/exchange.h"
 
 #include <arpa/inet.h>

@@ -13,7 +13,7 @@
 #ifndef ABLATE_SERVER_AUTH_H
 #define ABLATE_SERVER_AUTH_H
 
-#include "common/err.h"
+#include "common/base/err.h"
 #include "server/datadir.h"
 #include "server/options.h"
 #include "server/passes.h"

@@ -3,7 +3,7 @@
  * the line of uploads and is written, so that a slow disk slows its sender and nothing else. What
  * is left of a refused body is read and forgotten, at most EXCHANGE_DRAIN_BYTES; then the reply
  * goes past microhttpd, which takes none while a body comes in, and the connection ends. */
-#include "common/jsonx.h"
+#include "common/json/jsonx.h"
 #include "server/datadir.h"
 #include "server/http/exchange.h"
 #include "server/line.h"

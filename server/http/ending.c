@@ -4,7 +4,7 @@
  * for what is being sent, and then it is cut off: its client got less than Content-Length says. */
 #include "server/http/exchange.h"
 
-#include "common/log.h"
+#include "common/base/log.h"
 
 enum { TURNS = 200 };
 

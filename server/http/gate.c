@@ -1,6 +1,6 @@
 #include "server/http/gate.h"
 
-#include "common/utf8.h"
+#include "common/base/utf8.h"
 #include "server/http/auth.h"
 #include "server/http/exchange.h"
 #include "server/options.h"

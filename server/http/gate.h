@@ -3,7 +3,7 @@
 #ifndef ABLATE_SERVER_GATE_H
 #define ABLATE_SERVER_GATE_H
 
-#include "common/err.h"
+#include "common/base/err.h"
 
 struct exchange;
 

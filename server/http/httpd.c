@@ -1,7 +1,7 @@
 #include "server/http/httpd.h"
 
-#include "common/clock.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
 #include "server/http/exchange.h"
 #include "server/http/linger.h"
 #include "server/http/listener.h"

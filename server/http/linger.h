@@ -17,7 +17,8 @@ struct lingering {
     size_t n;
 };
 
-/* The descriptor stays the caller's. Of more than 64 the oldest ends; without memory nothing lingers. */
+/* The descriptor stays the caller's. Of more than 64 the oldest ends; without memory nothing
+ * lingers. */
 void linger_begin(struct lingering *lingering, int fd);
 void linger_end_all(struct lingering *lingering);
 

@@ -4,7 +4,7 @@
 #ifndef ABLATE_SERVER_LISTENER_H
 #define ABLATE_SERVER_LISTENER_H
 
-#include "common/err.h"
+#include "common/base/err.h"
 
 /* Binds to host:port (port 0: a free one); *ret is the caller's to close. Errors: RUNNING when it
  * is taken, USAGE. */

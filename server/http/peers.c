@@ -1,6 +1,6 @@
 #include "server/http/peers.h"
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "server/options.h"
 
 #include <poll.h>

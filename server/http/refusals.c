@@ -1,8 +1,8 @@
 #include "server/http/refusals.h"
 
-#include "common/clock.h"
-#include "common/err.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/base/err.h"
+#include "common/base/log.h"
 
 static const enum err_code kinds[REFUSAL_KINDS] = {
     ERR_BAD_REQUEST, ERR_URI_TOO_LONG,         ERR_HEADERS_TOO_LARGE,   ERR_TOO_LARGE,

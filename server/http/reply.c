@@ -1,6 +1,6 @@
 #include "server/http/reply.h"
 
-#include "common/jsonx.h"
+#include "common/json/jsonx.h"
 
 #include <stdarg.h>
 #include <stdio.h>

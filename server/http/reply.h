@@ -6,8 +6,8 @@
 #ifndef ABLATE_SERVER_REPLY_H
 #define ABLATE_SERVER_REPLY_H
 
-#include "common/buf.h"
-#include "common/err.h"
+#include "common/base/buf.h"
+#include "common/base/err.h"
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -2,7 +2,7 @@
 #ifndef ABLATE_SERVER_ROUTE_H
 #define ABLATE_SERVER_ROUTE_H
 
-#include "common/err.h"
+#include "common/base/err.h"
 #include "server/api/endpoint.h"
 
 struct exchange;

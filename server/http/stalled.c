@@ -2,7 +2,7 @@
  * a socket that holds unread bytes would take the reply away with a reset. */
 #include "server/http/stalled.h"
 
-#include "common/err.h"
+#include "common/base/err.h"
 
 #include <pthread.h>
 #include <stddef.h>

@@ -2,7 +2,7 @@
  * ordinary is counted on the way, and said in `sentences`. */
 #include "server/import/parts.h"
 
-#include "common/files.h"
+#include "common/base/files.h"
 
 #include <errno.h>
 #include <stdio.h>

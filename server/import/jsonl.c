@@ -3,8 +3,8 @@
  * only where the text stands and how a string is spelt has to be known here. */
 #include "server/import/parts.h"
 
-#include "common/jsonx.h"
-#include "common/utf8.h"
+#include "common/base/utf8.h"
+#include "common/json/jsonx.h"
 
 #include <stdlib.h>
 #include <string.h>

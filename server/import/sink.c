@@ -6,9 +6,9 @@
  * text's length, so that both are made from the files when all documents are there. */
 #include "server/import/parts.h"
 
-#include "common/families.h"
-#include "common/files.h"
-#include "common/utf8.h"
+#include "common/base/files.h"
+#include "common/base/utf8.h"
+#include "common/corpus/families.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* Reads the upload. A character that a piece breaks off in is kept for the next one. */
 #include "server/import/parts.h"
 
-#include "common/utf8.h"
+#include "common/base/utf8.h"
 
 #include <errno.h>
 #include <fcntl.h>

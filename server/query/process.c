@@ -2,7 +2,7 @@
  * way back: limits, files, the database, calls, and only then the SQL. */
 #include "server/query/process.h"
 
-#include "common/jsonx.h"
+#include "common/json/jsonx.h"
 #include "server/query/walls.h"
 
 #include <errno.h>

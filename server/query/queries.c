@@ -2,9 +2,9 @@
  * what it wrote is complete. Only the daemon's own end doesn't wait for that. */
 #include "server/query/queries.h"
 
-#include "common/clock.h"
-#include "common/jsonx.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/json/jsonx.h"
 #include "server/datadir.h"
 #include "server/query/process.h"
 #include "server/work.h"

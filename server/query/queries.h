@@ -16,8 +16,8 @@
 #ifndef ABLATE_SERVER_QUERIES_H
 #define ABLATE_SERVER_QUERIES_H
 
-#include "common/buf.h"
-#include "common/err.h"
+#include "common/base/buf.h"
+#include "common/base/err.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -4,7 +4,7 @@
  * left, nor is mapping it to be written. */
 #include "server/query/walls.h"
 
-#include "common/confine.h"
+#include "common/base/confine.h"
 #include "server/store/store_query.h"
 
 #include <fcntl.h>

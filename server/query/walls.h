@@ -14,7 +14,7 @@
 #ifndef ABLATE_SERVER_WALLS_H
 #define ABLATE_SERVER_WALLS_H
 
-#include "common/err.h"
+#include "common/base/err.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 #include "server/report/capsule.h"
 
-#include "common/jsonx.h"
-#include "common/version.h"
+#include "common/base/version.h"
+#include "common/json/jsonx.h"
 #include "server/report/capsule_archive.h"
 #include "server/report/report.h"
 #include "server/runs/publish.h"

@@ -1,4 +1,4 @@
-/* capsule: an experiment in one archive, from what the store holds (layout: common/capsule.h).
+/* capsule: an experiment in one archive, from what the store holds (layout: common/wire/capsule.h).
  *
  * The archive is built in a file: memory grows with the number of runs (their rows of the
  * manifest), not with their curves, which are read row by row. Same state, same bytes.
@@ -8,8 +8,8 @@
 #ifndef ABLATE_SERVER_CAPSULE_H
 #define ABLATE_SERVER_CAPSULE_H
 
-#include "common/capsule.h"
-#include "common/digest.h"
+#include "common/base/digest.h"
+#include "common/wire/capsule.h"
 #include "server/store/store_runs.h"
 
 #include <jansson.h>

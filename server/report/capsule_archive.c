@@ -1,6 +1,6 @@
 #include "server/report/capsule_archive.h"
 
-#include "common/jsonx.h"
+#include "common/json/jsonx.h"
 
 #include <string.h>
 

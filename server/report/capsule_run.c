@@ -1,6 +1,6 @@
 #include "server/report/capsule.h"
 
-#include "common/jsonx.h"
+#include "common/json/jsonx.h"
 #include "server/report/capsule_archive.h"
 #include "server/runs/publish.h"
 #include "server/store/store_audits.h"

@@ -1,7 +1,7 @@
 #include "server/report/checks.h"
 
-#include "common/audits.h"
-#include "common/jsonx.h"
+#include "common/audit/audits.h"
+#include "common/json/jsonx.h"
 #include "server/runs/publish.h"
 
 #include <math.h>

@@ -1,4 +1,4 @@
-/* checks: what the stored audits say about arms and comparisons (the table: common/audits.h).
+/* checks: what the stored audits say about arms and comparisons (the table: common/audit/audits.h).
  *
  * The store holds findings: a row for each time an audit spoke, of a run, an arm or the whole.
  * Several findings of one audit become one check, whose status is the worst of them. Every audit of

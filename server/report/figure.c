@@ -1,6 +1,6 @@
 #include "server/report/figure.h"
 
-#include "common/jsonx.h"
+#include "common/json/jsonx.h"
 #include "server/report/text.h"
 
 #include <math.h>

@@ -14,7 +14,7 @@
 #ifndef ABLATE_SERVER_REPORT_FIGURE_H
 #define ABLATE_SERVER_REPORT_FIGURE_H
 
-#include "common/buf.h"
+#include "common/base/buf.h"
 
 #include <jansson.h>
 

@@ -2,12 +2,12 @@
  *
  * What a run is to audit counts as audited once a run has spoken: pass, warn, fail, or a reason of
  * its own why there is nothing to find out; and where the audit doesn't concern such runs at all
- * (common/audits.h). That the daemon found the audit unmade (fairness_gaps.c) is shown among the
- * checks, but settles nothing.
+ * (common/audit/audits.h). That the daemon found the audit unmade (fairness_gaps.c) is shown among
+ * the checks, but settles nothing.
  */
 #include "server/report/study.h"
 
-#include "common/audits.h"
+#include "common/audit/audits.h"
 #include "server/runs/publish.h"
 
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* Markdown of what is concluded: differences, tuning, audits, loss by position. */
 #include "server/report/text.h"
 
-#include "common/jsonx.h"
-#include "common/metrics.h"
+#include "common/json/jsonx.h"
+#include "common/spec/metrics.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 #include "server/report/plot.h"
 
-#include "common/files.h"
+#include "common/base/files.h"
 
 #include <dirent.h>
 #include <errno.h>

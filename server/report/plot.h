@@ -8,8 +8,8 @@
 #ifndef ABLATE_SERVER_REPORT_PLOT_H
 #define ABLATE_SERVER_REPORT_PLOT_H
 
-#include "common/buf.h"
-#include "common/err.h"
+#include "common/base/buf.h"
+#include "common/base/err.h"
 
 enum { PLOT_KEPT = 64, PLOT_SECONDS = 20, PLOT_BYTES = 16 << 20, PLOT_AT_ONCE = 2 };
 

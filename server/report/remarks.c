@@ -1,7 +1,7 @@
 /* The sentences beside the verdict: what happened to the runs, what would change it. */
 #include "server/report/words.h"
 
-#include "common/jsonx.h"
+#include "common/json/jsonx.h"
 #include "server/report/timing.h"
 
 #include <math.h>

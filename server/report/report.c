@@ -1,7 +1,7 @@
 /* Puts the report together: study → claims → JSON. */
 #include "server/report/report.h"
 
-#include "common/jsonx.h"
+#include "common/json/jsonx.h"
 #include "server/report/claims.h"
 #include "server/report/words.h"
 #include "server/runs/publish.h"

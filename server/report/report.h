@@ -13,7 +13,7 @@
 #ifndef ABLATE_SERVER_REPORT_H
 #define ABLATE_SERVER_REPORT_H
 
-#include "common/buf.h"
+#include "common/base/buf.h"
 #include "server/store/store_audits.h"
 #include "server/store/store_metrics.h"
 #include "server/store/store_runs.h"

@@ -4,8 +4,8 @@
  * row an arm and grid point). */
 #include "server/report/text.h"
 
-#include "common/jsonx.h"
-#include "common/recompute.h"
+#include "common/audit/recompute.h"
+#include "common/json/jsonx.h"
 
 #include <string.h>
 

@@ -1,9 +1,9 @@
 /* The report as Markdown, from its JSON: the verdict first, then what was measured. */
 #include "server/report/text.h"
 
-#include "common/jsonx.h"
-#include "common/metrics.h"
-#include "common/recompute.h"
+#include "common/audit/recompute.h"
+#include "common/json/jsonx.h"
+#include "common/spec/metrics.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* What was measured, before anything is concluded from it: the table, the dynamics, the tuning. */
 #include "server/report/study.h"
 
-#include "common/jsonx.h"
-#include "common/recompute.h"
+#include "common/audit/recompute.h"
+#include "common/json/jsonx.h"
 #include "server/report/checks.h"
 #include "server/report/timing.h"
 #include "server/runs/publish.h"

@@ -7,7 +7,7 @@
 #ifndef ABLATE_SERVER_STATS_H
 #define ABLATE_SERVER_STATS_H
 
-#include "common/err.h"
+#include "common/base/err.h"
 
 #include <stdbool.h>
 #include <stddef.h>

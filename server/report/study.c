@@ -1,9 +1,9 @@
 /* Arranging runs: cells, slots, the choice among tuned configurations, outcomes by seed. */
 #include "server/report/study.h"
 
-#include "common/jsonx.h"
-#include "common/metrics.h"
-#include "common/recompute.h"
+#include "common/audit/recompute.h"
+#include "common/json/jsonx.h"
+#include "common/spec/metrics.h"
 #include "server/report/timing.h"
 #include "server/runs/publish.h"
 

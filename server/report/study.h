@@ -2,16 +2,16 @@
  *
  * A cell is an arm at a grid point. `compare.tune` names grid paths whose value each arm chooses
  * for itself: cells that differ in those alone share a slot, and the slot is represented by its
- * chosen cell (common/tuning.h). Without tuning every cell is a slot of its own. What a slot's run
- * with a given seed came to is its outcome; two slots at the same point and seed make a pair.
+ * chosen cell (common/spec/tuning.h). Without tuning every cell is a slot of its own. What a slot's
+ * run with a given seed came to is its outcome; two slots at the same point and seed make a pair.
  *
  * Up to 10,000 runs and as many cells: nothing here may compare each with each.
  */
 #ifndef ABLATE_SERVER_REPORT_STUDY_H
 #define ABLATE_SERVER_REPORT_STUDY_H
 
-#include "common/sweep.h"
-#include "common/tuning.h"
+#include "common/spec/sweep.h"
+#include "common/spec/tuning.h"
 #include "server/report/report.h"
 
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 #include "server/report/words.h"
 
-#include "common/jsonx.h"
+#include "common/json/jsonx.h"
 #include "server/report/timing.h"
 
 #include <math.h>

@@ -1,8 +1,8 @@
 #include "server/runs/attempt.h"
 
-#include "common/digest.h"
-#include "common/files.h"
-#include "common/jsonx.h"
+#include "common/base/digest.h"
+#include "common/base/files.h"
+#include "common/json/jsonx.h"
 #include "server/runs/forgotten.h"
 #include "server/runs/ingest.h"
 #include "server/runs/owner.h"

@@ -11,7 +11,7 @@
 #ifndef ABLATE_SERVER_ATTEMPT_H
 #define ABLATE_SERVER_ATTEMPT_H
 
-#include "common/launch.h"
+#include "common/wire/launch.h"
 #include "server/datadir.h"
 #include "server/store/store_runs.h"
 

@@ -1,6 +1,6 @@
 #include "server/runs/collect.h"
 
-#include "common/files.h"
+#include "common/base/files.h"
 #include "server/runs/owner.h"
 
 #include <dirent.h>

@@ -1,7 +1,7 @@
 #include "server/runs/compact.h"
 
-#include "common/buf.h"
-#include "common/files.h"
+#include "common/base/buf.h"
+#include "common/base/files.h"
 #include "server/runs/owner.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 #include "server/runs/conclude.h"
 
-#include "common/jsonx.h"
-#include "common/tuning.h"
+#include "common/json/jsonx.h"
+#include "common/spec/tuning.h"
 #include "server/runs/fairness.h"
 
 #include <stdlib.h>

@@ -2,7 +2,7 @@
  * each check of the table looks at that. */
 #include "server/runs/fairness.h"
 
-#include "common/jsonx.h"
+#include "common/json/jsonx.h"
 #include "server/runs/fairness_plan.h"
 
 #include <stdio.h>

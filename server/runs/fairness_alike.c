@@ -4,7 +4,7 @@
  * (fairness_pairs.h). A run that didn't tell (it never
  * began, or never finished) is left out and counted; nothing to compare means skipped, not passed.
  */
-#include "common/jsonx.h"
+#include "common/json/jsonx.h"
 #include "server/runs/fairness_pairs.h"
 
 #include <stdio.h>

@@ -3,9 +3,9 @@
  * Arms are compared at equal steps, or at equal compute: each as many steps as the same FLOPs buy,
  * to within one. Then steps and tokens differ because a step's FLOPs do, and none of these counts.
  */
-#include "common/cost.h"
-#include "common/jsonx.h"
-#include "common/sweep.h"
+#include "common/json/jsonx.h"
+#include "common/spec/cost.h"
+#include "common/spec/sweep.h"
 #include "server/runs/fairness_plan.h"
 
 #include <math.h>

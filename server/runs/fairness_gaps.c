@@ -1,7 +1,7 @@
 /* Audits of an arm at a grid point are made by its first planned seed, and should that run end
  * without a word, by the next one that begins (SQL_RUN_AUDITS); `replay` by the arm's first run.
  * What nobody reported is shown as a gap, told of the run that was to make it; where an audit
- * concerns no such run (common/audits.h) there is no gap. */
+ * concerns no such run (common/audit/audits.h) there is no gap. */
 #include "server/runs/fairness_plan.h"
 
 #include <stdlib.h>

@@ -3,9 +3,9 @@
 #ifndef ABLATE_SERVER_FAIRNESS_PLAN_H
 #define ABLATE_SERVER_FAIRNESS_PLAN_H
 
-#include "common/buf.h"
-#include "common/spec.h"
-#include "common/tuning.h"
+#include "common/base/buf.h"
+#include "common/spec/spec.h"
+#include "common/spec/tuning.h"
 #include "server/runs/fairness.h"
 
 enum { FAIRNESS_ROWS = 100 }; /* of an evidence, at most; the rest is counted */

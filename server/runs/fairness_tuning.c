@@ -1,7 +1,7 @@
 /* Whether each arm was given its own best setting: which configurations of compare.tune's factors
  * were measured, which one each arm chose at each place, and whether it may have chosen one further
  * out, had there been any. */
-#include "common/jsonx.h"
+#include "common/json/jsonx.h"
 #include "server/runs/fairness_plan.h"
 
 #include <math.h>

@@ -1,7 +1,7 @@
 #include "server/runs/forgotten.h"
 
-#include "common/digest.h"
-#include "common/launch.h"
+#include "common/base/digest.h"
+#include "common/wire/launch.h"
 
 #include <dirent.h>
 #include <errno.h>

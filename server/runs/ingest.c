@@ -1,9 +1,9 @@
 #include "server/runs/ingest.h"
 
-#include "common/clock.h"
-#include "common/launch.h"
-#include "common/log.h"
-#include "common/wire.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/wire/launch.h"
+#include "common/wire/wire.h"
 #include "server/datadir.h"
 #include "server/store/store_metrics.h"
 #include "server/store/store_replay.h"

@@ -1,7 +1,7 @@
 /* An attempt's events.ndjson is the log, the socket only its fast path. Lines stand in it in order
  * and without gaps, so that line n carries seq n: those that the store has are passed
  * over by counting newlines. */
-#include "common/wire.h"
+#include "common/wire/wire.h"
 #include "server/runs/ingest.h"
 #include "server/store/store_metrics.h"
 #include "server/store/store_runs.h"

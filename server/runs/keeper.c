@@ -1,7 +1,7 @@
 #include "server/runs/keeper.h"
 
-#include "common/clock.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
 #include "server/datadir.h"
 #include "server/runs/forgotten.h"
 #include "server/runs/ingest.h"

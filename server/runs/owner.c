@@ -3,8 +3,8 @@
  * can't be read is UNAVAILABLE, never a stranger's: a folder that is away isn't moved aside. */
 #include "server/runs/owner.h"
 
-#include "common/files.h"
-#include "common/jsonx.h"
+#include "common/base/files.h"
+#include "common/json/jsonx.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
 #include "server/runs/publish.h"
 
-#include "common/buf.h"
-#include "common/clock.h"
-#include "common/jsonx.h"
+#include "common/base/buf.h"
+#include "common/base/clock.h"
+#include "common/json/jsonx.h"
 #include "server/store/store_metrics.h"
 
 #include <math.h>

@@ -1,8 +1,8 @@
 #include "server/runs/purge.h"
 
-#include "common/clock.h"
-#include "common/files.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/base/files.h"
+#include "common/base/log.h"
 #include "server/runs/collect.h"
 #include "server/runs/compact.h"
 #include "server/runs/owner.h"

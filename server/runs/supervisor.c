@@ -10,8 +10,8 @@
  */
 #include "server/runs/supervisor.h"
 
-#include "common/clock.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
 #include "server/datadir.h"
 #include "server/runs/ingest.h"
 #include "server/runs/keeper.h"

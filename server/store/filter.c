@@ -1,6 +1,6 @@
 #include "server/store/filter.h"
 
-#include "common/jsonx.h"
+#include "common/json/jsonx.h"
 
 #include <ctype.h>
 #include <math.h>

@@ -12,8 +12,8 @@
 #ifndef ABLATE_SERVER_FILTER_H
 #define ABLATE_SERVER_FILTER_H
 
-#include "common/buf.h"
-#include "common/err.h"
+#include "common/base/buf.h"
+#include "common/base/err.h"
 
 #include <stddef.h>
 

@@ -9,7 +9,7 @@
 #ifndef ABLATE_SERVER_STORE_H
 #define ABLATE_SERVER_STORE_H
 
-#include "common/err.h"
+#include "common/base/err.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* Attempts and the queue: claiming, ending, settling. */
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "server/store/store_identity.h"
 #include "server/store/store_priv.h"
 #include "server/store/store_replay.h"

@@ -1,8 +1,8 @@
 #include "server/store/store_audits.h"
 
-#include "common/buf.h"
-#include "common/clock.h"
-#include "common/spec.h"
+#include "common/base/buf.h"
+#include "common/base/clock.h"
+#include "common/spec/spec.h"
 #include "server/store/store_priv.h"
 
 #include <jansson.h>

@@ -2,7 +2,7 @@
 #ifndef ABLATE_SERVER_STORE_AUDITS_H
 #define ABLATE_SERVER_STORE_AUDITS_H
 
-#include "common/audits.h"
+#include "common/audit/audits.h"
 #include "server/store/store.h"
 
 struct audit_row {
@@ -16,7 +16,7 @@ void audit_row_done(struct audit_row *row);
 char *audit_key(const char *name, const char *arm, const char *grid);
 int store_audit_add(struct store *, const struct audit_row *, struct err *);
 /* What a run found. How far it reaches decides which of the run's arm and grid point it speaks of
- * (common/audits.h); those of *row play no part. */
+ * (common/audit/audits.h); those of *row play no part. */
 int store_audit_of_run(struct store *, const struct audit_row *row, struct err *);
 /* The daemon's own findings (run 0) about an experiment are these from now on: those that have
  * changed take the place of the former, others go. */

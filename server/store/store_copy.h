@@ -8,7 +8,7 @@
 #ifndef ABLATE_SERVER_STORE_COPY_H
 #define ABLATE_SERVER_STORE_COPY_H
 
-#include "common/digest.h"
+#include "common/base/digest.h"
 #include "server/store/store.h"
 
 /* Tables whose rows are counted, so that a copy can be held against what it was made from. */

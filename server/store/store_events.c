@@ -4,9 +4,9 @@
  * reader who sees "succeeded" has seen every point before it. */
 #include "server/store/store_audits.h"
 
-#include "common/buf.h"
-#include "common/clock.h"
-#include "common/jsonx.h"
+#include "common/base/buf.h"
+#include "common/base/clock.h"
+#include "common/json/jsonx.h"
 #include "server/store/store_priv.h"
 
 #include <stdlib.h>

@@ -8,7 +8,7 @@
 #ifndef ABLATE_SERVER_STORE_IDENTITY_H
 #define ABLATE_SERVER_STORE_IDENTITY_H
 
-#include "common/digest.h"
+#include "common/base/digest.h"
 #include "server/store/store.h"
 
 enum { STORE_IDENTITY_HEX = 32 };

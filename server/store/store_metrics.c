@@ -5,8 +5,8 @@
  */
 #include "server/store/store_metrics.h"
 
-#include "common/clock.h"
-#include "common/jsonx.h"
+#include "common/base/clock.h"
+#include "common/json/jsonx.h"
 #include "server/store/rollup.h"
 #include "server/store/store_facts.h"
 #include "server/store/store_priv.h"

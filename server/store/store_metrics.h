@@ -5,7 +5,7 @@
 #ifndef ABLATE_SERVER_STORE_METRICS_H
 #define ABLATE_SERVER_STORE_METRICS_H
 
-#include "common/wire.h"
+#include "common/wire/wire.h"
 #include "server/store/store.h"
 
 /* Applies one event of an attempt and sets acked_seq to its seq. seq ≤ acked_seq: ignored (0). seq

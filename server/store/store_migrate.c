@@ -4,7 +4,7 @@
  * database is as it was before or after, and a copy <path>.before-<n> is one of schema n - 1 or
  * older.
  */
-#include "common/files.h"
+#include "common/base/files.h"
 #include "server/embed.h"
 #include "server/store/store_priv.h"
 

@@ -1,6 +1,6 @@
 /* What a person may ask of a run: cancel, retry, verify, another place in the queue. Each looks
  * where the run stands and says why not, or moves it by a guarded UPDATE. */
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "server/store/store_priv.h"
 #include "server/store/store_runs.h"
 

@@ -1,6 +1,6 @@
 #include "server/store/store_purge.h"
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "server/store/store_audits.h"
 #include "server/store/store_priv.h"
 

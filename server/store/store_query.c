@@ -3,9 +3,9 @@
  * multiple of that: the heap's limit is what holds, and the process' own limits behind it. */
 #include "server/store/store_query.h"
 
-#include "common/clock.h"
-#include "common/jsonx.h"
-#include "common/utf8.h"
+#include "common/base/clock.h"
+#include "common/base/utf8.h"
+#include "common/json/jsonx.h"
 
 #include <sqlite3.h>
 #include <stdlib.h>

@@ -10,8 +10,8 @@
 #ifndef ABLATE_SERVER_STORE_QUERY_H
 #define ABLATE_SERVER_STORE_QUERY_H
 
-#include "common/buf.h"
-#include "common/err.h"
+#include "common/base/buf.h"
+#include "common/base/err.h"
 
 #include <stdbool.h>
 #include <stdint.h>

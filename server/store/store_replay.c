@@ -1,7 +1,7 @@
 #include "server/store/store_replay.h"
 
-#include "common/jsonx.h"
-#include "common/recompute.h"
+#include "common/audit/recompute.h"
+#include "common/json/jsonx.h"
 #include "server/store/store_priv.h"
 
 #include <stdio.h>

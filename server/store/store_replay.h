@@ -17,7 +17,7 @@
 #ifndef ABLATE_SERVER_STORE_REPLAY_H
 #define ABLATE_SERVER_STORE_REPLAY_H
 
-#include "common/audits.h"
+#include "common/audit/audits.h"
 #include "server/store/store_runs.h"
 
 #include <jansson.h>

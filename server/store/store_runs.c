@@ -5,8 +5,8 @@
  * metric that a run doesn't have) come last in both directions. */
 #include "server/store/store_runs.h"
 
-#include "common/clock.h"
-#include "common/recompute.h"
+#include "common/audit/recompute.h"
+#include "common/base/clock.h"
 #include "server/store/filter.h"
 #include "server/store/store_metrics.h"
 #include "server/store/store_priv.h"

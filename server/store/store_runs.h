@@ -7,9 +7,9 @@
 #ifndef ABLATE_SERVER_STORE_RUNS_H
 #define ABLATE_SERVER_STORE_RUNS_H
 
-#include "common/audits.h"
-#include "common/cost.h"
-#include "common/digest.h"
+#include "common/audit/audits.h"
+#include "common/base/digest.h"
+#include "common/spec/cost.h"
 #include "server/store/store_identity.h"
 
 enum run_state { RUN_QUEUED, RUN_RUNNING, RUN_SUCCEEDED, RUN_FAILED, RUN_CANCELLED, RUN_STATES };

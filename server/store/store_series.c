@@ -1,7 +1,7 @@
 /* Reading curves: a series whole, or as buckets of its rollups when it is longer than was asked
  * for.
  */
-#include "common/buf.h"
+#include "common/base/buf.h"
 #include "server/store/rollup.h"
 #include "server/store/store_metrics.h"
 #include "server/store/store_priv.h"

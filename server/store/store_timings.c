@@ -4,7 +4,7 @@
  */
 #include "server/store/store_timings.h"
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "server/store/store_priv.h"
 
 #include <stdlib.h>

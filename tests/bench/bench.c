@@ -8,19 +8,19 @@
  * Each takes [--threads N] [--steps N].
  *
  * Steps are timed one by one after two that are not. What is printed: the seconds of each, the
- * FLOPs that the definition asks for (common/cost.h), and the process's peak memory.
+ * FLOPs that the definition asks for (common/spec/cost.h), and the process's peak memory.
  */
-#include "common/clock.h"
-#include "common/cost.h"
-#include "common/jsonx.h"
+#include "common/base/clock.h"
+#include "common/json/jsonx.h"
 #include "common/philox.h"
-#include "worker/arena.h"
+#include "common/spec/cost.h"
 #include "worker/attn/attn.h"
-#include "worker/model.h"
+#include "worker/base/arena.h"
+#include "worker/base/simd.h"
+#include "worker/model/model.h"
 #include "worker/ops/dots.h"
 #include "worker/ops/gemm.h"
 #include "worker/optim/optim.h"
-#include "worker/simd.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -8,8 +8,8 @@
  * points, the seconds from the first event to the last acknowledgement, and the time from sending
  * to acknowledgement.
  */
-#include "common/launch.h"
-#include "common/wire.h"
+#include "common/wire/launch.h"
+#include "common/wire/wire.h"
 #include "tests/bench/samples.h"
 
 #include <errno.h>

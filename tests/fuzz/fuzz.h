@@ -8,8 +8,8 @@
 #ifndef ABLATE_TESTS_FUZZ_H
 #define ABLATE_TESTS_FUZZ_H
 
-#include "common/err.h"
-#include "common/utf8.h"
+#include "common/base/err.h"
+#include "common/base/utf8.h"
 
 #include <ftw.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* A stored corpus, damaged: its index and families, after a text of 64 bytes. What opens can be
  * digested and split without a step outside of it. */
-#include "common/corpus.h"
+#include "common/corpus/corpus.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { TEXT_BYTES = 64, FAMILY_BYTES = 4, INDEX_BYTES = 8 };

@@ -1,7 +1,7 @@
 /* An upload (after a first byte that chooses its format: j, t as it stands, else what it looks
  * like): refused with its place, or a corpus that opens, has the digest it is called by and the
  * documents that were counted, and can be split. */
-#include "common/corpus.h"
+#include "common/corpus/corpus.h"
 #include "server/import.h"
 #include "tests/fuzz/fuzz.h"
 

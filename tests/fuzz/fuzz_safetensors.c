@@ -1,7 +1,7 @@
 /* A file of weights: refused, or its tensors and metadata, written again, read as the same. */
-#include "common/jsonx.h"
+#include "common/json/jsonx.h"
 #include "tests/fuzz/fuzz.h"
-#include "worker/safetensors.h"
+#include "worker/files/safetensors.h"
 
 static real values[6], copies[6];
 static struct tensor tensors[] = {

@@ -1,8 +1,8 @@
 /* A submission: refused with a reason, or every run of it can be frozen, read again and has the
  * same digest. */
-#include "common/cost.h"
-#include "common/jsonx.h"
-#include "common/sweep.h"
+#include "common/json/jsonx.h"
+#include "common/spec/cost.h"
+#include "common/spec/sweep.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { RUNS_TRIED = 6 };

@@ -1,8 +1,8 @@
 /* A line of a worker: refused as a breach of the protocol, or written again it decodes as the same
  * message. Files that a worker leaves in its attempt's folder are read by the same rule. */
-#include "common/jsonx.h"
-#include "common/launch.h"
-#include "common/wire.h"
+#include "common/json/jsonx.h"
+#include "common/wire/launch.h"
+#include "common/wire/wire.h"
 #include "tests/fuzz/fuzz.h"
 
 /* As written: 2.0 and 2 are one number. */

@@ -7,10 +7,10 @@
  * against the trainer in aspects, a test for each pair, so that the first aspect that fails names
  * the module.
  */
-#include "common/buf.h"
-#include "common/jsonx.h"
-#include "worker/data.h"
-#include "worker/model.h"
+#include "common/base/buf.h"
+#include "common/json/jsonx.h"
+#include "worker/data/data.h"
+#include "worker/model/model.h"
 #include "worker/optim/optim.h"
 
 #include <glob.h>

@@ -4,8 +4,8 @@
  * by the perturbed weight alone. Selection and routing are discontinuous: the step is small enough
  * not to change them, and a difference that did would show as a gross error.
  */
-#include "common/spec.h"
-#include "worker/model.h"
+#include "common/spec/spec.h"
+#include "worker/model/model.h"
 
 #include <math.h>
 #include <setjmp.h>

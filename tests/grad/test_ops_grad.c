@@ -1,8 +1,8 @@
 /* Each operation's way back against central differences, in double precision: for y = f(x) and
  * fixed weights u, the gradient of Σ u·y that the backward pass gives, element by element. */
 #include "common/philox.h"
-#include "worker/arena.h"
 #include "worker/attn/softmax.h"
+#include "worker/base/arena.h"
 #include "worker/ops/act.h"
 #include "worker/ops/gemm.h"
 #include "worker/ops/layernorm.h"

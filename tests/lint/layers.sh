@@ -6,7 +6,13 @@ cd "$(dirname "$0")/../.." || exit 70
 
 # file (regular expression)                         what it may include
 rooms='
-common/                                             common/
+common/base/                                         common/base/
+common/json/                                         common/(base|json)/
+common/philox\.[ch]                                  common/(base/|philox\.h)
+common/spec/                                         common/(base|json|spec)/
+common/audit/                                        common/(base|spec|audit)/
+common/corpus/                                       common/(base/|philox\.h|spec/|corpus/)
+common/wire/                                         common/(base|json|wire)/
 server/(main|commands)\.c                            (common|server)/
 server/api/(session|prometheus)\.c                  (common|server/(api|report|runs|store))/|server/[a-z]+\.h|server/http/(reply|auth|httpd)\.h
 server/api/                                         (common|server/(api|query|report|runs|store))/|server/[a-z]+\.h|server/http/reply\.h
@@ -18,20 +24,29 @@ server/query/                                       (common|server/(query|store)
 server/backup/                                      (common|server/(backup|store))/
 server/import/                                      (common|server/import)/|server/[a-z]+\.h
 server/[a-z_]+\.[ch]                                common/|server/[a-z_]+\.h|server/store/store\.h
-worker/ops/                                         (common|worker/ops)/|worker/(ops|pool|arena|simd)\.h
-worker/attn/                                        (common|worker/(attn|ops))/|worker/(ops|pool|arena|simd|params|pass)\.h
-worker/(pool|arena|simd)\.[ch]                      common/|worker/(ops|pool|arena|simd)\.h
-worker/                                             (common|worker)/
+worker/base/                                         common/|worker/base/
+worker/ops/                                          common/|worker/(base|ops)/
+worker/attn/                                         common/|worker/(base|ops|attn)/
+worker/moe/                                          common/|worker/(base|ops|moe)/
+worker/optim/                                        common/|worker/(base|ops|optim)/
+worker/data/                                         common/|worker/(base|data)/
+worker/model/                                        common/|worker/(base|ops|attn|moe|data|model)/
+worker/files/                                        common/|worker/(base|data|files)/
+worker/process/                                      common/|worker/(base|ops|process)/
+worker/audit/                                        common/|worker/(base|ops|attn|moe|optim|data|model|files|process|audit)/
+worker/train/                                        common/|worker/(base|ops|attn|moe|optim|data|model|files|process|audit|train)/
+worker/capsule/                                      common/|worker/(base|ops|attn|moe|optim|data|model|files|process|audit|train|capsule)/
+worker/main\.c                                       common/|worker/
 '
 # header                                            files that may include it
 vendors='
 sqlite3\.h                                          server/store/
 microhttpd\.h                                       server/http/
 cblas\.h                                            worker/ops/gemm\.c
-linux/landlock\.h                                    common/confine\.c
-seccomp\.h                                           common/confine\.c|worker/sandbox\.c|server/query/walls\.c
+linux/landlock\.h                                    common/base/confine\.c
+seccomp\.h                                           common/base/confine\.c|worker/process/sandbox\.c|server/query/walls\.c
 uv\.h                                               server/(main\.c|watch\.c|work\.[ch]|http/(httpd|exchange|linger)\.[ch]|query/queries\.c|runs/(supervisor|ingest|stream)\.[ch])
-nettle/.*                                           common/digest\.[ch]
+nettle/.*                                           common/base/digest\.[ch]
 '
 
 grep -rnE --include='*.[ch]' '^ *# *include' common server worker | awk -v rooms="$rooms" -v vendors="$vendors" '

@@ -6,11 +6,11 @@
  *                      {"code", "message"}
  *   decode --tables    prints the spec's field tables: [{"table", "rows": [{"key", "type", …}]}]
  *   decode --routes    prints the route table: [{"method", "path", "access", "body", "args"}] */
-#include "common/attention.h"
-#include "common/jsonx.h"
-#include "common/sweep.h"
-#include "common/sweep_fields.h"
-#include "common/wire.h"
+#include "common/json/jsonx.h"
+#include "common/spec/attention.h"
+#include "common/spec/sweep.h"
+#include "common/spec/sweep_fields.h"
+#include "common/wire/wire.h"
 #include "server/api/endpoint.h"
 #include "server/presets.h"
 

@@ -43,7 +43,7 @@ test("the query parameters of an operation are those that its row knows", () => 
 });
 
 test("problem codes are those of the one table of errors", () => {
-  const known = [...readFileSync(`${ROOT}common/err.h`, "utf8").matchAll(/^ {4}X\([A-Z0-9_]+, "([a-z0-9_]+)"/gm)].map(([, name]) => name);
+  const known = [...readFileSync(`${ROOT}common/base/err.h`, "utf8").matchAll(/^ {4}X\([A-Z0-9_]+, "([a-z0-9_]+)"/gm)].map(([, name]) => name);
   assert.ok(known.length > 30);
   assert.deepEqual(api.components.schemas.Problem.properties.code.enum, known);
 });

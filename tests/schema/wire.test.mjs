@@ -6,7 +6,7 @@ import test from "node:test";
 import { decodeWire, ROOT } from "./contract.mjs";
 
 const text = readFileSync(`${ROOT}schema/wire.md`, "utf8");
-const code = readFileSync(`${ROOT}common/wire.h`, "utf8");
+const code = readFileSync(`${ROOT}common/wire/wire.h`, "utf8");
 const known = [...code.matchAll(/^ {4}X\([A-Z]+, +"(\w+)", +([01])\)/gm)].map(([, name, event]) => [name, event === "1"]);
 const table = [...text.matchAll(/^\| `(\w+)` \| \w+ \| (yes)? ?\| (.*) ?\|$/gm)]
   .map(([, name, event, members]) => [name, event === "yes", [...members.matchAll(/`(\w+)`/g)].map(([, member]) => member)]);

@@ -14,14 +14,14 @@
 #ifndef ABLATE_WORKER_ATTN_H
 #define ABLATE_WORKER_ATTN_H
 
-#include "common/attention.h"
-#include "common/sizes.h"
-#include "worker/arena.h"
+#include "common/spec/attention.h"
+#include "common/spec/sizes.h"
 #include "worker/attn/indexer.h"
-#include "worker/ops.h"
+#include "worker/base/arena.h"
+#include "worker/base/ops.h"
+#include "worker/base/params.h"
+#include "worker/base/pass.h"
 #include "worker/ops/drop.h"
-#include "worker/params.h"
-#include "worker/pass.h"
 
 #include <math.h>
 #include <stddef.h>
@@ -33,7 +33,7 @@ struct attn;
 struct attn_core;
 
 /* What the trainer computes of a kind; what both programs know of it is a row of attention_table
- * (common/attention.h). */
+ * (common/spec/attention.h). */
 struct attn_kind {
     /* Chooses the visible keys (select_*) from x [N × C], the layer's normed input. NULL: every
      * past key is visible. */

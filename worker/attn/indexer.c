@@ -1,7 +1,7 @@
 #include "worker/attn/indexer.h"
 
-#include "common/attention.h"
-#include "worker/attn/gather_kernels.h"
+#include "common/spec/attention.h"
+#include "worker/attn/paths/gather_kernels.h"
 #include "worker/ops/act.h"
 #include "worker/ops/dots.h"
 #include "worker/ops/gemm.h"

@@ -14,11 +14,11 @@
 #ifndef ABLATE_WORKER_INDEXER_H
 #define ABLATE_WORKER_INDEXER_H
 
-#include "common/sizes.h"
-#include "worker/arena.h"
-#include "worker/ops.h"
-#include "worker/params.h"
-#include "worker/pass.h"
+#include "common/spec/sizes.h"
+#include "worker/base/arena.h"
+#include "worker/base/ops.h"
+#include "worker/base/params.h"
+#include "worker/base/pass.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -5,8 +5,8 @@
 #ifndef ABLATE_WORKER_ATTN_REF_H
 #define ABLATE_WORKER_ATTN_REF_H
 
-#include "common/err.h"
-#include "worker/ops.h"
+#include "common/base/err.h"
+#include "worker/base/ops.h"
 #include "worker/ops/drop.h"
 
 #include <stddef.h>

@@ -7,7 +7,7 @@
 #ifndef ABLATE_WORKER_SOFTMAX_H
 #define ABLATE_WORKER_SOFTMAX_H
 
-#include "worker/ops.h"
+#include "worker/base/ops.h"
 
 #include <stddef.h>
 #include <stdint.h>

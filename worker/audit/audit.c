@@ -2,9 +2,9 @@
  * says what it found (findings.c). */
 #include "worker/audit/audit.h"
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "worker/audit/audit_priv.h"
-#include "worker/checkpoint.h"
+#include "worker/files/checkpoint.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +32,7 @@ static bool replays(const struct audit_context *context)
 }
 
 /* In the order in which they are made: cheap ones first. Which runs an audit concerns is said in
- * common/audits.h; `made` is about whose turn it is, NULL: every audited run's. */
+ * common/audit/audits.h; `made` is about whose turn it is, NULL: every audited run's. */
 static const struct row {
     const char *name;
     bool at_end;

@@ -12,10 +12,10 @@
 #ifndef ABLATE_WORKER_AUDIT_H
 #define ABLATE_WORKER_AUDIT_H
 
-#include "worker/checkpoint.h"
-#include "worker/data.h"
-#include "worker/emit.h"
-#include "worker/model.h"
+#include "worker/data/data.h"
+#include "worker/files/checkpoint.h"
+#include "worker/model/model.h"
+#include "worker/process/emit.h"
 
 struct audits;
 

@@ -2,7 +2,7 @@
 #ifndef ABLATE_WORKER_AUDIT_PRIV_H
 #define ABLATE_WORKER_AUDIT_PRIV_H
 
-#include "common/audits.h"
+#include "common/audit/audits.h"
 #include "worker/audit/audit.h"
 #include "worker/audit/replay.h"
 

@@ -10,8 +10,8 @@
 #ifndef ABLATE_WORKER_AUDIT_CAUSALITY_H
 #define ABLATE_WORKER_AUDIT_CAUSALITY_H
 
-#include "common/err.h"
-#include "worker/ops.h"
+#include "common/base/err.h"
+#include "worker/base/ops.h"
 
 #include <stdbool.h>
 #include <stddef.h>

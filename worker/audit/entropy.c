@@ -1,7 +1,7 @@
 #include "worker/audit/entropy.h"
 
-#include "worker/data.h"
-#include "worker/model.h"
+#include "worker/data/data.h"
+#include "worker/model/model.h"
 #include "worker/optim/optim.h"
 
 #include <math.h>

@@ -3,9 +3,9 @@
 #ifndef ABLATE_WORKER_AUDIT_ENTROPY_H
 #define ABLATE_WORKER_AUDIT_ENTROPY_H
 
-#include "common/err.h"
-#include "common/spec.h"
-#include "worker/pool.h"
+#include "common/base/err.h"
+#include "common/spec/spec.h"
+#include "worker/base/pool.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -3,8 +3,8 @@
 #ifndef ABLATE_WORKER_AUDIT_EQUIVALENCE_H
 #define ABLATE_WORKER_AUDIT_EQUIVALENCE_H
 
-#include "common/err.h"
-#include "common/spec.h"
+#include "common/base/err.h"
+#include "common/spec/spec.h"
 
 #include <stdint.h>
 
@@ -22,7 +22,7 @@ struct equivalence {
 };
 extern const char *const equivalence_parts[EQUIVALENCE_PARTS];
 
-/* Runs `attention` at its dense limit (to_dense of common/attention.h) with the
+/* Runs `attention` at its dense limit (to_dense of common/spec/attention.h) with the
  * path that it takes in `spec`, on normal inputs, and compares with attn/ref. Errors: NO_MEMORY. */
 int equivalence_measure(const struct run_spec *spec, const struct spec_attention *attention,
                         struct equivalence *ret, struct err *err);

@@ -1,6 +1,6 @@
 /* findings: each audit's figures turned into a status, a sentence and evidence. */
-#include "common/attention.h"
-#include "common/jsonx.h"
+#include "common/json/jsonx.h"
+#include "common/spec/attention.h"
 #include "worker/audit/audit_priv.h"
 #include "worker/audit/causality.h"
 #include "worker/audit/entropy.h"

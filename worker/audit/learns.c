@@ -1,6 +1,6 @@
 #include "worker/audit/learns.h"
 
-#include "common/attention.h"
+#include "common/spec/attention.h"
 
 #include <math.h>
 #include <stdlib.h>

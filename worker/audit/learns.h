@@ -2,8 +2,8 @@
 #ifndef ABLATE_WORKER_AUDIT_LEARNS_H
 #define ABLATE_WORKER_AUDIT_LEARNS_H
 
-#include "common/err.h"
-#include "worker/model.h"
+#include "common/base/err.h"
+#include "worker/model/model.h"
 
 struct learns {
     /* Shares of the dense attention's mass (mean over heads and layers, t ≥ K) that the chosen keys

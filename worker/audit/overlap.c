@@ -3,7 +3,7 @@
  * training's stream past it. */
 #include "worker/audit/overlap.h"
 
-#include "common/rolling.h"
+#include "common/corpus/rolling.h"
 
 #include <stdbool.h>
 #include <stdlib.h>

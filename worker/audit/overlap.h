@@ -2,7 +2,7 @@
 #ifndef ABLATE_WORKER_AUDIT_OVERLAP_H
 #define ABLATE_WORKER_AUDIT_OVERLAP_H
 
-#include "worker/data.h"
+#include "worker/data/data.h"
 
 #include <stdint.h>
 

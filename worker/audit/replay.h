@@ -2,11 +2,11 @@
 #ifndef ABLATE_WORKER_AUDIT_REPLAY_H
 #define ABLATE_WORKER_AUDIT_REPLAY_H
 
-#include "common/digest.h"
-#include "common/err.h"
-#include "worker/checkpoint.h"
-#include "worker/data.h"
-#include "worker/model.h"
+#include "common/base/digest.h"
+#include "common/base/err.h"
+#include "worker/data/data.h"
+#include "worker/files/checkpoint.h"
+#include "worker/model/model.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -3,8 +3,8 @@
 #ifndef ABLATE_WORKER_ACT_H
 #define ABLATE_WORKER_ACT_H
 
-#include "worker/ops.h"
-#include "worker/pool.h"
+#include "worker/base/ops.h"
+#include "worker/base/pool.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -8,7 +8,7 @@
  * double, rounded at the end, where equals tie almost always, but not always. */
 #include "worker/ops/dots.h"
 
-#include "worker/simd.h"
+#include "worker/base/simd.h"
 
 #include <string.h>
 

@@ -26,9 +26,9 @@
 #ifndef ABLATE_WORKER_DOTS_H
 #define ABLATE_WORKER_DOTS_H
 
-#include "common/sizes.h"
-#include "worker/ops.h"
-#include "worker/pool.h"
+#include "common/spec/sizes.h"
+#include "worker/base/ops.h"
+#include "worker/base/pool.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -5,9 +5,9 @@
 #ifndef ABLATE_WORKER_GEMM_H
 #define ABLATE_WORKER_GEMM_H
 
-#include "common/err.h"
-#include "worker/ops.h"
-#include "worker/pool.h"
+#include "common/base/err.h"
+#include "worker/base/ops.h"
+#include "worker/base/pool.h"
 
 #include <stdbool.h>
 #include <stddef.h>

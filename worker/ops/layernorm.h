@@ -3,7 +3,7 @@
 #ifndef ABLATE_WORKER_LAYERNORM_H
 #define ABLATE_WORKER_LAYERNORM_H
 
-#include "worker/ops.h"
+#include "worker/base/ops.h"
 
 #include <stddef.h>
 

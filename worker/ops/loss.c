@@ -13,7 +13,7 @@
  * So logits travel to memory and back once. Tiles, groups and chunks depend on the shape alone. */
 #include "worker/ops/loss.h"
 
-#include "common/sizes.h"
+#include "common/spec/sizes.h"
 #include "worker/ops/gemm.h"
 #include "worker/ops/vmath.h"
 

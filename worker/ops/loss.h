@@ -8,9 +8,9 @@
 #ifndef ABLATE_WORKER_LOSS_H
 #define ABLATE_WORKER_LOSS_H
 
-#include "worker/arena.h"
-#include "worker/ops.h"
-#include "worker/pool.h"
+#include "worker/base/arena.h"
+#include "worker/base/ops.h"
+#include "worker/base/pool.h"
 
 #include <stddef.h>
 #include <stdint.h>

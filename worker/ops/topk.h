@@ -2,7 +2,7 @@
 #ifndef ABLATE_WORKER_TOPK_H
 #define ABLATE_WORKER_TOPK_H
 
-#include "worker/ops.h"
+#include "worker/base/ops.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
 /* The learning rate, the norms of the gradient, and each tensor through its optimiser's row. */
 #include "worker/optim/optim.h"
 
+#include "worker/base/simd.h"
 #include "worker/optim/update.h"
-#include "worker/simd.h"
 
 #include <math.h>
 #include <stdbool.h>

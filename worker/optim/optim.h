@@ -2,9 +2,9 @@
 #ifndef ABLATE_WORKER_OPTIM_H
 #define ABLATE_WORKER_OPTIM_H
 
-#include "common/spec.h"
-#include "worker/params.h"
-#include "worker/pool.h"
+#include "common/spec/spec.h"
+#include "worker/base/params.h"
+#include "worker/base/pool.h"
 
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
 /* sgd: with momentum, as PyTorch: v = μ·v + g, p −= lr·v, after the decay. */
+#include "worker/base/simd.h"
 #include "worker/optim/update.h"
-#include "worker/simd.h"
 
 SIMD static void update(const struct optim_step *step, size_t n, real *restrict p,
                         const real *restrict grad, real *const *moments)

@@ -2,8 +2,8 @@
 #ifndef ABLATE_WORKER_UPDATE_H
 #define ABLATE_WORKER_UPDATE_H
 
-#include "common/optimizer.h"
-#include "worker/ops.h"
+#include "common/spec/optimizer.h"
+#include "worker/base/ops.h"
 
 /* One step of one tensor. */
 struct optim_step {

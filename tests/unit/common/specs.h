@@ -2,7 +2,7 @@
 #ifndef ABLATE_TESTS_SPECS_H
 #define ABLATE_TESTS_SPECS_H
 
-#include "common/jsonx.h"
+#include "common/json/jsonx.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* corpus_split_check says what corpus_split_new would, over many ways to cut small corpora. */
-#include "common/corpus.h"
+#include "common/corpus/corpus.h"
 
 #include "common/philox.h"
 

@@ -1,4 +1,4 @@
-#include "common/cost.h"
+#include "common/spec/cost.h"
 #include "specs.h"
 
 #include <math.h>

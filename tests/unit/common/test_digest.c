@@ -1,5 +1,5 @@
 /* FIPS 180-4's and RFC 4231's examples. */
-#include "common/digest.h"
+#include "common/base/digest.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

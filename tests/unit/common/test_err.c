@@ -1,4 +1,4 @@
-#include "common/err.h"
+#include "common/base/err.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* Which documents belong together, and that a split keeps them together. */
-#include "common/corpus.h"
-#include "common/families.h"
+#include "common/corpus/corpus.h"
+#include "common/corpus/families.h"
 
 #include "common/philox.h"
 

@@ -1,5 +1,5 @@
 /* Strictness on the way in, RFC 8785 on the way out, and field tables between. */
-#include "common/jsonx.h"
+#include "common/json/jsonx.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
-#include "common/files.h"
-#include "common/launch.h"
+#include "common/base/files.h"
+#include "common/wire/launch.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "common/recompute.h"
+#include "common/audit/recompute.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* Run specs: defaults, every rule over several fields, the frozen form and its digest. */
-#include "common/spec.h"
-#include "common/spec_fields.h"
+#include "common/spec/spec.h"
+#include "common/spec/spec_fields.h"
 #include "specs.h"
 
 #define RANGES "{'data':{'dataset':'x'},'model':{'attention_layers':"

@@ -1,6 +1,6 @@
 /* Every choice of closed descriptors, each in a process of its own: no file opened later gets one
  * of the three numbers, what was open stays what it was, and nothing else is left open. */
-#include "common/stdio.h"
+#include "common/base/stdio.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

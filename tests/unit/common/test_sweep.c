@@ -1,5 +1,5 @@
 /* Experiments: what is refused and where, how many runs, which, and in what order. */
-#include "common/sweep.h"
+#include "common/spec/sweep.h"
 #include "specs.h"
 
 #define STUDY                                                                                      \

@@ -1,5 +1,5 @@
 /* Archives: what is written is read, by this reader and by tar(1); anything else is refused. */
-#include "common/tar.h"
+#include "common/wire/tar.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* Every two-byte beginning and the edges of Unicode's table 3-7, against the definition by number.
  */
-#include "common/utf8.h"
+#include "common/base/utf8.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* What is encoded decodes to the same; every type's required members are required. */
-#include "common/jsonx.h"
-#include "common/wire.h"
+#include "common/json/jsonx.h"
+#include "common/wire/wire.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -5,7 +5,7 @@
 
 #include "tests/unit/server/fixture.h"
 
-#include "common/jsonx.h"
+#include "common/json/jsonx.h"
 #include "server/runs/fairness.h"
 
 #include <math.h>

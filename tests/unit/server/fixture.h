@@ -2,7 +2,7 @@
 #ifndef ABLATE_TESTS_FIXTURE_H
 #define ABLATE_TESTS_FIXTURE_H
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "server/datadir.h"
 #include "server/runs/publish.h"
 #include "server/store/store_metrics.h"

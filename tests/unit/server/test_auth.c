@@ -1,6 +1,6 @@
 /* Hosts, sessions in memory, cookies. What needs a connection is in tests/e2e/http.test.mjs. */
-#include "common/clock.h"
-#include "common/files.h"
+#include "common/base/clock.h"
+#include "common/base/files.h"
 #include "server/http/auth.h"
 
 #include <fcntl.h>

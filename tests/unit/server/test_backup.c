@@ -1,5 +1,5 @@
 /* Backups: what is left half made, what a restored folder is, and what nobody may plant in one. */
-#include "common/files.h"
+#include "common/base/files.h"
 #include "server/backup/backup.h"
 #include "server/backup/manifest.h"
 #include "server/backup/target.h"

@@ -2,7 +2,7 @@
  */
 #include "server/report/capsule.h"
 
-#include "common/tar.h"
+#include "common/wire/tar.h"
 #include "server/report/report.h"
 #include "tests/unit/server/fixture.h"
 

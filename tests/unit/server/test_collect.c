@@ -2,7 +2,7 @@
  * trouble passed over and tried again. */
 #include "fixture.h"
 
-#include "common/files.h"
+#include "common/base/files.h"
 #include "server/import.h"
 #include "server/runs/collect.h"
 #include "server/runs/owner.h"

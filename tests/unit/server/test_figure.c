@@ -2,7 +2,7 @@
  * cache. */
 #include "tests/unit/server/studies.h"
 
-#include "common/digest.h"
+#include "common/base/digest.h"
 #include "server/report/figure.h"
 #include "server/report/plot.h"
 

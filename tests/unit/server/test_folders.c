@@ -1,6 +1,6 @@
 /* What is believed of folders: whose a run's is, which ids they take, whether the data folder is
  * still the daemon's, and that a fault of theirs is neither a death nor an end. */
-#include "common/files.h"
+#include "common/base/files.h"
 #include "fixture.h"
 #include "server/runs/attempt.h"
 #include "server/runs/compact.h"

@@ -1,8 +1,8 @@
 /* Imports against what corpus.h says of a stored corpus, read back byte for byte. */
 #include "tests/unit/server/fixture.h"
 
-#include "common/corpus.h"
-#include "common/files.h"
+#include "common/base/files.h"
+#include "common/corpus/corpus.h"
 #include "common/philox.h"
 #include "server/import.h"
 

@@ -1,7 +1,7 @@
 /* The workers' socket and file: who is let in, what is acked when, and what fills a gap. */
-#include "common/digest.h"
-#include "common/files.h"
-#include "common/wire.h"
+#include "common/base/digest.h"
+#include "common/base/files.h"
+#include "common/wire/wire.h"
 #include "fixture.h"
 #include "server/runs/ingest.h"
 

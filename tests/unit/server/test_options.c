@@ -1,7 +1,7 @@
 /* Command lines and settings files: what they mean, and what is said of the wrong ones. */
 #include "server/options.h"
 
-#include "common/log.h"
+#include "common/base/log.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

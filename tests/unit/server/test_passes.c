@@ -1,8 +1,8 @@
 /* Codes and sessions: used once, ended for good, bounded, whatever the clock does. */
 #include "server/passes.h"
 
-#include "common/clock.h"
-#include "common/files.h"
+#include "common/base/clock.h"
+#include "common/base/files.h"
 
 #include <dirent.h>
 #include <fcntl.h>

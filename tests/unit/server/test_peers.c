@@ -1,6 +1,6 @@
 /* How many connections an address may have, and what is said of those turned away. */
-#include "common/clock.h"
-#include "common/err.h"
+#include "common/base/clock.h"
+#include "common/base/err.h"
 #include "server/http/peers.h"
 #include "server/http/refusals.h"
 #include "server/options.h"

@@ -1,9 +1,8 @@
 /* What a commit says: order, content, and that live and replayed messages are the same bytes. */
-#include "common/jsonx.h"
+#include "common/json/jsonx.h"
 #include "fixture.h"
 #include "server/runs/publish.h"
 #include "server/store/store_priv.h"
-
 
 static int fill_run(struct store *store, void *arg, struct err *err)
 {

@@ -2,9 +2,9 @@
  * the daemon starts it; with the authorizer off as well: then the walls are all there is. */
 #include "tests/unit/server/fixture.h"
 
-#include "common/digest.h"
-#include "common/files.h"
-#include "common/jsonx.h"
+#include "common/base/digest.h"
+#include "common/base/files.h"
+#include "common/json/jsonx.h"
 #include "server/query/process.h"
 #include "server/query/walls.h"
 

@@ -1,6 +1,6 @@
 /* What is computed again is compared: bits, the first difference, environments, and what becomes of
  * a verification, whatever its end. */
-#include "common/jsonx.h"
+#include "common/json/jsonx.h"
 #include "fixture.h"
 #include "server/store/store_priv.h"
 #include "server/store/store_replay.h"

@@ -1,7 +1,7 @@
 /* The supervisor against a keeper that is a shell script: it holds the attempt's lock, writes what
  * a worker would leave behind, and ends as the test wants. */
-#include "common/files.h"
-#include "common/jsonx.h"
+#include "common/base/files.h"
+#include "common/json/jsonx.h"
 #include "fixture.h"
 #include "server/runs/attempt.h"
 #include "server/runs/ingest.h"

@@ -1,5 +1,5 @@
 /* The data folder's secrets: made once, mended, made anew, and noticed. */
-#include "common/files.h"
+#include "common/base/files.h"
 #include "server/tokens.h"
 
 #include <limits.h>

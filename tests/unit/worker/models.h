@@ -2,9 +2,9 @@
 #ifndef ABLATE_TESTS_MODELS_H
 #define ABLATE_TESTS_MODELS_H
 
-#include "common/jsonx.h"
-#include "common/spec.h"
-#include "worker/model.h"
+#include "common/json/jsonx.h"
+#include "common/spec/spec.h"
+#include "worker/model/model.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* What a run leaves for people, when it was trained in more than one attempt. */
 #include "tests/unit/worker/models.h"
-#include "worker/artifacts.h"
-#include "worker/tasks.h"
+#include "worker/data/tasks.h"
+#include "worker/files/artifacts.h"
 
 #include <unistd.h>
 

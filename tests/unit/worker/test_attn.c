@@ -1,11 +1,11 @@
 /* Which keys each kind lets a query see, the indexer's scores and its loss, against the formulas of
  * schema/numerics.md §2 written out in double. */
-#include "common/cost.h"
 #include "common/philox.h"
+#include "common/spec/cost.h"
 #include "tests/unit/worker/models.h"
-#include "worker/arena.h"
 #include "worker/attn/attn.h"
-#include "worker/attn/gather_kernels.h"
+#include "worker/attn/paths/gather_kernels.h"
+#include "worker/base/arena.h"
 #include "worker/ops/gemm.h"
 
 #include <math.h>

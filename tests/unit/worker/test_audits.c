@@ -6,7 +6,7 @@
 #include "worker/audit/learns.h"
 #include "worker/audit/overlap.h"
 #include "worker/audit/replay.h"
-#include "worker/checkpoint.h"
+#include "worker/files/checkpoint.h"
 #include "worker/optim/optim.h"
 
 #include <math.h>

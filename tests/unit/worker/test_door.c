@@ -1,7 +1,7 @@
 /* Both ends of the door, in one process: what a trainer gets, and what it can't make of its keeper.
  */
-#include "common/clock.h"
-#include "worker/door.h"
+#include "common/base/clock.h"
+#include "worker/process/door.h"
 
 #include <dirent.h>
 #include <setjmp.h>

@@ -1,8 +1,8 @@
 /* What decides bits tells environments apart; what is set to nothing doesn't. */
-#include "worker/environment.h"
+#include "worker/process/environment.h"
 
+#include "worker/base/simd.h"
 #include "worker/ops/gemm.h"
-#include "worker/simd.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* What an attempt tells of itself: digests by hand, names and shapes, many experts folded. */
 #include "tests/unit/worker/models.h"
-#include "worker/facts.h"
+#include "worker/train/facts.h"
 
 static struct params params_of(const char *model, int64_t seed, int64_t layers)
 {

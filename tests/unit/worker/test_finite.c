@@ -1,8 +1,8 @@
 /* What the audit `finite` sees: every metric of a run, and every number that a checkpoint keeps. */
 #include "tests/unit/worker/models.h"
-#include "worker/finite.h"
 #include "worker/ops/gemm.h"
-#include "worker/train.h"
+#include "worker/train/finite.h"
+#include "worker/train/train.h"
 
 #include <ftw.h>
 #include <math.h>

@@ -1,8 +1,8 @@
 /* Where memory is refused, loading BLAS fails and says so, or every product has what it needs. Each
  * trial runs in a process of its own, whose limit of CPU time ends one that asks for ever. */
-#include "common/err.h"
+#include "common/base/err.h"
+#include "worker/base/pool.h"
 #include "worker/ops/gemm.h"
-#include "worker/pool.h"
 
 #include <setjmp.h>
 #include <signal.h>

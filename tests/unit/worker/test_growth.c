@@ -1,5 +1,5 @@
 /* Folders that grow: counted with what stands in them, and no further than need be. */
-#include "worker/growth.h"
+#include "worker/process/growth.h"
 
 #include <fcntl.h>
 #include <linux/capability.h>

@@ -1,5 +1,5 @@
 /* What else the machine did: the text of /proc/stat, and what two samples say. */
-#include "worker/interference.h"
+#include "worker/process/interference.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* What must hold of the whole model to the bit: the number of threads can't show, arms share what
  * they share by name, nobody sees the future, and the indexer learns without being felt. */
-#include "common/cost.h"
+#include "common/spec/cost.h"
 #include "tests/unit/worker/models.h"
 #include "worker/optim/optim.h"
 

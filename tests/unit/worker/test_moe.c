@@ -2,8 +2,8 @@
  * noise, the balance loss, and experts that nobody visits. */
 #include "common/philox.h"
 #include "tests/unit/worker/models.h"
-#include "worker/arena.h"
-#include "worker/moe.h"
+#include "worker/base/arena.h"
+#include "worker/moe/moe.h"
 #include "worker/ops/gemm.h"
 #include "worker/optim/optim.h"
 

@@ -1,7 +1,7 @@
 /* Products, exponentials, normalisation, masks and the output layer in float, each against the
  * plain formula in double; and shared out over any number of threads, the same bits. */
 #include "common/philox.h"
-#include "worker/arena.h"
+#include "worker/base/arena.h"
 #include "worker/ops/act.h"
 #include "worker/ops/drop.h"
 #include "worker/ops/gemm.h"

@@ -1,7 +1,7 @@
 /* Each trial runs in a process of its own that enters the sandbox and tries something. */
-#include "worker/sandbox.h"
+#include "worker/process/sandbox.h"
 
-#include "common/confine.h"
+#include "common/base/confine.h"
 
 #include <asm/sockios.h>
 #include <errno.h>

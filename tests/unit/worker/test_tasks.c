@@ -1,6 +1,6 @@
 /* Windows of synthetic tasks: well-formed, by number, and different by stream. */
 #include "tests/unit/worker/models.h"
-#include "worker/tasks.h"
+#include "worker/data/tasks.h"
 
 enum { WIDEST = 300, ROUNDS = 200 };
 

@@ -4,11 +4,11 @@
  * letter. */
 #include "common/philox.h"
 #include "tests/unit/worker/models.h"
-#include "worker/arena.h"
 #include "worker/attn/attn.h"
-#include "worker/moe.h"
+#include "worker/base/arena.h"
+#include "worker/moe/moe.h"
+#include "worker/moe/router.h"
 #include "worker/ops/gemm.h"
-#include "worker/router.h"
 
 #include <math.h>
 

@@ -1,8 +1,8 @@
 /* A trainer that waits for its storage: told to end, a fault that follows a full disk, one that
  * lasts. /dev/full in the place of a file is a disk without room, a folder there a fault. */
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "tests/unit/worker/models.h"
-#include "worker/train.h"
+#include "worker/train/train.h"
 
 #include <ftw.h>
 #include <sys/stat.h>

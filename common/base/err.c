@@ -1,0 +1,99 @@
+#include "common/base/err.h"
+
+#include "common/base/utf8.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+    const char *name, *title;
+    int http, exit;
+} table[ERR_COUNT] = { [ERR_NONE] = { "none", "No error", 200, 0 },
+#define ERR_ROW(symbol, name, http, exit, title) [ERR_##symbol] = { name, title, http, exit },
+                       ERR_TABLE(ERR_ROW)
+#undef ERR_ROW
+};
+
+/* What strangers sent is quoted in messages, and long ones are cut anywhere: yet a message goes
+ * into JSON. */
+static void make_utf8(char *text)
+{
+    for (size_t len; *text != '\0'; text += len == 0 ? 1 : len)
+        if ((len = utf8_char(text, strnlen(text, 4))) == 0)
+            *text = '?';
+}
+
+static int fill(struct err *err, enum err_code code, const char *pointer, const char *format,
+                va_list args)
+{
+    if (err != NULL) {
+        err->code = (int)code;
+        vsnprintf(err->message, sizeof err->message, format, args);
+        snprintf(err->pointer, sizeof err->pointer, "%s", pointer != NULL ? pointer : "");
+        make_utf8(err->message);
+        make_utf8(err->pointer);
+    }
+    return -(int)code;
+}
+
+int err_set(struct err *err, enum err_code code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int status = fill(err, code, NULL, format, args);
+    va_end(args);
+    return status;
+}
+
+int err_set_at(struct err *err, enum err_code code, const char *pointer, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int status = fill(err, code, pointer, format, args);
+    va_end(args);
+    return status;
+}
+
+int err_errno(struct err *err, enum err_code code, const char *format, ...)
+{
+    int cause = errno;
+    if (cause == ENOSPC || cause == EDQUOT)
+        code = ERR_DISK_FULL;
+    va_list args;
+    va_start(args, format);
+    int status = fill(err, code, NULL, format, args);
+    va_end(args);
+    if (err != NULL) {
+        size_t used = strlen(err->message);
+        snprintf(err->message + used, sizeof err->message - used, ": %s", strerror(cause));
+    }
+    return status;
+}
+
+static int row(int code)
+{
+    int positive = abs(code);
+    return positive < ERR_COUNT ? positive : ERR_INTERNAL;
+}
+
+const char *err_name(int code)
+{
+    return table[row(code)].name;
+}
+
+const char *err_title(int code)
+{
+    return table[row(code)].title;
+}
+
+int err_http_status(int code)
+{
+    return table[row(code)].http;
+}
+
+int err_exit_status(int code)
+{
+    return table[row(code)].exit;
+}

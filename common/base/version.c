@@ -1,0 +1,10 @@
+#include "common/base/version.h"
+
+#ifndef ABLATE_VERSION
+#define ABLATE_VERSION "unknown"
+#endif
+
+const char *ablate_version(void)
+{
+    return ABLATE_VERSION;
+}

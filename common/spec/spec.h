@@ -1,0 +1,163 @@
+/* spec: what a run is, decoded, checked, frozen.
+ *
+ * Two layers. The *experiment* spec is what a person submits (sweep.h expands it into runs). A *run
+ * spec* is one arm at one grid point with one seed, fully resolved: every field present, ratios
+ * turned into counts, the dataset named by its content ("sha256:<hex>"), so that its canonical JSON
+ * is the run's identity. The structs below mirror the JSON one to one; the field tables in
+ * spec_fields.c (a row a field: key, type, range, default) drive decoding, encoding and the JSON
+ * Schema test.
+ *
+ * Run spec JSON: {"data":{…}, "model":{…,"attention":{…}}, "train":{…}, "seed":n, "artifacts":[…]};
+ * model has attention_layers only if there are any, train has steps in the place of flops.
+ * Digest: SHA-256 of the canonical JSON (RFC 8785) without train.threads.
+ */
+#ifndef ABLATE_COMMON_SPEC_H
+#define ABLATE_COMMON_SPEC_H
+
+#include "common/base/digest.h"
+#include "common/base/err.h"
+#include "common/json/jsonx.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum tokenizer { TOKENIZER_BYTE };
+enum split { SPLIT_DOCUMENTS, SPLIT_WINDOWS, SPLIT_FAMILIES };
+enum dataset_kind { DATASET_STORED, DATASET_UNIFORM, DATASET_MQAR, DATASET_COPY };
+enum init_kind { INIT_GPT2, INIT_TORCH };
+enum activation { ACTIVATION_SILU, ACTIVATION_SWIGLU };
+enum schedule { SCHEDULE_CONSTANT, SCHEDULE_COSINE, SCHEDULE_LINEAR };
+/* Every kind of attention once: its place in enum attention_kind and its name. The tables of what a
+ * kind is (attention.c) and of how it is computed (worker/attn/attn.c) are made from this list. */
+#define ATTENTION_KIND_LIST(X)                                                                     \
+    X(DENSE, dense)                                                                                \
+    X(DSA, dsa)                                                                                    \
+    X(WINDOW, window)                                                                              \
+    X(RANDOM_TOPK, random_topk)                                                                    \
+    X(ORACLE_TOPK, oracle_topk)                                                                    \
+    X(STRIDED, strided)
+/* Every optimiser once, likewise (optimizer.c, worker/optim/optim.c). */
+#define OPTIMIZER_LIST(X)                                                                          \
+    X(ADAM, adam)                                                                                  \
+    X(ADAMW, adamw)                                                                                \
+    X(SGD, sgd)
+#define ATTENTION_ENUMERATOR(id, name) ATTENTION_##id,
+#define OPTIMIZER_ENUMERATOR(id, name) OPTIMIZER_##id,
+enum attention_kind { ATTENTION_KIND_LIST(ATTENTION_ENUMERATOR) ATTENTION_KINDS };
+enum optimizer { OPTIMIZER_LIST(OPTIMIZER_ENUMERATOR) OPTIMIZERS };
+#undef ATTENTION_ENUMERATOR
+#undef OPTIMIZER_ENUMERATOR
+enum indexer_training { INDEXER_KL, INDEXER_FROZEN };
+enum selection { SELECTION_CAUSAL, SELECTION_PUBLISHED };
+enum artifact { ARTIFACT_INIT, ARTIFACT_BATCHES, ARTIFACT_FINAL, ARTIFACT_GRADIENTS, ARTIFACTS };
+
+enum { SPEC_DATASET_BYTES = 80, SPEC_NAME_BYTES = 65, SPEC_LAYERS = 64 };
+
+struct spec_data {
+    char dataset[SPEC_DATASET_BYTES]; /* a stored name, "sha256:<hex>", or "synthetic:<task>" */
+    enum dataset_kind kind;           /* derived from dataset */
+    int tokenizer;                    /* enum tokenizer */
+    int64_t documents;                /* the first so many documents; 0 = all */
+    int64_t tokens;                   /* then the first so many tokens; 0 = all */
+    int64_t seq_len;                  /* T */
+    int split;                        /* enum split */
+    double val_fraction, test_fraction;
+    int64_t split_seed;
+    int64_t vocab, pairs; /* synthetic tasks */
+};
+
+/* Parameters of every kind side by side; only those of `kind` are decoded, encoded and meaningful.
+ */
+struct spec_attention {
+    int kind;           /* enum attention_kind */
+    int64_t top_k;      /* K; 0 in a submitted spec = from top_k_ratio */
+    double top_k_ratio; /* of T; 0 once resolved */
+    int64_t indexer_heads, indexer_dim;
+    int indexer_training; /* enum indexer_training */
+    double kl_weight;
+    int64_t dense_warmup_steps;
+    bool indexer_rope, indexer_norm;
+    int selection;        /* enum selection */
+    int64_t window, sink; /* tokens */
+    int64_t stride;
+};
+
+/* Layers first … last (from 0) and what stands there in place of model.attention. */
+struct spec_layer_range {
+    int64_t first, last;
+    struct spec_attention attention;
+};
+
+struct spec_model {
+    int64_t layers, heads, d_model, d_ff, experts, experts_per_token;
+    double router_noise, balance_weight, dropout;
+    int activation; /* enum activation */
+    int init;       /* enum init_kind */
+    bool tied;
+    struct spec_attention attention;
+    struct spec_layer_range attention_layers[SPEC_LAYERS]; /* ascending, apart */
+    size_t attention_layers_n;
+};
+
+struct spec_train {
+    int64_t steps;
+    double
+        flops; /* in a submitted spec: steps are as many as cost at most so much; 0 once resolved */
+    int64_t batch_size, batch_tokens;
+    int64_t micro_batch_size; /* windows that a pass takes at most; 0 = the whole batch */
+    int optimizer;            /* enum optimizer */
+    double lr, betas[2], eps, momentum, weight_decay, grad_clip;
+    int schedule; /* enum schedule */
+    int64_t warmup_steps;
+    double min_lr_ratio;
+    int64_t eval_every, eval_windows, eval_tokens, checkpoint_every, threads;
+};
+
+struct run_spec {
+    struct spec_data data;
+    struct spec_model model;
+    struct spec_train train;
+    int64_t seed;
+    unsigned artifacts; /* bit set of 1u << enum artifact */
+};
+
+/* Decodes {data, model, train, seed, artifacts}, fills defaults, resolves batch_tokens,
+ * eval_tokens, flops and ratios, and checks every rule that needs no corpus (heads divide d_model,
+ * head size even, K ≤ T, …). Errors: as jsonx_decode, and INCONSISTENT; pointers are absolute
+ * (pointer +
+ * "/model/heads"). */
+int run_spec_decode(const json_t *obj, const char *pointer, struct run_spec *ret, struct err *err);
+/* The frozen form, every field present. New reference. */
+json_t *run_spec_encode(const struct run_spec *spec);
+/* SHA-256 of the canonical JSON without train.threads. */
+int run_spec_digest(const struct run_spec *spec, char ret[DIGEST_HEX], struct err *err);
+
+/* Field by field checks and defaults for the sections of an experiment (each may be NULL), without
+ * the rules that need a whole run: {"data", "model", "train"}, a new reference. data.dataset may be
+ * absent and attention gets no defaults but its kind, since overrides may still change them; steps
+ * are absent beside flops. */
+int spec_fill(const json_t *data, const json_t *model, const json_t *train, json_t **ret,
+              struct err *err);
+/* Steps and flops (above 0) decide the same: before `train` is given one of them, the other that
+ * stands there goes. */
+void spec_budget_yield(json_t *train, bool steps, bool flops);
+/* Whether an override may name path: "data.seq_len", "model.attention", "model.attention.top_k" …
+ */
+bool spec_path_known(const char *path);
+
+/* The attention of a layer. */
+const struct spec_attention *run_spec_attention(const struct run_spec *spec, int64_t layer);
+/* Whether it is so of the attention of some layer. */
+bool run_spec_any(const struct run_spec *spec, bool (*so)(const struct spec_attention *attention));
+/* Windows that a pass through the model takes: the batch, or a part that divides it. */
+int64_t run_spec_micro_batch(const struct run_spec *spec);
+/* V: 257 for bytes, data.vocab for synthetic tasks. */
+int64_t run_spec_vocab(const struct run_spec *spec);
+
+/* Whether the parameter of this name ends a residual branch; init gpt2 draws it smaller, the more
+ * layers there are (worker/base/params.h). */
+bool run_spec_ends_residual(const char *parameter);
+
+extern const char *const artifact_names[]; /* "init", "batches", … NULL at the end */
+
+#endif

@@ -1,0 +1,70 @@
+/* sweep: an experiment spec, and its expansion arms × grid × seeds into run specs.
+ *
+ * The experiment's JSON is first merged onto its preset, then decoded; an arm's paths are applied
+ * to {data, model, train}, then the grid's; a value replaces whatever stands at its path. The
+ * number of runs is computed, and checked against the limit, before any run is built. Without
+ * "arms" there is one, "main"; without "seeds" there is one, 42. Runs are ordered seed by seed,
+ * then grid point, then arm, so that the arms of one comparison train side by side. Errors that
+ * come out of an override point at it: "/arms/dsa/model.attention/top_k", "/grid/data.seq_len/2".
+ */
+#ifndef ABLATE_COMMON_SWEEP_H
+#define ABLATE_COMMON_SWEEP_H
+
+#include "common/spec/spec.h"
+
+enum { SWEEP_MAX_RUNS = 10000, SWEEP_MAX_ARMS = 64, SWEEP_MAX_FACTORS = 8 };
+enum goal { GOAL_MIN, GOAL_MAX };
+enum compare_at { COMPARE_LAST, COMPARE_BEST };
+
+struct sweep_compare {
+    int metric; /* an index of metric_table (metrics.h) */
+    int goal, at;
+    char baseline[SPEC_NAME_BYTES]; /* an arm; the first one when not given */
+    double margin;
+    json_t *tune; /* borrowed from the spec; an array of grid paths */
+};
+
+struct sweep {
+    /* Owned: the experiment with its defaults filled in, as stored (keep the order of its keys: the
+     * first arm is the baseline). Attention keeps what was given, since its defaults depend on a
+     * kind that an override may change. */
+    json_t *spec;
+    char name[SPEC_NAME_BYTES];
+    const char *notes, *hypothesis; /* borrowed from spec */
+    json_t *tags;                   /* borrowed; an object of strings */
+    int64_t priority, max_attempts;
+    bool exclusive;
+    struct sweep_compare compare;
+    size_t arms_n, factors_n, seeds_n;
+    const char *arm_names[SWEEP_MAX_ARMS];       /* borrowed from spec, in the order given */
+    const char *factor_paths[SWEEP_MAX_FACTORS]; /* borrowed, in the order given */
+    json_t *factor_values[SWEEP_MAX_FACTORS];    /* borrowed arrays */
+    int64_t *seeds;                              /* owned */
+    size_t runs_n;                               /* arms × grid points × seeds */
+};
+
+/* One run of the sweep, as sweep_run fills it. */
+struct sweep_item {
+    struct run_spec spec;
+    const char *arm; /* borrowed from the sweep */
+    json_t *grid;    /* owned by the caller: {"data.seq_len": 64} */
+};
+
+/* Decodes spec (not consumed) and checks what doesn't need building a run, and that some run
+ * measures the compared metric. The caller has merged the preset already. Errors: as jsonx_decode,
+ * INCONSISTENT, TOO_MANY_RUNS (with the figure). */
+int sweep_new(const json_t *spec, struct sweep **ret, struct err *err);
+void sweep_free(struct sweep *sweep);
+/* Builds run i of 0 … runs_n−1. Errors: as run_spec_decode, and NOT_IMPLEMENTED for what the
+ * trainer can't run yet; pointers into the experiment's spec. */
+int sweep_run(const struct sweep *sweep, size_t i, struct sweep_item *ret, struct err *err);
+
+/* Refuses fields of a stored corpus (split, tokens …) where every run that they reach is a
+ * synthetic task. given: the submission as it came, before its preset, whose own values may stand.
+ * Errors: INCONSISTENT. */
+int sweep_given_check(const struct sweep *sweep, const json_t *given, struct err *err);
+
+/* Names and values of tags. Errors: OUT_OF_RANGE, INVALID_VALUE, WRONG_TYPE, at "/tags/…". */
+int sweep_tags_check(const json_t *tags, struct err *err);
+
+#endif

@@ -1,0 +1,26 @@
+/* pass: one walk of a batch, or of a part of it (a micro-batch), through the model, forward or
+ * back: what all its parts must know. Random numbers are keyed by a sequence's place in the whole
+ * batch and gradients are those of the whole batch's loss, so that how it is cut shows in rounding
+ * alone.
+ */
+#ifndef ABLATE_WORKER_PASS_H
+#define ABLATE_WORKER_PASS_H
+
+#include "common/spec/spec.h"
+#include "worker/base/pool.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct pass {
+    const struct run_spec *spec;
+    struct pool *pool;
+    size_t first;  /* the place of its first sequence in the batch */
+    size_t batch;  /* sequences in this pass, at most a micro-batch */
+    size_t tokens; /* B·T of the whole batch, which gradients are the mean over; 0 = none is made */
+    uint64_t step;      /* keys dropout and noise; 0 = evaluation: neither */
+    int64_t done;       /* training steps begun: decides about each layer's dense warm-up */
+    bool row_invariant; /* gathered rows by gemm_rows: a token's bits don't depend on the others */
+};
+
+#endif

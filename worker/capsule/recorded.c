@@ -1,0 +1,113 @@
+#include "worker/capsule/recorded.h"
+
+#include "common/audit/recompute.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int no_memory(struct err *err)
+{
+    return err_set(err, ERR_NO_MEMORY, "no memory for the run's values");
+}
+
+static struct recorded_series *add_series(struct recorded *r, const char *metric)
+{
+    struct recorded_series *more = realloc(r->series, (r->n + 1) * sizeof *more);
+    char *name = strdup(metric);
+    if (more != NULL)
+        r->series = more;
+    if (more == NULL || name == NULL) {
+        free(name);
+        return NULL;
+    }
+    r->series[r->n] = (struct recorded_series){ .metric = name };
+    return &r->series[r->n++];
+}
+
+static bool grow(struct recorded_series *s)
+{
+    size_t size = s->size == 0 ? 64 : 2 * s->size;
+    struct recorded_value *more = realloc(s->values, size * sizeof *more);
+    if (more == NULL)
+        return false;
+    s->values = more;
+    s->size = size;
+    return true;
+}
+
+/* Rows come by metric, then step. */
+static int take(void *arg, const char *metric, int64_t step, double value, struct err *err)
+{
+    struct recorded *r = arg;
+    struct recorded_series *s = r->n > 0 ? &r->series[r->n - 1] : NULL;
+    if (s == NULL || strcmp(s->metric, metric) != 0)
+        s = add_series(r, metric);
+    if (s == NULL || (s->n == s->size && !grow(s)))
+        return no_memory(err);
+    s->values[s->n++] = (struct recorded_value){ .step = step, .value = value };
+    return 0;
+}
+
+int recorded_read(const struct capsule *capsule, int64_t run, struct recorded *ret, struct err *err)
+{
+    struct recorded recorded = { 0 };
+    int status = capsule_metrics(capsule, run, take, &recorded, err);
+    if (status != 0) {
+        recorded_done(&recorded);
+        return status;
+    }
+    *ret = recorded;
+    return 0;
+}
+
+void recorded_done(struct recorded *r)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        free(r->series[i].metric);
+        free(r->series[i].values);
+    }
+    free(r->series);
+    *r = (struct recorded){ 0 };
+}
+
+static int by_name(const void *key, const void *series)
+{
+    return strcmp(key, ((const struct recorded_series *)series)->metric);
+}
+
+static int by_step(const void *key, const void *value)
+{
+    int64_t a = *(const int64_t *)key, b = ((const struct recorded_value *)value)->step;
+    return (a > b) - (a < b);
+}
+
+bool recorded_meet(struct recorded *r, const char *metric, int64_t step, double *ret)
+{
+    struct recorded_series *s =
+        r->n > 0 ? bsearch(metric, r->series, r->n, sizeof *r->series, by_name) : NULL;
+    struct recorded_value *at =
+        s != NULL ? bsearch(&step, s->values, s->n, sizeof *s->values, by_step) : NULL;
+    if (at == NULL)
+        return false;
+    at->met = true;
+    *ret = at->value;
+    return true;
+}
+
+const char *recorded_unmet(const struct recorded *r, int64_t *ret_step, double *ret_value)
+{
+    const char *found = NULL;
+    for (size_t i = 0; i < r->n; i++) {
+        const struct recorded_series *s = &r->series[i];
+        size_t k = 0;
+        while (k < s->n && s->values[k].met)
+            k++;
+        if (recompute_exempts(s->metric) || k == s->n ||
+            (found != NULL && s->values[k].step >= *ret_step))
+            continue;
+        found = s->metric;
+        *ret_step = s->values[k].step;
+        *ret_value = s->values[k].value;
+    }
+    return found;
+}

@@ -1,0 +1,180 @@
+#include "worker/files/safetensors.h"
+
+#include "common/base/files.h"
+#include "common/json/jsonx.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifdef ABLATE_DOUBLE
+static const char dtype[] = "F64";
+#else
+static const char dtype[] = "F32";
+#endif
+
+enum { HEADER_MAX = 16 << 20 };
+
+static json_t *shape_of(const struct tensor *t)
+{
+    json_t *shape = json_array();
+    for (int i = 0; i < 2 && (i == 0 || t->shape[1] > 0); i++)
+        json_array_append_new(shape, json_integer(t->shape[i]));
+    return shape;
+}
+
+/* The header's object, which says where each tensor lies. */
+static json_t *header_of(const struct params *table, const struct safetensors_part *parts, size_t n,
+                         size_t *ret_bytes)
+{
+    json_t *header = json_object();
+    size_t at = 0;
+    for (size_t p = 0; p < n; p++)
+        for (size_t i = 0; i < table->n; i++) {
+            const struct tensor *t = &table->tensors[i];
+            char name[128];
+            size_t bytes = t->count * sizeof(real);
+            snprintf(name, sizeof name, "%s%s", parts[p].prefix, t->name);
+            json_object_set_new(header, name,
+                                json_pack("{s:s, s:o, s:[I, I]}", "dtype", dtype, "shape",
+                                          shape_of(t), "data_offsets", (json_int_t)at,
+                                          (json_int_t)(at + bytes)));
+            at += bytes;
+        }
+    *ret_bytes = at;
+    return header;
+}
+
+struct writer {
+    FILE *file;
+    struct digest digest;
+    int64_t bytes;
+};
+
+static bool put(struct writer *w, const void *bytes, size_t len)
+{
+    digest_add(&w->digest, bytes, len);
+    w->bytes += (int64_t)len;
+    return fwrite(bytes, 1, len, w->file) == len;
+}
+
+static bool put_all(struct writer *w, const struct params *table,
+                    const struct safetensors_part *parts, size_t n, const struct buf *header)
+{
+    uint64_t len = header->len;
+    uint8_t prefix[8];
+    for (int i = 0; i < 8; i++)
+        prefix[i] = (uint8_t)(len >> (8 * i));
+    bool ok = put(w, prefix, sizeof prefix) && put(w, header->data, header->len);
+    for (size_t p = 0; p < n; p++)
+        for (size_t i = 0; i < table->n && ok; i++)
+            ok = put(w, parts[p].data + table->tensors[i].offset,
+                     table->tensors[i].count * sizeof(real));
+    return ok && fflush(w->file) == 0 && fsync(fileno(w->file)) == 0;
+}
+
+int safetensors_write(const char *path, const struct params *table,
+                      const struct safetensors_part *parts, size_t n, json_t *take_metadata,
+                      struct safetensors_info *ret, struct err *err)
+{
+    char temporary[PATH_MAX];
+    struct buf text;
+    struct writer w = { 0 };
+    size_t bytes = 0;
+    json_t *header = header_of(table, parts, n, &bytes);
+    json_object_set_new(header, "__metadata__", take_metadata);
+    buf_init(&text, HEADER_MAX);
+    jsonx_dump(header, JSONX_KEEP_ORDER, &text);
+    json_decref(header);
+    while (text.len % 8 != 0)
+        buf_addc(&text, ' ');
+    digest_init(&w.digest);
+    snprintf(temporary, sizeof temporary, "%s.tmp", path);
+    int status = text.failed ? err_set(err, ERR_NO_MEMORY, "no memory for a file's header") : 0;
+    if (status == 0)
+        status = files_need_room(path, (int64_t)(bytes + text.len), err);
+    if (status == 0 && (w.file = fopen(temporary, "we")) == NULL)
+        status = err_errno(err, ERR_STORAGE, "can't create %s", temporary);
+    if (status == 0) {
+        bool ok = put_all(&w, table, parts, n, &text);
+        int code = errno;
+        ok &= fclose(w.file) == 0;
+        errno = ok ? 0 : code;
+        if (!ok || rename(temporary, path) != 0) {
+            status = err_errno(err, ERR_STORAGE, "can't write %s", path);
+            unlink(temporary);
+        }
+    }
+    if (status == 0)
+        status = files_sync_folder(path, err);
+    buf_done(&text);
+    if (status == 0) {
+        ret->bytes = w.bytes;
+        digest_end_hex(&w.digest, ret->sha256);
+    }
+    return status;
+}
+
+static int damaged(struct err *err, const char *path, const char *why)
+{
+    return err_set(err, ERR_BAD_DATA, "%s is no sound file of this model: %s", path, why);
+}
+
+static int read_header(FILE *file, const char *path, json_t **ret, struct err *err)
+{
+    uint8_t prefix[8];
+    uint64_t len = 0;
+    if (fread(prefix, 1, sizeof prefix, file) != sizeof prefix)
+        return damaged(err, path, "it is too short");
+    for (int i = 0; i < 8; i++)
+        len |= (uint64_t)prefix[i] << (8 * i);
+    if (len > HEADER_MAX)
+        return damaged(err, path, "its header is too long");
+    char *text = malloc(len + 1);
+    if (text == NULL)
+        return err_set(err, ERR_NO_MEMORY, "no memory for a file's header");
+    struct err ignored;
+    int status = 0;
+    if (fread(text, 1, len, file) != len || jsonx_load(text, len, ret, &ignored) != 0)
+        status = damaged(err, path, "its header isn't JSON");
+    free(text);
+    return status;
+}
+
+int safetensors_read(const char *path, const struct params *table,
+                     const struct safetensors_part *parts, size_t n, json_t **ret_metadata,
+                     struct err *err)
+{
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return errno == ENOENT ? err_set(err, ERR_NOT_FOUND, "there is no file %s", path)
+                               : err_errno(err, ERR_STORAGE, "can't open %s", path);
+    size_t bytes = 0;
+    json_t *header = NULL, *expected = header_of(table, parts, n, &bytes), *metadata = NULL;
+    int status = read_header(file, path, &header, err);
+    if (status == 0) {
+        metadata = json_incref(json_object_get(header, "__metadata__"));
+        json_object_del(header, "__metadata__");
+        if (!json_equal(header, expected))
+            status = damaged(err, path, "it holds other tensors");
+    }
+    for (size_t p = 0; p < n && status == 0; p++)
+        for (size_t i = 0; i < table->n && status == 0; i++) {
+            const struct tensor *t = &table->tensors[i];
+            if (fread(parts[p].data + t->offset, sizeof(real), t->count, file) != t->count)
+                status = damaged(err, path, "it ends too early");
+        }
+    if (status == 0 && fgetc(file) != EOF)
+        status = damaged(err, path, "something stands behind its end");
+    fclose(file);
+    json_decref(header);
+    json_decref(expected);
+    if (status != 0)
+        json_decref(metadata);
+    else
+        *ret_metadata = metadata;
+    return status;
+}

@@ -1,0 +1,444 @@
+/* The walk: embedding, blocks, norm, output layer; and back. Every buffer is laid out once, in one
+ * arena; a block keeps what its backward pass needs, the rest is scratch that blocks share. */
+#include "worker/model/model.h"
+
+#include "worker/attn/attn.h"
+#include "worker/base/arena.h"
+#include "worker/base/pass.h"
+#include "worker/data/tasks.h"
+#include "worker/moe/moe.h"
+#include "worker/ops/act.h"
+#include "worker/ops/drop.h"
+#include "worker/ops/gemm.h"
+#include "worker/ops/loss.h"
+#include "worker/ops/norm.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* x += drop(Attn(norm1 x)); x += drop(MoE(norm2 x)) */
+struct block {
+    struct attn attn;
+    struct moe moe;
+    const real *w_norm1, *w_norm2;
+    real *dw_norm1, *dw_norm2;
+    real *in, *mid;          /* [N × C] the residual stream before either half */
+    real *normed1, *normed2; /* [N × C] */
+    real *rstd1, *rstd2;     /* [N] */
+    uint8_t *keep1, *keep2;  /* [N × C] */
+    char drop1[64], drop2[64];
+};
+
+struct model {
+    struct run_spec spec;
+    struct params params;
+    struct pool *pool;
+    bool borrows; /* the pool */
+    struct arena arena;
+    size_t batch; /* windows of a micro-batch, which every buffer has room for */
+    size_t whole; /* B: a multiple of it */
+    size_t t, c, v, layers;
+    struct block *blocks; /* [layers] */
+    struct attn_shared attn_shared;
+    struct moe_shared moe_shared;
+    struct loss loss;
+    const real *w_embed, *w_norm, *w_head;
+    real *dw_embed, *dw_norm, *dw_head;
+    real *out, *normed, *rstd; /* after the last block */
+    real *branch;              /* [N × C] what a half of a block adds */
+    real *dx, *dbranch, *dnormed, *parts;
+    int32_t *inputs, *targets; /* [N] */
+    double *position_nll;      /* [T], borrowed; NULL = nobody watches */
+    int64_t *position_n;
+};
+
+static const real *value_of(const struct model *m, const char *name)
+{
+    return m->params.value + params_find(&m->params, name)->offset;
+}
+
+static real *grad_of(const struct model *m, const char *name)
+{
+    return m->params.grad + params_find(&m->params, name)->offset;
+}
+
+static void block_layout(struct model *m, struct block *b, int layer)
+{
+    struct arena *arena = &m->arena;
+    size_t n = m->batch * m->t, nc = n * m->c;
+    b->in = arena_take(arena, nc, sizeof(real));
+    b->mid = arena_take(arena, nc, sizeof(real));
+    b->normed1 = arena_take(arena, nc, sizeof(real));
+    b->normed2 = arena_take(arena, nc, sizeof(real));
+    b->rstd1 = arena_take(arena, n, sizeof(real));
+    b->rstd2 = arena_take(arena, n, sizeof(real));
+    b->keep1 = arena_take(arena, nc, sizeof(uint8_t));
+    b->keep2 = arena_take(arena, nc, sizeof(uint8_t));
+    char name[80];
+    snprintf(name, sizeof name, "blocks.%d.norm1.weight", layer);
+    b->w_norm1 = value_of(m, name);
+    b->dw_norm1 = grad_of(m, name);
+    snprintf(name, sizeof name, "blocks.%d.norm2.weight", layer);
+    b->w_norm2 = value_of(m, name);
+    b->dw_norm2 = grad_of(m, name);
+    snprintf(b->drop1, sizeof b->drop1, "blocks.%d.attn.resid", layer);
+    snprintf(b->drop2, sizeof b->drop2, "blocks.%d.moe.resid", layer);
+    attn_layout(&b->attn, arena, &m->attn_shared, &m->spec, &m->params, layer, m->batch);
+    moe_layout(&b->moe, arena, &m->moe_shared, &m->spec, &m->params, layer, m->batch);
+}
+
+/* Runs twice: to count, and to place. */
+static void layout(struct model *m)
+{
+    struct arena *arena = &m->arena;
+    size_t n = m->batch * m->t, nc = n * m->c;
+    for (size_t l = 0; l < m->layers; l++)
+        block_layout(m, &m->blocks[l], (int)l);
+    attn_shared_layout(&m->attn_shared, arena, &m->spec, m->batch, pool_threads(m->pool));
+    moe_shared_layout(&m->moe_shared, arena, &m->spec, m->batch, pool_threads(m->pool));
+    loss_layout(&m->loss, arena, n, m->c, m->v);
+    real **const wide[] = { &m->out, &m->normed, &m->branch, &m->dx, &m->dbranch, &m->dnormed };
+    for (size_t i = 0; i < sizeof wide / sizeof *wide; i++)
+        *wide[i] = arena_take(arena, nc, sizeof(real));
+    m->rstd = arena_take(arena, n, sizeof(real));
+    m->parts = arena_take(arena, norm_parts(n) * m->c, sizeof(real));
+    m->inputs = arena_take(arena, n, sizeof(int32_t));
+    m->targets = arena_take(arena, n, sizeof(int32_t));
+}
+
+/* pool: NULL = the model makes its own. */
+static int build(const struct run_spec *spec, int threads, struct pool *pool, struct model **ret,
+                 struct err *err)
+{
+    struct model *m = calloc(1, sizeof *m);
+    if (m == NULL)
+        return err_set(err, ERR_NO_MEMORY, "no memory for a model");
+    m->spec = *spec;
+    m->batch = (size_t)run_spec_micro_batch(spec);
+    m->whole = (size_t)spec->train.batch_size;
+    m->t = (size_t)spec->data.seq_len;
+    m->c = (size_t)spec->model.d_model;
+    m->v = (size_t)run_spec_vocab(spec);
+    m->layers = (size_t)spec->model.layers;
+    m->blocks = calloc(m->layers, sizeof *m->blocks);
+    int status = m->blocks == NULL ? err_set(err, ERR_NO_MEMORY, "no memory for a model")
+                                   : gemm_init(threads, err);
+    if (status == 0)
+        status = params_new(spec, &m->params, err);
+    m->pool = pool;
+    m->borrows = pool != NULL;
+    if (status == 0 && pool == NULL)
+        status = pool_new(threads, &m->pool, err);
+    if (status == 0) {
+        layout(m);
+        status = arena_build(&m->arena, err);
+    }
+    if (status != 0) {
+        model_free(m);
+        return status;
+    }
+    layout(m);
+    attn_shared_fill(&m->attn_shared, spec);
+    m->w_embed = value_of(m, "embed.weight");
+    m->dw_embed = grad_of(m, "embed.weight");
+    m->w_norm = value_of(m, "norm.weight");
+    m->dw_norm = grad_of(m, "norm.weight");
+    m->w_head = spec->model.tied ? m->w_embed : value_of(m, "head.weight");
+    m->dw_head = spec->model.tied ? m->dw_embed : grad_of(m, "head.weight");
+    *ret = m;
+    return 0;
+}
+
+int model_new(const struct run_spec *spec, int threads, struct model **ret, struct err *err)
+{
+    return build(spec, threads, NULL, ret, err);
+}
+
+int model_new_on(const struct run_spec *spec, struct pool *pool, struct model **ret,
+                 struct err *err)
+{
+    return build(spec, pool_threads(pool), pool, ret, err);
+}
+
+void model_free(struct model *model)
+{
+    if (model == NULL)
+        return;
+    if (!model->borrows)
+        pool_free(model->pool);
+    arena_done(&model->arena);
+    params_done(&model->params);
+    free(model->blocks);
+    free(model);
+}
+
+struct params *model_params(struct model *model)
+{
+    return &model->params;
+}
+
+size_t model_bytes(const struct model *model)
+{
+    return model->arena.used + model->params.arena.used;
+}
+
+struct pool *model_pool(struct model *model)
+{
+    return model->pool;
+}
+
+/* Inputs are the first T tokens of each window, targets the last T; a complement isn't a target. */
+static void split_windows(struct model *m, const int32_t *windows, size_t batch)
+{
+    assert(batch <= m->batch);
+    for (size_t b = 0; b < batch; b++)
+        for (size_t t = 0; t < m->t; t++) {
+            const int32_t *window = windows + b * (m->t + 1);
+            int32_t input = task_input(&m->spec.data, window[t]);
+            assert((size_t)input < m->v && window[t + 1] < (int32_t)m->v);
+            m->inputs[b * m->t + t] = input;
+            m->targets[b * m->t + t] = window[t + 1] < 0 ? LOSS_UNSCORED : window[t + 1];
+        }
+}
+
+static void embed_task(void *arg, size_t b, int thread)
+{
+    (void)thread;
+    struct model *m = arg;
+    for (size_t i = b * m->t; i < (b + 1) * m->t; i++)
+        memcpy(m->blocks[0].in + i * m->c, m->w_embed + (size_t)m->inputs[i] * m->c,
+               m->c * sizeof(real));
+}
+
+/* A strip of the embedding's columns: tokens that repeat are added in order. */
+enum { EMBED_STRIP = 32 };
+
+static void embed_backward_task(void *arg, size_t strip, int thread)
+{
+    (void)thread;
+    struct model *m = arg;
+    size_t from = strip * EMBED_STRIP, to = from + EMBED_STRIP < m->c ? from + EMBED_STRIP : m->c;
+    for (size_t i = 0; i < m->batch * m->t; i++) {
+        real *dw = m->dw_embed + (size_t)m->inputs[i] * m->c;
+        const real *d = m->dx + i * m->c;
+        for (size_t k = from; k < to; k++)
+            dw[k] += d[k];
+    }
+}
+
+struct keeping {
+    const struct drop *drop;
+    uint8_t *keep;
+    size_t n;
+};
+enum { KEEP_CHUNK = 1 << 14 };
+
+static void keep_task(void *arg, size_t i, int thread)
+{
+    (void)thread;
+    const struct keeping *k = arg;
+    size_t at = i * KEEP_CHUNK, n = k->n - at < KEEP_CHUNK ? k->n - at : KEEP_CHUNK;
+    drop_mask(k->drop, at, n, k->keep + at);
+}
+
+static struct drop branch_drop(const struct model *m, const struct pass *pass, const char *name)
+{
+    return drop_of(m->spec.seed, name, m->spec.model.dropout, pass->step,
+                   pass->first * m->t * m->c);
+}
+
+/* out = x + drop(branch); draws the mask into keep. */
+static void add_branch(const struct model *m, const struct pass *pass, const char *name,
+                       uint8_t *keep, const real *x, real *out)
+{
+    struct drop drop = branch_drop(m, pass, name);
+    size_t n = pass->batch * m->t * m->c;
+    if (drop.threshold > 0)
+        pool_run(pass->pool, (n + KEEP_CHUNK - 1) / KEEP_CHUNK, keep_task,
+                 &(struct keeping){ &drop, keep, n });
+    act_add_drop(pass->pool, x, m->branch, drop.threshold > 0 ? keep : NULL, drop.scale, n, out);
+}
+
+static void take_branch(const struct model *m, const struct pass *pass, const char *name,
+                        const uint8_t *keep)
+{
+    struct drop drop = branch_drop(m, pass, name);
+    act_drop_backward(pass->pool, m->dx, drop.threshold > 0 ? keep : NULL, drop.scale,
+                      pass->batch * m->t * m->c, m->dbranch);
+}
+
+static void forward(struct model *m, const struct pass *pass, struct model_stats *stats)
+{
+    size_t n = pass->batch * m->t;
+    pool_run(pass->pool, pass->batch, embed_task, m);
+    for (size_t l = 0; l < m->layers; l++) {
+        struct block *b = &m->blocks[l];
+        struct moe_stats moe;
+        real *out = l + 1 < m->layers ? b[1].in : m->out;
+        norm_forward(pass->pool, n, m->c, b->in, b->w_norm1, b->normed1, b->rstd1);
+        attn_forward(&b->attn, pass, b->normed1, m->branch);
+        add_branch(m, pass, b->drop1, b->keep1, b->in, b->mid);
+        norm_forward(pass->pool, n, m->c, b->mid, b->w_norm2, b->normed2, b->rstd2);
+        moe_forward(&b->moe, pass, b->normed2, m->branch, &moe);
+        add_branch(m, pass, b->drop2, b->keep2, b->mid, out);
+        stats->balance += moe.balance;
+        stats->imbalance += moe.imbalance / (double)m->layers;
+    }
+    norm_forward(pass->pool, n, m->c, m->out, m->w_norm, m->normed, m->rstd);
+}
+
+/* From m->dnormed, the gradient at the output layer's input. */
+static void backward(struct model *m, const struct pass *pass, struct model_stats *stats)
+{
+    size_t n = pass->batch * m->t;
+    memset(m->dx, 0, n * m->c * sizeof *m->dx);
+    norm_backward(pass->pool, n, m->c, m->out, m->w_norm, m->rstd, m->dnormed, m->dx, m->dw_norm,
+                  m->parts);
+    for (size_t l = m->layers; l-- > 0;) {
+        struct block *b = &m->blocks[l];
+        take_branch(m, pass, b->drop2, b->keep2);
+        moe_backward(&b->moe, pass, b->normed2, m->dbranch, m->dnormed);
+        norm_backward(pass->pool, n, m->c, b->mid, b->w_norm2, b->rstd2, m->dnormed, m->dx,
+                      b->dw_norm2, m->parts);
+        take_branch(m, pass, b->drop1, b->keep1);
+        stats->kl += attn_backward(&b->attn, pass, b->normed1, m->dbranch, m->dnormed);
+        norm_backward(pass->pool, n, m->c, b->in, b->w_norm1, b->rstd1, m->dnormed, m->dx,
+                      b->dw_norm1, m->parts);
+    }
+    pool_run(pass->pool, (m->c + EMBED_STRIP - 1) / EMBED_STRIP, embed_backward_task, m);
+}
+
+/* A pass over windows first … of a batch of n, as many as a micro-batch takes. */
+static struct pass pass_of(struct model *m, size_t first, size_t n, int64_t step, int64_t done)
+{
+    return (struct pass){
+        .spec = &m->spec,
+        .pool = m->pool,
+        .first = first,
+        .batch = n - first < m->batch ? n - first : m->batch,
+        .step = (uint64_t)step,
+        .done = done,
+    };
+}
+
+/* Targets of the whole batch that are scored. */
+static size_t scored(const struct model *m, const int32_t *windows)
+{
+    size_t n = 0;
+    for (size_t b = 0; b < m->whole; b++)
+        for (size_t t = 1; t <= m->t; t++)
+            n += windows[b * (m->t + 1) + t] >= 0;
+    return n;
+}
+
+/* One micro-batch; in ret its loss is a sum, the rest are its means. */
+static void step_part(struct model *m, const struct pass *pass, const int32_t *windows,
+                      struct model_stats *ret)
+{
+    struct loss_result loss;
+    *ret = (struct model_stats){ 0 };
+    split_windows(m, windows + pass->first * (m->t + 1), pass->batch);
+    forward(m, pass, ret);
+    loss_step(&m->loss, m->pool, pass->batch * m->t, m->normed, m->w_head, m->targets, m->dnormed,
+              m->dw_head, &loss);
+    backward(m, pass, ret);
+    ret->loss = loss.nll;
+}
+
+void model_step(struct model *model, const int32_t *windows, int64_t step, struct model_stats *ret)
+{
+    struct model *m = model;
+    struct model_stats sum = { 0 }, part;
+    double share = (double)m->batch / (double)m->whole;
+    memset(m->params.grad, 0, m->params.count * sizeof *m->params.grad);
+    m->loss.mean_over = scored(m, windows);
+    for (size_t first = 0; first < m->whole; first += m->batch) {
+        struct pass pass = pass_of(m, first, m->whole, step, step);
+        pass.tokens = m->whole * m->t;
+        step_part(m, &pass, windows, &part);
+        sum.loss += part.loss;
+        sum.balance += share * part.balance;
+        sum.kl += share * part.kl;
+        sum.imbalance += share * part.imbalance;
+    }
+    sum.loss /= (double)m->loss.mean_over;
+    *ret = sum;
+}
+
+void model_watch_positions(struct model *model, double *sum, int64_t *count)
+{
+    model->position_nll = sum;
+    model->position_n = count;
+}
+
+static void note_positions(struct model *m, size_t scored)
+{
+    for (size_t i = 0; m->position_nll != NULL && i < scored; i++) {
+        m->position_nll[m->loss.place[i] % m->t] += m->loss.nll[i];
+        m->position_n[m->loss.place[i] % m->t]++;
+    }
+}
+
+void model_evaluate(struct model *model, const int32_t *windows, int64_t n, int64_t step,
+                    struct model_eval *ret)
+{
+    struct model *m = model;
+    struct model_eval sum = { 0 };
+    for (size_t first = 0; first < (size_t)n; first += m->batch) {
+        struct model_stats ignored = { 0 };
+        struct loss_result loss;
+        struct pass pass = pass_of(m, first, (size_t)n, 0, step);
+        split_windows(m, windows + first * (m->t + 1), pass.batch);
+        forward(m, &pass, &ignored);
+        loss_forward(&m->loss, m->pool, pass.batch * m->t, m->normed, m->w_head, m->targets, &loss);
+        sum.nll += loss.nll;
+        sum.correct += loss.correct;
+        sum.targets += loss.targets;
+        note_positions(m, (size_t)loss.targets);
+    }
+    *ret = sum;
+}
+
+bool model_recall(struct model *model, int64_t n, bool indexed, double *ret)
+{
+    size_t last = ((size_t)n - 1) / model->batch * model->batch;
+    struct pass pass = pass_of(model, last, (size_t)n, 0, 0);
+    double sum = 0;
+    size_t sparse = 0;
+    for (size_t l = 0; l < model->layers; l++) {
+        struct attn *attn = &model->blocks[l].attn;
+        if (!attn_leaves_out(attn) || (indexed && !attention_is_indexed(attn->spec)))
+            continue;
+        sum += attn_recall(attn, &pass);
+        sparse++;
+    }
+    if (sparse > 0)
+        *ret = sum / (double)sparse;
+    return sparse > 0;
+}
+
+const real *model_states(struct model *model, const int32_t *windows, int64_t n, int64_t step)
+{
+    struct model_stats ignored = { 0 };
+    struct pass pass = pass_of(model, 0, (size_t)n, step, model->spec.train.steps + 1);
+    pass.row_invariant = true;
+    split_windows(model, windows, (size_t)n);
+    forward(model, &pass, &ignored);
+    return model->normed;
+}
+
+void model_logits(struct model *model, const int32_t *windows, int64_t n, int64_t step, real *ret)
+{
+    struct model *m = model;
+    for (size_t first = 0; first < (size_t)n; first += m->batch) {
+        struct model_stats ignored = { 0 };
+        struct pass pass = pass_of(m, first, (size_t)n, step, step);
+        split_windows(m, windows + first * (m->t + 1), pass.batch);
+        forward(m, &pass, &ignored);
+        gemm_shared(m->pool, pass.batch * m->t, m->v, m->c, (struct mat){ m->normed, m->c, false },
+                    (struct mat){ m->w_head, m->c, true }, 0, ret + first * m->t * m->v, m->v);
+    }
+}

@@ -1,0 +1,74 @@
+/* model: the transformer of schema/numerics.md §1–2: forward, loss and backward of one batch.
+ *
+ * A batch of B windows goes through in micro-batches (train.micro_batch_size) that divide it, for
+ * which buffers are laid out; gradients add up. Cross-entropy is the mean over the scored targets
+ * of the whole batch, KL over its B·T positions, the balance loss the mean over its micro-batches.
+ *
+ * model_new allocates everything that training will ever need; model_step and model_evaluate
+ * allocate nothing. All randomness is keyed by (seed, purpose, name, step, element).
+ */
+#ifndef ABLATE_WORKER_MODEL_H
+#define ABLATE_WORKER_MODEL_H
+
+#include "common/base/err.h"
+#include "common/spec/spec.h"
+#include "worker/base/params.h"
+#include "worker/base/pool.h"
+
+#include <stdint.h>
+
+struct model;
+
+/* What one step has to say; means over the batch. */
+struct model_stats {
+    double loss;    /* cross-entropy in nats a target, before the update */
+    double balance; /* Σ over layers of the balance loss, unweighted; mean over micro-batches */
+    double kl;      /* Σ over layers of the indexer's KL, unweighted; 0 without one */
+    double
+        imbalance; /* largest share of an expert × E, mean over layers and micro-batches; 1 = even
+                    */
+};
+
+/* threads ≥ 1. Errors: NO_MEMORY. */
+int model_new(const struct run_spec *spec, int threads, struct model **ret, struct err *err);
+/* The same on threads that there are; pool is borrowed. */
+int model_new_on(const struct run_spec *spec, struct pool *pool, struct model **ret,
+                 struct err *err);
+void model_free(struct model *model);
+struct params *model_params(struct model *model);
+/* Bytes that it holds, parameters and moments included; cost_estimate's figure covers them. */
+size_t model_bytes(const struct model *model);
+/* The model's threads, for optim_step. */
+struct pool *model_pool(struct model *model);
+
+/* Training pass over windows[B × (T+1)] (inputs: the first T tokens, targets: the last T, of which
+ * a complement, a negative number, isn't scored) at step ≥ 1: sets every gradient; changes no
+ * parameter. */
+void model_step(struct model *model, const int32_t *windows, int64_t step, struct model_stats *ret);
+
+/* Evaluation pass (no dropout, no noise) over n ≤ B windows. `step` = training steps done: during
+ * dense_warmup_steps attention is dense. */
+struct model_eval {
+    double nll;      /* summed over the targets */
+    int64_t correct; /* argmax (ties: lowest id) equals the target */
+    int64_t targets;
+};
+void model_evaluate(struct model *model, const int32_t *windows, int64_t n, int64_t step,
+                    struct model_eval *ret);
+/* Of the n windows that model_evaluate saw last, or their last micro-batch: the share of the dense
+ * attention mass that the chosen keys hold (attn_recall), averaged over the layers where not every
+ * past key was seen (`indexed`: over those of them that have an indexer). False: there are none. */
+bool model_recall(struct model *model, int64_t n, bool indexed, double *ret);
+/* From now on model_evaluate adds each target's −ln p to the sum [T] of its position, and one to
+ * that count [T]; both borrowed, NULL ends it. */
+void model_watch_positions(struct model *model, double *sum, int64_t *count);
+/* What the output layer sees [n × T × C] for n windows, at most a micro-batch, valid until the next
+ * pass: of sequences that stand where they stand, the bits of a row depend on the tokens that it
+ * can see alone (gemm_rows). Sparse kinds choose their keys, dense warm-up or not. step as in
+ * model_logits. For audits. */
+const real *model_states(struct model *model, const int32_t *windows, int64_t n, int64_t step);
+/* Logits of the same pass into ret[n × T × V]; for tests and audits. step 0 = evaluation mode;
+ * step ≥ 1 = training mode with that step's masks and noise. */
+void model_logits(struct model *model, const int32_t *windows, int64_t n, int64_t step, real *ret);
+
+#endif

@@ -1,0 +1,443 @@
+#include "worker/train/train.h"
+
+#include "common/base/clock.h"
+#include "common/json/jsonx.h"
+#include "common/spec/cost.h"
+#include "common/spec/metrics.h"
+#include "worker/audit/audit.h"
+#include "worker/data/data.h"
+#include "worker/files/artifacts.h"
+#include "worker/files/checkpoint.h"
+#include "worker/model/model.h"
+#include "worker/ops/gemm.h"
+#include "worker/optim/optim.h"
+#include "worker/process/environment.h"
+#include "worker/process/interference.h"
+#include "worker/train/facts.h"
+#include "worker/train/finite.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* All that an attempt holds. */
+struct train {
+    const struct train_config *config;
+    const struct run_spec *spec;
+    struct emit *emit;
+    struct environment environment;
+    char run_digest[DIGEST_HEX];
+    struct checkpoint_origin origin;
+    struct data *data;
+    struct model *model;
+    struct artifacts artifacts;
+    struct audits *audits;  /* NULL = this run isn't audited */
+    int32_t *windows;       /* [B × (T+1)] */
+    int64_t from;           /* the step that the attempt begins after */
+    int64_t step;           /* the last one done */
+    int64_t last;           /* the one to end with */
+    int waits_for;          /* DISK_FULL: room on the disk; STORAGE: its folder; 0 = nothing */
+    int64_t waits_since_ms; /* for that */
+    double waited_s;        /* in all */
+    struct finite finite;
+    bool finished; /* and said so */
+    struct interference_sample began;
+    const char *metric_names[EMIT_METRICS_NAMES];
+    size_t metrics_n;
+};
+
+struct step_facts {
+    struct model_stats model;
+    struct optim_stats optim;
+    double seconds, tokens;
+};
+
+/* The metrics of a step: a row a metric; common/spec/metrics.h says which runs measure it. */
+#define METRICS(X)                                                                                 \
+    X("train/loss", f->model.loss)                                                                 \
+    X("train/grad_norm", f->optim.grad_norm)                                                       \
+    X("train/lr", f->optim.lr)                                                                     \
+    X("train/balance", f->model.balance)                                                           \
+    X("moe/imbalance", f->model.imbalance)                                                         \
+    X("dsa/kl", f->model.kl)                                                                       \
+    X("time/step_s", f->seconds)                                                                   \
+    X("throughput/tokens_per_s", f->tokens / f->seconds)
+
+static void name_metrics(struct train *t)
+{
+#define NAME(name, value)                                                                          \
+    if (metric_measured(name, t->spec))                                                            \
+        t->metric_names[t->metrics_n++] = name;
+    METRICS(NAME)
+#undef NAME
+}
+
+static void emit_step(struct train *t, const struct step_facts *f)
+{
+    double values[EMIT_METRICS_NAMES];
+    size_t n = 0;
+#define VALUE(name, value)                                                                         \
+    if (metric_measured(name, t->spec))                                                            \
+        values[n++] = value;
+    METRICS(VALUE)
+#undef VALUE
+    emit_metrics(t->emit, t->metric_names, n, t->step, values);
+    for (size_t i = 0; i < n; i++)
+        finite_metric(&t->finite, t->metric_names[i], t->step, values[i]);
+}
+
+static bool stopping(const struct train *t)
+{
+    return emit_stopped(t->emit) != NULL;
+}
+
+/* The recall of an evaluation's first batch. */
+struct recall {
+    bool known;
+    double share;
+};
+
+/* Sums over the windows of a part; ret_recall may be NULL. False when a stop came meanwhile. */
+static bool measure(struct train *t, enum corpus_part part, struct model_eval *ret,
+                    struct recall *ret_recall)
+{
+    size_t n = data_eval_windows(t->data, part), batch = (size_t)t->spec->train.batch_size;
+    size_t width = (size_t)t->spec->data.seq_len + 1;
+    *ret = (struct model_eval){ 0 };
+    for (size_t i = 0; i < n && !stopping(t); i += batch) {
+        struct model_eval got;
+        size_t rows = n - i < batch ? n - i : batch;
+        for (size_t b = 0; b < rows; b++)
+            data_eval_window(t->data, part, i + b, t->windows + b * width);
+        model_evaluate(t->model, t->windows, (int64_t)rows, t->step, &got);
+        ret->nll += got.nll;
+        ret->correct += got.correct;
+        ret->targets += got.targets;
+        if (i == 0 && ret_recall != NULL)
+            ret_recall->known = model_recall(t->model, (int64_t)rows, false, &ret_recall->share);
+    }
+    return !stopping(t);
+}
+
+/* Mean loss and accuracy over the windows of a part, as <part>/loss and <part>/accuracy. A stop
+ * that comes meanwhile leaves it unsaid. */
+static void evaluate(struct train *t, enum corpus_part part)
+{
+    struct model_eval sum;
+    struct recall recall = { 0 };
+    double start = clock_mono_s();
+    /* one batch tells enough of recall, and costs as much as dense attention */
+    if (!measure(t, part, &sum, part == CORPUS_VAL ? &recall : NULL))
+        return;
+    char loss_name[24], accuracy_name[24];
+    double loss = sum.nll / (double)sum.targets,
+           accuracy = (double)sum.correct / (double)sum.targets;
+    snprintf(loss_name, sizeof loss_name, "%s/loss", corpus_part_names[part]);
+    snprintf(accuracy_name, sizeof accuracy_name, "%s/accuracy", corpus_part_names[part]);
+    json_t *values = json_pack("{s:o, s:o}", loss_name, jsonx_number(loss), accuracy_name,
+                               jsonx_number(accuracy));
+    if (recall.known)
+        json_object_set_new(values, "dsa/recall", jsonx_number(recall.share));
+    emit_event(t->emit, WIRE_EVAL,
+               json_pack("{s:I, s:o}", "step", (json_int_t)t->step, "values", values), false);
+    emit_log(t->emit, "info", "step %lld: %s %.4f, %s %.2f %% (%lld targets, %.2f s)",
+             (long long)t->step, loss_name, loss, accuracy_name, 100 * accuracy,
+             (long long)sum.targets, clock_mono_s() - start);
+    finite_metric(&t->finite, loss_name, t->step, loss);
+    if (recall.known)
+        finite_metric(&t->finite, "dsa/recall", t->step, recall.share);
+}
+
+enum { FAULT_MS = 60000 };
+
+/* Storage that is full is waited for, without advancing. So is, for FAULT_MS, a folder that is away
+ * or may not be written: somebody may be at it. A fault that lasts longer ends the attempt. */
+static bool wait_for_room(struct train *t, int status, const struct err *err)
+{
+    bool full = status == -ERR_DISK_FULL;
+    double start = clock_mono_s();
+    if ((!full && status != -ERR_STORAGE) || stopping(t)) {
+        t->waits_for = 0;
+        return false;
+    }
+    if (t->waits_for != -status) {
+        t->waits_for = -status;
+        t->waits_since_ms = clock_mono_ms();
+        emit_log(t->emit, "warn", "waiting for %s: %s",
+                 full ? "room on the disk" : "the run's folder", err->message);
+    }
+    if (!full && clock_mono_ms() - t->waits_since_ms > FAULT_MS)
+        return false;
+    for (int i = 0; i < 20 && !stopping(t); i++)
+        usleep(100000);
+    t->waited_s += clock_mono_s() - start;
+    return !stopping(t);
+}
+
+static int save_checkpoint(struct train *t, struct err *err)
+{
+    struct checkpoint made;
+    int status;
+    /* What comes after a checkpoint isn't trained again, so what comes before must be on the disk.
+     */
+    finite_parameters(&t->finite, model_params(t->model), t->step);
+    emit_sync(t->emit);
+    do
+        status = checkpoint_save(t->config->out, model_params(t->model), t->step, &t->origin, &made,
+                                 err);
+    while (wait_for_room(t, status, err));
+    if (status == 0)
+        emit_event(t->emit, WIRE_CHECKPOINT,
+                   json_pack("{s:I, s:s, s:I, s:s}", "step", (json_int_t)t->step, "file", made.file,
+                             "bytes", (json_int_t)made.info.bytes, "sha256", made.content),
+                   false);
+    return status;
+}
+
+static int one_step(struct train *t, struct err *err)
+{
+    const struct spec_train *train = &t->spec->train;
+    struct params *params = model_params(t->model);
+    struct step_facts facts = { .tokens = (double)(train->batch_size * t->spec->data.seq_len) };
+    int64_t step = t->step + 1;
+    double start = clock_mono_s() - t->waited_s;
+    int status = data_batch(t->data, step, t->windows, err);
+    if (status != 0)
+        return status;
+    do
+        status = artifacts_batch(&t->artifacts, step, t->windows, err);
+    while (wait_for_room(t, status, err));
+    if (status != 0)
+        return status;
+    model_step(t->model, t->windows, step, &facts.model);
+    do
+        status = artifacts_gradients(&t->artifacts, step, params, err);
+    while (wait_for_room(t, status, err));
+    optim_step(train, params, step, model_pool(t->model), &facts.optim);
+    t->step = step;
+    facts.seconds = clock_mono_s() - t->waited_s - start;
+    emit_step(t, &facts);
+    if (t->audits != NULL)
+        audits_step(t->audits, step, facts.model.loss);
+    if (t->audits != NULL)
+        audits_watch(t->audits, step == train->steps);
+    if (status == 0 && (step % train->eval_every == 0 || step == train->steps))
+        evaluate(t, CORPUS_VAL);
+    if (t->audits != NULL)
+        audits_watch(t->audits, false);
+    if (status == 0 && (step % train->checkpoint_every == 0 || step == train->steps) &&
+        !stopping(t))
+        status = save_checkpoint(t, err);
+    return status == 0 ? emit_failed(t->emit, err) : status;
+}
+
+static void tell_refused(void *arg, const char *file, const struct err *why)
+{
+    struct train *t = arg;
+    emit_log(t->emit, "warn", "%s is passed over: %s", file, why->message);
+}
+
+/* Bits are promised for one environment (environment.h). */
+static void tell_moved(struct train *t, const struct checkpoint_found *from)
+{
+    bool core = from->blas_core[0] != '\0' && strcmp(from->blas_core, t->origin.blas_core) != 0;
+    if (core)
+        emit_log(
+            t->emit, "warn",
+            "the checkpoint of step %lld was made with OpenBLAS' core %s, and this is %s: what "
+            "follows may have other bits than it would have had there",
+            (long long)from->step, from->blas_core, t->origin.blas_core);
+    else if (from->elsewhere)
+        emit_log(
+            t->emit, "warn",
+            "the checkpoint of step %lld was made by another program, OpenBLAS core, settings of "
+            "OpenBLAS or code path: what follows may have other bits than it would have had there",
+            (long long)from->step);
+}
+
+static int resume(struct train *t, struct err *err)
+{
+    struct checkpoint_found found;
+    int status = checkpoint_load(t->config->out, model_params(t->model), &t->origin, tell_refused,
+                                 t, &found, err);
+    if (status == 0 && found.step > 0)
+        tell_moved(t, &found);
+    t->step = found.step;
+    /* The digest of what was consumed covers the steps that are not trained again, too. */
+    for (int64_t step = 1; step <= t->step && status == 0; step++)
+        status = data_batch(t->data, step, t->windows, err);
+    return status;
+}
+
+static int begin(struct train *t, struct err *err)
+{
+    size_t width = (size_t)t->spec->data.seq_len + 1;
+    int status = run_spec_digest(t->spec, t->run_digest, err);
+    if (status == 0)
+        status = environment_get(&t->environment, err);
+    if (status == 0)
+        status = model_new(t->spec, t->config->threads, &t->model, err);
+    if (status == 0 && t->config->settled != NULL)
+        status = t->config->settled(err);
+    if (status == 0)
+        status = data_new(t->spec, t->config->dataset, &t->data, err);
+    if (status == 0)
+        t->origin = (struct checkpoint_origin){ .run_digest = t->run_digest,
+                                                .environment_digest = t->environment.digest,
+                                                .blas_core = gemm_blas_core(),
+                                                .corpus = t->data->corpus };
+    if (status == 0 && (t->windows = calloc((size_t)t->spec->train.batch_size * width,
+                                            sizeof *t->windows)) == NULL)
+        status = err_set(err, ERR_NO_MEMORY, "no memory for a batch");
+    if (status == 0)
+        do
+            status = artifacts_begin(&t->artifacts, t->spec, t->config->out, err);
+        while (wait_for_room(t, status, err));
+    if (status == 0)
+        do
+            status = artifacts_init(&t->artifacts, model_params(t->model), err);
+        while (wait_for_room(t, status, err));
+    if (status == 0 && t->config->resume)
+        do
+            status = resume(t, err);
+        while (wait_for_room(t, status, err));
+    t->from = t->step;
+    const struct audit_context audited = {
+        .spec = t->spec,
+        .model = t->model,
+        .data = t->data,
+        .emit = t->emit,
+        .out = t->config->out,
+        .origin = &t->origin,
+        .replays = t->config->replays,
+    };
+    if (status == 0 && t->config->audits)
+        status = audits_new(&audited, &t->audits, err);
+    if (status != 0)
+        return status;
+    emit_event(t->emit, WIRE_STARTED,
+               json_pack("{s:I, s:o, s:o*}", "step", (json_int_t)t->step, "environment",
+                         environment_json(&t->environment, t->config->threads), "init",
+                         t->step == 0 ? facts_init(model_params(t->model)) : NULL),
+               false);
+    char windows[120] = "windows drawn as they are needed";
+    const struct corpus_split *split = &t->data->split;
+    struct cost cost;
+    cost_estimate(t->spec, &cost);
+    if (t->spec->data.kind == DATASET_STORED)
+        snprintf(windows, sizeof windows,
+                 "%zu training, %zu validation and %zu test windows of %zu tokens",
+                 split->parts[CORPUS_TRAIN].windows, split->parts[CORPUS_VAL].windows,
+                 split->parts[CORPUS_TEST].windows, split->seq_len);
+    emit_log(t->emit, "info", "%s; %lld parameters; %d threads; from step %lld", windows,
+             (long long)cost.parameters, t->config->threads, (long long)t->step);
+    if (t->audits != NULL && t->step == 0)
+        audits_begin(t->audits);
+    return 0;
+}
+
+/* What else used the machine since the attempt began. */
+static json_t *interference(const struct train *t)
+{
+    struct interference_sample now;
+    interference_sample(&now);
+    return interference_between(&t->began, &now);
+}
+
+/* An attempt that resumes behind the last step evaluates nothing more; the audits still ask for the
+ * losses by position. */
+static void watch_positions(struct train *t)
+{
+    struct model_eval ignored;
+    if (t->audits == NULL)
+        return;
+    audits_watch(t->audits, true);
+    measure(t, CORPUS_VAL, &ignored, NULL);
+    audits_watch(t->audits, false);
+}
+
+static int finish(struct train *t, struct err *err)
+{
+    json_t *artifacts = NULL;
+    char consumed[DIGEST_HEX], evaluated[DIGEST_HEX];
+    int status = 0;
+    bool whole = t->step == t->spec->train.steps;
+    if (whole)
+        evaluate(t, CORPUS_TEST);
+    if (whole && t->from == t->step)
+        watch_positions(t);
+    if (stopping(t))
+        return 0;
+    finite_parameters(&t->finite, model_params(t->model), t->step);
+    do
+        status = whole ? artifacts_final(&t->artifacts, model_params(t->model), err) : 0;
+    while (wait_for_room(t, status, err));
+    if (status == 0 && t->audits != NULL)
+        audits_end(t->audits); /* the model is another one afterwards */
+    if (stopping(t))
+        return status;
+    if (status == 0)
+        do
+            status = artifacts_end(&t->artifacts, &artifacts, err);
+        while (wait_for_room(t, status, err));
+    if (status != 0)
+        return status;
+    finite_end(&t->finite, t->from, t->step);
+    data_consumed(t->data, consumed);
+    facts_eval(t->data, t->windows, evaluated);
+    emit_event(t->emit, WIRE_FINISHED,
+               json_pack("{s:I, s:o, s:s, s:s, s:o}", "step", (json_int_t)t->step, "artifacts",
+                         artifacts, "consumed_sha256", consumed, "eval_sha256", evaluated,
+                         "interference", interference(t)),
+               true);
+    t->finished = true;
+    return emit_failed(t->emit, err);
+}
+
+static void done(struct train *t)
+{
+    audits_free(t->audits);
+    data_free(t->data);
+    model_free(t->model);
+    free(t->windows);
+    if (t->artifacts.batches != NULL)
+        fclose(t->artifacts.batches);
+}
+
+int train_run(const struct train_config *config, enum train_end *ret, struct err *err)
+{
+    struct train t = { .config = config, .spec = &config->spec, .emit = config->emit };
+    struct err failure = { 0 };
+    int64_t steps = t.spec->train.steps;
+    t.finite.emit = t.emit;
+    interference_sample(&t.began);
+    t.last = config->until > 0 && config->until < steps ? config->until : steps;
+    name_metrics(&t);
+    int status = begin(&t, &failure);
+    while (status == 0 && t.step < t.last && !stopping(&t))
+        status = one_step(&t, &failure);
+    if (status == 0 && !stopping(&t))
+        status = finish(&t, &failure);
+    const char *stop = t.finished ? NULL : emit_stopped(t.emit);
+    if (stop != NULL && status == 0 && t.step > 0 && t.step < steps)
+        status = save_checkpoint(&t, &failure);
+    /* Told to end while it waits for its storage, it goes on from the checkpoint before. */
+    if (stop != NULL && (status == -ERR_DISK_FULL || status == -ERR_STORAGE))
+        status = 0;
+    if (status != 0)
+        stop = NULL;
+    if (status != 0 || stop != NULL)
+        emit_event(t.emit, WIRE_FAILED,
+                   json_pack("{s:s, s:s, s:o}", "reason",
+                             status != 0 ? err_name(status) : "stopped", "detail",
+                             status != 0 ? failure.message : stop, "interference",
+                             interference(&t)),
+                   true);
+    done(&t);
+    if (err != NULL && status != 0)
+        *err = failure;
+    if (status == 0)
+        *ret = stop != NULL ? TRAIN_STOPPED : TRAIN_FINISHED;
+    return status;
+}
