@@ -110,8 +110,9 @@ tsan: ## run the server's threaded unit tests and the loaded daemon under the th
 	@$(again) $(patsubst %.c,$(BUILD)-tsan/tests/%,$(tsan_suites)) $(BUILD)-tsan/ablated $(BUILD)-tsan/tests/schema/decode $(call sanitized,tsan,-fsanitize=thread)
 	@BUILD=$(BUILD)-tsan $(call under,tsan) $(tsan_suites) analyse/
 
-# Without those suites, which go by the clock; and of a program that isn't there valgrind's posix_spawn says nothing.
-valgrind_suites := $(filter-out $(tsan_suites) $(patsubst %,unit/server/test_%.c,query queries timings figure),\
+# Without those suites, which go by the clock, or by what the kernel grants (import bounds memory, walls asks for
+# Landlock, which valgrind doesn't know); and of a program that isn't there valgrind's posix_spawn says nothing.
+valgrind_suites := $(filter-out $(tsan_suites) $(patsubst %,unit/server/test_%.c,query queries timings figure import walls),\
                     $(patsubst tests/%,%,$(wildcard tests/unit/common/test_*.c tests/unit/server/test_*.c)))
 valgrind: ## run the unit tests of common and server that don't go by the clock, and the loaded daemon, under valgrind
 	@deploy/setup.sh build test valgrind
