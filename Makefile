@@ -56,7 +56,7 @@ tests_schema := $(BUILD)/tests/schema/decode
 node_tests   := $(patsubst %package.json,%node_modules/.package-lock.json,$(wildcard tests/*/package.json))
 
 .DEFAULT_GOAL := all
-.PHONY: all units fuzzers tests setup test test-full fault asan tsan valgrind fuzz bench bench-server run demo install lint format clean help check-packages
+.PHONY: all units fuzzers tests laid-out setup test test-full fault asan tsan valgrind fuzz bench bench-server run demo install lint format clean help check-packages
 
 all: check-packages $(programs) ## build the programs and the page
 units: $(unit_tests)
@@ -74,7 +74,7 @@ setup: ## install every Debian package that building, testing and the demo need
 test: ## install what is missing, build, run every test but those of test-full
 	@deploy/setup.sh build test
 	@mkdir -p $(BUILD) && echo "Building …"
-	@$(again) tests $(quiet)
+	@$(again) tests laid-out $(quiet)
 	@BUILD=$(BUILD) tests/run
 
 test-full: ## the suites that are too slow for every change: tests/full, and faults that need neither root nor long
@@ -242,9 +242,15 @@ sources := $(wildcard common/*.c common/*/*.c server/*.c server/*/*.c worker/*.c
 scripts := $(wildcard deploy/*.sh tests/fault/*.sh tests/lint/*.sh) tests/run tests/fuzz/run tests/analyse/under .ci/run
 have = command -v $(1) >/dev/null || { echo "lint: $(1) is not installed, left out"; exit 0; };
 
+# Includes go downwards, and the sources are laid out as clang-format has them: a part of every test.
+laid_out := git ls-files '*.[ch]' '*.inc'
+laid-out:
+	tests/lint/layers.sh
+	$(laid_out) | xargs clang-format --dry-run -Werror
+
 lint: ## check the layers, and the code by clang-tidy, cppcheck and shellcheck where installed
 	@tests/lint/layers.sh
-	@$(call have,clang-format) clang-format --dry-run -Werror $$(git ls-files '*.[ch]')
+	@$(call have,clang-format) $(laid_out) | xargs clang-format --dry-run -Werror
 	@$(call have,shellcheck) shellcheck $(scripts)
 	@$(call have,cppcheck) cppcheck --quiet -j2 --std=c11 --error-exitcode=1 --enable=warning,portability \
 	  --suppressions-list=tests/lint/cppcheck '-Djson_object_foreach(o,k,v)=while(next(o,&k,&v))' \
@@ -253,7 +259,7 @@ lint: ## check the layers, and the code by clang-tidy, cppcheck and shellcheck w
 	  'clang-tidy --quiet "$$@" -- -std=c17 -D_GNU_SOURCE -I. $(CFLAGS_PKG) 2>/dev/null' clang-tidy
 
 format: ## lay out the C sources
-	clang-format -i $$(git ls-files '*.[ch]')
+	$(laid_out) | xargs clang-format -i
 
 clean: ## remove what was built
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-fuzz

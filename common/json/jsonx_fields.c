@@ -355,7 +355,9 @@ static bool is_preset(const struct jsonx_field *field, const json_t *value)
 {
     json_t *preset = NULL;
     bool same = jsonx_load(field->preset, strlen(field->preset), &preset, NULL) == 0 &&
-                json_equal(preset, value) == 1;
+                (json_is_number(preset) && json_is_number(value) /* 0 and 0.0 are the same */
+                     ? json_number_value(preset) == json_number_value(value)
+                     : json_equal(preset, value) == 1);
     json_decref(preset);
     return same;
 }

@@ -77,6 +77,9 @@ static void emit_step(struct train *t, const struct step_facts *f)
 {
     double values[EMIT_METRICS_NAMES];
     size_t n = 0;
+#define ONE(name, value) +1
+    _Static_assert(0 METRICS(ONE) <= EMIT_METRICS_NAMES, "more metrics a step than a row holds");
+#undef ONE
 #define VALUE(name, value)                                                                         \
     if (metric_measured(name, t->spec))                                                            \
         values[n++] = value;

@@ -325,6 +325,7 @@ struct thing {
     bool flag;
     int colour;
     int64_t later;
+    double latest;
     char word[8], name[65];
     const char *text;
     json_t *object, *array;
@@ -344,6 +345,7 @@ static const struct jsonx_field rows[] = {
     { AT(object), .type = JSONX_OBJECT },
     { AT(array), .type = JSONX_ARRAY },
     { AT(later), .type = JSONX_INT, .max = 9, .preset = "3", .sparse = true },
+    { AT(latest), .type = JSONX_DOUBLE, .max = 9, .preset = "0", .sparse = true },
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 
