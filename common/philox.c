@@ -152,7 +152,7 @@ int philox_permutation(const struct philox *stream, uint64_t epoch, uint32_t n, 
 {
     struct keyed *items = malloc((n > 0 ? n : 1) * sizeof *items);
     if (items == NULL)
-        return -ERR_INTERNAL;
+        return -ERR_NO_MEMORY;
     for (uint32_t i = 0; i < n; i++) {
         uint32_t w[2];
         philox_words(stream, epoch, 2 * (uint64_t)i, 2, w);

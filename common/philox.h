@@ -41,7 +41,7 @@ double philox_uniform(const struct philox *stream, uint64_t step, uint64_t eleme
 /* Standard normal by Box–Muller: √(−2 ln((w0+1)·2^-32))·cos(2π·w1·2^-32); two words an element. */
 double philox_normal(const struct philox *stream, uint64_t step, uint64_t element);
 /* The keyed permutation of 0…n−1: stable argsort of the 64-bit values w0 | w1 << 32; step = epoch.
- * ret[n] is the caller's. Returns 0, or -ERR_INTERNAL when there is no memory for the keys. */
+ * ret[n] is the caller's. Returns 0, or -ERR_NO_MEMORY. */
 int philox_permutation(const struct philox *stream, uint64_t epoch, uint32_t n, uint32_t *ret);
 
 #endif

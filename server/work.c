@@ -3,6 +3,7 @@
 #include "common/base/clock.h"
 #include "server/watch.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -345,7 +346,7 @@ int work_new(uv_loop_t *loop, const char *path, const struct work_hooks *hooks, 
     struct work *work = calloc(1, sizeof *work);
     if (work == NULL || (work->path = strdup(path)) == NULL) {
         free(work);
-        return err_set(err, ERR_INTERNAL, "out of memory");
+        return err_set(err, ERR_NO_MEMORY, "out of memory");
     }
     work->loop = loop;
     work->hooks = *hooks;
@@ -361,8 +362,10 @@ int work_new(uv_loop_t *loop, const char *path, const struct work_hooks *hooks, 
         goto fail;
     work->wake.data = work;
     uv_async_init(loop, &work->wake, on_wake);
-    if (pthread_create(&work->thread, NULL, writer_main, work) != 0) {
+    int code = pthread_create(&work->thread, NULL, writer_main, work);
+    if (code != 0) {
         uv_close((uv_handle_t *)&work->wake, work_free);
+        errno = code;
         return err_errno(err, ERR_INTERNAL, "can't start the writer thread");
     }
     *ret = work;

@@ -47,7 +47,7 @@ static enum err_code code_of(const json_error_t *error)
     case json_error_numeric_overflow:
         return ERR_OUT_OF_RANGE;
     case json_error_out_of_memory:
-        return ERR_INTERNAL;
+        return ERR_NO_MEMORY;
     default:
         return ERR_MALFORMED;
     }
@@ -318,7 +318,7 @@ int jsonx_merge(json_t *into, const json_t *from)
             if (status < 0)
                 return status;
         } else if (json_object_set_new(into, key, json_deep_copy(value)) != 0) {
-            return -ERR_INTERNAL;
+            return -ERR_NO_MEMORY;
         }
     }
     return 0;

@@ -99,7 +99,7 @@ size_t jsonx_prefix(const char *text, size_t max);
  * base. */
 void jsonx_pointer(char *ret, size_t size, const char *base, const char *key);
 /* Merges the object `from` into the object `into`: members that are objects in both are merged in
- * turn, anything else replaces (a deep copy). Returns 0, or -ERR_INTERNAL when memory runs out. */
+ * turn, anything else replaces (a deep copy). Returns 0, or -ERR_NO_MEMORY. */
 int jsonx_merge(json_t *into, const json_t *from);
 
 #endif

@@ -102,7 +102,7 @@ static int encode(const struct jsonx_field *fields, size_t n, const void *in, ch
     char *taken = buf_take(&text, NULL);
     buf_done(&text);
     if (taken == NULL)
-        return err_set(err, ERR_INTERNAL, "out of memory");
+        return err_set(err, ERR_NO_MEMORY, "out of memory");
     *ret = taken;
     return 0;
 }

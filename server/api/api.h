@@ -60,7 +60,6 @@ STORED(run_log_read);
 ENCODE(run_log_encode);
 STORED(run_artifacts_read);
 ENCODE(run_artifacts_encode);
-DECODE(run_artifact_decode);
 STORED(run_artifact_read);
 ENCODE(run_artifact_encode);
 

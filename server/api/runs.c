@@ -314,11 +314,6 @@ int run_artifacts_encode(struct request *req, struct reply *reply, struct err *e
     return 0;
 }
 
-int run_artifact_decode(struct request *req, struct err *err)
-{
-    return run_id_decode(req, err);
-}
-
 /* A file that isn't what was stored must not pass for it. Its size tells at once; its content is
  * read when that costs little, and a greater one's digest is told for the caller to check. */
 static int check_artifact(const struct one *o, const struct artifact_row *row, struct err *err)

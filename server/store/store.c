@@ -85,7 +85,7 @@ int store_open(const char *path, enum store_mode mode, struct store **ret, struc
     int status;
     struct store *store = calloc(1, sizeof *store);
     if (store == NULL)
-        return err_set(err, ERR_INTERNAL, "out of memory");
+        return err_set(err, ERR_NO_MEMORY, "out of memory");
     store->mode = mode;
     if (sqlite3_open_v2(path, &store->db, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
         status = store_error(store, err, "opening the database");
@@ -215,9 +215,13 @@ int store_step(struct store *store, sqlite3_stmt *statement, struct err *err)
 static int first(struct store *store, enum sql id, sqlite3_stmt **ret, struct err *err,
                  const char *format, va_list args)
 {
-    sqlite3_stmt *statement = query(store, id, err, format, args);
-    if (statement == NULL)
-        return -ERR_STORAGE;
+    struct err why;
+    sqlite3_stmt *statement = query(store, id, &why, format, args);
+    if (statement == NULL) {
+        if (err != NULL)
+            *err = why;
+        return -(int)why.code;
+    }
     *ret = statement;
     return store_step(store, statement, err);
 }

@@ -99,7 +99,7 @@ int replay_keep(struct store *store, int64_t run, int64_t attempt, bool known,
         return 0;
     char *first = replay->first != NULL ? dump(replay->first) : NULL;
     if (replay->first != NULL && first == NULL)
-        return err_set(err, ERR_INTERNAL, "out of memory");
+        return err_set(err, ERR_NO_MEMORY, "out of memory");
     int status =
         store_run_sql(store, SQL_ATTEMPT_REPLAY, NULL, err, "iiiiti", run, attempt,
                       (int64_t)replay->inserted, replay->compared, first, replay->first_step);

@@ -217,6 +217,8 @@ static int one_step(struct train *t, struct err *err)
     do
         status = artifacts_gradients(&t->artifacts, step, params, err);
     while (wait_for_room(t, status, err));
+    if (status != 0)
+        return status;
     optim_step(train, params, step, model_pool(t->model), &facts.optim);
     t->step = step;
     facts.seconds = clock_mono_s() - t->waited_s - start;
@@ -225,12 +227,11 @@ static int one_step(struct train *t, struct err *err)
         audits_step(t->audits, step, facts.model.loss);
     if (t->audits != NULL)
         audits_watch(t->audits, step == train->steps);
-    if (status == 0 && (step % train->eval_every == 0 || step == train->steps))
+    if (step % train->eval_every == 0 || step == train->steps)
         evaluate(t, CORPUS_VAL);
     if (t->audits != NULL)
         audits_watch(t->audits, false);
-    if (status == 0 && (step % train->checkpoint_every == 0 || step == train->steps) &&
-        !stopping(t))
+    if ((step % train->checkpoint_every == 0 || step == train->steps) && !stopping(t))
         status = save_checkpoint(t, err);
     return status == 0 ? emit_failed(t->emit, err) : status;
 }
