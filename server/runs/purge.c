@@ -48,11 +48,13 @@ struct purge {
 
 /* What jobs do. */
 
-/* Folders of runs go. Whatever can't be removed stays for another time. */
+/* Folders of runs go, by way of tmp/: one of which a part has gone is nobody's any more (owner.h),
+ * and would stay for good if the daemon died there. Whatever can't be removed stays for another
+ * time. */
 static int remove_folders(const struct datadir *datadir, const struct purge_part *part,
                           struct err *err)
 {
-    char path[PATH_MAX];
+    char path[PATH_MAX], aside[PATH_MAX];
     int status = 0, hold = datadir_hold(datadir, err);
     if (hold < 0)
         return hold;
@@ -60,8 +62,12 @@ static int remove_folders(const struct datadir *datadir, const struct purge_part
         if (part->strange[i])
             continue;
         datadir_path(datadir, path, "runs/%lld", (long long)part->runs[i]);
-        files_remove_folder(path);
-        if (access(path, F_OK) == 0)
+        datadir_path(datadir, aside, "tmp/run-%lld", (long long)part->runs[i]);
+        files_remove_folder(aside); /* left by a removal that failed */
+        bool gone = rename(path, aside) != 0 && errno == ENOENT;
+        if (!gone)
+            files_remove_folder(aside);
+        if (!gone && (access(path, F_OK) == 0 || access(aside, F_OK) == 0))
             status = err_errno(err, ERR_STORAGE, "can't remove %s", path);
     }
     close(hold);

@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { readFile, readdir, writeFile } from "node:fs/promises";
+import { cp, readFile, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { test } from "node:test";
-import { ablated } from "../e2e/daemon.mjs";
+import { ABLATED, ablated } from "../e2e/daemon.mjs";
 import { call, curves, ended, folder, rows, serve, sleep, submit, until } from "./faults.mjs";
 
 const TABLES = ["metrics", "rollups", "series", "checkpoints", "artifacts", "facts", "attempts"];
@@ -86,6 +86,29 @@ test("a purge is finished by the next start, whatever moment the daemon dies at"
   assert.deepEqual(rows(dir, "SELECT DISTINCT run FROM metrics").map(({ run }) => run), await runsOf(daemon, kept.id));
   assert.deepEqual(await curves(daemon, kept.id), said);
   await daemon.stop();
+});
+
+const tracer = spawnSync("strace", ["-o", "/dev/null", "true"]).status === 0;
+
+test("nothing is left of a run whose folder a purge was removing when it died", { skip: !tracer && "no strace" }, async (t) => {
+  const at = await folder(t), dir = join(at, "data"), daemon = await serve(t, { dir });
+  const { id } = await submit(daemon, { seeds: [1] });
+  await ended(daemon, id);
+  await call(daemon, "DELETE", `experiments/${id}`, undefined, 204);
+  await daemon.stop();
+  let killed = 0;
+  for (let when = 1, more = true; more; when++) { // until it comes to its end
+    const copy = join(at, `data-${when}`);
+    await cp(dir, copy, { recursive: true });
+    const { signal } = spawnSync("strace", ["-f", "-o", "/dev/null", "-e", "trace=unlink,unlinkat,rmdir", "-e",
+      `inject=unlink,unlinkat,rmdir:signal=SIGKILL:when=${when}`, ABLATED, "purge", "--data", copy]);
+    more = signal === "SIGKILL";
+    killed += more;
+    assert.equal((await ablated("purge", "--data", copy)).status, 0);
+    assert.deepEqual(await readdir(join(copy, "runs")), [], `killed at the removal of file ${when}`);
+    assert.deepEqual(rows(copy, "SELECT id FROM experiments"), []);
+  }
+  assert.ok(killed > 10, `${killed} were killed`);
 });
 
 test("what stays deleted is purged in time; without a daemon by hand; never while a backup is made", async (t) => {
