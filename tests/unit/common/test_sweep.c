@@ -248,7 +248,7 @@ static void test_steps_and_flops_replace_each_other(void **state)
     };
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
         char quoted[300];
-        struct sweep *sweep, *again;
+        struct sweep *sweep = NULL, *again = NULL;
         struct sweep_item item;
         struct err err = { 0 };
         snprintf(quoted, sizeof quoted,
