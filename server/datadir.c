@@ -82,10 +82,11 @@ static int take_lock(struct datadir *dir, struct err *err)
 /* What a start makes, so that one that is refused can take it away again; what else lies in the
  * folder is nobody's to remove. */
 static const char *const names[] = {
-    "tmp",         "datasets",     "runs",          "cache",         "links",         "sessions",
-    "token",       "token.submit", "token.read",    "curlrc",        "curlrc.submit", "curlrc.read",
-    "instance",    "key",          "unclean",       "address",       "ballast",       "hold",
-    "worker.sock", "ablate.db",    "ablate.db-wal", "ablate.db-shm", "lock",
+    "tmp",           "datasets",      "runs",         "cache",        "links",
+    "sessions",      "token",         "token.submit", "token.read",   "curlrc",
+    "curlrc.submit", "curlrc.read",   "instance",     "key",          "unclean",
+    "address",       "ballast",       "hold",         "worker.sock",  "ablate.db",
+    "ablate.db-wal", "ablate.db-shm", "lock",         "address.next",
 };
 enum { NAMES = sizeof names / sizeof *names, FOLDERS = 6 };
 static_assert(NAMES <= 32, "datadir.fresh has a bit for each");
@@ -270,10 +271,14 @@ int datadir_hold(const struct datadir *dir, struct err *err)
     return status;
 }
 
-/* What an earlier daemon left behind: half an upload, an address where nobody listens. */
+/* What an earlier daemon left behind: half an upload, an address where nobody listens. That one's
+ * room on the disk is kept for ours: a full disk must not keep a daemon from starting. */
 static int clear_leftovers(const struct datadir *dir, struct err *err)
 {
-    datadir_set_address(dir, NULL, NULL);
+    char path[PATH_MAX], next[PATH_MAX];
+    datadir_path(dir, path, "address");
+    datadir_path(dir, next, "address.next");
+    rename(path, next);
     return datadir_empty_tmp(dir, "", NULL, err);
 }
 
@@ -375,7 +380,17 @@ int datadir_set_address(const struct datadir *dir, const char *base_url, struct 
         return 0;
     }
     int len = snprintf(line, sizeof line, "%s\n", base_url);
-    return files_write(path, line, (size_t)len, 0600, err);
+    char next[PATH_MAX];
+    datadir_path(dir, next, "address.next");
+    int fd = open(next, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    ssize_t n = fd >= 0 ? write(fd, line, (size_t)len) : -1; /* over what is there */
+    if (n >= 0 && n < len)
+        errno = ENOSPC;
+    bool written = n == len && ftruncate(fd, len) == 0 && rename(next, path) == 0;
+    int status = written ? 0 : err_errno(err, ERR_STORAGE, "can't write %s", path);
+    if (fd >= 0)
+        close(fd);
+    return status;
 }
 
 int datadir_address(const struct datadir *dir, char *ret, size_t size, struct err *err)
