@@ -272,7 +272,8 @@ static void pass_done(struct job *job)
     else if (job->status == 0 && d->given.strange)
         log_warn("the database isn't the one that this folder's last daemon left: who follows its "
                  "events begins anew");
-    d->forgotten = d->given.leap = 0;
+    d->forgotten = 0;
+    d->given.strange = false;
     first_done(job);
 }
 
@@ -283,7 +284,7 @@ static void first_done(struct job *job)
     int status = job->status;
     if (d->app.closing)
         return;
-    if (status == 0 && (d->forgotten > 0 || d->given.leap > 0)) {
+    if (status == 0 && (d->forgotten > 0 || d->given.strange)) {
         pass(job);
         return;
     }
@@ -335,6 +336,8 @@ static int collect(struct store *store, void **ret_batch, void *arg, struct err 
     struct daemon *d = arg;
     bool render = stream_subscribers(d->stream) > 0;
     int status = conclude_experiments(store, err);
+    if (status == 0 && !d->given.strange)
+        status = given_pass(&d->given, store, err);
     if (status == 0)
         status = publish_collect(store, render, ret_batch, err);
     return status == 0 ? given_note(&d->given, store, &d->datadir, err) : status;

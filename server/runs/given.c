@@ -1,3 +1,4 @@
+/* The lock's line, and what a start makes of it. */
 #include "server/runs/given.h"
 
 #include <errno.h>
@@ -51,14 +52,20 @@ int given_look(struct store *store, const struct datadir *datadir, bool lost, st
         given.leap = given.id - newest;
     else if (!ours && (said || newest > 0 || lost))
         given.leap = STORE_LEAP_LOST + (given.id > newest ? given.id - newest : 0);
+    given.past = given.leap > 0 ? newest + given.leap : 0;
     *ret = given;
     return 0;
 }
 
 int given_pass(const struct given *given, struct store *store, struct err *err)
 {
+    int64_t newest = 0;
     int status = given->strange ? store_events_forget(store, err) : 0;
-    return status == 0 && given->leap > 0 ? store_events_leap(store, given->leap, err) : status;
+    if (status != 0 || given->past == 0)
+        return status;
+    status = store_as_of(store, &newest, err);
+    return status == 0 && newest < given->past ? store_events_leap(store, given->past - newest, err)
+                                               : status;
 }
 
 int given_note(struct given *given, struct store *store, const struct datadir *datadir,

@@ -24,14 +24,17 @@ struct given {
     char database[STORE_IDENTITY_HEX + 1]; /* the store's */
     int64_t id;                            /* that the lock says: all were below; 0 = none */
     int64_t newest;                        /* of the last commit; 0 = there was none yet */
-    int64_t leap;                          /* to be passed over at the start; 0 = none */
+    int64_t leap;                          /* to be passed over; 0 = none … */
+    int64_t past;                          /* … and up to which id */
     bool strange; /* the store isn't what a daemon of the folder has left */
 };
 
 /* Reader, at the start. lost: the store has forgotten runs (forgotten.h). */
 int given_look(struct store *store, const struct datadir *datadir, bool lost, struct given *ret,
                struct err *err);
-/* Writer: passes over them. */
+/* Writer: passes over them, unless that has been done. Before the first event of this life, in its
+ * transaction: a start on a full disk writes nothing. Where the store is strange, before anybody
+ * asks for events. */
 int given_pass(const struct given *given, struct store *store, struct err *err);
 /* Writer, before each commit. Errors: STORAGE, DISK_FULL. */
 int given_note(struct given *given, struct store *store, const struct datadir *datadir,
