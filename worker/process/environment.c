@@ -1,3 +1,4 @@
+/* What equal bits hang on besides a specification, as it is here. */
 #include "worker/process/environment.h"
 
 #include "common/base/version.h"
