@@ -49,10 +49,9 @@ int given_look(struct store *store, const struct datadir *datadir, bool lost, st
     bool ours = said && strcmp(database, own.id) == 0 && newest < given.id;
     given.strange = said && !ours;
     if (ours && newest + 1 < given.id)
-        given.leap = given.id - newest;
+        given.past = given.id;
     else if (!ours && (said || newest > 0 || lost))
-        given.leap = STORE_LEAP_LOST + (given.id > newest ? given.id - newest : 0);
-    given.past = given.leap > 0 ? newest + given.leap : 0;
+        given.past = STORE_LEAP_LOST + (given.id > newest ? given.id : newest);
     *ret = given;
     return 0;
 }

@@ -7,10 +7,10 @@
  * that needs it; the next one's own after a clean end. It is written in place, by the descriptor:
  * that takes no room on a full disk, and is the daemon's own wherever the folder is moved to.
  *
- * A start passes over what its store doesn't know below that id, and over the id. Who has seen no
- * more than the store has goes on; who has seen more is told to begin anew (store_identity.h). A
- * store that none of the folder's daemons can have left (another identity, or beyond the id) begins
- * anew for everybody.
+ * What the store doesn't know below that id, and the id, are passed over by the first commit of a
+ * life. Who has seen no more than the store has goes on; who has seen more is told to begin anew
+ * (store_identity.h), before that commit and after it. A store that none of the folder's daemons can
+ * have left (another identity, or beyond the id) begins anew for everybody, before it serves.
  */
 #ifndef ABLATE_SERVER_GIVEN_H
 #define ABLATE_SERVER_GIVEN_H
@@ -24,17 +24,16 @@ struct given {
     char database[STORE_IDENTITY_HEX + 1]; /* the store's */
     int64_t id;                            /* that the lock says: all were below; 0 = none */
     int64_t newest;                        /* of the last commit; 0 = there was none yet */
-    int64_t leap;                          /* to be passed over; 0 = none … */
-    int64_t past;                          /* … and up to which id */
+    int64_t past; /* the id up to which they are passed over; 0 = none is */
     bool strange; /* the store isn't what a daemon of the folder has left */
 };
 
 /* Reader, at the start. lost: the store has forgotten runs (forgotten.h). */
 int given_look(struct store *store, const struct datadir *datadir, bool lost, struct given *ret,
                struct err *err);
-/* Writer: passes over them, unless that has been done. Before the first event of this life, in its
- * transaction: a start on a full disk writes nothing. Where the store is strange, before anybody
- * asks for events. */
+/* Writer, before the events of a commit get their ids: passes over them, unless that has been done.
+ * Not at the start, which writes nothing and so can be made on a full disk; but there, too, for a
+ * strange store, whose events are forgotten. */
 int given_pass(const struct given *given, struct store *store, struct err *err);
 /* Writer, before each commit. Errors: STORAGE, DISK_FULL. */
 int given_note(struct given *given, struct store *store, const struct datadir *datadir,

@@ -166,9 +166,9 @@ static void test_ids_of_events_are_given_once(void **state)
     struct given given = given_at_start(b);
     struct err err;
     int64_t newest = 0;
-    assert_int_equal(given.leap, 0); /* a new folder */
+    assert_int_equal(given.past, 0); /* a new folder */
     leap(b, 100);
-    assert_int_equal(given_at_start(b).leap, STORE_LEAP_LOST); /* one that says nothing */
+    assert_int_equal(given_at_start(b).past, STORE_LEAP_LOST + 100); /* one that says nothing */
     assert_false(given_at_start(b).strange);
     assert_ok(given_note(&given, store, &b->datadir, &err), err);
     assert_int_equal(given.id, GIVEN_STEP);
@@ -178,22 +178,24 @@ static void test_ids_of_events_are_given_once(void **state)
     leap(b, 1);
     assert_ok(given_note(&given, store, &b->datadir, &err), err);
     assert_int_equal(given.id, 2 * GIVEN_STEP);
-    assert_int_equal(given_at_start(b).leap, GIVEN_STEP); /* a death: beyond all that was given */
+    assert_int_equal(given_at_start(b).past,
+                     2 * GIVEN_STEP); /* a death: beyond all that was given */
     given_end(&given, &b->datadir);
-    assert_int_equal(given_at_start(b).leap, 0); /* a clean end */
+    assert_int_equal(given_at_start(b).past, 0); /* a clean end */
     leap(b, -40);
     given = given_at_start(b); /* an older state */
-    assert_int_equal(given.leap, 41);
+    assert_int_equal(given.past, GIVEN_STEP + 1);
     assert_false(given.strange);
     given_end(&given, &b->datadir); /* that ended before it was passed over */
-    assert_int_equal(given_at_start(b).leap, 41);
-    assert_ok(given_pass(&given, store, &err), err);
+    assert_int_equal(given_at_start(b).past, GIVEN_STEP + 1);
+    for (int i = 0; i < 2; i++) /* before every commit, but once is enough */
+        assert_ok(given_pass(&given, store, &err), err);
     assert_ok(given_note(&given, store, &b->datadir, &err), err);
     assert_int_equal(given.newest, GIVEN_STEP + 1);
     leap(b, GIVEN_STEP);
     given = given_at_start(b); /* beyond all that a daemon of this folder gave */
     assert_true(given.strange);
-    assert_int_equal(given.leap, STORE_LEAP_LOST);
+    assert_int_equal(given.past, STORE_LEAP_LOST + 2 * GIVEN_STEP + 1);
     assert_ok(given_note(&given, store, &b->datadir, &err), err);
     leap(b, -1000);
     assert_ok(store_execute(store, "UPDATE identity SET id = 'another'", &err), err);
