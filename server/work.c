@@ -1,10 +1,11 @@
-#include "server/work.h"
+/* The writer: its thread, the commits that it makes of waiting jobs, and their way back to the loop.
+ * Readers, the pool and delays are work_beside.c's. */
+#include "server/work_priv.h"
 
 #include "common/base/clock.h"
 #include "server/watch.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -13,48 +14,9 @@ enum {
     BATCH_MS = 50,
     BATCH_ROWS = 5000,
     QUEUE_MAX = 100000,
-    READERS_MAX = 8,
     LOOK_MS = 250,     /* at an idle WAL: how soon the clock is asked again */
     LOCKED_MS = 10000, /* a lock that was met is taken to be held for so long */
     FOREVER = -1
-};
-
-/* Jobs of one commit on their way back to the loop. */
-struct outcome {
-    struct job *first, *last;
-    void *batch;
-    struct outcome *next;
-};
-
-struct work {
-    uv_loop_t *loop;
-    struct work_hooks hooks;
-    char *path;
-    struct store *writer;
-    pthread_t thread;
-    uv_async_t wake; /* writer → loop */
-
-    pthread_mutex_t lock; /* guards what stands between here and `readers` */
-    pthread_cond_t arrived;
-    struct job *first, *last; /* waiting for the writer */
-    size_t waiting;           /* those, and the ones inside it */
-    bool stopping, stopped;
-    int64_t busy_since_ms; /* 0 = the writer sleeps */
-    int64_t locked_at_ms;  /* when another process' lock was last in the way; 0 = never */
-    int64_t commits;
-    struct outcome *outcomes, **outcomes_end;
-    struct err fatal;
-    bool fatal_told;
-    struct wal wal; /* as the writer last saw it */
-    bool wal_news;
-
-    struct store *readers[READERS_MAX]; /* idle read connections */
-    size_t readers_n;
-    size_t reading;      /* jobs on the pool */
-    struct job *delayed; /* jobs that a timer holds */
-    size_t timers;
-    void (*closed)(void *);
-    void *closed_arg;
 };
 
 /* the writer */
@@ -287,7 +249,7 @@ static void work_free(uv_handle_t *handle)
         closed(arg);
 }
 
-static void maybe_closed(struct work *work)
+void work_maybe_closed(struct work *work)
 {
     pthread_mutex_lock(&work->lock);
     bool over = work->stopped && work->outcomes == NULL;
@@ -337,7 +299,7 @@ static void on_wake(uv_async_t *handle)
         work->fatal_told = true;
         work->hooks.fatal(&fatal, work->hooks.arg);
     }
-    maybe_closed(work);
+    work_maybe_closed(work);
 }
 
 int work_new(uv_loop_t *loop, const char *path, const struct work_hooks *hooks, struct work **ret,
@@ -397,49 +359,6 @@ void work_write(struct work *work, struct job *job)
     }
 }
 
-/* delays */
-
-static void on_delay_closed(uv_handle_t *handle)
-{
-    struct job *job = handle->data;
-    struct work *work = job->work;
-    work->timers--;
-    job->done(job);
-    maybe_closed(work);
-}
-
-static void end_delay(struct job *job)
-{
-    for (struct job **at = &job->work->delayed; *at != NULL; at = &(*at)->next)
-        if (*at == job) {
-            *at = job->next;
-            break;
-        }
-    uv_close((uv_handle_t *)&job->timer, on_delay_closed);
-}
-
-static void on_delay(uv_timer_t *timer)
-{
-    end_delay(timer->data);
-}
-
-void work_later(struct work *work, struct job *job, int64_t ms)
-{
-    job->work = work;
-    job->next = work->delayed;
-    work->delayed = job;
-    work->timers++;
-    uv_timer_init(work->loop, &job->timer);
-    job->timer.data = job;
-    uv_timer_start(&job->timer, on_delay, (uint64_t)ms, 0);
-}
-
-void work_hurry(struct job *job)
-{
-    if (!uv_is_closing((uv_handle_t *)&job->timer))
-        end_delay(job);
-}
-
 uv_loop_t *work_loop(const struct work *work)
 {
     return work->loop;
@@ -481,103 +400,11 @@ bool work_locked(const struct work *work)
     return at > 0 && clock_mono_ms() - at < LOCKED_MS;
 }
 
-/* readers */
-
-static struct store *take_reader(struct work *work, struct err *err)
-{
-    struct store *store = NULL;
-    pthread_mutex_lock(&work->lock);
-    if (work->readers_n > 0)
-        store = work->readers[--work->readers_n];
-    pthread_mutex_unlock(&work->lock);
-    if (store == NULL)
-        store_open_beside(work->writer, work->path, &store, err);
-    return store;
-}
-
-static void put_reader(struct work *work, struct store *store)
-{
-    pthread_mutex_lock(&work->lock);
-    bool kept = work->readers_n < READERS_MAX;
-    if (kept)
-        work->readers[work->readers_n++] = store;
-    pthread_mutex_unlock(&work->lock);
-    if (!kept)
-        store_close(store);
-}
-
-/* A page that makes no sense to a reader won't to the writer. */
-static void tell_fatal(struct work *work, const struct err *err)
-{
-    pthread_mutex_lock(&work->lock);
-    work->fatal = *err;
-    pthread_mutex_unlock(&work->lock);
-    uv_async_send(&work->wake);
-}
-
-static void read_on_pool(uv_work_t *request)
-{
-    struct job *job = request->data;
-    job->err = (struct err){ 0 };
-    struct store *store = take_reader(job->work, &job->err);
-    if (store == NULL) {
-        job->status = -job->err.code;
-        return;
-    }
-    job->status = store_begin(store, &job->err);
-    if (job->status == 0)
-        job->status = job->run(job, store, &job->err);
-    store_rollback(store);
-    if (job->status == -ERR_BAD_DATA && store_damaged(store))
-        tell_fatal(job->work, &job->err);
-    put_reader(job->work, store);
-}
-
-static void read_over(uv_work_t *request, int uv_status)
-{
-    struct job *job = request->data;
-    struct work *work = job->work;
-    if (uv_status != 0)
-        job->status = err_set(&job->err, ERR_UNAVAILABLE, "the read was given up: %s",
-                              uv_strerror(uv_status));
-    work->reading--;
-    struct watch_mark mark = watch_enter("end of a read", "");
-    job->done(job);
-    watch_leave(mark);
-    maybe_closed(work);
-}
-
-static void on_pool(struct work *work, struct job *job, uv_work_cb run)
-{
-    job->work = work;
-    job->request.data = job;
-    work->reading++;
-    uv_queue_work(work->loop, &job->request, run, read_over);
-}
-
-void work_read(struct work *work, struct job *job)
-{
-    on_pool(work, job, read_on_pool);
-}
-
-static void run_on_pool(uv_work_t *request)
-{
-    struct job *job = request->data;
-    job->err = (struct err){ 0 };
-    job->status = job->run(job, NULL, &job->err);
-}
-
-void work_pool(struct work *work, struct job *job)
-{
-    on_pool(work, job, run_on_pool);
-}
-
 void work_close(struct work *work, void (*closed)(void *arg), void *arg)
 {
     work->closed = closed;
     work->closed_arg = arg;
-    while (work->delayed != NULL)
-        end_delay(work->delayed);
+    work_end_delays(work);
     pthread_mutex_lock(&work->lock);
     work->stopping = true;
     pthread_cond_signal(&work->arrived);

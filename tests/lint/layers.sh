@@ -45,7 +45,7 @@ microhttpd\.h                                       server/http/
 cblas\.h                                            worker/ops/gemm\.c
 linux/landlock\.h                                    common/base/confine\.c
 seccomp\.h                                           common/base/confine\.c|worker/process/sandbox\.c|server/query/walls\.c
-uv\.h                                               server/(main\.c|watch\.c|work\.[ch]|http/(httpd|exchange|linger)\.[ch]|query/queries\.c|runs/(supervisor|ingest|stream)\.[ch])
+uv\.h                                               server/(main\.c|watch\.c|work(_priv|_beside)?\.[ch]|http/(httpd|exchange|linger)\.[ch]|query/queries\.c|runs/(supervisor|ingest(_priv|_lines|_greet)?|stream)\.[ch])
 nettle/.*                                           common/base/digest\.[ch]
 '
 
