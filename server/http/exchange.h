@@ -7,7 +7,8 @@
  * a running connection is undefined. Everything here happens on the loop thread, except what
  * exchange_pool and the store's jobs carry elsewhere.
  *
- *   exchange.c  the steps        body.c     the body, and what is left of a refused one
+ *   exchange.c  begin to end     working.c  the steps
+ *   body.c      the body, and what is left of a refused one
  *   gate.c      what the parser lets through         respond.c  from a reply to bytes
  *   route.c     the table        sending.c  bodies that are made while they are sent
  *   auth.c      who may ask      linger.c   closing so that the reply is read
@@ -132,6 +133,8 @@ void exchanges_recheck(struct exchanges *exchanges);
  * milliseconds apart, until it says so. */
 void exchanges_end(struct exchanges *exchanges);
 bool exchanges_have_ended(struct exchanges *exchanges);
+/* Whether we, not its peer, are to do something next. */
+void exchange_our_turn(const struct exchange *exchange, bool ours);
 /* The reply is complete: a problem document of exchange->err when status is negative. */
 void exchange_ready(struct exchange *exchange, int status);
 /* decode, then what needs a thread, then encode. */
