@@ -9,7 +9,7 @@ import { test } from "node:test";
 import { execFileSync, spawn } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ABLATED, ablated } from "../e2e/daemon.mjs";
-import { call, curves, disk, ended, files, fill, folder, root, serve, submit, until } from "./faults.mjs";
+import { call, curves, disk, ended, files, fill, folder, LONG, root, serve, submit, until } from "./faults.mjs";
 
 /** A folder with an experiment that has ended; its curves. */
 async function finished(t, at) {
@@ -48,7 +48,7 @@ test("what is restored says the same, and trains on", async (t) => {
 
 test("made while runs train: they go on from a checkpoint, and nothing is lost", async (t) => {
   const at = await folder(t), daemon = await serve(t, { dir: join(at, "data"), args: ["--slots", "2"] });
-  const { id } = await submit(daemon, { steps: 1200, artifacts: ["final", "batches"] });
+  const { id } = await submit(daemon, { ...LONG, artifacts: ["final", "batches"] });
   await until(async () => (await call(daemon, "GET", `runs?experiment=${id}`)).items.every((run) => run.step > 100), "both train");
   for (let i = 0; i < 2; i++) {
     const made = await ablated("backup", "--data", daemon.dir, join(at, `copy${i}`));

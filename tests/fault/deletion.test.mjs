@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { spawn, spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { ABLATED, ablated } from "../e2e/daemon.mjs";
-import { call, curves, ended, folder, rows, serve, sleep, submit, until } from "./faults.mjs";
+import { call, curves, ended, folder, LONG, rows, serve, sleep, submit, until } from "./faults.mjs";
 
 const TABLES = ["metrics", "rollups", "series", "checkpoints", "artifacts", "facts", "attempts"];
 /** Rows that an experiment has, by table. */
@@ -169,10 +169,10 @@ async function round(daemon) {
 }
 
 test("checkpoints of runs that ended go in time, artifacts stay; a retry begins anew and meets its own values", async (t) => {
-  const at = await folder(t), dir = join(at, "data"), LONG = { steps: 1500, seeds: [2], train: { checkpoint_every: 100, eval_every: 500 } };
+  const at = await folder(t), dir = join(at, "data"), long = { ...LONG, seeds: [2] };
   const kept = (run) => readdir(join(dir, `runs/${run}/checkpoints`)).catch(() => []);
   let daemon = await serve(t, { dir });
-  const whole = await submit(daemon, { seeds: [1], artifacts: ["final"] }), cut = await submit(daemon, LONG), same = await submit(daemon, LONG);
+  const whole = await submit(daemon, { seeds: [1], artifacts: ["final"] }), cut = await submit(daemon, long), same = await submit(daemon, long);
   const [[done], [stopped]] = [await runsOf(daemon, whole.id), await runsOf(daemon, cut.id)];
   await until(async () => (await kept(stopped)).length > 0, "a checkpoint");
   await call(daemon, "POST", `runs/${stopped}/cancel`, undefined, 202);

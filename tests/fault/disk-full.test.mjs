@@ -6,7 +6,7 @@ import { existsSync } from "node:fs";
 import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { call, curves, disk, ended, fill, root, rows, serve, sleep, submit, until } from "./faults.mjs";
+import { call, curves, disk, ended, fill, LONG, root, rows, serve, sleep, submit, until } from "./faults.mjs";
 
 const MIB = 1 << 20, health = async (daemon) => (await daemon.fetch("/healthz")).json();
 const ballast = (dir) => stat(join(dir, "ballast")).then(({ size }) => size, () => 0);
@@ -37,7 +37,7 @@ test("full: trainers wait, the daemon may die, and nothing is lost", { skip: !ro
   const at = await disk(t, 24), dir = join(at, "data"), args = ["--slots", "1", "--ballast", "2M"];
   let daemon = await serve(t, { dir, args });
   await until(async () => await ballast(dir) === 2 * MIB, "the ballast is laid down");
-  const spec = { steps: 800, train: { checkpoint_every: 50, eval_every: 200 }, artifacts: ["final", "batches"], seeds: [1] };
+  const spec = { ...LONG, artifacts: ["final", "batches"], seeds: [1] };
   const { id } = await submit(daemon, spec);
   const step = async () => (await call(daemon, "GET", `runs?experiment=${id}`)).items[0].step;
   await until(async () => await step() > 60, "it trains");
@@ -48,7 +48,7 @@ test("full: trainers wait, the daemon may die, and nothing is lost", { skip: !ro
   const before = await step();
   await sleep(2500);
   assert.equal(await step(), before, "the trainer waits");
-  assert.ok(before < 800);
+  assert.ok(before < LONG.steps);
   assert.match((await health(daemon)).reasons.join(), /^disk_full: /);
   assert.deepEqual(rows(dir, "SELECT outcome FROM attempts"), [{ outcome: "" }]);
 

@@ -6,9 +6,9 @@ import { execFileSync } from "node:child_process";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { alive, call, curves, ended, figures, flooding, folder, has, rows, serve, submit, until, workers } from "./faults.mjs";
+import { alive, call, curves, ended, figures, flooding, folder, has, LONG, rows, serve, submit, until, workers } from "./faults.mjs";
 
-const SPEC = { steps: 1500, seeds: [1], train: { checkpoint_every: 100, eval_every: 500 } };
+const SPEC = { ...LONG, seeds: [1] };
 const MIB = 1 << 20, LINES = 33; // of a run in a commit, with the one that counts the rest
 
 test("a worker that logs without end: bounded rows and memory, the other run as undisturbed, and it can be ended", { skip: !has("flock") && "no flock" }, async (t) => {

@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { call, ended, rows, serve, submit, until } from "./faults.mjs";
+import { call, ended, LONG, rows, serve, submit, until } from "./faults.mjs";
 
 test("no step is missing after a checkpoint, whenever the worker dies", async (t) => {
   const daemon = await serve(t, { args: ["--slots", "1"] }), steps = 400;
-  const { id } = await submit(daemon, { steps, seeds: [1], max_attempts: 20, train: { checkpoint_every: 1, eval_every: 400 } });
+  const { id } = await submit(daemon, { ...LONG, steps, seeds: [1], max_attempts: 20, train: { ...LONG.train, checkpoint_every: 1 } });
   const attempt = () => rows(daemon.dir, "SELECT attempt, pid FROM attempts WHERE ended_at IS NULL AND pid IS NOT NULL")[0];
   const step = async () => (await call(daemon, "GET", "runs/1")).step;
   for (let kill = 0, from = 0; kill < 5 && from < steps - 80; kill++) {

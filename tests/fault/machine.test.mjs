@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { ablated } from "../e2e/daemon.mjs";
 import { connect } from "../e2e/raw.mjs";
-import { ABLATED, WORKER, alive, call, curves, ended, folder, has, root, rows, serve, sleep, sql, submit, until, workers } from "./faults.mjs";
+import { ABLATED, WORKER, alive, call, curves, ended, folder, has, LONG, root, rows, serve, sleep, sql, submit, until, workers } from "./faults.mjs";
 
 const FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 const NOBODY = 65534;
@@ -33,7 +33,7 @@ async function clocked(t) {
 
 test("a clock that jumps by a year, there and back, changes no value and ends no worker", { skip: !existsSync(FAKETIME) && "no faketime" }, async (t) => {
   const { daemon, clock } = await clocked(t);
-  const spec = { steps: 1500, seeds: [1], train: { checkpoint_every: 100, eval_every: 500 } }, { id } = await submit(daemon, spec);
+  const spec = { ...LONG, seeds: [1] }, { id } = await submit(daemon, spec);
   const years = new Set();
   for (const [shift, step] of [["+365d", 100], ["-365d", 400], ["+0", 700]]) {
     await until(async () => (await call(daemon, "GET", "runs/1")).step > step, "it trains on");
@@ -52,7 +52,7 @@ test("a clock that jumps by a year, there and back, changes no value and ends no
 });
 
 test("a clock that is set back by a year lengthens no lease", { skip: !existsSync(FAKETIME) && "no faketime" }, async (t) => {
-  const { daemon, clock } = await clocked(t), { id } = await submit(daemon, { steps: 1500, seeds: [1], train: { checkpoint_every: 100, eval_every: 500 } });
+  const { daemon, clock } = await clocked(t), { id } = await submit(daemon, { ...LONG, seeds: [1] });
   await until(async () => (await call(daemon, "GET", "runs/1")).step > 100, "it trains");
   await writeFile(clock, "-365d");
   process.kill(workers(daemon.dir).trainers[0], "SIGSTOP");
@@ -113,7 +113,7 @@ test("a kernel without Landlock, without seccomp, without both: daemon and train
 test("what the daemon was started with isn't its workers'", async (t) => {
   const at = await folder(t), worker = await wrapped(at, `exec 7</etc/passwd`);
   const daemon = await serve(t, { dir: join(at, "data"), args: ["--slots", "1", "--worker", worker] });
-  await submit(daemon, { seeds: [1], steps: 1500 });
+  await submit(daemon, { ...LONG, seeds: [1] });
   await until(async () => (await call(daemon, "GET", "runs/1")).step > 0, "it trains");
   const [{ pid: keeper }] = rows(daemon.dir, "SELECT pid FROM attempts");
   const trainer = (await readFile(`/proc/${keeper}/task/${keeper}/children`, "latin1")).trim();
@@ -199,7 +199,7 @@ test("when no process can be made, a run waits without losing attempts, and star
 test("a pid that has passed to another process is left alone, and nothing begins beside a lock that is held", { skip: !has("flock") && "no flock" }, async (t) => {
   const at = await folder(t), dir = join(at, "data"), args = ["--slots", "1", "--lease", "10"];
   let daemon = await serve(t, { dir, args });
-  const { id } = await submit(daemon, { seeds: [1], steps: 1500 });
+  const { id } = await submit(daemon, { ...LONG, seeds: [1] });
   await until(async () => (await call(daemon, "GET", "runs/1")).step > 100, "it trains");
   const [{ pid }] = rows(dir, "SELECT pid FROM attempts");
   daemon.kill("SIGKILL");

@@ -7,10 +7,10 @@ import { once } from "node:events";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { ask } from "../e2e/raw.mjs";
-import { call, curves, ended, figures, folder, has, root, serve, submit, until } from "./faults.mjs";
+import { call, curves, ended, figures, folder, has, LONG, root, serve, submit, until } from "./faults.mjs";
 
 const FREEZE = fileURLToPath(new URL("freeze.py", import.meta.url));
-const SPEC = { steps: 400, seeds: [1], train: { eval_every: 200, checkpoint_every: 200 } };
+const SPEC = { ...LONG, seeds: [1] };
 
 test("a loop that stands still is seen, told of, and gets on as if nothing had been", { skip: (!has("python3") && "no python3") || (!root && "not root") }, async (t) => {
   const at = await folder(t), daemon = await serve(t, { dir: `${at}/data`, args: ["--slots", "1"] });
