@@ -29,7 +29,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 
 # Sources.
 common_src := $(wildcard common/*.c common/*/*.c)
-server_src := $(filter-out server/main.c,$(wildcard server/*.c server/*/*.c))
+server_src := $(filter-out server/main.c,$(wildcard server/*.c server/*/*.c server/*/*/*.c))
 worker_src := $(filter-out worker/main.c,$(wildcard worker/*.c worker/*/*.c worker/*/*/*.c))
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
@@ -41,8 +41,8 @@ double_lib := $(BUILD)/double/libworker.a
 
 programs := $(BUILD)/ablated $(BUILD)/ablate-worker
 
-# Tests: the folder decides what a test links.
-test_bin = $(patsubst %.c,$(BUILD)/%,$(wildcard $(1)/test_*.c))
+# Tests: the folder decides what a test links. Below tests/unit lie the folders of what they test.
+test_bin = $(patsubst %.c,$(BUILD)/%,$(wildcard $(1)/test_*.c $(1)/*/test_*.c $(1)/*/*/test_*.c))
 tests_common := $(call test_bin,tests/unit/common)
 tests_server := $(call test_bin,tests/unit/server)
 tests_worker := $(call test_bin,tests/unit/worker) $(call test_bin,tests/golden)
@@ -101,8 +101,12 @@ fault: ## inject every fault that Ablate must live through (FAULTS_SEED, FAULTS_
 	@$(again) tests $(quiet)
 	@BUILD=$(BUILD) tests/fault/run
 
+unit_sources := $(patsubst $(BUILD)/tests/%,%.c,$(unit_tests))
+# Suites by the names of their programs, wherever they lie.
+suites = $(foreach name,$(1),$(filter %/test_$(name).c,$(unit_sources)))
+
 # The suites that start threads.
-tsan_suites := $(patsubst %,unit/server/test_%.c,work publish stream ingest supervisor store purge tokens room)
+tsan_suites := $(call suites,work publish stream ingest supervisor store purge tokens space)
 tsan: ## run the server's threaded unit tests and the loaded daemon under the thread sanitizer
 	@deploy/setup.sh build test
 	@mkdir -p $(BUILD) $(BUILD)-tsan && echo "Building with the thread sanitizer …"
@@ -112,8 +116,8 @@ tsan: ## run the server's threaded unit tests and the loaded daemon under the th
 
 # Without those suites, which go by the clock, or by what the kernel grants (import bounds memory, walls asks for
 # Landlock, which valgrind doesn't know); and of a program that isn't there valgrind's posix_spawn says nothing.
-valgrind_suites := $(filter-out $(tsan_suites) $(patsubst %,unit/server/test_%.c,query queries timings figure import walls),\
-                    $(patsubst tests/%,%,$(wildcard tests/unit/common/test_*.c tests/unit/server/test_*.c)))
+valgrind_suites := $(filter-out $(tsan_suites) $(call suites,query queries timings figure import walls),\
+                    $(filter unit/common/% unit/server/%,$(unit_sources)))
 valgrind: ## run the unit tests of common and server that don't go by the clock, and the loaded daemon, under valgrind
 	@deploy/setup.sh build test valgrind
 	@mkdir -p $(BUILD) && echo "Building …"
@@ -238,7 +242,7 @@ tests/%/node_modules/.package-lock.json: tests/%/package-lock.json
 	@touch $@
 
 # Each tool runs where it is installed.
-sources := $(wildcard common/*.c common/*/*.c server/*.c server/*/*.c worker/*.c worker/*/*.c worker/*/*/*.c)
+sources := $(wildcard $(foreach program,common server worker,$(program)/*.c $(program)/*/*.c $(program)/*/*/*.c))
 scripts := $(wildcard deploy/*.sh tests/fault/*.sh tests/lint/*.sh) tests/run tests/fuzz/run tests/analyse/under .ci/run
 have = command -v $(1) >/dev/null || { echo "lint: $(1) is not installed, left out"; exit 0; };
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Prints assembly that holds the files named on standard input ("path-in-program file", a line each) and
-# the table embedded[] of server/embed.h, sorted by path. Works with any GNU-compatible assembler.
+# the table embedded[] of server/base/embed.h, sorted by path. Works with any GNU-compatible assembler.
 set -eu
 LC_ALL=C sort | awk '
 BEGIN { print "\t.section .rodata" }

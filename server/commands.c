@@ -2,9 +2,9 @@
 
 #include "server/backup/attend.h"
 #include "server/backup/backup.h"
-#include "server/datadir.h"
-#include "server/passes.h"
-#include "server/runs/purge.h"
+#include "server/data/datadir.h"
+#include "server/data/passes.h"
+#include "server/retention/purge.h"
 
 #include <stdio.h>
 

@@ -5,7 +5,7 @@
 #ifndef ABLATE_SERVER_COMMANDS_H
 #define ABLATE_SERVER_COMMANDS_H
 
-#include "server/options.h"
+#include "server/base/options.h"
 
 int command_link(const struct options *options, struct err *err);
 int command_token(const struct options *options, struct err *err);

@@ -2,7 +2,7 @@
  * alone: what has been redirected since goes to somebody who may have the link. */
 #include "server/greet.h"
 
-#include "server/passes.h"
+#include "server/data/passes.h"
 
 #include <stdbool.h>
 #include <stdio.h>

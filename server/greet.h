@@ -6,8 +6,8 @@
 #ifndef ABLATE_SERVER_GREET_H
 #define ABLATE_SERVER_GREET_H
 
-#include "server/datadir.h"
-#include "server/options.h"
+#include "server/base/options.h"
+#include "server/data/datadir.h"
 
 void greet(const struct options *options, const struct datadir *datadir, const char *base_url,
            int port);

@@ -1,5 +1,5 @@
 /* capsule: an experiment as one file that can be checked without the daemon. `ablated` writes it
- * (server/report/capsule.h), `ablate-worker verify` checks it (worker/capsule/capsule.h).
+ * (server/capsule/capsule.h), `ablate-worker verify` checks it (worker/capsule/capsule.h).
  *
  * A ustar archive (tar.h) with everything below one folder, NAME-ID:
  *   README.txt             what this is and how to check it

@@ -2,7 +2,7 @@
 #ifndef ABLATE_SERVER_API_H
 #define ABLATE_SERVER_API_H
 
-#include "server/api/endpoint.h"
+#include "server/http/endpoint.h"
 
 #define DECODE(name) int name(struct request *req, struct err *err)
 #define STORED(name) int name(struct request *req, struct store *store, struct err *err)

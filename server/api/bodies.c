@@ -1,5 +1,5 @@
 /* What several endpoints ask of their bodies. */
-#include "server/api/endpoint.h"
+#include "server/http/endpoint.h"
 
 #include "common/json/jsonx.h"
 

@@ -1,8 +1,8 @@
 /* GET experiments/{id}/capsule: built by a reader in a file without a name, then sent. */
 #include "server/api/api.h"
 
-#include "server/datadir.h"
-#include "server/report/capsule.h"
+#include "server/capsule/capsule.h"
+#include "server/data/datadir.h"
 
 #include <fcntl.h>
 #include <stdatomic.h>

@@ -3,10 +3,11 @@
 
 #include "common/base/clock.h"
 #include "common/json/jsonx.h"
-#include "server/import.h"
-#include "server/line.h"
-#include "server/runs/purge.h"
-#include "server/store/store_runs.h"
+#include "server/data/import/import.h"
+#include "server/objects/objects.h"
+#include "server/retention/purge.h"
+#include "server/store/runs/store_runs.h"
+#include "server/work/line.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -25,16 +26,6 @@ static void upload_free(void *arg)
     struct upload *u = arg;
     import_drop(u->datadir, &u->result);
     free(u);
-}
-
-static json_t *dataset_json(const struct dataset_row *row)
-{
-    char created[CLOCK_ISO_BYTES];
-    clock_iso(row->created_at, created);
-    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:s}", "name", row->name, "digest",
-                     row->digest, "format", row->format, "documents", (json_int_t)row->documents,
-                     "bytes", (json_int_t)row->bytes, "duplicates", (json_int_t)row->duplicates,
-                     "created_at", created);
 }
 
 static int take_format(const struct request *req, struct import_request *ret, struct err *err)
@@ -135,7 +126,7 @@ int dataset_put_encode(struct request *req, struct reply *reply, struct err *err
     (void)err;
     struct upload *u = req->state;
     import_drop(u->datadir, &u->result); /* not on the loop, if the content was there before */
-    json_t *dataset = dataset_json(&u->row);
+    json_t *dataset = objects_dataset(&u->row);
     json_object_set_new(dataset, "notes", notes_json(&u->result));
     reply_json(reply, u->replaced ? 200 : 201, dataset, -1);
     return 0;
@@ -167,7 +158,7 @@ int datasets_encode(struct request *req, struct reply *reply, struct err *err)
     const struct list *l = req->state;
     json_t *items = json_array();
     for (size_t i = 0; i < l->n; i++)
-        json_array_append_new(items, dataset_json(&l->rows[i]));
+        json_array_append_new(items, objects_dataset(&l->rows[i]));
     reply_json(reply, 200, json_pack("{s:o, s:n}", "items", items, "next_page_token"), req->as_of);
     return 0;
 }

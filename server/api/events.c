@@ -1,7 +1,7 @@
 /* GET events: server-sent events, as runs/stream.h makes them. */
 #include "server/api/api.h"
 
-#include "server/runs/stream.h"
+#include "server/feed/stream.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -4,12 +4,12 @@
 #include "common/base/clock.h"
 #include "common/json/jsonx.h"
 #include "common/spec/sweep.h"
-#include "server/options.h"
-#include "server/runs/publish.h"
-#include "server/runs/purge.h"
+#include "server/base/options.h"
+#include "server/objects/objects.h"
+#include "server/retention/purge.h"
 #include "server/runs/supervisor.h"
-#include "server/store/store_purge.h"
-#include "server/store/store_runs.h"
+#include "server/store/runs/store_purge.h"
+#include "server/store/runs/store_runs.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -57,17 +57,15 @@ int experiments_list_read(struct request *req, struct store *store, struct err *
 /* When nobody restores it until then. */
 static json_t *purge_due(const struct options *options, const struct experiment_row *row)
 {
-    char when[CLOCK_ISO_BYTES];
-    if (options->keep_deleted_ms == INT64_MAX)
-        return json_null();
-    clock_iso(row->deleted_at + options->keep_deleted_ms, when);
-    return json_string(when);
+    return options->keep_deleted_ms == INT64_MAX
+               ? json_null()
+               : objects_time(row->deleted_at + options->keep_deleted_ms);
 }
 
 static json_t *item_json(const struct request *req, const struct experiment_row *row)
 {
     const struct list *l = req->state;
-    json_t *item = publish_experiment_json(row);
+    json_t *item = objects_experiment(row);
     json_object_del(item, "spec");
     if (l->deleted != 0)
         json_object_set_new(item, "purge_due", purge_due(req->app->options, row));
@@ -116,7 +114,7 @@ int experiment_encode(struct request *req, struct reply *reply, struct err *err)
 {
     (void)err;
     const struct one *o = req->state;
-    reply_json(reply, 200, publish_experiment_json(&o->row), req->as_of);
+    reply_json(reply, 200, objects_experiment(&o->row), req->as_of);
     return 0;
 }
 
@@ -218,7 +216,7 @@ int experiment_cancel_encode(struct request *req, struct reply *reply, struct er
 {
     (void)err;
     const struct one *o = req->state;
-    reply_json(reply, 202, publish_experiment_json(&o->row), -1);
+    reply_json(reply, 202, objects_experiment(&o->row), -1);
     return 0;
 }
 

@@ -5,15 +5,15 @@
 #include "common/base/version.h"
 #include "common/json/jsonx.h"
 #include "common/wire/wire.h"
-#include "server/datadir.h"
-#include "server/options.h"
-#include "server/presets.h"
-#include "server/room.h"
-#include "server/runs/publish.h"
+#include "server/base/options.h"
+#include "server/base/presets.h"
+#include "server/base/watch.h"
+#include "server/data/datadir.h"
+#include "server/objects/objects.h"
 #include "server/runs/supervisor.h"
-#include "server/store/store_runs.h"
-#include "server/watch.h"
-#include "server/work.h"
+#include "server/store/runs/store_runs.h"
+#include "server/work/space.h"
+#include "server/work/work.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -120,7 +120,7 @@ int queue_encode(struct request *req, struct reply *reply, struct err *err)
 {
     (void)err;
     const struct queue_state *q = req->state;
-    reply_json(reply, 200, publish_queue_json(&q->counts), req->as_of);
+    reply_json(reply, 200, objects_queue(&q->counts), req->as_of);
     return 0;
 }
 
@@ -155,6 +155,6 @@ int queue_post_encode(struct request *req, struct reply *reply, struct err *err)
 {
     (void)err;
     const struct queue_state *q = req->state;
-    reply_json(reply, 200, publish_queue_json(&q->counts), -1);
+    reply_json(reply, 200, objects_queue(&q->counts), -1);
     return 0;
 }

@@ -3,8 +3,8 @@
 #include "server/api/api.h"
 
 #include "common/json/jsonx.h"
-#include "server/store/store_metrics.h"
-#include "server/store/store_runs.h"
+#include "server/store/curves/store_metrics.h"
+#include "server/store/runs/store_runs.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,15 +5,15 @@
 
 #include "common/base/clock.h"
 #include "common/base/version.h"
-#include "server/datadir.h"
+#include "server/base/watch.h"
+#include "server/data/datadir.h"
+#include "server/feed/stream.h"
 #include "server/http/httpd.h"
-#include "server/room.h"
-#include "server/runs/stream.h"
 #include "server/runs/supervisor.h"
-#include "server/store/store_purge.h"
-#include "server/store/store_runs.h"
-#include "server/watch.h"
-#include "server/work.h"
+#include "server/store/runs/store_purge.h"
+#include "server/store/runs/store_runs.h"
+#include "server/work/space.h"
+#include "server/work/work.h"
 
 #include <dirent.h>
 #include <stdio.h>

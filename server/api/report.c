@@ -2,7 +2,7 @@
  * experiments/{id}/figure.svg and .png */
 #include "server/api/api.h"
 
-#include "server/datadir.h"
+#include "server/data/datadir.h"
 #include "server/report/figure.h"
 #include "server/report/plot.h"
 #include "server/report/report.h"

@@ -4,12 +4,12 @@
 #include "common/base/digest.h"
 #include "common/base/files.h"
 #include "common/json/jsonx.h"
-#include "server/datadir.h"
+#include "server/data/datadir.h"
+#include "server/objects/objects.h"
 #include "server/runs/owner.h"
-#include "server/runs/publish.h"
 #include "server/runs/supervisor.h"
-#include "server/store/store_audits.h"
-#include "server/store/store_runs.h"
+#include "server/store/runs/store_audits.h"
+#include "server/store/runs/store_runs.h"
 
 #include <fcntl.h>
 #include <stddef.h>
@@ -73,7 +73,7 @@ int runs_list_encode(struct request *req, struct reply *reply, struct err *err)
     const char *token = l->list.next_page_token;
     reply_list_begin(reply);
     for (size_t i = 0; i < l->list.n; i++)
-        if (!reply_list_add(reply, publish_run_json(&l->list.items[i])))
+        if (!reply_list_add(reply, objects_run(&l->list.items[i])))
             return err_set(err, ERR_BAD_PARAMETER,
                            "so many of these runs don't fit a page; ask for a smaller page_size");
     reply_list_end(reply, token[0] != '\0' ? token : NULL, req->as_of);
@@ -134,9 +134,9 @@ int run_get_encode(struct request *req, struct reply *reply, struct err *err)
 {
     (void)err;
     const struct one *o = req->state;
-    json_t *run = publish_run_json(&o->row), *attempts = json_array();
+    json_t *run = objects_run(&o->row), *attempts = json_array();
     for (size_t i = 0; i < o->attempts_n; i++)
-        json_array_append_new(attempts, publish_attempt_json(&o->attempts[i]));
+        json_array_append_new(attempts, objects_attempt(&o->attempts[i]));
     json_object_set_new(run, "attempts", attempts);
     reply_json(reply, 200, run, req->as_of);
     return 0;
@@ -158,7 +158,7 @@ int run_accepted_encode(struct request *req, struct reply *reply, struct err *er
 {
     (void)err;
     const struct one *o = req->state;
-    reply_json(reply, 202, publish_run_json(&o->row), -1);
+    reply_json(reply, 202, objects_run(&o->row), -1);
     return 0;
 }
 
@@ -211,7 +211,7 @@ int run_changed_encode(struct request *req, struct reply *reply, struct err *err
 {
     (void)err;
     const struct one *o = req->state;
-    reply_json(reply, 200, publish_run_json(&o->row), -1);
+    reply_json(reply, 200, objects_run(&o->row), -1);
     return 0;
 }
 
@@ -307,9 +307,7 @@ int run_artifacts_encode(struct request *req, struct reply *reply, struct err *e
     const struct one *o = req->state;
     json_t *items = json_array();
     for (size_t i = 0; i < o->artifacts_n; i++)
-        json_array_append_new(items, json_pack("{s:s, s:I, s:s}", "name", o->artifacts[i].name,
-                                               "bytes", (json_int_t)o->artifacts[i].bytes, "sha256",
-                                               o->artifacts[i].sha256));
+        json_array_append_new(items, objects_artifact(&o->artifacts[i]));
     reply_json(reply, 200, json_pack("{s:o, s:n}", "items", items, "next_page_token"), req->as_of);
     return 0;
 }

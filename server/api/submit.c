@@ -9,13 +9,13 @@
 #include "common/spec/cost.h"
 #include "common/spec/metrics.h"
 #include "common/spec/sweep.h"
-#include "server/datadir.h"
-#include "server/options.h"
-#include "server/presets.h"
-#include "server/room.h"
-#include "server/runs/publish.h"
+#include "server/base/options.h"
+#include "server/base/presets.h"
+#include "server/data/datadir.h"
+#include "server/objects/objects.h"
 #include "server/runs/supervisor.h"
-#include "server/store/store_runs.h"
+#include "server/store/runs/store_runs.h"
+#include "server/work/space.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -295,7 +295,7 @@ static json_t *dry_run_json(const struct request *req, const struct submit *s)
         const struct new_run *run = &s->runs[i];
         json_array_append_new(
             runs, json_pack("{s:s, s:o, s:I, s:s, s:I, s:I, s:I, s:f, s:f, s:f}", "arm", run->arm,
-                            "grid", publish_embed(run->grid), "seed", (json_int_t)run->seed,
+                            "grid", objects_embed(run->grid), "seed", (json_int_t)run->seed,
                             "digest", run->digest, "steps", (json_int_t)run->steps, "parameters",
                             (json_int_t)run->cost.parameters, "memory_bytes",
                             (json_int_t)run->cost.memory_bytes, "flops_per_step",
@@ -321,7 +321,7 @@ int submit_encode(struct request *req, struct reply *reply, struct err *err)
     if (s->dry_run)
         return 0;
     reply_header(reply, "Location", "/api/v1/experiments/%lld", (long long)s->id);
-    reply_json(reply, s->existing ? 200 : 201, publish_experiment_json(&s->row), req->as_of);
+    reply_json(reply, s->existing ? 200 : 201, objects_experiment(&s->row), req->as_of);
     return 0;
 }
 

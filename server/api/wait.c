@@ -7,10 +7,10 @@
 #include "server/api/api.h"
 
 #include "common/json/jsonx.h"
-#include "server/runs/publish.h"
-#include "server/runs/stream.h"
-#include "server/store/store_runs.h"
-#include "server/work.h"
+#include "server/feed/stream.h"
+#include "server/objects/objects.h"
+#include "server/store/runs/store_runs.h"
+#include "server/work/work.h"
 
 #include <stdlib.h>
 
@@ -57,7 +57,7 @@ static int look_run(struct job *job, struct store *store, struct err *err)
         status = store_experiment_get(store, w->experiment, &row, err);
     if (status != 0)
         return status;
-    json_t *json = publish_experiment_json(&row);
+    json_t *json = objects_experiment(&row);
     json_object_set_new(json, "as_of", json_integer(as_of));
     w->ended = row.counts[RUN_QUEUED] + row.counts[RUN_RUNNING] == 0;
     buf_clear(&w->text);

@@ -108,7 +108,7 @@ static int copy_database(struct maker *m, struct err *err)
     return store_files(to, copy_file, m, err);
 }
 
-/* Nothing is purged while it is held shared (server/runs/purge.h). */
+/* Nothing is purged while it is held shared (server/retention/purge.h). */
 static int take_hold(const char *data, int *ret, struct err *err)
 {
     char path[PATH_MAX + 16];

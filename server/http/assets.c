@@ -1,8 +1,8 @@
 #include "server/http/assets.h"
 
 #include "common/base/digest.h"
-#include "server/embed.h"
-#include "server/http/exchange.h"
+#include "server/base/embed.h"
+#include "server/http/exchange/exchange.h"
 #include "server/http/route.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 #include "server/http/auth.h"
 
 #include "common/base/log.h"
-#include "server/http/exchange.h"
+#include "server/http/exchange/exchange.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

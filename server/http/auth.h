@@ -1,7 +1,7 @@
 /* auth: who may ask.
  *
- * A caller proves itself by one of the data folder's tokens (server/tokens.h), or by the cookie
- * `ablate_<instance>` of a session, which the page gets for a one-time code (server/passes.h). Both
+ * A caller proves itself by one of the data folder's tokens (server/data/tokens.h), or by the cookie
+ * `ablate_<instance>` of a session, which the page gets for a one-time code (server/data/passes.h). Both
  * survive a restart. A session ends with its token, by logging out, or with its time, and with it
  * what is still being sent to its caller. What opens anything is known here, in memory: a cookie of
  * which nothing is known is no session.
@@ -14,10 +14,10 @@
 #define ABLATE_SERVER_AUTH_H
 
 #include "common/base/err.h"
-#include "server/datadir.h"
-#include "server/options.h"
-#include "server/passes.h"
-#include "server/tokens.h"
+#include "server/base/options.h"
+#include "server/data/datadir.h"
+#include "server/data/passes.h"
+#include "server/data/tokens.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,9 +1,9 @@
 #include "server/http/gate.h"
 
 #include "common/base/utf8.h"
+#include "server/base/options.h"
 #include "server/http/auth.h"
-#include "server/http/exchange.h"
-#include "server/options.h"
+#include "server/http/exchange/exchange.h"
 
 #include <ctype.h>
 #include <stdlib.h>

@@ -2,11 +2,11 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "server/http/exchange.h"
+#include "server/base/watch.h"
+#include "server/http/exchange/exchange.h"
 #include "server/http/linger.h"
 #include "server/http/listener.h"
 #include "server/http/stalled.h"
-#include "server/watch.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

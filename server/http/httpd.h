@@ -10,7 +10,7 @@
 #ifndef ABLATE_SERVER_HTTPD_H
 #define ABLATE_SERVER_HTTPD_H
 
-#include "server/api/endpoint.h"
+#include "server/http/endpoint.h"
 
 #include <uv.h>
 

@@ -1,7 +1,7 @@
 #include "server/http/peers.h"
 
 #include "common/base/clock.h"
-#include "server/options.h"
+#include "server/base/options.h"
 
 #include <poll.h>
 #include <stdlib.h>

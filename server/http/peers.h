@@ -9,7 +9,7 @@
 #ifndef ABLATE_SERVER_PEERS_H
 #define ABLATE_SERVER_PEERS_H
 
-#include "server/network.h"
+#include "server/base/network.h"
 
 #include <stdbool.h>
 #include <stddef.h>

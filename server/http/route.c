@@ -1,7 +1,7 @@
 #include "server/http/route.h"
 
 #include "server/http/assets.h"
-#include "server/http/exchange.h"
+#include "server/http/exchange/exchange.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #define ABLATE_SERVER_ROUTE_H
 
 #include "common/base/err.h"
-#include "server/api/endpoint.h"
+#include "server/http/endpoint.h"
 
 struct exchange;
 

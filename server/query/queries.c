@@ -5,9 +5,9 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/json/jsonx.h"
-#include "server/datadir.h"
+#include "server/data/datadir.h"
 #include "server/query/process.h"
-#include "server/work.h"
+#include "server/work/work.h"
 
 #include <fcntl.h>
 #include <signal.h>

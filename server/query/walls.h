@@ -9,7 +9,7 @@
  *
  * Each wall stands by itself: that no file is opened, for one, is so by Landlock, by the filter of
  * system calls and by the number of descriptors. Secrets aren't behind a wall but elsewhere: the
- * database has none (server/tokens.h).
+ * database has none (server/data/tokens.h).
  */
 #ifndef ABLATE_SERVER_WALLS_H
 #define ABLATE_SERVER_WALLS_H

@@ -2,9 +2,9 @@
 #include "server/report/report.h"
 
 #include "common/json/jsonx.h"
-#include "server/report/claims.h"
-#include "server/report/words.h"
-#include "server/runs/publish.h"
+#include "server/objects/objects.h"
+#include "server/verdict/claims.h"
+#include "server/verdict/words.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@ static json_t *chosen_json(const struct study *study, const struct slot *slot)
 {
     if (study->compare.tune == NULL || slot == NULL)
         return json_null();
-    json_t *chosen = json_object(), *grid = publish_embed(study->cells[slot->chosen].grid);
+    json_t *chosen = json_object(), *grid = objects_embed(study->cells[slot->chosen].grid);
     for (size_t i = 0; i < json_array_size(study->compare.tune); i++) {
         const char *path = json_string_value(json_array_get(study->compare.tune, i));
         json_object_set(chosen, path, json_object_get(grid, path));
@@ -88,7 +88,7 @@ static json_t *audits_json(const struct report_input *in)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < in->audits_n; i++)
-        json_array_append_new(list, publish_audit_json(&in->audits[i]));
+        json_array_append_new(list, objects_audit(&in->audits[i]));
     return list;
 }
 
@@ -141,7 +141,7 @@ static json_t *needed_json(const struct claims *claims)
 
 static json_t *whole_json(const struct study *study, const struct claims *claims)
 {
-    json_t *experiment = publish_experiment_json(study->in->experiment);
+    json_t *experiment = objects_experiment(study->in->experiment);
     json_object_del(experiment, "spec");
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
                      "experiment", experiment, "verdict", words_verdict(study, claims), "remarks",

@@ -14,10 +14,10 @@
 #define ABLATE_SERVER_REPORT_H
 
 #include "common/base/buf.h"
-#include "server/store/store_audits.h"
-#include "server/store/store_metrics.h"
-#include "server/store/store_runs.h"
-#include "server/store/store_timings.h"
+#include "server/store/curves/store_metrics.h"
+#include "server/store/curves/store_timings.h"
+#include "server/store/runs/store_audits.h"
+#include "server/store/runs/store_runs.h"
 
 #include <jansson.h>
 

@@ -6,8 +6,8 @@
 #include "server/runs/forgotten.h"
 #include "server/runs/ingest.h"
 #include "server/runs/owner.h"
-#include "server/store/store_audits.h"
-#include "server/store/store_replay.h"
+#include "server/store/curves/store_replay.h"
+#include "server/store/runs/store_audits.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -12,8 +12,8 @@
 #define ABLATE_SERVER_ATTEMPT_H
 
 #include "common/wire/launch.h"
-#include "server/datadir.h"
-#include "server/store/store_runs.h"
+#include "server/data/datadir.h"
+#include "server/store/runs/store_runs.h"
 
 #include <sys/types.h>
 

@@ -6,11 +6,11 @@
 #include "common/base/log.h"
 #include "common/wire/launch.h"
 #include "common/wire/wire.h"
-#include "server/datadir.h"
-#include "server/store/store_metrics.h"
-#include "server/store/store_replay.h"
-#include "server/store/store_runs.h"
-#include "server/watch.h"
+#include "server/base/watch.h"
+#include "server/data/datadir.h"
+#include "server/store/curves/store_metrics.h"
+#include "server/store/curves/store_replay.h"
+#include "server/store/runs/store_runs.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -8,7 +8,7 @@
 #ifndef ABLATE_SERVER_INGEST_H
 #define ABLATE_SERVER_INGEST_H
 
-#include "server/work.h"
+#include "server/work/work.h"
 
 #include <uv.h>
 

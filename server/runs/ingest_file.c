@@ -3,8 +3,8 @@
  * over by counting newlines. */
 #include "common/wire/wire.h"
 #include "server/runs/ingest.h"
-#include "server/store/store_metrics.h"
-#include "server/store/store_runs.h"
+#include "server/store/curves/store_metrics.h"
+#include "server/store/runs/store_runs.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,7 @@
 #include "server/runs/ingest_priv.h"
 
 #include "common/base/clock.h"
-#include "server/store/store_runs.h"
+#include "server/store/runs/store_runs.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* Lines of a worker on their way through the writer, and what it is answered. */
 #include "server/runs/ingest_priv.h"
 
-#include "server/store/store_metrics.h"
-#include "server/store/store_replay.h"
+#include "server/store/curves/store_metrics.h"
+#include "server/store/curves/store_replay.h"
 
 #include <stdlib.h>
 #include <string.h>

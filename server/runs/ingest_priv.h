@@ -5,7 +5,7 @@
 #include "common/base/buf.h"
 #include "common/base/log.h"
 #include "common/wire/wire.h"
-#include "server/datadir.h"
+#include "server/data/datadir.h"
 #include "server/runs/ingest.h"
 
 enum { READ_BYTES = 65536 };

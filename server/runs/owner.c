@@ -5,6 +5,7 @@
 
 #include "common/base/files.h"
 #include "common/json/jsonx.h"
+#include "server/base/random.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -113,7 +114,7 @@ static int move_aside(const struct datadir *datadir, const struct run_origin *ru
                       char ret_aside[PATH_MAX], struct err *err)
 {
     char path[PATH_MAX], hex[17];
-    datadir_random_hex(8, hex);
+    random_hex(8, hex);
     path_of(datadir, run, "", path);
     datadir_path(datadir, ret_aside, "runs/%lld.stranger-%s", (long long)run->run, hex);
     return rename(path, ret_aside) == 0

@@ -18,7 +18,7 @@
 #ifndef ABLATE_SERVER_OWNER_H
 #define ABLATE_SERVER_OWNER_H
 
-#include "server/datadir.h"
+#include "server/data/datadir.h"
 #include "server/store/store_identity.h"
 
 enum owner { OWNER_NOBODY /* there is no folder, or nothing in it */, OWNER_RUN, OWNER_STRANGER };

@@ -12,10 +12,10 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "server/datadir.h"
+#include "server/base/watch.h"
+#include "server/data/datadir.h"
+#include "server/runs/child.h"
 #include "server/runs/ingest.h"
-#include "server/runs/keeper.h"
-#include "server/watch.h"
 
 #include <stddef.h>
 #include <stdlib.h>

@@ -10,7 +10,7 @@
 #define ABLATE_SERVER_SUPERVISOR_H
 
 #include "server/runs/queue.h"
-#include "server/work.h"
+#include "server/work/work.h"
 
 #include <uv.h>
 

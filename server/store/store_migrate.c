@@ -5,7 +5,7 @@
  * older.
  */
 #include "common/base/files.h"
-#include "server/embed.h"
+#include "server/base/embed.h"
 #include "server/store/store_priv.h"
 
 #include <fcntl.h>

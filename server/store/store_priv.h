@@ -2,8 +2,8 @@
 #ifndef ABLATE_SERVER_STORE_PRIV_H
 #define ABLATE_SERVER_STORE_PRIV_H
 
+#include "server/store/runs/store_audits.h"
 #include "server/store/store.h"
-#include "server/store/store_audits.h"
 #include "server/store/store_identity.h"
 #include "server/store/store_sql.h"
 

@@ -1,6 +1,6 @@
 /* A filter: refused with its place, or SQL that SQLite takes, with a value for each question mark.
  * The first byte chooses a whole expression or the name of one field, as order_by has it. */
-#include "server/store/filter.h"
+#include "server/store/runs/filter.h"
 #include "server/store/store.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -2,7 +2,7 @@
  * like): refused with its place, or a corpus that opens, has the digest it is called by and the
  * documents that were counted, and can be split. */
 #include "common/corpus/corpus.h"
-#include "server/import.h"
+#include "server/data/import/import.h"
 #include "tests/fuzz/fuzz.h"
 
 static struct datadir datadir;

@@ -13,17 +13,22 @@ common/spec/                                         common/(base|json|spec)/
 common/audit/                                        common/(base|spec|audit)/
 common/corpus/                                       common/(base/|philox\.h|spec/|corpus/)
 common/wire/                                         common/(base|json|wire)/
-server/(main|commands)\.c                            (common|server)/
-server/api/(session|prometheus)\.c                  (common|server/(api|report|runs|store))/|server/[a-z]+\.h|server/http/(reply|auth|httpd)\.h
-server/api/                                         (common|server/(api|query|report|runs|store))/|server/[a-z]+\.h|server/http/reply\.h
-server/http/                                        (common|server/http)/|server/[a-z]+\.h|server/api/endpoint\.h
-server/report/                                      (common|server/(report|store))/|server/runs/publish\.h
-server/runs/                                        (common|server/(runs|store))/|server/[a-z]+\.h
-server/store/                                       (common|server/store)/|server/embed\.h
-server/query/                                       (common|server/(query|store))/|server/[a-z]+\.h
-server/backup/                                      (common|server/(backup|store))/
-server/import/                                      (common|server/import)/|server/[a-z]+\.h
-server/[a-z_]+\.[ch]                                common/|server/[a-z_]+\.h|server/store/store\.h
+server/base/                                        common/|server/base/
+server/data/                                        common/|server/(base|data)/
+server/store/                                       common/|server/(base|store)/
+server/work/                                        common/|server/(base|data|store|work)/
+server/backup/                                      common/|server/(base|data|store|backup)/
+server/query/                                       common/|server/(base|data|store|work|query)/
+server/feed/                                        common/|server/(base|data|store|objects|work|feed)/
+server/runs/                                        common/|server/(base|data|store|objects|work|runs)/
+server/retention/                                   common/|server/(base|data|store|objects|work|runs|retention)/
+server/objects/                                     common/|server/(store|objects)/
+server/verdict/                                     common/|server/(store|objects|verdict)/
+server/report/                                      common/|server/(store|objects|verdict|report)/
+server/capsule/                                     common/|server/(store|objects|verdict|report|capsule)/
+server/http/                                        common/|server/(base|data|store|work|http)/
+server/api/                                         common/|server/(base|data|store|objects|work|query|feed|runs|retention|verdict|report|capsule|http|api)/
+server/[a-z]+\.[ch]                                 common/|server/
 worker/base/                                         common/|worker/base/
 worker/ops/                                          common/|worker/(base|ops)/
 worker/attn/                                         common/|worker/(base|ops|attn)/
@@ -45,7 +50,7 @@ microhttpd\.h                                       server/http/
 cblas\.h                                            worker/ops/gemm\.c
 linux/landlock\.h                                    common/base/confine\.c
 seccomp\.h                                           common/base/confine\.c|worker/process/sandbox\.c|server/query/walls\.c
-uv\.h                                               server/(main\.c|watch\.c|work(_priv|_beside)?\.[ch]|http/(httpd|exchange|linger)\.[ch]|query/queries\.c|runs/(supervisor|ingest(_priv|_lines|_greet)?|stream)\.[ch])
+uv\.h                                               server/(main\.c|base/watch\.c|work/|http/(exchange/|(httpd|linger)\.[ch])|query/queries\.c|runs/|feed/stream\.[ch])
 nettle/.*                                           common/base/digest\.[ch]
 '
 

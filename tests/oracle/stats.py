@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Reference values for tests/unit/server/test_claims.c, by brute force and without the daemon's formulas.
+"""Reference values for tests/unit/server/verdict/test_claims.c, by brute force and without the daemon's formulas.
 
 Every p is counted over all 2^n sign flips with numpy; where scipy is installed its permutation_test has to agree.
 Intervals are found by testing means m outwards from the observed one until the test of d - m rejects (bisection),

@@ -11,8 +11,8 @@
 #include "common/spec/sweep.h"
 #include "common/spec/sweep_fields.h"
 #include "common/wire/wire.h"
-#include "server/api/endpoint.h"
-#include "server/presets.h"
+#include "server/base/presets.h"
+#include "server/http/endpoint.h"
 
 #include <stdio.h>
 #include <stdlib.h>

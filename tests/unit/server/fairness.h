@@ -6,7 +6,7 @@
 #include "tests/unit/server/fixture.h"
 
 #include "common/json/jsonx.h"
-#include "server/runs/fairness.h"
+#include "server/verdict/fairness/fairness.h"
 
 #include <math.h>
 

@@ -3,11 +3,11 @@
 #define ABLATE_TESTS_FIXTURE_H
 
 #include "common/base/clock.h"
-#include "server/datadir.h"
-#include "server/runs/publish.h"
-#include "server/store/store_metrics.h"
-#include "server/store/store_runs.h"
-#include "server/work.h"
+#include "server/data/datadir.h"
+#include "server/feed/publish.h"
+#include "server/store/curves/store_metrics.h"
+#include "server/store/runs/store_runs.h"
+#include "server/work/work.h"
 
 #include <ftw.h>
 #include <setjmp.h>

@@ -1,0 +1,35 @@
+/* capsule: an experiment in one archive, from what the store holds (layout: common/wire/capsule.h).
+ *
+ * The archive is built in a file: memory grows with the number of runs (their rows of the
+ * manifest), not with their curves, which are read row by row. Same state, same bytes.
+ *
+ *   capsule_archive.h  the archive and its manifest      capsule_run.c  a run's files
+ */
+#ifndef ABLATE_SERVER_CAPSULE_H
+#define ABLATE_SERVER_CAPSULE_H
+
+#include "common/base/digest.h"
+#include "common/wire/capsule.h"
+#include "server/store/runs/store_runs.h"
+
+#include <jansson.h>
+#include <stdio.h>
+
+struct capsule {
+    char folder[CAPSULE_FOLDER_BYTES]; /* NAME-ID: letters, digits, . _ - */
+    char digest[DIGEST_HEX];
+};
+/* Writes the capsule of an experiment to file (empty, can seek). report: its report_json, made
+ * within the same transaction. Errors: NOT_FOUND, STORAGE, DISK_FULL, NO_MEMORY. */
+int capsule_write(struct store *store, int64_t experiment, const json_t *report, FILE *file,
+                  struct capsule *ret, struct err *err);
+
+/* capsule_run.c: adds spec.json, run.json and metrics.csv of one run; *row is filled
+ * (run_row_done).
+ */
+struct capsule_archive;
+struct fact_row;
+int capsule_add_run(struct capsule_archive *archive, struct store *store,
+                    const struct fact_row *facts, struct run_row *row, struct err *err);
+
+#endif

@@ -1,0 +1,358 @@
+/* An exchange from its beginning to its end: what microhttpd calls, what it waits for, and what cuts
+ * it short. What is done for a request in between is working.c's. */
+#include "server/http/exchange/exchange.h"
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "server/http/gate.h"
+#include "server/http/httpd.h"
+#include "server/http/route.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+enum { KEEP_ALIVE_MS = 120000 }; /* between requests */
+
+/* What the log shows of a request: a query may hold anything. */
+static int shown(const struct exchange *x)
+{
+    size_t len = x->uri != NULL ? strcspn(x->uri, "?") : 0;
+    return len < 200 ? (int)len : 200;
+}
+
+void exchange_our_turn(const struct exchange *x, bool ours)
+{
+    if (x->peer != NULL)
+        x->peer->ours = ours;
+}
+
+static void note_refusal(struct exchange *x)
+{
+    char client[AUTH_CLIENT_BYTES], what[256];
+    auth_client(x, client);
+    snprintf(what, sizeof what, "%s %.*s", x->method, shown(x), x->uri);
+    refusals_note(&x->all->refusals, x->err.code, client, what);
+}
+
+/* Beginning and end. */
+
+void *exchange_begin(void *all, const char *uri, struct MHD_Connection *connection)
+{
+    struct exchange *x = calloc(1, sizeof *x);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    ((struct exchanges *)all)->calls++;
+    if (x == NULL)
+        return NULL;
+    x->all = all;
+    x->req.app = x->all->app;
+    x->req.exchange = x;
+    x->connection = connection;
+    x->peer = info != NULL ? info->socket_context : NULL;
+    x->upload_fd = -1;
+    x->method[0] = '?'; /* until the header is here */
+    x->uri = strdup(uri);
+    x->begun_ms = clock_mono_ms();
+    buf_init(&x->body, ENDPOINT_BODY_MAX);
+    reply_init(&x->reply);
+    if (x->peer != NULL)
+        x->peer->exchange = x;
+    peer_wait_header(x->peer, &x->all->app->options->limits);
+    x->next = x->all->first;
+    if (x->next != NULL)
+        x->next->previous = x;
+    x->all->first = x;
+    return x;
+}
+
+void exchange_completed(void *all, struct MHD_Connection *connection, void **context,
+                        enum MHD_RequestTerminationCode code)
+{
+    (void)connection;
+    struct exchange *x = *context;
+    *context = NULL;
+    ((struct exchanges *)all)->calls++;
+    if (x == NULL)
+        return;
+    char client[AUTH_CLIENT_BYTES];
+    bool by_parser =
+        code == MHD_REQUEST_TERMINATED_WITH_ERROR || code == MHD_REQUEST_TERMINATED_COMPLETED_OK;
+    if (x->path == NULL && x->state == EXCHANGE_NEW && by_parser) {
+        err_set(&x->err, ERR_BAD_REQUEST, "not HTTP");
+        note_refusal(x);
+    }
+    auth_client(x, client);
+    log_write(LOG_DEBUG, &(struct log_about){ .client = client }, "%s %.*s: %d%s, %lld ms",
+              x->method, shown(x), x->uri, x->state == EXCHANGE_SENT ? x->reply.status : 0,
+              code == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "" : " (cut off)",
+              (long long)(clock_mono_ms() - x->begun_ms));
+    peer_wait(x->peer, KEEP_ALIVE_MS);
+    exchange_our_turn(x, false);
+    if (x->peer != NULL)
+        x->peer->exchange = NULL;
+    if (x->linger && x->peer != NULL)
+        httpd_linger(x->req.app->httpd, x->peer->fd);
+    sending_end(x);
+    body_discard(x);
+    if (x->req.state != NULL)
+        (x->req.state_free != NULL ? x->req.state_free : free)(x->req.state);
+    reply_done(&x->reply);
+    free(x->uri);
+    free(x->path);
+    if (x->previous != NULL)
+        x->previous->next = x->next;
+    else
+        x->all->first = x->next;
+    if (x->next != NULL)
+        x->next->previous = x->previous;
+    free(x);
+}
+
+/* Waiting for a thread. */
+
+void exchange_suspend(struct exchange *x)
+{
+    x->suspended = true;
+    exchange_our_turn(x, true);
+    MHD_suspend_connection(x->connection);
+}
+
+void exchange_resume(struct exchange *x)
+{
+    struct exchanges *all = x->all;
+    if (!x->suspended || x->resuming)
+        return;
+    x->resuming = true;
+    x->resume_next = NULL;
+    if (all->resumed == NULL)
+        all->resumed_end = &all->resumed;
+    *all->resumed_end = x;
+    all->resumed_end = &x->resume_next;
+    httpd_kick(x->req.app->httpd);
+}
+
+bool exchanges_resume(struct exchanges *all, size_t most)
+{
+    for (struct exchange *x; most > 0 && (x = all->resumed) != NULL; most--) {
+        all->resumed = x->resume_next;
+        x->suspended = x->resuming = false;
+        exchange_our_turn(x, x->state >= EXCHANGE_WORKING);
+        MHD_resume_connection(x->connection);
+    }
+    return all->resumed != NULL;
+}
+
+/* Many requests may come at once, and microhttpd would answer them all in one run. */
+static bool put_off(struct exchange *x)
+{
+    if (x->put_off || uv_hrtime() < x->all->until_ns)
+        return false;
+    x->put_off = true;
+    exchange_suspend(x);
+    exchange_resume(x);
+    return true;
+}
+
+static void pool_run(uv_work_t *work)
+{
+    struct exchange *x = work->data;
+    x->pool_run(x);
+}
+
+static void pool_done(uv_work_t *work, int status)
+{
+    (void)status; /* nobody cancels */
+    struct exchange *x = work->data;
+    x->all->waiting--;
+    if (x->pool_done != NULL)
+        x->pool_done(x);
+    exchange_resume(x);
+}
+
+void exchange_pool(struct exchange *x, void (*run)(struct exchange *),
+                   void (*done)(struct exchange *))
+{
+    x->pool.data = x;
+    x->pool_run = run;
+    x->pool_done = done;
+    x->all->waiting++;
+    if (!x->suspended)
+        exchange_suspend(x);
+    uv_queue_work(work_loop(x->req.app->work), &x->pool, pool_run, pool_done);
+}
+
+void exchange_ready(struct exchange *x, int status)
+{
+    x->state = EXCHANGE_READY;
+    exchange_our_turn(x, true);
+    if (status >= 0)
+        return;
+    if (err_http_status(x->err.code) >= 500 && !x->left)
+        log_error("%s %.*s: %s", x->method, shown(x), x->uri, x->err.message);
+    note_refusal(x);
+    reply_problem(&x->reply, &x->err);
+}
+
+/* A refused body of a size that we can bear is read to its end, so that the connection goes on;
+ * else the reply is the last thing on it, as is any that microhttpd is given in its first call. */
+static enum MHD_Result refuse(struct exchange *x, int status)
+{
+    bool whole = x->length == 0, bearable = x->length <= EXCHANGE_DRAIN_BYTES;
+    bool last = x->close || (!whole && (!bearable || x->expects));
+    if (!whole)
+        body_refuse(x);
+    if (whole || last)
+        exchange_ready(x, status);
+    if (!last)
+        return MHD_YES;
+    x->linger = !whole || x->close;
+    return exchange_respond(x);
+}
+
+/* The first call: the header is here, nothing of the body. */
+static enum MHD_Result take_header(struct exchange *x, const char *url, const char *method,
+                                   const char *version)
+{
+    snprintf(x->method, sizeof x->method, "%s", method);
+    x->head = strcmp(method, "HEAD") == 0;
+    x->path = strdup(url);
+    if (x->path == NULL)
+        return MHD_NO;
+    int status = gate_check(x, method, version, &x->err);
+    if (x->peer != NULL && x->peer->over) {
+        x->close = true;
+        reply_header(&x->reply, "Retry-After", "10");
+        status = err_set(&x->err, ERR_TOO_MANY_CONNECTIONS,
+                         "an address may have %lld connections at a time",
+                         (long long)x->req.app->options->limits.connections_per_address);
+    }
+    if (status == 0)
+        status = route_find(x, &x->err);
+    if (status == 0 && x->state == EXCHANGE_READY) /* OPTIONS, or a file of the page */
+        return MHD_YES;
+    if (status == 0)
+        status = auth_check(x, &x->err);
+    if (status == 0)
+        status = gate_body(x, &x->err);
+    if (status < 0)
+        return refuse(x, status);
+    body_begin(x);
+    return MHD_YES;
+}
+
+enum MHD_Result exchange_access(void *all, struct MHD_Connection *connection, const char *url,
+                                const char *method, const char *version, const char *upload_data,
+                                size_t *upload_data_size, void **context)
+{
+    (void)connection;
+    struct exchange *x = *context;
+    ((struct exchanges *)all)->calls++;
+    if (x == NULL || x->uri == NULL || x->state == EXCHANGE_SENT) /* answered past microhttpd */
+        return MHD_NO;
+    if (x->path == NULL)
+        return put_off(x) ? MHD_YES : take_header(x, url, method, version);
+    x->heard = true;
+    if (*upload_data_size > 0)
+        return body_take(x, upload_data, upload_data_size);
+    if (x->state == EXCHANGE_BODY || x->state == EXCHANGE_REFUSED)
+        body_end(x);
+    return x->state == EXCHANGE_READY ? exchange_respond(x) : MHD_YES;
+}
+
+static bool is_coming(const struct exchange *x)
+{
+    return x->path == NULL || x->state == EXCHANGE_BODY || x->state == EXCHANGE_REFUSED;
+}
+
+/* Only while its request still comes in can it be answered so. */
+static void cut(struct exchange *x, int status)
+{
+    exchange_ready(x, status);
+    exchange_respond_past(x);
+    httpd_end(x->req.app->httpd, x->peer);
+}
+
+/* What the pool is doing for it ends first. */
+void exchange_late(struct exchange *x)
+{
+    bool coming = is_coming(x);
+    if (x->suspended && coming)
+        return;
+    if (coming)
+        cut(x, err_set(&x->err, ERR_TOO_SLOW, "the %s took longer than a request may",
+                       x->path == NULL ? "header" : "body"));
+    else
+        httpd_end(x->req.app->httpd, x->peer);
+}
+
+static bool is_stuck(struct exchange *x)
+{
+    int unread = 0;
+    bool waits = ioctl(x->peer->fd, FIONREAD, &unread) == 0 && unread > 0;
+    bool stuck = waits && unread == x->unread && !x->heard;
+    x->unread = unread;
+    x->heard = false;
+    return stuck;
+}
+
+void exchanges_unstick(struct exchanges *all)
+{
+    for (struct exchange *x = all->first; x != NULL; x = x->next)
+        if (x->peer != NULL && !x->suspended && is_coming(x) && is_stuck(x))
+            cut(x, err_set(&x->err, ERR_BAD_REQUEST,
+                           "the line between two chunks of the body is too long"));
+}
+
+void exchange_look(struct exchange *x)
+{
+    if (!x->waits || x->left || !peer_has_left(x->peer))
+        return;
+    log_info("%s %.*s: its client has left", x->method, shown(x), x->uri);
+    x->left = true;
+    x->req.endpoint->waiting->given_up(&x->req);
+}
+
+void exchanges_recheck(struct exchanges *all)
+{
+    auth_refresh(all->app->auth, NULL); /* a folder that is away drops nobody */
+    for (struct exchange *x = all->first, *next; x != NULL; x = next) {
+        next = x->next;
+        if ((x->state == EXCHANGE_SENT || x->waits) && !auth_grant_holds(all->app->auth, &x->grant))
+            reply_drop(&x->req);
+    }
+}
+
+/* What endpoints see of a connection. */
+
+const char *exchange_header(const struct exchange *x, const char *name)
+{
+    return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
+}
+
+void reply_wake(struct request *req)
+{
+    sending_wake(req->exchange);
+}
+
+void reply_drop(struct request *req)
+{
+    struct exchange *x = req->exchange;
+    if (x->peer != NULL) {
+        const struct linger now = { .l_onoff = 1, .l_linger = 0 };
+        setsockopt(x->peer->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+        shutdown(x->peer->fd, SHUT_RDWR);
+    }
+    sending_wake(x);
+}
+
+void *request_state(struct request *req, size_t size, void (*state_free)(void *), struct err *err)
+{
+    req->state = calloc(1, size);
+    req->state_free = state_free;
+    if (req->state == NULL)
+        err_set(err, ERR_NO_MEMORY, "no memory for the request");
+    return req->state;
+}

@@ -1,0 +1,223 @@
+/* Bodies that are made while they are sent. microhttpd pulls: a source is asked whenever the socket
+ * takes more, and sleeps when it has nothing; a file is read on the pool, chunk by chunk, the
+ * connection suspended meanwhile. */
+#include "server/http/exchange/exchange.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { CHUNK_BYTES = 65536, SOURCE_BYTES = 16384, DEAD_PEER_MS = 60000 };
+
+/* Lives until microhttpd lets go of the response, which is after the exchange. */
+struct sending {
+    struct exchange *exchange; /* NULL once the exchange is over */
+    struct reply_source source;
+    struct app *app;
+    int fd;
+    bool nameless;     /* its blocks are freed when it is closed */
+    uint64_t size, at; /* of the file; of the chunk in it */
+    size_t len;        /* bytes in the chunk */
+    char *chunk;
+    bool failed;
+};
+
+static struct sending *sending_new(struct exchange *x)
+{
+    struct sending *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return NULL;
+    s->exchange = x;
+    s->app = x->req.app;
+    s->fd = -1;
+    x->sending = s;
+    return s;
+}
+
+static void sending_free(void *arg)
+{
+    struct sending *s = arg;
+    if (s->exchange != NULL)
+        s->exchange->sending = NULL;
+    if (s->source.closed != NULL)
+        s->source.closed(s->source.source);
+    if (s->nameless)
+        body_let_go(s->app, s->fd, NULL);
+    else if (s->fd >= 0)
+        close(s->fd);
+    free(s->chunk);
+    free(s);
+}
+
+void sending_end(struct exchange *x)
+{
+    struct sending *s = x->sending;
+    if (x->reply.source.closed != NULL) /* made, and never sent */
+        x->reply.source.closed(x->reply.source.source);
+    x->reply.source.closed = NULL;
+    if (s == NULL)
+        return;
+    x->sending = NULL;
+    s->exchange = NULL;
+    if (s->source.closed != NULL) /* a source must not wake what is gone */
+        s->source.closed(s->source.source);
+    s->source = (struct reply_source){ 0 };
+    if (x->state != EXCHANGE_SENT)
+        sending_free(s); /* microhttpd has never seen it */
+}
+
+/* Sources. */
+
+void sending_wake(struct exchange *x)
+{
+    if (x->sending != NULL && x->sending->source.read != NULL)
+        exchange_resume(x);
+}
+
+static ssize_t pull_source(void *arg, uint64_t pos, char *to, size_t max)
+{
+    (void)pos;
+    struct sending *s = arg;
+    if (s->exchange == NULL || s->exchange->req.app->closing)
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    s->exchange->all->calls++;
+    long n = s->source.read(s->source.source, to, max);
+    if (n < 0)
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    if (n == 0)
+        exchange_suspend(s->exchange);
+    return n;
+}
+
+struct MHD_Response *sending_source(struct exchange *x)
+{
+    struct sending *s = sending_new(x);
+    if (s == NULL)
+        return NULL;
+    s->source = x->reply.source;
+    x->reply.source.closed = NULL; /* it has moved */
+    if (x->peer != NULL) {
+        /* A suspended connection never notices that its peer has gone: the kernel shall. */
+        const unsigned dead_ms = DEAD_PEER_MS;
+        const int on = 1;
+        setsockopt(x->peer->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof dead_ms);
+        setsockopt(x->peer->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    }
+    struct MHD_Response *response = MHD_create_response_from_callback(
+        MHD_SIZE_UNKNOWN, SOURCE_BYTES, pull_source, s, sending_free);
+    if (response == NULL)
+        sending_free(s);
+    return response;
+}
+
+/* Bytes. */
+
+struct bytes {
+    struct exchanges *all;
+    char *data; /* owned */
+    size_t len;
+};
+
+static ssize_t pull_bytes(void *arg, uint64_t pos, char *to, size_t max)
+{
+    const struct bytes *b = arg;
+    size_t n = b->len - (size_t)pos < max ? b->len - (size_t)pos : max;
+    memcpy(to, b->data + pos, n);
+    b->all->calls++;
+    return (ssize_t)n;
+}
+
+static void bytes_free(void *arg)
+{
+    struct bytes *b = arg;
+    free(b->data);
+    free(b);
+}
+
+struct MHD_Response *sending_bytes(struct exchange *x, char *take_bytes, size_t len)
+{
+    struct bytes *b = malloc(sizeof *b);
+    struct MHD_Response *response = NULL;
+    if (b != NULL) {
+        *b = (struct bytes){ x->all, take_bytes, len };
+        response = MHD_create_response_from_callback(len, CHUNK_BYTES, pull_bytes, b, bytes_free);
+    }
+    if (response == NULL) {
+        free(take_bytes);
+        free(b);
+    }
+    return response;
+}
+
+/* Files. */
+
+static void open_file(struct exchange *x)
+{
+    struct sending *s = x->sending;
+    struct stat info = { 0 };
+    s->nameless = x->reply.fd >= 0;
+    s->fd = s->nameless ? x->reply.fd
+                        : open(x->reply.file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    x->reply.fd = -1; /* it has moved */
+    s->failed = s->fd < 0 || fstat(s->fd, &info) != 0 || !S_ISREG(info.st_mode) ||
+                (s->chunk = malloc(CHUNK_BYTES)) == NULL;
+    s->size = (uint64_t)info.st_size;
+}
+
+static void file_opened(struct exchange *x)
+{
+    exchange_ready(x, x->sending->failed
+                          ? err_set(&x->err, ERR_NOT_FOUND, "there is no such file any more")
+                          : 0);
+    if (x->sending->failed)
+        sending_free(x->sending);
+}
+
+void sending_open(struct exchange *x)
+{
+    if (sending_new(x) == NULL)
+        exchange_ready(x, err_set(&x->err, ERR_NO_MEMORY, "no memory to send the file"));
+    else
+        exchange_pool(x, open_file, file_opened);
+}
+
+static void read_chunk(struct exchange *x)
+{
+    struct sending *s = x->sending;
+    ssize_t n = pread(s->fd, s->chunk, CHUNK_BYTES, (off_t)s->at);
+    s->failed = n <= 0;
+    s->len = n > 0 ? (size_t)n : 0;
+}
+
+static ssize_t pull_file(void *arg, uint64_t pos, char *to, size_t max)
+{
+    struct sending *s = arg;
+    if (s->failed || s->exchange == NULL || s->exchange->all->cut)
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    s->exchange->all->calls++;
+    if (pos < s->at || pos >= s->at + s->len) {
+        s->at = pos;
+        s->len = 0;
+        exchange_pool(s->exchange, read_chunk, NULL);
+        return 0;
+    }
+    size_t skip = (size_t)(pos - s->at), n = s->len - skip < max ? s->len - skip : max;
+    memcpy(to, s->chunk + skip, n);
+    return (ssize_t)n;
+}
+
+struct MHD_Response *sending_file(struct exchange *x)
+{
+    struct sending *s = x->sending;
+    peer_wait(x->peer, SENDING_MS + (int64_t)(s->size / SENDING_BYTES_PER_MS));
+    struct MHD_Response *response =
+        MHD_create_response_from_callback(s->size, CHUNK_BYTES, pull_file, s, sending_free);
+    if (response == NULL)
+        sending_free(s);
+    return response;
+}

@@ -1,0 +1,184 @@
+/* The steps of a request that has come whole: decode on the loop; read, write and encode where each
+ * belongs; then its endpoint's finish, and the reply. Steps that follow each other on a thread are
+ * one job: nothing is read and then written. */
+#include "server/http/exchange/exchange.h"
+
+#include "server/base/watch.h"
+#include "server/work/line.h"
+
+/* What is large is let go of here, too: taking a tree apart takes as long as building it. */
+static int encode(struct exchange *x, struct err *err)
+{
+    const struct endpoint *endpoint = x->req.endpoint;
+    int status = endpoint->encode != NULL ? endpoint->encode(&x->req, &x->reply, err) : 0;
+    body_forget(x);
+    return status == 0 ? reply_write(&x->reply, err) : status;
+}
+
+/* The endpoint's finish, once. */
+static int tell(struct exchange *x)
+{
+    const struct endpoint *endpoint = x->req.endpoint;
+    if (x->told || endpoint->finish == NULL)
+        return 0;
+    x->told = true;
+    struct watch_mark mark = watch_enter("finish", endpoint->path);
+    int status = endpoint->finish(&x->req, &x->reply, &x->err);
+    watch_leave(mark);
+    return status;
+}
+
+static void finish(struct exchange *x)
+{
+    int status = tell(x);
+    if (status == 0 && (x->reply.file != NULL || x->reply.fd >= 0))
+        sending_open(x);
+    else
+        exchange_ready(x, status);
+}
+
+static int read_and_encode(struct exchange *x, struct store *store, struct err *err)
+{
+    int status = x->req.endpoint->read(&x->req, store, err);
+    return status != 0 || x->req.endpoint->write != NULL ? status : encode(x, err);
+}
+
+static int job_read(struct job *job, struct store *store, struct err *err)
+{
+    struct exchange *x = job->data;
+    int status = store_as_of(store, &x->req.as_of, err);
+    return status != 0 ? status : read_and_encode(x, store, err);
+}
+
+static int job_import(struct job *job, struct store *store, struct err *err)
+{
+    return read_and_encode(job->data, store, err);
+}
+
+static int job_write(struct job *job, struct store *store, struct err *err)
+{
+    struct exchange *x = job->data;
+    x->req.more = false;
+    int status = x->req.endpoint->write(&x->req, store, err);
+    job->more = x->req.more;
+    return status;
+}
+
+static void conclude(struct exchange *x, int status, const struct err *err)
+{
+    x->all->waiting--;
+    x->waits = false;
+    if (status == 0) {
+        finish(x);
+    } else {
+        x->err = *err;
+        exchange_ready(x, status);
+    }
+    if (x->state == EXCHANGE_READY)
+        exchange_resume(x);
+}
+
+void request_done(struct request *req, int status, const struct err *err)
+{
+    struct exchange *x = req->exchange;
+    struct err own = { 0 };
+    if (status == 0) {
+        status = encode(x, &own);
+        err = &own;
+    }
+    conclude(x, status, err);
+}
+
+static int job_encode(struct job *job, struct store *none, struct err *err)
+{
+    (void)none;
+    return encode(job->data, err);
+}
+
+static void job_done(struct job *job);
+
+/* What follows a job that went well; false when there is nothing. */
+static bool go_on(struct exchange *x)
+{
+    struct work *work = x->req.app->work;
+    bool written = x->job.run == job_write,
+         read = x->job.run == job_read || x->job.run == job_import;
+    if (read && x->req.endpoint->write != NULL) {
+        x->job = (struct job){ .run = job_write, .done = job_done, .data = x };
+        work_write(work, &x->job);
+    } else if (written && x->req.endpoint->encode != NULL) {
+        tell(x); /* what is committed waits for no thread, and for no reply */
+        x->job = (struct job){ .run = job_encode, .done = job_done, .data = x };
+        work_pool(work, &x->job);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static void job_done(struct job *job)
+{
+    struct exchange *x = job->data;
+    if (job->status == 0 && go_on(x))
+        return;
+    conclude(x, job->status, &job->err);
+}
+
+static void wait_for(struct exchange *x, const struct waiting *waiting)
+{
+    int status = waiting->begin(&x->req, &x->err);
+    if (status < 0) {
+        exchange_ready(x, status);
+        return;
+    }
+    x->waits = true;
+    x->all->waiting++;
+    if (!x->suspended)
+        exchange_suspend(x);
+}
+
+void exchange_work(struct exchange *x)
+{
+    const struct endpoint *endpoint = x->req.endpoint;
+    struct watch_mark mark = watch_enter("decode", endpoint->path);
+    int status = request_args_check(&x->req, &x->err);
+    if (status == 0 && endpoint->decode != NULL)
+        status = endpoint->decode(&x->req, &x->err);
+    watch_leave(mark);
+    x->state = EXCHANGE_WORKING;
+    exchange_our_turn(x, true);
+    peer_wait(x->peer, 0);
+    bool works = endpoint->read != NULL || endpoint->write != NULL || endpoint->waiting != NULL;
+    if (status == 0 && !works) {
+        mark = watch_enter("encode", endpoint->path);
+        status = encode(x, &x->err);
+        watch_leave(mark);
+    }
+    if (status < 0) {
+        exchange_ready(x, status);
+        return;
+    }
+    if (endpoint->waiting != NULL) {
+        wait_for(x, endpoint->waiting);
+        return;
+    }
+    if (!works) {
+        finish(x);
+        return;
+    }
+    bool reads = endpoint->read != NULL, imports = reads && endpoint->body == BODY_UPLOAD;
+    x->job = (struct job){ .run = imports ? job_import
+                                  : reads ? job_read
+                                          : job_write,
+                           .done = job_done,
+                           .data = x };
+    x->all->waiting++;
+    if (!x->suspended)
+        exchange_suspend(x);
+    if (imports)
+        line_join(x->req.app->imports, &x->job);
+    else if (reads)
+        work_read(x->req.app->work, &x->job);
+    else
+        work_write(x->req.app->work, &x->job);
+}

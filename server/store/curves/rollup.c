@@ -1,0 +1,254 @@
+#include "server/store/curves/rollup.h"
+
+#include "server/store/store_priv.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+struct sums {
+    int64_t first_step, last_step, count, nonfinite;
+    int64_t min_step, max_step;
+    double min, max, sum, first, last;
+};
+
+static void sums_add(struct sums *sums, const struct rollup_row *row)
+{
+    if (sums->count + sums->nonfinite == 0)
+        sums->first_step = row->step;
+    sums->last_step = row->step;
+    if (row->kind != 0) {
+        sums->nonfinite++;
+        return;
+    }
+    if (sums->count == 0 || row->value < sums->min) {
+        sums->min = row->value;
+        sums->min_step = row->step;
+    }
+    if (sums->count == 0 || row->value > sums->max) {
+        sums->max = row->value;
+        sums->max_step = row->step;
+    }
+    if (sums->count == 0)
+        sums->first = row->value;
+    sums->last = row->value;
+    sums->sum += row->value;
+    sums->count++;
+}
+
+static void bind_finite(sqlite3_stmt *s, int column, const struct sums *sums, double value)
+{
+    if (sums->count > 0)
+        sqlite3_bind_double(s, column, value);
+}
+
+static int merge_bucket(struct store *store, int64_t run, int64_t name, int level, int64_t bucket,
+                        const struct sums *sums, struct err *err)
+{
+    sqlite3_stmt *s =
+        store_query(store, SQL_ROLLUP_UPSERT, err, "iiiiiiii", run, name, (int64_t)level, bucket,
+                    sums->first_step, sums->last_step, sums->count, sums->nonfinite);
+    if (s == NULL)
+        return -ERR_STORAGE;
+    bind_finite(s, 9, sums, sums->min);
+    bind_finite(s, 10, sums, sums->max);
+    sqlite3_bind_double(s, 11, sums->sum);
+    bind_finite(s, 12, sums, sums->first);
+    bind_finite(s, 13, sums, sums->last);
+    return store_step(store, s, err);
+}
+
+static int merge_summary(struct store *store, int64_t run, int64_t name, const struct sums *sums,
+                         const struct rollup_row *last, struct err *err)
+{
+    static const double stored[] = { 0, 0, INFINITY, -INFINITY };
+    sqlite3_stmt *s = store_query(
+        store, SQL_SERIES_UPSERT, err, "iiiiidi", run, name, sums->count, sums->nonfinite,
+        sums->last_step, last->kind == 0 ? last->value : stored[last->kind], (int64_t)last->kind);
+    if (s == NULL)
+        return -ERR_STORAGE;
+    bind_finite(s, 8, sums, sums->min);
+    if (sums->count > 0)
+        sqlite3_bind_int64(s, 9, sums->min_step);
+    bind_finite(s, 10, sums, sums->max);
+    if (sums->count > 0)
+        sqlite3_bind_int64(s, 11, sums->max_step);
+    sqlite3_bind_double(s, 12, sums->sum);
+    return store_step(store, s, err);
+}
+
+int rollup_add(struct store *store, int64_t run, int64_t name, const struct rollup_row *rows,
+               size_t n, struct err *err)
+{
+    struct sums all = { 0 };
+    int status = 0;
+    if (n == 0)
+        return 0;
+    for (size_t i = 0; i < n; i++)
+        sums_add(&all, &rows[i]);
+    for (int level = 1; level <= ROLLUP_LEVELS && status == 0; level++) {
+        int shift = ROLLUP_SHIFT * level;
+        for (size_t i = 0; i < n && status == 0;) {
+            int64_t bucket = rows[i].step >> shift;
+            struct sums sums = { 0 };
+            for (; i < n && rows[i].step >> shift == bucket; i++)
+                sums_add(&sums, &rows[i]);
+            status = merge_bucket(store, run, name, level, bucket, &sums, err);
+        }
+    }
+    return status == 0 ? merge_summary(store, run, name, &all, &rows[n - 1], err) : status;
+}
+
+/* The finest level whose buckets over the range are few enough to be read for `points`. */
+static int choose_level(int64_t from, int64_t to, int64_t points)
+{
+    int level = 1;
+    while (level < ROLLUP_LEVELS && ((to - from) >> (ROLLUP_SHIFT * level)) > 16 * points)
+        level++;
+    return level;
+}
+
+static void merge_into(struct metric_bucket *to, const struct metric_bucket *from, double from_sum,
+                       double *sum)
+{
+    if (to->count + to->nonfinite == 0) {
+        *to = *from;
+        *sum = from_sum;
+        return;
+    }
+    if (from->count > 0 && (to->count == 0 || from->min < to->min))
+        to->min = from->min;
+    if (from->count > 0 && (to->count == 0 || from->max > to->max))
+        to->max = from->max;
+    to->last_step = from->last_step;
+    to->count += from->count;
+    to->nonfinite += from->nonfinite;
+    *sum += from_sum;
+}
+
+/* A reply's buckets, being merged out of what lies in their slots. Slots are as wide as each other
+ * and aligned to the buckets of `level`, so that no bucket that is read lies in two of them. */
+struct cover {
+    struct store *store;
+    int64_t run, name;
+    int level;
+    int64_t first, width; /* of slots, in buckets of that level */
+    struct metric_bucket *buckets;
+    size_t n, room;
+    int64_t slot; /* of the last bucket */
+    double sum;
+};
+
+static void cover_add(struct cover *cover, const struct metric_bucket *bucket, double sum)
+{
+    int64_t slot =
+        ((bucket->first_step >> (ROLLUP_SHIFT * cover->level)) - cover->first) / cover->width;
+    if (cover->n == 0 || slot != cover->slot) {
+        if (cover->n == cover->room)
+            return; /* no series has more slots than were counted */
+        cover->n++;
+        cover->slot = slot;
+    }
+    struct metric_bucket *to = &cover->buckets[cover->n - 1];
+    merge_into(to, bucket, sum, &cover->sum);
+    to->mean = to->count > 0 ? cover->sum / (double)to->count : NAN;
+    if (to->count == 0)
+        to->min = to->max = NAN;
+}
+
+static int read_buckets(struct cover *cover, int level, int64_t first, int64_t last,
+                        struct err *err)
+{
+    sqlite3_stmt *s = store_query(cover->store, SQL_ROLLUP_RANGE, err, "iiiii", cover->run,
+                                  cover->name, (int64_t)level, first, last);
+    if (s == NULL)
+        return -ERR_STORAGE;
+    int status;
+    while ((status = store_step(cover->store, s, err)) == 1) {
+        const struct metric_bucket bucket = {
+            .first_step = sqlite3_column_int64(s, 0),
+            .last_step = sqlite3_column_int64(s, 1),
+            .count = sqlite3_column_int64(s, 2),
+            .nonfinite = sqlite3_column_int64(s, 3),
+            .min = sqlite3_column_double(s, 4),
+            .max = sqlite3_column_double(s, 5),
+        };
+        cover_add(cover, &bucket, sqlite3_column_double(s, 6));
+    }
+    return status;
+}
+
+static int read_rows(struct cover *cover, int64_t from, int64_t to, struct err *err)
+{
+    sqlite3_stmt *s =
+        store_query(cover->store, SQL_METRIC_RANGE, err, "iiii", cover->run, cover->name, from, to);
+    if (s == NULL)
+        return -ERR_STORAGE;
+    int status;
+    while ((status = store_step(cover->store, s, err)) == 1) {
+        int64_t step = sqlite3_column_int64(s, 0);
+        double value = sqlite3_column_double(s, 1);
+        bool finite = sqlite3_column_int(s, 2) == 0;
+        const struct metric_bucket bucket = {
+            .first_step = step,
+            .last_step = step,
+            .count = finite,
+            .nonfinite = !finite,
+            .min = value,
+            .max = value,
+        };
+        cover_add(cover, &bucket, finite ? value : 0);
+    }
+    return status;
+}
+
+/* Reads exactly the steps from…to: the buckets of a level that lie wholly inside, and what is left
+ * at both ends one level finer, down to the rows. */
+static int read_range(struct cover *cover, int level, int64_t from, int64_t to, struct err *err)
+{
+    if (level == 0)
+        return read_rows(cover, from, to, err);
+    int shift = ROLLUP_SHIFT * level;
+    int64_t width = (int64_t)1 << shift;
+    int64_t first = (from >> shift) + ((from & (width - 1)) != 0);
+    int64_t last = (to >> shift) - ((to & (width - 1)) != width - 1);
+    if (first > last)
+        return read_range(cover, level - 1, from, to, err);
+    int status = 0;
+    if (from < first << shift)
+        status = read_range(cover, level - 1, from, (first << shift) - 1, err);
+    if (status == 0)
+        status = read_buckets(cover, level, first, last, err);
+    if (status == 0 && (last + 1) << shift <= to)
+        status = read_range(cover, level - 1, (last + 1) << shift, to, err);
+    return status;
+}
+
+int rollup_get(struct store *store, int64_t run, int64_t name, int64_t from, int64_t to,
+               int64_t points, struct metric_bucket **ret, size_t *ret_n, struct err *err)
+{
+    int level = choose_level(from, to, points);
+    int shift = ROLLUP_SHIFT * level;
+    int64_t first = from >> shift, last = to >> shift;
+    struct cover cover = {
+        .store = store,
+        .run = run,
+        .name = name,
+        .level = level,
+        .first = first,
+        .width = (last - first + points) / points,
+        .buckets = calloc((size_t)points, sizeof *cover.buckets),
+        .room = (size_t)points,
+    };
+    if (cover.buckets == NULL)
+        return err_set(err, ERR_NO_MEMORY, "no memory for a curve of %lld points",
+                       (long long)points);
+    int status = read_range(&cover, level, from, to, err);
+    if (status != 0) {
+        free(cover.buckets);
+        return status;
+    }
+    *ret = cover.buckets;
+    *ret_n = cover.n;
+    return 0;
+}

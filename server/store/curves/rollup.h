@@ -1,0 +1,29 @@
+/* rollup: a series' levels of detail, so that a curve of a million points draws without reading the
+ * million.
+ *
+ * Level 0 is the rows themselves; level l ≥ 1 has a bucket for every 16^l steps: bucket = ⌊step /
+ * 16^l⌋. A batch of new rows is summed up per bucket in memory and then merged into the table, one
+ * upsert a bucket.
+ */
+#ifndef ABLATE_SERVER_ROLLUP_H
+#define ABLATE_SERVER_ROLLUP_H
+
+#include "server/store/curves/store_metrics.h"
+
+enum { ROLLUP_LEVELS = 5, ROLLUP_SHIFT = 4 };
+
+struct rollup_row {
+    int64_t step;
+    double value; /* 0 when kind != 0 */
+    int kind;     /* 0 finite, 1 nan, 2 inf, 3 -inf */
+};
+/* Merges rows (ascending steps, all newly inserted) of one series into rollups and its summary row.
+ */
+int rollup_add(struct store *, int64_t run, int64_t name, const struct rollup_row *rows, size_t n,
+               struct err *);
+/* At most `points` buckets over exactly the steps from…to (0 ≤ from ≤ to), ascending; points ≥ 1.
+ */
+int rollup_get(struct store *, int64_t run, int64_t name, int64_t from, int64_t to, int64_t points,
+               struct metric_bucket **ret, size_t *ret_n, struct err *);
+
+#endif

@@ -1,0 +1,109 @@
+#include "server/store/curves/store_digests.h"
+
+#include "server/store/store_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int store_facts_put(struct store *store, int64_t run, int64_t attempt, const char *init,
+                    const char *consumed, const char *eval, struct err *err)
+{
+    return store_run_sql(store, SQL_FACTS_PUT, NULL, err, "iittt", run, attempt, init, consumed,
+                         eval);
+}
+
+static void fact_done(void *of)
+{
+    struct fact_row *row = of;
+    free(row->arm);
+    free(row->grid);
+    free(row->consumed);
+    free(row->eval);
+}
+
+void fact_rows_free(struct fact_row *rows, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        fact_done(&rows[i]);
+    free(rows);
+}
+
+static void fact_from(sqlite3_stmt *s, void *row)
+{
+    *(struct fact_row *)row = (struct fact_row){
+        .run = sqlite3_column_int64(s, 0),
+        .arm = store_text(s, 1, false),
+        .grid = store_text(s, 2, false),
+        .seed = sqlite3_column_int64(s, 3),
+        .state = run_state_of((const char *)sqlite3_column_text(s, 4)),
+        .consumed = store_text(s, 5, true),
+        .eval = store_text(s, 6, true),
+        .measured = sqlite3_column_type(s, 7) != SQLITE_NULL,
+        .value = store_metric_value(s, 7),
+    };
+}
+
+int store_facts_list(struct store *store, int64_t experiment, const char *metric,
+                     struct fact_row **ret, size_t *ret_n, struct err *err)
+{
+    static const struct store_rows rows = { sizeof **ret, fact_from, fact_done };
+    return store_all(store, SQL_FACTS_LIST, &rows, (void **)ret, ret_n, err, "it", experiment,
+                     metric);
+}
+
+static int text_of(struct store *store, enum sql id, int64_t run, char **ret, struct err *err)
+{
+    sqlite3_stmt *s = NULL;
+    int status = store_first(store, id, &s, err, "i", run);
+    if (status < 0)
+        return status;
+    *ret = status == 1 ? store_text(s, 0, false) : strdup("");
+    sqlite3_reset(s);
+    return *ret == NULL ? err_set(err, ERR_NO_MEMORY, "no memory for a run's facts") : 0;
+}
+
+int store_facts_spec(struct store *store, int64_t run, char **ret, struct err *err)
+{
+    return text_of(store, SQL_RUN_SPEC, run, ret, err);
+}
+
+int store_facts_init(struct store *store, int64_t run, char **ret, struct err *err)
+{
+    return text_of(store, SQL_FACTS_INIT, run, ret, err);
+}
+
+static bool is_among(const int64_t *ids, size_t n, int64_t id)
+{
+    while (n > 0 && ids[n - 1] != id)
+        n--;
+    return n > 0;
+}
+
+int store_ended_now(struct store *store, int64_t **ret, size_t *ret_n, struct err *err)
+{
+    int64_t *ids = NULL, ended;
+    size_t n = 0, seen = 0;
+    int status = 0;
+    for (size_t i = 0; i < store->touches.n && status == 0; i++) {
+        const struct touch *touch = &store->touches.of[i];
+        if (!touch->ended || is_among(ids, n, touch->experiment))
+            continue;
+        int64_t *id = store_grow((void **)&ids, &n, sizeof *ids);
+        if (id == NULL)
+            status = err_set(err, ERR_NO_MEMORY, "no memory for %zu experiments", n + 1);
+        else
+            *id = touch->experiment;
+    }
+    for (size_t i = 0; i < n && status == 0; i++) {
+        status = store_get_int(store, SQL_EXPERIMENT_ENDED, 0, &ended, err, "i", ids[i]);
+        if (status == 0 && ended != 0)
+            ids[seen++] = ids[i];
+    }
+    if (status != 0) {
+        free(ids);
+        return status;
+    }
+    *ret = ids;
+    *ret_n = seen;
+    return 0;
+}

@@ -1,0 +1,181 @@
+/* Reading curves: a series whole, or as buckets of its rollups when it is longer than was asked
+ * for.
+ */
+#include "common/base/buf.h"
+#include "server/store/curves/rollup.h"
+#include "server/store/curves/store_metrics.h"
+#include "server/store/store_priv.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+void metric_series_free(struct metric_series *series, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        free(series[i].name);
+        free(series[i].points);
+        free(series[i].buckets);
+    }
+    free(series);
+}
+
+double store_metric_value(sqlite3_stmt *s, int column)
+{
+    static const double words[] = { 0, NAN, INFINITY, -INFINITY };
+    int kind = sqlite3_column_int(s, column + 1) & 3;
+    return kind == 0 ? sqlite3_column_double(s, column) : words[kind];
+}
+
+double store_real(sqlite3_stmt *s, int column)
+{
+    return sqlite3_column_type(s, column) == SQLITE_NULL ? (double)NAN
+                                                         : sqlite3_column_double(s, column);
+}
+
+static int read_points(struct store *store, int64_t run, int64_t name, int64_t from, int64_t to,
+                       struct metric_series *series, struct err *err)
+{
+    sqlite3_stmt *s = store_query(store, SQL_METRIC_RANGE, err, "iiii", run, name, from, to);
+    if (s == NULL)
+        return -ERR_STORAGE;
+    int status;
+    while ((status = store_step(store, s, err)) == 1) {
+        struct metric_point *point =
+            store_grow((void **)&series->points, &series->n, sizeof *point);
+        if (point == NULL) {
+            sqlite3_reset(s);
+            return err_set(err, ERR_NO_MEMORY, "out of memory");
+        }
+        *point = (struct metric_point){ sqlite3_column_int64(s, 0), store_metric_value(s, 1) };
+    }
+    return status;
+}
+
+static bool wanted(const struct metric_query *query, const char *name)
+{
+    for (size_t i = 0; i < query->names_n; i++)
+        if (strcmp(query->names[i], name) == 0)
+            return true;
+    return query->names == NULL;
+}
+
+/* What series there are comes from their summary rows; which levels to read, from how many rows
+ * they have. */
+struct found {
+    int64_t id, rows, last_step;
+};
+
+static int find_series(struct store *store, const struct metric_query *query,
+                       struct metric_series **ret, struct found **ret_found, size_t *ret_n,
+                       struct err *err)
+{
+    size_t found_n = 0;
+    sqlite3_stmt *s = store_query(store, SQL_SERIES_LIST, err, "i", query->run);
+    if (s == NULL)
+        return -ERR_STORAGE;
+    int status;
+    while ((status = store_step(store, s, err)) == 1) {
+        if (!wanted(query, (const char *)sqlite3_column_text(s, 1)))
+            continue;
+        struct metric_series *series = store_grow((void **)ret, ret_n, sizeof *series);
+        struct found *found = store_grow((void **)ret_found, &found_n, sizeof *found);
+        if (series == NULL || found == NULL) {
+            sqlite3_reset(s);
+            return err_set(err, ERR_NO_MEMORY, "out of memory");
+        }
+        series->name = store_text(s, 1, false);
+        *found = (struct found){ sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 2),
+                                 sqlite3_column_int64(s, 3) };
+    }
+    return status;
+}
+
+/* How many rows the range has, or points + 1 when there are more: those needn't be counted. */
+static int count_rows(struct store *store, const struct metric_query *query,
+                      const struct found *found, int64_t to, int64_t *ret, struct err *err)
+{
+    *ret = found->rows;
+    if (query->from <= 0 && to >= found->last_step)
+        return 0;
+    return store_get_int(store, SQL_METRIC_COUNT, 0, ret, err, "iiiii", query->run, found->id,
+                         query->from, to, query->points + 1);
+}
+
+static int read_series(struct store *store, const struct metric_query *query,
+                       const struct found *found, struct metric_series *series, struct err *err)
+{
+    int64_t to = query->to < 0 || query->to > found->last_step ? found->last_step : query->to;
+    int64_t rows = 0;
+    int status = query->points > 0 ? count_rows(store, query, found, to, &rows, err) : 0;
+    if (status == 0 && rows <= query->points) {
+        status = read_points(store, query->run, found->id, query->from, to, series, err);
+        series->raw = (int64_t)series->n;
+        return status;
+    }
+    if (status == 0)
+        status = rollup_get(store, query->run, found->id, query->from, to, query->points,
+                            &series->buckets, &series->n, err);
+    for (size_t i = 0; status == 0 && i < series->n; i++)
+        series->raw += series->buckets[i].count + series->buckets[i].nonfinite;
+    return status;
+}
+
+int store_metrics_get(struct store *store, const struct metric_query *query,
+                      struct metric_series **ret, size_t *ret_n, struct err *err)
+{
+    struct metric_series *series = NULL;
+    struct found *found = NULL;
+    size_t n = 0;
+    int status = find_series(store, query, &series, &found, &n, err);
+    for (size_t i = 0; i < n && status == 0; i++)
+        status = read_series(store, query, &found[i], &series[i], err);
+    free(found);
+    if (status != 0) {
+        metric_series_free(series, n);
+        return status;
+    }
+    *ret = series;
+    *ret_n = n;
+    return 0;
+}
+
+int store_metrics_range(struct store *store, int64_t run, int64_t name, int64_t from, int64_t to,
+                        struct metric_series *ret, struct err *err)
+{
+    struct metric_series series = { 0 };
+    sqlite3_stmt *s = NULL;
+    int status = store_first(store, SQL_NAME_TEXT, &s, err, "i", name);
+    if (status < 0)
+        return status;
+    series.name = store_text(s, 0, false);
+    sqlite3_reset(s);
+    status = read_points(store, run, name, from, to, &series, err);
+    if (status != 0) {
+        free(series.name);
+        free(series.points);
+        return status;
+    }
+    series.raw = (int64_t)series.n;
+    *ret = series;
+    return 0;
+}
+
+int store_metrics_each(struct store *store, int64_t run,
+                       int (*each)(void *arg, const char *name, const struct metric_point *point,
+                                   struct err *err),
+                       void *arg, struct err *err)
+{
+    sqlite3_stmt *s = store_query(store, SQL_METRIC_EACH, err, "i", run);
+    if (s == NULL)
+        return -ERR_STORAGE;
+    int status;
+    while ((status = store_step(store, s, err)) == 1) {
+        const struct metric_point point = { sqlite3_column_int64(s, 1), store_metric_value(s, 2) };
+        status = each(arg, (const char *)sqlite3_column_text(s, 0), &point, err);
+        if (status != 0)
+            break;
+    }
+    sqlite3_reset(s);
+    return status;
+}

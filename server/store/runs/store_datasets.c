@@ -1,0 +1,63 @@
+#include "common/base/clock.h"
+#include "server/store/runs/store_runs.h"
+#include "server/store/store_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int store_dataset_put(struct store *store, const struct dataset_row *row, struct err *err)
+{
+    return store_run_sql(store, SQL_DATASET_PUT, NULL, err, "ttiiiti", row->name, row->digest,
+                         row->documents, row->bytes, row->duplicates, row->format, clock_wall_ms());
+}
+
+static void dataset_from(sqlite3_stmt *statement, void *of)
+{
+    struct dataset_row *row = of;
+    row->id = sqlite3_column_int64(statement, 0);
+    store_text_into(statement, 1, row->name, sizeof row->name);
+    store_text_into(statement, 2, row->digest, sizeof row->digest);
+    row->documents = sqlite3_column_int64(statement, 3);
+    row->bytes = sqlite3_column_int64(statement, 4);
+    row->duplicates = sqlite3_column_int64(statement, 5);
+    store_text_into(statement, 6, row->format, sizeof row->format);
+    row->created_at = sqlite3_column_int64(statement, 7);
+}
+
+int store_dataset_get(struct store *store, const char *name_or_digest, struct dataset_row *ret,
+                      struct err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int status = store_first(store, SQL_DATASET_GET, &statement, err, "t", name_or_digest);
+    if (status < 0)
+        return status;
+    if (status == 0)
+        return err_set(err, ERR_NOT_FOUND, "there is no dataset \"%s\"", name_or_digest);
+    dataset_from(statement, ret);
+    sqlite3_reset(statement);
+    return 0;
+}
+
+int store_dataset_list(struct store *store, struct dataset_row **ret, size_t *ret_n,
+                       struct err *err)
+{
+    static const struct store_rows rows = { sizeof **ret, dataset_from, NULL };
+    return store_all(store, SQL_DATASET_LIST, &rows, (void **)ret, ret_n, err, "");
+}
+
+int store_dataset_delete(struct store *store, const char *name, struct err *err)
+{
+    int64_t users = 0, changes = 0;
+    int status = store_get_int(store, SQL_DATASET_USERS, 0, &users, err, "t", name);
+    if (status != 0)
+        return status;
+    if (users > 0)
+        return err_set(err, ERR_CONFLICT,
+                       "dataset \"%s\" is needed by %lld runs that are queued, running or being "
+                       "verified; wait for their end, or cancel them",
+                       name, (long long)users);
+    status = store_run_sql(store, SQL_DATASET_DELETE, &changes, err, "t", name);
+    if (status == 0 && changes == 0)
+        status = err_set(err, ERR_NOT_FOUND, "there is no dataset \"%s\"", name);
+    return status;
+}

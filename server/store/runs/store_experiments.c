@@ -1,0 +1,258 @@
+#include "common/base/clock.h"
+#include "server/store/runs/store_runs.h"
+#include "server/store/store_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void experiment_row_done(struct experiment_row *row)
+{
+    free(row->name);
+    free(row->notes);
+    free(row->hypothesis);
+    free(row->tags);
+    free(row->spec);
+    *row = (struct experiment_row){ 0 };
+}
+
+/* EXPERIMENT_COLUMNS, in order. */
+static void experiment_from(sqlite3_stmt *statement, void *of)
+{
+    struct experiment_row *row = of;
+    row->id = sqlite3_column_int64(statement, 0);
+    row->name = store_text(statement, 1, false);
+    row->notes = store_text(statement, 2, false);
+    row->hypothesis = store_text(statement, 3, false);
+    row->tags = store_text(statement, 4, false);
+    row->spec = store_text(statement, 5, false);
+    row->runs_n = sqlite3_column_int64(statement, 6);
+    row->created_at = sqlite3_column_int64(statement, 7);
+    row->deleted_at = sqlite3_column_int64(statement, 8);
+    int64_t active = 0;
+    for (int state = 0; state < RUN_STATES; state++)
+        row->counts[state] = sqlite3_column_int64(statement, 9 + state);
+    active = row->counts[RUN_QUEUED] + row->counts[RUN_RUNNING];
+    row->steps_done = sqlite3_column_int64(statement, 14);
+    row->steps_total = sqlite3_column_int64(statement, 15);
+    row->started_at = sqlite3_column_int64(statement, 16);
+    row->ended_at = active == 0 ? sqlite3_column_int64(statement, 17) : 0;
+}
+
+int store_experiment_by_key(struct store *store, const char *key, const char *body_digest,
+                            int64_t *ret_id, struct err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int status = store_first(store, SQL_EXPERIMENT_BY_KEY, &statement, err, "t", key);
+    if (status < 0)
+        return status;
+    if (status == 0) {
+        *ret_id = 0;
+        return 0;
+    }
+    int64_t id = sqlite3_column_int64(statement, 0);
+    bool same = strcmp((const char *)sqlite3_column_text(statement, 1), body_digest) == 0;
+    bool deleted = sqlite3_column_int64(statement, 2) != 0;
+    sqlite3_reset(statement);
+    if (!same)
+        return err_set(err, ERR_IDEMPOTENCY_MISMATCH,
+                       "this Idempotency-Key was used for another request body (experiment %lld)",
+                       (long long)id);
+    if (deleted)
+        return err_set(err, ERR_CONFLICT,
+                       "this Idempotency-Key made experiment %lld, which was deleted",
+                       (long long)id);
+    *ret_id = id;
+    return 0;
+}
+
+int store_experiment_add(struct store *store, const struct new_experiment *new, int64_t *ret_id,
+                         bool *ret_existing, struct err *err)
+{
+    int64_t id = 0, now = clock_wall_ms();
+    int status = new->idempotency_key != NULL ? store_experiment_by_key(store, new->idempotency_key,
+                                                                        new->body_digest, &id, err)
+                                              : 0;
+    if (status != 0)
+        return status;
+    if (id > 0) {
+        *ret_id = id;
+        *ret_existing = true;
+        return 0;
+    }
+    status =
+        store_run_sql(store, SQL_EXPERIMENT_ADD, NULL, err, "tttttttiitt", new->name, new->notes,
+                      new->hypothesis, new->tags, new->spec, new->metric, new->goal,
+                      (int64_t) new->runs_n, now, new->idempotency_key, new->body_digest);
+    if (status != 0)
+        return status;
+    id = sqlite3_last_insert_rowid(store->db);
+    for (size_t i = 0; i < new->runs_n; i++) {
+        const struct new_run *run = &new->runs[i];
+        status = store_run_sql(store, SQL_RUN_ADD, NULL, err, "ittiiiiitttiidi", id, run->arm,
+                               run->grid, run->seed, run->priority, (int64_t)run->exclusive,
+                               run->max_attempts, run->steps, run->spec, run->digest,
+                               run->dataset_digest, run->cost.parameters, run->cost.memory_bytes,
+                               run->cost.flops_per_step, now);
+        if (status != 0)
+            return status;
+    }
+    /* The corpus was there when the spec was resolved; from here on it stays for these runs. */
+    int64_t gone = 0;
+    status = store_get_int(store, SQL_EXPERIMENT_DATASET_GONE, -1, &gone, err, "i", id);
+    if (status == 0 && gone != -1)
+        status = err_set(err, ERR_CONFLICT, "the dataset was deleted while this was submitted");
+    if (status != 0)
+        return status;
+    store_touch_experiment(store, id);
+    store_touch_queue(store);
+    *ret_id = id;
+    *ret_existing = false;
+    return 0;
+}
+
+/* One that was deleted can be had back, and that is worth saying. */
+static int say_missing(struct store *store, int64_t id, struct err *err)
+{
+    int64_t deleted_at = 0;
+    char when[CLOCK_ISO_BYTES];
+    int status = store_get_int(store, SQL_EXPERIMENT_STANDING, 0, &deleted_at, err, "i", id);
+    if (status != 0)
+        return status;
+    if (deleted_at == 0)
+        return err_set(err, ERR_NOT_FOUND, "there is no experiment %lld", (long long)id);
+    clock_iso(deleted_at, when);
+    return err_set(err, ERR_NOT_FOUND,
+                   "experiment %lld was deleted at %s; POST to its /restore brings it back",
+                   (long long)id, when);
+}
+
+int store_experiment_get(struct store *store, int64_t id, struct experiment_row *ret,
+                         struct err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int status = store_first(store, SQL_EXPERIMENT_GET, &statement, err, "i", id);
+    if (status < 0)
+        return status;
+    if (status == 0)
+        return say_missing(store, id, err);
+    struct experiment_row row = { 0 };
+    experiment_from(statement, &row);
+    sqlite3_reset(statement);
+    if ((status = store_audit_counts(store, id, row.audits, err)) != 0) {
+        experiment_row_done(&row);
+        return status;
+    }
+    *ret = row;
+    return 0;
+}
+
+static void experiment_done(void *row)
+{
+    experiment_row_done(row);
+}
+
+int store_experiment_list(struct store *store, bool deleted, int64_t before, size_t limit,
+                          struct experiment_row **ret, size_t *ret_n, struct err *err)
+{
+    static const struct store_rows all = { sizeof **ret, experiment_from, experiment_done };
+    struct experiment_row *rows = NULL;
+    size_t n = 0;
+    int status = store_all(store, SQL_EXPERIMENT_LIST, &all, (void **)&rows, &n, err, "iii", before,
+                           (int64_t)limit, (int64_t)deleted);
+    for (size_t i = 0; i < n && status == 0; i++)
+        status = store_audit_counts(store, rows[i].id, rows[i].audits, err);
+    if (status < 0) {
+        for (size_t i = 0; i < n; i++)
+            experiment_row_done(&rows[i]);
+        free(rows);
+        return status;
+    }
+    *ret = rows;
+    *ret_n = n;
+    return 0;
+}
+
+static int must_change(int status, int64_t changes, int64_t id, struct err *err)
+{
+    if (status == 0 && changes == 0)
+        return err_set(err, ERR_NOT_FOUND, "there is no experiment %lld", (long long)id);
+    return status;
+}
+
+int store_experiment_patch(struct store *store, int64_t id, const char *name, const char *notes,
+                           const char *tags, struct err *err)
+{
+    int64_t changes = 0;
+    int status =
+        store_run_sql(store, SQL_EXPERIMENT_PATCH, &changes, err, "ittt", id, name, notes, tags);
+    status = must_change(status, changes, id, err);
+    if (status == 0)
+        store_touch_experiment(store, id);
+    return status;
+}
+
+/* Nothing may work in an experiment's folders when it is deleted. */
+static int need_rest(struct store *store, int64_t id, struct err *err)
+{
+    static const struct {
+        enum sql count;
+        const char *one, *many, *hint;
+    } rows[] = {
+        { SQL_EXPERIMENT_RUNNING, "run is running", "runs are running", "cancel it first" },
+        { SQL_EXPERIMENT_VERIFYING, "run is being verified", "runs are being verified",
+          "wait for the end, or cancel: that ends verifications and leaves what is stored" },
+    };
+    int status = 0;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows && status == 0; i++) {
+        int64_t n = 0;
+        status = store_get_int(store, rows[i].count, 0, &n, err, "i", id);
+        if (status == 0 && n > 0)
+            status = err_set(err, ERR_CONFLICT, "%lld %s in experiment %lld; %s", (long long)n,
+                             n == 1 ? rows[i].one : rows[i].many, (long long)id, rows[i].hint);
+    }
+    return status;
+}
+
+static int need_standing(struct store *store, int64_t id, struct err *err)
+{
+    int64_t deleted_at = 0;
+    int status = store_get_int(store, SQL_EXPERIMENT_STANDING, -1, &deleted_at, err, "i", id);
+    return status == 0 && deleted_at != 0 ? say_missing(store, id, err) : status;
+}
+
+static int hide(struct store *store, int64_t id, struct err *err)
+{
+    int status = need_standing(store, id, err);
+    if (status == 0)
+        status = need_rest(store, id, err);
+    if (status == 0)
+        status = store_run_sql(store, SQL_EXPERIMENT_DELETE, NULL, err, "ii", id, clock_wall_ms());
+    if (status == 0)
+        store_touch_experiment(store, id);
+    return status;
+}
+
+int store_experiment_delete(struct store *store, int64_t id, struct run_slice *slice,
+                            struct err *err)
+{
+    int status = slice->more ? 0 : hide(store, id, err);
+    return status == 0 ? store_runs_cancel(store, id, slice, err) : status;
+}
+
+int store_experiment_cancel(struct store *store, int64_t id, struct run_slice *slice,
+                            struct err *err)
+{
+    int status = need_standing(store, id, err);
+    return status == 0 ? store_runs_cancel(store, id, slice, err) : status;
+}
+
+int store_deleted_cancel(struct store *store, bool *ret_more, struct err *err)
+{
+    int64_t id = 0;
+    struct run_slice slice = { 0 };
+    int status = store_get_int(store, SQL_DELETED_ACTIVE, 0, &id, err, "");
+    if (status == 0 && id > 0)
+        status = store_runs_cancel(store, id, &slice, err);
+    *ret_more = slice.after > 0; /* there may be others */
+    return status;
+}

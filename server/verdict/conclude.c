@@ -1,0 +1,90 @@
+#include "server/verdict/conclude.h"
+
+#include "common/json/jsonx.h"
+#include "common/spec/tuning.h"
+#include "server/verdict/fairness/fairness.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* *text as JSON, NULL when it is none; frees it. */
+static int parse(int status, char *text, json_t **ret)
+{
+    if (status == 0 && text[0] != '\0' && jsonx_load(text, strlen(text), ret, NULL) != 0)
+        *ret = NULL;
+    free(text);
+    return status;
+}
+
+static int read_spec(void *arg, int64_t run, json_t **ret, struct err *err)
+{
+    char *text = NULL;
+    int status = store_facts_spec(arg, run, &text, err);
+    return parse(status, text, ret);
+}
+
+static int read_init(void *arg, int64_t run, json_t **ret, struct err *err)
+{
+    char *text = NULL;
+    int status = store_facts_init(arg, run, &text, err);
+    return parse(status, text, ret);
+}
+
+/* What runs have reported, as an object whose members' names are the keys. */
+static int read_reported(struct store *store, int64_t experiment, json_t *to, struct err *err)
+{
+    struct audit_row *rows = NULL;
+    size_t n = 0;
+    int status = store_audit_list(store, experiment, &rows, &n, err);
+    for (size_t i = 0; i < n; i++) {
+        char *key = rows[i].run != 0 ? audit_key(rows[i].name, rows[i].arm, rows[i].grid) : NULL;
+        if (key != NULL)
+            json_object_set_new(to, key, json_true());
+        free(key);
+        audit_row_done(&rows[i]);
+    }
+    free(rows);
+    return status;
+}
+
+static int conclude(struct store *store, int64_t id, struct err *err)
+{
+    struct tuning_metrics metrics;
+    struct experiment_row experiment = { 0 };
+    struct fact_row *runs = NULL;
+    struct audit_row *found = NULL;
+    size_t runs_n = 0, found_n = 0;
+    json_t *spec = NULL, *reported = json_object();
+    int status = store_experiment_get(store, id, &experiment, err);
+    if (status == 0 && jsonx_load(experiment.spec, strlen(experiment.spec), &spec, NULL) != 0)
+        spec = NULL;
+    tuning_metrics(spec, &metrics);
+    if (status == 0)
+        status = read_reported(store, id, reported, err);
+    if (status == 0)
+        status = store_facts_list(store, id, metrics.chosen_by, &runs, &runs_n, err);
+    const struct fairness_input in = { spec, runs, runs_n, reported, read_spec, read_init, store };
+    if (status == 0)
+        status = fairness_find(&in, &found, &found_n, err);
+    if (status == 0)
+        status = store_audits_replace(store, id, found, found_n, err);
+    for (size_t i = 0; i < found_n; i++)
+        audit_row_done(&found[i]);
+    free(found);
+    fact_rows_free(runs, runs_n);
+    json_decref(reported);
+    json_decref(spec);
+    experiment_row_done(&experiment);
+    return status;
+}
+
+int conclude_experiments(struct store *store, struct err *err)
+{
+    int64_t *ids = NULL;
+    size_t n = 0;
+    int status = store_ended_now(store, &ids, &n, err);
+    for (size_t i = 0; i < n && status == 0; i++)
+        status = conclude(store, ids[i], err);
+    free(ids);
+    return status;
+}

@@ -1,0 +1,34 @@
+/* fairness: the audits that only the daemon can make, since they compare runs
+ * (schema/numerics.md §7):
+ * shared_init, same_batches, budget, tuning, power; and what is said of an audit that a run was to
+ * make but didn't.
+ *
+ * Pure: no store, no clock; specs and initial weights, which may be large, are asked for one at a
+ * time. conclude.h evaluates them when an experiment has ended.
+ */
+#ifndef ABLATE_SERVER_FAIRNESS_H
+#define ABLATE_SERVER_FAIRNESS_H
+
+#include "server/store/curves/store_digests.h"
+#include "server/store/runs/store_audits.h"
+
+#include <jansson.h>
+
+struct fairness_input {
+    const json_t *spec;          /* the experiment's */
+    const struct fact_row *runs; /* all of its runs, by id; value: tuning_metrics.chosen_by */
+    size_t runs_n;
+    const json_t *reported; /* an object with a member audit_key() for each finding of a run */
+    /* A run's frozen spec, and its initial weights as it told them; new references, NULL when
+     * there are none. */
+    int (*spec_of)(void *arg, int64_t run, json_t **ret, struct err *err);
+    int (*init_of)(void *arg, int64_t run, json_t **ret, struct err *err);
+    void *arg;
+};
+
+/* The findings, each with name, status, detail, evidence, and arm and grid as far as it reaches;
+ * the caller's (audit_row_done, free). Errors: NO_MEMORY, those of the two functions. */
+int fairness_find(const struct fairness_input *in, struct audit_row **ret, size_t *ret_n,
+                  struct err *err);
+
+#endif

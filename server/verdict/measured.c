@@ -1,0 +1,249 @@
+/* What was measured, before anything is concluded from it: the table, the dynamics, the tuning. */
+#include "server/verdict/study.h"
+
+#include "common/audit/recompute.h"
+#include "common/json/jsonx.h"
+#include "server/objects/objects.h"
+#include "server/verdict/checks.h"
+#include "server/verdict/timing.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Metrics of the table, if a run has them: which of a run's figures counts, and which is best. The
+ * compared metric is a row more when it isn't one of these. */
+struct metric {
+    const char *name;
+    bool mean;     /* the mean over steps (clocks), not the last value */
+    bool maximise; /* more is better */
+};
+static const struct metric metrics[] = {
+    { "val/loss", false, false },
+    { "val/accuracy", false, true },
+    { "test/loss", false, false },
+    { "test/accuracy", false, true },
+    { "train/loss", false, false },
+    { "time/step_s", true, false },
+    { "throughput/tokens_per_s", true, true },
+};
+enum { METRICS = sizeof metrics / sizeof *metrics };
+
+static json_t *metric_json(const struct study *t, const struct cell *cell, const struct metric *m)
+{
+    struct sample last = { 0 }, counted = { 0 };
+    double best = NAN;
+    bool compared = strcmp(m->name, t->compare.metric) == 0 && t->compare.best;
+    for (size_t i = 0; i < cell->runs; i++) {
+        const struct run_row *run = study_run(t, cell, i);
+        const struct run_final *f = study_final(run, m->name);
+        if (f == NULL || run->state != RUN_SUCCEEDED)
+            continue;
+        double value = m->mean ? f->mean : f->value;
+        double own = m->maximise ? f->greatest : f->best;
+        sample_add(&last, value);
+        sample_add(&counted, compared && isfinite(value) ? own : value);
+        if (isnan(best) || (m->maximise ? own > best : own < best))
+            best = own;
+    }
+    if (counted.n == 0)
+        return NULL;
+    return json_pack("{s:o, s:o, s:o, s:o, s:I}", "mean", jsonx_number(counted.mean), "sd",
+                     study_number(counted.n > 1, sample_sd(&counted)), "best",
+                     study_number(!isnan(best), best), "last", jsonx_number(last.mean), "n",
+                     (json_int_t)counted.n);
+}
+
+static int64_t spec_int(const json_t *spec, const char *section, const char *key)
+{
+    return json_integer_value(json_object_get(json_object_get(spec, section), key));
+}
+
+/* Tokens that a run reads in training: batch × length × steps; the grid's values count before the
+ * arm's, these before the base's. */
+static int64_t tokens_of(const struct study *t, const struct run_row *run, const json_t *grid)
+{
+    static const char *const sections[] = { "data", "train", "train" };
+    static const char *const keys[] = { "seq_len", "batch_size", "batch_tokens" };
+    const json_t *own = json_object_get(json_object_get(t->spec, "arms"), run->arm);
+    int64_t v[3];
+    for (size_t i = 0; i < 3; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "%s.%s", sections[i], keys[i]);
+        const json_t *value = json_object_get(grid, path);
+        if (value == NULL)
+            value = json_object_get(own, path);
+        v[i] = value != NULL ? json_integer_value(value) : spec_int(t->spec, sections[i], keys[i]);
+    }
+    return (v[2] > 0 ? v[2] : v[0] * v[1]) * run->steps;
+}
+
+json_t *rows_json(const struct study *t)
+{
+    const struct metric compared = { t->compare.metric, recompute_exempts(t->compare.metric),
+                                     t->compare.maximise };
+    json_t *rows = json_array();
+    for (size_t c = 0; c < t->n; c++) {
+        const struct cell *cell = &t->cells[c];
+        const struct run_row *run = study_run(t, cell, 0);
+        json_t *values = json_object(), *grid = objects_embed(cell->grid);
+        for (size_t m = 0; m <= METRICS; m++) {
+            const struct metric *metric = m < METRICS ? &metrics[m] : &compared;
+            json_t *one =
+                json_object_get(values, metric->name) == NULL ? metric_json(t, cell, metric) : NULL;
+            if (one != NULL)
+                json_object_set_new(values, metric->name, one);
+        }
+        int64_t tokens = tokens_of(t, run, grid);
+        json_array_append_new(
+            rows,
+            json_pack("{s:s, s:o, s:o, s:I, s:I, s:I, s:f, s:I, s:o, s:o}", "arm", cell->arm,
+                      "grid", grid, "valid", checks_valid_at(t, cell), "n", (json_int_t)cell->n,
+                      "diverged", (json_int_t)cell->ended.diverged, "parameters",
+                      (json_int_t)run->parameters, "flops_per_step", run->flops_per_step, "tokens",
+                      (json_int_t)tokens, "timing", timing_json(t, cell), "metrics", values));
+    }
+    return rows;
+}
+
+/* The compared metric step by step: for each grid point, a row a step, a mean an arm. */
+
+struct moment {
+    int64_t step;
+    size_t cell, point;
+    double value;
+};
+
+static int by_point(const void *a, const void *b)
+{
+    const struct moment *x = a, *y = b;
+    if (x->point != y->point)
+        return x->point < y->point ? -1 : 1;
+    if (x->step != y->step)
+        return x->step < y->step ? -1 : 1;
+    return x->cell < y->cell ? -1 : x->cell > y->cell;
+}
+
+/* Curves are by run, as runs are. Returns how many moments were found. */
+static size_t find_moments(const struct study *t, struct moment *moments)
+{
+    const struct report_input *in = t->in;
+    size_t n = 0;
+    for (size_t i = 0, r = 0; i < in->curves_n; i++) {
+        while (r < in->runs_n && in->runs[r].id < in->curves[i].run)
+            r++;
+        if (r == in->runs_n || in->runs[r].id != in->curves[i].run)
+            continue;
+        size_t cell = t->cell_of[r];
+        moments[n++] =
+            (struct moment){ in->curves[i].step, cell, t->cells[cell].point, in->curves[i].value };
+    }
+    qsort(moments, n, sizeof *moments, by_point);
+    return n;
+}
+
+/* The rows of the grid point at moments[*at]; leaves *at behind them. */
+static json_t *dynamics_rows(const struct study *t, const struct moment *moments, size_t n,
+                             size_t *at)
+{
+    json_t *rows = json_array();
+    size_t i = *at, point = moments[i].point;
+    while (i < n && moments[i].point == point) {
+        int64_t step = moments[i].step;
+        json_t *arms = json_object();
+        while (i < n && moments[i].point == point && moments[i].step == step) {
+            size_t cell = moments[i].cell;
+            struct sample sample = { 0 };
+            double least = INFINITY, most = -INFINITY;
+            for (; i < n && moments[i].step == step && moments[i].cell == cell; i++) {
+                sample_add(&sample, moments[i].value);
+                least = fmin(least, moments[i].value);
+                most = fmax(most, moments[i].value);
+            }
+            json_object_set_new(arms, t->cells[cell].arm,
+                                json_pack("{s:o, s:o, s:o, s:I}", "mean", jsonx_number(sample.mean),
+                                          "min", jsonx_number(least), "max", jsonx_number(most),
+                                          "n", (json_int_t)sample.n));
+        }
+        json_array_append_new(rows,
+                              json_pack("{s:I, s:o}", "step", (json_int_t)step, "arms", arms));
+    }
+    *at = i;
+    return rows;
+}
+
+json_t *dynamics_json(const struct study *t)
+{
+    struct moment *moments = calloc(t->in->curves_n + 1, sizeof *moments);
+    json_t *list = json_array();
+    size_t n = moments != NULL ? find_moments(t, moments) : 0;
+    for (size_t c = 0, at = 0; c < t->n; c++) {
+        if (t->cells[c].point != c)
+            continue;
+        bool any = at < n && moments[at].point == c;
+        json_array_append_new(list,
+                              json_pack("{s:o, s:s, s:o}", "grid", objects_embed(t->cells[c].grid),
+                                        "metric", t->compare.metric, "steps",
+                                        any ? dynamics_rows(t, moments, n, &at) : json_array()));
+    }
+    free(moments);
+    return list;
+}
+
+/* Does a tuned path's value lie at the end of what was tried? Only where more than one was. */
+static bool at_edge(const struct study *t, const json_t *values)
+{
+    const char *path;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)values, path, value)
+    {
+        const json_t *tried = json_object_get(json_object_get(t->spec, "grid"), path);
+        double own = json_number_value(value), least = INFINITY, most = -INFINITY;
+        for (size_t i = 0; i < json_array_size(tried); i++) {
+            least = fmin(least, json_number_value(json_array_get(tried, i)));
+            most = fmax(most, json_number_value(json_array_get(tried, i)));
+        }
+        if (json_is_number(value) && least < most && (own <= least || own >= most))
+            return true;
+    }
+    return false;
+}
+
+static json_t *tried_json(const struct study *t, size_t c)
+{
+    const struct cell *cell = &t->cells[c];
+    const struct slot *slot = &t->slots[cell->slot];
+    json_t *values = json_object(), *grid = objects_embed(cell->grid);
+    for (size_t i = 0; i < json_array_size(t->compare.tune); i++) {
+        const char *path = json_string_value(json_array_get(t->compare.tune, i));
+        json_object_set(values, path, json_object_get(grid, path));
+    }
+    bool edge = at_edge(t, values), known = cell->ended.finite > 0;
+    json_decref(grid);
+    return json_pack("{s:s, s:O, s:o, s:I, s:I, s:I, s:o, s:o, s:b, s:b}", "arm", cell->arm, "grid",
+                     slot->grid, "values", values, "n", (json_int_t)cell->n, "planned",
+                     (json_int_t)cell->runs, "diverged", (json_int_t)cell->ended.diverged, "mean",
+                     study_number(known, cell->ended.mean), "sd",
+                     study_number(!isnan(cell->sd), cell->sd), "chosen",
+                     (int)(slot->chosen == c && known), "edge", (int)edge);
+}
+
+json_t *tuning_json(const struct study *t)
+{
+    if (t->compare.tune == NULL)
+        return json_null();
+    json_t *tried = json_array();
+    size_t *next = calloc(t->slots_n + 1, sizeof *next), *sorted = calloc(t->n + 1, sizeof *sorted);
+    if (next != NULL && sorted != NULL) { /* cells slot by slot, in their order */
+        for (size_t s = 1; s < t->slots_n; s++)
+            next[s] = next[s - 1] + t->slots[s - 1].cells;
+        for (size_t c = 0; c < t->n; c++)
+            sorted[next[t->cells[c].slot]++] = c;
+        for (size_t i = 0; i < t->n; i++)
+            json_array_append_new(tried, tried_json(t, sorted[i]));
+    }
+    free(next);
+    free(sorted);
+    return json_pack("{s:O, s:s, s:s, s:o}", "paths", t->compare.tune, "chosen_by",
+                     t->compare.metric, "compared", t->compare.judged, "tried", tried);
+}

@@ -1,0 +1,210 @@
+/* The sentences beside the verdict: what happened to the runs, what would change it. */
+#include "server/verdict/words.h"
+
+#include "common/json/jsonx.h"
+#include "server/verdict/timing.h"
+
+#include <math.h>
+#include <string.h>
+
+static void append(json_t *list, struct buf *text)
+{
+    if (text->data != NULL && text->len > 0)
+        json_array_append_new(list, json_string(text->data));
+    buf_done(text);
+}
+
+static const char *plural(size_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
+static const char *was(int64_t n)
+{
+    return n == 1 ? "was" : "were";
+}
+
+/* "3 of 48 planned runs were cancelled before they ended; …" */
+static void remark_runs(const struct study *study, json_t *list)
+{
+    const struct experiment_row *e = study->in->experiment;
+    long long cancelled = (long long)e->counts[RUN_CANCELLED], all = (long long)e->runs_n;
+    long long failed = (long long)e->counts[RUN_FAILED];
+    struct buf text;
+    buf_init(&text, 0);
+    if (cancelled > 0)
+        buf_addf(&text,
+                 "%lld of %lld planned runs %s cancelled before they ended; their pairs count "
+                 "against every claim, as if they had come out for the other side.",
+                 cancelled, all, was(cancelled));
+    append(list, &text);
+    buf_init(&text, 0);
+    if (failed > 0)
+        buf_addf(&text, "%lld of %lld planned runs failed; their pairs are missing.", failed, all);
+    append(list, &text);
+}
+
+static void remark_diverged(const struct study *study, json_t *list)
+{
+    struct buf text;
+    size_t named = 0;
+    buf_init(&text, 0);
+    for (size_t c = 0; c < study->n; c++) {
+        const struct cell *cell = &study->cells[c];
+        if (cell->ended.diverged == 0)
+            continue;
+        buf_addf(&text, "%s%zu of %zu run%s of %s",
+                 named++ > 0 ? "; " : "Diverged: ", cell->ended.diverged, cell->runs,
+                 plural(cell->runs), cell->arm);
+        json_t *grid = json_loads(cell->grid, 0, NULL);
+        buf_adds(&text, json_object_size(grid) > 0 ? " at " : "");
+        words_point(grid, &text);
+        json_decref(grid);
+    }
+    if (named > 0)
+        buf_addf(&text, ". Their %s isn't finite; they rank worst.", study->compare.metric);
+    append(list, &text);
+}
+
+json_t *words_remarks(const struct study *study, const struct claims *claims)
+{
+    json_t *list = json_array();
+    struct buf text, missing;
+    remark_runs(study, list);
+    remark_diverged(study, list);
+    timing_remarks(study, list);
+    buf_init(&text, 0);
+    buf_init(&missing, 0);
+    size_t n = checks_missing(study, &missing);
+    if (n > 0 && claims->primary_n > 0)
+        buf_addf(&text,
+                 "Not audited for every arm and grid point: %s. A failure of %s would make what it "
+                 "concerns invalid.",
+                 missing.data != NULL ? missing.data : "", n == 1 ? "it" : "any of them");
+    append(list, &text);
+    buf_done(&missing);
+    return list;
+}
+
+/* The least margin at which the claim is one of equivalence: the 90 % interval's farther end. */
+static double equivalent_from(const struct statement *c)
+{
+    return fmax(fabs(c->ci90.low), fabs(c->ci90.high));
+}
+
+/* To two digits, away from 0 (up) or towards it, so that what is said of a margin holds. */
+static double two_digits(double value, bool up)
+{
+    if (!(value > 0) || !isfinite(value))
+        return value;
+    double unit = pow(10, floor(log10(value)) - 1), digits = value / unit;
+    return unit * (up ? ceil(digits - 1e-9) : floor(digits + 1e-9));
+}
+
+static void change_needed(const struct study *study, const struct statement *c, struct buf *to)
+{
+    buf_addf(to, "%s%zu seeds would settle ±", c->tested ? "" : "; ", c->needed);
+    words_amount(study, study->compare.margin, 6, to);
+    buf_adds(to, " if the spread stays as it is (sd ");
+    words_amount(study, c->sd, 2, to);
+    buf_addc(to, ')');
+}
+
+static void change_margin(const struct study *study, const struct statement *c, struct buf *to)
+{
+    buf_adds(to, "a margin of ");
+    words_amount(study, two_digits(equivalent_from(c), true), 6, to);
+    buf_adds(to, " instead of ");
+    words_amount(study, study->compare.margin, 6, to);
+    buf_adds(to, " would make it equivalent, more seeds would narrow the interval");
+}
+
+static void change_undetermined(const struct study *study, const struct statement *c,
+                                struct buf *to)
+{
+    if (c->disturbed > 0)
+        buf_adds(to, "runs timed alone on a quiet machine (exclusive); ");
+    if (!c->tested)
+        buf_addf(to, "a claim needs %d seeds in which both runs end; there %s %zu", STATS_CLAIM_N,
+                 c->n == 1 ? "is" : "are", c->n);
+    if (c->needed > c->n)
+        change_needed(study, c, to);
+    else if (c->tested && isfinite(equivalent_from(c)))
+        change_margin(study, c, to);
+    else if (c->tested)
+        buf_adds(to, "runs that don't diverge");
+}
+
+static void change_apart(const struct study *study, const struct statement *c, struct buf *to)
+{
+    if (!isfinite(equivalent_from(c))) {
+        buf_adds(to, "runs that don't diverge");
+        return;
+    }
+    buf_adds(to, "with a margin of ");
+    words_amount(study, two_digits(equivalent_from(c), true), 6, to);
+    buf_adds(to, " or more the arms would count as equivalent");
+}
+
+static void change_equivalent(const struct study *study, const struct statement *c, struct buf *to)
+{
+    buf_adds(to, "a margin of ");
+    words_amount(study, two_digits(equivalent_from(c), false), 6, to);
+    buf_adds(to, " or less would undo it");
+}
+
+static void change_invalid(const struct study *study, const struct statement *c, struct buf *to)
+{
+    const struct audit_info *info = audit_find(c->against->name);
+    (void)study;
+    buf_addf(to, "nothing, as long as %s fails. %s", c->against->name,
+             info != NULL ? info->remedy : "Mend what it found and submit again.");
+}
+
+static void (*const changers[])(const struct study *, const struct statement *, struct buf *) = {
+    [VERDICT_BETTER] = change_apart,          [VERDICT_WORSE] = change_apart,
+    [VERDICT_EQUIVALENT] = change_equivalent, [VERDICT_UNDETERMINED] = change_undetermined,
+    [VERDICT_INVALID] = change_invalid,
+};
+
+static void change_runs(const struct study *study, json_t *list)
+{
+    const int64_t *counts = study->in->experiment->counts;
+    long long open = (long long)(counts[RUN_QUEUED] + counts[RUN_RUNNING]);
+    long long failed = (long long)counts[RUN_FAILED];
+    long long cancelled = (long long)counts[RUN_CANCELLED];
+    struct buf text;
+    buf_init(&text, 0);
+    if (open > 0)
+        buf_addf(&text, "%lld run%s still %s to end.", open, open == 1 ? "" : "s",
+                 open == 1 ? "has" : "have");
+    append(list, &text);
+    buf_init(&text, 0);
+    if (failed + cancelled > 0)
+        buf_addf(&text, "Retrying the %lld run%s that failed or %s cancelled brings %s back.",
+                 failed + cancelled, failed + cancelled == 1 ? "" : "s", was(failed + cancelled),
+                 failed + cancelled == 1 ? "its pair" : "their pairs");
+    append(list, &text);
+}
+
+json_t *words_changes(const struct study *study, const struct claims *claims)
+{
+    enum { TOLD_MAX = 8 }; /* as in the verdict */
+    json_t *list = json_array();
+    change_runs(study, list);
+    for (size_t i = 0; i < claims->primary_n && i < TOLD_MAX; i++) {
+        const struct statement *c = &claims->primary[i];
+        struct buf text, change;
+        if (claims->open && c->verdict != VERDICT_INVALID)
+            continue;
+        buf_init(&text, 0);
+        buf_init(&change, 0);
+        changers[c->verdict](study, c, &change);
+        if (change.len > 0)
+            buf_addf(&text, "%s against %s: %s%s", c->arm, study->compare.baseline, change.data,
+                     change.data[change.len - 1] == '.' ? "" : ".");
+        buf_done(&change);
+        append(list, &text);
+    }
+    return list;
+}

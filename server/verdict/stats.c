@@ -1,0 +1,304 @@
+#include "server/verdict/stats.h"
+
+#include "common/philox.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+const char *const stats_verdict_names[] = { "better", "worse", "equivalent", "undetermined", NULL };
+
+/* Sums that should be equal may differ by rounding: a flip counts as extreme when it comes within
+ * this share of what was summed. */
+static const double slack = 1e-12;
+
+/* Flips are drawn or enumerated once for a number of seeds, and serve every test of that many. Flip
+ * 0 is the observed one: no sign turned. A flip is a bit a seed; its bytes look up sums of eight
+ * seeds at a time, which is what makes 65,536 flips cheap. */
+
+void stats_flips_done(struct stats_flips *flips)
+{
+    free(flips->bits);
+    free(flips->turned);
+    *flips = (struct stats_flips){ 0 };
+}
+
+static uint8_t *flip_of(const struct stats_flips *flips, size_t i)
+{
+    return flips->bits + i * flips->bytes;
+}
+
+static size_t count_of(size_t n)
+{
+    if (n <= STATS_EXACT_N)
+        return (size_t)1 << n;
+    return n <= STATS_MANY_N ? STATS_SAMPLES : (size_t)STATS_SAMPLES * STATS_MANY_N / n;
+}
+
+/* Words first … first + more − 1 of flip i: seed j is bit j mod 32 of word j / 32. */
+static void flip_fill(struct stats_flips *flips, size_t i, size_t first, size_t more,
+                      const uint32_t *words)
+{
+    uint8_t *bits = flip_of(flips, i);
+    size_t end = 4 * (first + more) < flips->bytes ? 4 * (first + more) : flips->bytes;
+    for (size_t b = 4 * first; b < end; b++) {
+        size_t left = flips->n - 8 * b;
+        unsigned mask = left < 8 ? (1U << left) - 1 : 255;
+        bits[b] = (uint8_t)(words[b / 4 - first] >> (8 * (b % 4)) & mask);
+        flips->turned[i] = (uint16_t)(flips->turned[i] + __builtin_popcount(bits[b]));
+    }
+}
+
+static int flips_make(struct stats_flips *flips, size_t n, struct err *err)
+{
+    if (flips->n == n && flips->bits != NULL)
+        return 0;
+    stats_flips_done(flips);
+    flips->n = n;
+    flips->bytes = (n + 7) / 8;
+    flips->count = count_of(n);
+    flips->bits = calloc(flips->count, flips->bytes);
+    flips->turned = calloc(flips->count, sizeof *flips->turned);
+    if (flips->bits == NULL || flips->turned == NULL) {
+        stats_flips_done(flips);
+        err_set(err, ERR_NO_MEMORY, "no memory for the sign flips of %zu seeds", n);
+        return -ERR_NO_MEMORY;
+    }
+    const struct philox stream = philox_stream((int64_t)n, "data", "sign-flips");
+    for (size_t i = 1; i < flips->count; i++) {
+        uint32_t number = (uint32_t)i, words[32];
+        if (n <= STATS_EXACT_N)
+            flip_fill(flips, i, 0, 1, &number);
+        for (size_t first = 0; n > STATS_EXACT_N && first < (n + 31) / 32; first += 32) {
+            size_t more = (n + 31) / 32 - first;
+            more = more < 32 ? more : 32;
+            philox_words(&stream, i, first, more, words);
+            flip_fill(flips, i, first, more, words);
+        }
+    }
+    return 0;
+}
+
+/* sums[byte × 256 + bits]: of the seeds whose bits are set. d beyond n counts as 0. */
+static void sums_fill(double *sums, const double *d, size_t n, size_t bytes)
+{
+    for (size_t b = 0; b < bytes; b++)
+        for (unsigned bits = 0; bits < 256; bits++) {
+            double sum = 0;
+            for (size_t j = 0; j < 8; j++)
+                if ((bits >> j & 1) != 0 && 8 * b + j < n)
+                    sum += d[8 * b + j];
+            sums[256 * b + bits] = sum;
+        }
+}
+
+/* The sum over the seeds that flip i turns. */
+static double part_of(const struct stats_flips *flips, size_t i, const double *sums)
+{
+    const uint8_t *bits = flip_of(flips, i);
+    double part = 0;
+    for (size_t b = 0; b < flips->bytes; b++)
+        part += sums[256 * b + bits[b]];
+    return part;
+}
+
+static double mean_of(const double *d, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += d[i];
+    return sum / (double)n;
+}
+
+static double sd_of(const double *d, size_t n, double mean)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += (d[i] - mean) * (d[i] - mean);
+    return n > 1 ? sqrt(sum / (double)(n - 1)) : NAN;
+}
+
+/* The value that would stand at place k if a[n] were ascending (Hoare's selection: sorting 65,536
+ * means for two ends of an interval would be most of a report's time). Reorders a. */
+static double selected(double *a, size_t n, size_t k)
+{
+    size_t low = 0, high = n - 1;
+    while (low < high) {
+        double pivot = a[low + (high - low) / 2];
+        size_t i = low, j = high;
+        for (;;) {
+            while (a[i] < pivot)
+                i++;
+            while (a[j] > pivot)
+                j--;
+            if (i >= j)
+                break;
+            double kept = a[i];
+            a[i++] = a[j];
+            a[j--] = kept;
+        }
+        size_t cut = a[j] > pivot ? j - 1 : j; /* a[low … cut] ≤ pivot ≤ a[cut + 1 … high] */
+        if (k <= cut)
+            high = cut;
+        else
+            low = cut + 1;
+    }
+    return a[low];
+}
+
+/* The test of mean m rejects on the low side (m < mean) by the flips whose turned seeds have a mean
+ * ≤ m: turning them doesn't lower the sum. Hence p(m) = 2·(1 + #{means ≤ m})/flips, and the
+ * interval ends at order statistics of the subsets' means (Hartigan 1969, typical values).
+ * means[count] holds every turned subset but the empty one. */
+static struct stats_interval invert(double *means, size_t count, size_t flips, double alpha)
+{
+    size_t k = (size_t)floor(alpha * (double)flips / 2 + 1e-9);
+    if (k == 0 || k > count)
+        return (struct stats_interval){ -INFINITY, INFINITY };
+    return (struct stats_interval){ selected(means, count, k - 1),
+                                    selected(means, count, count - k) };
+}
+
+int stats_paired(struct stats_flips *flips, const double *d, size_t n, struct stats_paired *ret,
+                 struct err *err)
+{
+    struct stats_paired out = { .n = n, .mean = NAN, .sd = NAN, .p = 1 };
+    out.ci95 = out.ci90 = (struct stats_interval){ -INFINITY, INFINITY };
+    if (n == 0) {
+        *ret = out;
+        return 0;
+    }
+    int status = flips_make(flips, n, err);
+    if (status != 0)
+        return status;
+    double *means = calloc(flips->count, sizeof *means);
+    double *sums = calloc(256 * flips->bytes, sizeof *sums);
+    if (means == NULL || sums == NULL) {
+        free(means);
+        free(sums);
+        return err_set(err, ERR_NO_MEMORY, "no memory for %zu sign flips", flips->count);
+    }
+    sums_fill(sums, d, n, flips->bytes);
+    out.mean = mean_of(d, n);
+    out.sd = sd_of(d, n, out.mean);
+    double total = out.mean * (double)n, observed = fabs(total), size = 0;
+    size_t extreme = 0, subsets = 0;
+    for (size_t j = 0; j < n; j++)
+        size += fabs(d[j]);
+    const double enough = observed - slack * size;
+    for (size_t i = 0; i < flips->count; i++) {
+        double part = part_of(flips, i, sums);
+        extreme += fabs(total - 2 * part) >= enough;
+        if (flips->turned[i] > 0)
+            means[subsets++] = part / (double)flips->turned[i];
+    }
+    out.p = (double)extreme / (double)flips->count;
+    if (n >= STATS_CLAIM_N) {
+        out.ci95 = invert(means, subsets, flips->count, 0.05);
+        out.ci90 = invert(means, subsets, flips->count, 0.10);
+    }
+    free(means);
+    free(sums);
+    *ret = out;
+    return 0;
+}
+
+/* A row of the adjusted test. */
+struct family_row {
+    size_t n; /* seeds it has */
+    double total, squares, observed;
+    double *sums;
+};
+
+/* t² of the row when the turned seeds sum to part; squares don't change with signs. */
+static double t_squared(const struct family_row *row, double part)
+{
+    double n = (double)row->n, mean = (row->total - 2 * part) / n;
+    double variance = (row->squares - n * mean * mean) / (n - 1);
+    if (variance <= slack * row->squares)
+        return fabs(mean) <= slack * sqrt(row->squares) ? 0 : INFINITY;
+    return mean * mean / (variance / n);
+}
+
+static bool family_fill(struct family_row *rows, const double *d, size_t m, size_t n,
+                        const struct stats_flips *flips)
+{
+    double *own = calloc(n, sizeof *own);
+    for (size_t c = 0; own != NULL && c < m; c++) {
+        struct family_row *row = &rows[c];
+        for (size_t j = 0; j < n; j++) {
+            bool has = !isnan(d[c * n + j]);
+            own[j] = has ? d[c * n + j] : 0;
+            row->n += has;
+            row->total += own[j];
+            row->squares += own[j] * own[j];
+        }
+        if (row->n < 2)
+            continue;
+        row->sums = calloc(256 * flips->bytes, sizeof *row->sums);
+        if (row->sums == NULL) {
+            free(own);
+            return false;
+        }
+        sums_fill(row->sums, own, n, flips->bytes);
+        row->observed = t_squared(row, 0);
+    }
+    free(own);
+    return own != NULL;
+}
+
+int stats_adjusted(struct stats_flips *flips, const double *d, size_t m, size_t n, double *ret_p,
+                   struct err *err)
+{
+    for (size_t c = 0; c < m; c++)
+        ret_p[c] = 1;
+    if (n < 2 || m == 0)
+        return 0;
+    int status = flips_make(flips, n, err);
+    if (status != 0)
+        return status;
+    struct family_row *rows = calloc(m, sizeof *rows);
+    size_t *extreme = calloc(m, sizeof *extreme);
+    if (rows == NULL || extreme == NULL || !family_fill(rows, d, m, n, flips)) {
+        status = err_set(err, ERR_NO_MEMORY, "no memory for %zu comparisons", m);
+        goto out;
+    }
+    for (size_t i = 0; i < flips->count; i++) {
+        double greatest = 0;
+        for (size_t c = 0; c < m; c++) {
+            double t = rows[c].n < 2 ? 0 : t_squared(&rows[c], part_of(flips, i, rows[c].sums));
+            greatest = t > greatest ? t : greatest;
+        }
+        for (size_t c = 0; c < m; c++)
+            extreme[c] += greatest >= rows[c].observed * (1 - 1e-9);
+    }
+    for (size_t c = 0; c < m; c++)
+        if (rows[c].n >= 2)
+            ret_p[c] = (double)extreme[c] / (double)flips->count;
+out:
+    for (size_t c = 0; rows != NULL && c < m; c++)
+        free(rows[c].sums);
+    free(rows);
+    free(extreme);
+    return status;
+}
+
+enum stats_verdict stats_judge(const struct stats_paired *paired, double p, double margin,
+                               bool lower_is_better)
+{
+    if (paired->n < STATS_CLAIM_N)
+        return STATS_UNDETERMINED;
+    if (paired->ci90.low >= -margin && paired->ci90.high <= margin)
+        return STATS_EQUIVALENT;
+    if (p <= 0.05)
+        return (paired->mean < 0) == lower_is_better ? STATS_BETTER : STATS_WORSE;
+    return STATS_UNDETERMINED;
+}
+
+size_t stats_needed_seeds(double sd, double margin)
+{
+    if (!(sd >= 0) || !(margin > 0))
+        return 0;
+    double n = ceil(pow((1.96 + 0.84) * sd / margin, 2));
+    return n < STATS_CLAIM_N ? STATS_CLAIM_N : n > 1e9 ? (size_t)1e9 : (size_t)n;
+}

@@ -1,0 +1,348 @@
+#include "server/verdict/words.h"
+
+#include "common/json/jsonx.h"
+#include "server/verdict/timing.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Grid paths in the words of the field; others by their last part. */
+static const struct {
+    const char *path, *word;
+} factors[] = {
+    { "data.seq_len", "L" },      { "train.lr", "lr" },     { "train.batch_size", "B" },
+    { "model.layers", "layers" }, { "model.d_model", "d" },
+};
+
+static const char *factor(const char *path)
+{
+    for (size_t i = 0; i < sizeof factors / sizeof *factors; i++)
+        if (strcmp(factors[i].path, path) == 0)
+            return factors[i].word;
+    const char *dot = strrchr(path, '.');
+    return dot != NULL ? dot + 1 : path;
+}
+
+void words_point(const json_t *grid, struct buf *to)
+{
+    const char *path;
+    json_t *value;
+    size_t n = 0;
+    json_object_foreach((json_t *)(uintptr_t)grid, path, value)
+    {
+        buf_addf(to, "%s%s = ", n++ > 0 ? ", " : "", factor(path));
+        jsonx_dump(value, JSONX_CANONICAL, to);
+    }
+}
+
+static bool tuned(const struct study *study, const char *path)
+{
+    for (size_t i = 0; i < json_array_size(study->compare.tune); i++)
+        if (strcmp(json_string_value(json_array_get(study->compare.tune, i)), path) == 0)
+            return true;
+    return false;
+}
+
+/* " at L = 128", " over L = 64, 128, 256": where a primary claim was measured. Without a grid the
+ * length says what kind of experiment it was. */
+static void add_place(const struct study *study, const struct statement *claim, struct buf *to)
+{
+    const char *path;
+    json_t *values;
+    size_t n = 0;
+    if (claim->slot != NULL && json_object_size(claim->slot->grid) > 0) {
+        buf_adds(to, " at ");
+        words_point(claim->slot->grid, to);
+        return;
+    }
+    json_object_foreach(json_object_get(study->spec, "grid"), path, values)
+    {
+        if (tuned(study, path) || json_array_size(values) == 0)
+            continue;
+        buf_adds(to, n++ > 0 ? " and " : json_array_size(values) > 1 ? " over " : " at ");
+        buf_addf(to, "%s = ", factor(path));
+        for (size_t i = 0; i < json_array_size(values); i++) {
+            buf_adds(to, i > 0 ? ", " : "");
+            jsonx_dump(json_array_get(values, i), JSONX_CANONICAL, to);
+        }
+    }
+    const json_t *length = json_object_get(json_object_get(study->spec, "data"), "seq_len");
+    if (n == 0 && json_is_integer(length))
+        buf_addf(to, " at L = %lld", (long long)json_integer_value(length));
+}
+
+/* Decimals that show two digits of a size. */
+static int decimals(double size)
+{
+    if (!(size > 0) || !isfinite(size))
+        return 3;
+    int n = 1 - (int)floor(log10(size));
+    return n < 0 ? 0 : n > 9 ? 9 : n;
+}
+
+static void add_number(double value, int digits, bool sign, struct buf *to)
+{
+    char text[64];
+    if (isnan(value)) {
+        buf_adds(to, "unknown");
+        return;
+    }
+    snprintf(text, sizeof text, "%.*f", digits, fabs(value));
+    bool zero = strspn(text, "0.") == strlen(text);
+    buf_adds(to, value < 0 && !zero ? "−" : sign && !zero ? "+" : "");
+    buf_adds(to, isinf(value) ? "∞" : text);
+}
+
+/* A difference as it is told: of shares in points. */
+static double told(const struct study *s, double difference)
+{
+    return s->compare.share ? 100 * difference : difference;
+}
+
+static const char *unit_of(const struct study *s)
+{
+    return s->compare.share ? " points" : "";
+}
+
+void words_amount(const struct study *study, double size, int digits, struct buf *to)
+{
+    double amount = told(study, size);
+    buf_addf(to, "%.*g%s", digits, amount,
+             study->compare.share && fabs(amount - 1) < 1e-9 ? " point" : unit_of(study));
+}
+
+static void add_interval(const struct study *s, const struct stats_interval *i, int digits,
+                         struct buf *to)
+{
+    buf_addc(to, '[');
+    add_number(told(s, i->low), digits, false, to);
+    buf_adds(to, ", ");
+    add_number(told(s, i->high), digits, false, to);
+    buf_addc(to, ']');
+}
+
+static int digits_of(const struct study *s, const struct statement *c)
+{
+    double width = c->tested ? told(s, c->ci95.high - c->ci95.low) / 2 : NAN;
+    return decimals(isfinite(width) && width > 0 ? width : fabs(told(s, c->mean)));
+}
+
+static void add_p(double p, struct buf *to)
+{
+    if (p < 0.001)
+        buf_adds(to, "p < 0.001");
+    else
+        buf_addf(to, "p = %.*f", p < 0.1 ? 3 : 2, p);
+}
+
+/* "val/loss Δ = 0.004 [−0.011, 0.019] (+0.2 %), n = 8"; "val/accuracy Δ = +3.1 points [1.9, 4.3],
+ * n = 8" */
+static void add_delta(const struct study *s, const struct statement *c, struct buf *to)
+{
+    int digits = digits_of(s, c);
+    buf_addf(to, "%s Δ = ", s->compare.judged);
+    add_number(told(s, c->mean), digits, s->compare.share, to);
+    buf_adds(to, unit_of(s));
+    if (c->tested) {
+        buf_addc(to, ' ');
+        add_interval(s, &c->ci95, digits, to);
+    }
+    double relative = c->mean / fabs(c->base_mean);
+    if (!s->compare.share && isfinite(relative) && c->base_mean != 0 &&
+        c->verdict != VERDICT_UNDETERMINED) {
+        buf_adds(to, " (");
+        add_number(100 * relative, 1, true, to);
+        buf_adds(to, " %)");
+    }
+    buf_addf(to, ", n = %zu", c->n);
+}
+
+static void add_margin(const struct study *s, struct buf *to)
+{
+    buf_adds(to, "±");
+    words_amount(s, s->compare.margin, 15, to);
+}
+
+/* What an audit found, in brief: its detail up to the first colon or parenthesis. */
+static void add_gist(const char *detail, struct buf *to)
+{
+    const char *colon = strstr(detail, ": "), *aside = strstr(detail, " (");
+    const char *end = detail + strlen(detail);
+    end = colon != NULL ? colon : end;
+    end = aside != NULL && aside < end ? aside : end;
+    if (end > detail && end[-1] == '.')
+        end--;
+    if (end > detail)
+        buf_addf(to, " (%.*s)", (int)(end - detail), detail);
+}
+
+/* Why an arm is invalid: "it fails causality (48.4 % of the positions …)". Returns whether the arm
+ * itself is to blame, rather than the baseline or all of them. */
+static bool add_reason(const struct statement *c, struct buf *to)
+{
+    const struct audit_row *row = c->against;
+    const struct audit_info *info = audit_find(row->name);
+    bool of_arm = info != NULL && audit_names_arm(info->scope) && row->arm != NULL;
+    bool own = of_arm && strcmp(row->arm, c->arm) == 0;
+    if (of_arm)
+        buf_addf(to, "%s fails %s", own ? "it" : row->arm, row->name);
+    else
+        buf_addf(to, "%s fails", row->name);
+    add_gist(row->detail != NULL ? row->detail : "", to);
+    return own;
+}
+
+/* One function a verdict: the sentence without its full stop. */
+
+static void say_apart(const struct study *s, const struct statement *c, const char *how,
+                      struct buf *to)
+{
+    buf_addf(to, "%s is %s than %s", c->arm, how, s->compare.baseline);
+    add_place(s, c, to);
+    buf_adds(to, ": ");
+    add_delta(s, c, to);
+    buf_adds(to, ", ");
+    add_p(c->p_adjusted, to);
+    bool better = c->verdict == VERDICT_BETTER;
+    buf_addf(to, "; %s in %zu of %zu seeds", better ? "better" : "worse",
+             better ? c->agree : c->disagree, c->n);
+}
+
+static void say_better(const struct study *s, const struct statement *c, struct buf *to)
+{
+    say_apart(s, c, "better", to);
+}
+
+static void say_worse(const struct study *s, const struct statement *c, struct buf *to)
+{
+    say_apart(s, c, "worse", to);
+}
+
+static void say_equivalent(const struct study *s, const struct statement *c, struct buf *to)
+{
+    buf_addf(to, "%s and %s are equivalent within ", c->arm, s->compare.baseline);
+    add_margin(s, to);
+    add_place(s, c, to);
+    buf_adds(to, ": ");
+    add_delta(s, c, to);
+    buf_adds(to, "; 90 % interval ");
+    add_interval(s, &c->ci90, digits_of(s, c), to);
+}
+
+static void say_undetermined(const struct study *s, const struct statement *c, struct buf *to)
+{
+    if (c->n == 0) {
+        buf_addf(to, "%s can't be compared with %s", c->arm, s->compare.baseline);
+        add_place(s, c, to);
+        buf_adds(to, ": no seed has a run of both that measured ");
+        buf_adds(to, s->compare.judged);
+        return;
+    }
+    if (c->disturbed > 0) {
+        buf_addf(to, "No claim about %s against %s", c->arm, s->compare.baseline);
+        add_place(s, c, to);
+        buf_adds(to, ": ");
+        add_delta(s, c, to);
+        buf_addf(to, ", but times of %zu pair%s were taken ", c->disturbed,
+                 c->disturbed == 1 ? "" : "s");
+        timing_words(c->disturbances, to);
+        return;
+    }
+    if (c->tested) {
+        buf_addf(to, "%s and %s can't be told apart", c->arm, s->compare.baseline);
+        add_place(s, c, to);
+        buf_adds(to, ": ");
+        add_delta(s, c, to);
+    } else {
+        buf_addf(to, "No claim about %s against %s", c->arm, s->compare.baseline);
+        add_place(s, c, to);
+        buf_adds(to, ": ");
+        add_delta(s, c, to);
+        buf_addf(to, ", and fewer than %d seeds can't reach 5 %%", STATS_CLAIM_N);
+    }
+    if (c->needed > c->n) {
+        buf_addf(to, "; %zu seeds would settle ", c->needed);
+        add_margin(s, to);
+    }
+}
+
+/* Two short sentences: the claim falls, and the figure that looks like one means nothing. */
+static void say_invalid(const struct study *s, const struct statement *c, struct buf *to)
+{
+    double size = fabs(told(s, c->mean));
+    buf_addf(to, "%s can't be compared with %s", c->arm, s->compare.baseline);
+    add_place(s, c, to);
+    buf_adds(to, ": ");
+    bool own = add_reason(c, to);
+    if (c->n == 0)
+        return;
+    buf_addf(to, ". %s%s %s", own ? "Its" : c->arm, own ? "" : "'s", s->compare.judged);
+    if (size > 0 && isfinite(size)) {
+        buf_adds(to, ", ");
+        add_number(size, decimals(size), false, to);
+        buf_addf(to, "%s %s,", unit_of(s), c->mean < 0 ? "lower" : "higher");
+    }
+    buf_adds(to, " says nothing about which is better");
+}
+
+static void (*const sayers[])(const struct study *, const struct statement *, struct buf *) = {
+    [VERDICT_BETTER] = say_better,         [VERDICT_WORSE] = say_worse,
+    [VERDICT_EQUIVALENT] = say_equivalent, [VERDICT_UNDETERMINED] = say_undetermined,
+    [VERDICT_INVALID] = say_invalid,
+};
+
+void words_claim(const struct study *study, const struct claims *claims,
+                 const struct statement *claim, struct buf *to)
+{
+    if (claims->open && claim->verdict != VERDICT_INVALID) {
+        buf_addf(to, "No claim about %s against %s before every run has ended.", claim->arm,
+                 study->compare.baseline);
+        return;
+    }
+    sayers[claim->verdict](study, claim, to);
+    if (claim->diverged > 0 || claim->base_diverged > 0)
+        buf_addf(to, "; diverged, counted as worst: %zu of %s, %zu of %s", claim->diverged,
+                 claim->arm, claim->base_diverged, study->compare.baseline);
+    buf_addc(to, '.');
+}
+
+static json_t *string_of(struct buf *text)
+{
+    json_t *made = json_string(text->data != NULL ? text->data : "");
+    buf_done(text);
+    return made;
+}
+
+enum { TOLD_MAX = 8 }; /* claims in the verdict; `primary` has them all */
+
+json_t *words_verdict(const struct study *study, const struct claims *claims)
+{
+    const int64_t *counts = study->in->experiment->counts;
+    int64_t open = counts[RUN_QUEUED] + counts[RUN_RUNNING], all = study->in->experiment->runs_n;
+    const char *status = "none";
+    struct buf text;
+    buf_init(&text, 0);
+    if (claims->open) {
+        status = "open";
+        buf_addf(&text, "%lld of %lld runs have ended; nothing is claimed before all have.",
+                 (long long)(all - open), (long long)all);
+    } else if (claims->primary_n == 0) {
+        buf_adds(&text, "There is nothing to compare: no arm stands beside the baseline.");
+    }
+    for (size_t i = 0; i < claims->primary_n; i++) {
+        const struct statement *c = &claims->primary[i];
+        if (!claims->open)
+            status = i == 0 || strcmp(status, verdict_names[c->verdict]) == 0
+                         ? verdict_names[c->verdict]
+                         : "mixed";
+        if ((claims->open && c->verdict != VERDICT_INVALID) || i > TOLD_MAX)
+            continue;
+        buf_adds(&text, text.len > 0 ? " " : "");
+        if (i == TOLD_MAX)
+            buf_addf(&text, "And %zu arms more.", claims->primary_n - TOLD_MAX);
+        else
+            words_claim(study, claims, c, &text);
+    }
+    return json_pack("{s:s, s:o}", "status", status, "sentence", string_of(&text));
+}

@@ -1,0 +1,29 @@
+/* words: every sentence of the report. JSON, Markdown and the page show the same ones.
+ *
+ * Numbers use U+2212 for minus, and as many digits as their interval (or the value itself)
+ * deserves.
+ */
+#ifndef ABLATE_SERVER_REPORT_WORDS_H
+#define ABLATE_SERVER_REPORT_WORDS_H
+
+#include "server/verdict/claims.h"
+
+/* "L = 64, lr = 0.001"; nothing for an empty point. */
+void words_point(const json_t *grid, struct buf *to);
+/* What separates arms in the compared metric, with so many digits: "0.034"; of a share "3.4
+ * points". */
+void words_amount(const struct study *study, double size, int digits, struct buf *to);
+/* What a claim says: a sentence, of an invalid one two. */
+void words_claim(const struct study *study, const struct claims *claims,
+                 const struct statement *claim, struct buf *to);
+/* {status, sentence}: the primary claims together. status: the verdict when all arms have the same,
+ * else "mixed"; "open" before every run has ended; "none" when there is nothing to compare.
+ * New reference. */
+json_t *words_verdict(const struct study *study, const struct claims *claims);
+/* What a reader must know beside the verdict: runs that were cancelled, lost or diverged, audits
+ * that haven't spoken. Sentences. New reference. */
+json_t *words_remarks(const struct study *study, const struct claims *claims);
+/* What would change the verdict. Sentences. New reference. */
+json_t *words_changes(const struct study *study, const struct claims *claims);
+
+#endif
