@@ -122,7 +122,7 @@ int report_make(struct store *store, int64_t id, json_t **ret, struct err *err)
     struct audit_row *audits = NULL;
     struct curve_point *curves = NULL;
     struct timing_row *timings = NULL;
-    struct report_input in = { .experiment = &experiment };
+    struct study_input in = { .experiment = &experiment };
     int status = store_experiment_get(store, id, &experiment, err);
     if (status != 0)
         return status;

@@ -4,6 +4,8 @@
 #include "common/json/jsonx.h"
 #include "server/objects/objects.h"
 #include "server/verdict/claims.h"
+#include "server/verdict/measured.h"
+#include "server/verdict/remarks.h"
 #include "server/verdict/words.h"
 
 #include <math.h>
@@ -14,20 +16,6 @@ static json_t *interval_json(const struct statement *c, const struct stats_inter
 {
     return c->tested ? json_pack("[o, o]", jsonx_number(i->low), jsonx_number(i->high))
                      : json_null();
-}
-
-/* The tuned paths' values of the cell that stands for a slot; null without tuning. */
-static json_t *chosen_json(const struct study *study, const struct slot *slot)
-{
-    if (study->compare.tune == NULL || slot == NULL)
-        return json_null();
-    json_t *chosen = json_object(), *grid = objects_embed(study->cells[slot->chosen].grid);
-    for (size_t i = 0; i < json_array_size(study->compare.tune); i++) {
-        const char *path = json_string_value(json_array_get(study->compare.tune, i));
-        json_object_set(chosen, path, json_object_get(grid, path));
-    }
-    json_decref(grid);
-    return chosen;
 }
 
 /* What primary and secondary claims have in common. */
@@ -69,6 +57,12 @@ static json_t *primary_json(const struct study *study, const struct claims *clai
     return list;
 }
 
+/* The tuned paths' values of the cell that stands for a slot (NULL: there is none). */
+static json_t *chosen_of(const struct study *study, const struct slot *slot)
+{
+    return slot != NULL ? measured_chosen(study, &study->cells[slot->chosen]) : json_null();
+}
+
 static json_t *comparisons_json(const struct study *study, const struct claims *claims)
 {
     json_t *list = json_array();
@@ -77,14 +71,14 @@ static json_t *comparisons_json(const struct study *study, const struct claims *
         json_t *one = claim_json(study, claims, c);
         json_object_set(one, "grid", c->slot->grid);
         json_object_set_new(one, "p_adjusted", study_number(c->tested, c->p_adjusted));
-        json_object_set_new(one, "chosen", chosen_json(study, c->slot));
-        json_object_set_new(one, "baseline_chosen", chosen_json(study, c->base));
+        json_object_set_new(one, "chosen", chosen_of(study, c->slot));
+        json_object_set_new(one, "baseline_chosen", chosen_of(study, c->base));
         json_array_append_new(list, one);
     }
     return list;
 }
 
-static json_t *audits_json(const struct report_input *in)
+static json_t *audits_json(const struct study_input *in)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < in->audits_n; i++)
@@ -113,8 +107,9 @@ static json_t *counts_json(const struct study *study, const char *arm)
 }
 
 /* The first run of an arm says its size; the table has each grid point's. */
-static json_t *arms_json(const struct study *study)
+static json_t *arms_json(const struct findings *findings)
 {
+    const struct study *study = findings->study;
     json_t *arms = json_object();
     for (size_t i = 0; i < study->in->runs_n; i++) {
         const struct run_row *run = &study->in->runs[i];
@@ -122,10 +117,10 @@ static json_t *arms_json(const struct study *study)
             continue;
         json_object_set_new(arms, run->arm,
                             json_pack("{s:o, s:I, s:f, s:o, s:o}", "valid",
-                                      checks_valid(study, run->arm), "parameters",
+                                      checks_valid(findings, run->arm), "parameters",
                                       (json_int_t)run->parameters, "flops_per_step",
                                       run->flops_per_step, "counts", counts_json(study, run->arm),
-                                      "audits", checks_json(study, run->arm)));
+                                      "audits", checks_json(findings, run->arm)));
     }
     return arms;
 }
@@ -139,28 +134,33 @@ static json_t *needed_json(const struct claims *claims)
     return needed > 0 ? json_integer((json_int_t)needed) : json_null();
 }
 
-static json_t *whole_json(const struct study *study, const struct claims *claims)
+static json_t *whole_json(const struct findings *findings, const struct claims *claims)
 {
+    const struct study *study = findings->study;
     json_t *experiment = objects_experiment(study->in->experiment);
     json_object_del(experiment, "spec");
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
                      "experiment", experiment, "verdict", words_verdict(study, claims), "remarks",
-                     words_remarks(study, claims), "would_change", words_changes(study, claims),
+                     remarks_json(findings, claims), "would_change", remarks_changes(study, claims),
                      "needed_seeds", needed_json(claims), "primary", primary_json(study, claims),
-                     "table", rows_json(study), "comparisons", comparisons_json(study, claims),
-                     "dynamics", dynamics_json(study), "tuning", tuning_json(study), "positions",
-                     checks_positions(study), "audits", audits_json(study->in), "checks",
-                     checks_json(study, NULL), "arms", arms_json(study));
+                     "table", measured_table(findings), "comparisons",
+                     comparisons_json(study, claims), "dynamics", measured_dynamics(study),
+                     "tuning", measured_tuning(study), "positions", checks_positions(findings),
+                     "audits", audits_json(study->in), "checks", checks_json(findings, NULL),
+                     "arms", arms_json(findings));
 }
 
-json_t *report_json(const struct report_input *in)
+json_t *report_json(const struct study_input *in)
 {
     struct study study;
+    struct findings findings = { 0 };
     struct claims claims = { 0 };
     json_t *report = NULL;
-    if (study_init(&study, in) && claims_init(&claims, &study, NULL) == 0)
-        report = whole_json(&study, &claims);
+    if (study_init(&study, in) && findings_init(&findings, &study) &&
+        claims_init(&claims, &findings, NULL) == 0)
+        report = whole_json(&findings, &claims);
     claims_done(&claims);
+    findings_done(&findings);
     study_done(&study);
     return report;
 }

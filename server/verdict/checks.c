@@ -1,6 +1,5 @@
 #include "server/verdict/checks.h"
 
-#include "common/audit/audits.h"
 #include "common/json/jsonx.h"
 #include "server/objects/objects.h"
 
@@ -67,9 +66,9 @@ static json_t *check_json(const char *name, const struct audit_info *info, const
     return check;
 }
 
-json_t *checks_json(const struct study *study, const char *arm)
+json_t *checks_json(const struct findings *findings, const char *arm)
 {
-    const struct report_input *in = study->in;
+    const struct study_input *in = findings->study->in;
     json_t *list = json_array();
     for (size_t a = 0; a < audit_table_n; a++) {
         const struct audit_info *info = &audit_table[a];
@@ -79,7 +78,7 @@ json_t *checks_json(const struct study *study, const char *arm)
         for (size_t i = 0; i < in->audits_n; i++)
             if (concerns(&in->audits[i], arm) && strcmp(in->audits[i].name, info->name) == 0)
                 gather(&g, &in->audits[i]);
-        bool moot = g.worst == NULL && !study_concerns(study, info, arm);
+        bool moot = g.worst == NULL && !findings_concern(findings, info, arm);
         json_array_append_new(list, check_json(info->name, info, &g, moot ? info->moot : NULL));
     }
     json_t *others = json_object(); /* name → its place in the list */
@@ -100,62 +99,64 @@ json_t *checks_json(const struct study *study, const char *arm)
 }
 
 /* Whether a failure, at a point that it is about, says something of these two arms. */
-static bool is_about(const struct study *study, const struct failure *f, const char *arm,
+static bool is_about(const struct findings *findings, const struct failure *f, const char *arm,
                      const char *key)
 {
-    const char *baseline = study->compare.baseline, *own = f->row->arm;
+    const char *baseline = findings->study->compare.baseline, *own = f->row->arm;
     if (f->info->scope == AUDIT_OF_EXPERIMENT)
-        return study_pair_failed(f, arm, baseline, key) || study_pair_failed(f, arm, arm, key) ||
-               study_pair_failed(f, baseline, baseline, key);
+        return findings_pair_failed(f, arm, baseline, key) ||
+               findings_pair_failed(f, arm, arm, key) ||
+               findings_pair_failed(f, baseline, baseline, key);
     if (f->info->scope == AUDIT_OF_POINT)
-        return study_speaks_for(study, f, arm) || study_speaks_for(study, f, baseline);
-    return own == NULL || strcmp(own, arm) == 0 || study_is_baseline(study, own);
+        return findings_speak_for(findings, f, arm) || findings_speak_for(findings, f, baseline);
+    return own == NULL || strcmp(own, arm) == 0 || study_is_baseline(findings->study, own);
 }
 
-const struct audit_row *checks_against(const struct study *study, const char *arm, const char *key)
+const struct audit_row *checks_against(const struct findings *findings, const char *arm,
+                                       const char *key)
 {
-    for (size_t i = 0; i < study->failures_n; i++) {
-        const struct failure *f = &study->failures[i];
-        if (is_about(study, f, arm, key) &&
+    for (size_t i = 0; i < findings->failures_n; i++) {
+        const struct failure *f = &findings->failures[i];
+        if (is_about(findings, f, arm, key) &&
             (key == NULL || f->key == NULL || strcmp(f->key, key) == 0))
             return f->row;
     }
     return NULL;
 }
 
-json_t *checks_valid(const struct study *study, const char *arm)
+json_t *checks_valid(const struct findings *findings, const char *arm)
 {
     bool all = true;
-    for (size_t i = 0; i < study->failures_n; i++)
-        if (of_an_arm(study->failures[i].info) && concerns(study->failures[i].row, arm))
+    for (size_t i = 0; i < findings->failures_n; i++)
+        if (of_an_arm(findings->failures[i].info) && concerns(findings->failures[i].row, arm))
             return json_false();
     for (size_t a = 0; a < audit_table_n; a++) {
         const struct audit_info *info = &audit_table[a];
-        all &= !info->invalidates || !of_an_arm(info) || study_is_told(study, info, arm);
+        all &= !info->invalidates || !of_an_arm(info) || findings_are_told(findings, info, arm);
     }
     return all ? json_true() : json_null();
 }
 
-json_t *checks_valid_at(const struct study *study, const struct cell *cell)
+json_t *checks_valid_at(const struct findings *findings, const struct cell *cell)
 {
     bool all = true;
     for (size_t a = 0; a < audit_table_n; a++) {
         const struct audit_info *info = &audit_table[a];
         if (!info->invalidates || !of_an_arm(info))
             continue;
-        if (study_cell_failed(study, info, cell))
+        if (findings_cell_failed(findings, info, cell))
             return json_false();
-        all &= study_cell_is_told(study, info, cell);
+        all &= findings_cell_is_told(findings, info, cell);
     }
     return all ? json_true() : json_null();
 }
 
-size_t checks_missing(const struct study *study, struct buf *to)
+size_t checks_missing(const struct findings *findings, struct buf *to)
 {
     size_t missing = 0;
     for (size_t a = 0; a < audit_table_n; a++) {
         const struct audit_info *info = &audit_table[a];
-        if (info->invalidates && !study_is_told(study, info, NULL))
+        if (info->invalidates && !findings_are_told(findings, info, NULL))
             buf_addf(to, "%s%s", missing++ > 0 ? ", " : "", info->name);
     }
     return missing;
@@ -206,18 +207,18 @@ static void add_positions(const struct audit_row *row, json_t *known, struct buf
     json_decref(evidence);
 }
 
-json_t *checks_positions(const struct study *study)
+json_t *checks_positions(const struct findings *findings)
 {
     json_t *list = json_array(), *known = json_object();
     struct buf key;
     buf_init(&key, 0);
-    for (size_t i = 0; i < study->in->audits_n; i++) {
-        const struct audit_row *row = &study->in->audits[i];
+    for (size_t i = 0; i < findings->study->in->audits_n; i++) {
+        const struct audit_row *row = &findings->study->in->audits[i];
         if (strcmp(row->name, "causality") == 0 && row->arm != NULL)
             add_positions(row, known, &key);
     }
-    for (size_t c = 0; c < study->n; c++) {
-        name_cell(study->cells[c].arm, study->cells[c].grid, &key);
+    for (size_t c = 0; c < findings->study->n; c++) {
+        name_cell(findings->study->cells[c].arm, findings->study->cells[c].grid, &key);
         json_t *entry = key.failed ? NULL : json_object_get(known, key.data);
         if (entry != NULL)
             json_array_append(list, entry);

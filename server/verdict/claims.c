@@ -1,3 +1,4 @@
+/* Claims out of outcomes: pairs, their two sides when some were cancelled, the verdict. */
 #include "server/verdict/claims.h"
 
 #include <math.h>
@@ -177,6 +178,7 @@ static void judge(const struct study *study, struct statement *c, const struct s
 /* What all claims of a study are made with. */
 struct work_room {
     const struct study *study;
+    const struct findings *findings;
     struct pair *pairs;
     double *side[2], *room;      /* [seeds] vectors of the two sides of cancelled pairs; scratch */
     struct stats_flips flips[2]; /* of all seeds; of another number of pairs */
@@ -200,9 +202,10 @@ static int test_claim(struct work_room *w, struct statement *c, struct stats_pai
     return status;
 }
 
-static void settle(const struct study *study, const struct claims *claims, struct statement *c)
+static void settle(const struct findings *findings, const struct claims *claims,
+                   struct statement *c)
 {
-    c->against = checks_against(study, c->arm, c->slot != NULL ? c->slot->key : NULL);
+    c->against = checks_against(findings, c->arm, c->slot != NULL ? c->slot->key : NULL);
     if (c->disturbed > 0)
         c->verdict = VERDICT_UNDETERMINED;
     if (claims->open) {
@@ -230,7 +233,7 @@ static int make_primary(struct work_room *w, struct claims *claims, struct err *
         status = test_claim(w, c, side, err);
         if (status == 0 && c->tested)
             judge(study, c, side, NULL);
-        settle(study, claims, c);
+        settle(w->findings, claims, c);
     }
     json_decref(seen);
     return status;
@@ -307,15 +310,15 @@ static int make_secondary(struct work_room *w, struct claims *claims, struct err
     if (status == 0)
         status = family_judge(&f, w, err);
     for (size_t i = 0; i < claims->secondary_n; i++)
-        settle(study, claims, &claims->secondary[i]);
+        settle(w->findings, claims, &claims->secondary[i]);
     family_done(&f);
     return status;
 }
 
-static bool room_init(struct work_room *w, const struct study *study)
+static bool room_init(struct work_room *w, const struct findings *findings)
 {
-    size_t n = study->seeds_n + 1;
-    *w = (struct work_room){ .study = study };
+    size_t n = findings->study->seeds_n + 1;
+    *w = (struct work_room){ .study = findings->study, .findings = findings };
     w->pairs = calloc(n, sizeof *w->pairs);
     w->room = calloc(n, sizeof *w->room);
     w->side[0] = calloc(n, sizeof *w->side[0]);
@@ -333,14 +336,15 @@ static void room_done(struct work_room *w)
     stats_flips_done(&w->flips[1]);
 }
 
-int claims_init(struct claims *claims, const struct study *study, struct err *err)
+int claims_init(struct claims *claims, const struct findings *findings, struct err *err)
 {
+    const struct study *study = findings->study;
     const int64_t *counts = study->in->experiment->counts;
     struct work_room w;
     *claims = (struct claims){ .open = counts[RUN_QUEUED] + counts[RUN_RUNNING] > 0 };
     claims->primary = calloc(study->slots_n + 1, sizeof *claims->primary);
     claims->secondary = calloc(study->slots_n + 1, sizeof *claims->secondary);
-    bool room = room_init(&w, study) && claims->primary != NULL && claims->secondary != NULL;
+    bool room = room_init(&w, findings) && claims->primary != NULL && claims->secondary != NULL;
     int status = room ? make_primary(&w, claims, err)
                       : err_set(err, ERR_NO_MEMORY, "no memory for the claims");
     if (room && status == 0)

@@ -60,7 +60,7 @@ struct claims {
 };
 
 /* Errors: NO_MEMORY. */
-int claims_init(struct claims *claims, const struct study *study, struct err *err);
+int claims_init(struct claims *claims, const struct findings *findings, struct err *err);
 void claims_done(struct claims *claims);
 
 #endif

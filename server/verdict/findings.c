@@ -1,13 +1,6 @@
-/* The stored findings, looked up: which audits have spoken of what, and which failures count.
- *
- * What a run is to audit counts as audited once a run has spoken: pass, warn, fail, or a reason of
- * its own why there is nothing to find out; and where the audit doesn't concern such runs at all
- * (common/audit/audits.h). That the daemon found the audit unmade (fairness_gaps.c) is shown among
- * the checks, but settles nothing.
- */
-#include "server/verdict/study.h"
+/* The stored findings: kept by what they are about, and asked for it. */
+#include "server/verdict/findings.h"
 
-#include "common/audit/audits.h"
 #include "server/objects/objects.h"
 
 #include <stdlib.h>
@@ -71,7 +64,7 @@ static json_t *pairs_of(const struct audit_row *row)
     return all;
 }
 
-bool study_speaks_for(const struct study *t, const struct failure *f, const char *arm)
+bool findings_speak_for(const struct findings *t, const struct failure *f, const char *arm)
 {
     char *own = audit_key(f->info->name, arm, f->row->grid);
     bool told = own != NULL && json_object_get(t->told, own) != NULL;
@@ -79,7 +72,8 @@ bool study_speaks_for(const struct study *t, const struct failure *f, const char
     return f->row->arm == NULL || strcmp(f->row->arm, arm) == 0 || !told;
 }
 
-bool study_pair_failed(const struct failure *f, const char *one, const char *other, const char *key)
+bool findings_pair_failed(const struct failure *f, const char *one, const char *other,
+                          const char *key)
 {
     if (f->pairs == NULL)
         return true;
@@ -90,7 +84,7 @@ bool study_pair_failed(const struct failure *f, const char *one, const char *oth
            (json_is_null(places) || key == NULL || json_object_get(places, key) != NULL);
 }
 
-static bool note(struct study *t, const struct audit_row *row, const struct audit_info *info)
+static bool note(struct findings *t, const struct audit_row *row, const struct audit_info *info)
 {
     bool found_out = audit_status_of(row->status) != AUDIT_SKIPPED;
     char *key = is_settled(row, info) ? key_of(info, row->arm, row->grid) : NULL,
@@ -105,7 +99,7 @@ static bool note(struct study *t, const struct audit_row *row, const struct audi
     ok &= key != NULL && json_object_set_new_nocheck(t->failed, key, json_true()) == 0;
     free(key);
     json_t *grid = audit_names_point(info->scope) && row->grid != NULL
-                       ? study_reduced(&t->compare, row->grid)
+                       ? study_reduced(&t->study->compare, row->grid)
                        : NULL;
     t->failures[t->failures_n++] =
         (struct failure){ .row = row,
@@ -116,14 +110,13 @@ static bool note(struct study *t, const struct audit_row *row, const struct audi
     return ok;
 }
 
-bool study_find_audits(struct study *t)
+bool findings_init(struct findings *t, const struct study *study)
 {
-    const struct report_input *in = t->in;
-    t->told = json_object();
-    t->failed = json_object();
+    const struct study_input *in = study->in;
+    *t = (struct findings){ .study = study, .told = json_object(), .failed = json_object() };
     t->failures = calloc(in->audits_n + 1, sizeof *t->failures);
     bool ok = t->told != NULL && t->failed != NULL && t->failures != NULL;
-    if (sweep_new(t->spec, &t->sweep, NULL) != 0)
+    if (sweep_new(study->spec, &t->sweep, NULL) != 0)
         t->sweep = NULL;
     for (size_t a = 0; ok && a < audit_table_n; a++)
         for (size_t i = 0; ok && i < in->audits_n; i++)
@@ -132,7 +125,7 @@ bool study_find_audits(struct study *t)
     return ok;
 }
 
-void study_drop_audits(struct study *t)
+void findings_done(struct findings *t)
 {
     for (size_t i = 0; i < t->failures_n; i++) {
         free(t->failures[i].key);
@@ -145,10 +138,10 @@ void study_drop_audits(struct study *t)
 }
 
 /* Cells come in the order in which a sweep makes the runs of its first seed. */
-static bool cell_is_concerned(const struct study *t, const struct audit_info *info,
+static bool cell_is_concerned(const struct findings *t, const struct audit_info *info,
                               const struct cell *cell)
 {
-    size_t i = (size_t)(cell - t->cells);
+    size_t i = (size_t)(cell - t->study->cells);
     struct sweep_item item = { 0 };
     if (info->concerns == NULL || t->sweep == NULL || i >= t->sweep->runs_n ||
         sweep_run(t->sweep, i, &item, NULL) != 0)
@@ -165,11 +158,11 @@ static bool is_of(const struct cell *cell, const char *arm)
     return arm == NULL || strcmp(cell->arm, arm) == 0;
 }
 
-bool study_concerns(const struct study *t, const struct audit_info *info, const char *arm)
+bool findings_concern(const struct findings *t, const struct audit_info *info, const char *arm)
 {
     bool any = info->concerns == NULL;
-    for (size_t c = 0; c < t->n && !any; c++)
-        any = is_of(&t->cells[c], arm) && cell_is_concerned(t, info, &t->cells[c]);
+    for (size_t c = 0; c < t->study->n && !any; c++)
+        any = is_of(&t->study->cells[c], arm) && cell_is_concerned(t, info, &t->study->cells[c]);
     return any;
 }
 
@@ -181,22 +174,22 @@ static bool holds(const json_t *things, const struct audit_info *info, const str
     return found;
 }
 
-bool study_cell_is_told(const struct study *t, const struct audit_info *info,
-                        const struct cell *cell)
+bool findings_cell_is_told(const struct findings *t, const struct audit_info *info,
+                           const struct cell *cell)
 {
     return holds(t->told, info, cell) || !cell_is_concerned(t, info, cell);
 }
 
-bool study_cell_failed(const struct study *t, const struct audit_info *info,
-                       const struct cell *cell)
+bool findings_cell_failed(const struct findings *t, const struct audit_info *info,
+                          const struct cell *cell)
 {
     return holds(t->failed, info, cell);
 }
 
-bool study_is_told(const struct study *t, const struct audit_info *info, const char *arm)
+bool findings_are_told(const struct findings *t, const struct audit_info *info, const char *arm)
 {
-    for (size_t c = 0; c < t->n; c++)
-        if (is_of(&t->cells[c], arm) && !study_cell_is_told(t, info, &t->cells[c]))
+    for (size_t c = 0; c < t->study->n; c++)
+        if (is_of(&t->study->cells[c], arm) && !findings_cell_is_told(t, info, &t->study->cells[c]))
             return false;
     return true;
 }

@@ -1,11 +1,11 @@
 /* What was measured, before anything is concluded from it: the table, the dynamics, the tuning. */
-#include "server/verdict/study.h"
+#include "server/verdict/measured.h"
 
 #include "common/audit/recompute.h"
 #include "common/json/jsonx.h"
 #include "server/objects/objects.h"
 #include "server/verdict/checks.h"
-#include "server/verdict/timing.h"
+#include "server/verdict/disturbances.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -78,8 +78,9 @@ static int64_t tokens_of(const struct study *t, const struct run_row *run, const
     return (v[2] > 0 ? v[2] : v[0] * v[1]) * run->steps;
 }
 
-json_t *rows_json(const struct study *t)
+json_t *measured_table(const struct findings *findings)
 {
+    const struct study *t = findings->study;
     const struct metric compared = { t->compare.metric, recompute_exempts(t->compare.metric),
                                      t->compare.maximise };
     json_t *rows = json_array();
@@ -96,12 +97,12 @@ json_t *rows_json(const struct study *t)
         }
         int64_t tokens = tokens_of(t, run, grid);
         json_array_append_new(
-            rows,
-            json_pack("{s:s, s:o, s:o, s:I, s:I, s:I, s:f, s:I, s:o, s:o}", "arm", cell->arm,
-                      "grid", grid, "valid", checks_valid_at(t, cell), "n", (json_int_t)cell->n,
-                      "diverged", (json_int_t)cell->ended.diverged, "parameters",
-                      (json_int_t)run->parameters, "flops_per_step", run->flops_per_step, "tokens",
-                      (json_int_t)tokens, "timing", timing_json(t, cell), "metrics", values));
+            rows, json_pack("{s:s, s:o, s:o, s:I, s:I, s:I, s:f, s:I, s:o, s:o}", "arm", cell->arm,
+                            "grid", grid, "valid", checks_valid_at(findings, cell), "n",
+                            (json_int_t)cell->n, "diverged", (json_int_t)cell->ended.diverged,
+                            "parameters", (json_int_t)run->parameters, "flops_per_step",
+                            run->flops_per_step, "tokens", (json_int_t)tokens, "timing",
+                            disturbances_json(t, cell), "metrics", values));
     }
     return rows;
 }
@@ -127,7 +128,7 @@ static int by_point(const void *a, const void *b)
 /* Curves are by run, as runs are. Returns how many moments were found. */
 static size_t find_moments(const struct study *t, struct moment *moments)
 {
-    const struct report_input *in = t->in;
+    const struct study_input *in = t->in;
     size_t n = 0;
     for (size_t i = 0, r = 0; i < in->curves_n; i++) {
         while (r < in->runs_n && in->runs[r].id < in->curves[i].run)
@@ -172,7 +173,7 @@ static json_t *dynamics_rows(const struct study *t, const struct moment *moments
     return rows;
 }
 
-json_t *dynamics_json(const struct study *t)
+json_t *measured_dynamics(const struct study *t)
 {
     struct moment *moments = calloc(t->in->curves_n + 1, sizeof *moments);
     json_t *list = json_array();
@@ -209,17 +210,25 @@ static bool at_edge(const struct study *t, const json_t *values)
     return false;
 }
 
-static json_t *tried_json(const struct study *t, size_t c)
+json_t *measured_chosen(const struct study *t, const struct cell *cell)
 {
-    const struct cell *cell = &t->cells[c];
-    const struct slot *slot = &t->slots[cell->slot];
+    if (t->compare.tune == NULL)
+        return json_null();
     json_t *values = json_object(), *grid = objects_embed(cell->grid);
     for (size_t i = 0; i < json_array_size(t->compare.tune); i++) {
         const char *path = json_string_value(json_array_get(t->compare.tune, i));
         json_object_set(values, path, json_object_get(grid, path));
     }
-    bool edge = at_edge(t, values), known = cell->ended.finite > 0;
     json_decref(grid);
+    return values;
+}
+
+static json_t *tried_json(const struct study *t, size_t c)
+{
+    const struct cell *cell = &t->cells[c];
+    const struct slot *slot = &t->slots[cell->slot];
+    json_t *values = measured_chosen(t, cell);
+    bool edge = at_edge(t, values), known = cell->ended.finite > 0;
     return json_pack("{s:s, s:O, s:o, s:I, s:I, s:I, s:o, s:o, s:b, s:b}", "arm", cell->arm, "grid",
                      slot->grid, "values", values, "n", (json_int_t)cell->n, "planned",
                      (json_int_t)cell->runs, "diverged", (json_int_t)cell->ended.diverged, "mean",
@@ -228,7 +237,7 @@ static json_t *tried_json(const struct study *t, size_t c)
                      (int)(slot->chosen == c && known), "edge", (int)edge);
 }
 
-json_t *tuning_json(const struct study *t)
+json_t *measured_tuning(const struct study *t)
 {
     if (t->compare.tune == NULL)
         return json_null();

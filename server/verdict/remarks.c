@@ -1,8 +1,9 @@
 /* The sentences beside the verdict: what happened to the runs, what would change it. */
-#include "server/verdict/words.h"
+#include "server/verdict/remarks.h"
 
 #include "common/json/jsonx.h"
-#include "server/verdict/timing.h"
+#include "server/verdict/disturbances.h"
+#include "server/verdict/words.h"
 
 #include <math.h>
 #include <string.h>
@@ -66,16 +67,17 @@ static void remark_diverged(const struct study *study, json_t *list)
     append(list, &text);
 }
 
-json_t *words_remarks(const struct study *study, const struct claims *claims)
+json_t *remarks_json(const struct findings *findings, const struct claims *claims)
 {
+    const struct study *study = findings->study;
     json_t *list = json_array();
     struct buf text, missing;
     remark_runs(study, list);
     remark_diverged(study, list);
-    timing_remarks(study, list);
+    disturbances_remark(study, list);
     buf_init(&text, 0);
     buf_init(&missing, 0);
-    size_t n = checks_missing(study, &missing);
+    size_t n = checks_missing(findings, &missing);
     if (n > 0 && claims->primary_n > 0)
         buf_addf(&text,
                  "Not audited for every arm and grid point: %s. A failure of %s would make what it "
@@ -187,7 +189,7 @@ static void change_runs(const struct study *study, json_t *list)
     append(list, &text);
 }
 
-json_t *words_changes(const struct study *study, const struct claims *claims)
+json_t *remarks_changes(const struct study *study, const struct claims *claims)
 {
     enum { TOLD_MAX = 8 }; /* as in the verdict */
     json_t *list = json_array();

@@ -117,7 +117,7 @@ static size_t place(struct places *p, const char *arm, const char *point, size_t
 
 static bool find_cells(struct study *t)
 {
-    const struct report_input *in = t->in;
+    const struct study_input *in = t->in;
     struct places places;
     t->cells = calloc(in->runs_n + 1, sizeof *t->cells);
     t->cell_of = calloc(in->runs_n + 1, sizeof *t->cell_of);
@@ -253,7 +253,7 @@ static struct outcome outcome_of(const struct study *t, const struct run_row *ru
         outcome.value = c->clock ? f->mean : f->value;
     else
         outcome.value = c->maximise ? f->greatest : f->best;
-    outcome.disturbed = c->clock ? timing_of_run(t, run) : 0;
+    outcome.disturbed = c->clock ? timing_of_run(t->in, run->id) : 0;
     return outcome;
 }
 
@@ -307,11 +307,11 @@ static void read_compare(const json_t *spec, struct compare *ret)
     ret->share = metric_is_share(ret->judged);
 }
 
-bool study_init(struct study *study, const struct report_input *in)
+bool study_init(struct study *study, const struct study_input *in)
 {
     *study = (struct study){ .in = in, .spec = objects_embed(in->experiment->spec) };
     read_compare(study->spec, &study->compare);
-    if (!find_cells(study) || !find_seeds(study) || !study_find_audits(study))
+    if (!find_cells(study) || !find_seeds(study))
         return false;
     measure_cells(study);
     return find_slots(study) && find_outcomes(study);
@@ -319,7 +319,6 @@ bool study_init(struct study *study, const struct report_input *in)
 
 void study_done(struct study *study)
 {
-    study_drop_audits(study);
     for (size_t i = 0; i < study->slots_n; i++) {
         json_decref(study->slots[i].grid);
         free(study->slots[i].key);

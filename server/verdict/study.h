@@ -1,4 +1,4 @@
-/* study: an experiment's runs, arranged for comparing. Shared by the parts of the report.
+/* study: an experiment's runs, arranged for comparing. Pure; everything else here starts from it.
  *
  * A cell is an arm at a grid point. `compare.tune` names grid paths whose value each arm chooses
  * for itself: cells that differ in those alone share a slot, and the slot is represented by its
@@ -10,9 +10,8 @@
 #ifndef ABLATE_SERVER_REPORT_STUDY_H
 #define ABLATE_SERVER_REPORT_STUDY_H
 
-#include "common/spec/sweep.h"
 #include "common/spec/tuning.h"
-#include "server/report/report.h"
+#include "server/verdict/input.h"
 
 #include <stdbool.h>
 
@@ -61,17 +60,8 @@ struct outcome {
     double value;
 };
 
-/* An invalidating audit that failed. */
-struct failure {
-    const struct audit_row *row;   /* borrowed */
-    const struct audit_info *info; /* its line of the table */
-    char *key;     /* owned: study_key of the reduced point it is about; NULL: of every point */
-    json_t *pairs; /* owned, of what arms should share: {"arm\narm": null at every point, or its
-                      points' keys as an object}, names in order; NULL: it is about every pair */
-};
-
 struct study {
-    const struct report_input *in;
+    const struct study_input *in;
     json_t *spec; /* owned */
     struct compare compare;
     struct cell *cells;
@@ -83,16 +73,10 @@ struct study {
     int64_t *seeds; /* ascending, without repetition */
     size_t seeds_n;
     struct outcome *outcomes; /* [slots × seeds] */
-    struct sweep *sweep; /* owned: the specification once more, to ask what a cell's runs are; NULL
-                            when it can't be read any more */
-    json_t *told, *failed;    /* owned: a member for each thing that an audit has spoken of; … in
-                                 which an invalidating one failed */
-    struct failure *failures; /* in the order of the table of audits */
-    size_t failures_n;
 };
 
 /* false when memory runs out; study_done is due either way. */
-bool study_init(struct study *study, const struct report_input *in);
+bool study_init(struct study *study, const struct study_input *in);
 void study_done(struct study *study);
 const struct run_row *study_run(const struct study *study, const struct cell *cell, size_t i);
 /* The baseline's slot at the same point; NULL if it has none. */
@@ -105,27 +89,6 @@ json_t *study_reduced(const struct compare *compare, const char *grid);
 /* Canonical text of a value. Owned (free); NULL when memory runs out. */
 char *study_key(const json_t *value);
 
-/* findings.c: the audits' part of study_init and study_done. */
-bool study_find_audits(struct study *study);
-void study_drop_audits(struct study *study);
-/* Whether the audit can find out anything about a run of this arm (NULL: of any). */
-bool study_concerns(const struct study *study, const struct audit_info *info, const char *arm);
-/* Whether a run's failure that is about a grid point says something of this arm: it is the arm's
- * own, or the arm's runs have found out nothing themselves. */
-bool study_speaks_for(const struct study *study, const struct failure *failure, const char *arm);
-/* Whether a failure of what arms should share is one of these two, there (key; NULL: anywhere). */
-bool study_pair_failed(const struct failure *failure, const char *one, const char *other,
-                       const char *key);
-/* Whether the audit has spoken about each planned thing of its scope that is of this arm (NULL:
- * any arm) and concerns it: about each cell, grid point or arm by a run, about the experiment by
- * the daemon. */
-bool study_is_told(const struct study *study, const struct audit_info *info, const char *arm);
-/* The same of one cell; and whether the audit, an invalidating one, failed there. */
-bool study_cell_is_told(const struct study *study, const struct audit_info *info,
-                        const struct cell *cell);
-bool study_cell_failed(const struct study *study, const struct audit_info *info,
-                       const struct cell *cell);
-
 /* Mean and standard deviation (n − 1) as they come in. */
 struct sample {
     size_t n;
@@ -135,11 +98,5 @@ void sample_add(struct sample *sample, double value);
 double sample_sd(const struct sample *sample); /* NaN below two */
 /* A number; null unless known. New reference. */
 json_t *study_number(bool known, double value);
-
-/* rows.c: the table (a row a cell); the compared metric step by step for each grid point; every
- * configuration that was tried for tuning, null without tuning. New references. */
-json_t *rows_json(const struct study *study);
-json_t *dynamics_json(const struct study *study);
-json_t *tuning_json(const struct study *study);
 
 #endif

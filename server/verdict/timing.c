@@ -1,15 +1,12 @@
+/* What disturbed a run's clock: the bounds, and the words for it. */
 #include "server/verdict/timing.h"
-
-#include "server/verdict/words.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 static const double share_tolerated = 0.01, cores_tolerated = 0.1;
 
-static const struct {
-    const char *name, *words;
-} disturbances[DISTURBANCES] = {
+const struct disturbance_info disturbance_table[DISTURBANCES] = {
     [DISTURBED_BY_RUN] = { "another_run", "while another run shared the machine" },
     [DISTURBED_BY_HOST] = { "steal", "while the machine's host took more than 1 % of its time" },
     [DISTURBED_BY_LOAD] = { "other_load", "while other programs kept more than 0.1 cores busy" },
@@ -22,15 +19,14 @@ static int by_run(const void *key, const void *row)
     return run < other ? -1 : run > other;
 }
 
-static const struct timing_row *row_of(const struct study *study, int64_t run)
+const struct timing_row *timing_find(const struct study_input *in, int64_t run)
 {
-    const struct report_input *in = study->in;
     return in->timings_n == 0
                ? NULL
                : bsearch(&run, in->timings, in->timings_n, sizeof *in->timings, by_run);
 }
 
-static unsigned disturbed(const struct timing_row *row)
+unsigned timing_disturbed(const struct timing_row *row)
 {
     if (row == NULL)
         return 1u << DISTURBED_UNKNOWN;
@@ -42,73 +38,9 @@ static unsigned disturbed(const struct timing_row *row)
            (unsigned)(row->told_ms < row->ms) << DISTURBED_UNKNOWN;
 }
 
-unsigned timing_of_run(const struct study *study, const struct run_row *run)
+unsigned timing_of_run(const struct study_input *in, int64_t run)
 {
-    return disturbed(row_of(study, run->id));
-}
-
-/* What a cell's runs have in common: how many of them each disturbance concerns, and at most how
- * much. */
-struct tally {
-    size_t n, runs[DISTURBANCES];
-    double most[DISTURBANCES];
-};
-
-static struct tally tally_of(const struct study *study, const struct cell *cell)
-{
-    struct tally tally = { 0 };
-    for (size_t i = 0; i < cell->runs; i++) {
-        const struct run_row *run = study_run(study, cell, i);
-        if (run->state != RUN_SUCCEEDED)
-            continue;
-        const struct timing_row *row = row_of(study, run->id);
-        unsigned set = disturbed(row);
-        double share = row != NULL && row->ms > 0 ? 1 / (double)row->ms : 0;
-        const double amounts[DISTURBANCES] = {
-            [DISTURBED_BY_RUN] = row != NULL ? (double)row->shared_ms * share : 0,
-            [DISTURBED_BY_HOST] = row != NULL ? row->steal_share : 0,
-            [DISTURBED_BY_LOAD] = row != NULL ? row->other_cores : 0,
-            [DISTURBED_UNKNOWN] = row != NULL ? 1 - (double)row->told_ms * share : 1,
-        };
-        tally.n++;
-        for (int d = 0; d < DISTURBANCES; d++) {
-            if ((set & 1u << d) == 0)
-                continue;
-            tally.runs[d]++;
-            tally.most[d] = amounts[d] > tally.most[d] ? amounts[d] : tally.most[d];
-        }
-    }
-    return tally;
-}
-
-json_t *timing_json(const struct study *study, const struct cell *cell)
-{
-    static const char *const formats[DISTURBANCES] = {
-        [DISTURBED_BY_RUN] = "%zu of %zu runs shared the machine with another, up to %.3g %% of "
-                             "their time",
-        [DISTURBED_BY_HOST] = "in %zu of %zu runs the machine's host took time, up to %.3g %%",
-        [DISTURBED_BY_LOAD] = "beside %zu of %zu runs other programs were busy, up to %.3g %% of a "
-                              "core",
-        [DISTURBED_UNKNOWN] = "for %zu of %zu runs it isn't known what else the machine did, up to "
-                              "%.3g %% of their time",
-    };
-    struct tally tally = tally_of(study, cell);
-    json_t *reasons = json_array();
-    for (int d = 0; d < DISTURBANCES; d++) {
-        struct buf text;
-        if (tally.runs[d] == 0)
-            continue;
-        buf_init(&text, 0);
-        buf_addf(&text, formats[d], tally.runs[d], tally.n, 100 * tally.most[d]);
-        json_array_append_new(reasons, json_pack("{s:s, s:I, s:s}", "reason", disturbances[d].name,
-                                                 "runs", (json_int_t)tally.runs[d], "detail",
-                                                 text.data != NULL ? text.data : ""));
-        buf_done(&text);
-    }
-    if (tally.n > 0)
-        return json_pack("{s:b, s:o}", "clean", json_array_size(reasons) == 0, "reasons", reasons);
-    json_decref(reasons);
-    return json_null();
+    return timing_disturbed(timing_find(in, run));
 }
 
 void timing_words(unsigned set, struct buf *to)
@@ -117,56 +49,7 @@ void timing_words(unsigned set, struct buf *to)
     for (int d = 0; d < DISTURBANCES; d++) {
         if ((set & 1u << d) == 0)
             continue;
-        buf_addf(to, "%s%s", before, disturbances[d].words);
+        buf_addf(to, "%s%s", before, disturbance_table[d].words);
         before = " and ";
     }
-}
-
-static void add_cell(const struct cell *cell, struct buf *to)
-{
-    json_t *grid = json_loads(cell->grid, 0, NULL);
-    buf_adds(to, cell->arm);
-    buf_adds(to, json_object_size(grid) > 0 ? " at " : "");
-    words_point(grid, to);
-    json_decref(grid);
-}
-
-static void remark(const struct study *study, const struct tally *tallies, int d, json_t *list)
-{
-    enum { NAMED_MAX = 6 };
-    size_t measured = 0, found = 0, named = 0;
-    struct buf text;
-    for (size_t c = 0; c < study->n; c++) {
-        measured += tallies[c].n > 0;
-        found += tallies[c].runs[d] > 0;
-    }
-    if (found == 0)
-        return;
-    buf_init(&text, 0);
-    buf_adds(&text, found == measured ? "The times of all arms" : "Times of ");
-    for (size_t c = 0; c < study->n && found < measured && named < NAMED_MAX; c++) {
-        if (tallies[c].runs[d] == 0)
-            continue;
-        buf_adds(&text, named == 0 ? "" : named + 1 == found ? " and " : ", ");
-        add_cell(&study->cells[c], &text);
-        named++;
-    }
-    if (found < measured && found > named)
-        buf_addf(&text, " and %zu more", found - named);
-    buf_addf(&text, " were taken %s.", disturbances[d].words);
-    if (text.data != NULL)
-        json_array_append_new(list, json_string(text.data));
-    buf_done(&text);
-}
-
-void timing_remarks(const struct study *study, json_t *list)
-{
-    struct tally *tallies = calloc(study->n + 1, sizeof *tallies);
-    if (tallies == NULL)
-        return;
-    for (size_t c = 0; c < study->n; c++)
-        tallies[c] = tally_of(study, &study->cells[c]);
-    for (int d = 0; d < DISTURBANCES; d++)
-        remark(study, tallies, d, list);
-    free(tallies);
 }

@@ -20,10 +20,5 @@ void words_claim(const struct study *study, const struct claims *claims,
  * else "mixed"; "open" before every run has ended; "none" when there is nothing to compare.
  * New reference. */
 json_t *words_verdict(const struct study *study, const struct claims *claims);
-/* What a reader must know beside the verdict: runs that were cancelled, lost or diverged, audits
- * that haven't spoken. Sentences. New reference. */
-json_t *words_remarks(const struct study *study, const struct claims *claims);
-/* What would change the verdict. Sentences. New reference. */
-json_t *words_changes(const struct study *study, const struct claims *claims);
 
 #endif

@@ -25,7 +25,7 @@ struct study {
     struct curve_point curves[256];
     struct timing_row timings[RUNS]; /* nothing disturbed a run unless a test says so */
     size_t audits_n, curves_n;
-    struct report_input in;
+    struct study_input in;
 };
 
 static inline void begin(struct study *s, const char *compare)
