@@ -60,13 +60,13 @@ struct daemon {
     struct ingest *ingest;
     struct supervisor *supervisor;
     struct purge *purge;
-    struct room *room;
+    struct space *space;
     struct httpd *httpd;
     struct auth *auth;
     struct line uploads, imports;
     struct job first; /* reads where the events stand, and passes over what was given before */
     int64_t last_seq, forgotten;
-    struct given given; /* the writer's, once it has begun */
+    struct event_ids event_ids; /* the writer's, once it has begun */
 };
 
 /* The way out, one step after the other: no new claims, no HTTP, no workers' socket, no store. */
@@ -77,7 +77,7 @@ static void store_closed(void *arg)
     stream_free(d->stream);
     supervisor_free(d->supervisor);
     purge_free(d->purge);
-    room_free(d->room);
+    space_free(d->space);
     watch_close(d->watch);
     for (size_t i = 0; i < SIGNALS; i++)
         uv_close((uv_handle_t *)&d->signals[i], NULL);
@@ -113,7 +113,7 @@ static void on_signal(uv_signal_t *handle, int number)
     d->app.closing = true;
     notify_state("STOPPING=1");
     purge_close(d->purge);
-    room_close(d->room);
+    space_close(d->space);
     line_close(&d->uploads);
     line_close(&d->imports);
     queries_close(d->app.queries);
@@ -135,7 +135,7 @@ static void on_fatal(const struct err *err, void *arg)
 static void on_full(void *arg)
 {
     struct daemon *d = arg;
-    room_full(d->room);
+    space_full(d->space);
 }
 
 static void on_wal(const struct wal *wal, void *arg)
@@ -153,7 +153,7 @@ static void on_wal(const struct wal *wal, void *arg)
 static void on_room(void *arg)
 {
     struct daemon *d = arg;
-    bool open = room_open(d->room);
+    bool open = space_open(d->space);
     if (!d->app.closing)
         supervisor_halt(d->supervisor, !open);
     if (!d->app.closing && open)
@@ -205,7 +205,7 @@ static int first_run(struct job *job, struct store *store, struct err *err)
     if (status == 0)
         status = forgotten_runs(store, &d->datadir, &d->forgotten, err);
     if (status == 0)
-        status = given_look(store, &d->datadir, d->forgotten > 0, &d->given, err);
+        status = event_ids_look(store, &d->datadir, d->forgotten > 0, &d->event_ids, err);
     return status;
 }
 
@@ -238,7 +238,7 @@ static int pass_run(struct job *job, struct store *store, struct err *err)
     struct daemon *d = job->data;
     int status = d->forgotten > 0 ? store_run_ids_pass(store, d->forgotten, err) : 0;
     if (status == 0)
-        status = given_pass(&d->given, store, err);
+        status = event_ids_pass(&d->event_ids, store, err);
     return status == 0 ? store_as_of(store, &d->last_seq, err) : status;
 }
 
@@ -269,11 +269,11 @@ static void pass_done(struct job *job)
         log_warn("there are folders of runs up to %lld that the database doesn't know: it has lost "
                  "its last commits, or is an older one; their ids are passed over",
                  (long long)d->forgotten);
-    else if (job->status == 0 && d->given.strange)
+    else if (job->status == 0 && d->event_ids.strange)
         log_warn("the database isn't the one that this folder's last daemon left: who follows its "
                  "events begins anew");
     d->forgotten = 0;
-    d->given.strange = false;
+    d->event_ids.strange = false;
     first_done(job);
 }
 
@@ -284,7 +284,7 @@ static void first_done(struct job *job)
     int status = job->status;
     if (d->app.closing)
         return;
-    if (status == 0 && (d->forgotten > 0 || d->given.strange)) {
+    if (status == 0 && (d->forgotten > 0 || d->event_ids.strange)) {
         pass(job);
         return;
     }
@@ -317,10 +317,10 @@ static void first_done(struct job *job)
         status = queries_new(d->work, &d->datadir, STORE_QUERY_MS, &d->app.queries, &err);
     if (status == 0)
         status =
-            room_new(&d->datadir, d->options.ballast_bytes, d->work, on_room, d, &d->room, &err);
+            space_new(&d->datadir, d->options.ballast_bytes, d->work, on_room, d, &d->space, &err);
     if (status == 0) {
         d->app.purge = d->purge;
-        d->app.room = d->room;
+        d->app.space = d->space;
         status = open_http(d, &err);
     }
     if (status != 0) {
@@ -336,11 +336,11 @@ static int collect(struct store *store, void **ret_batch, void *arg, struct err 
     struct daemon *d = arg;
     bool render = stream_subscribers(d->stream) > 0;
     int status = conclude_experiments(store, err);
-    if (status == 0 && !d->given.strange)
-        status = given_pass(&d->given, store, err);
+    if (status == 0 && !d->event_ids.strange)
+        status = event_ids_pass(&d->event_ids, store, err);
     if (status == 0)
         status = publish_collect(store, render, ret_batch, err);
-    return status == 0 ? given_note(&d->given, store, &d->datadir, err) : status;
+    return status == 0 ? event_ids_note(&d->event_ids, store, &d->datadir, err) : status;
 }
 
 /* After a death the database is looked at before anything relies on it. */
@@ -426,7 +426,7 @@ static int serve(const struct options *options, struct err *err)
         return status;
     status = listener_bind(options->host, options->port, &d.listener, err);
     if (status == 0) {
-        room_start(&d.datadir, options->ballast_bytes);
+        space_start(&d.datadir, options->ballast_bytes);
         status = start(&d, err);
     }
     if (status != 0) {
@@ -437,7 +437,7 @@ static int serve(const struct options *options, struct err *err)
     uv_loop_close(&d.loop);
     queries_free(d.app.queries);
     auth_free(d.auth);
-    given_end(&d.given, &d.datadir);
+    event_ids_end(&d.event_ids, &d.datadir);
     datadir_set_unclean(&d.datadir, false, NULL);
     datadir_done(&d.datadir);
     return 0;

@@ -38,9 +38,9 @@ int version_encode(struct request *req, struct reply *reply, struct err *err)
  */
 static json_t *stalls_json(void)
 {
-    struct watch_facts facts;
+    struct watch_figures facts;
     char ended[CLOCK_ISO_BYTES];
-    watch_facts(&facts);
+    watch_figures(&facts);
     clock_iso(facts.stall_end_ms, ended);
     json_t *last = facts.stall_end_ms == 0
                        ? json_null()
@@ -60,9 +60,9 @@ int healthz_encode(struct request *req, struct reply *reply, struct err *err)
     } rows[] = {
         { app->closing, "stopping: the daemon is on its way out" },
         { folder != NULL, folder },
-        { app->room != NULL && room_facts(app->room)->state == ROOM_LOW,
+        { app->space != NULL && space_seen(app->space)->state == SPACE_LOW,
           "disk_low: the data folder's disk is nearly full; nothing new is taken on" },
-        { app->room != NULL && room_facts(app->room)->state == ROOM_FULL,
+        { app->space != NULL && space_seen(app->space)->state == SPACE_FULL,
           "disk_full: the data folder's disk is full; runs wait for room" },
         { work_busy_ms(app->work) > WRITER_SLOW_MS,
           "writer_slow: a transaction has been taking more than 10 s" },

@@ -96,11 +96,11 @@ static void states(struct buf *to, const struct figures *f)
                  (long long)f->states[i]);
 }
 
-static void disk_state(struct buf *to, enum room_state now)
+static void disk_state(struct buf *to, enum space_state now)
 {
     family(to, "ablate_disk_state", "gauge", "1 for the state that the disk is in.");
-    for (int i = 0; room_state_names[i] != NULL; i++)
-        buf_addf(to, "ablate_disk_state{state=\"%s\"} %d\n", room_state_names[i], (int)now == i);
+    for (int i = 0; space_state_names[i] != NULL; i++)
+        buf_addf(to, "ablate_disk_state{state=\"%s\"} %d\n", space_state_names[i], (int)now == i);
 }
 
 static void refusals(struct buf *to, const struct httpd *httpd)
@@ -115,9 +115,9 @@ static void refusals(struct buf *to, const struct httpd *httpd)
 /* What the loop does with its time. */
 static void loop(struct buf *to)
 {
-    struct watch_facts facts;
+    struct watch_figures facts;
     const struct watch_place *places;
-    watch_facts(&facts);
+    watch_figures(&facts);
     family(to, "ablate_loop_turn_seconds", "histogram",
            "Turns of the loop that everything passes through, the time that it slept not counted.");
     for (size_t i = 0; i < WATCH_BOUNDS; i++)
@@ -146,7 +146,7 @@ int prometheus_finish(struct request *req, struct reply *reply, struct err *err)
     (void)err;
     const struct figures *f = req->state;
     const struct app *app = req->app;
-    const struct room_facts *room = room_facts(app->room);
+    const struct space_seen *room = space_seen(app->space);
     const double uptime_s = (double)(clock_mono_ms() - app->started_ms) / 1000;
     const struct {
         const char *name, *kind, *help;

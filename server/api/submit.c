@@ -97,7 +97,7 @@ int submit_decode(struct request *req, struct err *err)
     int status = request_arg_int(req, "dry_run", 0, 1, 0, &dry_run, err);
     s->dry_run = dry_run == 1;
     if (!s->dry_run)
-        s->room_status = room_check(req->app->room, &s->room);
+        s->room_status = space_check(req->app->space, &s->room);
     return status;
 }
 

@@ -41,7 +41,7 @@ static _Atomic(const char *) now_step, now_of;
 /* The loop thread's. */
 static struct watch_place places[WATCH_PLACES];
 static size_t places_n;
-static struct watch_facts turns;
+static struct watch_figures turns;
 
 /* What the watching thread knows of stalls. */
 static pthread_mutex_t stalls_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -88,7 +88,7 @@ size_t watch_places(const struct watch_place **ret)
     return places_n;
 }
 
-void watch_facts(struct watch_facts *ret)
+void watch_figures(struct watch_figures *ret)
 {
     *ret = turns;
     pthread_mutex_lock(&stalls_lock);

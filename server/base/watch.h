@@ -51,7 +51,7 @@ struct watch_place {
     double longest_s;
 };
 
-struct watch_facts {
+struct watch_figures {
     uint64_t turns, within[WATCH_BOUNDS]; /* turns that took at most as long as the bound */
     double busy_s, longest_s;
     double longest_cpu_s; /* the most that a turn has computed: a busy machine makes turns wait */
@@ -61,7 +61,7 @@ struct watch_facts {
 };
 
 /* Loop thread. Places: those that were ever marked, in no order; returns how many. */
-void watch_facts(struct watch_facts *ret);
+void watch_figures(struct watch_figures *ret);
 size_t watch_places(const struct watch_place **ret);
 
 #endif

@@ -120,19 +120,19 @@ static json_t *corpus_json(struct store *store, const char *digest)
 
 static int add_runs(struct maker *m, struct err *err)
 {
-    struct fact_row *facts = NULL;
+    struct digests_row *digests = NULL;
     size_t n = 0;
-    int status = store_facts_list(m->store, m->row.id, "", &facts, &n, err);
+    int status = store_digests_list(m->store, m->row.id, "", &digests, &n, err);
     for (size_t i = 0; i < n && status == 0; i++) {
         struct run_row row = { 0 };
-        status = capsule_add_run(&m->archive, m->store, &facts[i], &row, err);
+        status = capsule_add_run(&m->archive, m->store, &digests[i], &row, err);
         const char *corpus = row.dataset_digest;
         if (status == 0 && corpus != NULL && corpus[0] != '\0' &&
             json_object_get(m->corpora, corpus) == NULL)
             json_object_set_new(m->corpora, corpus, corpus_json(m->store, corpus));
         run_row_done(&row);
     }
-    fact_rows_free(facts, n);
+    digests_rows_free(digests, n);
     return status;
 }
 

@@ -28,8 +28,8 @@ int capsule_write(struct store *store, int64_t experiment, const json_t *report,
  * (run_row_done).
  */
 struct capsule_archive;
-struct fact_row;
+struct digests_row;
 int capsule_add_run(struct capsule_archive *archive, struct store *store,
-                    const struct fact_row *facts, struct run_row *row, struct err *err);
+                    const struct digests_row *digests, struct run_row *row, struct err *err);
 
 #endif

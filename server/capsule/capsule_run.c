@@ -77,22 +77,22 @@ static int add_artifacts(json_t *run, struct store *store, int64_t id, struct er
     return status;
 }
 
-static int add_facts(json_t *run, struct store *store, const struct fact_row *facts,
-                     struct err *err)
+static int add_digests(json_t *run, struct store *store, const struct digests_row *digests,
+                       struct err *err)
 {
     char *init = NULL;
-    int status = store_facts_init(store, facts->run, &init, err);
+    int status = store_digests_init(store, digests->run, &init, err);
     json_object_set_new(run, "initial_weights", objects_embed(init));
     json_object_set_new(run, "consumed_sha256",
-                        facts->consumed != NULL ? json_string(facts->consumed) : json_null());
+                        digests->consumed != NULL ? json_string(digests->consumed) : json_null());
     json_object_set_new(run, "eval_sha256",
-                        facts->eval != NULL ? json_string(facts->eval) : json_null());
+                        digests->eval != NULL ? json_string(digests->eval) : json_null());
     free(init);
     return status;
 }
 
 static int add_run(struct capsule_archive *archive, struct store *store, struct run_row *row,
-                   const struct fact_row *facts, struct err *err)
+                   const struct digests_row *digests, struct err *err)
 {
     static int (*const members[])(json_t *, struct store *, int64_t,
                                   struct err *) = { add_attempts, add_checkpoints, add_artifacts };
@@ -109,7 +109,7 @@ static int add_run(struct capsule_archive *archive, struct store *store, struct 
     for (size_t i = 0; i < sizeof members / sizeof *members && status == 0; i++)
         status = members[i](run, store, row->id, err);
     if (status == 0)
-        status = add_facts(run, store, facts, err);
+        status = add_digests(run, store, digests, err);
     if (status == 0)
         status = capsule_put_json(archive, path, run, err);
     json_decref(run);
@@ -165,13 +165,13 @@ static int add_metrics(struct capsule_archive *archive, struct store *store, int
 }
 
 int capsule_add_run(struct capsule_archive *archive, struct store *store,
-                    const struct fact_row *facts, struct run_row *row, struct err *err)
+                    const struct digests_row *digests, struct run_row *row, struct err *err)
 {
-    int status = store_run_get(store, facts->run, row, err);
+    int status = store_run_get(store, digests->run, row, err);
     if (status == 0)
         status = add_spec(archive, row, err);
     if (status == 0)
-        status = add_run(archive, store, row, facts, err);
+        status = add_run(archive, store, row, digests, err);
     if (status == 0)
         status = add_metrics(archive, store, row->id, err);
     return status;

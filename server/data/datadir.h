@@ -1,6 +1,6 @@
 /* datadir: the data folder: who owns it, where things lie, and the secrets in it.
  *
- *   lock (flock: one daemon a folder; says what runs/given.h needs)
+ *   lock (flock: one daemon a folder; says what feed/event_ids.h needs)
  * token…, curlrc…, instance, key (tokens.h)
  * links/ sessions/ (see passes.h)
  * address (base URL, written when ready)  ablate.db  worker.sock  tmp/  datasets/<digest>/

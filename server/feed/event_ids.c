@@ -32,10 +32,10 @@ static int write_lock(int fd, const char *database, int64_t id, struct err *err)
                : err_errno(err, ERR_STORAGE, "can't write the data folder's lock");
 }
 
-int given_look(struct store *store, const struct datadir *datadir, bool lost, struct given *ret,
-               struct err *err)
+int event_ids_look(struct store *store, const struct datadir *datadir, bool lost,
+                   struct event_ids *ret, struct err *err)
 {
-    struct given given = { 0 };
+    struct event_ids ids = { 0 };
     struct store_identity own;
     char database[STORE_IDENTITY_HEX + 1] = "";
     int64_t newest = 0;
@@ -44,47 +44,47 @@ int given_look(struct store *store, const struct datadir *datadir, bool lost, st
         status = store_identity(store, &own, err);
     if (status != 0)
         return status;
-    memcpy(given.database, own.id, sizeof given.database);
-    bool said = read_lock(datadir->lock_fd, database, &given.id);
-    bool ours = said && strcmp(database, own.id) == 0 && newest < given.id;
-    given.strange = said && !ours;
-    if (ours && newest + 1 < given.id)
-        given.past = given.id;
+    memcpy(ids.database, own.id, sizeof ids.database);
+    bool said = read_lock(datadir->lock_fd, database, &ids.id);
+    bool ours = said && strcmp(database, own.id) == 0 && newest < ids.id;
+    ids.strange = said && !ours;
+    if (ours && newest + 1 < ids.id)
+        ids.past = ids.id;
     else if (!ours && (said || newest > 0 || lost))
-        given.past = STORE_LEAP_LOST + (given.id > newest ? given.id : newest);
-    *ret = given;
+        ids.past = STORE_LEAP_LOST + (ids.id > newest ? ids.id : newest);
+    *ret = ids;
     return 0;
 }
 
-int given_pass(const struct given *given, struct store *store, struct err *err)
+int event_ids_pass(const struct event_ids *ids, struct store *store, struct err *err)
 {
     int64_t newest = 0;
-    int status = given->strange ? store_events_forget(store, err) : 0;
-    if (status != 0 || given->past == 0)
+    int status = ids->strange ? store_events_forget(store, err) : 0;
+    if (status != 0 || ids->past == 0)
         return status;
     status = store_as_of(store, &newest, err);
-    return status == 0 && newest < given->past ? store_events_leap(store, given->past - newest, err)
-                                               : status;
+    return status == 0 && newest < ids->past ? store_events_leap(store, ids->past - newest, err)
+                                             : status;
 }
 
-int given_note(struct given *given, struct store *store, const struct datadir *datadir,
-               struct err *err)
+int event_ids_note(struct event_ids *ids, struct store *store, const struct datadir *datadir,
+                   struct err *err)
 {
     int64_t newest = 0;
     int status = store_as_of(store, &newest, err);
-    if (status == 0 && newest > 0 && newest >= given->id) {
-        int64_t id = (newest / GIVEN_STEP + 1) * GIVEN_STEP;
-        status = write_lock(datadir->lock_fd, given->database, id, err);
+    if (status == 0 && newest > 0 && newest >= ids->id) {
+        int64_t id = (newest / EVENT_IDS_STEP + 1) * EVENT_IDS_STEP;
+        status = write_lock(datadir->lock_fd, ids->database, id, err);
         if (status == 0)
-            given->id = id;
+            ids->id = id;
     }
     if (status == 0)
-        given->newest = newest;
+        ids->newest = newest;
     return status;
 }
 
-void given_end(const struct given *given, const struct datadir *datadir)
+void event_ids_end(const struct event_ids *ids, const struct datadir *datadir)
 {
-    if (given->newest > 0)
-        write_lock(datadir->lock_fd, given->database, given->newest + 1, NULL);
+    if (ids->newest > 0)
+        write_lock(datadir->lock_fd, ids->database, ids->newest + 1, NULL);
 }

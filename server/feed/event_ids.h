@@ -1,9 +1,9 @@
-/* given: below which id a data folder's daemons have told events.
+/* event_ids: below which id a data folder's daemons have told events.
  *
  * The store knows of its own alone. An older ablate.db that is put back, or one whose write-ahead
  * log has lost its end, would give ids again, and who follows the events by one of before would
  * miss what has it now. So the folder's lock says it, too, "<identity of the database> <id>": while
- * a daemon serves a multiple of GIVEN_STEP, so that it is seldom written, and before the commit
+ * a daemon serves a multiple of EVENT_IDS_STEP, so that it is seldom written, and before the commit
  * that needs it; the next one's own after a clean end. It is written in place, by the descriptor:
  * that takes no room on a full disk, and is the daemon's own wherever the folder is moved to.
  *
@@ -12,15 +12,15 @@
  * (store_identity.h), before that commit and after it. A store that none of the folder's daemons can
  * have left (another identity, or beyond the id) begins anew for everybody, before it serves.
  */
-#ifndef ABLATE_SERVER_GIVEN_H
-#define ABLATE_SERVER_GIVEN_H
+#ifndef ABLATE_SERVER_EVENT_IDS_H
+#define ABLATE_SERVER_EVENT_IDS_H
 
 #include "server/data/datadir.h"
 #include "server/store/store_identity.h"
 
-enum { GIVEN_STEP = 10000 /* a death costs as much of the events that are kept */ };
+enum { EVENT_IDS_STEP = 10000 /* a death costs as much of the events that are kept */ };
 
-struct given {
+struct event_ids {
     char database[STORE_IDENTITY_HEX + 1]; /* the store's */
     int64_t id;                            /* that the lock says: all were below; 0 = none */
     int64_t newest;                        /* of the last commit; 0 = there was none yet */
@@ -29,16 +29,16 @@ struct given {
 };
 
 /* Reader, at the start. lost: the store has forgotten runs (forgotten.h). */
-int given_look(struct store *store, const struct datadir *datadir, bool lost, struct given *ret,
-               struct err *err);
+int event_ids_look(struct store *store, const struct datadir *datadir, bool lost,
+                   struct event_ids *ret, struct err *err);
 /* Writer, before the events of a commit get their ids: passes over them, unless that has been done.
  * Not at the start, which writes nothing and so can be made on a full disk; but there, too, for a
  * strange store, whose events are forgotten. */
-int given_pass(const struct given *given, struct store *store, struct err *err);
+int event_ids_pass(const struct event_ids *ids, struct store *store, struct err *err);
 /* Writer, before each commit. Errors: STORAGE, DISK_FULL. */
-int given_note(struct given *given, struct store *store, const struct datadir *datadir,
-               struct err *err);
+int event_ids_note(struct event_ids *ids, struct store *store, const struct datadir *datadir,
+                   struct err *err);
 /* After the last commit. */
-void given_end(const struct given *given, const struct datadir *datadir);
+void event_ids_end(const struct event_ids *ids, const struct datadir *datadir);
 
 #endif

@@ -33,7 +33,7 @@ struct stream;
 struct supervisor;
 struct queries;
 struct purge;
-struct room;
+struct space;
 struct auth;
 struct httpd;
 struct line;
@@ -47,7 +47,7 @@ struct app {
     struct supervisor *supervisor;
     struct queries *queries;
     struct purge *purge;
-    struct room *room;
+    struct space *space;
     struct auth *auth;
     struct httpd *httpd;
     struct line *uploads, *imports; /* pieces on their way to the disk; corpora being read */

@@ -14,116 +14,116 @@
 
 enum { GRACE_MS = 10000, LATE_MS = 5000 };
 
-struct keeper *keeper_new(struct keepers *keepers)
+struct child *child_new(struct children *children)
 {
-    struct keeper *keeper = calloc(1, sizeof *keeper);
-    if (keeper == NULL)
+    struct child *child = calloc(1, sizeof *child);
+    if (child == NULL)
         return NULL;
-    keeper->keepers = keepers;
-    keeper->log = -1;
-    return keeper;
+    child->children = children;
+    child->log = -1;
+    return child;
 }
 
-void keeper_drop(struct keeper *keeper)
+void child_drop(struct child *child)
 {
-    claim_done(&keeper->claim);
-    free(keeper);
+    claim_done(&child->claim);
+    free(child);
 }
 
-static void keeper_add(struct keeper *keeper)
+static void child_add(struct child *child)
 {
-    keeper->heard_ms = clock_mono_ms();
-    keeper->next = keeper->keepers->first;
-    keeper->keepers->first = keeper;
+    child->heard_ms = clock_mono_ms();
+    child->next = child->children->first;
+    child->children->first = child;
 }
 
-static void keeper_free(struct keeper *keeper)
+static void child_free(struct child *child)
 {
-    struct keepers *keepers = keeper->keepers;
-    for (struct keeper **at = &keepers->first; *at != NULL; at = &(*at)->next)
-        if (*at == keeper) {
-            *at = keeper->next;
+    struct children *children = child->children;
+    for (struct child **at = &children->first; *at != NULL; at = &(*at)->next)
+        if (*at == child) {
+            *at = child->next;
             break;
         }
-    keeper_drop(keeper);
-    keepers->gone(keepers);
+    child_drop(child);
+    children->gone(children);
 }
 
-static struct log_about about(const struct keeper *keeper)
+static struct log_about about(const struct child *child)
 {
-    return (struct log_about){ .experiment = keeper->experiment,
-                               .run = keeper->load.run,
-                               .attempt = keeper->attempt };
+    return (struct log_about){ .experiment = child->experiment,
+                               .run = child->load.run,
+                               .attempt = child->attempt };
 }
 
 /* settling */
 
 static int settle_run(struct job *job, struct store *store, struct err *err)
 {
-    struct keeper *keeper = job->data;
-    return attempt_settle(store, keeper->keepers->config.datadir, keeper->load.run, keeper->attempt,
-                          &keeper->end, &keeper->found, err);
+    struct child *child = job->data;
+    return attempt_settle(store, child->children->config.datadir, child->load.run, child->attempt,
+                          &child->end, &child->found, err);
 }
 
-static void settle(struct keeper *keeper);
+static void settle(struct child *child);
 
 static void settle_done(struct job *job)
 {
-    struct keeper *keeper = job->data;
-    struct keepers *keepers = keeper->keepers;
-    const struct attempt_found *found = &keeper->found;
-    keeper->settling = false;
-    bool new_trouble = job->status != keeper->told;
-    keeper->told = job->status;
-    if (keeper->pid == 0)
-        keeper->pid = found->pid; /* a daemon died before it had stored it */
-    const struct log_about it = about(keeper);
+    struct child *child = job->data;
+    struct children *children = child->children;
+    const struct attempt_found *found = &child->found;
+    child->settling = false;
+    bool new_trouble = job->status != child->told;
+    child->told = job->status;
+    if (child->pid == 0)
+        child->pid = found->pid; /* a daemon died before it had stored it */
+    const struct log_about it = about(child);
     if (job->status != 0 && new_trouble)
         log_write(LOG_ERROR, &it, "it can't be settled: %s", job->err.message);
     else if (job->status == 0 && found->verdict.reason[0] != '\0')
         log_write(LOG_WARN, &it, "%s", found->verdict.reason);
     bool watched = job->status == 0 ? found->alive : job->status != -ERR_NOT_FOUND;
     if (job->status == 0 && found->more)
-        settle(keeper);
-    else if (watched && !(keepers->closing && (!keepers->stop_workers || job->status != 0)))
-        keepers->restless(keepers); /* the next tick asks again, or the next daemon */
+        settle(child);
+    else if (watched && !(children->closing && (!children->stop_workers || job->status != 0)))
+        children->restless(children); /* the next tick asks again, or the next daemon */
     else
-        keeper_free(keeper);
+        child_free(child);
 }
 
-static void settle(struct keeper *keeper)
+static void settle(struct child *child)
 {
-    if (keeper->settling)
+    if (child->settling)
         return;
-    keeper->over = keeper->settling = true;
-    keeper->job = (struct job){ .run = settle_run, .done = settle_done, .data = keeper };
-    work_write(keeper->keepers->work, &keeper->job);
+    child->over = child->settling = true;
+    child->job = (struct job){ .run = settle_run, .done = settle_done, .data = child };
+    work_write(child->children->work, &child->job);
 }
 
-void keeper_watch(struct keeper *keeper)
+void child_watch(struct child *child)
 {
-    keeper_add(keeper);
-    settle(keeper);
+    child_add(child);
+    settle(child);
 }
 
 /* starting */
 
 static void on_process_closed(uv_handle_t *handle)
 {
-    struct keeper *keeper = handle->data;
-    keeper->spawned = false;
-    if (keeper->ended || keeper->end.failure[0] != '\0')
-        settle(keeper);
+    struct child *child = handle->data;
+    child->spawned = false;
+    if (child->ended || child->end.failure[0] != '\0')
+        settle(child);
     else
-        keeper_free(keeper); /* the daemon ends; the worker lives on */
+        child_free(child); /* the daemon ends; the worker lives on */
 }
 
 static void on_ended(uv_process_t *process, int64_t status, int signal)
 {
-    struct keeper *keeper = process->data;
+    struct child *child = process->data;
     (void)status; /* exit.json has the trainer's */
-    keeper->ended = true;
-    keeper->end.keeper_signal = signal;
+    child->ended = true;
+    child->end.keeper_signal = signal;
     uv_close((uv_handle_t *)process, on_process_closed);
 }
 
@@ -143,13 +143,13 @@ static bool is_passing(int status)
     return status == -ERR_DISK_FULL || status == -ERR_UNAVAILABLE;
 }
 
-static void not_started(struct keeper *keeper, const char *why, bool transient)
+static void not_started(struct child *child, const char *why, bool transient)
 {
-    const struct log_about it = about(keeper);
+    const struct log_about it = about(child);
     log_write(LOG_ERROR, &it, "it could not be started: %s", why);
-    snprintf(keeper->end.failure, sizeof keeper->end.failure, "%s", why);
-    keeper->end.transient = transient;
-    keeper->keepers->trouble(keeper->keepers);
+    snprintf(child->end.failure, sizeof child->end.failure, "%s", why);
+    child->end.transient = transient;
+    child->children->trouble(child->children);
 }
 
 /* The pid matters only to a stop after the daemon's next start: nobody waits for this. */
@@ -169,189 +169,189 @@ static void note_done(struct job *job)
     free(job->data);
 }
 
-static void note_pid(const struct keeper *keeper)
+static void note_pid(const struct child *child)
 {
     struct pid_note *note = calloc(1, sizeof *note);
     if (note == NULL)
         return;
-    *note = (struct pid_note){ .run = keeper->load.run,
-                               .attempt = keeper->attempt,
-                               .pid = keeper->pid };
+    *note =
+        (struct pid_note){ .run = child->load.run, .attempt = child->attempt, .pid = child->pid };
     note->job = (struct job){ .run = note_run, .done = note_done, .data = note };
-    work_write(keeper->keepers->work, &note->job);
+    work_write(child->children->work, &note->job);
 }
 
-static void spawn(struct keeper *keeper)
+static void spawn(struct child *child)
 {
-    struct keepers *keepers = keeper->keepers;
+    struct children *children = child->children;
     char dir[PATH_MAX];
-    attempt_path(keepers->config.datadir, keeper->load.run, keeper->attempt, dir);
-    char *args[] = { (char *)(uintptr_t)keepers->config.worker_path, "run", "--dir", dir, NULL };
+    attempt_path(children->config.datadir, child->load.run, child->attempt, dir);
+    char *args[] = { (char *)(uintptr_t)children->config.worker_path, "run", "--dir", dir, NULL };
     uv_stdio_container_t stdio[] = {
         { .flags = UV_IGNORE },
-        { .flags = UV_INHERIT_FD, .data.fd = keeper->log },
-        { .flags = UV_INHERIT_FD, .data.fd = keeper->log },
+        { .flags = UV_INHERIT_FD, .data.fd = child->log },
+        { .flags = UV_INHERIT_FD, .data.fd = child->log },
     };
     const uv_process_options_t options = {
         .exit_cb = on_ended,
         .file = args[0],
         .args = args,
-        .cwd = keepers->config.datadir->path,
+        .cwd = children->config.datadir->path,
         .flags = UV_PROCESS_DETACHED, /* a session of its own */
         .stdio = stdio,
         .stdio_count = 3,
     };
-    keeper->process.data = keeper;
-    keeper->spawned = true;
-    int code = uv_spawn(keepers->loop, &keeper->process, &options);
-    close(keeper->log);
-    keeper->log = -1;
+    child->process.data = child;
+    child->spawned = true;
+    int code = uv_spawn(children->loop, &child->process, &options);
+    close(child->log);
+    child->log = -1;
     if (code != 0) {
         char why[256];
         snprintf(why, sizeof why, "%s: %s", args[0], uv_strerror(code));
-        not_started(keeper, why, is_transient(code));
-        uv_close((uv_handle_t *)&keeper->process, on_process_closed);
+        not_started(child, why, is_transient(code));
+        uv_close((uv_handle_t *)&child->process, on_process_closed);
         return;
     }
-    keeper->pid = keeper->process.pid;
-    note_pid(keeper);
-    keepers->restless(keepers);
-    const struct log_about it = about(keeper);
-    log_write(LOG_INFO, &it, "started, pid %lld", (long long)keeper->pid);
+    child->pid = child->process.pid;
+    note_pid(child);
+    children->restless(children);
+    const struct log_about it = about(child);
+    log_write(LOG_INFO, &it, "started, pid %lld", (long long)child->pid);
 }
 
 static void prepare_on_pool(uv_work_t *request)
 {
-    struct keeper *keeper = request->data;
-    const struct supervisor_config *config = &keeper->keepers->config;
-    int64_t threads = keeper->load.exclusive ? uv_available_parallelism() : config->threads_per_run;
+    struct child *child = request->data;
+    const struct supervisor_config *config = &child->children->config;
+    int64_t threads = child->load.exclusive ? uv_available_parallelism() : config->threads_per_run;
     char dir[PATH_MAX];
-    attempt_path(config->datadir, keeper->load.run, keeper->attempt, dir);
-    keeper->status = datadir_check(config->datadir, &keeper->err);
-    if (keeper->status == 0)
-        keeper->status =
-            owner_take(config->datadir, &keeper->claim.origin, keeper->aside, &keeper->err);
-    keeper->end.forgotten = keeper->status == 0 && forgotten_attempt(dir);
-    if (keeper->end.forgotten || keeper->status != 0)
+    attempt_path(config->datadir, child->load.run, child->attempt, dir);
+    child->status = datadir_check(config->datadir, &child->err);
+    if (child->status == 0)
+        child->status =
+            owner_take(config->datadir, &child->claim.origin, child->aside, &child->err);
+    child->end.forgotten = child->status == 0 && forgotten_attempt(dir);
+    if (child->end.forgotten || child->status != 0)
         return;
-    keeper->status = attempt_check_artifacts(config->datadir, &keeper->claim, &keeper->end.damaged,
-                                             &keeper->err);
-    if (keeper->status == 0 && keeper->end.damaged.name[0] == '\0')
-        keeper->status =
-            attempt_prepare(config->datadir, &keeper->claim, threads, &keeper->log, &keeper->err);
+    child->status =
+        attempt_check_artifacts(config->datadir, &child->claim, &child->end.damaged, &child->err);
+    if (child->status == 0 && child->end.damaged.name[0] == '\0')
+        child->status =
+            attempt_prepare(config->datadir, &child->claim, threads, &child->log, &child->err);
 }
 
 static void prepared(uv_work_t *request, int uv_status)
 {
-    struct keeper *keeper = request->data;
+    struct child *child = request->data;
     (void)uv_status; /* never cancelled */
-    if (keeper->keepers->closing && keeper->end.stop == STOP_NONE)
-        keeper->end.stop = STOP_SHUTDOWN;
-    if (keeper->status != 0)
-        not_started(keeper, keeper->err.message, is_passing(keeper->status));
-    const struct log_about it = about(keeper);
-    if (keeper->aside[0] != '\0')
+    if (child->children->closing && child->end.stop == STOP_NONE)
+        child->end.stop = STOP_SHUTDOWN;
+    if (child->status != 0)
+        not_started(child, child->err.message, is_passing(child->status));
+    const struct log_about it = about(child);
+    if (child->aside[0] != '\0')
         log_write(LOG_WARN, &it, "its folder was one of another run or database; that is now %s",
-                  keeper->aside);
-    if (keeper->end.forgotten)
+                  child->aside);
+    if (child->end.forgotten)
         log_write(LOG_WARN, &it,
                   "it had begun before, and the store had forgotten it: what it has left is read "
                   "first");
-    if (keeper->status == 0 && keeper->end.stop == STOP_NONE && !keeper->end.forgotten &&
-        keeper->end.damaged.name[0] == '\0')
-        spawn(keeper);
+    if (child->status == 0 && child->end.stop == STOP_NONE && !child->end.forgotten &&
+        child->end.damaged.name[0] == '\0')
+        spawn(child);
     else
-        settle(keeper);
-    if (keeper->log >= 0)
-        close(keeper->log);
-    keeper->log = -1;
+        settle(child);
+    if (child->log >= 0)
+        close(child->log);
+    child->log = -1;
 }
 
-void keeper_start(struct keeper *keeper)
+void child_start(struct child *child)
 {
-    keeper_add(keeper);
-    if (keeper->keepers->closing) {
-        keeper->end.stop = STOP_SHUTDOWN;
-        settle(keeper);
+    child_add(child);
+    if (child->children->closing) {
+        child->end.stop = STOP_SHUTDOWN;
+        settle(child);
         return;
     }
-    keeper->prepare.data = keeper;
-    uv_queue_work(keeper->keepers->loop, &keeper->prepare, prepare_on_pool, prepared);
+    child->prepare.data = child;
+    uv_queue_work(child->children->loop, &child->prepare, prepare_on_pool, prepared);
 }
 
 /* stopping */
 
 /* Kills, and has words for it. While the process of a lock that is held isn't to be seen, the run
  * waits, and only people can help. */
-static const char *kill_worker(const struct keeper *keeper)
+static const char *kill_worker(const struct child *child)
 {
-    return attempt_kill(keeper->keepers->config.datadir, keeper->load.run, keeper->attempt,
-                        (pid_t)keeper->pid)
+    return attempt_kill(child->children->config.datadir, child->load.run, child->attempt,
+                        (pid_t)child->pid)
                ? "is killed"
                : "can't be killed: its process isn't to be seen";
 }
 
-static void ask_to_stop(struct keeper *keeper)
+static void ask_to_stop(struct child *child)
 {
-    struct keepers *keepers = keeper->keepers;
-    if (keepers->ingest != NULL)
-        ingest_stop(keepers->ingest, keeper->load.run,
-                    keeper->end.stop == STOP_CANCEL ? "cancelled" : "the daemon is ending");
-    if (clock_mono_ms() < keeper->kill_at_ms || keeper->pid == 0)
+    struct children *children = child->children;
+    if (children->ingest != NULL)
+        ingest_stop(children->ingest, child->load.run,
+                    child->end.stop == STOP_CANCEL ? "cancelled" : "the daemon is ending");
+    if (clock_mono_ms() < child->kill_at_ms || child->pid == 0)
         return;
-    const struct log_about it = about(keeper);
+    const struct log_about it = about(child);
     log_write(LOG_WARN, &it, "it has not stopped in %d s and %s", GRACE_MS / 1000,
-              kill_worker(keeper));
+              kill_worker(child));
 }
 
-void keeper_stop(struct keeper *keeper, enum attempt_stop why)
+void child_stop(struct child *child, enum attempt_stop why)
 {
-    if (keeper->end.stop == STOP_NONE)
-        keeper->kill_at_ms = clock_mono_ms() + GRACE_MS;
-    if (keeper->end.stop != STOP_CANCEL)
-        keeper->end.stop = why;
-    ask_to_stop(keeper);
-    keeper->keepers->restless(keeper->keepers);
+    if (child->end.stop == STOP_NONE)
+        child->kill_at_ms = clock_mono_ms() + GRACE_MS;
+    if (child->end.stop != STOP_CANCEL)
+        child->end.stop = why;
+    ask_to_stop(child);
+    child->children->restless(child->children);
 }
 
-void keepers_heard(struct keepers *keepers, int64_t run)
+void children_heard(struct children *children, int64_t run)
 {
-    for (struct keeper *k = keepers->first; k != NULL; k = k->next)
+    for (struct child *k = children->first; k != NULL; k = k->next)
         if (k->load.run == run && k->end.stop != STOP_NONE)
             ask_to_stop(k);
 }
 
 /* Who says nothing for a lease is killed, keeper and all; what the attempt's lock says afterwards
  * counts as ever, so that it can't write on beside the next one. */
-static void check_lease(struct keeper *keeper, int64_t now)
+static void check_lease(struct child *child, int64_t now)
 {
-    const struct keepers *keepers = keeper->keepers;
-    int64_t lease = keepers->config.lease_ms;
-    int64_t heard = keepers->ingest != NULL ? ingest_heard(keepers->ingest, keeper->load.run) : now;
-    keeper->heard_ms = heard > keeper->heard_ms ? heard : keeper->heard_ms;
-    if (lease <= 0 || keeper->pid == 0 || now - keeper->heard_ms < lease)
+    const struct children *children = child->children;
+    int64_t lease = children->config.lease_ms;
+    int64_t heard =
+        children->ingest != NULL ? ingest_heard(children->ingest, child->load.run) : now;
+    child->heard_ms = heard > child->heard_ms ? heard : child->heard_ms;
+    if (lease <= 0 || child->pid == 0 || now - child->heard_ms < lease)
         return;
-    const char *killed = kill_worker(keeper);
-    const struct log_about it = about(keeper);
-    if (keeper->end.silent_ms == 0)
+    const char *killed = kill_worker(child);
+    const struct log_about it = about(child);
+    if (child->end.silent_ms == 0)
         log_write(LOG_WARN, &it, "it hasn't been heard of for %lld s and %s",
-                  (long long)(now - keeper->heard_ms) / 1000, killed);
-    keeper->end.silent_ms = now - keeper->heard_ms;
+                  (long long)(now - child->heard_ms) / 1000, killed);
+    child->end.silent_ms = now - child->heard_ms;
 }
 
-void keepers_tick(struct keepers *keepers)
+void children_tick(struct children *children)
 {
     /* A daemon that was stopped itself has read nothing: whose fault the silence was isn't known.
      */
     int64_t now = clock_mono_ms();
-    bool late = now - keepers->ticked_ms > LATE_MS;
-    keepers->ticked_ms = now;
-    for (struct keeper *k = keepers->first; k != NULL; k = k->next)
+    bool late = now - children->ticked_ms > LATE_MS;
+    children->ticked_ms = now;
+    for (struct child *k = children->first; k != NULL; k = k->next)
         if (late)
             k->heard_ms = now;
         else
             check_lease(k, now);
-    for (struct keeper *k = keepers->first, *next; k != NULL; k = next) {
+    for (struct child *k = children->first, *next; k != NULL; k = next) {
         next = k->next;
         if (k->end.stop != STOP_NONE)
             ask_to_stop(k);
@@ -360,22 +360,22 @@ void keepers_tick(struct keepers *keepers)
     }
 }
 
-bool keepers_need_ticks(const struct keepers *keepers)
+bool children_need_ticks(const struct children *children)
 {
-    return keepers->first != NULL;
+    return children->first != NULL;
 }
 
-void keepers_close(struct keepers *keepers, bool stop_workers)
+void children_close(struct children *children, bool stop_workers)
 {
-    keepers->closing = true;
-    keepers->stop_workers = stop_workers;
-    for (struct keeper *k = keepers->first, *next; k != NULL; k = next) {
+    children->closing = true;
+    children->stop_workers = stop_workers;
+    for (struct child *k = children->first, *next; k != NULL; k = next) {
         next = k->next;
         if (stop_workers)
-            keeper_stop(k, STOP_SHUTDOWN);
+            child_stop(k, STOP_SHUTDOWN);
         else if (k->spawned && !uv_is_closing((uv_handle_t *)&k->process))
             uv_close((uv_handle_t *)&k->process, on_process_closed);
         else if (k->over && !k->settling)
-            keeper_free(k); /* watched only */
+            child_free(k); /* watched only */
     }
 }

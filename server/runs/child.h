@@ -1,47 +1,47 @@
-/* keeper: the daemon's side of a worker, from the claim until its run is settled:
+/* child: the daemon's side of a worker, from the claim until its run is settled:
  *
  *   claimed → folder made (pool) → spawned → its process ends → settled (writer) → freed
  *
  * An attempt is over when its lock is free, not when a process has ended: keeper and trainer share
  * the lock, and the trainer may outlive the keeper by a moment. So settling asks the lock first, on
  * the writer thread, and comes again with the next tick while it is held. A worker that another
- * daemon started is only watched: its keeper is one that is about to be settled.
+ * daemon started is only watched: its child here is one that is about to be settled.
  *
  * Inside runs/, for the supervisor alone. Loop thread.
  */
-#ifndef ABLATE_SERVER_KEEPER_H
-#define ABLATE_SERVER_KEEPER_H
+#ifndef ABLATE_SERVER_CHILD_H
+#define ABLATE_SERVER_CHILD_H
 
 #include "server/runs/attempt.h"
 #include "server/runs/supervisor.h"
 
-struct keeper;
+struct child;
 
-struct keepers {
+struct children {
     uv_loop_t *loop;
     struct supervisor_config config;
     struct work *work;
     struct ingest *ingest;
-    struct keeper *first;
+    struct child *first;
     int64_t ticked_ms; /* 0 = not yet */
     bool closing, stop_workers;
     /* To the supervisor: one was freed; one could not be started, for reasons that may be the
      * machine's; one wants ticks. */
-    void (*gone)(struct keepers *);
-    void (*trouble)(struct keepers *);
-    void (*restless)(struct keepers *);
+    void (*gone)(struct children *);
+    void (*trouble)(struct children *);
+    void (*restless)(struct children *);
 };
 
-/* What a keeper is to the queue. */
-struct keeper_load {
+/* What a child is to the queue. */
+struct child_load {
     int64_t run, memory_bytes;
     bool exclusive;
 };
 
-struct keeper {
-    struct keepers *keepers;
-    struct keeper *next;
-    struct keeper_load load;
+struct child {
+    struct children *children;
+    struct child *next;
+    struct child_load load;
     int64_t attempt, experiment, pid; /* pid 0 = unknown */
     bool over;                        /* nothing of ours to wait for: the lock tells */
     bool settling;                    /* a job is under way */
@@ -63,23 +63,23 @@ struct keeper {
     struct err err;
 };
 
-/* A keeper that isn't in the list yet; NULL when memory runs out. Any thread. */
-struct keeper *keeper_new(struct keepers *keepers);
+/* A child that isn't in the list yet; NULL when memory runs out. Any thread. */
+struct child *child_new(struct children *children);
 /* Frees one that isn't in the list. Any thread. */
-void keeper_drop(struct keeper *keeper);
+void child_drop(struct child *child);
 /* Puts it into the list and starts its claim's worker. */
-void keeper_start(struct keeper *keeper);
+void child_start(struct child *child);
 /* Puts it into the list and watches a worker that runs already, if it does. */
-void keeper_watch(struct keeper *keeper);
+void child_watch(struct child *child);
 /* Asks the trainer to stop; killed when it hasn't after a grace. */
-void keeper_stop(struct keeper *keeper, enum attempt_stop why);
+void child_stop(struct child *child, enum attempt_stop why);
 /* A run's trainer has just said hello: it hears at once what it was asked before that. */
-void keepers_heard(struct keepers *keepers, int64_t run);
+void children_heard(struct children *children, int64_t run);
 /* Also ends the lease of those who have been silent too long. Once a second while
- * keepers_need_ticks(). */
-void keepers_tick(struct keepers *keepers);
-bool keepers_need_ticks(const struct keepers *keepers);
+ * children_need_ticks(). */
+void children_tick(struct children *children);
+bool children_need_ticks(const struct children *children);
 /* Lets go of those whose workers live on, or stops them all; the rest go by themselves. */
-void keepers_close(struct keepers *keepers, bool stop_workers);
+void children_close(struct children *children, bool stop_workers);
 
 #endif

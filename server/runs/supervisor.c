@@ -1,7 +1,7 @@
 /* Claims are made in one job of the writer at a time, from the load at its beginning: meanwhile
  * runs can only end, so that a choice can be too small for a moment but never too large. A run
- * whose former attempt is still awaited is not claimed. What was claimed is a keeper's from there
- * on (keeper.h); every run that a starting daemon finds in state running becomes one too, and
+ * whose former attempt is still awaited is not claimed. What was claimed is a child's from there
+ * on (child.h); every run that a starting daemon finds in state running becomes one too, and
  * nothing is claimed before they are known.
  *
  * When a worker can't be started, something may be wrong with this machine rather than with one
@@ -24,7 +24,7 @@
 enum { TICK_MS = 1000, HOLD_MS = 1000, HOLD_MAX_MS = 30000, SLOTS_MAX = 1024 };
 
 struct supervisor {
-    struct keepers keepers;
+    struct children children;
     struct queue_limits limits;
     uv_timer_t timer;
     int64_t hold_until_ms, hold_ms; /* nothing is claimed before */
@@ -37,16 +37,16 @@ struct supervisor {
     struct job job;
     bool claiming, again, paused;
     struct queue_load load;
-    int64_t *busy; /* runs whose keeper is awaited */
+    int64_t *busy; /* runs whose child is awaited */
     size_t busy_n;
-    struct keeper *claimed;
+    struct child *claimed;
     struct running_run *found; /* at the start */
     size_t found_n;
 };
 
-static struct supervisor *supervisor_of(struct keepers *keepers)
+static struct supervisor *supervisor_of(struct children *children)
 {
-    return (struct supervisor *)(void *)((char *)keepers - offsetof(struct supervisor, keepers));
+    return (struct supervisor *)(void *)((char *)children - offsetof(struct supervisor, children));
 }
 
 static void adopt_now(struct supervisor *supervisor);
@@ -57,10 +57,10 @@ static void on_tick(uv_timer_t *timer);
 
 static void set_timer(struct supervisor *supervisor)
 {
-    bool held = supervisor->hold_until_ms > 0 && !supervisor->keepers.closing;
+    bool held = supervisor->hold_until_ms > 0 && !supervisor->children.closing;
     if (uv_is_closing((uv_handle_t *)&supervisor->timer))
         return;
-    if (!held && !keepers_need_ticks(&supervisor->keepers))
+    if (!held && !children_need_ticks(&supervisor->children))
         uv_timer_stop(&supervisor->timer);
     else if (!uv_is_active((uv_handle_t *)&supervisor->timer))
         uv_timer_start(&supervisor->timer, on_tick, TICK_MS, TICK_MS);
@@ -70,7 +70,7 @@ static void on_tick(uv_timer_t *timer)
 {
     struct supervisor *supervisor = timer->data;
     struct watch_mark mark = watch_enter("supervise", "");
-    keepers_tick(&supervisor->keepers);
+    children_tick(&supervisor->children);
     watch_leave(mark);
     if (supervisor->hold_until_ms > 0 && clock_mono_ms() >= supervisor->hold_until_ms) {
         supervisor->hold_until_ms = 0;
@@ -90,15 +90,15 @@ static void hold(struct supervisor *supervisor)
     set_timer(supervisor);
 }
 
-/* what keepers tell */
+/* what children tell */
 
 static void on_timer_closed(uv_handle_t *handle)
 {
     struct supervisor *supervisor = handle->data;
     void (*closed)(void *) = supervisor->closed;
     void *arg = supervisor->closed_arg;
-    if (supervisor->keepers.ingest != NULL)
-        ingest_on_welcome(supervisor->keepers.ingest, NULL, NULL);
+    if (supervisor->children.ingest != NULL)
+        ingest_on_welcome(supervisor->children.ingest, NULL, NULL);
     if (closed != NULL)
         closed(arg);
 }
@@ -110,27 +110,27 @@ void supervisor_free(struct supervisor *supervisor)
 
 static void maybe_closed(struct supervisor *supervisor)
 {
-    if (supervisor->keepers.closing && supervisor->keepers.first == NULL && !supervisor->claiming &&
-        !uv_is_closing((uv_handle_t *)&supervisor->timer))
+    if (supervisor->children.closing && supervisor->children.first == NULL &&
+        !supervisor->claiming && !uv_is_closing((uv_handle_t *)&supervisor->timer))
         uv_close((uv_handle_t *)&supervisor->timer, on_timer_closed);
 }
 
-static void on_gone(struct keepers *keepers)
+static void on_gone(struct children *children)
 {
-    struct supervisor *supervisor = supervisor_of(keepers);
+    struct supervisor *supervisor = supervisor_of(children);
     supervisor_kick(supervisor);
     set_timer(supervisor);
     maybe_closed(supervisor);
 }
 
-static void on_trouble(struct keepers *keepers)
+static void on_trouble(struct children *children)
 {
-    hold(supervisor_of(keepers));
+    hold(supervisor_of(children));
 }
 
-static void on_restless(struct keepers *keepers)
+static void on_restless(struct children *children)
 {
-    set_timer(supervisor_of(keepers));
+    set_timer(supervisor_of(children));
 }
 
 /* claiming */
@@ -146,21 +146,21 @@ static bool is_busy(const struct supervisor *supervisor, int64_t run)
 static int claim_one(struct supervisor *supervisor, struct store *store,
                      const struct queued_run *run, struct err *err)
 {
-    struct keeper *keeper = keeper_new(&supervisor->keepers);
-    const char *key = supervisor->keepers.config.datadir->tokens.key;
-    if (keeper == NULL)
+    struct child *child = child_new(&supervisor->children);
+    const char *key = supervisor->children.config.datadir->tokens.key;
+    if (child == NULL)
         return err_set(err, ERR_NO_MEMORY, "no memory for a keeper");
-    int status = run->verify ? store_verify_claim(store, run->id, key, &keeper->claim, err)
-                             : store_run_claim(store, run->id, key, &keeper->claim, err);
+    int status = run->verify ? store_verify_claim(store, run->id, key, &child->claim, err)
+                             : store_run_claim(store, run->id, key, &child->claim, err);
     if (status != 0) {
-        keeper_drop(keeper);
+        child_drop(child);
         return status;
     }
-    keeper->load = (struct keeper_load){ run->id, run->memory_bytes, run->exclusive };
-    keeper->attempt = keeper->claim.attempt;
-    keeper->experiment = keeper->claim.experiment;
-    keeper->next = supervisor->claimed;
-    supervisor->claimed = keeper;
+    child->load = (struct child_load){ run->id, run->memory_bytes, run->exclusive };
+    child->attempt = child->claim.attempt;
+    child->experiment = child->claim.experiment;
+    child->next = supervisor->claimed;
+    supervisor->claimed = child;
     return 0;
 }
 
@@ -170,7 +170,7 @@ static int claim_run(struct job *job, struct store *store, struct err *err)
     struct queue_limits limits = supervisor->limits;
     struct queued_run *head = NULL;
     size_t n = 0, candidates = 0, chosen[SLOTS_MAX];
-    int status = datadir_check(supervisor->keepers.config.datadir, err);
+    int status = datadir_check(supervisor->children.config.datadir, err);
     if (status == 0)
         status = store_queue_paused(store, &limits.paused, err);
     if (status == 0)
@@ -191,7 +191,7 @@ static int claim_run(struct job *job, struct store *store, struct err *err)
 static void on_claimed(struct job *job)
 {
     struct supervisor *supervisor = job->data;
-    struct keeper *claimed = supervisor->claimed;
+    struct child *claimed = supervisor->claimed;
     supervisor->claimed = NULL;
     supervisor->claiming = false;
     free(supervisor->busy);
@@ -202,12 +202,12 @@ static void on_claimed(struct job *job)
         log_error("no run could be claimed: %s", job->err.message);
         hold(supervisor);
     }
-    for (struct keeper *keeper = claimed, *next; keeper != NULL; keeper = next) {
-        next = keeper->next;
+    for (struct child *child = claimed, *next; child != NULL; child = next) {
+        next = child->next;
         if (job->status == 0) {
-            keeper_start(keeper);
+            child_start(child);
         } else {
-            keeper_drop(keeper);
+            child_drop(child);
         }
     }
     set_timer(supervisor);
@@ -221,7 +221,7 @@ static void claim_now(struct supervisor *supervisor)
     size_t n = 0;
     supervisor->again = false;
     supervisor->load = (struct queue_load){ 0 };
-    for (const struct keeper *k = supervisor->keepers.first; k != NULL; k = k->next, n++) {
+    for (const struct child *k = supervisor->children.first; k != NULL; k = k->next, n++) {
         supervisor->load.running++;
         supervisor->load.memory_bytes += k->load.memory_bytes;
         supervisor->load.exclusive |= k->load.exclusive;
@@ -229,18 +229,18 @@ static void claim_now(struct supervisor *supervisor)
     if ((supervisor->busy = calloc(n + 1, sizeof(int64_t))) == NULL)
         return; /* a later kick finds room */
     supervisor->busy_n = 0;
-    for (const struct keeper *k = supervisor->keepers.first; k != NULL; k = k->next)
+    for (const struct child *k = supervisor->children.first; k != NULL; k = k->next)
         supervisor->busy[supervisor->busy_n++] = k->load.run;
     supervisor->claiming = true;
     supervisor->job = (struct job){ .run = claim_run, .done = on_claimed, .data = supervisor };
-    work_write(supervisor->keepers.work, &supervisor->job);
+    work_write(supervisor->children.work, &supervisor->job);
 }
 
 void supervisor_kick(struct supervisor *supervisor)
 {
     if (supervisor->claiming)
         supervisor->again = true;
-    else if (supervisor->keepers.closing || supervisor->hold_until_ms > 0)
+    else if (supervisor->children.closing || supervisor->hold_until_ms > 0)
         return;
     else if (!supervisor->adopted)
         adopt_now(supervisor);
@@ -258,16 +258,16 @@ static int adopt_run(struct job *job, struct store *store, struct err *err)
 
 static void adopt(struct supervisor *supervisor, const struct running_run *found)
 {
-    struct keeper *keeper = keeper_new(&supervisor->keepers);
-    if (keeper == NULL)
+    struct child *child = child_new(&supervisor->children);
+    if (child == NULL)
         return; /* the next start finds it */
-    keeper->load = (struct keeper_load){ found->run, found->memory_bytes, found->exclusive };
-    keeper->attempt = found->attempt;
-    keeper->experiment = found->experiment;
-    keeper->pid = found->pid;
-    keeper_watch(keeper);
+    child->load = (struct child_load){ found->run, found->memory_bytes, found->exclusive };
+    child->attempt = found->attempt;
+    child->experiment = found->experiment;
+    child->pid = found->pid;
+    child_watch(child);
     if (found->cancel)
-        keeper_stop(keeper, STOP_CANCEL);
+        child_stop(child, STOP_CANCEL);
 }
 
 static void adopt_done(struct job *job)
@@ -279,7 +279,7 @@ static void adopt_done(struct job *job)
         log_error("the running runs could not be read: %s", job->err.message);
         hold(supervisor);
     }
-    for (size_t i = 0; i < supervisor->found_n && !supervisor->keepers.closing; i++)
+    for (size_t i = 0; i < supervisor->found_n && !supervisor->children.closing; i++)
         adopt(supervisor, &supervisor->found[i]);
     free(supervisor->found);
     supervisor->found = NULL;
@@ -293,7 +293,7 @@ static void adopt_now(struct supervisor *supervisor)
 {
     supervisor->claiming = true; /* nothing is claimed until it is known what runs */
     supervisor->job = (struct job){ .run = adopt_run, .done = adopt_done, .data = supervisor };
-    work_write(supervisor->keepers.work, &supervisor->job);
+    work_write(supervisor->children.work, &supervisor->job);
 }
 
 /* the supervisor */
@@ -306,7 +306,7 @@ int supervisor_new(uv_loop_t *loop, const struct supervisor_config *config, stru
     struct supervisor *supervisor = calloc(1, sizeof *supervisor);
     if (supervisor == NULL)
         return err_set(err, ERR_NO_MEMORY, "no memory for the supervisor");
-    supervisor->keepers = (struct keepers){
+    supervisor->children = (struct children){
         .loop = loop,
         .config = *config,
         .work = work,
@@ -314,7 +314,7 @@ int supervisor_new(uv_loop_t *loop, const struct supervisor_config *config, stru
         .trouble = on_trouble,
         .restless = on_restless,
     };
-    struct supervisor_config *own = &supervisor->keepers.config;
+    struct supervisor_config *own = &supervisor->children.config;
     int64_t cores = uv_available_parallelism();
     own->slots = own->slots <= 0 ? cores : own->slots > SLOTS_MAX ? SLOTS_MAX : own->slots;
     if (own->threads_per_run <= 0)
@@ -331,27 +331,27 @@ int supervisor_new(uv_loop_t *loop, const struct supervisor_config *config, stru
 static void on_welcome(void *arg, int64_t run)
 {
     struct supervisor *supervisor = arg;
-    keepers_heard(&supervisor->keepers, run);
+    children_heard(&supervisor->children, run);
 }
 
 void supervisor_attach(struct supervisor *supervisor, struct ingest *ingest)
 {
-    supervisor->keepers.ingest = ingest;
+    supervisor->children.ingest = ingest;
     ingest_on_welcome(ingest, on_welcome, supervisor);
 }
 
 void supervisor_stop_run(struct supervisor *supervisor, int64_t run)
 {
-    for (struct keeper *k = supervisor->keepers.first; k != NULL; k = k->next)
+    for (struct child *k = supervisor->children.first; k != NULL; k = k->next)
         if (k->load.run == run)
-            keeper_stop(k, STOP_CANCEL);
+            child_stop(k, STOP_CANCEL);
 }
 
 void supervisor_stop_experiment(struct supervisor *supervisor, int64_t experiment)
 {
-    for (struct keeper *k = supervisor->keepers.first; k != NULL; k = k->next)
+    for (struct child *k = supervisor->children.first; k != NULL; k = k->next)
         if (k->experiment == experiment)
-            keeper_stop(k, STOP_CANCEL);
+            child_stop(k, STOP_CANCEL);
 }
 
 void supervisor_halt(struct supervisor *supervisor, bool halted)
@@ -371,7 +371,7 @@ void supervisor_close(struct supervisor *supervisor, bool stop_workers, void (*c
 {
     supervisor->closed = closed;
     supervisor->closed_arg = arg;
-    keepers_close(&supervisor->keepers, stop_workers);
+    children_close(&supervisor->children, stop_workers);
     set_timer(supervisor);
     maybe_closed(supervisor);
 }

@@ -19,14 +19,14 @@ static int parse(int status, char *text, json_t **ret)
 static int read_spec(void *arg, int64_t run, json_t **ret, struct err *err)
 {
     char *text = NULL;
-    int status = store_facts_spec(arg, run, &text, err);
+    int status = store_digests_spec(arg, run, &text, err);
     return parse(status, text, ret);
 }
 
 static int read_init(void *arg, int64_t run, json_t **ret, struct err *err)
 {
     char *text = NULL;
-    int status = store_facts_init(arg, run, &text, err);
+    int status = store_digests_init(arg, run, &text, err);
     return parse(status, text, ret);
 }
 
@@ -51,7 +51,7 @@ static int conclude(struct store *store, int64_t id, struct err *err)
 {
     struct tuning_metrics metrics;
     struct experiment_row experiment = { 0 };
-    struct fact_row *runs = NULL;
+    struct digests_row *runs = NULL;
     struct audit_row *found = NULL;
     size_t runs_n = 0, found_n = 0;
     json_t *spec = NULL, *reported = json_object();
@@ -62,7 +62,7 @@ static int conclude(struct store *store, int64_t id, struct err *err)
     if (status == 0)
         status = read_reported(store, id, reported, err);
     if (status == 0)
-        status = store_facts_list(store, id, metrics.chosen_by, &runs, &runs_n, err);
+        status = store_digests_list(store, id, metrics.chosen_by, &runs, &runs_n, err);
     const struct fairness_input in = { spec, runs, runs_n, reported, read_spec, read_init, store };
     if (status == 0)
         status = fairness_find(&in, &found, &found_n, err);
@@ -71,7 +71,7 @@ static int conclude(struct store *store, int64_t id, struct err *err)
     for (size_t i = 0; i < found_n; i++)
         audit_row_done(&found[i]);
     free(found);
-    fact_rows_free(runs, runs_n);
+    digests_rows_free(runs, runs_n);
     json_decref(reported);
     json_decref(spec);
     experiment_row_done(&experiment);

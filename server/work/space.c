@@ -12,44 +12,44 @@
 
 enum { LOOK_MS = 2000 };
 
-const char *const room_state_names[] = { "ample", "low", "full", NULL };
+const char *const space_state_names[] = { "ample", "low", "full", NULL };
 
-struct room {
+struct space {
     const struct datadir *datadir;
     struct work *work;
     int64_t ballast_bytes;
     void (*changed)(void *);
     void *arg;
-    struct room_facts facts; /* the loop's */
-    bool failed;             /* a write has, since the look that is under way began */
+    struct space_seen last; /* the loop's */
+    bool failed;            /* a write has, since the look that is under way began */
     bool looking, closing;
     struct job look, rest;
 
     /* The look under way; the pool's while `looking`. */
-    struct room_facts seen;
+    struct space_seen seen;
     bool seen_failed;
 };
 
-enum room_state room_next(const struct room_facts *seen, int64_t ballast_bytes, bool write_failed)
+enum space_state space_next(const struct space_seen *seen, int64_t ballast_bytes, bool write_failed)
 {
     int64_t free_bytes = seen->free_bytes;
     /* Without the ballast there must be room to lay it down and as much again. */
     bool roomy =
         seen->ballast_bytes > 0 ? free_bytes >= ballast_bytes : free_bytes >= 2 * ballast_bytes;
     if (write_failed)
-        return ROOM_FULL;
-    if (seen->state == ROOM_AMPLE)
-        return roomy ? ROOM_AMPLE : ROOM_LOW;
-    if (seen->state == ROOM_LOW && seen->ballast_bytes > 0 && free_bytes < ballast_bytes / 8)
-        return ROOM_FULL; /* before a write has to fail */
+        return SPACE_FULL;
+    if (seen->state == SPACE_AMPLE)
+        return roomy ? SPACE_AMPLE : SPACE_LOW;
+    if (seen->state == SPACE_LOW && seen->ballast_bytes > 0 && free_bytes < ballast_bytes / 8)
+        return SPACE_FULL; /* before a write has to fail */
     /* Back only with something to spare, so that it doesn't come and go. */
     int64_t enough = ballast_bytes > 0 ? ballast_bytes + ballast_bytes / 4 : 1 << 20;
-    return roomy && free_bytes >= enough ? ROOM_AMPLE : seen->state;
+    return roomy && free_bytes >= enough ? SPACE_AMPLE : seen->state;
 }
 
 /* The disk. */
 
-static void measure(const struct datadir *datadir, struct room_facts *to)
+static void measure(const struct datadir *datadir, struct space_seen *to)
 {
     char path[PATH_MAX];
     struct statvfs disk;
@@ -83,9 +83,9 @@ static bool lay_down(const struct datadir *datadir, int64_t bytes)
     return done;
 }
 
-void room_start(const struct datadir *datadir, int64_t ballast_bytes)
+void space_start(const struct datadir *datadir, int64_t ballast_bytes)
 {
-    struct room_facts seen = { 0 };
+    struct space_seen seen = { 0 };
     measure(datadir, &seen);
     if (seen.ballast_bytes > 0 && (ballast_bytes == 0 || seen.free_bytes < ballast_bytes))
         give_up(datadir);
@@ -93,141 +93,141 @@ void room_start(const struct datadir *datadir, int64_t ballast_bytes)
 
 static int look_run(struct job *job, struct store *store, struct err *err)
 {
-    struct room *room = job->data;
+    struct space *space = job->data;
     (void)store;
     (void)err;
-    room->seen.standing = datadir_look(room->datadir);
-    if (room->seen.standing != DATADIR_HERE)
+    space->seen.standing = datadir_look(space->datadir);
+    if (space->seen.standing != DATADIR_HERE)
         return 0;
-    measure(room->datadir, &room->seen);
-    room->seen.state = room_next(&room->seen, room->ballast_bytes, room->seen_failed);
-    if (room->seen.state == ROOM_FULL)
-        give_up(room->datadir);
-    else if (room->seen.state == ROOM_AMPLE && room->ballast_bytes > 0 &&
-             room->seen.ballast_bytes != room->ballast_bytes &&
-             !lay_down(room->datadir, room->ballast_bytes))
-        room->seen.state = ROOM_LOW;
-    measure(room->datadir, &room->seen);
+    measure(space->datadir, &space->seen);
+    space->seen.state = space_next(&space->seen, space->ballast_bytes, space->seen_failed);
+    if (space->seen.state == SPACE_FULL)
+        give_up(space->datadir);
+    else if (space->seen.state == SPACE_AMPLE && space->ballast_bytes > 0 &&
+             space->seen.ballast_bytes != space->ballast_bytes &&
+             !lay_down(space->datadir, space->ballast_bytes))
+        space->seen.state = SPACE_LOW;
+    measure(space->datadir, &space->seen);
     return 0;
 }
 
 /* The loop. */
 
-static void look(struct room *room);
+static void look(struct space *space);
 
 static void rested(struct job *job)
 {
-    struct room *room = job->data;
-    if (!room->looking)
-        look(room);
-    if (!room->closing)
-        work_later(room->work, &room->rest, LOOK_MS);
+    struct space *space = job->data;
+    if (!space->looking)
+        look(space);
+    if (!space->closing)
+        work_later(space->work, &space->rest, LOOK_MS);
 }
 
-static void tell_standing(const struct room *room)
+static void tell_standing(const struct space *space)
 {
-    const char *reason = datadir_reason(room->facts.standing);
+    const char *reason = datadir_reason(space->last.standing);
     if (reason != NULL)
-        log_error("%s (%s)", reason, room->datadir->path);
+        log_error("%s (%s)", reason, space->datadir->path);
     else
-        log_info("the data folder %s is back", room->datadir->path);
+        log_info("the data folder %s is back", space->datadir->path);
 }
 
 static void look_done(struct job *job)
 {
-    struct room *room = job->data;
-    enum room_state before = room->facts.state;
-    enum datadir_standing stood = room->facts.standing;
-    bool was_open = room_open(room);
-    room->looking = false;
-    room->facts = room->seen;
-    if (room->facts.standing != stood)
-        tell_standing(room);
-    if (room->facts.state != before) {
-        const char *name = room_state_names[room->facts.state];
-        double mib = (double)room->facts.free_bytes / 1048576.0;
-        if (room->facts.state == ROOM_AMPLE)
+    struct space *space = job->data;
+    enum space_state before = space->last.state;
+    enum datadir_standing stood = space->last.standing;
+    bool was_open = space_open(space);
+    space->looking = false;
+    space->last = space->seen;
+    if (space->last.standing != stood)
+        tell_standing(space);
+    if (space->last.state != before) {
+        const char *name = space_state_names[space->last.state];
+        double mib = (double)space->last.free_bytes / 1048576.0;
+        if (space->last.state == SPACE_AMPLE)
             log_info("the data folder's disk has room again: %.1f MiB", mib);
         else
             log_warn("the data folder's disk is %s: %.1f MiB are free; nothing new is taken on",
                      name, mib);
     }
-    if (was_open != room_open(room))
-        room->changed(room->arg);
-    if (room->failed)
-        look(room);
+    if (was_open != space_open(space))
+        space->changed(space->arg);
+    if (space->failed)
+        look(space);
 }
 
-static void look(struct room *room)
+static void look(struct space *space)
 {
-    if (room->closing)
+    if (space->closing)
         return;
-    room->looking = true;
-    room->seen = room->facts;
-    room->seen_failed = room->failed;
-    room->failed = false;
-    room->look = (struct job){ .run = look_run, .done = look_done, .data = room };
-    work_pool(room->work, &room->look);
+    space->looking = true;
+    space->seen = space->last;
+    space->seen_failed = space->failed;
+    space->failed = false;
+    space->look = (struct job){ .run = look_run, .done = look_done, .data = space };
+    work_pool(space->work, &space->look);
 }
 
-int room_new(const struct datadir *datadir, int64_t ballast_bytes, struct work *work,
-             void (*changed)(void *arg), void *arg, struct room **ret, struct err *err)
+int space_new(const struct datadir *datadir, int64_t ballast_bytes, struct work *work,
+              void (*changed)(void *arg), void *arg, struct space **ret, struct err *err)
 {
-    struct room *room = calloc(1, sizeof *room);
-    if (room == NULL)
+    struct space *space = calloc(1, sizeof *space);
+    if (space == NULL)
         return err_set(err, ERR_NO_MEMORY, "no memory for the watch over the disk");
-    *room = (struct room){ .datadir = datadir,
-                           .work = work,
-                           .ballast_bytes = ballast_bytes,
-                           .changed = changed,
-                           .arg = arg };
-    room->rest = (struct job){ .done = rested, .data = room };
-    work_later(work, &room->rest, LOOK_MS);
-    look(room);
-    *ret = room;
+    *space = (struct space){ .datadir = datadir,
+                             .work = work,
+                             .ballast_bytes = ballast_bytes,
+                             .changed = changed,
+                             .arg = arg };
+    space->rest = (struct job){ .done = rested, .data = space };
+    work_later(work, &space->rest, LOOK_MS);
+    look(space);
+    *ret = space;
     return 0;
 }
 
-void room_full(struct room *room)
+void space_full(struct space *space)
 {
-    if (room == NULL)
+    if (space == NULL)
         return;
-    room->failed = true;
-    if (!room->looking && room->facts.state != ROOM_FULL)
-        look(room);
+    space->failed = true;
+    if (!space->looking && space->last.state != SPACE_FULL)
+        look(space);
 }
 
-const struct room_facts *room_facts(const struct room *room)
+const struct space_seen *space_seen(const struct space *space)
 {
-    return &room->facts;
+    return &space->last;
 }
 
-bool room_open(const struct room *room)
+bool space_open(const struct space *space)
 {
-    return room->facts.state == ROOM_AMPLE && room->facts.standing == DATADIR_HERE;
+    return space->last.state == SPACE_AMPLE && space->last.standing == DATADIR_HERE;
 }
 
-int room_check(const struct room *room, struct err *err)
+int space_check(const struct space *space, struct err *err)
 {
-    if (room == NULL || room_open(room))
+    if (space == NULL || space_open(space))
         return 0;
-    if (room->facts.standing != DATADIR_HERE)
-        return err_set(err, ERR_UNAVAILABLE, "%s", datadir_reason(room->facts.standing));
+    if (space->last.standing != DATADIR_HERE)
+        return err_set(err, ERR_UNAVAILABLE, "%s", datadir_reason(space->last.standing));
     return err_set(
         err, ERR_DISK_FULL,
         "the disk of the data folder is %s (%.1f MiB are free): runs wait, and nothing "
         "new is taken on until there is room; delete and purge experiments, or make some",
-        room->facts.state == ROOM_LOW ? "nearly full" : "full",
-        (double)room->facts.free_bytes / 1048576.0);
+        space->last.state == SPACE_LOW ? "nearly full" : "full",
+        (double)space->last.free_bytes / 1048576.0);
 }
 
-void room_close(struct room *room)
+void space_close(struct space *space)
 {
-    if (room != NULL)
-        room->closing = true;
+    if (space != NULL)
+        space->closing = true;
 }
 
-void room_free(struct room *room)
+void space_free(struct space *space)
 {
-    free(room);
+    free(space);
 }

@@ -98,7 +98,7 @@ static void take_upload(struct exchange *x, const char *bytes, size_t *n)
     x->written = 0;
     if (*n == 0)
         return;
-    if (room_check(x->req.app->room, &x->err) != 0) {
+    if (space_check(x->req.app->space, &x->err) != 0) {
         body_refuse(x);
         *n = 0;
         return;

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-int store_facts_put(struct store *store, int64_t run, int64_t attempt, const char *init,
-                    const char *consumed, const char *eval, struct err *err)
+int store_digests_put(struct store *store, int64_t run, int64_t attempt, const char *init,
+                      const char *consumed, const char *eval, struct err *err)
 {
     return store_run_sql(store, SQL_FACTS_PUT, NULL, err, "iittt", run, attempt, init, consumed,
                          eval);
@@ -14,14 +14,14 @@ int store_facts_put(struct store *store, int64_t run, int64_t attempt, const cha
 
 static void fact_done(void *of)
 {
-    struct fact_row *row = of;
+    struct digests_row *row = of;
     free(row->arm);
     free(row->grid);
     free(row->consumed);
     free(row->eval);
 }
 
-void fact_rows_free(struct fact_row *rows, size_t n)
+void digests_rows_free(struct digests_row *rows, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         fact_done(&rows[i]);
@@ -30,7 +30,7 @@ void fact_rows_free(struct fact_row *rows, size_t n)
 
 static void fact_from(sqlite3_stmt *s, void *row)
 {
-    *(struct fact_row *)row = (struct fact_row){
+    *(struct digests_row *)row = (struct digests_row){
         .run = sqlite3_column_int64(s, 0),
         .arm = store_text(s, 1, false),
         .grid = store_text(s, 2, false),
@@ -43,8 +43,8 @@ static void fact_from(sqlite3_stmt *s, void *row)
     };
 }
 
-int store_facts_list(struct store *store, int64_t experiment, const char *metric,
-                     struct fact_row **ret, size_t *ret_n, struct err *err)
+int store_digests_list(struct store *store, int64_t experiment, const char *metric,
+                       struct digests_row **ret, size_t *ret_n, struct err *err)
 {
     static const struct store_rows rows = { sizeof **ret, fact_from, fact_done };
     return store_all(store, SQL_FACTS_LIST, &rows, (void **)ret, ret_n, err, "it", experiment,
@@ -62,12 +62,12 @@ static int text_of(struct store *store, enum sql id, int64_t run, char **ret, st
     return *ret == NULL ? err_set(err, ERR_NO_MEMORY, "no memory for a run's facts") : 0;
 }
 
-int store_facts_spec(struct store *store, int64_t run, char **ret, struct err *err)
+int store_digests_spec(struct store *store, int64_t run, char **ret, struct err *err)
 {
     return text_of(store, SQL_RUN_SPEC, run, ret, err);
 }
 
-int store_facts_init(struct store *store, int64_t run, char **ret, struct err *err)
+int store_digests_init(struct store *store, int64_t run, char **ret, struct err *err)
 {
     return text_of(store, SQL_FACTS_INIT, run, ret, err);
 }

@@ -1,29 +1,29 @@
-/* store_facts: what runs tell of themselves so that they can be compared (schema/wire.md). */
-#ifndef ABLATE_SERVER_STORE_FACTS_H
-#define ABLATE_SERVER_STORE_FACTS_H
+/* store_digests: what runs tell of themselves so that they can be compared (schema/wire.md). */
+#ifndef ABLATE_SERVER_STORE_DIGESTS_H
+#define ABLATE_SERVER_STORE_DIGESTS_H
 
 #include "server/store/runs/store_runs.h"
 
 /* What an attempt tells: the newest that began at step 0, or finished, counts; NULL leaves what is
  * there. No-op for one that verifies. */
-int store_facts_put(struct store *, int64_t run, int64_t attempt, const char *init,
-                    const char *consumed, const char *eval, struct err *);
+int store_digests_put(struct store *, int64_t run, int64_t attempt, const char *init,
+                      const char *consumed, const char *eval, struct err *);
 
-struct fact_row {
+struct digests_row {
     int64_t run, seed;
     enum run_state state;
     char *arm, *grid, *consumed, *eval; /* owned; grid is JSON text; digests NULL = not told */
     bool measured;                      /* value is known */
     double value;                       /* the last one of the metric that was asked for */
 };
-void fact_rows_free(struct fact_row *rows, size_t n);
+void digests_rows_free(struct digests_row *rows, size_t n);
 /* Every run of an experiment, by id, that is: seed by seed, grid point by grid point. */
-int store_facts_list(struct store *, int64_t experiment, const char *metric, struct fact_row **ret,
-                     size_t *ret_n, struct err *);
+int store_digests_list(struct store *, int64_t experiment, const char *metric,
+                       struct digests_row **ret, size_t *ret_n, struct err *);
 /* A run's frozen spec, and its initial weights ("" = not told), as JSON text. *ret is the
  * caller's. */
-int store_facts_spec(struct store *, int64_t run, char **ret, struct err *);
-int store_facts_init(struct store *, int64_t run, char **ret, struct err *);
+int store_digests_spec(struct store *, int64_t run, char **ret, struct err *);
+int store_digests_init(struct store *, int64_t run, char **ret, struct err *);
 
 /* Experiments that have ended, by a run that came to a terminal state in this transaction. *ret is
  * the caller's. */

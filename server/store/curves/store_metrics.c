@@ -118,7 +118,7 @@ static int apply_started(const struct place *at, const json_t *body, struct err 
     const json_t *init = json_object_get(body, "init");
     char *weights = init != NULL && status == 0 ? dump(init) : NULL;
     if (weights != NULL)
-        status = store_facts_put(at->store, at->run, at->attempt, weights, NULL, NULL, err);
+        status = store_digests_put(at->store, at->run, at->attempt, weights, NULL, NULL, err);
     free(weights);
     store_touch_run(at->store, at->experiment, at->run);
     return status;
@@ -258,9 +258,9 @@ static int apply_finished(const struct place *at, const json_t *body, struct err
                                text_of(artifact, "sha256"), clock_wall_ms());
     }
     if (status == 0)
-        status = store_facts_put(at->store, at->run, at->attempt, NULL,
-                                 json_string_value(json_object_get(body, "consumed_sha256")),
-                                 json_string_value(json_object_get(body, "eval_sha256")), err);
+        status = store_digests_put(at->store, at->run, at->attempt, NULL,
+                                   json_string_value(json_object_get(body, "consumed_sha256")),
+                                   json_string_value(json_object_get(body, "eval_sha256")), err);
     return status == 0 ? store_attempt_end(at->store, at->run, at->attempt, RUN_SUCCEEDED,
                                            "finished", "", err)
                        : status;

@@ -120,7 +120,7 @@ static int read_cells(struct plan *p, struct err *err)
 {
     for (size_t point = 0; point < p->points_n; point++)
         for (size_t arm = 0; arm < p->arms_n; arm++) {
-            const struct fact_row *run = plan_run(p, 0, point, arm);
+            const struct digests_row *run = plan_run(p, 0, point, arm);
             struct cell *cell = &p->cells[point * p->arms_n + arm];
             json_t *spec = NULL;
             int status = run != NULL ? p->in->spec_of(p->in->arg, run->run, &spec, err) : 0;
@@ -180,7 +180,7 @@ static struct tuning_sum sum_at(const struct plan *p, size_t point, size_t arm)
 {
     struct tuning_sum sum = { 0 };
     for (size_t seed = 0; seed < p->seeds_n; seed++) {
-        const struct fact_row *run = plan_run(p, seed, point, arm);
+        const struct digests_row *run = plan_run(p, seed, point, arm);
         sum.runs += run != NULL;
         sum.cancelled += run != NULL && run->state == RUN_CANCELLED;
         if (plan_counts(run))

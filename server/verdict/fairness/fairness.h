@@ -15,8 +15,8 @@
 #include <jansson.h>
 
 struct fairness_input {
-    const json_t *spec;          /* the experiment's */
-    const struct fact_row *runs; /* all of its runs, by id; value: tuning_metrics.chosen_by */
+    const json_t *spec;             /* the experiment's */
+    const struct digests_row *runs; /* all of its runs, by id; value: tuning_metrics.chosen_by */
     size_t runs_n;
     const json_t *reported; /* an object with a member audit_key() for each finding of a run */
     /* A run's frozen spec, and its initial weights as it told them; new references, NULL when

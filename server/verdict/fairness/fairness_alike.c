@@ -195,7 +195,7 @@ static bool touches_data(const char *path)
 
 /* "seed grid" without the tuned factors that don't touch the data: whichever of their values an
  * arm has chosen, it saw the same. */
-static json_t *data_key(const struct plan *p, const struct fact_row *run)
+static json_t *data_key(const struct plan *p, const struct digests_row *run)
 {
     json_t *grid = plan_json(run->grid), *value, *key;
     struct buf text;
@@ -220,7 +220,7 @@ static void compare_data(struct pairs *t)
 {
     const struct plan *p = t->plan;
     for (size_t i = 0; i < p->seeds_n * p->points_n * p->arms_n; i++) {
-        const struct fact_row *run = p->runs[i];
+        const struct digests_row *run = p->runs[i];
         bool told = run != NULL && run->consumed != NULL && run->eval != NULL;
         t->told += told;
         t->silent += run != NULL && !told;

@@ -21,7 +21,7 @@ static bool is_reported(const struct plan *p, const char *name, const char *arm,
 static bool is_missing(const struct plan *p, const struct audit_info *audit, size_t point,
                        size_t arm)
 {
-    const struct fact_row *run = plan_run(p, 0, point, arm);
+    const struct digests_row *run = plan_run(p, 0, point, arm);
     const struct cell *cell = plan_cell(p, point, arm);
     return run != NULL && cell->known && audit_concerns(audit, &cell->spec) &&
            !is_reported(p, audit->name, audit_names_arm(audit->scope) ? run->arm : NULL,
@@ -29,8 +29,8 @@ static bool is_missing(const struct plan *p, const struct audit_info *audit, siz
 }
 
 /* Says it of one run; of others beside it, when there are too many for a row each. */
-static void tell_missing(struct plan *p, const struct audit_info *audit, const struct fact_row *run,
-                         const char *grid, size_t others)
+static void tell_missing(struct plan *p, const struct audit_info *audit,
+                         const struct digests_row *run, const char *grid, size_t others)
 {
     static const char *const how[RUN_STATES] = {
         [RUN_SUCCEEDED] = "finished without reporting it",
@@ -50,8 +50,8 @@ static void tell_missing(struct plan *p, const struct audit_info *audit, const s
 }
 
 /* The first run, of these arms, that owes an audit at a grid point; NULL = none does. */
-static const struct fact_row *debtor(const struct plan *p, const struct audit_info *audit,
-                                     size_t point, size_t first_arm, size_t end_arm)
+static const struct digests_row *debtor(const struct plan *p, const struct audit_info *audit,
+                                        size_t point, size_t first_arm, size_t end_arm)
 {
     for (size_t arm = first_arm; arm < end_arm; arm++)
         if (is_missing(p, audit, point, arm))
@@ -63,11 +63,11 @@ static const struct fact_row *debtor(const struct plan *p, const struct audit_in
 static void look_at(struct plan *p, const struct audit_info *audit, size_t first_arm,
                     size_t end_arm, bool fold)
 {
-    const struct fact_row *first = NULL;
+    const struct digests_row *first = NULL;
     bool by_point = audit_names_point(audit->scope);
     size_t n = 0;
     for (size_t point = 0; point < (by_point ? p->points_n : 1); point++) {
-        const struct fact_row *run = debtor(p, audit, point, first_arm, end_arm);
+        const struct digests_row *run = debtor(p, audit, point, first_arm, end_arm);
         if (run == NULL)
             continue;
         first = n++ == 0 ? run : first;

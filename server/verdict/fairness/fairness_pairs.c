@@ -40,7 +40,7 @@ static size_t at(const struct pairs *t, size_t one, size_t other)
     return one < other ? one * t->plan->arms_n + other : other * t->plan->arms_n + one;
 }
 
-static void note(struct pair *pair, const struct fact_row *one, const struct fact_row *other,
+static void note(struct pair *pair, const struct digests_row *one, const struct digests_row *other,
                  const char *what)
 {
     if (pair->n++ > 0)

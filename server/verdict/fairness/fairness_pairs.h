@@ -12,9 +12,9 @@
 
 /* Two arms that differ; the first time that they did. */
 struct pair {
-    size_t n;                           /* differences */
-    const struct fact_row *one, *other; /* other came first */
-    char what[96];                      /* that differed */
+    size_t n;                              /* differences */
+    const struct digests_row *one, *other; /* other came first */
+    char what[96];                         /* that differed */
 };
 
 struct pairs {

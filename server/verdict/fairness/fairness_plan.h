@@ -18,11 +18,11 @@ struct cell {
 struct plan {
     const struct fairness_input *in;
     size_t arms_n, points_n, seeds_n;
-    const char **arms, **points;  /* [arms_n], [points_n]; borrowed from the runs; JSON text */
-    int64_t *seeds;               /* [seeds_n] in the order planned */
-    const struct fact_row **runs; /* [seeds_n × points_n × arms_n]; NULL = there is none */
-    struct cell *cells;           /* [points_n × arms_n] */
-    size_t baseline;              /* an arm */
+    const char **arms, **points;     /* [arms_n], [points_n]; borrowed from the runs; JSON text */
+    int64_t *seeds;                  /* [seeds_n] in the order planned */
+    const struct digests_row **runs; /* [seeds_n × points_n × arms_n]; NULL = there is none */
+    struct cell *cells;              /* [points_n × arms_n] */
+    size_t baseline;                 /* an arm */
     /* Grid points that differ in tuned factors alone are configurations of one place. */
     size_t places_n;
     size_t *place_of;     /* [points_n] */
@@ -35,8 +35,8 @@ struct plan {
     bool failed; /* memory ran out */
 };
 
-static inline const struct fact_row *plan_run(const struct plan *p, size_t seed, size_t point,
-                                              size_t arm)
+static inline const struct digests_row *plan_run(const struct plan *p, size_t seed, size_t point,
+                                                 size_t arm)
 {
     return p->runs[(seed * p->points_n + point) * p->arms_n + arm];
 }
@@ -47,7 +47,7 @@ static inline const struct cell *plan_cell(const struct plan *p, size_t point, s
 }
 
 /* Whether a run's value counts: it succeeded and was measured. */
-static inline bool plan_counts(const struct fact_row *run)
+static inline bool plan_counts(const struct digests_row *run)
 {
     return run != NULL && run->state == RUN_SUCCEEDED && run->measured;
 }

@@ -19,7 +19,7 @@ struct study {
     const char *train[ARMS]; /* … of "train" */
     const char *init[RUNS];  /* JSON by run; NULL = not told */
     char consumed[RUNS][32], eval[RUNS][32];
-    struct fact_row runs[RUNS];
+    struct digests_row runs[RUNS];
     size_t runs_n, arms_n, points_n;
     json_t *spec, *reported;
     struct audit_row *found;
@@ -60,19 +60,19 @@ static inline void begin(struct study *s, const char *spec, size_t arms, size_t 
                 snprintf(s->consumed[i], 32, "c%zu", seed);
                 snprintf(s->eval[i], 32, "e");
                 s->init[i] = arm == 1 ? init_dsa : init_dense;
-                s->runs[i] = (struct fact_row){ .run = (int64_t)i + 1,
-                                                .seed = 40 + (int64_t)seed,
-                                                .state = RUN_SUCCEEDED,
-                                                .arm = (char *)(uintptr_t)s->arms[arm],
-                                                .grid = (char *)(uintptr_t)s->points[point],
-                                                .consumed = s->consumed[i],
-                                                .eval = s->eval[i],
-                                                .measured = true,
-                                                .value = 1 };
+                s->runs[i] = (struct digests_row){ .run = (int64_t)i + 1,
+                                                   .seed = 40 + (int64_t)seed,
+                                                   .state = RUN_SUCCEEDED,
+                                                   .arm = (char *)(uintptr_t)s->arms[arm],
+                                                   .grid = (char *)(uintptr_t)s->points[point],
+                                                   .consumed = s->consumed[i],
+                                                   .eval = s->eval[i],
+                                                   .measured = true,
+                                                   .value = 1 };
             }
 }
 
-static inline struct fact_row *run_at(struct study *s, size_t seed, size_t point, size_t arm)
+static inline struct digests_row *run_at(struct study *s, size_t seed, size_t point, size_t arm)
 {
     return &s->runs[(seed * s->points_n + point) * s->arms_n + arm];
 }

@@ -58,8 +58,8 @@ static void run(struct test *t, uv_timer_cb begin)
 static void stand_still(uv_timer_t *timer)
 {
     struct test *t = timer->data;
-    struct watch_facts facts;
-    watch_facts(&facts);
+    struct watch_figures facts;
+    watch_figures(&facts);
     if (facts.stall_end_ms != 0) {
         end(t);
         return;
@@ -97,7 +97,7 @@ static void a_loop_that_stands_still_is_seen_and_told_of(void **state)
     (void)state;
     static const char request[] = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
     struct sockaddr_in address;
-    struct watch_facts facts;
+    struct watch_figures facts;
     struct test t = { 0 };
     char reply[2000];
     int server = listening(&address), client = socket(AF_INET, SOCK_STREAM, 0);
@@ -106,7 +106,7 @@ static void a_loop_that_stands_still_is_seen_and_told_of(void **state)
     stalled_listen(server);
 
     run(&t, stand_still);
-    watch_facts(&facts);
+    watch_figures(&facts);
     assert_true(facts.stalls >= 1);
     assert_true(facts.stall_s >= 0.06);
     assert_true(facts.longest_s >= 0.06 && facts.busy_s >= facts.longest_s);
@@ -137,12 +137,12 @@ static void sleep_on(uv_timer_t *timer)
 static void sleep_is_not_counted(void **state)
 {
     (void)state;
-    struct watch_facts before, after;
+    struct watch_figures before, after;
     struct test t = { 0 };
-    watch_facts(&before);
+    watch_figures(&before);
     double begun = clock_mono_s();
     run(&t, sleep_on);
-    watch_facts(&after);
+    watch_figures(&after);
     assert_true(after.turns > before.turns);
     assert_true(after.busy_s - before.busy_s < clock_mono_s() - begun - 0.1);
 }

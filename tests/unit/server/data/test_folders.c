@@ -145,11 +145,11 @@ static void test_ids_of_folders_are_passed_over(void **state)
     assert_int_equal(last, 4294967298);
 }
 
-static struct given given_at_start(const struct base *b)
+static struct event_ids given_at_start(const struct base *b)
 {
-    struct given given;
+    struct event_ids given;
     struct err err;
-    assert_ok(given_look(b->base.store, &b->datadir, false, &given, &err), err);
+    assert_ok(event_ids_look(b->base.store, &b->datadir, false, &given, &err), err);
     return given;
 }
 
@@ -163,45 +163,45 @@ static void test_ids_of_events_are_given_once(void **state)
 {
     const struct base *b = *state;
     struct store *store = b->base.store;
-    struct given given = given_at_start(b);
+    struct event_ids given = given_at_start(b);
     struct err err;
     int64_t newest = 0;
     assert_int_equal(given.past, 0); /* a new folder */
     leap(b, 100);
     assert_int_equal(given_at_start(b).past, STORE_LEAP_LOST + 100); /* one that says nothing */
     assert_false(given_at_start(b).strange);
-    assert_ok(given_note(&given, store, &b->datadir, &err), err);
-    assert_int_equal(given.id, GIVEN_STEP);
-    leap(b, GIVEN_STEP - 101);
-    assert_ok(given_note(&given, store, &b->datadir, &err), err);
-    assert_int_equal(given.id, GIVEN_STEP);
+    assert_ok(event_ids_note(&given, store, &b->datadir, &err), err);
+    assert_int_equal(given.id, EVENT_IDS_STEP);
+    leap(b, EVENT_IDS_STEP - 101);
+    assert_ok(event_ids_note(&given, store, &b->datadir, &err), err);
+    assert_int_equal(given.id, EVENT_IDS_STEP);
     leap(b, 1);
-    assert_ok(given_note(&given, store, &b->datadir, &err), err);
-    assert_int_equal(given.id, 2 * GIVEN_STEP);
+    assert_ok(event_ids_note(&given, store, &b->datadir, &err), err);
+    assert_int_equal(given.id, 2 * EVENT_IDS_STEP);
     assert_int_equal(given_at_start(b).past,
-                     2 * GIVEN_STEP); /* a death: beyond all that was given */
-    given_end(&given, &b->datadir);
+                     2 * EVENT_IDS_STEP); /* a death: beyond all that was given */
+    event_ids_end(&given, &b->datadir);
     assert_int_equal(given_at_start(b).past, 0); /* a clean end */
     leap(b, -40);
     given = given_at_start(b); /* an older state */
-    assert_int_equal(given.past, GIVEN_STEP + 1);
+    assert_int_equal(given.past, EVENT_IDS_STEP + 1);
     assert_false(given.strange);
-    given_end(&given, &b->datadir); /* that ended before it was passed over */
-    assert_int_equal(given_at_start(b).past, GIVEN_STEP + 1);
+    event_ids_end(&given, &b->datadir); /* that ended before it was passed over */
+    assert_int_equal(given_at_start(b).past, EVENT_IDS_STEP + 1);
     for (int i = 0; i < 2; i++) /* before every commit, but once is enough */
-        assert_ok(given_pass(&given, store, &err), err);
-    assert_ok(given_note(&given, store, &b->datadir, &err), err);
-    assert_int_equal(given.newest, GIVEN_STEP + 1);
-    leap(b, GIVEN_STEP);
+        assert_ok(event_ids_pass(&given, store, &err), err);
+    assert_ok(event_ids_note(&given, store, &b->datadir, &err), err);
+    assert_int_equal(given.newest, EVENT_IDS_STEP + 1);
+    leap(b, EVENT_IDS_STEP);
     given = given_at_start(b); /* beyond all that a daemon of this folder gave */
     assert_true(given.strange);
-    assert_int_equal(given.past, STORE_LEAP_LOST + 2 * GIVEN_STEP + 1);
-    assert_ok(given_note(&given, store, &b->datadir, &err), err);
+    assert_int_equal(given.past, STORE_LEAP_LOST + 2 * EVENT_IDS_STEP + 1);
+    assert_ok(event_ids_note(&given, store, &b->datadir, &err), err);
     leap(b, -1000);
     assert_ok(store_execute(store, "UPDATE identity SET id = 'another'", &err), err);
     given = given_at_start(b);
     assert_true(given.strange);
-    assert_ok(given_pass(&given, store, &err), err);
+    assert_ok(event_ids_pass(&given, store, &err), err);
     assert_ok(store_as_of(store, &newest, &err), err);
     assert_int_equal(newest, given.id + STORE_LEAP_LOST);
 }

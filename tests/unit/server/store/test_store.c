@@ -201,7 +201,7 @@ static void test_migrates(void **state)
                            "INSERT INTO settings VALUES ('old', '1')");
     struct store *store = fixture_store(folder);
     char *init = NULL;
-    assert_ok(store_facts_init(store, 1, &init, &err), err);
+    assert_ok(store_digests_init(store, 1, &init, &err), err);
     free(init);
     store_close(store);
     store = fixture_store(folder); /* and only once */

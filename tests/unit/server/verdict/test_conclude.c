@@ -337,7 +337,7 @@ static void test_facts(void **state)
     (void)state;
     struct base *b = fixture_base_new(sizeof(struct base));
     struct err err;
-    struct fact_row *rows = NULL;
+    struct digests_row *rows = NULL;
     size_t n = 0;
     char *init = NULL;
     int64_t id = submit(b->base.store);
@@ -351,7 +351,7 @@ static void test_facts(void **state)
                                    "{\"type\":\"eval\",\"seq\":2,\"step\":10,\"values\":{"
                                    "\"val/loss\":2.5}}"),
                      0);
-    assert_ok(store_facts_list(b->base.store, id, "val/loss", &rows, &n, &err), err);
+    assert_ok(store_digests_list(b->base.store, id, "val/loss", &rows, &n, &err), err);
     assert_int_equal(n, 4);
     assert_string_equal(rows[0].consumed, "c");
     assert_string_equal(rows[0].eval, "e");
@@ -359,11 +359,11 @@ static void test_facts(void **state)
     assert_false(rows[0].measured);
     assert_null(rows[1].consumed);
     assert_true(rows[1].measured && rows[1].value == 2.5);
-    fact_rows_free(rows, n);
-    assert_ok(store_facts_init(b->base.store, 1, &init, &err), err);
+    digests_rows_free(rows, n);
+    assert_ok(store_digests_init(b->base.store, 1, &init, &err), err);
     assert_string_equal(init, "{\"w\":\"4:aa\"}");
     free(init);
-    assert_ok(store_facts_init(b->base.store, 2, &init, &err), err);
+    assert_ok(store_digests_init(b->base.store, 2, &init, &err), err);
     assert_string_equal(init, "");
     free(init);
 
@@ -375,9 +375,9 @@ static void test_facts(void **state)
                                       NULL, NULL, NULL),
                          SQLITE_OK);
         assert_ok(
-            store_facts_put(b->base.store, 1, 1, verify ? "verified" : "again", NULL, NULL, &err),
+            store_digests_put(b->base.store, 1, 1, verify ? "verified" : "again", NULL, NULL, &err),
             err);
-        assert_ok(store_facts_init(b->base.store, 1, &init, &err), err);
+        assert_ok(store_digests_init(b->base.store, 1, &init, &err), err);
         assert_string_equal(init, "again");
         free(init);
     }

@@ -70,7 +70,7 @@ static void test_very_many_gaps_are_told_together(void **state)
 {
     (void)state;
     enum { POINTS = 600 };
-    static struct fact_row runs[2 * POINTS];
+    static struct digests_row runs[2 * POINTS];
     static char grids[POINTS][32];
     struct study s;
     begin(&s, plain, 2, 1, no_grid);
