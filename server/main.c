@@ -10,7 +10,6 @@
 #include "server/base/watch.h"
 #include "server/commands.h"
 #include "server/data/datadir.h"
-#include "server/feed/event_ids.h"
 #include "server/feed/publish.h"
 #include "server/feed/stream.h"
 #include "server/greet.h"
@@ -21,12 +20,11 @@
 #include "server/query/process.h"
 #include "server/query/queries.h"
 #include "server/query/walls.h"
+#include "server/recover.h"
 #include "server/retention/purge.h"
-#include "server/runs/forgotten.h"
 #include "server/runs/ingest.h"
 #include "server/runs/supervisor.h"
 #include "server/store/store_copy.h"
-#include "server/store/store_identity.h"
 #include "server/verdict/conclude.h"
 #include "server/work/line.h"
 #include "server/work/space.h"
@@ -64,9 +62,7 @@ struct daemon {
     struct httpd *httpd;
     struct auth *auth;
     struct line uploads, imports;
-    struct job first; /* reads where the events stand, and passes over what was given before */
-    int64_t last_seq, forgotten;
-    struct event_ids event_ids; /* the writer's, once it has begun */
+    struct recovery recovery;
 };
 
 /* The way out, one step after the other: no new claims, no HTTP, no workers' socket, no store. */
@@ -110,7 +106,7 @@ static void on_signal(uv_signal_t *handle, int number)
     }
     log_info("signal %d: ending; workers %s", number,
              d->options.stop_workers ? "leave a checkpoint and stop" : "train on");
-    d->app.closing = true;
+    d->app.closing = d->recovery.closing = true;
     notify_state("STOPPING=1");
     purge_close(d->purge);
     space_close(d->space);
@@ -198,17 +194,6 @@ static void raise_limits(void)
     }
 }
 
-static int first_run(struct job *job, struct store *store, struct err *err)
-{
-    struct daemon *d = job->data;
-    int status = store_as_of(store, &d->last_seq, err);
-    if (status == 0)
-        status = forgotten_runs(store, &d->datadir, &d->forgotten, err);
-    if (status == 0)
-        status = event_ids_look(store, &d->datadir, d->forgotten > 0, &d->event_ids, err);
-    return status;
-}
-
 static int open_http(struct daemon *d, struct err *err)
 {
     const struct options *o = &d->options;
@@ -228,69 +213,12 @@ static int open_http(struct daemon *d, struct err *err)
     return 0;
 }
 
-/* Ids of runs that the store has forgotten, and of events, aren't given again; nobody submits
- * before that is so. */
-
-enum { PASS_AGAIN_MS = 1000 };
-
-static int pass_run(struct job *job, struct store *store, struct err *err)
+static void recovered(int status, struct err *err, void *arg)
 {
-    struct daemon *d = job->data;
-    int status = d->forgotten > 0 ? store_run_ids_pass(store, d->forgotten, err) : 0;
-    if (status == 0)
-        status = event_ids_pass(&d->event_ids, store, err);
-    return status == 0 ? store_as_of(store, &d->last_seq, err) : status;
-}
-
-static void first_done(struct job *job);
-
-static void pass_done(struct job *job);
-
-static void pass(struct job *job)
-{
-    struct daemon *d = job->data;
-    d->first = (struct job){ .run = pass_run, .done = pass_done, .data = d };
-    if (!d->app.closing)
-        work_write(d->work, &d->first);
-}
-
-static void pass_done(struct job *job)
-{
-    struct daemon *d = job->data;
-    if (d->app.closing)
-        return;
-    if (job->status == -ERR_UNAVAILABLE || job->status == -ERR_DISK_FULL) { /* can be waited for */
-        log_warn("the start waits: %s", job->err.message);
-        d->first = (struct job){ .done = pass, .data = d };
-        work_later(d->work, &d->first, PASS_AGAIN_MS);
-        return;
-    }
-    if (job->status == 0 && d->forgotten > 0)
-        log_warn("there are folders of runs up to %lld that the database doesn't know: it has lost "
-                 "its last commits, or is an older one; their ids are passed over",
-                 (long long)d->forgotten);
-    else if (job->status == 0 && d->event_ids.strange)
-        log_warn("the database isn't the one that this folder's last daemon left: who follows its "
-                 "events begins anew");
-    d->forgotten = 0;
-    d->event_ids.strange = false;
-    first_done(job);
-}
-
-static void first_done(struct job *job)
-{
-    struct daemon *d = job->data;
-    struct err err = job->err;
-    int status = job->status;
-    if (d->app.closing)
-        return;
-    if (status == 0 && (d->forgotten > 0 || d->event_ids.strange)) {
-        pass(job);
-        return;
-    }
+    struct daemon *d = arg;
     if (status == 0) {
-        stream_attach(d->stream, d->work, d->last_seq);
-        status = ingest_new(&d->loop, &d->datadir, d->work, &d->ingest, &err);
+        stream_attach(d->stream, d->work, d->recovery.last_seq);
+        status = ingest_new(&d->loop, &d->datadir, d->work, &d->ingest, err);
     }
     if (status == 0) {
         const struct supervisor_config config = {
@@ -300,7 +228,7 @@ static void first_done(struct job *job)
             .memory_bytes = d->options.memory_bytes,
             .lease_ms = d->options.lease_ms,
         };
-        status = supervisor_new(&d->loop, &config, d->work, &d->supervisor, &err);
+        status = supervisor_new(&d->loop, &config, d->work, &d->supervisor, err);
     }
     if (status == 0) {
         supervisor_attach(d->supervisor, d->ingest);
@@ -311,20 +239,20 @@ static void first_done(struct job *job)
             .keep_events_ms = d->options.keep_events_ms,
             .keep_checkpoints_ms = d->options.keep_checkpoints_ms,
         };
-        status = purge_new(&config, d->work, &d->purge, &err);
+        status = purge_new(&config, d->work, &d->purge, err);
     }
     if (status == 0)
-        status = queries_new(d->work, &d->datadir, STORE_QUERY_MS, &d->app.queries, &err);
+        status = queries_new(d->work, &d->datadir, STORE_QUERY_MS, &d->app.queries, err);
     if (status == 0)
         status =
-            space_new(&d->datadir, d->options.ballast_bytes, d->work, on_room, d, &d->space, &err);
+            space_new(&d->datadir, d->options.ballast_bytes, d->work, on_room, d, &d->space, err);
     if (status == 0) {
         d->app.purge = d->purge;
         d->app.space = d->space;
-        status = open_http(d, &err);
+        status = open_http(d, err);
     }
     if (status != 0) {
-        fprintf(stderr, "ablated: %s\n", err.message);
+        fprintf(stderr, "ablated: %s\n", err->message);
         datadir_undo(&d->datadir);
         _Exit(err_exit_status(status)); /* nothing has been accepted yet */
     }
@@ -336,11 +264,11 @@ static int collect(struct store *store, void **ret_batch, void *arg, struct err 
     struct daemon *d = arg;
     bool render = stream_subscribers(d->stream) > 0;
     int status = conclude_experiments(store, err);
-    if (status == 0 && !d->event_ids.strange)
-        status = event_ids_pass(&d->event_ids, store, err);
+    if (status == 0 && !d->recovery.event_ids.strange)
+        status = event_ids_pass(&d->recovery.event_ids, store, err);
     if (status == 0)
         status = publish_collect(store, render, ret_batch, err);
-    return status == 0 ? event_ids_note(&d->event_ids, store, &d->datadir, err) : status;
+    return status == 0 ? event_ids_note(&d->recovery.event_ids, store, &d->datadir, err) : status;
 }
 
 /* After a death the database is looked at before anything relies on it. */
@@ -406,8 +334,9 @@ static int start(struct daemon *d, struct err *err)
                            .uploads = &d->uploads,
                            .imports = &d->imports,
                            .started_ms = clock_mono_ms() };
-    d->first = (struct job){ .run = first_run, .done = first_done, .data = d };
-    work_read(d->work, &d->first);
+    d->recovery =
+        (struct recovery){ .datadir = &d->datadir, .work = d->work, .done = recovered, .arg = d };
+    recover(&d->recovery);
     return 0;
 }
 
@@ -437,7 +366,7 @@ static int serve(const struct options *options, struct err *err)
     uv_loop_close(&d.loop);
     queries_free(d.app.queries);
     auth_free(d.auth);
-    event_ids_end(&d.event_ids, &d.datadir);
+    event_ids_end(&d.recovery.event_ids, &d.datadir);
     datadir_set_unclean(&d.datadir, false, NULL);
     datadir_done(&d.datadir);
     return 0;
