@@ -1,28 +1,30 @@
-// The README's console blocks, run as printed, in order, in a folder where the daemon serves var/. What they print
-// must be what the README shows, numbers and the widths that hang on them aside.
+// The documents' console blocks, run as printed, in a folder where the daemon serves var/. What they print must be what
+// the documents show, numbers and the widths that hang on them aside.
+//
+// One daemon and one shell serve all of them, in this order: each goes on with what the README has submitted.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { readFile, symlink } from "node:fs/promises";
+import { symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { blocks, documents } from "../schema/documents.mjs";
 import { ABLATED, start } from "./daemon.mjs";
 import { make, remove } from "./folder.mjs";
 
-const README = fileURLToPath(new URL("../../README.md", import.meta.url));
+const ORDER = ["README.md", "schema/verdict.md", "schema/api.md", "deploy/README.md"];
 
-/** [{command, shown}] of the blocks; a command is a "$ " line, with the lines of its here-document. */
-function commands(markdown) {
+/** [{path, command, shown}] of a document's blocks; a command is a "$ " line, with the lines of its here-document. */
+function commands(path) {
   const found = [];
-  for (const [, block] of markdown.matchAll(/^```console\n([^]*?)^```/gm)) {
+  for (const block of blocks(documents.get(path), "console")) {
     let end = null;
     for (const line of block.split("\n").slice(0, -1)) {
       if (end !== null) {
         found.at(-1).command += `\n${line}`;
         if (line === end) end = null;
       } else if (line.startsWith("$ ")) {
-        found.push({ command: line.slice(2), shown: "" });
+        found.push({ path, command: line.slice(2), shown: "" });
         end = /<<'?(\w+)'?/.exec(line)?.[1] ?? null;
       } else found.at(-1).shown += `${line}\n`;
     }
@@ -39,21 +41,25 @@ test("numbers and widths aside, texts are compared", () => {
   assert.notEqual(shape("1 2"), shape("1 2 3"));
 });
 
-test("every command of the README prints what it shows", async () => {
+test("no document with commands is left out", () => {
+  const having = [...documents].filter(([, text]) => blocks(text, "console").length > 0).map(([path]) => path);
+  assert.deepEqual([...ORDER].sort(), having.sort());
+});
+
+test("every command of the documents prints what they show", async () => {
   const dir = await make("readme");
   const daemon = await start({ dir: join(dir, "var") });
   try {
     await symlink(dirname(ABLATED), join(dir, "build"));
-    const steps = commands(await readFile(README, "utf8"));
-    assert.ok(steps.length > 10);
+    const steps = ORDER.flatMap(commands);
     // One shell for all: what a command defines the next one has. A mark stands between what they print.
     const script = steps.map(({ command }) => `${command}\necho "== $?"`).join("\n");
     const printed = await new Promise((resolve) =>
       execFile("bash", ["-c", script], { cwd: dir }, (error, stdout, stderr) => resolve(stdout + stderr)));
     const parts = printed.split(/^== (\d+)\n/m);
-    for (const [i, { command, shown }] of steps.entries()) {
-      assert.equal(parts[2 * i + 1], "0", `${command}\nended with ${parts[2 * i + 1]}: ${parts[2 * i]}`);
-      assert.equal(shape(parts[2 * i]), shape(shown), command);
+    for (const [i, { path, command, shown }] of steps.entries()) {
+      assert.equal(parts[2 * i + 1], "0", `${path}: ${command}\nended with ${parts[2 * i + 1]}: ${parts[2 * i]}`);
+      assert.equal(shape(parts[2 * i]), shape(shown), `${path}: ${command}`);
     }
     assert.equal(parts.at(-1), "");
   } finally {

@@ -1,5 +1,5 @@
-// The unit under a real systemd, installed as the README says: what restarts, kills, stops, upgrades and the machine's
-// own end cost the training, and whether what the unit forbids lets everything through that the daemon needs.
+// The unit under a real systemd, installed as deploy/README.md says: what restarts, kills, stops, upgrades and the
+// machine's own end cost the training, and whether what the unit forbids lets everything through that the daemon needs.
 //
 // Whatever happens meanwhile, the curves are, value by value, those of an experiment that nothing disturbed. The moments
 // come from FAULTS_SEED. Trainers may be quicker than the scenario: then the same experiment is submitted again.

@@ -1,12 +1,12 @@
 // What the documents point at is there: files and headings that they link to, files and folders of the source that they
-// name.
+// name, and a specification that can be submitted.
 
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join, normalize } from "node:path";
 import { test } from "node:test";
-import { ROOT } from "./contract.mjs";
-import { documents } from "./documents.mjs";
+import { ROOT, decode, schemaSays } from "./contract.mjs";
+import { blocks, documents } from "./documents.mjs";
 
 const prose = (text) => text.replace(/^```[^]*?^```$/gm, "");
 /** A heading's anchor: lower case, without punctuation, a hyphen for a space. */
@@ -30,3 +30,10 @@ for (const [path, text] of documents)
       if (!existsSync(`${ROOT}${file}`)) missing.push(file);
     assert.deepEqual(missing, []);
   });
+
+test("the specification that is shown can be submitted", () => {
+  const shown = blocks(documents.get("schema/experiment.md"), "json").map((json) => JSON.parse(json));
+  assert.equal(shown.length, 1);
+  assert.equal(schemaSays(shown[0]), "");
+  assert.equal(decode(shown)[0].code, undefined);
+});
