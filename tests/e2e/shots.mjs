@@ -1,4 +1,5 @@
-// Pictures of every view at 1280 and 400 pixels, light and dark, for looking at them:
+// Pictures of every view at 1280 and 400 pixels, light and dark, for looking at them: the whole page, and what the
+// window shows of it first. web/screenshot.png is experiment-1280-light-window.png of the demo's experiment.
 //   node shots.mjs "$(build/ablated link --data DIR | grep -o 'http.*')" OUT [experiment [run]]
 
 import { mkdirSync } from "node:fs";
@@ -21,7 +22,9 @@ for (const width of [1280, 400])
       await page.goto(new URL(login).origin + "/" + hash);
       await page.locator("h1").waitFor();
       await page.waitForTimeout(1000); // charts and tables follow their first frame
-      await page.screenshot({ path: `${out}/${name}-${width}-${scheme}.png`, fullPage: true });
+      const path = `${out}/${name}-${width}-${scheme}`;
+      await page.screenshot({ path: `${path}.png`, fullPage: true });
+      await page.screenshot({ path: `${path}-window.png` });
     }
     for (const fault of faults) console.log(width, scheme, fault);
     await context.close();
