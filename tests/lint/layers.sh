@@ -27,7 +27,7 @@ server/verdict/                                     common/|server/(store|object
 server/report/                                      common/|server/(store|objects|verdict|report)/
 server/capsule/                                     common/|server/(store|objects|verdict|report|capsule)/
 server/http/                                        common/|server/(base|data|store|work|http)/
-server/api/                                         common/|server/(base|data|store|objects|work|query|feed|runs|retention|verdict|report|capsule|http|api)/
+server/api/                                         common/|server/(base|data|store|objects|work|query|feed|runs|retention|verdict|report|capsule|api)/|server/http/(endpoint|reply|auth|httpd)\.h
 server/[a-z]+\.[ch]                                 common/|server/
 worker/base/                                         common/|worker/base/
 worker/ops/                                          common/|worker/(base|ops)/
