@@ -16,7 +16,7 @@
  * worst finding. New reference. */
 json_t *checks_json(const struct findings *findings, const char *arm);
 
-/* The first finding that makes it worthless to compare this arm at a grid point (key: study_key of
+/* The first finding that makes it worthless to compare this arm at a grid point (key: layout_key of
  * the reduced point; NULL: over the grid): an invalidating audit failed for the arm, for the
  * baseline, or for both together. NULL when there is none. */
 const struct audit_row *checks_against(const struct findings *findings, const char *arm,

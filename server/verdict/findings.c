@@ -32,7 +32,7 @@ static json_t *keys_of(const json_t *places)
     size_t i;
     json_array_foreach(places, i, place)
     {
-        char *key = study_key(place);
+        char *key = layout_key(place);
         if (key != NULL)
             json_object_set_new_nocheck(keys, key, json_true());
         free(key);
@@ -99,12 +99,12 @@ static bool note(struct findings *t, const struct audit_row *row, const struct a
     ok &= key != NULL && json_object_set_new_nocheck(t->failed, key, json_true()) == 0;
     free(key);
     json_t *grid = audit_names_point(info->scope) && row->grid != NULL
-                       ? study_reduced(&t->study->compare, row->grid)
+                       ? layout_reduced(t->study->compare.tune, row->grid)
                        : NULL;
     t->failures[t->failures_n++] =
         (struct failure){ .row = row,
                           .info = info,
-                          .key = grid != NULL ? study_key(grid) : NULL,
+                          .key = grid != NULL ? layout_key(grid) : NULL,
                           .pairs = info->scope == AUDIT_OF_EXPERIMENT ? pairs_of(row) : NULL };
     json_decref(grid);
     return ok;
@@ -146,7 +146,7 @@ static bool cell_is_concerned(const struct findings *t, const struct audit_info 
     if (info->concerns == NULL || t->sweep == NULL || i >= t->sweep->runs_n ||
         sweep_run(t->sweep, i, &item, NULL) != 0)
         return true;
-    char *grid = study_key(item.grid);
+    char *grid = layout_key(item.grid);
     bool same = grid != NULL && strcmp(grid, cell->grid) == 0 && strcmp(item.arm, cell->arm) == 0;
     free(grid);
     json_decref(item.grid);

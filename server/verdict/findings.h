@@ -17,7 +17,7 @@
 struct failure {
     const struct audit_row *row;   /* borrowed */
     const struct audit_info *info; /* its line of the table */
-    char *key;     /* owned: study_key of the reduced point it is about; NULL: of every point */
+    char *key;     /* owned: layout_key of the reduced point it is about; NULL: of every point */
     json_t *pairs; /* owned, of what arms should share: {"arm\narm": null at every point, or its
                       points' keys as an object}, names in order; NULL: it is about every pair */
 };

@@ -136,8 +136,8 @@ static size_t find_moments(const struct study *t, struct moment *moments)
         if (r == in->runs_n || in->runs[r].id != in->curves[i].run)
             continue;
         size_t cell = t->cell_of[r];
-        moments[n++] =
-            (struct moment){ in->curves[i].step, cell, t->cells[cell].point, in->curves[i].value };
+        moments[n++] = (struct moment){ in->curves[i].step, cell, t->cells[cell].at.point,
+                                        in->curves[i].value };
     }
     qsort(moments, n, sizeof *moments, by_point);
     return n;
@@ -179,9 +179,10 @@ json_t *measured_dynamics(const struct study *t)
     json_t *list = json_array();
     size_t n = moments != NULL ? find_moments(t, moments) : 0;
     for (size_t c = 0, at = 0; c < t->n; c++) {
-        if (t->cells[c].point != c)
+        size_t point = t->cells[c].at.point;
+        if (c > 0 && t->cells[c - 1].at.point == point)
             continue;
-        bool any = at < n && moments[at].point == c;
+        bool any = at < n && moments[at].point == point;
         json_array_append_new(list,
                               json_pack("{s:o, s:s, s:o}", "grid", objects_embed(t->cells[c].grid),
                                         "metric", t->compare.metric, "steps",

@@ -37,22 +37,6 @@ json_t *study_number(bool known, double value)
     return known ? jsonx_number(value) : json_null();
 }
 
-char *study_key(const json_t *value)
-{
-    struct buf text;
-    buf_init(&text, 0);
-    jsonx_dump(value, JSONX_CANONICAL, &text);
-    return buf_take(&text, NULL);
-}
-
-json_t *study_reduced(const struct compare *compare, const char *grid)
-{
-    json_t *point = objects_embed(grid);
-    for (size_t i = 0; i < json_array_size(compare->tune); i++)
-        json_object_del(point, json_string_value(json_array_get(compare->tune, i)));
-    return point;
-}
-
 const struct run_row *study_run(const struct study *study, const struct cell *cell, size_t i)
 {
     return &study->in->runs[study->order[cell->first + i]];
@@ -68,80 +52,43 @@ const struct slot *study_baseline(const struct study *study, const struct slot *
     return slot->base != SIZE_MAX ? &study->slots[slot->base] : NULL;
 }
 
-/* The number that stands for a text, by first appearance. */
-static size_t number_of(json_t *seen, const char *text, size_t len)
+static struct layout_run run_of(const void *runs, size_t i)
 {
-    json_t *number = json_object_getn(seen, text, len);
-    if (number == NULL) {
-        number = json_integer((json_int_t)json_object_size(seen));
-        json_object_setn_new_nocheck(seen, text, len, number);
-    }
-    return (size_t)json_integer_value(number);
+    const struct run_row *run = (const struct run_row *)runs + i;
+    return (struct layout_run){ run->arm, run->grid, run->seed };
 }
 
-/* The number of (arm, point) by first appearance, and of the first pair at the same point. */
-struct places {
-    json_t *pairs, *points;
-    size_t *first; /* [limit] of each point */
-    struct buf key;
-};
-
-static bool places_init(struct places *p, size_t limit)
-{
-    *p = (struct places){ .pairs = json_object(), .points = json_object() };
-    p->first = calloc(limit + 1, sizeof *p->first);
-    buf_init(&p->key, 0);
-    return p->first != NULL;
-}
-
-static void places_done(struct places *p)
-{
-    json_decref(p->pairs);
-    json_decref(p->points);
-    free(p->first);
-    buf_done(&p->key);
-}
-
-static size_t place(struct places *p, const char *arm, const char *point, size_t *ret_first)
-{
-    buf_clear(&p->key);
-    buf_addf(&p->key, "%s\n%s", arm, point);
-    size_t at = p->key.failed ? 0 : number_of(p->pairs, p->key.data, p->key.len);
-    size_t known = json_object_size(p->points);
-    size_t number = number_of(p->points, point, strlen(point));
-    if (number == known)
-        p->first[number] = at;
-    *ret_first = p->first[number];
-    return at;
-}
-
+/* The cells that have runs, and these cell by cell. */
 static bool find_cells(struct study *t)
 {
-    const struct study_input *in = t->in;
-    struct places places;
-    t->cells = calloc(in->runs_n + 1, sizeof *t->cells);
-    t->cell_of = calloc(in->runs_n + 1, sizeof *t->cell_of);
-    t->order = calloc(in->runs_n + 1, sizeof *t->order);
-    bool ok = places_init(&places, in->runs_n);
-    ok &= t->cells != NULL && t->cell_of != NULL && t->order != NULL;
-    for (size_t i = 0; ok && i < in->runs_n; i++) {
-        const struct run_row *run = &in->runs[i];
-        size_t point, at = place(&places, run->arm, run->grid, &point);
-        if (at == t->n)
-            t->cells[t->n++] = (struct cell){ .arm = run->arm, .grid = run->grid, .point = point };
-        t->cell_of[i] = at;
-        t->cells[at].runs++;
-        t->cells[at].n += run->state == RUN_SUCCEEDED;
+    const struct layout *l = &t->layout;
+    size_t all = l->points_n * l->arms_n, first = 0;
+    size_t *runs = calloc(all + 1, sizeof *runs), *number = calloc(all + 1, sizeof *number);
+    t->cells = calloc(all + 1, sizeof *t->cells);
+    t->cell_of = calloc(l->runs_n + 1, sizeof *t->cell_of);
+    t->order = calloc(l->runs_n + 1, sizeof *t->order);
+    bool ok = runs != NULL && number != NULL && t->cells != NULL && t->cell_of != NULL &&
+              t->order != NULL;
+    for (size_t i = 0; ok && i < l->runs_n; i++)
+        runs[l->at[i].point * l->arms_n + l->at[i].arm]++;
+    for (size_t i = 0; ok && i < all; i++) {
+        struct layout_at at = { .point = i / l->arms_n, .arm = i % l->arms_n };
+        if (runs[i] == 0)
+            continue;
+        number[i] = t->n;
+        t->cells[t->n++] = (struct cell){
+            .arm = l->arms[at.arm], .grid = l->points[at.point], .at = at, .first = first
+        };
+        first += runs[i];
     }
-    for (size_t c = 1; ok && c < t->n; c++)
-        t->cells[c].first = t->cells[c - 1].first + t->cells[c - 1].runs;
-    for (size_t c = 0; ok && c < t->n; c++)
-        t->cells[c].runs = 0;
-    for (size_t i = 0; ok && i < in->runs_n; i++) {
+    for (size_t i = 0; ok && i < l->runs_n; i++) {
+        t->cell_of[i] = number[l->at[i].point * l->arms_n + l->at[i].arm];
         struct cell *cell = &t->cells[t->cell_of[i]];
         t->order[cell->first + cell->runs++] = i;
+        cell->n += t->in->runs[i].state == RUN_SUCCEEDED;
     }
-    places_done(&places);
+    free(runs);
+    free(number);
     return ok;
 }
 
@@ -167,51 +114,57 @@ static void measure_cells(struct study *t)
     }
 }
 
-/* The baseline's slot of each point: noted at the point's first slot, then by all. */
-static void find_baselines(struct study *t)
+/* The baseline's slot at each slot's place. */
+static void find_baselines(struct study *t, const size_t *slot_of)
 {
-    for (size_t s = 0; s < t->slots_n; s++)
-        t->slots[s].base = SIZE_MAX;
-    for (size_t s = 0; s < t->slots_n; s++)
-        if (study_is_baseline(t, t->slots[s].arm))
-            t->slots[t->slots[s].point].base = s;
-    for (size_t s = 0; s < t->slots_n; s++)
-        t->slots[s].base = t->slots[t->slots[s].point].base;
+    const struct layout *l = &t->layout;
+    size_t arm = 0;
+    while (arm < l->arms_n && !study_is_baseline(t, l->arms[arm]))
+        arm++;
+    for (size_t i = 0; i < l->places_n * l->arms_n; i++)
+        if (slot_of[i] != SIZE_MAX)
+            t->slots[slot_of[i]].base =
+                arm < l->arms_n ? slot_of[i / l->arms_n * l->arms_n + arm] : SIZE_MAX;
+}
+
+/* sums, chosen, slot_of: scratch, [points × arms] each, which are as many as places × arms or more. */
+static void fill_slots(struct study *t, struct tuning_sum *sums, size_t *chosen, size_t *slot_of)
+{
+    const struct layout *l = &t->layout;
+    for (size_t c = 0; c < t->n; c++)
+        sums[t->cells[c].at.point * l->arms_n + t->cells[c].at.arm] = t->cells[c].ended;
+    layout_choose(l, sums, t->compare.maximise, chosen);
+    for (size_t i = 0; i < l->places_n * l->arms_n; i++) {
+        const struct layout_place *place = &l->places[i / l->arms_n];
+        slot_of[i] = chosen[i] != SIZE_MAX ? t->slots_n : SIZE_MAX;
+        if (chosen[i] != SIZE_MAX)
+            t->slots[t->slots_n++] = (struct slot){ .arm = l->arms[i % l->arms_n],
+                                                    .grid = place->grid,
+                                                    .key = place->key };
+    }
+    for (size_t c = 0; c < t->n; c++) {
+        struct cell *cell = &t->cells[c];
+        size_t i = l->place_of[cell->at.point] * l->arms_n + cell->at.arm;
+        cell->slot = slot_of[i];
+        t->slots[cell->slot].cells++;
+        if (chosen[i] == cell->at.point)
+            t->slots[cell->slot].chosen = c;
+    }
+    find_baselines(t, slot_of);
 }
 
 static bool find_slots(struct study *t)
 {
-    struct places places;
+    size_t all = t->layout.points_n * t->layout.arms_n + 1;
+    struct tuning_sum *sums = calloc(all, sizeof *sums);
+    size_t *chosen = calloc(all, sizeof *chosen), *slot_of = calloc(all, sizeof *slot_of);
     t->slots = calloc(t->n + 1, sizeof *t->slots);
-    bool ok = places_init(&places, t->n);
-    ok &= t->slots != NULL;
-    for (size_t c = 0; ok && c < t->n; c++) {
-        struct cell *cell = &t->cells[c];
-        json_t *grid = study_reduced(&t->compare, cell->grid);
-        char *key = study_key(grid);
-        if (key == NULL) {
-            json_decref(grid);
-            ok = false;
-            break;
-        }
-        size_t point, at = place(&places, cell->arm, key, &point);
-        cell->slot = at;
-        struct slot *slot = &t->slots[at];
-        if (at == t->slots_n) {
-            *slot = (struct slot){
-                .arm = cell->arm, .grid = grid, .key = key, .point = point, .chosen = c, .cells = 1
-            };
-            t->slots_n++;
-            continue;
-        }
-        slot->cells++;
-        if (tuning_prefers(&cell->ended, &t->cells[slot->chosen].ended, t->compare.maximise))
-            slot->chosen = c;
-        json_decref(grid);
-        free(key);
-    }
-    places_done(&places);
-    find_baselines(t);
+    bool ok = sums != NULL && chosen != NULL && slot_of != NULL && t->slots != NULL;
+    if (ok)
+        fill_slots(t, sums, chosen, slot_of);
+    free(sums);
+    free(chosen);
+    free(slot_of);
     return ok;
 }
 
@@ -221,18 +174,24 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static bool find_seeds(struct study *t)
+/* Claims take seeds in ascending order. */
+static bool rank_seeds(struct study *t)
 {
-    t->seeds = calloc(t->in->runs_n + 1, sizeof *t->seeds);
-    if (t->seeds == NULL)
-        return false;
-    for (size_t i = 0; i < t->in->runs_n; i++)
-        t->seeds[i] = t->in->runs[i].seed;
-    qsort(t->seeds, t->in->runs_n, sizeof *t->seeds, by_value);
-    for (size_t i = 0; i < t->in->runs_n; i++)
-        if (t->seeds_n == 0 || t->seeds[t->seeds_n - 1] != t->seeds[i])
-            t->seeds[t->seeds_n++] = t->seeds[i];
-    return true;
+    size_t n = t->layout.seeds_n;
+    int64_t *sorted = calloc(n + 1, sizeof *sorted);
+    t->seeds_n = n;
+    t->rank = calloc(n + 1, sizeof *t->rank);
+    bool ok = sorted != NULL && t->rank != NULL;
+    if (ok && n > 0) {
+        memcpy(sorted, t->layout.seeds, n * sizeof *sorted);
+        qsort(sorted, n, sizeof *sorted, by_value);
+        for (size_t i = 0; i < n; i++) {
+            const int64_t *at = bsearch(&t->layout.seeds[i], sorted, n, sizeof *sorted, by_value);
+            t->rank[i] = (size_t)(at - sorted);
+        }
+    }
+    free(sorted);
+    return ok;
 }
 
 static struct outcome outcome_of(const struct study *t, const struct run_row *run)
@@ -259,10 +218,8 @@ static struct outcome outcome_of(const struct study *t, const struct run_row *ru
 
 static struct outcome *outcome_at(const struct study *t, size_t run)
 {
-    const int64_t *seed =
-        bsearch(&t->in->runs[run].seed, t->seeds, t->seeds_n, sizeof *t->seeds, by_value);
     size_t slot = t->cells[t->cell_of[run]].slot;
-    return &t->outcomes[slot * t->seeds_n + (size_t)(seed - t->seeds)];
+    return &t->outcomes[slot * t->seeds_n + t->rank[t->layout.at[run].seed]];
 }
 
 /* A slot's outcomes are those of its chosen cell; but a seed that was cancelled in any of its cells
@@ -311,7 +268,8 @@ bool study_init(struct study *study, const struct study_input *in)
 {
     *study = (struct study){ .in = in, .spec = objects_embed(in->experiment->spec) };
     read_compare(study->spec, &study->compare);
-    if (!find_cells(study) || !find_seeds(study))
+    if (layout_init(&study->layout, run_of, in->runs, in->runs_n, study->compare.tune, NULL) != 0 ||
+        !find_cells(study) || !rank_seeds(study))
         return false;
     measure_cells(study);
     return find_slots(study) && find_outcomes(study);
@@ -319,15 +277,12 @@ bool study_init(struct study *study, const struct study_input *in)
 
 void study_done(struct study *study)
 {
-    for (size_t i = 0; i < study->slots_n; i++) {
-        json_decref(study->slots[i].grid);
-        free(study->slots[i].key);
-    }
+    layout_done(&study->layout);
     free(study->slots);
     free(study->cells);
     free(study->cell_of);
     free(study->order);
-    free(study->seeds);
+    free(study->rank);
     free(study->outcomes);
     json_decref(study->spec);
 }

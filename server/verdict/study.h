@@ -10,8 +10,8 @@
 #ifndef ABLATE_SERVER_REPORT_STUDY_H
 #define ABLATE_SERVER_REPORT_STUDY_H
 
-#include "common/spec/tuning.h"
 #include "server/verdict/input.h"
+#include "server/verdict/layout.h"
 
 #include <stdbool.h>
 
@@ -30,7 +30,7 @@ struct compare {
 
 struct cell {
     const char *arm, *grid; /* borrowed from a run */
-    size_t point;           /* the first cell of the same grid point */
+    struct layout_at at;    /* its arm and point in the layout */
     size_t slot;
     size_t first, runs;      /* its stretch of study.order */
     size_t n;                /* runs of it that succeeded */
@@ -40,9 +40,8 @@ struct cell {
 
 struct slot {
     const char *arm;
-    json_t *grid;         /* owned: the point without the tuned paths */
-    char *key;            /* owned: that as canonical text, the same for the same point */
-    size_t point;         /* the first slot of the same point */
+    json_t *grid;         /* borrowed from the layout's place: the point without the tuned paths, */
+    const char *key;      /* and that as canonical text, the same for the same place */
     size_t base;          /* the baseline's slot at the same point; SIZE_MAX: it has none */
     size_t chosen, cells; /* the cell that stands for it; of how many */
 };
@@ -64,15 +63,16 @@ struct study {
     const struct study_input *in;
     json_t *spec; /* owned */
     struct compare compare;
-    struct cell *cells;
+    struct layout layout;
+    struct cell *cells; /* those that have runs, point by point, arm by arm */
     size_t n;
     size_t *cell_of; /* [runs] */
     size_t *order;   /* [runs] the runs' indices, cell by cell, ascending in each */
     struct slot *slots;
     size_t slots_n;
-    int64_t *seeds; /* ascending, without repetition */
     size_t seeds_n;
-    struct outcome *outcomes; /* [slots × seeds] */
+    size_t *rank;             /* [seeds_n] of the layout's seeds, by size */
+    struct outcome *outcomes; /* [slots × seeds], these ascending */
 };
 
 /* false when memory runs out; study_done is due either way. */
@@ -84,11 +84,6 @@ const struct slot *study_baseline(const struct study *study, const struct slot *
 bool study_is_baseline(const struct study *study, const char *arm);
 /* A metric of a run; NULL when it has none of that name. */
 const struct run_final *study_final(const struct run_row *run, const char *metric);
-/* A grid point without the tuned paths. New reference. */
-json_t *study_reduced(const struct compare *compare, const char *grid);
-/* Canonical text of a value. Owned (free); NULL when memory runs out. */
-char *study_key(const json_t *value);
-
 /* Mean and standard deviation (n − 1) as they come in. */
 struct sample {
     size_t n;

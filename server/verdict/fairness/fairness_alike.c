@@ -72,7 +72,7 @@ static void say_pair(const struct pair *pair, const char *how, struct buf *to)
     buf_addf(to, "run %lld (%s) %s run %lld (%s), seed %lld", (long long)pair->one->run,
              pair->one->arm, how, (long long)pair->other->run, pair->other->arm,
              (long long)pair->one->seed);
-    json_t *grid = plan_json(pair->one->grid);
+    json_t *grid = objects_embed(pair->one->grid);
     plan_say_grid(grid, ", ", to);
     json_decref(grid);
 }
@@ -88,8 +88,8 @@ static enum audit_status status_of(const struct pairs *t)
  * residual branch is divided by √(2·layers). */
 static bool is_of_depth(const struct plan *p, size_t one, size_t other, const char *tensor)
 {
-    const struct cell *a = &p->cells[one % (p->points_n * p->arms_n)],
-                      *b = &p->cells[other % (p->points_n * p->arms_n)];
+    const struct planned_cell *a = &p->cells[one % (p->layout.points_n * p->layout.arms_n)],
+                              *b = &p->cells[other % (p->layout.points_n * p->layout.arms_n)];
     return a->known && b->known && a->spec.model.init == INIT_GPT2 &&
            b->spec.model.init == INIT_GPT2 && a->spec.model.layers != b->spec.model.layers &&
            run_spec_ends_residual(tensor);
@@ -116,10 +116,10 @@ static int compare_arms(struct pairs *t, size_t run, struct err *err)
 {
     const struct plan *p = t->plan;
     int status = 0;
-    for (size_t end = run + p->arms_n; run < end && status == 0; run++) {
+    for (size_t end = run + p->layout.arms_n; run < end && status == 0; run++) {
         json_t *init = NULL;
-        if (p->runs[run] != NULL)
-            status = p->in->init_of(p->in->arg, p->runs[run]->run, &init, err);
+        if (plan_row(p, run) != NULL)
+            status = p->in->init_of(p->in->arg, plan_row(p, run)->run, &init, err);
         t->told += init != NULL;
         t->silent += init == NULL;
         add_tensors(t, run, init);
@@ -151,7 +151,7 @@ static int say_init(const struct pairs *t, struct buf *to, struct err *err)
         buf_addf(to, "arms start from the same bits: %zu shared tensors compared, seed by seed",
                  t->compared - t->deliberate);
     } else {
-        buf_adds(to, t->told > t->plan->points_n * t->plan->seeds_n
+        buf_adds(to, t->told > t->plan->layout.points_n * t->plan->layout.seeds_n
                          ? "arms share no parameter of the same name and shape"
                          : "no two arms have told the weights they started from");
     }
@@ -162,14 +162,14 @@ int fairness_shared_init(struct plan *p, struct err *err)
 {
     struct pairs t;
     struct buf text;
-    if (p->arms_n < 2) {
+    if (p->layout.arms_n < 2) {
         plan_skip(p, "shared_init", "there is one arm: nothing to compare");
         return 0;
     }
     int status = pairs_init(&t, p, err);
     t.meant = is_of_depth;
-    for (size_t i = 0; i < p->seeds_n * p->points_n && status == 0; i++)
-        status = compare_arms(&t, i * p->arms_n, err);
+    for (size_t i = 0; i < p->layout.seeds_n * p->layout.points_n && status == 0; i++)
+        status = compare_arms(&t, i * p->layout.arms_n, err);
     buf_init(&text, 0);
     if (status == 0)
         status = say_init(&t, &text, err);
@@ -197,7 +197,7 @@ static bool touches_data(const char *path)
  * arm has chosen, it saw the same. */
 static json_t *data_key(const struct plan *p, const struct digests_row *run)
 {
-    json_t *grid = plan_json(run->grid), *value, *key;
+    json_t *grid = objects_embed(run->grid), *value, *key;
     struct buf text;
     const char *path;
     void *next;
@@ -219,8 +219,8 @@ static const char training[] = "training", evaluation[] = "evaluation";
 static void compare_data(struct pairs *t)
 {
     const struct plan *p = t->plan;
-    for (size_t i = 0; i < p->seeds_n * p->points_n * p->arms_n; i++) {
-        const struct digests_row *run = p->runs[i];
+    for (size_t i = 0; i < p->layout.seeds_n * p->layout.points_n * p->layout.arms_n; i++) {
+        const struct digests_row *run = plan_row(p, i);
         bool told = run != NULL && run->consumed != NULL && run->eval != NULL;
         t->told += told;
         t->silent += run != NULL && !told;
@@ -258,7 +258,7 @@ int fairness_same_batches(struct plan *p, struct err *err)
 {
     struct pairs t;
     struct buf text;
-    if (p->arms_n < 2) {
+    if (p->layout.arms_n < 2) {
         plan_skip(p, "same_batches", "there is one arm: nothing to compare");
         return 0;
     }

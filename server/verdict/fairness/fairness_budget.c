@@ -56,7 +56,8 @@ struct gap {
 static json_t *cell_json(const struct plan *p, size_t point, size_t arm,
                          const double values[QUANTITIES])
 {
-    json_t *row = json_pack("{s:s, s:o}", "arm", p->arms[arm], "grid", plan_json(p->points[point]));
+    json_t *row = json_pack("{s:s, s:o}", "arm", p->layout.arms[arm], "grid",
+                            objects_embed(p->layout.points[point]));
     for (int q = 0; q < QUANTITIES; q++)
         json_object_set_new(row, quantities[q].key, jsonx_number(values[q]));
     return row;
@@ -109,10 +110,10 @@ static void say_amount(const char *arm, double value, struct buf *to)
 static void say_gap(const struct plan *p, const struct gap *gap, int quantity, struct buf *to)
 {
     buf_addf(to, "%s differ by %.3g %% (", quantities[quantity].words, 100 * gap->share);
-    say_amount(p->arms[gap->most], gap->values[0], to);
+    say_amount(p->layout.arms[gap->most], gap->values[0], to);
     buf_adds(to, ", ");
-    say_amount(p->arms[gap->least], gap->values[1], to);
-    json_t *grid = plan_json(p->points[gap->point]);
+    say_amount(p->layout.arms[gap->least], gap->values[1], to);
+    json_t *grid = objects_embed(p->layout.points[gap->point]);
     plan_say_grid(grid, " at ", to);
     json_decref(grid);
     buf_addc(to, ')');
@@ -121,8 +122,8 @@ static void say_gap(const struct plan *p, const struct gap *gap, int quantity, s
 static json_t *gap_json(const struct plan *p, const struct gap *gap, int quantity)
 {
     return json_pack("{s:s, s:o, s:s, s:s, s:o}", "quantity", quantities[quantity].key, "grid",
-                     plan_json(p->points[gap->point]), "most", p->arms[gap->most], "least",
-                     p->arms[gap->least], "share", jsonx_number(gap->share));
+                     objects_embed(p->layout.points[gap->point]), "most", p->layout.arms[gap->most],
+                     "least", p->layout.arms[gap->least], "share", jsonx_number(gap->share));
 }
 
 static void conclude_budget(struct plan *p, const struct gap gaps[QUANTITIES], enum basis basis,
@@ -165,26 +166,27 @@ int fairness_budget(struct plan *p, struct err *err)
     size_t cells = 0;
     enum basis basis = EQUAL_STEPS;
     (void)err;
-    for (size_t point = 0; point < p->points_n && p->arms_n <= SWEEP_MAX_ARMS; point++) {
-        for (size_t arm = 0; arm < p->arms_n; arm++) {
-            const struct cell *cell = plan_cell(p, point, arm);
+    for (size_t point = 0; point < p->layout.points_n && p->layout.arms_n <= SWEEP_MAX_ARMS;
+         point++) {
+        for (size_t arm = 0; arm < p->layout.arms_n; arm++) {
+            const struct planned_cell *cell = plan_cell(p, point, arm);
             if (!(known[arm] = cell->known))
                 continue;
             measure(&cell->spec, values[arm]);
             if (cells++ < FAIRNESS_ROWS)
                 json_array_append_new(rows, cell_json(p, point, arm, values[arm]));
         }
-        widen(gaps, point, p->arms_n, values, known);
-        enum basis here = basis_of(p->arms_n, values, known);
+        widen(gaps, point, p->layout.arms_n, values, known);
+        enum basis here = basis_of(p->layout.arms_n, values, known);
         basis = here > basis ? here : basis;
     }
-    if (p->arms_n >= 2 && cells > 0) {
+    if (p->layout.arms_n >= 2 && cells > 0) {
         conclude_budget(p, gaps, basis, rows, cells);
         return 0;
     }
     json_decref(rows);
     plan_skip(p, "budget",
-              p->arms_n < 2 ? "there is one arm: nothing to compare"
-                            : "no run's specification can be read");
+              p->layout.arms_n < 2 ? "there is one arm: nothing to compare"
+                                   : "no run's specification can be read");
     return 0;
 }

@@ -22,7 +22,7 @@ static bool is_missing(const struct plan *p, const struct audit_info *audit, siz
                        size_t arm)
 {
     const struct digests_row *run = plan_run(p, 0, point, arm);
-    const struct cell *cell = plan_cell(p, point, arm);
+    const struct planned_cell *cell = plan_cell(p, point, arm);
     return run != NULL && cell->known && audit_concerns(audit, &cell->spec) &&
            !is_reported(p, audit->name, audit_names_arm(audit->scope) ? run->arm : NULL,
                         audit_names_point(audit->scope) ? run->grid : NULL);
@@ -66,7 +66,7 @@ static void look_at(struct plan *p, const struct audit_info *audit, size_t first
     const struct digests_row *first = NULL;
     bool by_point = audit_names_point(audit->scope);
     size_t n = 0;
-    for (size_t point = 0; point < (by_point ? p->points_n : 1); point++) {
+    for (size_t point = 0; point < (by_point ? p->layout.points_n : 1); point++) {
         const struct digests_row *run = debtor(p, audit, point, first_arm, end_arm);
         if (run == NULL)
             continue;
@@ -80,11 +80,11 @@ static void look_at(struct plan *p, const struct audit_info *audit, size_t first
 
 int fairness_gaps(struct plan *p, struct err *err)
 {
-    bool fold = p->points_n * p->arms_n > FAIRNESS_GAPS;
+    bool fold = p->layout.points_n * p->layout.arms_n > FAIRNESS_GAPS;
     (void)err;
     for (size_t i = 0; i < audit_table_n; i++) {
-        size_t step = audit_names_arm(audit_table[i].scope) ? 1 : p->arms_n;
-        for (size_t arm = 0; audit_is_owed(&audit_table[i]) && arm < p->arms_n; arm += step)
+        size_t step = audit_names_arm(audit_table[i].scope) ? 1 : p->layout.arms_n;
+        for (size_t arm = 0; audit_is_owed(&audit_table[i]) && arm < p->layout.arms_n; arm += step)
             look_at(p, &audit_table[i], arm, arm + step, fold);
     }
     return 0;

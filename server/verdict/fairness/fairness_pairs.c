@@ -11,15 +11,15 @@ enum { PAIRS_NAMED = 4 }; /* in a sentence */
 
 int pairs_init(struct pairs *t, const struct plan *plan, struct err *err)
 {
-    size_t square = plan->arms_n * plan->arms_n;
+    size_t square = plan->layout.arms_n * plan->layout.arms_n;
     *t = (struct pairs){ .plan = plan,
                          .table = calloc(square + 1, sizeof *t->table),
                          .seen = calloc(square + 1, 1),
-                         .differ = calloc(square * plan->places_n + 1, 1),
+                         .differ = calloc(square * plan->layout.places_n + 1, 1),
                          .groups = json_object() };
     return t->table != NULL && t->seen != NULL && t->differ != NULL && t->groups != NULL
                ? 0
-               : err_set(err, ERR_NO_MEMORY, "no memory to compare %zu arms", plan->arms_n);
+               : err_set(err, ERR_NO_MEMORY, "no memory to compare %zu arms", plan->layout.arms_n);
 }
 
 void pairs_done(struct pairs *t)
@@ -37,7 +37,8 @@ void pairs_close(struct pairs *t)
 
 static size_t at(const struct pairs *t, size_t one, size_t other)
 {
-    return one < other ? one * t->plan->arms_n + other : other * t->plan->arms_n + one;
+    return one < other ? one * t->plan->layout.arms_n + other
+                       : other * t->plan->layout.arms_n + one;
 }
 
 static void note(struct pair *pair, const struct digests_row *one, const struct digests_row *other,
@@ -52,12 +53,12 @@ static void note(struct pair *pair, const struct digests_row *one, const struct 
 
 static size_t arm_of(const struct pairs *t, size_t run)
 {
-    return run % t->plan->arms_n;
+    return run % t->plan->layout.arms_n;
 }
 
 static size_t place_of(const struct pairs *t, size_t run)
 {
-    return t->plan->place_of[run / t->plan->arms_n % t->plan->points_n];
+    return t->plan->layout.place_of[run / t->plan->layout.arms_n % t->plan->layout.points_n];
 }
 
 static bool is_meant(const struct pairs *t, size_t one, size_t other, const char *what)
@@ -72,9 +73,9 @@ static void set_against(struct pairs *t, size_t run, size_t before, bool same, c
     t->seen[pair] |= arm_of(t, run) != arm_of(t, before);
     if (same || is_meant(t, run, before, what))
         return;
-    note(&t->first, p->runs[run], p->runs[before], what);
-    note(&t->table[pair], p->runs[run], p->runs[before], what);
-    t->differ[place_of(t, run) * p->arms_n * p->arms_n + pair] = 1;
+    note(&t->first, plan_row(p, run), plan_row(p, before), what);
+    note(&t->table[pair], plan_row(p, run), plan_row(p, before), what);
+    t->differ[place_of(t, run) * p->layout.arms_n * p->layout.arms_n + pair] = 1;
 }
 
 /* The first of a group stands for it in the counts, which people read. */
@@ -85,7 +86,7 @@ static void count(struct pairs *t, size_t run, size_t first, bool same, const ch
     t->deliberate += meant;
     t->different += !same && !meant;
     if (meant)
-        note(&t->purpose, t->plan->runs[run], t->plan->runs[first], what);
+        note(&t->purpose, plan_row(t->plan, run), plan_row(t->plan, first), what);
 }
 
 /* A group is a list of classes, [digest, run, …]: the runs that have this digest, one an arm. */
@@ -116,7 +117,7 @@ void pairs_add(struct pairs *t, const char *key, const char *digest, size_t run,
 
 size_t pairs_compared(const struct pairs *t, size_t *ret_different)
 {
-    size_t square = t->plan->arms_n * t->plan->arms_n, seen = 0;
+    size_t square = t->plan->layout.arms_n * t->plan->layout.arms_n, seen = 0;
     *ret_different = 0;
     for (size_t i = 0; i < square; i++) {
         bool differs = t->table[i].n > 0;
@@ -131,7 +132,7 @@ size_t pairs_compared(const struct pairs *t, size_t *ret_different)
 static void each(const struct pairs *t, bool (*take)(void *arg, size_t lower, size_t higher),
                  void *arg)
 {
-    size_t n = t->plan->arms_n, baseline = t->plan->baseline;
+    size_t n = t->plan->layout.arms_n, baseline = t->plan->baseline;
     for (int of_baseline = 1; of_baseline >= 0; of_baseline--)
         for (size_t i = 0; i < n * n; i++) {
             size_t lower = i / n, higher = i % n;
@@ -150,7 +151,7 @@ struct saying {
 static bool say_one(void *arg, size_t lower, size_t higher)
 {
     struct saying *s = arg;
-    const char *const *arms = s->pairs->plan->arms;
+    const char *const *arms = s->pairs->plan->layout.arms;
     if (s->said == PAIRS_NAMED)
         return false;
     buf_addf(s->to, "%s%s and %s", s->said++ > 0 ? ", " : "", arms[higher], arms[lower]);
@@ -172,10 +173,10 @@ static json_t *places_json(const struct pairs *t, size_t lower, size_t higher)
 {
     const struct plan *p = t->plan;
     json_t *list = json_array();
-    for (size_t place = 0; place < p->places_n; place++)
-        if (t->differ[(place * p->arms_n + lower) * p->arms_n + higher])
-            json_array_append_new(list, plan_place(p, p->place_points[place]));
-    if (json_array_size(list) < p->places_n && json_array_size(list) <= FAIRNESS_ROWS)
+    for (size_t place = 0; place < p->layout.places_n; place++)
+        if (t->differ[(place * p->layout.arms_n + lower) * p->layout.arms_n + higher])
+            json_array_append_new(list, plan_place(p, place));
+    if (json_array_size(list) < p->layout.places_n && json_array_size(list) <= FAIRNESS_ROWS)
         return list;
     json_decref(list);
     return NULL;
@@ -184,8 +185,8 @@ static json_t *places_json(const struct pairs *t, size_t lower, size_t higher)
 static json_t *pair_json(const struct pair *pair, const char *kind)
 {
     return json_pack("{s:I, s:o, s:s, s:[s, s], s:[I, I]}", "seed", (json_int_t)pair->one->seed,
-                     "grid", plan_json(pair->one->grid), kind, pair->what, "arms", pair->other->arm,
-                     pair->one->arm, "runs", (json_int_t)pair->other->run,
+                     "grid", objects_embed(pair->one->grid), kind, pair->what, "arms",
+                     pair->other->arm, pair->one->arm, "runs", (json_int_t)pair->other->run,
                      (json_int_t)pair->one->run);
 }
 
@@ -202,7 +203,7 @@ static bool list_one(void *arg, size_t lower, size_t higher)
     bool baseline = lower == p->baseline || higher == p->baseline;
     if (!baseline && json_array_size(l->list) >= FAIRNESS_ROWS)
         return false;
-    json_t *row = pair_json(&l->pairs->table[lower * p->arms_n + higher], l->kind),
+    json_t *row = pair_json(&l->pairs->table[lower * p->layout.arms_n + higher], l->kind),
            *places = places_json(l->pairs, lower, higher);
     if (places != NULL)
         json_object_set_new(row, "places", places);

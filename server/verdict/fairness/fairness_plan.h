@@ -5,45 +5,47 @@
 
 #include "common/base/buf.h"
 #include "common/spec/spec.h"
-#include "common/spec/tuning.h"
+#include "server/objects/objects.h"
 #include "server/verdict/fairness/fairness.h"
+#include "server/verdict/layout.h"
 
 enum { FAIRNESS_ROWS = 100 }; /* of an evidence, at most; the rest is counted */
 
-struct cell {
+struct planned_cell {
     struct run_spec spec; /* of its first seed */
     bool known;           /* spec could be read */
 };
 
 struct plan {
     const struct fairness_input *in;
-    size_t arms_n, points_n, seeds_n;
-    const char **arms, **points;     /* [arms_n], [points_n]; borrowed from the runs; JSON text */
-    int64_t *seeds;                  /* [seeds_n] in the order planned */
-    const struct digests_row **runs; /* [seeds_n × points_n × arms_n]; NULL = there is none */
-    struct cell *cells;              /* [points_n × arms_n] */
-    size_t baseline;                 /* an arm */
-    /* Grid points that differ in tuned factors alone are configurations of one place. */
-    size_t places_n;
-    size_t *place_of;     /* [points_n] */
-    size_t *place_points; /* [places_n] its first point */
+    struct layout layout;
+    struct planned_cell *cells; /* [points_n × arms_n] */
+    size_t baseline;            /* an arm */
     size_t *chosen; /* [places_n × arms_n] the arm's best configuration there, a point; or … */
-    struct tuning_sum *best; /* … SIZE_MAX when none was measured; what came of it */
+    struct tuning_sum *sums; /* … SIZE_MAX when none was measured. [points_n × arms_n] what came of
+                                a configuration */
     size_t *tried;           /* [places_n × arms_n] configurations that were measured */
     struct audit_row *findings;
     size_t findings_n;
     bool failed; /* memory ran out */
 };
 
+/* The i-th of the layout's runs; NULL when there is none. */
+static inline const struct digests_row *plan_row(const struct plan *p, size_t i)
+{
+    return p->layout.runs[i] != SIZE_MAX ? &p->in->runs[p->layout.runs[i]] : NULL;
+}
+
 static inline const struct digests_row *plan_run(const struct plan *p, size_t seed, size_t point,
                                                  size_t arm)
 {
-    return p->runs[(seed * p->points_n + point) * p->arms_n + arm];
+    size_t run = layout_run(&p->layout, seed, point, arm);
+    return run != SIZE_MAX ? &p->in->runs[run] : NULL;
 }
 
-static inline const struct cell *plan_cell(const struct plan *p, size_t point, size_t arm)
+static inline const struct planned_cell *plan_cell(const struct plan *p, size_t point, size_t arm)
 {
-    return &p->cells[point * p->arms_n + arm];
+    return &p->cells[point * p->layout.arms_n + arm];
 }
 
 /* Whether a run's value counts: it succeeded and was measured. */
@@ -60,10 +62,11 @@ void plan_skip(struct plan *p, const char *name, const char *why);
 /* Whether `path` is one of compare.tune. */
 bool plan_tunes(const struct plan *p, const char *path);
 
-/* The store's JSON text as a value; null when it is broken. New reference. */
-json_t *plan_json(const char *text);
-/* The grid point without the tuned factors. New reference. */
-json_t *plan_place(const struct plan *p, size_t point);
+/* A place's grid point, without the tuned factors. New reference, not to be changed. */
+static inline json_t *plan_place(const struct plan *p, size_t place)
+{
+    return json_incref(p->layout.places[place].grid);
+}
 /* A grid point as people write it, after `before`: "seq_len 64, lr 0.001"; nothing for {}. */
 void plan_say_grid(const json_t *grid, const char *before, struct buf *to);
 

@@ -23,9 +23,9 @@ static const double level = 0.05;
 static bool pairs(const struct plan *p, size_t seed, size_t arm)
 {
     const size_t both[] = { arm, p->baseline };
-    for (size_t place = 0; place < p->places_n; place++)
+    for (size_t place = 0; place < p->layout.places_n; place++)
         for (size_t i = 0; i < 2; i++) {
-            size_t point = p->chosen[place * p->arms_n + both[i]];
+            size_t point = p->chosen[place * p->layout.arms_n + both[i]];
             if (point == SIZE_MAX || !plan_counts(plan_run(p, seed, point, both[i])))
                 return false;
         }
@@ -34,16 +34,16 @@ static bool pairs(const struct plan *p, size_t seed, size_t arm)
 
 int fairness_power(struct plan *p, struct err *err)
 {
-    size_t least = p->seeds_n, worst = p->baseline;
+    size_t least = p->layout.seeds_n, worst = p->baseline;
     struct buf text;
     (void)err;
-    if (p->arms_n < 2) {
+    if (p->layout.arms_n < 2) {
         plan_skip(p, "power", "there is one arm: nothing to compare");
         return 0;
     }
-    for (size_t arm = 0; arm < p->arms_n; arm++) {
+    for (size_t arm = 0; arm < p->layout.arms_n; arm++) {
         size_t n = 0;
-        for (size_t seed = 0; seed < p->seeds_n; seed++)
+        for (size_t seed = 0; seed < p->layout.seeds_n; seed++)
             n += pairs(p, seed, arm);
         if (arm != p->baseline && n < least) {
             least = n;
@@ -55,15 +55,16 @@ int fairness_power(struct plan *p, struct err *err)
     bool enough = smallest <= level;
     buf_init(&text, 0);
     if (worst != p->baseline)
-        buf_addf(&text, "of %zu seed%s %zu can be paired between %s and %s; ", p->seeds_n,
-                 p->seeds_n == 1 ? "" : "s", least, p->arms[worst], p->arms[p->baseline]);
+        buf_addf(&text, "of %zu seed%s %zu can be paired between %s and %s; ", p->layout.seeds_n,
+                 p->layout.seeds_n == 1 ? "" : "s", least, p->layout.arms[worst],
+                 p->layout.arms[p->baseline]);
     buf_addf(&text, "with %zu seed%s the smallest p that can be reached is %.2g", least,
              least == 1 ? "" : "s", smallest);
     if (!enough)
         buf_addf(&text, ", and a claim needs %.2g: at least %zu seeds", level, needed);
     plan_add(p, "power", enough ? AUDIT_PASS : AUDIT_FAIL, NULL, NULL, &text,
-             json_pack("{s:I, s:I, s:f, s:I, s:I}", "seeds", (json_int_t)p->seeds_n, "pairs",
+             json_pack("{s:I, s:I, s:f, s:I, s:I}", "seeds", (json_int_t)p->layout.seeds_n, "pairs",
                        (json_int_t)least, "smallest_p", smallest, "needed", (json_int_t)needed,
-                       "comparisons", (json_int_t)(p->places_n * (p->arms_n - 1))));
+                       "comparisons", (json_int_t)(p->layout.places_n * (p->layout.arms_n - 1))));
     return 0;
 }

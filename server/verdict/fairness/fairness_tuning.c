@@ -16,8 +16,9 @@ static json_t *tuned_list(const struct plan *p)
 static json_t *rates_of(const struct plan *p, size_t arm)
 {
     json_t *rates = json_array();
-    for (size_t point = 0; point < p->points_n && json_array_size(rates) < FAIRNESS_ROWS; point++) {
-        const struct cell *cell = plan_cell(p, point, arm);
+    for (size_t point = 0; point < p->layout.points_n && json_array_size(rates) < FAIRNESS_ROWS;
+         point++) {
+        const struct planned_cell *cell = plan_cell(p, point, arm);
         bool seen = !cell->known;
         size_t i;
         json_t *rate;
@@ -49,14 +50,15 @@ static void warn_untuned(struct plan *p)
     struct buf text;
     bool alike = true;
     buf_init(&text, 0);
-    for (size_t arm = 0; arm < p->arms_n; arm++) {
-        json_object_set_new(all, p->arms[arm], rates_of(p, arm));
-        alike &= json_equal(json_object_get(all, p->arms[arm]), json_object_get(all, p->arms[0]));
+    for (size_t arm = 0; arm < p->layout.arms_n; arm++) {
+        json_object_set_new(all, p->layout.arms[arm], rates_of(p, arm));
+        alike &= json_equal(json_object_get(all, p->layout.arms[arm]),
+                            json_object_get(all, p->layout.arms[0]));
     }
-    for (size_t arm = 0; arm < (alike ? 1 : p->arms_n); arm++) {
-        buf_addf(&text, "%s%s%s lr ", arm > 0 ? ", " : "", alike ? "every arm" : p->arms[arm],
-                 arm > 0 ? "" : " used");
-        say_list(json_object_get(all, p->arms[arm]), &text);
+    for (size_t arm = 0; arm < (alike ? 1 : p->layout.arms_n); arm++) {
+        buf_addf(&text, "%s%s%s lr ", arm > 0 ? ", " : "",
+                 alike ? "every arm" : p->layout.arms[arm], arm > 0 ? "" : " used");
+        say_list(json_object_get(all, p->layout.arms[arm]), &text);
     }
     buf_adds(&text, "; nothing was tuned");
     plan_add(p, "tuning", AUDIT_WARN, NULL, NULL, &text,
@@ -87,24 +89,26 @@ struct tuning {
 
 static void say_where(const struct plan *p, size_t place, struct buf *to)
 {
-    json_t *grid = plan_place(p, p->place_points[place]);
+    json_t *grid = plan_place(p, place);
     plan_say_grid(grid, " at ", to);
     json_decref(grid);
 }
 
-static json_t *mean_json(const struct plan *p, size_t at)
+static json_t *mean_json(const struct plan *p, size_t place, size_t arm)
 {
-    const struct tuning_sum *best = &p->best[at];
-    if (p->chosen[at] == SIZE_MAX)
+    size_t point = p->chosen[place * p->layout.arms_n + arm];
+    if (point == SIZE_MAX)
         return json_null();
+    const struct tuning_sum *best = &p->sums[point * p->layout.arms_n + arm];
     return jsonx_number(best->finite > 0 ? best->mean : (double)NAN);
 }
 
 /* What an arm chose at a place: a row of the evidence, and what is wrong with it. */
 static void look_at_choice(const struct plan *p, size_t place, size_t arm, struct tuning *t)
 {
-    size_t at = place * p->arms_n + arm, point = p->chosen[at], i;
-    json_t *grid = plan_json(p->points[point != SIZE_MAX ? point : p->place_points[place]]);
+    size_t at = place * p->layout.arms_n + arm, point = p->chosen[at], i;
+    json_t *grid =
+        objects_embed(p->layout.points[point != SIZE_MAX ? point : p->layout.places[place].point]);
     json_t *values = json_object(), *edges = json_array(), *path;
     json_array_foreach(tuned_list(p), i, path)
     {
@@ -118,7 +122,8 @@ static void look_at_choice(const struct plan *p, size_t place, size_t arm, struc
             continue;
         json_array_append(edges, path);
         if (t->edges++ == 0) {
-            buf_addf(&t->text, "%s%s chose %s ", t->text.len > 0 ? "; " : "", p->arms[arm], name);
+            buf_addf(&t->text, "%s%s chose %s ", t->text.len > 0 ? "; " : "", p->layout.arms[arm],
+                     name);
             jsonx_dump(value, JSONX_CANONICAL, &t->text);
             say_where(p, place, &t->text);
             buf_adds(&t->text, ", at the edge of what was tried (");
@@ -128,9 +133,9 @@ static void look_at_choice(const struct plan *p, size_t place, size_t arm, struc
     }
     if (t->rows++ < FAIRNESS_ROWS)
         json_array_append_new(t->chosen,
-                              json_pack("{s:s, s:o, s:O, s:o, s:I, s:O}", "arm", p->arms[arm],
-                                        "grid", plan_place(p, p->place_points[place]), "values",
-                                        values, "mean", mean_json(p, at), "configurations",
+                              json_pack("{s:s, s:o, s:O, s:o, s:I, s:O}", "arm",
+                                        p->layout.arms[arm], "grid", plan_place(p, place), "values",
+                                        values, "mean", mean_json(p, place, arm), "configurations",
                                         (json_int_t)p->tried[at], "at_edge", edges));
     json_decref(values);
     json_decref(edges);
@@ -139,11 +144,12 @@ static void look_at_choice(const struct plan *p, size_t place, size_t arm, struc
 
 static void look_at_numbers(const struct plan *p, size_t place, struct tuning *t)
 {
-    const size_t *tried = &p->tried[place * p->arms_n];
-    for (size_t arm = 1; arm < p->arms_n; arm++)
+    const size_t *tried = &p->tried[place * p->layout.arms_n];
+    for (size_t arm = 1; arm < p->layout.arms_n; arm++)
         if (tried[arm] != tried[0] && t->unequal++ == 0) {
             buf_addf(&t->text, "%s%zu configurations of %s were measured, but %zu of %s",
-                     t->text.len > 0 ? "; " : "", tried[arm], p->arms[arm], tried[0], p->arms[0]);
+                     t->text.len > 0 ? "; " : "", tried[arm], p->layout.arms[arm], tried[0],
+                     p->layout.arms[0]);
             say_where(p, place, &t->text);
         }
 }
@@ -153,7 +159,7 @@ int fairness_tuning(struct plan *p, struct err *err)
     struct tuning t = { 0 };
     size_t most = 0;
     (void)err;
-    if (p->arms_n < 2) {
+    if (p->layout.arms_n < 2) {
         plan_skip(p, "tuning", "there is one arm: nothing to compare");
         return 0;
     }
@@ -163,10 +169,10 @@ int fairness_tuning(struct plan *p, struct err *err)
     }
     t.chosen = json_array();
     buf_init(&t.text, 0);
-    for (size_t place = 0; place < p->places_n; place++) {
+    for (size_t place = 0; place < p->layout.places_n; place++) {
         look_at_numbers(p, place, &t);
-        for (size_t arm = 0; arm < p->arms_n; arm++) {
-            size_t tried = p->tried[place * p->arms_n + arm];
+        for (size_t arm = 0; arm < p->layout.arms_n; arm++) {
+            size_t tried = p->tried[place * p->layout.arms_n + arm];
             most = tried > most ? tried : most;
             look_at_choice(p, place, arm, &t);
         }
