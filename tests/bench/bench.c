@@ -200,11 +200,11 @@ static void run_attention(const struct options *o)
     for (size_t i = 0; i < n * c; i++)
         x[i] = (real)philox_normal(&stream, 0, i);
     for (int i = -WARM; i < o->steps; i++) {
-        struct pass pass = { .spec = spec,
-                             .pool = pool,
-                             .batch = batch,
-                             .tokens = n,
-                             .step = (uint64_t)(i + WARM + 1) };
+        struct batch_pass pass = { .spec = spec,
+                                   .pool = pool,
+                                   .batch = batch,
+                                   .tokens = n,
+                                   .step = (uint64_t)(i + WARM + 1) };
         double start = clock_mono_s();
         attn_forward(&attn, &pass, x, out);
         attn_backward(&attn, &pass, x, x, dx);

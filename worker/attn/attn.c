@@ -139,7 +139,7 @@ static void turn_task(void *arg, size_t b, int thread)
     }
 }
 
-static struct attn_core core_of(struct attn *attn, const struct pass *pass)
+static struct attn_core core_of(struct attn *attn, const struct batch_pass *pass)
 {
     return (struct attn_core){
         .attn = attn,
@@ -156,12 +156,12 @@ static const struct attn_path *walked(const struct attn *attn)
     return attn->use_mask || attn->use_lists ? attn->path : attn->dense_path;
 }
 
-static bool learns(const struct attn *attn, const struct pass *pass)
+static bool learns(const struct attn *attn, const struct batch_pass *pass)
 {
     return attn->kind->learn != NULL && attn_kl_scale(attn, pass) > 0;
 }
 
-void attn_forward(struct attn *attn, const struct pass *pass, const real *x, real *out)
+void attn_forward(struct attn *attn, const struct batch_pass *pass, const real *x, real *out)
 {
     size_t n = pass->batch * attn->t, c = attn->c;
     bool dense = attn->warm_up > 0 && pass->done <= attn->warm_up;
@@ -179,8 +179,8 @@ void attn_forward(struct attn *attn, const struct pass *pass, const real *x, rea
                 (struct mat){ attn->w_out, c, true }, 0, out, c);
 }
 
-double attn_backward(struct attn *attn, const struct pass *pass, const real *x, const real *dout,
-                     real *dx)
+double attn_backward(struct attn *attn, const struct batch_pass *pass, const real *x,
+                     const real *dout, real *dx)
 {
     size_t n = pass->batch * attn->t, c = attn->c;
     struct attn_shared *shared = attn->shared;

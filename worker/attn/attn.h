@@ -18,9 +18,9 @@
 #include "common/spec/sizes.h"
 #include "worker/attn/indexer.h"
 #include "worker/base/arena.h"
-#include "worker/base/ops.h"
+#include "worker/base/batch_pass.h"
 #include "worker/base/params.h"
-#include "worker/base/pass.h"
+#include "worker/base/real.h"
 #include "worker/ops/drop.h"
 
 #include <math.h>
@@ -37,10 +37,10 @@ struct attn_core;
 struct attn_kind {
     /* Chooses the visible keys (select_*) from x [N × C], the layer's normed input. NULL: every
      * past key is visible. */
-    void (*select)(struct attn *attn, const struct pass *pass, const real *x);
+    void (*select)(struct attn *attn, const struct batch_pass *pass, const real *x);
     /* Adds the gradient of the kind's own loss to its parameters; returns the loss, unweighted.
      * NULL: nothing to learn. */
-    double (*learn)(struct attn *attn, const struct pass *pass, const real *x);
+    double (*learn)(struct attn *attn, const struct batch_pass *pass, const real *x);
 };
 extern const struct attn_kind *const attn_kinds[ATTENTION_KINDS];
 
@@ -107,11 +107,11 @@ void attn_layout(struct attn *attn, struct arena *arena, struct attn_shared *sha
                  const struct run_spec *spec, const struct params *params, int layer, size_t batch);
 
 /* out [N × C] = attention of x [N × C] (normed). */
-void attn_forward(struct attn *attn, const struct pass *pass, const real *x, real *out);
+void attn_forward(struct attn *attn, const struct batch_pass *pass, const real *x, real *out);
 /* dx [N × C] = its gradient (set, not added); parameters' gradients are added to. Returns the
  * kind's own loss (the indexer's KL), unweighted. */
-double attn_backward(struct attn *attn, const struct pass *pass, const real *x, const real *dout,
-                     real *dx);
+double attn_backward(struct attn *attn, const struct batch_pass *pass, const real *x,
+                     const real *dout, real *dx);
 /* After attn_forward: whether that pass let some query see fewer than all its past keys. */
 static inline bool attn_leaves_out(const struct attn *attn)
 {
@@ -120,18 +120,18 @@ static inline bool attn_leaves_out(const struct attn *attn)
 /* After attn_forward: the share of the dense attention mass (mean over heads) that the visible keys
  * hold, averaged over the queries with more than K past keys; NaN if there are none, or if the
  * probabilities are. */
-double attn_recall(struct attn *attn, const struct pass *pass);
+double attn_recall(struct attn *attn, const struct batch_pass *pass);
 
 /* What the paths share: one pass over one layer. */
 struct attn_core {
     struct attn *attn;
-    const struct pass *pass;
+    const struct batch_pass *pass;
     struct drop drop; /* of the probabilities */
     real scale;       /* D^-½ */
 };
 
 /* Weight in the gradient of what a query has to learn by itself; 0 = nothing learns. */
-static inline double attn_kl_scale(const struct attn *attn, const struct pass *pass)
+static inline double attn_kl_scale(const struct attn *attn, const struct batch_pass *pass)
 {
     return pass->tokens > 0 ? attn->kl_weight / (double)pass->tokens : 0;
 }

@@ -169,7 +169,7 @@ void indexer_scores(const struct indexer *indexer, size_t b, size_t from, size_t
     dots_kernels()->relu_sum(&heads, scores, x->t);
 }
 
-void indexer_forward(struct indexer *indexer, const struct pass *pass, const real *x)
+void indexer_forward(struct indexer *indexer, const struct batch_pass *pass, const real *x)
 {
     size_t n = pass->batch * indexer->t, c = indexer->c;
     real *packed = indexer->shared->weight;
@@ -239,7 +239,7 @@ static void add_norm_gradients(const struct indexer *x, size_t batch)
         }
 }
 
-static void weights_backward(struct indexer *indexer, const struct pass *pass, const real *x)
+static void weights_backward(struct indexer *indexer, const struct batch_pass *pass, const real *x)
 {
     size_t n = pass->batch * indexer->t, c = indexer->c, ji = indexer->j * indexer->i;
     const struct indexer_shared *s = indexer->shared;
@@ -252,7 +252,7 @@ static void weights_backward(struct indexer *indexer, const struct pass *pass, c
                 indexer->dw_w, c);
 }
 
-void indexer_backward(struct indexer *indexer, const struct pass *pass, const real *x)
+void indexer_backward(struct indexer *indexer, const struct batch_pass *pass, const real *x)
 {
     pool_run(pass->pool, pass->batch, backward_task, indexer);
     weights_backward(indexer, pass, x);
@@ -313,7 +313,7 @@ static void gather_task(void *arg, size_t b, int thread)
         unshape(x, b);
 }
 
-void indexer_backward_lists(struct indexer *indexer, const struct pass *pass, const real *x,
+void indexer_backward_lists(struct indexer *indexer, const struct batch_pass *pass, const real *x,
                             const struct indexer_lists *lists)
 {
     struct listing l = { indexer, lists };

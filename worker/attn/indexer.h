@@ -16,9 +16,9 @@
 
 #include "common/spec/sizes.h"
 #include "worker/base/arena.h"
-#include "worker/base/ops.h"
+#include "worker/base/batch_pass.h"
 #include "worker/base/params.h"
-#include "worker/base/pass.h"
+#include "worker/base/real.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -66,7 +66,7 @@ void indexer_layout(struct indexer *indexer, struct arena *arena, struct indexer
                     const struct run_spec *spec, const struct params *params, int layer,
                     size_t batch, bool keep_scores);
 /* Projects x [N × C] to q, k and w. */
-void indexer_forward(struct indexer *indexer, const struct pass *pass, const real *x);
+void indexer_forward(struct indexer *indexer, const struct batch_pass *pass, const real *x);
 /* After that: I of `rows` queries from `from` of sequence b into scores [rows × T];
  * places beyond the block's last query are left alone, those beyond each one's own are undefined.
  */
@@ -79,8 +79,8 @@ static inline real *indexer_scores_row(const struct indexer *indexer, size_t row
 }
 /* From dI (in scores, 0 where there is none, for s ≤ t) to the gradients of its parameters; the
  * same from dI of listed keys. */
-void indexer_backward(struct indexer *indexer, const struct pass *pass, const real *x);
-void indexer_backward_lists(struct indexer *indexer, const struct pass *pass, const real *x,
+void indexer_backward(struct indexer *indexer, const struct batch_pass *pass, const real *x);
+void indexer_backward_lists(struct indexer *indexer, const struct batch_pass *pass, const real *x,
                             const struct indexer_lists *lists);
 
 #endif

@@ -33,7 +33,7 @@ static void recall_task(void *arg, size_t i, int thread)
     }
 }
 
-double attn_recall(struct attn *attn, const struct pass *pass)
+double attn_recall(struct attn *attn, const struct batch_pass *pass)
 {
     if (!attn_leaves_out(attn))
         return NAN;

@@ -6,7 +6,7 @@
 #define ABLATE_WORKER_ATTN_REF_H
 
 #include "common/base/err.h"
-#include "worker/base/ops.h"
+#include "worker/base/real.h"
 #include "worker/ops/drop.h"
 
 #include <stddef.h>

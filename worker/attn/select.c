@@ -60,7 +60,7 @@ static void fixed_task(void *arg, size_t t, int thread)
     }
 }
 
-void select_fixed(struct attn *attn, const struct pass *pass, select_sees sees)
+void select_fixed(struct attn *attn, const struct batch_pass *pass, select_sees sees)
 {
     pool_run(pass->pool, attn->t, fixed_task, &(struct fixed){ attn, pass->batch, sees });
 }
@@ -79,7 +79,7 @@ static void pack_task(void *arg, size_t bh, int thread)
     dots_pack(a->t, a->d, attn_head(a, b, h, 1), 3 * a->c, packed_keys(a, b, h));
 }
 
-void select_dense_pack(struct attn *attn, const struct pass *pass)
+void select_dense_pack(struct attn *attn, const struct batch_pass *pass)
 {
     pool_run(pass->pool, pass->batch * attn->h, pack_task, attn);
 }

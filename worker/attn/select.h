@@ -20,11 +20,11 @@ void select_largest(const struct attn *attn, size_t row, const real *scores, siz
 /* Whether the query at t sees the key at s ≤ t. */
 typedef bool (*select_sees)(const struct spec_attention *spec, size_t t, size_t s);
 /* The whole choice of a kind that goes by the places alone. */
-void select_fixed(struct attn *attn, const struct pass *pass, select_sees sees);
+void select_fixed(struct attn *attn, const struct batch_pass *pass, select_sees sees);
 
 /* The dense attention, for a choice or a measurement. First the keys of all heads and sequences are
  * packed, in dqkv, which is free in a forward pass. */
-void select_dense_pack(struct attn *attn, const struct pass *pass);
+void select_dense_pack(struct attn *attn, const struct batch_pass *pass);
 /* After that: sum [rows × T] = Σ over heads of a block's dense probabilities; scratch likewise. */
 void select_dense_sum(const struct attn *attn, const struct select_block *block, real *sum,
                       real *scratch);

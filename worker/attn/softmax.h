@@ -7,7 +7,7 @@
 #ifndef ABLATE_WORKER_SOFTMAX_H
 #define ABLATE_WORKER_SOFTMAX_H
 
-#include "worker/base/ops.h"
+#include "worker/base/real.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -11,7 +11,7 @@
 #define ABLATE_WORKER_AUDIT_CAUSALITY_H
 
 #include "common/base/err.h"
-#include "worker/base/ops.h"
+#include "worker/base/real.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -81,7 +81,7 @@ static int lab_run(struct lab *lab, const struct attn_path *path, struct err *er
         lab->x[i] = (real)philox_normal(&x, 0, i);
         lab->dout[i] = (real)philox_normal(&dout, 0, i);
     }
-    const struct pass pass = { .spec = &lab->spec, .pool = lab->pool, .batch = 1, .step = 1 };
+    const struct batch_pass pass = { .spec = &lab->spec, .pool = lab->pool, .batch = 1, .step = 1 };
     attn_forward(&lab->attn, &pass, lab->x, lab->out);
     attn_backward(&lab->attn, &pass, lab->x, lab->dout, lab->dx);
     return 0;

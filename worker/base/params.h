@@ -9,7 +9,7 @@
 #include "common/spec/optimizer.h"
 #include "common/spec/spec.h"
 #include "worker/base/arena.h"
-#include "worker/base/ops.h"
+#include "worker/base/real.h"
 
 #include <stdbool.h>
 #include <stddef.h>

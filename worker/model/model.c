@@ -4,7 +4,7 @@
 
 #include "worker/attn/attn.h"
 #include "worker/base/arena.h"
-#include "worker/base/pass.h"
+#include "worker/base/batch_pass.h"
 #include "worker/data/tasks.h"
 #include "worker/moe/moe.h"
 #include "worker/ops/act.h"
@@ -244,14 +244,15 @@ static void keep_task(void *arg, size_t i, int thread)
     drop_mask(k->drop, at, n, k->keep + at);
 }
 
-static struct drop branch_drop(const struct model *m, const struct pass *pass, const char *name)
+static struct drop branch_drop(const struct model *m, const struct batch_pass *pass,
+                               const char *name)
 {
     return drop_of(m->spec.seed, name, m->spec.model.dropout, pass->step,
                    pass->first * m->t * m->c);
 }
 
 /* out = x + drop(branch); draws the mask into keep. */
-static void add_branch(const struct model *m, const struct pass *pass, const char *name,
+static void add_branch(const struct model *m, const struct batch_pass *pass, const char *name,
                        uint8_t *keep, const real *x, real *out)
 {
     struct drop drop = branch_drop(m, pass, name);
@@ -262,7 +263,7 @@ static void add_branch(const struct model *m, const struct pass *pass, const cha
     act_add_drop(pass->pool, x, m->branch, drop.threshold > 0 ? keep : NULL, drop.scale, n, out);
 }
 
-static void take_branch(const struct model *m, const struct pass *pass, const char *name,
+static void take_branch(const struct model *m, const struct batch_pass *pass, const char *name,
                         const uint8_t *keep)
 {
     struct drop drop = branch_drop(m, pass, name);
@@ -270,7 +271,7 @@ static void take_branch(const struct model *m, const struct pass *pass, const ch
                       pass->batch * m->t * m->c, m->dbranch);
 }
 
-static void forward(struct model *m, const struct pass *pass, struct model_stats *stats)
+static void forward(struct model *m, const struct batch_pass *pass, struct model_stats *stats)
 {
     size_t n = pass->batch * m->t;
     pool_run(pass->pool, pass->batch, embed_task, m);
@@ -291,7 +292,7 @@ static void forward(struct model *m, const struct pass *pass, struct model_stats
 }
 
 /* From m->dnormed, the gradient at the output layer's input. */
-static void backward(struct model *m, const struct pass *pass, struct model_stats *stats)
+static void backward(struct model *m, const struct batch_pass *pass, struct model_stats *stats)
 {
     size_t n = pass->batch * m->t;
     memset(m->dx, 0, n * m->c * sizeof *m->dx);
@@ -312,9 +313,10 @@ static void backward(struct model *m, const struct pass *pass, struct model_stat
 }
 
 /* A pass over windows first … of a batch of n, as many as a micro-batch takes. */
-static struct pass pass_of(struct model *m, size_t first, size_t n, int64_t step, int64_t done)
+static struct batch_pass pass_of(struct model *m, size_t first, size_t n, int64_t step,
+                                 int64_t done)
 {
-    return (struct pass){
+    return (struct batch_pass){
         .spec = &m->spec,
         .pool = m->pool,
         .first = first,
@@ -335,7 +337,7 @@ static size_t scored(const struct model *m, const int32_t *windows)
 }
 
 /* One micro-batch; in ret its loss is a sum, the rest are its means. */
-static void step_part(struct model *m, const struct pass *pass, const int32_t *windows,
+static void step_part(struct model *m, const struct batch_pass *pass, const int32_t *windows,
                       struct model_stats *ret)
 {
     struct loss_result loss;
@@ -356,7 +358,7 @@ void model_step(struct model *model, const int32_t *windows, int64_t step, struc
     memset(m->params.grad, 0, m->params.count * sizeof *m->params.grad);
     m->loss.mean_over = scored(m, windows);
     for (size_t first = 0; first < m->whole; first += m->batch) {
-        struct pass pass = pass_of(m, first, m->whole, step, step);
+        struct batch_pass pass = pass_of(m, first, m->whole, step, step);
         pass.tokens = m->whole * m->t;
         step_part(m, &pass, windows, &part);
         sum.loss += part.loss;
@@ -390,7 +392,7 @@ void model_evaluate(struct model *model, const int32_t *windows, int64_t n, int6
     for (size_t first = 0; first < (size_t)n; first += m->batch) {
         struct model_stats ignored = { 0 };
         struct loss_result loss;
-        struct pass pass = pass_of(m, first, (size_t)n, 0, step);
+        struct batch_pass pass = pass_of(m, first, (size_t)n, 0, step);
         split_windows(m, windows + first * (m->t + 1), pass.batch);
         forward(m, &pass, &ignored);
         loss_forward(&m->loss, m->pool, pass.batch * m->t, m->normed, m->w_head, m->targets, &loss);
@@ -405,7 +407,7 @@ void model_evaluate(struct model *model, const int32_t *windows, int64_t n, int6
 bool model_recall(struct model *model, int64_t n, bool indexed, double *ret)
 {
     size_t last = ((size_t)n - 1) / model->batch * model->batch;
-    struct pass pass = pass_of(model, last, (size_t)n, 0, 0);
+    struct batch_pass pass = pass_of(model, last, (size_t)n, 0, 0);
     double sum = 0;
     size_t sparse = 0;
     for (size_t l = 0; l < model->layers; l++) {
@@ -423,7 +425,7 @@ bool model_recall(struct model *model, int64_t n, bool indexed, double *ret)
 const real *model_states(struct model *model, const int32_t *windows, int64_t n, int64_t step)
 {
     struct model_stats ignored = { 0 };
-    struct pass pass = pass_of(model, 0, (size_t)n, step, model->spec.train.steps + 1);
+    struct batch_pass pass = pass_of(model, 0, (size_t)n, step, model->spec.train.steps + 1);
     pass.row_invariant = true;
     split_windows(model, windows, (size_t)n);
     forward(model, &pass, &ignored);
@@ -435,7 +437,7 @@ void model_logits(struct model *model, const int32_t *windows, int64_t n, int64_
     struct model *m = model;
     for (size_t first = 0; first < (size_t)n; first += m->batch) {
         struct model_stats ignored = { 0 };
-        struct pass pass = pass_of(m, first, (size_t)n, step, step);
+        struct batch_pass pass = pass_of(m, first, (size_t)n, step, step);
         split_windows(m, windows + first * (m->t + 1), pass.batch);
         forward(m, &pass, &ignored);
         gemm_shared(m->pool, pass.batch * m->t, m->v, m->c, (struct mat){ m->normed, m->c, false },

@@ -117,14 +117,14 @@ static void assign(struct moe *moe, size_t n)
 
 struct work {
     struct moe *moe;
-    const struct pass *pass;
+    const struct batch_pass *pass;
     struct drop drop;
     const real *x, *dout, *dg;
     real *out, *dx;
     size_t n;
 };
 
-static struct work work_of(struct moe *moe, const struct pass *pass)
+static struct work work_of(struct moe *moe, const struct batch_pass *pass)
 {
     return (struct work){
         .moe = moe,
@@ -199,7 +199,7 @@ static void combine_task(void *arg, size_t i, int thread)
     }
 }
 
-void moe_forward(struct moe *moe, const struct pass *pass, const real *x, real *out,
+void moe_forward(struct moe *moe, const struct batch_pass *pass, const real *x, real *out,
                  struct moe_stats *ret)
 {
     struct work w = work_of(moe, pass);
@@ -311,7 +311,7 @@ static void gather_task(void *arg, size_t i, int thread)
         }
 }
 
-void moe_backward(struct moe *moe, const struct pass *pass, const real *x, const real *dout,
+void moe_backward(struct moe *moe, const struct batch_pass *pass, const real *x, const real *dout,
                   real *dx)
 {
     struct work w = work_of(moe, pass);

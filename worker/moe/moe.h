@@ -10,9 +10,9 @@
 #define ABLATE_WORKER_MOE_H
 
 #include "worker/base/arena.h"
-#include "worker/base/ops.h"
+#include "worker/base/batch_pass.h"
 #include "worker/base/params.h"
-#include "worker/base/pass.h"
+#include "worker/base/real.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -72,10 +72,10 @@ void moe_shared_layout(struct moe_shared *shared, struct arena *arena, const str
 void moe_layout(struct moe *moe, struct arena *arena, struct moe_shared *shared,
                 const struct run_spec *spec, const struct params *params, int layer, size_t batch);
 /* out [N × C] = the layer's answer to x [N × C] (normed). */
-void moe_forward(struct moe *moe, const struct pass *pass, const real *x, real *out,
+void moe_forward(struct moe *moe, const struct batch_pass *pass, const real *x, real *out,
                  struct moe_stats *ret);
 /* dx [N × C] = gradient (set, not added), the balance loss's included; weights' are added to. */
-void moe_backward(struct moe *moe, const struct pass *pass, const real *x, const real *dout,
+void moe_backward(struct moe *moe, const struct batch_pass *pass, const real *x, const real *dout,
                   real *dx);
 
 #endif

@@ -74,7 +74,7 @@ static void only_expert(struct moe *moe, size_t n)
     }
 }
 
-void router_forward(struct moe *moe, const struct pass *pass, const real *x)
+void router_forward(struct moe *moe, const struct batch_pass *pass, const real *x)
 {
     size_t n = pass->batch * moe->t;
     if (moe->w_gate == NULL) {
@@ -113,7 +113,7 @@ void router_stats(const struct moe *moe, size_t n, struct moe_stats *ret)
 
 /* ∂(weight·balance)/∂probs[n,e] = weight·E·f_e/N, the same for every token; as the mean over
  * micro-batches that is 1/(B·T). */
-void router_backward_begin(struct moe *moe, const struct pass *pass)
+void router_backward_begin(struct moe *moe, const struct batch_pass *pass)
 {
     size_t n = pass->batch * moe->t;
     assert(moe->w_gate == NULL || pass->tokens >= n);
@@ -139,7 +139,7 @@ void router_backward_token(const struct moe *moe, size_t n, const real *dweight)
         dg[moe->chosen[n * moe->k + k]] += w[k] * (dweight[k] - dot);
 }
 
-void router_backward(struct moe *moe, const struct pass *pass, const real *x, real *dx)
+void router_backward(struct moe *moe, const struct batch_pass *pass, const real *x, real *dx)
 {
     size_t n = pass->batch * moe->t, c = moe->c, e = moe->e;
     if (moe->w_gate == NULL)

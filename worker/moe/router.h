@@ -11,14 +11,14 @@
 enum { ROUTER_MAX_CHOICES = 256 };
 
 /* Fills g, probs, chosen and weight from x [N × C]. */
-void router_forward(struct moe *moe, const struct pass *pass, const real *x);
+void router_forward(struct moe *moe, const struct batch_pass *pass, const real *x);
 /* After the choices were counted (moe->first). */
 void router_stats(const struct moe *moe, size_t n, struct moe_stats *ret);
 /* Prepares the gradient of the balance loss. */
-void router_backward_begin(struct moe *moe, const struct pass *pass);
+void router_backward_begin(struct moe *moe, const struct batch_pass *pass);
 /* Writes the token's row of dg from ∂/∂weight[k] and the balance loss. Tokens are independent. */
 void router_backward_token(const struct moe *moe, size_t n, const real *dweight);
 /* From dg to the gate's gradient and dx [N × C] (added to). */
-void router_backward(struct moe *moe, const struct pass *pass, const real *x, real *dx);
+void router_backward(struct moe *moe, const struct batch_pass *pass, const real *x, real *dx);
 
 #endif

@@ -3,8 +3,8 @@
 #ifndef ABLATE_WORKER_ACT_H
 #define ABLATE_WORKER_ACT_H
 
-#include "worker/base/ops.h"
 #include "worker/base/pool.h"
+#include "worker/base/real.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -27,8 +27,8 @@
 #define ABLATE_WORKER_DOTS_H
 
 #include "common/spec/sizes.h"
-#include "worker/base/ops.h"
 #include "worker/base/pool.h"
+#include "worker/base/real.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,8 +3,8 @@
 #define ABLATE_WORKER_DROP_H
 
 #include "common/philox.h"
-#include "worker/base/ops.h"
 #include "worker/base/pool.h"
+#include "worker/base/real.h"
 
 #include <stddef.h>
 #include <stdint.h>

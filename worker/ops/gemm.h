@@ -6,8 +6,8 @@
 #define ABLATE_WORKER_GEMM_H
 
 #include "common/base/err.h"
-#include "worker/base/ops.h"
 #include "worker/base/pool.h"
+#include "worker/base/real.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,7 +3,7 @@
 #ifndef ABLATE_WORKER_LAYERNORM_H
 #define ABLATE_WORKER_LAYERNORM_H
 
-#include "worker/base/ops.h"
+#include "worker/base/real.h"
 
 #include <stddef.h>
 

@@ -9,8 +9,8 @@
 #define ABLATE_WORKER_LOSS_H
 
 #include "worker/base/arena.h"
-#include "worker/base/ops.h"
 #include "worker/base/pool.h"
+#include "worker/base/real.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -2,8 +2,8 @@
 #ifndef ABLATE_WORKER_NORM_H
 #define ABLATE_WORKER_NORM_H
 
-#include "worker/base/ops.h"
 #include "worker/base/pool.h"
+#include "worker/base/real.h"
 
 #include <stddef.h>
 

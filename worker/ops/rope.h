@@ -4,7 +4,7 @@
 #ifndef ABLATE_WORKER_ROPE_H
 #define ABLATE_WORKER_ROPE_H
 
-#include "worker/base/ops.h"
+#include "worker/base/real.h"
 
 #include <stddef.h>
 

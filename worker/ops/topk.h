@@ -2,7 +2,7 @@
 #ifndef ABLATE_WORKER_TOPK_H
 #define ABLATE_WORKER_TOPK_H
 
-#include "worker/base/ops.h"
+#include "worker/base/real.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -8,7 +8,7 @@
 #ifndef ABLATE_WORKER_VMATH_H
 #define ABLATE_WORKER_VMATH_H
 
-#include "worker/base/ops.h"
+#include "worker/base/real.h"
 #include "worker/base/simd.h"
 
 #include <math.h>

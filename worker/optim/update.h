@@ -3,7 +3,7 @@
 #define ABLATE_WORKER_UPDATE_H
 
 #include "common/spec/optimizer.h"
-#include "worker/base/ops.h"
+#include "worker/base/real.h"
 
 /* One step of one tensor. */
 struct optim_step {

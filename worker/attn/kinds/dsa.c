@@ -42,7 +42,7 @@ static void score_task(void *arg, size_t i, int thread)
         dsa_task(arg, i, thread);
 }
 
-static void choose(struct attn *attn, const struct pass *pass, const real *x)
+static void choose(struct attn *attn, const struct batch_pass *pass, const real *x)
 {
     indexer_forward(&attn->indexer, pass, x);
     pool_run(pass->pool, pass->batch * select_blocks(attn), score_task, attn);
@@ -120,7 +120,7 @@ static void list_task(void *arg, size_t row, int thread)
             scores[i] = 0;
 }
 
-static double learn(struct attn *attn, const struct pass *pass, const real *x)
+static double learn(struct attn *attn, const struct batch_pass *pass, const real *x)
 {
     size_t n = pass->batch * attn->t;
     struct attn_core core = { .attn = attn, .pass = pass, .scale = attn_scale(attn) };

@@ -14,7 +14,7 @@ static void oracle_task(void *arg, size_t i, int thread)
                        (topk_key *)(void *)scratch);
 }
 
-static void choose(struct attn *attn, const struct pass *pass, const real *x)
+static void choose(struct attn *attn, const struct batch_pass *pass, const real *x)
 {
     (void)x;
     select_dense_pack(attn, pass);

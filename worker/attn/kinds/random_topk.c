@@ -28,7 +28,7 @@ static void random_task(void *arg, size_t row, int thread)
     memset(a->mask + row * a->t + n, 0, a->t - n);
 }
 
-static void choose(struct attn *attn, const struct pass *pass, const real *x)
+static void choose(struct attn *attn, const struct batch_pass *pass, const real *x)
 {
     (void)x;
     struct lot lot = { attn, philox_stream(pass->spec->seed, "select", attn->select_name),

@@ -7,7 +7,7 @@ static bool sees(const struct spec_attention *spec, size_t t, size_t s)
     return t - s < (size_t)spec->window || (t - s) % (size_t)spec->stride == 0;
 }
 
-static void choose(struct attn *attn, const struct pass *pass, const real *x)
+static void choose(struct attn *attn, const struct batch_pass *pass, const real *x)
 {
     (void)x;
     select_fixed(attn, pass, sees);

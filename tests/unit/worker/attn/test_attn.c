@@ -20,7 +20,7 @@ struct fixture {
     struct arena arena;
     struct attn_shared shared;
     struct attn attn;
-    struct pass pass;
+    struct batch_pass pass;
     size_t t, n, k; /* T, N, K */
     real *x, *out, *dx;
 };
@@ -52,7 +52,7 @@ static void set_up_on(struct fixture *f, const char *attention, size_t t, uint64
     const struct philox stream = philox_stream(3, "data", "x");
     for (size_t i = 0; i < f->n * C; i++)
         f->x[i] = (real)philox_normal(&stream, 0, i);
-    f->pass = (struct pass){ .spec = &f->spec, .pool = f->pool, .batch = B, .step = step };
+    f->pass = (struct batch_pass){ .spec = &f->spec, .pool = f->pool, .batch = B, .step = step };
     f->pass.tokens = f->n;
     attn_forward(&f->attn, &f->pass, f->x, f->out);
 }

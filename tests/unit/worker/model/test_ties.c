@@ -37,7 +37,7 @@ struct fixture {
     struct attn attn;
     struct moe_shared moe_shared;
     struct moe moe;
-    struct pass pass;
+    struct batch_pass pass;
     size_t t, n;
     real *x, *out;
 };
@@ -76,7 +76,7 @@ static void set_up(struct fixture *f, const char *attention, size_t b, size_t t,
     const struct philox stream = philox_stream(3, "data", "x");
     for (size_t i = 0; i < f->n * C; i++)
         f->x[i] = (real)philox_normal(&stream, 0, letter(i / C) * C + i % C);
-    f->pass = (struct pass){ .spec = &f->spec, .pool = f->pool, .batch = b };
+    f->pass = (struct batch_pass){ .spec = &f->spec, .pool = f->pool, .batch = b };
 }
 
 static void tear_down(struct fixture *f)

@@ -18,7 +18,7 @@ struct fixture {
     struct arena arena;
     struct moe_shared shared;
     struct moe moe;
-    struct pass pass;
+    struct batch_pass pass;
     struct moe_stats stats;
     real *x, *out;
 };
@@ -42,7 +42,7 @@ static void build(struct fixture *f, const char *model, uint64_t step)
     const struct philox stream = philox_stream(3, "data", "x");
     for (size_t i = 0; i < N * C; i++)
         f->x[i] = (real)philox_normal(&stream, 0, i);
-    f->pass = (struct pass){ .spec = &f->spec, .pool = f->pool, .batch = B, .step = step };
+    f->pass = (struct batch_pass){ .spec = &f->spec, .pool = f->pool, .batch = B, .step = step };
 }
 
 static void tear_down(struct fixture *f)

@@ -1,4 +1,4 @@
-/* ops: the letters of every shape in the worker, and the number type.
+/* real: the number type of all that is trained, and the letters of every shape.
  *
  *   B sequences in a batch      T positions         C d_model       H heads      D = C/H
  *   F d_ff                      E experts           V vocabulary    K selected keys
@@ -7,8 +7,8 @@
  * Matrices are row-major, rows = outputs for weights. Gradients are prefixed d and are added to.
  * `real` is float in the trainer and double in the gradient checks (ABLATE_DOUBLE).
  */
-#ifndef ABLATE_WORKER_OPS_H
-#define ABLATE_WORKER_OPS_H
+#ifndef ABLATE_WORKER_REAL_H
+#define ABLATE_WORKER_REAL_H
 
 #ifdef ABLATE_DOUBLE
 typedef double real;

@@ -1,10 +1,10 @@
-/* pass: one walk of a batch, or of a part of it (a micro-batch), through the model, forward or
- * back: what all its parts must know. Random numbers are keyed by a sequence's place in the whole
- * batch and gradients are those of the whole batch's loss, so that how it is cut shows in rounding
- * alone.
+/* batch_pass: one walk of a batch, or of a part of it (a micro-batch), through the model, forward
+ * or back: what all parts of the model must know of it. Random numbers are keyed by a sequence's
+ * place in the whole batch and gradients are those of the whole batch's loss, so that how the batch
+ * is cut shows in rounding alone.
  */
-#ifndef ABLATE_WORKER_PASS_H
-#define ABLATE_WORKER_PASS_H
+#ifndef ABLATE_WORKER_BATCH_PASS_H
+#define ABLATE_WORKER_BATCH_PASS_H
 
 #include "common/spec/spec.h"
 #include "worker/base/pool.h"
@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct pass {
+struct batch_pass {
     const struct run_spec *spec;
     struct pool *pool;
     size_t first;  /* the place of its first sequence in the batch */
