@@ -2,7 +2,8 @@
  *
  * A function marked SIMD is compiled for x86-64-v4 (AVX-512), AVX2 and the baseline, and the loader
  * picks what the CPU has. The bits are the same in all of them: no contraction (-ffp-contract=off),
- * no reassociation. Other compilers and machines, and the sanitizers' builds, get the plain loop.
+ * no reassociation. A sum that the compiler may not reorder runs over SIMD_LANES explicit partial
+ * sums. Other compilers and machines, and the sanitizers' builds, get the plain loop.
  */
 #ifndef ABLATE_COMMON_SIMD_H
 #define ABLATE_COMMON_SIMD_H
@@ -14,5 +15,12 @@
 #else
 #define SIMD
 #endif
+
+/* Partial sums of a vectorised reduction; element i goes to lane i mod SIMD_LANES. */
+enum { SIMD_LANES = 16 };
+
+/* What the loader picks here: "avx512", "avx2" or "baseline"; "plain" where there is one loop. An
+ * attempt's environment names it. */
+const char *simd_path(void);
 
 #endif

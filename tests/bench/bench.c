@@ -11,12 +11,12 @@
  * FLOPs that the definition asks for (common/spec/cost.h), and the process's peak memory.
  */
 #include "common/base/clock.h"
+#include "common/base/simd.h"
 #include "common/json/jsonx.h"
 #include "common/philox.h"
 #include "common/spec/cost.h"
 #include "worker/attn/attn.h"
 #include "worker/base/arena.h"
-#include "worker/base/simd.h"
 #include "worker/model/model.h"
 #include "worker/ops/dots.h"
 #include "worker/ops/gemm.h"

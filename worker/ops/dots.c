@@ -8,7 +8,7 @@
  * double, rounded at the end, where equals tie almost always, but not always. */
 #include "worker/ops/dots.h"
 
-#include "worker/base/simd.h"
+#include "common/base/simd.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 #include "worker/ops/drop.h"
 
-#include "worker/base/simd.h"
+#include "common/base/simd.h"
 
 #include <math.h>
 #include <string.h>

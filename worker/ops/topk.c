@@ -5,7 +5,7 @@
  * with the sign bit turned, or all of them when it is negative. */
 #include "worker/ops/topk.h"
 
-#include "worker/base/simd.h"
+#include "common/base/simd.h"
 
 #include <stdbool.h>
 #include <string.h>

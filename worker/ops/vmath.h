@@ -8,8 +8,8 @@
 #ifndef ABLATE_WORKER_VMATH_H
 #define ABLATE_WORKER_VMATH_H
 
+#include "common/base/simd.h"
 #include "worker/base/real.h"
-#include "worker/base/simd.h"
 
 #include <math.h>
 #include <stdint.h>
@@ -82,7 +82,7 @@ static inline float real_sqrt(float x)
 }
 #endif
 
-/* Reductions over SIMD_LANES partial results. For loops compiled with SIMD (worker/base/simd.h). */
+/* Reductions over SIMD_LANES partial results. For loops compiled with SIMD (common/base/simd.h). */
 
 /* The partial sums, added in order. */
 static inline real lanes_total(const real *lanes)

@@ -1,7 +1,7 @@
 /* The learning rate, the norms of the gradient, and each tensor through its optimiser's row. */
 #include "worker/optim/optim.h"
 
-#include "worker/base/simd.h"
+#include "common/base/simd.h"
 #include "worker/optim/update.h"
 
 #include <math.h>

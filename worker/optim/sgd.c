@@ -1,5 +1,5 @@
 /* sgd: with momentum, as PyTorch: v = μ·v + g, p −= lr·v, after the decay. */
-#include "worker/base/simd.h"
+#include "common/base/simd.h"
 #include "worker/optim/update.h"
 
 SIMD static void update(const struct optim_step *step, size_t n, real *restrict p,

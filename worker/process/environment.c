@@ -1,8 +1,8 @@
 /* What equal bits hang on besides a specification, as it is here. */
 #include "worker/process/environment.h"
 
+#include "common/base/simd.h"
 #include "common/base/version.h"
-#include "worker/base/simd.h"
 #include "worker/ops/gemm.h"
 
 #include <stdio.h>

@@ -3,7 +3,7 @@
  * function afterwards, as SIMD does for loops, would come too late. */
 #include "worker/attn/paths/gather_kernels.h"
 
-#include "worker/base/simd.h"
+#include "common/base/simd.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* What decides bits tells environments apart; what is set to nothing doesn't. */
 #include "worker/process/environment.h"
 
-#include "worker/base/simd.h"
+#include "common/base/simd.h"
 #include "worker/ops/gemm.h"
 
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-#include "worker/base/simd.h"
+#include "common/base/simd.h"
 
 const char *simd_path(void)
 {
