@@ -13,7 +13,7 @@
 #include "worker/optim/optim.h"
 #include "worker/process/environment.h"
 #include "worker/process/interference.h"
-#include "worker/train/facts.h"
+#include "worker/train/fingerprints.h"
 #include "worker/train/finite.h"
 
 #include <math.h>
@@ -47,7 +47,7 @@ struct train {
     size_t metrics_n;
 };
 
-struct step_facts {
+struct step_figures {
     struct model_stats model;
     struct optim_stats optim;
     double seconds, tokens;
@@ -73,7 +73,7 @@ static void name_metrics(struct train *t)
 #undef NAME
 }
 
-static void emit_step(struct train *t, const struct step_facts *f)
+static void emit_step(struct train *t, const struct step_figures *f)
 {
     double values[EMIT_METRICS_NAMES];
     size_t n = 0;
@@ -202,7 +202,7 @@ static int one_step(struct train *t, struct err *err)
 {
     const struct spec_train *train = &t->spec->train;
     struct params *params = model_params(t->model);
-    struct step_facts facts = { .tokens = (double)(train->batch_size * t->spec->data.seq_len) };
+    struct step_figures figures = { .tokens = (double)(train->batch_size * t->spec->data.seq_len) };
     int64_t step = t->step + 1;
     double start = clock_mono_s() - t->waited_s;
     int status = data_batch(t->data, step, t->windows, err);
@@ -213,18 +213,18 @@ static int one_step(struct train *t, struct err *err)
     while (wait_for_room(t, status, err));
     if (status != 0)
         return status;
-    model_step(t->model, t->windows, step, &facts.model);
+    model_step(t->model, t->windows, step, &figures.model);
     do
         status = artifacts_gradients(&t->artifacts, step, params, err);
     while (wait_for_room(t, status, err));
     if (status != 0)
         return status;
-    optim_step(train, params, step, model_pool(t->model), &facts.optim);
+    optim_step(train, params, step, model_pool(t->model), &figures.optim);
     t->step = step;
-    facts.seconds = clock_mono_s() - t->waited_s - start;
-    emit_step(t, &facts);
+    figures.seconds = clock_mono_s() - t->waited_s - start;
+    emit_step(t, &figures);
     if (t->audits != NULL)
-        audits_step(t->audits, step, facts.model.loss);
+        audits_step(t->audits, step, figures.model.loss);
     if (t->audits != NULL)
         audits_watch(t->audits, step == train->steps);
     if (step % train->eval_every == 0 || step == train->steps)
@@ -323,7 +323,7 @@ static int begin(struct train *t, struct err *err)
     emit_event(t->emit, WIRE_STARTED,
                json_pack("{s:I, s:o, s:o*}", "step", (json_int_t)t->step, "environment",
                          environment_json(&t->environment, t->config->threads), "init",
-                         t->step == 0 ? facts_init(model_params(t->model)) : NULL),
+                         t->step == 0 ? fingerprints_weights(model_params(t->model)) : NULL),
                false);
     char windows[120] = "windows drawn as they are needed";
     const struct corpus_split *split = &t->data->split;
@@ -389,7 +389,7 @@ static int finish(struct train *t, struct err *err)
         return status;
     finite_end(&t->finite, t->from, t->step);
     data_consumed(t->data, consumed);
-    facts_eval(t->data, t->windows, evaluated);
+    fingerprints_windows(t->data, t->windows, evaluated);
     emit_event(t->emit, WIRE_FINISHED,
                json_pack("{s:I, s:o, s:s, s:s, s:o}", "step", (json_int_t)t->step, "artifacts",
                          artifacts, "consumed_sha256", consumed, "eval_sha256", evaluated,

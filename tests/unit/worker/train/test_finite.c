@@ -101,9 +101,9 @@ static void test_a_sound_run(void **state)
     train("\"steps\":6,\"checkpoint_every\":2", &said);
     assert_said(&said, "pass",
                 "every metric, and every parameter at each checkpoint, was a finite number");
-    const json_t *facts = json_object_get(json_array_get(said.audits, 0), "evidence");
-    assert_int_equal(json_integer_value(json_object_get(facts, "steps")), 6);
-    assert_int_equal(json_integer_value(json_object_get(facts, "checkpoints")), 3);
+    const json_t *evidence = json_object_get(json_array_get(said.audits, 0), "evidence");
+    assert_int_equal(json_integer_value(json_object_get(evidence, "steps")), 6);
+    assert_int_equal(json_integer_value(json_object_get(evidence, "checkpoints")), 3);
     json_decref(said.audits);
 }
 

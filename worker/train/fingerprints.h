@@ -1,8 +1,8 @@
-/* facts: what an attempt tells of itself so that the daemon can compare runs: which weights it
- * began with, which windows it was evaluated on (schema/wire.md).
+/* fingerprints: digests of what an attempt begins with and is evaluated on, by which the daemon
+ * compares runs (schema/wire.md).
  */
-#ifndef ABLATE_WORKER_FACTS_H
-#define ABLATE_WORKER_FACTS_H
+#ifndef ABLATE_WORKER_FINGERPRINTS_H
+#define ABLATE_WORKER_FINGERPRINTS_H
 
 #include "worker/base/params.h"
 #include "worker/data/data.h"
@@ -10,16 +10,16 @@
 #include <jansson.h>
 
 /* A line of the wire has 1 MiB: with more expert tensors than this each layer's are told as one. */
-enum { FACTS_EXPERT_TENSORS = 4000 };
+enum { FINGERPRINTS_EXPERT_TENSORS = 4000 };
 
 /* {name: "257x32:0123456789abcdef"}: a tensor's shape (a vector's length), and the first 16 hex
  * digits of the SHA-256 of its values as little-endian float32. With more than
- * FACTS_EXPERT_TENSORS tensors of experts, "blocks.N.moe.experts.*.w1.weight" stands for those of a
+ * FINGERPRINTS_EXPERT_TENSORS tensors of experts, "blocks.N.moe.experts.*.w1.weight" stands for those of a
  * layer in order, their number first in its shape; w2 alike. New reference; NULL when memory runs
  * out. */
-json_t *facts_init(const struct params *params);
+json_t *fingerprints_weights(const struct params *params);
 /* SHA-256 of the token ids of the windows that evaluations look at: val, then test, in order.
  * window [T+1] is scratch. */
-void facts_eval(const struct data *data, int32_t *window, char ret[DIGEST_HEX]);
+void fingerprints_windows(const struct data *data, int32_t *window, char ret[DIGEST_HEX]);
 
 #endif

@@ -1,4 +1,4 @@
-#include "worker/train/facts.h"
+#include "worker/train/fingerprints.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@ static bool has_too_many_experts(const struct params *params)
     size_t n = 0;
     for (size_t i = 0; i < params->n; i++)
         n += strstr(params->tensors[i].name, EXPERTS) != NULL;
-    return n > FACTS_EXPERT_TENSORS;
+    return n > FINGERPRINTS_EXPERT_TENSORS;
 }
 
 /* "blocks.3.moe.experts.17.w1.weight" as "blocks.3.moe.experts.*.w1.weight". */
@@ -78,7 +78,7 @@ static json_t *entry_json(struct entry *entry)
     return json_sprintf("%s%lld%s:%.16s", count, (long long)shape[0], cols, hex);
 }
 
-json_t *facts_init(const struct params *params)
+json_t *fingerprints_weights(const struct params *params)
 {
     struct entry *entries = calloc(params->n + 1, sizeof *entries);
     json_t *object = json_object();
@@ -101,7 +101,7 @@ json_t *facts_init(const struct params *params)
     return object;
 }
 
-void facts_eval(const struct data *data, int32_t *window, char ret[DIGEST_HEX])
+void fingerprints_windows(const struct data *data, int32_t *window, char ret[DIGEST_HEX])
 {
     static const enum corpus_part parts[] = { CORPUS_VAL, CORPUS_TEST };
     size_t width = (size_t)data->spec.data.seq_len + 1;
