@@ -7,7 +7,7 @@
 #include "common/spec/spec_fields.h"
 #include "common/spec/sweep_fields.h"
 #include "common/wire/launch.h"
-#include "worker/capsule/capsule.h"
+#include "worker/capsule/capsule_reader.h"
 #include "worker/capsule/rerun.h"
 #include "worker/ops/gemm.h"
 #include "worker/process/keeper.h"

@@ -1,4 +1,4 @@
-/* capsule: an experiment in one archive, from what the store holds (layout: common/wire/capsule.h).
+/* capsule: an experiment in one archive, from what the store holds (layout: common/wire/capsule_layout.h).
  *
  * The archive is built in a file: memory grows with the number of runs (their rows of the
  * manifest), not with their curves, which are read row by row. Same state, same bytes.
@@ -9,7 +9,7 @@
 #define ABLATE_SERVER_CAPSULE_H
 
 #include "common/base/digest.h"
-#include "common/wire/capsule.h"
+#include "common/wire/capsule_layout.h"
 #include "server/store/runs/store_runs.h"
 
 #include <jansson.h>

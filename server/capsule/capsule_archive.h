@@ -1,10 +1,10 @@
-/* capsule_archive: the archive of a capsule as it grows, and its manifest (common/wire/capsule.h).
+/* capsule_archive: the archive of a capsule as it grows, and its manifest (common/wire/capsule_layout.h).
  */
 #ifndef ABLATE_SERVER_CAPSULE_ARCHIVE_H
 #define ABLATE_SERVER_CAPSULE_ARCHIVE_H
 
 #include "common/base/buf.h"
-#include "common/wire/capsule.h"
+#include "common/wire/capsule_layout.h"
 #include "common/wire/tar.h"
 
 #include <jansson.h>

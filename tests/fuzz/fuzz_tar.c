@@ -1,7 +1,7 @@
 /* An archive as bytes: what the reader takes, the writer makes again byte by byte. */
 #include "common/wire/tar.h"
 #include "tests/fuzz/fuzz.h"
-#include "worker/capsule/capsule.h"
+#include "worker/capsule/capsule_reader.h"
 
 static void write_again(const struct tar_reader *tar, const uint8_t *data, size_t size)
 {

@@ -1,5 +1,5 @@
 /* What the files of a capsule say: documents by a table, then run by run. */
-#include "worker/capsule/capsule.h"
+#include "worker/capsule/capsule_reader.h"
 
 #include "common/audit/recompute.h"
 #include "common/base/utf8.h"

@@ -5,7 +5,7 @@
 #include "common/corpus/corpus.h"
 #include "common/json/jsonx.h"
 #include "common/wire/wire.h"
-#include "worker/capsule/recorded.h"
+#include "worker/capsule/capsule_values.h"
 #include "worker/process/environment.h"
 
 #include <limits.h>
@@ -23,7 +23,7 @@ struct difference {
 
 struct rerun {
     struct capsule_run run;
-    struct recorded recorded;
+    struct capsule_values stored;
     struct train_config train;
     struct emit_config emit;
     char folder[PATH_MAX]; /* temporary; "" = none */
@@ -70,7 +70,7 @@ static void compare_value(struct rerun *r, const char *metric, int64_t step, con
         return;
     jsonx_to_double(json, &got);
     say_number(got, is);
-    if (recorded_meet(&r->recorded, metric, step, &stored)) {
+    if (capsule_values_meet(&r->stored, metric, step, &stored)) {
         r->values++;
         if (recompute_same(stored, got))
             return;
@@ -249,7 +249,7 @@ static int prepare(struct rerun *r, const struct capsule *capsule, int64_t id, c
         return err_set(err, ERR_CONFLICT, "run %lld has no steps to compare", (long long)id);
     status = check_corpus(r, err);
     if (status == 0)
-        status = recorded_read(capsule, id, &r->recorded, err);
+        status = capsule_values_read(capsule, id, &r->stored, err);
     return status == 0 ? make_folder(r, out, err) : status;
 }
 
@@ -278,7 +278,7 @@ void rerun_free(struct rerun *r)
     if (r->folder[0] != '\0')
         files_remove_folder(r->folder);
     capsule_run_done(&r->run);
-    recorded_done(&r->recorded);
+    capsule_values_done(&r->stored);
     free(r->checkpoints_met);
     free(r);
 }
@@ -344,7 +344,7 @@ static void find_unmet(struct rerun *r)
     const json_t *one;
     size_t i;
     int64_t step = 0;
-    const char *metric = recorded_unmet(&r->recorded, &step, &value);
+    const char *metric = capsule_values_unmet(&r->stored, &step, &value);
     if (metric != NULL) {
         say_number(value, was);
         note(r, step, metric, was, "nothing");

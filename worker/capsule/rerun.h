@@ -11,7 +11,7 @@
 #ifndef ABLATE_WORKER_RERUN_H
 #define ABLATE_WORKER_RERUN_H
 
-#include "worker/capsule/capsule.h"
+#include "worker/capsule/capsule_reader.h"
 #include "worker/train/train.h"
 
 struct rerun;

@@ -1,4 +1,4 @@
-#include "worker/capsule/recorded.h"
+#include "worker/capsule/capsule_values.h"
 
 #include "common/audit/recompute.h"
 
@@ -10,9 +10,9 @@ static int no_memory(struct err *err)
     return err_set(err, ERR_NO_MEMORY, "no memory for the run's values");
 }
 
-static struct recorded_series *add_series(struct recorded *r, const char *metric)
+static struct capsule_series *add_series(struct capsule_values *r, const char *metric)
 {
-    struct recorded_series *more = realloc(r->series, (r->n + 1) * sizeof *more);
+    struct capsule_series *more = realloc(r->series, (r->n + 1) * sizeof *more);
     char *name = strdup(metric);
     if (more != NULL)
         r->series = more;
@@ -20,14 +20,14 @@ static struct recorded_series *add_series(struct recorded *r, const char *metric
         free(name);
         return NULL;
     }
-    r->series[r->n] = (struct recorded_series){ .metric = name };
+    r->series[r->n] = (struct capsule_series){ .metric = name };
     return &r->series[r->n++];
 }
 
-static bool grow(struct recorded_series *s)
+static bool grow(struct capsule_series *s)
 {
     size_t size = s->size == 0 ? 64 : 2 * s->size;
-    struct recorded_value *more = realloc(s->values, size * sizeof *more);
+    struct capsule_point *more = realloc(s->values, size * sizeof *more);
     if (more == NULL)
         return false;
     s->values = more;
@@ -38,54 +38,55 @@ static bool grow(struct recorded_series *s)
 /* Rows come by metric, then step. */
 static int take(void *arg, const char *metric, int64_t step, double value, struct err *err)
 {
-    struct recorded *r = arg;
-    struct recorded_series *s = r->n > 0 ? &r->series[r->n - 1] : NULL;
+    struct capsule_values *r = arg;
+    struct capsule_series *s = r->n > 0 ? &r->series[r->n - 1] : NULL;
     if (s == NULL || strcmp(s->metric, metric) != 0)
         s = add_series(r, metric);
     if (s == NULL || (s->n == s->size && !grow(s)))
         return no_memory(err);
-    s->values[s->n++] = (struct recorded_value){ .step = step, .value = value };
+    s->values[s->n++] = (struct capsule_point){ .step = step, .value = value };
     return 0;
 }
 
-int recorded_read(const struct capsule *capsule, int64_t run, struct recorded *ret, struct err *err)
+int capsule_values_read(const struct capsule *capsule, int64_t run, struct capsule_values *ret,
+                        struct err *err)
 {
-    struct recorded recorded = { 0 };
-    int status = capsule_metrics(capsule, run, take, &recorded, err);
+    struct capsule_values values = { 0 };
+    int status = capsule_metrics(capsule, run, take, &values, err);
     if (status != 0) {
-        recorded_done(&recorded);
+        capsule_values_done(&values);
         return status;
     }
-    *ret = recorded;
+    *ret = values;
     return 0;
 }
 
-void recorded_done(struct recorded *r)
+void capsule_values_done(struct capsule_values *r)
 {
     for (size_t i = 0; i < r->n; i++) {
         free(r->series[i].metric);
         free(r->series[i].values);
     }
     free(r->series);
-    *r = (struct recorded){ 0 };
+    *r = (struct capsule_values){ 0 };
 }
 
 static int by_name(const void *key, const void *series)
 {
-    return strcmp(key, ((const struct recorded_series *)series)->metric);
+    return strcmp(key, ((const struct capsule_series *)series)->metric);
 }
 
 static int by_step(const void *key, const void *value)
 {
-    int64_t a = *(const int64_t *)key, b = ((const struct recorded_value *)value)->step;
+    int64_t a = *(const int64_t *)key, b = ((const struct capsule_point *)value)->step;
     return (a > b) - (a < b);
 }
 
-bool recorded_meet(struct recorded *r, const char *metric, int64_t step, double *ret)
+bool capsule_values_meet(struct capsule_values *r, const char *metric, int64_t step, double *ret)
 {
-    struct recorded_series *s =
+    struct capsule_series *s =
         r->n > 0 ? bsearch(metric, r->series, r->n, sizeof *r->series, by_name) : NULL;
-    struct recorded_value *at =
+    struct capsule_point *at =
         s != NULL ? bsearch(&step, s->values, s->n, sizeof *s->values, by_step) : NULL;
     if (at == NULL)
         return false;
@@ -94,11 +95,12 @@ bool recorded_meet(struct recorded *r, const char *metric, int64_t step, double 
     return true;
 }
 
-const char *recorded_unmet(const struct recorded *r, int64_t *ret_step, double *ret_value)
+const char *capsule_values_unmet(const struct capsule_values *r, int64_t *ret_step,
+                                 double *ret_value)
 {
     const char *found = NULL;
     for (size_t i = 0; i < r->n; i++) {
-        const struct recorded_series *s = &r->series[i];
+        const struct capsule_series *s = &r->series[i];
         size_t k = 0;
         while (k < s->n && s->values[k].met)
             k++;

@@ -1,5 +1,5 @@
 /* capsule: an experiment as one file that can be checked without the daemon. `ablated` writes it
- * (server/capsule/capsule.h), `ablate-worker verify` checks it (worker/capsule/capsule.h).
+ * (server/capsule/capsule.h), `ablate-worker verify` checks it (worker/capsule/capsule_reader.h).
  *
  * A ustar archive (tar.h) with everything below one folder, NAME-ID:
  *   README.txt             what this is and how to check it
@@ -18,8 +18,8 @@
  * from elsewhere (a paper, the reply's header) knows that nothing was changed. The manifest stands
  * last, so that an archive that was cut off has none. Equal state gives equal bytes.
  */
-#ifndef ABLATE_COMMON_CAPSULE_H
-#define ABLATE_COMMON_CAPSULE_H
+#ifndef ABLATE_COMMON_CAPSULE_LAYOUT_H
+#define ABLATE_COMMON_CAPSULE_LAYOUT_H
 
 #define CAPSULE_SUMS     "SHA256SUMS"
 #define CAPSULE_MANIFEST "manifest.json"

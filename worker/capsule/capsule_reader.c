@@ -1,4 +1,4 @@
-#include "worker/capsule/capsule.h"
+#include "worker/capsule/capsule_reader.h"
 
 #include "common/json/jsonx.h"
 

@@ -1,4 +1,4 @@
-/* capsule: reading a capsule and checking it (layout: common/wire/capsule.h).
+/* capsule: reading a capsule and checking it (layout: common/wire/capsule_layout.h).
  *
  *   capsule.c  the archive and its manifest    capsule_run.c  a run's files    capsule_check.c what
  *   the files say
@@ -9,12 +9,12 @@
  * looks at what the files say: that documents can be read and agree with each other, and that each
  * run's digest follows from its specification.
  */
-#ifndef ABLATE_WORKER_CAPSULE_H
-#define ABLATE_WORKER_CAPSULE_H
+#ifndef ABLATE_WORKER_CAPSULE_READER_H
+#define ABLATE_WORKER_CAPSULE_READER_H
 
 #include "common/base/digest.h"
 #include "common/spec/spec.h"
-#include "common/wire/capsule.h"
+#include "common/wire/capsule_layout.h"
 #include "common/wire/tar.h"
 
 #include <jansson.h>
