@@ -87,7 +87,8 @@ int err_set_at(struct err *err, enum err_code code, const char *pointer, const c
 int err_errno(struct err *err, enum err_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* What the table says of a code, which may be given with either sign. An unknown code counts as INTERNAL. */
+/* What the table says of a code, which may be given with either sign. An unknown code counts as
+ * INTERNAL. */
 const char *err_name(int code);
 const char *err_title(int code);
 int err_http_status(int code);

@@ -160,9 +160,9 @@ static int64_t dsa_kept(const struct spec_attention *a, const struct attention_s
 {
     int64_t tokens = s->pass * s->t, reals = tokens * indexer_rows(a);
     reals += a->indexer_rope ? s->t * a->indexer_dim / 2 : 0;
-    if (s->path == PATH_GATHER)
+    if (s->kernel == KERNEL_GATHER)
         reals += 2 * tokens * attention_keys(a, s->t);
-    if (s->path != PATH_GATHER || a->dense_warmup_steps > 0)
+    if (s->kernel != KERNEL_GATHER || a->dense_warmup_steps > 0)
         reals += 2 * tokens * s->t;
     return reals;
 }
@@ -369,13 +369,13 @@ int64_t attention_keys(const struct spec_attention *attention, int64_t t)
     return k < t ? k : t;
 }
 
-enum attention_path attention_dense_path(int64_t t)
+enum attention_kernel attention_dense_kernel(int64_t t)
 {
-    return t <= KEPT_MOST ? PATH_KEPT : PATH_FLASH;
+    return t <= KEPT_MOST ? KERNEL_KEPT : KERNEL_FLASH;
 }
 
-enum attention_path attention_path(const struct spec_attention *attention, int64_t t)
+enum attention_kernel attention_kernel(const struct spec_attention *attention, int64_t t)
 {
     bool few = t >= GATHER_FROM && attention_keys(attention, t) * GATHER_SHARE <= t;
-    return attention_info_of(attention)->chooses && few ? PATH_GATHER : attention_dense_path(t);
+    return attention_info_of(attention)->chooses && few ? KERNEL_GATHER : attention_dense_kernel(t);
 }

@@ -11,17 +11,17 @@
 
 /* How a layer's attention is computed, which follows from its shape alone. The trainer walks it
  * (worker/attn), the estimate of memory knows what it keeps (cost.c). */
-enum attention_path {
-    PATH_KEPT,  /* probabilities are kept for the backward pass */
-    PATH_FLASH, /* tiles of keys; probabilities are made again */
-    PATH_GATHER /* lists of keys */
+enum attention_kernel {
+    KERNEL_KEPT,  /* probabilities are kept for the backward pass */
+    KERNEL_FLASH, /* tiles of keys; probabilities are made again */
+    KERNEL_GATHER /* lists of keys */
 };
 
 /* The layer that a kind's own cost is asked of. */
 struct attention_shape {
     int64_t batch, pass; /* sequences of a step, and of a pass: a micro-batch */
     int64_t t, c;        /* T, d_model */
-    enum attention_path path;
+    enum attention_kernel kernel;
 };
 
 /* Reals of buffers that layers share, each as large as the largest layer needs. */
@@ -54,7 +54,7 @@ struct attention_info {
     double (*flops)(const struct spec_attention *attention, const struct attention_shape *shape,
                     double pairs);
     int64_t (*parameters)(const struct spec_attention *attention, int64_t c); /* NULL: none */
-    /* Reals that a pass of one layer keeps beyond those of its path. NULL: none. */
+    /* Reals that a pass of one layer keeps beyond those of its kernel. NULL: none. */
     int64_t (*kept)(const struct spec_attention *attention, const struct attention_shape *shape);
     /* Raises `most` to what this layer needs. NULL: nothing. */
     void (*scratch)(const struct spec_attention *attention, const struct attention_shape *shape,
@@ -72,8 +72,8 @@ bool attention_is_indexed(const struct spec_attention *attention);
 bool attention_learns(const struct spec_attention *attention);
 /* K: the most keys that a query sees among t. */
 int64_t attention_keys(const struct spec_attention *attention, int64_t t);
-/* The path of a pass in which every past key is seen, and of one in which the kind chooses. */
-enum attention_path attention_dense_path(int64_t t);
-enum attention_path attention_path(const struct spec_attention *attention, int64_t t);
+/* The kernel of a pass in which every past key is seen, and of one in which the kind chooses. */
+enum attention_kernel attention_dense_kernel(int64_t t);
+enum attention_kernel attention_kernel(const struct spec_attention *attention, int64_t t);
 
 #endif

@@ -48,9 +48,11 @@ static struct sizes sizes_of(const struct run_spec *spec, int64_t layer)
         .attention = attention,
         .kind = attention_info_of(attention),
     };
-    s.shape = (struct attention_shape){
-        .batch = s.batch, .pass = s.pass, .t = s.t, .c = s.c, .path = attention_path(attention, s.t)
-    };
+    s.shape = (struct attention_shape){ .batch = s.batch,
+                                        .pass = s.pass,
+                                        .t = s.t,
+                                        .c = s.c,
+                                        .kernel = attention_kernel(attention, s.t) };
     return s;
 }
 
@@ -103,17 +105,17 @@ static double layer_flops(const struct sizes *s, double pairs)
 static int64_t attention_reals(const struct sizes *s)
 {
     const struct spec_attention *a = s->attention;
-    enum attention_path path = s->shape.path, dense = attention_dense_path(s->t);
+    enum attention_kernel kernel = s->shape.kernel, dense = attention_dense_kernel(s->t);
     int64_t tokens = s->pass * s->t, square = tokens * s->t;
-    int64_t of_path[] = {
-        [PATH_KEPT] = s->h * square,
-        [PATH_FLASH] = s->h * tokens,
-        [PATH_GATHER] = s->h * tokens + tokens + tokens * attention_keys(a, s->t),
+    int64_t of_kernel[] = {
+        [KERNEL_KEPT] = s->h * square,
+        [KERNEL_FLASH] = s->h * tokens,
+        [KERNEL_GATHER] = s->h * tokens + tokens + tokens * attention_keys(a, s->t),
     };
-    int64_t reals = of_path[path];
-    if (a->dense_warmup_steps > 0 && dense != path)
-        reals += of_path[dense];
-    if (path != PATH_GATHER && s->kind->chooses) /* a mask, a byte a pair */
+    int64_t reals = of_kernel[kernel];
+    if (a->dense_warmup_steps > 0 && dense != kernel)
+        reals += of_kernel[dense];
+    if (kernel != KERNEL_GATHER && s->kind->chooses) /* a mask, a byte a pair */
         reals += square / 4;
     return reals + (s->kind->kept != NULL ? s->kind->kept(a, &s->shape) : 0);
 }
@@ -196,7 +198,7 @@ void cost_estimate(const struct run_spec *spec, struct cost *ret)
         cost.flops_per_step += layer_flops(&s, cost_pairs(s.attention, s.t));
         kept += layer_reals(&s);
         largest = larger(largest, layer_reals(&s));
-        if (s.shape.path == PATH_GATHER)
+        if (s.shape.kernel == KERNEL_GATHER)
             gathered = 4 * s.pass * s.t * s.c; /* keys, values and their gradients, packed */
         if (s.kind->scratch != NULL)
             s.kind->scratch(s.attention, &s.shape, own);

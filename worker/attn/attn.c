@@ -14,30 +14,30 @@ const struct attn_kind *const attn_kinds[] = { ATTENTION_KIND_LIST(ROW) };
 #undef KIND
 #undef ROW
 
-static const struct attn_path *const paths[] = {
-    [PATH_KEPT] = &attn_kept, [PATH_FLASH] = &attn_flash, [PATH_GATHER] = &attn_gather
+static const struct attn_kernel *const kernels[] = {
+    [KERNEL_KEPT] = &attn_kept, [KERNEL_FLASH] = &attn_flash, [KERNEL_GATHER] = &attn_gather
 };
 
-const struct attn_path *attn_path_of(const struct spec_attention *attention, int64_t t)
+const struct attn_kernel *attn_kernel_of(const struct spec_attention *attention, int64_t t)
 {
-    return paths[attention_path(attention, t)];
+    return kernels[attention_kernel(attention, t)];
 }
 
-static const struct attn_path *dense_path_of(const struct attn_shared *shared,
-                                             const struct run_spec *spec)
+static const struct attn_kernel *dense_kernel_of(const struct attn_shared *shared,
+                                                 const struct run_spec *spec)
 {
     if (shared->force == &attn_kept || shared->force == &attn_flash)
         return shared->force;
-    return paths[attention_dense_path(spec->data.seq_len)];
+    return kernels[attention_dense_kernel(spec->data.seq_len)];
 }
 
-static const struct attn_path *path_of(const struct attn_shared *shared,
-                                       const struct run_spec *spec, int64_t layer)
+static const struct attn_kernel *kernel_of(const struct attn_shared *shared,
+                                           const struct run_spec *spec, int64_t layer)
 {
     const struct spec_attention *a = run_spec_attention(spec, layer);
     if (!attention_info_of(a)->chooses)
-        return dense_path_of(shared, spec);
-    return shared->force != NULL ? shared->force : attn_path_of(a, spec->data.seq_len);
+        return dense_kernel_of(shared, spec);
+    return shared->force != NULL ? shared->force : attn_kernel_of(a, spec->data.seq_len);
 }
 
 void attn_shared_layout(struct attn_shared *shared, struct arena *arena,
@@ -57,7 +57,7 @@ void attn_shared_layout(struct attn_shared *shared, struct arena *arena,
     bool gather = false;
     for (int64_t layer = 0; layer < spec->model.layers; layer++) {
         size_t keys = (size_t)attention_keys(run_spec_attention(spec, layer), spec->data.seq_len);
-        if (path_of(shared, spec, layer) != &attn_gather)
+        if (kernel_of(shared, spec, layer) != &attn_gather)
             continue;
         gather = true;
         /* A block of queries has three numbers a key there. */
@@ -89,8 +89,8 @@ void attn_layout(struct attn *attn, struct arena *arena, struct attn_shared *sha
         .c = (size_t)spec->model.d_model,
         .h = (size_t)spec->model.heads,
         .k = (size_t)attention_keys(a, spec->data.seq_len),
-        .path = path_of(shared, spec, layer),
-        .dense_path = dense_path_of(shared, spec),
+        .kernel = kernel_of(shared, spec, layer),
+        .dense_kernel = dense_kernel_of(shared, spec),
         .open = a->selection == SELECTION_PUBLISHED,
         .warm_up = a->dense_warmup_steps,
         .kl_weight = attention_learns(a) ? a->kl_weight : 0,
@@ -107,10 +107,10 @@ void attn_layout(struct attn *attn, struct arena *arena, struct attn_shared *sha
     size_t n = batch * attn->t;
     attn->qkv = arena_take(arena, n * 3 * attn->c, sizeof(real));
     attn->y = arena_take(arena, n * attn->c, sizeof(real));
-    attn->path->layout(attn, arena, batch);
-    bool gather = attn->path == &attn_gather, warm_up = attn->warm_up > 0;
-    if (attn->dense_path != attn->path && (warm_up || !gather))
-        attn->dense_path->layout(attn, arena, batch);
+    attn->kernel->layout(attn, arena, batch);
+    bool gather = attn->kernel == &attn_gather, warm_up = attn->warm_up > 0;
+    if (attn->dense_kernel != attn->kernel && (warm_up || !gather))
+        attn->dense_kernel->layout(attn, arena, batch);
     if (attention_info_of(a)->chooses && !gather)
         attn->mask = arena_take(arena, n * attn->t, sizeof(uint8_t));
     if (attention_is_indexed(a))
@@ -150,10 +150,10 @@ static struct attn_core core_of(struct attn *attn, const struct batch_pass *pass
     };
 }
 
-/* The path of this pass. */
-static const struct attn_path *walked(const struct attn *attn)
+/* The kernel of this pass. */
+static const struct attn_kernel *kernel_in_use(const struct attn *attn)
 {
-    return attn->use_mask || attn->use_lists ? attn->path : attn->dense_path;
+    return attn->use_mask || attn->use_lists ? attn->kernel : attn->dense_kernel;
 }
 
 static bool learns(const struct attn *attn, const struct batch_pass *pass)
@@ -168,13 +168,13 @@ void attn_forward(struct attn *attn, const struct batch_pass *pass, const real *
     bool chosen = attn->kind->select != NULL && !dense;
     dots_shared(pass->pool, n, 3 * c, c, x, attn->w_qkv, attn->shared->w_qkv, attn->qkv);
     pool_run(pass->pool, pass->batch, turn_task, &(struct turn){ attn, attn->qkv, 0 });
-    attn->use_lists = chosen && attn->path == &attn_gather;
+    attn->use_lists = chosen && attn->kernel == &attn_gather;
     attn->use_mask = chosen && !attn->use_lists;
     /* A dense pass chooses nothing, but the indexer may learn from it. */
     if (chosen || learns(attn, pass))
         attn->kind->select(attn, pass, x);
     struct attn_core core = core_of(attn, pass);
-    walked(attn)->forward(&core);
+    kernel_in_use(attn)->forward(&core);
     gemm_shared(pass->pool, n, c, c, (struct mat){ attn->y, c, false },
                 (struct mat){ attn->w_out, c, true }, 0, out, c);
 }
@@ -189,7 +189,7 @@ double attn_backward(struct attn *attn, const struct batch_pass *pass, const rea
     gemm_shared(pass->pool, n, c, c, (struct mat){ dout, c, false },
                 (struct mat){ attn->w_out, c, false }, 0, shared->dy, c);
     struct attn_core core = core_of(attn, pass);
-    walked(attn)->backward(&core);
+    kernel_in_use(attn)->backward(&core);
     pool_run(pass->pool, pass->batch, turn_task, &(struct turn){ attn, shared->dqkv, 1 });
     gemm_shared(pass->pool, 3 * c, c, n, (struct mat){ shared->dqkv, 3 * c, true },
                 (struct mat){ x, c, false }, 1, attn->dw_qkv, c);

@@ -2,7 +2,7 @@
  *
  * qkv projection, RoPE, scores q·k/√D, softmax over the visible keys, dropout on the probabilities,
  * values, output projection. A kind is a row of a table: it chooses the visible keys (one choice
- * for all heads), and may learn from the probabilities that came of it. A path is how it is
+ * for all heads), and may learn from the probabilities that came of it. A kernel is how it is
  * computed, chosen by shape alone:
  *
  *   kept     short sequences: probabilities [B × H × T × T] are kept for the backward pass
@@ -45,7 +45,7 @@ struct attn_kind {
 extern const struct attn_kind *const attn_kinds[ATTENTION_KINDS];
 
 /* A way to compute y from qkv, and dqkv from dy. */
-struct attn_path {
+struct attn_kernel {
     const char *name;
     void (*layout)(struct attn *attn, struct arena *arena, size_t batch);
     void (*forward)(const struct attn_core *core);
@@ -55,9 +55,9 @@ struct attn_path {
     void (*head_sum)(const struct attn_core *core, size_t b, size_t from, size_t rows, size_t cols,
                      real *p, real *scratch);
 };
-extern const struct attn_path attn_kept, attn_flash, attn_gather;
+extern const struct attn_kernel attn_kept, attn_flash, attn_gather;
 /* The one that this attention takes at this length, past any dense warm-up. */
-const struct attn_path *attn_path_of(const struct spec_attention *attention, int64_t t);
+const struct attn_kernel *attn_kernel_of(const struct spec_attention *attention, int64_t t);
 
 /* Scratch that layers share. */
 struct attn_shared {
@@ -67,7 +67,8 @@ struct attn_shared {
     real *blocks;              /* [threads × 2 × ATTN_BLOCK × span] */
     size_t span;               /* T, but ATTN_TILE at least */
     real *packed_k, *packed_v, *packed_dk, *packed_dv; /* gather: [B × H × T × D] */
-    const struct attn_path *force; /* NULL = the path follows from the shape; tests compare them */
+    const struct attn_kernel
+        *force; /* NULL = the kernel follows from the shape; tests compare them */
     struct indexer_shared indexer;
 };
 
@@ -75,7 +76,7 @@ struct attn_shared {
 struct attn {
     const struct spec_attention *spec; /* borrowed of the run's, which outlives the layer */
     const struct attn_kind *kind;
-    const struct attn_path *path, *dense_path; /* of sparse passes, and of dense ones */
+    const struct attn_kernel *kernel, *dense_kernel; /* of sparse passes, and of dense ones */
     struct attn_shared *shared;
     size_t t, c, h, d, k; /* T, C, H, D; K: most keys that a query sees */
     bool open;            /* a query may see the future (selection: published) */
@@ -122,7 +123,7 @@ static inline bool attn_leaves_out(const struct attn *attn)
  * probabilities are. */
 double attn_recall(struct attn *attn, const struct batch_pass *pass);
 
-/* What the paths share: one pass over one layer. */
+/* What the kernels share: one pass over one layer. */
 struct attn_core {
     struct attn *attn;
     const struct batch_pass *pass;

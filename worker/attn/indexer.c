@@ -1,12 +1,12 @@
 #include "worker/attn/indexer.h"
 
 #include "common/spec/attention.h"
-#include "worker/attn/paths/gather_kernels.h"
 #include "worker/ops/act.h"
 #include "worker/ops/dots.h"
 #include "worker/ops/gemm.h"
 #include "worker/ops/layernorm.h"
 #include "worker/ops/rope.h"
+#include "worker/ops/sparse.h"
 #include "worker/ops/vmath.h"
 
 #include <math.h>
@@ -268,7 +268,7 @@ static void backward_list(const struct listing *l, size_t row, real *dk, int32_t
 {
     const struct indexer *x = l->indexer;
     const struct indexer_shared *s = x->shared;
-    const struct gather_kernels *kernels = gather_kernels(x->i);
+    const struct sparse_kernels *kernels = sparse_kernels(x->i);
     const int32_t *keys = l->lists->keys + row * l->lists->k;
     real *dscores = l->lists->dscores + row * l->lists->k;
     const real *k = x->k + row / x->t * x->t * x->i;

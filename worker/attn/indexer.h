@@ -47,8 +47,8 @@ struct indexer {
     /* kept by the forward pass */
     real *q, *k, *w;      /* [N × J·I], [N × I], [N × J] */
     real *k_hat, *k_rstd; /* [N × I], [N], of the LayerNorm */
-    /* [N × T], NULL if no path keeps them; row t holds s ≤ t. indexer_backward takes their gradient
-     * here. */
+    /* [N × T], NULL if no kernel keeps them; row t holds s ≤ t. indexer_backward takes their
+     * gradient here. */
     real *scores;
 };
 

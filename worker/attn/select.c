@@ -1,4 +1,4 @@
-/* What is chosen becomes a row of the mask or a list, as the path of this pass wants it. */
+/* What is chosen becomes a row of the mask or a list, as the kernel of this pass wants it. */
 #include "worker/attn/select.h"
 
 #include "worker/attn/softmax.h"

@@ -19,7 +19,7 @@ struct entropy {
     bool stopped;
 };
 
-/* The run's seq_len and attention (so its K, path and indexer) in a model of two layers of 64.
+/* The run's seq_len and attention (so its K, kernel and indexer) in a model of two layers of 64.
  * stopped(arg) ends it early. Errors: NO_MEMORY. */
 int entropy_measure(const struct run_spec *spec, const struct spec_attention *attention,
                     struct pool *pool, bool (*stopped)(void *arg), void *arg, struct entropy *ret,

@@ -59,12 +59,12 @@ static void lab_done(struct lab *lab)
     arena_done(&lab->arena);
 }
 
-/* Forward and backward through `path`; the results stay in attn.y and shared.dqkv. */
-static int lab_run(struct lab *lab, const struct attn_path *path, struct err *err)
+/* Forward and backward through `kernel`; the results stay in attn.y and shared.dqkv. */
+static int lab_run(struct lab *lab, const struct attn_kernel *kernel, struct err *err)
 {
     lab->t = (size_t)lab->spec.data.seq_len;
     lab->c = (size_t)lab->spec.model.d_model;
-    lab->shared.force = path;
+    lab->shared.force = kernel;
     int status = params_new(&lab->spec, &lab->params, err);
     if (status == 0)
         status = pool_new(1, &lab->pool, err);
@@ -133,13 +133,13 @@ static int compare(const struct lab *lab, struct equivalence *ret, struct err *e
 int equivalence_measure(const struct run_spec *spec, const struct spec_attention *attention,
                         struct equivalence *ret, struct err *err)
 {
-    const struct attn_path *path = attn_path_of(attention, spec->data.seq_len);
+    const struct attn_kernel *kernel = attn_kernel_of(attention, spec->data.seq_len);
     struct lab lab = { .spec = lab_spec(spec, attention) };
     const struct attention_info *kind = attention_info_of(attention);
     if (kind->to_dense != NULL)
         kind->to_dense(&lab.spec.model.attention, lab.spec.data.seq_len);
-    struct equivalence found = { .seq_len = lab.spec.data.seq_len, .path = path->name };
-    int status = lab_run(&lab, path, err);
+    struct equivalence found = { .seq_len = lab.spec.data.seq_len, .kernel = kernel->name };
+    int status = lab_run(&lab, kernel, err);
     if (status == 0)
         status = compare(&lab, &found, err);
     if (status == 0)

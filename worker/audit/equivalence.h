@@ -11,19 +11,19 @@
 enum {
     EQUIVALENCE_PARTS = 4,
     EQUIVALENCE_T = 1024
-}; /* longer sequences are tried at this length, by the same path */
+}; /* longer sequences are tried at this length, by the same kernel */
 #define EQUIVALENCE_TOLERANCE 1e-5
 
 struct equivalence {
     int64_t seq_len;
-    const char *path;                  /* the kernels that were tried */
+    const char *kernel;                /* the one that was tried */
     double differs[EQUIVALENCE_PARTS]; /* of the output, dq, dk, dv: greatest difference ÷ greatest
                                           dense value */
 };
 extern const char *const equivalence_parts[EQUIVALENCE_PARTS];
 
-/* Runs `attention` at its dense limit (to_dense of common/spec/attention.h) with the
- * path that it takes in `spec`, on normal inputs, and compares with attn/ref. Errors: NO_MEMORY. */
+/* Runs `attention` at its dense limit (to_dense of common/spec/attention.h) by the kernel that it
+ * takes in `spec`, on normal inputs, and compares with attn/ref. Errors: NO_MEMORY. */
 int equivalence_measure(const struct run_spec *spec, const struct spec_attention *attention,
                         struct equivalence *ret, struct err *err);
 

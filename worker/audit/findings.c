@@ -99,7 +99,7 @@ int audit_equivalence(struct audits *a, struct finding *ret, struct err *err)
     }
     int part = worst_part(&worst);
     ret->evidence = json_pack("{s:I, s:I, s:s, s:f}", "layer", (json_int_t)layer, "seq_len",
-                              (json_int_t)worst.seq_len, "path", worst.path, "tolerance",
+                              (json_int_t)worst.seq_len, "path", worst.kernel, "tolerance",
                               EQUIVALENCE_TOLERANCE);
     for (int i = 0; i < EQUIVALENCE_PARTS; i++)
         json_object_set_new(ret->evidence, equivalence_parts[i], jsonx_number(worst.differs[i]));

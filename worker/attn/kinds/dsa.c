@@ -87,11 +87,11 @@ static void matrix_task(void *arg, size_t i, int thread)
 {
     const struct learning *l = arg;
     const struct attn *a = l->core->attn;
-    const struct attn_path *path = a->use_mask ? a->path : a->dense_path;
+    const struct attn_kernel *kernel = a->use_mask ? a->kernel : a->dense_kernel;
     struct select_block block = select_block(a, i);
     size_t cols = attn_reach(a, block.from + block.rows - 1);
     real *sum = attn_block(a, thread, 0);
-    path->head_sum(l->core, block.b, block.from, block.rows, cols, sum, attn_block(a, thread, 1));
+    kernel->head_sum(l->core, block.b, block.from, block.rows, cols, sum, attn_block(a, thread, 1));
     for (size_t r = 0; r < block.rows; r++) {
         size_t t = block.from + r, row = block.b * a->t + t,
                n = a->open && a->use_mask ? a->t : t + 1;

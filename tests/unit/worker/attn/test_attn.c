@@ -4,9 +4,9 @@
 #include "common/spec/cost.h"
 #include "tests/unit/worker/models.h"
 #include "worker/attn/attn.h"
-#include "worker/attn/paths/gather_kernels.h"
 #include "worker/base/arena.h"
 #include "worker/ops/gemm.h"
+#include "worker/ops/sparse.h"
 
 #include <math.h>
 
@@ -26,7 +26,7 @@ struct fixture {
 };
 
 static void set_up_on(struct fixture *f, const char *attention, size_t t, uint64_t step,
-                      const struct attn_path *force)
+                      const struct attn_kernel *force)
 {
     struct err err;
     memset(f, 0, sizeof *f);
@@ -397,14 +397,15 @@ static void assert_alike(const char *what, const real *a, const real *b, size_t 
             fail_msg("%s[%zu]: %g, not %g (largest %g)", what, i, (double)a[i], (double)b[i], most);
 }
 
-/* Output, dx, every gradient and the indexer's loss on a path, against those of the kept one. */
-static void check_path(const struct attn_path *path, const char *attention, size_t t, bool dense)
+/* Output, dx, every gradient and the indexer's loss on a kernel, against those of the kept one. */
+static void check_kernel(const struct attn_kernel *kernel, const char *attention, size_t t,
+                         bool dense)
 {
     struct fixture f[2];
     double kl[2];
     for (int i = 0; i < 2; i++) {
-        set_up_on(&f[i], attention, t, 3, i == 0 ? path : &attn_kept);
-        assert_ptr_equal(f[i].attn.path, i == 0 ? path : &attn_kept);
+        set_up_on(&f[i], attention, t, 3, i == 0 ? kernel : &attn_kept);
+        assert_ptr_equal(f[i].attn.kernel, i == 0 ? kernel : &attn_kept);
         f[i].pass.done = dense ? 1 : 9;
         attn_forward(&f[i].attn, &f[i].pass, f[i].x, f[i].out);
         kl[i] = attn_backward(&f[i].attn, &f[i].pass, f[i].x, f[i].x, f[i].dx);
@@ -427,42 +428,43 @@ static void check_path(const struct attn_path *path, const char *attention, size
 static void test_flash(void **state)
 {
     (void)state;
-    check_path(&attn_flash, "\"kind\":\"dense\"", SHORT, false);
-    check_path(&attn_flash, "\"kind\":\"dense\"", LONG, false);
-    check_path(&attn_flash, "\"kind\":\"dsa\"," SPARSE, LONG, false);
-    check_path(&attn_flash, "\"kind\":\"dsa\"," SPARSE ",\"dense_warmup_steps\":4", LONG, true);
-    check_path(&attn_flash, "\"kind\":\"dsa\"," SPARSE ",\"selection\":\"published\"", LONG, false);
-    check_path(&attn_flash, "\"kind\":\"window\",\"window\":5,\"sink\":2", LONG, false);
+    check_kernel(&attn_flash, "\"kind\":\"dense\"", SHORT, false);
+    check_kernel(&attn_flash, "\"kind\":\"dense\"", LONG, false);
+    check_kernel(&attn_flash, "\"kind\":\"dsa\"," SPARSE, LONG, false);
+    check_kernel(&attn_flash, "\"kind\":\"dsa\"," SPARSE ",\"dense_warmup_steps\":4", LONG, true);
+    check_kernel(&attn_flash, "\"kind\":\"dsa\"," SPARSE ",\"selection\":\"published\"", LONG,
+                 false);
+    check_kernel(&attn_flash, "\"kind\":\"window\",\"window\":5,\"sink\":2", LONG, false);
 }
 
 static void test_gather(void **state)
 {
     (void)state;
-    check_path(&attn_gather, "\"kind\":\"dsa\"," SPARSE, SHORT, false);
-    check_path(&attn_gather, "\"kind\":\"dsa\"," SPARSE, LONG, false);
-    check_path(&attn_gather, "\"kind\":\"dsa\"," SPARSE ",\"indexer_training\":\"frozen\"", LONG,
-               false);
-    check_path(&attn_gather,
-               "\"kind\":\"dsa\"," SPARSE ",\"indexer_norm\":true,\"indexer_rope\":true", LONG,
-               false);
-    check_path(&attn_gather, "\"kind\":\"dsa\"," SPARSE ",\"selection\":\"published\"", LONG,
-               false);
-    check_path(&attn_gather, "\"kind\":\"dsa\"," SPARSE ",\"dense_warmup_steps\":4", LONG, true);
-    check_path(&attn_gather, "\"kind\":\"dsa\"," SPARSE ",\"dense_warmup_steps\":2", LONG, false);
-    check_path(&attn_gather, "\"kind\":\"window\",\"window\":5,\"sink\":2", LONG, false);
-    check_path(&attn_gather, "\"kind\":\"random_topk\",\"top_k\":9", LONG, false);
-    check_path(&attn_gather, "\"kind\":\"oracle_topk\",\"top_k\":9", LONG, false);
-    check_path(&attn_gather, "\"kind\":\"strided\",\"stride\":7,\"window\":3", LONG, false);
+    check_kernel(&attn_gather, "\"kind\":\"dsa\"," SPARSE, SHORT, false);
+    check_kernel(&attn_gather, "\"kind\":\"dsa\"," SPARSE, LONG, false);
+    check_kernel(&attn_gather, "\"kind\":\"dsa\"," SPARSE ",\"indexer_training\":\"frozen\"", LONG,
+                 false);
+    check_kernel(&attn_gather,
+                 "\"kind\":\"dsa\"," SPARSE ",\"indexer_norm\":true,\"indexer_rope\":true", LONG,
+                 false);
+    check_kernel(&attn_gather, "\"kind\":\"dsa\"," SPARSE ",\"selection\":\"published\"", LONG,
+                 false);
+    check_kernel(&attn_gather, "\"kind\":\"dsa\"," SPARSE ",\"dense_warmup_steps\":4", LONG, true);
+    check_kernel(&attn_gather, "\"kind\":\"dsa\"," SPARSE ",\"dense_warmup_steps\":2", LONG, false);
+    check_kernel(&attn_gather, "\"kind\":\"window\",\"window\":5,\"sink\":2", LONG, false);
+    check_kernel(&attn_gather, "\"kind\":\"random_topk\",\"top_k\":9", LONG, false);
+    check_kernel(&attn_gather, "\"kind\":\"oracle_topk\",\"top_k\":9", LONG, false);
+    check_kernel(&attn_gather, "\"kind\":\"strided\",\"stride\":7,\"window\":3", LONG, false);
 }
 
 /* The shape alone decides. */
-static void test_paths(void **state)
+static void test_kernels(void **state)
 {
     (void)state;
     static const struct {
         const char *attention;
         size_t t;
-        const struct attn_path *path, *dense;
+        const struct attn_kernel *kernel, *dense;
     } rows[] = {
         { "\"kind\":\"dense\"", 512, &attn_kept, &attn_kept },
         { "\"kind\":\"dense\"", 513, &attn_flash, &attn_flash },
@@ -474,8 +476,8 @@ static void test_paths(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct fixture f;
         set_up(&f, rows[i].attention, rows[i].t, 0);
-        assert_ptr_equal(f.attn.path, rows[i].path);
-        assert_ptr_equal(f.attn.dense_path, rows[i].dense);
+        assert_ptr_equal(f.attn.kernel, rows[i].kernel);
+        assert_ptr_equal(f.attn.dense_kernel, rows[i].dense);
         tear_down(&f);
     }
 }
@@ -506,7 +508,7 @@ static void test_pairs(void **state)
         [ATTENTION_STRIDED] = "\"strided\"",
     };
     static const size_t few[] = { 1, 2, 5, 11, 12 }, sinks[] = { 0, 1, 2, 7, 12 };
-    static const struct attn_path *const paths[] = { NULL, &attn_gather };
+    static const struct attn_kernel *const kernels[] = { NULL, &attn_gather };
     _Static_assert(sizeof kinds / sizeof *kinds == ATTENTION_KINDS, "a kind isn't counted");
     for (size_t kind = 0; kind < ATTENTION_KINDS; kind++)
         for (size_t i = 0; i < 5 * 5 * 2 * 2; i++) {
@@ -522,10 +524,10 @@ static void test_pairs(void **state)
                 snprintf(rest, sizeof rest, ",\"top_k\":%zu%s", keys,
                          published ? ",\"selection\":\"published\"" : "");
             snprintf(text, sizeof text, "\"kind\":%s%s", kinds[kind], rest);
-            const struct attn_path *path = paths[i / 25 % 2];
-            if ((kind == ATTENTION_DENSE || published) && path != NULL)
+            const struct attn_kernel *kernel = kernels[i / 25 % 2];
+            if ((kind == ATTENTION_DENSE || published) && kernel != NULL)
                 continue; /* they are given no lists */
-            set_up_on(&f, text, i / 50 == 0 ? 12 : 17, 1, path);
+            set_up_on(&f, text, i / 50 == 0 ? 12 : 17, 1, kernel);
             double charged = cost_pairs(&f.spec.model.attention, (int64_t)f.t);
             if (charged != (double)pairs_seen(&f))
                 fail_msg("{%s} T %zu: %g pairs, not %zu", text, f.t, charged, pairs_seen(&f));
@@ -534,18 +536,18 @@ static void test_pairs(void **state)
 }
 
 /* The dense mass on the chosen keys, over the queries with more than K past ones. */
-static void check_recall(const char *attention, const struct attn_path *path)
+static void check_recall(const char *attention, const struct attn_kernel *kernel)
 {
     struct fixture dense, f;
     double mass = 0;
     set_up(&dense, "\"kind\":\"dense\"", SHORT, 0);
-    set_up(&f, attention, SHORT, 0); /* on a path with a mask */
+    set_up(&f, attention, SHORT, 0); /* on a kernel with a mask */
     for (size_t row = 0; row < f.n; row++)
         for (size_t s = 0; row % f.t >= f.k && s < f.t; s++)
             mass += mask_row(&f, row)[s] ? mean_prob(&dense, row, s) : 0;
     mass /= (double)(B * (f.t - f.k));
     tear_down(&f);
-    set_up_on(&f, attention, SHORT, 0, path);
+    set_up_on(&f, attention, SHORT, 0, kernel);
     double given = attn_recall(&f.attn, &f.pass);
     if (!(fabs(given - mass) < 1e-5 && mass > 0.05 && mass < 0.95))
         fail_msg("{%s} %g, not %g", attention, given, mass);
@@ -577,7 +579,7 @@ static void test_gather_kernels(void **state)
         rows[i] = malloc(ROWS * WIDEST * sizeof *rows[i]);
     for (size_t i = 0; i < sizeof widths / sizeof *widths; i++)
         for (size_t n = 0; n <= 27; n++) {
-            const struct gather_kernels *kernels[2] = { gather_kernels(widths[i]), &gather_plain };
+            const struct sparse_kernels *kernels[2] = { sparse_kernels(widths[i]), &sparse_plain };
             int32_t at[ROWS];
             for (size_t k = 0; k < ROWS * WIDEST; k++)
                 rows[0][k] = rows[1][k] = (real)philox_normal(&stream, 1, k);
@@ -618,7 +620,7 @@ int main(void)
         cmocka_unit_test(test_flash),
         cmocka_unit_test(test_gather),
         cmocka_unit_test(test_pairs),
-        cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_kernels),
         cmocka_unit_test(test_recall),
         cmocka_unit_test(test_gather_kernels),
     };

@@ -147,7 +147,8 @@ static void assert_same_step(struct sketch a, struct sketch b)
     model_free(second);
 }
 
-/* Ranges that say of every layer what model.attention says elsewhere: the same bits, on every path.
+/* Ranges that say of every layer what model.attention says elsewhere: the same bits, by every
+ * kernel.
  */
 static void test_ranges_replace(void **state)
 {
@@ -177,7 +178,7 @@ static void test_ranges_replace(void **state)
 }
 
 /* Lists beside tiles, an indexer beside a larger one or none: threads don't show, and it trains. */
-static void test_mixed_layers_on_long_paths(void **state)
+static void test_mixed_layers_of_long_sequences(void **state)
 {
     (void)state;
     static const char *const mixes[] = { LAYERS(FIRST(DENSE) "," SECOND(DSA)),
@@ -568,7 +569,7 @@ int main(void)
         cmocka_unit_test(test_threads_do_not_show),
         cmocka_unit_test(test_arms_share_tensors_by_name),
         cmocka_unit_test(test_ranges_replace),
-        cmocka_unit_test(test_mixed_layers_on_long_paths),
+        cmocka_unit_test(test_mixed_layers_of_long_sequences),
         cmocka_unit_test(test_recall_is_of_sparse_layers),
         cmocka_unit_test(test_micro_batches),
         cmocka_unit_test(test_dense_limits),

@@ -26,7 +26,7 @@ enum {
 
 static const size_t lengths[] = { 6, 16, 20, 33, 64, 77, T_MOST };
 static const size_t batches[] = { 1, B_MOST };
-static const struct attn_path *const paths[] = { &attn_kept, &attn_flash, &attn_gather };
+static const struct attn_kernel *const kernels[] = { &attn_kept, &attn_flash, &attn_gather };
 
 struct fixture {
     struct run_spec spec;
@@ -48,7 +48,7 @@ static size_t letter(size_t row)
 }
 
 static void set_up(struct fixture *f, const char *attention, size_t b, size_t t,
-                   const struct attn_path *path)
+                   const struct attn_kernel *kernel)
 {
     struct err err;
     char model[80];
@@ -58,7 +58,7 @@ static void set_up(struct fixture *f, const char *attention, size_t b, size_t t,
         spec_of((struct sketch){ .attention = attention, .model = model, .seq_len = (int64_t)t });
     f->t = t;
     f->n = b * t;
-    f->attn_shared.force = path;
+    f->attn_shared.force = kernel;
     assert_int_equal(gemm_init(THREADS, &err), 0);
     assert_int_equal(params_new(&f->spec, &f->params, &err), 0);
     assert_int_equal(pool_new(THREADS, &f->pool, &err), 0);
@@ -178,8 +178,8 @@ static void assert_chosen(const struct fixture *f, const double worth[LETTERS][L
         }
         for (size_t s = 0; s < f->t; s++)
             if (chosen(f, row, s) != expected[s])
-                fail_msg("T = %zu, %s: key %zu of query %zu (%zu) %s", f->t, f->attn.path->name, s,
-                         t, row, expected[s] ? "isn't chosen" : "is chosen");
+                fail_msg("T = %zu, %s: key %zu of query %zu (%zu) %s", f->t, f->attn.kernel->name,
+                         s, t, row, expected[s] ? "isn't chosen" : "is chosen");
     }
 }
 
@@ -220,11 +220,11 @@ static void check_choice(struct fixture *f, worth_function *worth_of)
 
 static void over_shapes(const char *attention, worth_function *worth_of)
 {
-    for (size_t p = 0; p < sizeof paths / sizeof *paths; p++)
+    for (size_t p = 0; p < sizeof kernels / sizeof *kernels; p++)
         for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
             for (size_t j = 0; j < sizeof batches / sizeof *batches; j++) {
                 struct fixture f;
-                set_up(&f, attention, batches[j], lengths[i], paths[p]);
+                set_up(&f, attention, batches[j], lengths[i], kernels[p]);
                 check_choice(&f, worth_of);
                 if (attention_is_indexed(f.attn.spec)) {
                     const struct indexer *x = &f.attn.indexer;

@@ -1,4 +1,4 @@
-/* The path of long sequences (Dao et al., FlashAttention, 2022): a block of queries walks over
+/* The kernel of long sequences (Dao et al., FlashAttention, 2022): a block of queries walks over
  * tiles of keys and keeps, a row, the largest score and the sum of exponentials so far; what it has
  * added up is scaled when the largest score rises. The backward pass makes the probabilities again
  * from the logarithm of that sum. A task is one head of one sequence, so dk and dv have one writer.
@@ -201,7 +201,7 @@ static void head_sum(const struct attn_core *core, size_t b, size_t from, size_t
     }
 }
 
-const struct attn_path attn_flash = {
+const struct attn_kernel attn_flash = {
     .name = "flash",
     .layout = layout,
     .forward = forward,

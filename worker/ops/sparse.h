@@ -1,18 +1,18 @@
-/* gather_kernels: products with rows that a list picks out of a matrix, such as the keys that a
+/* sparse_kernels: products with rows that a list picks out of a matrix, such as the keys that a
  * query sees. Rows are whole cache lines when they are heads, so a row is a load, not a gather.
  *
  * at[n]: where the rows begin, in reals from `rows`; each row holds d. Sums have a fixed order,
  * given by n and d alone.
  */
-#ifndef ABLATE_WORKER_GATHER_KERNELS_H
-#define ABLATE_WORKER_GATHER_KERNELS_H
+#ifndef ABLATE_WORKER_SPARSE_H
+#define ABLATE_WORKER_SPARSE_H
 
 #include "worker/base/real.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
-struct gather_kernels {
+struct sparse_kernels {
     const char *name;
     /* ret[i] = x · row i */
     void (*dots)(const real *x, const real *rows, const int32_t *at, size_t n, size_t d, real *ret);
@@ -24,7 +24,7 @@ struct gather_kernels {
 };
 
 /* The best that this CPU runs for rows of d; and the plain loops, for any d and for tests. */
-const struct gather_kernels *gather_kernels(size_t d);
-extern const struct gather_kernels gather_plain;
+const struct sparse_kernels *sparse_kernels(size_t d);
+extern const struct sparse_kernels sparse_plain;
 
 #endif

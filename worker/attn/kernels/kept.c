@@ -1,6 +1,6 @@
-/* The path of short sequences: a task is one head of one sequence, a block of queries at a time
+/* The kernel of short sequences: a task is one head of one sequence, a block of queries at a time
  * meets all its keys at once, and the probabilities stay for the backward pass. It is also what the
- * other paths are tested against. */
+ * other kernels are tested against. */
 #include "worker/attn/attn.h"
 #include "worker/attn/softmax.h"
 #include "worker/ops/gemm.h"
@@ -110,7 +110,7 @@ static void head_sum(const struct attn_core *core, size_t b, size_t from, size_t
     }
 }
 
-const struct attn_path attn_kept = {
+const struct attn_kernel attn_kept = {
     .name = "kept",
     .layout = layout,
     .forward = forward,

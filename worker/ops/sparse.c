@@ -1,7 +1,7 @@
-/* The vectorised kernels stand in gather_kernels.inc, which is compiled once for each kind of CPU:
+/* The vectorised kernels stand in sparse_kernels.inc, which is compiled once for each kind of CPU:
  * the compiler's vectors are lowered to what the function's own target has, so that cloning a
  * function afterwards, as SIMD does for loops, would come too late. */
-#include "worker/attn/paths/gather_kernels.h"
+#include "worker/ops/sparse.h"
 
 #include "common/base/simd.h"
 
@@ -35,7 +35,7 @@ static void plain_scatter(const real *w, const real *x, const int32_t *at, size_
             rows[(size_t)at[i] + k] += w[i] * x[k];
 }
 
-const struct gather_kernels gather_plain = { "plain", plain_dots, plain_sum, plain_scatter };
+const struct sparse_kernels sparse_plain = { "plain", plain_dots, plain_sum, plain_scatter };
 
 /* Eight lanes: what AVX2 has in a register, and as fast as sixteen on many a CPU with AVX-512,
  * whose thirty-two registers still help. */
@@ -47,28 +47,28 @@ typedef real vec_anywhere
 #define AT_OUT(x) (*(vec_anywhere *)(x))
 
 #define VARIANT(name) name##_any
-#include "worker/attn/paths/gather_kernels.inc"
+#include "worker/ops/sparse_kernels.inc"
 #undef VARIANT
 
 #ifdef SIMD_CLONES
 #pragma GCC push_options
 #pragma GCC target("avx2")
 #define VARIANT(name) name##_avx2
-#include "worker/attn/paths/gather_kernels.inc"
+#include "worker/ops/sparse_kernels.inc"
 #undef VARIANT
 #pragma GCC pop_options
 #pragma GCC push_options
 #pragma GCC target("arch=x86-64-v4")
 #define VARIANT(name) name##_avx512
-#include "worker/attn/paths/gather_kernels.inc"
+#include "worker/ops/sparse_kernels.inc"
 #undef VARIANT
 #pragma GCC pop_options
 #endif
 
-const struct gather_kernels *gather_kernels(size_t d)
+const struct sparse_kernels *sparse_kernels(size_t d)
 {
     if (d % LANES != 0)
-        return &gather_plain;
+        return &sparse_plain;
 #ifdef SIMD_CLONES
     const char *path = simd_path();
     if (strcmp(path, "avx512") == 0)

@@ -1,4 +1,4 @@
-/* The path of long sequences of which a query sees few keys: O(T·K) work.
+/* The kernel of long sequences of which a query sees few keys: O(T·K) work.
  *
  * The visible keys are lists, one for all heads. Keys and values are first packed head by head, so
  * that what one head needs (T × D) fits a core's second cache, whose rows a block of queries then
@@ -9,9 +9,9 @@
  * (dk as a sum, not as scattered additions): those need their weights from all over memory, and
  * lose. */
 #include "worker/attn/attn.h"
-#include "worker/attn/paths/gather_kernels.h"
 #include "worker/attn/softmax.h"
 #include "worker/ops/act.h"
+#include "worker/ops/sparse.h"
 
 #include <string.h>
 
@@ -84,7 +84,7 @@ static size_t count(const struct attn *a, const struct block *block, size_t r)
 static void scores_of(const struct attn_core *core, const struct block *block, const real *k)
 {
     const struct attn *a = core->attn;
-    const struct gather_kernels *kernels = gather_kernels(a->d);
+    const struct sparse_kernels *kernels = sparse_kernels(a->d);
     const real *q = attn_head(a, block->b, block->h, 0) + block->from * 3 * a->c;
     for (size_t r = 0; r < block->rows; r++) {
         real *p = block->p + r * a->k;
@@ -107,7 +107,7 @@ static const int32_t *keys_of(const struct attn *a, const struct block *block, s
 static void forward_head(const struct attn_core *core, const struct block *block)
 {
     const struct attn *a = core->attn;
-    const struct gather_kernels *kernels = gather_kernels(a->d);
+    const struct sparse_kernels *kernels = sparse_kernels(a->d);
     const real *v = packed(a, a->shared->packed_v, block->b, block->h);
     scores_of(core, block, packed(a, a->shared->packed_k, block->b, block->h));
     for (size_t r = 0; r < block->rows; r++) {
@@ -152,7 +152,7 @@ static void forward(const struct attn_core *core)
 static void backward_scores(const struct attn_core *core, const struct block *block, const real *dy)
 {
     const struct attn *a = core->attn;
-    const struct gather_kernels *kernels = gather_kernels(a->d);
+    const struct sparse_kernels *kernels = sparse_kernels(a->d);
     const real *y = a->y + (dy - a->shared->dy);
     scores_of(core, block, packed(a, a->shared->packed_k, block->b, block->h));
     for (size_t r = 0; r < block->rows; r++) {
@@ -171,7 +171,7 @@ static void backward_scores(const struct attn_core *core, const struct block *bl
 static void backward_block(const struct attn_core *core, const struct block *block)
 {
     const struct attn *a = core->attn;
-    const struct gather_kernels *kernels = gather_kernels(a->d);
+    const struct sparse_kernels *kernels = sparse_kernels(a->d);
     const real *q = attn_head(a, block->b, block->h, 0) + block->from * 3 * a->c;
     const real *k = packed(a, a->shared->packed_k, block->b, block->h);
     const real *dy = a->shared->dy + (block->b * a->t + block->from) * a->c + block->h * a->d;
@@ -216,7 +216,7 @@ static void backward(const struct attn_core *core)
              (void *)(uintptr_t)core);
 }
 
-const struct attn_path attn_gather = {
+const struct attn_kernel attn_gather = {
     .name = "gather",
     .layout = layout,
     .forward = forward,
