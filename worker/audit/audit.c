@@ -1,9 +1,9 @@
 /* One table says which audits there are and when they are made; each row's function measures and
- * says what it found (findings.c). */
+ * says what it found (judge.h). */
 #include "worker/audit/audit.h"
 
 #include "common/base/clock.h"
-#include "worker/audit/audit_priv.h"
+#include "worker/audit/judge.h"
 #include "worker/files/checkpoint.h"
 
 #include <stdio.h>
@@ -11,28 +11,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
-void finding_say(struct finding *finding, enum audit_status status, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    finding->status = status;
-    vsnprintf(finding->detail, sizeof finding->detail, format, args);
-    va_end(args);
-}
-
-bool audit_stopped(void *arg)
-{
-    const struct audits *a = arg;
-    return emit_stopped(a->context.emit) != NULL;
-}
-
 static bool replays(const struct audit_context *context)
 {
     return context->replays;
 }
 
 /* In the order in which they are made: cheap ones first. Which runs an audit concerns is said in
- * common/audit/audits.h; `made` is about whose turn it is, NULL: every audited run's. */
+ * common/audit/audits.h; `made` says which of the audited runs makes it, NULL: every one. */
 static const struct row {
     const char *name;
     bool at_end;

@@ -1,6 +1,6 @@
-/* audit_priv: what the audits of a run share. */
-#ifndef ABLATE_WORKER_AUDIT_PRIV_H
-#define ABLATE_WORKER_AUDIT_PRIV_H
+/* judge: each audit's figures turned into a finding: a status, a sentence and evidence. */
+#ifndef ABLATE_WORKER_AUDIT_JUDGE_H
+#define ABLATE_WORKER_AUDIT_JUDGE_H
 
 #include "common/audit/audits.h"
 #include "worker/audit/audit.h"
@@ -8,6 +8,7 @@
 
 #include <limits.h>
 
+/* What the audits of a run share. */
 struct audits {
     struct audit_context context;
     int32_t *windows; /* [B × (T+1)] */
@@ -18,7 +19,7 @@ struct audits {
     int64_t *nll_n; /* [T] how many were scored */
 };
 
-/* What an audit says. Without a detail it says nothing. */
+/* What an audit says. One without a detail isn't told. */
 struct finding {
     enum audit_status status;
     char detail[400]; /* one plain sentence */
@@ -27,10 +28,11 @@ struct finding {
 void finding_say(struct finding *finding, enum audit_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* arg: the audits. The daemon wants this attempt to end. */
+/* Whether the daemon wants this attempt to end; arg: the audits. */
 bool audit_stopped(void *arg);
 
-/* Each measures, and fills *ret. Errors: those of what it measures with; the audit is skipped. */
+/* Each measures, and fills *ret. Errors: those of what it measures with; *ret may hold evidence
+ * then, which is the caller's all the same. */
 int audit_overlap(struct audits *a, struct finding *ret, struct err *err);
 int audit_equivalence(struct audits *a, struct finding *ret, struct err *err);
 int audit_entropy(struct audits *a, struct finding *ret, struct err *err);

@@ -1,7 +1,9 @@
-/* findings: each audit's figures turned into a status, a sentence and evidence. */
+/* An audit a section, in the order of its life: measure, then say what the figures mean. Where the
+ * layers' attentions differ each is measured, and the worst is told. */
+#include "worker/audit/judge.h"
+
 #include "common/json/jsonx.h"
 #include "common/spec/attention.h"
-#include "worker/audit/audit_priv.h"
 #include "worker/audit/causality.h"
 #include "worker/audit/entropy.h"
 #include "worker/audit/equivalence.h"
@@ -13,6 +15,21 @@
 #include <string.h>
 
 enum { PLACES = 256 }; /* of the loss by position, at most */
+
+void finding_say(struct finding *finding, enum audit_status status, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    finding->status = status;
+    vsnprintf(finding->detail, sizeof finding->detail, format, args);
+    va_end(args);
+}
+
+bool audit_stopped(void *arg)
+{
+    const struct audits *a = arg;
+    return emit_stopped(a->context.emit) != NULL;
+}
 
 /* A layer of each attention that the specification names: what concerns an attention is asked once.
  */
