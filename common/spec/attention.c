@@ -3,7 +3,7 @@
 #include "common/spec/attention.h"
 
 #include "common/spec/sizes.h"
-#include "common/spec/spec_rows.h"
+#include "common/spec/spec_row_macros.h"
 
 #include <math.h>
 

@@ -2,7 +2,7 @@
 
 #include "common/spec/attention.h"
 #include "common/spec/optimizer.h"
-#include "common/spec/spec_rows.h"
+#include "common/spec/spec_row_macros.h"
 #include <string.h>
 
 static const char *const tokenizers[] = { "byte", NULL };

@@ -62,7 +62,7 @@ int sweep_run(const struct sweep *sweep, size_t i, struct sweep_item *ret, struc
 /* Refuses fields of a stored corpus (split, tokens …) where every run that they reach is a
  * synthetic task. given: the submission as it came, before its preset, whose own values may stand.
  * Errors: INCONSISTENT. */
-int sweep_given_check(const struct sweep *sweep, const json_t *given, struct err *err);
+int sweep_unused_check(const struct sweep *sweep, const json_t *given, struct err *err);
 
 /* Names and values of tags. Errors: OUT_OF_RANGE, INVALID_VALUE, WRONG_TYPE, at "/tags/…". */
 int sweep_tags_check(const json_t *tags, struct err *err);

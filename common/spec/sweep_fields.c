@@ -1,7 +1,7 @@
 #include "common/spec/sweep_fields.h"
 
 #include "common/spec/metrics.h"
-#include "common/spec/spec_rows.h"
+#include "common/spec/spec_row_macros.h"
 
 #define NESTED(m)     OBJECT(sweep_in, m)
 #define TEXT(m, most) AT(sweep_in, m), .type = JSONX_TEXT, .max = most

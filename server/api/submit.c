@@ -109,7 +109,7 @@ static int take_spec(struct request *req, struct submit *s, struct err *err)
     if (status == 0)
         status = sweep_new(spec, &s->sweep, err);
     if (status == 0)
-        status = sweep_given_check(s->sweep, req->body, err);
+        status = sweep_unused_check(s->sweep, req->body, err);
     if (status == 0 && s->room_status != 0) {
         *err = s->room;
         status = s->room_status;

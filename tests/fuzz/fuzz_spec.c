@@ -41,7 +41,7 @@ static void try_experiment(const json_t *json)
             fuzz_refused(status, &err);
         json_decref(item.grid);
     }
-    status = sweep_given_check(sweep, json, &err);
+    status = sweep_unused_check(sweep, json, &err);
     if (status != 0)
         fuzz_refused(status, &err);
     sweep_free(sweep);

@@ -53,7 +53,7 @@ static void decode(const char *line, size_t len)
     if (status == 0)
         status = sweep_new(spec, &sweep, &err);
     if (status == 0)
-        status = sweep_given_check(sweep, body, &err);
+        status = sweep_unused_check(sweep, body, &err);
     if (status == 0)
         status = check_runs(sweep, &err);
     if (status == 0)

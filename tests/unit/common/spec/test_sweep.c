@@ -91,7 +91,7 @@ static void test_what_has_no_effect(void **state)
         struct sweep *sweep = NULL;
         struct err err = { 0 };
         assert_int_equal(sweep_new(json, &sweep, &err), 0);
-        int status = sweep_given_check(sweep, json, &err);
+        int status = sweep_unused_check(sweep, json, &err);
         if (strcmp(err.pointer, without_effect[i].pointer) != 0)
             fail_msg("%s: %s (%s)", without_effect[i].given, err.pointer, err.message);
         assert_int_equal(status, err.pointer[0] != '\0' ? -ERR_INCONSISTENT : 0);
@@ -102,7 +102,7 @@ static void test_what_has_no_effect(void **state)
     json_t *merged = spec_json("{" COPY ",'split':'windows'}}"), *given = spec_json("{" COPY "}}");
     struct sweep *sweep = NULL;
     assert_int_equal(sweep_new(merged, &sweep, NULL), 0);
-    assert_int_equal(sweep_given_check(sweep, given, NULL), 0);
+    assert_int_equal(sweep_unused_check(sweep, given, NULL), 0);
     sweep_free(sweep);
     json_decref(merged);
     json_decref(given);

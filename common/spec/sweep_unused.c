@@ -92,7 +92,7 @@ static int check_members(const json_t *obj, const char *prefix, const char *poin
     return status;
 }
 
-int sweep_given_check(const struct sweep *sweep, const json_t *given, struct err *err)
+int sweep_unused_check(const struct sweep *sweep, const json_t *given, struct err *err)
 {
     struct err ignored;
     if (err == NULL)

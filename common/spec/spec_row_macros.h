@@ -1,7 +1,7 @@
-/* spec_rows: how the tables of fields write a row: the member of struct s that the key names, its
+/* spec_row_macros: how the tables of fields write a row: the member of struct s that the key names, its
  * type, the closed range, the default as JSON text. */
-#ifndef ABLATE_COMMON_SPEC_ROWS_H
-#define ABLATE_COMMON_SPEC_ROWS_H
+#ifndef ABLATE_COMMON_SPEC_ROW_MACROS_H
+#define ABLATE_COMMON_SPEC_ROW_MACROS_H
 
 #include "common/json/jsonx.h"
 
