@@ -3,13 +3,15 @@
  * Two layers. The *experiment* spec is what a person submits (sweep.h expands it into runs). A *run
  * spec* is one arm at one grid point with one seed, fully resolved: every field present, ratios
  * turned into counts, the dataset named by its content ("sha256:<hex>"), so that its canonical JSON
- * is the run's identity. The structs below mirror the JSON one to one; the field tables in
- * spec_fields.c (a row a field: key, type, range, default) drive decoding, encoding and the JSON
- * Schema test.
+ * is the run's identity. The structs below mirror the JSON one to one. From the bottom up:
  *
- * Run spec JSON: {"data":{…}, "model":{…,"attention":{…}}, "train":{…}, "seed":n, "artifacts":[…]};
- * model has attention_layers only if there are any, train has steps in the place of flops.
- * Digest: SHA-256 of the canonical JSON (RFC 8785) without train.threads.
+ *   spec            the structs, and what follows from them alone
+ *   attention, optimizer, sizes      the rows of the kinds, the sizes that kernels work by
+ *   cost, metrics   what a run will need, what it measures
+ *   spec_fields     the tables of fields: key, type, range, default
+ *   spec_check      the rules that involve several fields
+ *   spec_json       decoding, encoding, the digest
+ *   sweep…, tuning  experiments
  */
 #ifndef ABLATE_COMMON_SPEC_H
 #define ABLATE_COMMON_SPEC_H
@@ -121,30 +123,6 @@ struct run_spec {
     unsigned artifacts; /* bit set of 1u << enum artifact */
 };
 
-/* Decodes {data, model, train, seed, artifacts}, fills defaults, resolves batch_tokens,
- * eval_tokens, flops and ratios, and checks every rule that needs no corpus (heads divide d_model,
- * head size even, K ≤ T, …). Errors: as jsonx_decode, and INCONSISTENT; pointers are absolute
- * (pointer +
- * "/model/heads"). */
-int run_spec_decode(const json_t *obj, const char *pointer, struct run_spec *ret, struct err *err);
-/* The frozen form, every field present. New reference. */
-json_t *run_spec_encode(const struct run_spec *spec);
-/* SHA-256 of the canonical JSON without train.threads. */
-int run_spec_digest(const struct run_spec *spec, char ret[DIGEST_HEX], struct err *err);
-
-/* Field by field checks and defaults for the sections of an experiment (each may be NULL), without
- * the rules that need a whole run: {"data", "model", "train"}, a new reference. data.dataset may be
- * absent and attention gets no defaults but its kind, since overrides may still change them; steps
- * are absent beside flops. */
-int spec_fill(const json_t *data, const json_t *model, const json_t *train, json_t **ret,
-              struct err *err);
-/* Steps and flops (above 0) decide the same: before `train` is given one of them, the other that
- * stands there goes. */
-void spec_budget_yield(json_t *train, bool steps, bool flops);
-/* Whether an override may name path: "data.seq_len", "model.attention", "model.attention.top_k" …
- */
-bool spec_path_known(const char *path);
-
 /* The attention of a layer. */
 const struct spec_attention *run_spec_attention(const struct run_spec *spec, int64_t layer);
 /* Whether it is so of the attention of some layer. */
@@ -157,7 +135,5 @@ int64_t run_spec_vocab(const struct run_spec *spec);
 /* Whether the parameter of this name ends a residual branch; init gpt2 draws it smaller, the more
  * layers there are (worker/base/params.h). */
 bool run_spec_ends_residual(const char *parameter);
-
-extern const char *const artifact_names[]; /* "init", "batches", … NULL at the end */
 
 #endif

@@ -1,4 +1,7 @@
-/* What a table of single fields can't say: what follows from several of them. */
+/* A function a rule, in the order of `rules` at the end: a rule may rely on what those before it
+ * have resolved. */
+#include "common/spec/spec_check.h"
+
 #include "common/spec/attention.h"
 #include "common/spec/cost.h"
 #include "common/spec/optimizer.h"

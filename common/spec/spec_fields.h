@@ -38,21 +38,10 @@ extern const struct spec_table spec_train_table;       /* struct spec_train */
 extern const struct spec_table spec_layer_range_table; /* struct spec_layer_range_in */
 extern const struct jsonx_field spec_layer_row;        /* either end of a range */
 
-/* Decodes the value of "attention" by its kind's table. */
-int spec_attention_decode(const json_t *obj, const char *pointer, struct spec_attention *ret,
-                          struct err *err);
-/* Decodes the value of "attention_layers" (NULL: none) into ret's. */
-int spec_layers_decode(const json_t *list, const char *pointer, struct spec_model *ret,
-                       struct err *err);
-/* Decodes an array of artifacts' names (NULL = the default, final) into a bit set. */
-int spec_artifacts_decode(const json_t *names, const char *pointer, unsigned *ret, struct err *err);
-json_t *spec_artifacts_encode(unsigned artifacts);
-/* Derives data.kind from data.dataset. Errors: INVALID_VALUE. */
-int spec_dataset_classify(struct spec_data *data, const char *pointer, struct err *err);
+extern const char *const artifact_names[]; /* "init", "batches", … NULL at the end */
 
-/* Resolves what a submitted spec may leave open (batch_tokens, ratios, flops, the synthetic tasks'
- * sizes) and checks the rules that involve several fields. Resolving a resolved spec changes
- * nothing. */
-int spec_resolve(struct run_spec *spec, const char *pointer, struct err *err);
+/* Whether an override may name path: "data.seq_len", "model.attention", "model.attention.top_k" …
+ */
+bool spec_path_known(const char *path);
 
 #endif

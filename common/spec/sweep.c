@@ -8,6 +8,7 @@
 #include "common/spec/sweep.h"
 
 #include "common/spec/metrics.h"
+#include "common/spec/spec_json.h"
 #include "common/spec/sweep_fields.h"
 
 #include <stdio.h>

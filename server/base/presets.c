@@ -2,6 +2,7 @@
 
 #include "common/json/jsonx.h"
 #include "common/spec/spec.h"
+#include "common/spec/spec_json.h"
 #include "server/base/embed.h"
 
 #include <stdio.h>

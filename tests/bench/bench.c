@@ -15,6 +15,7 @@
 #include "common/json/jsonx.h"
 #include "common/philox.h"
 #include "common/spec/cost.h"
+#include "common/spec/spec_json.h"
 #include "worker/attn/attn.h"
 #include "worker/base/arena.h"
 #include "worker/model/model.h"

@@ -2,6 +2,7 @@
  * same digest. */
 #include "common/json/jsonx.h"
 #include "common/spec/cost.h"
+#include "common/spec/spec_json.h"
 #include "common/spec/sweep.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -9,6 +9,7 @@
  */
 #include "common/base/buf.h"
 #include "common/json/jsonx.h"
+#include "common/spec/spec_json.h"
 #include "worker/data/data.h"
 #include "worker/model/model.h"
 #include "worker/optim/optim.h"

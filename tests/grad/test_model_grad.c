@@ -5,6 +5,7 @@
  * not to change them, and a difference that did would show as a gross error.
  */
 #include "common/spec/spec.h"
+#include "common/spec/spec_json.h"
 #include "worker/model/model.h"
 
 #include <math.h>

@@ -1,4 +1,5 @@
 /* A run's files in a capsule: its specification, run.json, and the table of its values. */
+#include "common/spec/spec_json.h"
 #include "worker/capsule/capsule_reader.h"
 
 #include "common/json/jsonx.h"

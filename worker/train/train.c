@@ -4,6 +4,7 @@
 #include "common/json/jsonx.h"
 #include "common/spec/cost.h"
 #include "common/spec/metrics.h"
+#include "common/spec/spec_json.h"
 #include "worker/audit/audit.h"
 #include "worker/data/data.h"
 #include "worker/files/artifacts.h"

@@ -3,6 +3,7 @@
 #include "server/verdict/fairness/fairness.h"
 
 #include "common/json/jsonx.h"
+#include "common/spec/spec_json.h"
 #include "server/verdict/fairness/fairness_plan.h"
 
 #include <stdio.h>

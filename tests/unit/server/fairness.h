@@ -3,6 +3,7 @@
 #ifndef ABLATE_TESTS_FAIRNESS_H
 #define ABLATE_TESTS_FAIRNESS_H
 
+#include "common/spec/spec_json.h"
 #include "tests/unit/server/fixture.h"
 
 #include "common/json/jsonx.h"

@@ -4,6 +4,7 @@
 
 #include "common/json/jsonx.h"
 #include "common/spec/spec.h"
+#include "common/spec/spec_json.h"
 #include "worker/model/model.h"
 
 #include <setjmp.h>

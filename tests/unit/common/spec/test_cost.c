@@ -1,4 +1,5 @@
 #include "common/spec/cost.h"
+#include "common/spec/spec_json.h"
 #include "specs.h"
 
 #include <math.h>

@@ -1,6 +1,7 @@
 /* Run specs: defaults, every rule over several fields, the frozen form and its digest. */
 #include "common/spec/spec.h"
 #include "common/spec/spec_fields.h"
+#include "common/spec/spec_json.h"
 #include "specs.h"
 
 #define RANGES "{'data':{'dataset':'x'},'model':{'attention_layers':"
