@@ -8,6 +8,7 @@
 #include "common/spec/spec_json.h"
 #include "common/spec/sweep_fields.h"
 #include "common/wire/launch.h"
+#include "worker/capsule/capsule_check.h"
 #include "worker/capsule/capsule_reader.h"
 #include "worker/capsule/rerun.h"
 #include "worker/ops/gemm.h"

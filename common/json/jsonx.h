@@ -1,4 +1,6 @@
-/* jsonx: JSON in (strict, by field tables) and out (one serialiser), on top of jansson.
+/* jsonx: JSON in (strict, by field tables) and out (one serialiser), on top of jansson. jsonx.c
+ * parses, and has what else is done with values and pointers; jsonx_fields.c decodes and encodes by
+ * tables; jsonx_dump.c writes.
  *
  * In: jsonx_load refuses what RFC 8259 leaves open: duplicate keys, bad UTF-8, text after the
  * value, nesting deeper than JSONX_MAX_DEPTH. Objects are then decoded by tables of fields, a row a

@@ -1,4 +1,5 @@
-/* sweep: an experiment spec, and its expansion arms × grid × seeds into run specs.
+/* sweep: an experiment spec (sweep.c), its expansion arms × grid × seeds into run specs
+ * (sweep_run.c), and what of a submission would have no effect (sweep_unused.c).
  *
  * The experiment's JSON is first merged onto its preset, then decoded; an arm's paths are applied
  * to {data, model, train}, then the grid's; a value replaces whatever stands at its path. The
@@ -60,9 +61,9 @@ void sweep_free(struct sweep *sweep);
 int sweep_run(const struct sweep *sweep, size_t i, struct sweep_item *ret, struct err *err);
 
 /* Refuses fields of a stored corpus (split, tokens …) where every run that they reach is a
- * synthetic task. given: the submission as it came, before its preset, whose own values may stand.
- * Errors: INCONSISTENT. */
-int sweep_unused_check(const struct sweep *sweep, const json_t *given, struct err *err);
+ * synthetic task. submission: as it came, before its preset, whose own values may stand. Errors:
+ * INCONSISTENT. */
+int sweep_unused_check(const struct sweep *sweep, const json_t *submission, struct err *err);
 
 /* Names and values of tags. Errors: OUT_OF_RANGE, INVALID_VALUE, WRONG_TYPE, at "/tags/…". */
 int sweep_tags_check(const json_t *tags, struct err *err);

@@ -1,7 +1,7 @@
-/* What was given without effect. Synthetic tasks draw their windows: the fields of a stored corpus
- * mean nothing to them, and a person who gives one expects otherwise. Only a submission can be
- * asked this: a run's frozen spec has every field, and a preset's values are meant for its own
- * corpus. */
+/* Fields that would have no effect. Synthetic tasks draw their windows: the fields of a stored
+ * corpus mean nothing to them, and a person who gives one expects otherwise. Only a submission is
+ * checked for this: a run's frozen spec has every field, and a preset's values are meant for the
+ * preset's own corpus. */
 #include "common/spec/sweep.h"
 
 #include "common/spec/spec_fields.h"
@@ -92,7 +92,7 @@ static int check_members(const json_t *obj, const char *prefix, const char *poin
     return status;
 }
 
-int sweep_unused_check(const struct sweep *sweep, const json_t *given, struct err *err)
+int sweep_unused_check(const struct sweep *sweep, const json_t *submission, struct err *err)
 {
     struct err ignored;
     if (err == NULL)
@@ -110,7 +110,7 @@ int sweep_unused_check(const struct sweep *sweep, const json_t *given, struct er
             status = check_members(arm, "data.", at, err);
     }
     if (status == 0 && all)
-        status = check_members(json_object_get(given, "data"), "", "/data", err);
+        status = check_members(json_object_get(submission, "data"), "", "/data", err);
     if (status == 0 && all)
         status = check_members(json_object_get(sweep->spec, "grid"), "data.", "/grid", err);
     return status;

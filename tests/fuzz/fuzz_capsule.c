@@ -3,7 +3,7 @@
 #include "common/json/jsonx.h"
 #include "common/wire/tar.h"
 #include "tests/fuzz/fuzz.h"
-#include "worker/capsule/capsule_reader.h"
+#include "worker/capsule/capsule_check.h"
 
 static const char mark[] = "==> ";
 

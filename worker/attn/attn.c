@@ -1,5 +1,6 @@
 #include "worker/attn/attn.h"
 
+#include "worker/attn/kernel.h"
 #include "worker/ops/dots.h"
 #include "worker/ops/gemm.h"
 #include "worker/ops/rope.h"
@@ -7,11 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define KIND(id, name) extern const struct attn_kind attn_##name;
-#define ROW(id, name)  [ATTENTION_##id] = &attn_##name,
-ATTENTION_KIND_LIST(KIND)
+#define ROW(id, name) [ATTENTION_##id] = &attn_##name,
 const struct attn_kind *const attn_kinds[] = { ATTENTION_KIND_LIST(ROW) };
-#undef KIND
 #undef ROW
 
 static const struct attn_kernel *const kernels[] = {

@@ -1,4 +1,8 @@
-/* What share of the dense attention's mass the visible keys hold. */
+/* The dense probabilities are made once more, block by block, since a sparse pass never had those
+ * of the keys that it left out. */
+#include "worker/attn/recall.h"
+
+#include "worker/attn/kernel.h"
 #include "worker/attn/select.h"
 
 #include <math.h>

@@ -1,6 +1,7 @@
 /* What is chosen becomes a row of the mask or a list, as the kernel of this pass wants it. */
 #include "worker/attn/select.h"
 
+#include "worker/attn/kernel.h"
 #include "worker/attn/softmax.h"
 #include "worker/ops/dots.h"
 

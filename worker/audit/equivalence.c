@@ -2,6 +2,7 @@
 
 #include "common/philox.h"
 #include "worker/attn/attn.h"
+#include "worker/attn/kernel.h"
 #include "worker/attn/ref.h"
 
 #include <math.h>

@@ -1,9 +1,10 @@
 /* What the files of a capsule say: documents by a table, then run by run. */
-#include "worker/capsule/capsule_reader.h"
+#include "worker/capsule/capsule_check.h"
 
 #include "common/audit/recompute.h"
 #include "common/base/utf8.h"
 #include "common/json/jsonx.h"
+#include "worker/capsule/capsule_run_reader.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,9 @@
-/* A run's files in a capsule: its specification, run.json, and the table of its values. */
-#include "common/spec/spec_json.h"
-#include "worker/capsule/capsule_reader.h"
+/* run.json must agree with the specification beside it before either is handed out. metrics.csv may
+ * be larger than memory, so its rows are told one by one. */
+#include "worker/capsule/capsule_run_reader.h"
 
 #include "common/json/jsonx.h"
+#include "common/spec/spec_json.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 #include "worker/capsule/capsule_values.h"
 
 #include "common/audit/recompute.h"
+#include "worker/capsule/capsule_run_reader.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,6 +5,7 @@
 #include "common/corpus/corpus.h"
 #include "common/json/jsonx.h"
 #include "common/wire/wire.h"
+#include "worker/capsule/capsule_run_reader.h"
 #include "worker/capsule/capsule_values.h"
 #include "worker/process/environment.h"
 

@@ -3,6 +3,7 @@
 #include "worker/model/model.h"
 
 #include "worker/attn/attn.h"
+#include "worker/attn/recall.h"
 #include "worker/base/arena.h"
 #include "worker/base/batch_pass.h"
 #include "worker/data/tasks.h"

@@ -23,7 +23,6 @@ struct emit;
 
 enum {
     EMIT_BACKLOG_BYTES = 8 << 20,
-    EMIT_HEARTBEAT_MS = 5000,
     EMIT_METRICS_MS = 100,   /* rows that come faster are sent together … */
     EMIT_METRICS_ROWS = 500, /* … up to so many */
     EMIT_METRICS_NAMES = 16

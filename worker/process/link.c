@@ -2,7 +2,6 @@
 
 #include "common/base/clock.h"
 #include "worker/process/door.h"
-#include "worker/process/emit.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -172,7 +171,7 @@ static void fill(struct link *link)
         link->offset += n;
         link->mid_line = n > 0 ? chunk[n - 1] != '\n' : link->mid_line;
     }
-    if (n <= 0 && !link->mid_line && clock_mono_ms() - link->beat_ms >= EMIT_HEARTBEAT_MS) {
+    if (n <= 0 && !link->mid_line && clock_mono_ms() - link->beat_ms >= LINK_HEARTBEAT_MS) {
         wire_encode_heartbeat(&link->out);
         link->beat_ms = clock_mono_ms();
     }

@@ -16,6 +16,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum { LINK_HEARTBEAT_MS = 5000 };
+
 struct link {
     struct wire_hello hello;
     int file;   /* the events file, for reading; -1 = disabled */

@@ -3,7 +3,7 @@
  * added up is scaled when the largest score rises. The backward pass makes the probabilities again
  * from the logarithm of that sum. A task is one head of one sequence, so dk and dv have one writer.
  */
-#include "worker/attn/attn.h"
+#include "worker/attn/kernel.h"
 #include "worker/attn/softmax.h"
 #include "worker/ops/gemm.h"
 

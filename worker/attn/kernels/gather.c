@@ -8,7 +8,7 @@
  * and a fixed order of sums, without atomics. Measured against lists of the queries that see a key
  * (dk as a sum, not as scattered additions): those need their weights from all over memory, and
  * lose. */
-#include "worker/attn/attn.h"
+#include "worker/attn/kernel.h"
 #include "worker/attn/softmax.h"
 #include "worker/ops/act.h"
 #include "worker/ops/sparse.h"

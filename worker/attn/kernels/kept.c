@@ -1,7 +1,7 @@
 /* The kernel of short sequences: a task is one head of one sequence, a block of queries at a time
  * meets all its keys at once, and the probabilities stay for the backward pass. It is also what the
  * other kernels are tested against. */
-#include "worker/attn/attn.h"
+#include "worker/attn/kernel.h"
 #include "worker/attn/softmax.h"
 #include "worker/ops/gemm.h"
 

@@ -3,6 +3,7 @@
  * the head-mean probability, a constant (schema/numerics.md §2). The gradient of a score is
  * weight·(softmax − p).
  */
+#include "worker/attn/kernel.h"
 #include "worker/attn/select.h"
 #include "worker/attn/softmax.h"
 #include "worker/ops/vmath.h"

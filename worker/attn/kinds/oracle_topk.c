@@ -1,6 +1,7 @@
 /* oracle_topk: the K past keys with the most dense probability, averaged over heads: what a perfect
  * selector would choose. No gradient passes through the choice. RoPE turns equal tokens' keys
  * apart: what ties here is what it leaves equal. */
+#include "worker/attn/kernel.h"
 #include "worker/attn/select.h"
 
 static void oracle_task(void *arg, size_t i, int thread)

@@ -4,6 +4,8 @@
 #include "common/spec/cost.h"
 #include "tests/unit/worker/models.h"
 #include "worker/attn/attn.h"
+#include "worker/attn/kernel.h"
+#include "worker/attn/recall.h"
 #include "worker/base/arena.h"
 #include "worker/ops/gemm.h"
 #include "worker/ops/sparse.h"

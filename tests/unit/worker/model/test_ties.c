@@ -5,6 +5,7 @@
 #include "common/philox.h"
 #include "tests/unit/worker/models.h"
 #include "worker/attn/attn.h"
+#include "worker/attn/kernel.h"
 #include "worker/base/arena.h"
 #include "worker/moe/moe.h"
 #include "worker/moe/router.h"
