@@ -1,3 +1,5 @@
+/* The generator stands here twice: as a function for one block, and as statements for loops that
+ * vectorise, since masks are most of what a step draws. */
 #include "common/philox.h"
 
 #include "common/base/digest.h"

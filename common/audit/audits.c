@@ -1,3 +1,5 @@
+/* The rows, with the two sentences that a person who meets an audit for the first time reads: what
+ * passing means, and what to change when it doesn't pass. */
 #include "common/audit/audits.h"
 
 #include "common/spec/attention.h"

@@ -1,3 +1,5 @@
+/* Which parts of an environment equal bits depend on, and the comparison of two values, which goes
+ * by their bits. */
 #include "common/audit/recompute.h"
 
 #include <math.h>

@@ -1,3 +1,5 @@
+/* Every append goes through reserve(), which alone knows the bound; memory grows by doubling, so
+ * that many small appends cost little more than one large one. */
 #include "common/base/buf.h"
 
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* The system's two clocks, each with a shift that only tests set. */
 #include "common/base/clock.h"
 
 #include <stdatomic.h>

@@ -1,3 +1,4 @@
+/* Nettle behind the project's own names, so that another library could take its place here. */
 #include "common/base/digest.h"
 
 #include <fcntl.h>

@@ -1,3 +1,5 @@
+/* The table as an array, and messages made safe for JSON. Filling in an error needs no memory, so
+ * that it can tell of memory that was refused. */
 #include "common/base/err.h"
 
 #include "common/base/utf8.h"

@@ -1,3 +1,5 @@
+/* Files that others read while they are written, or that a stranger may have put there: a file gets
+ * its name by rename, after fsync, and links aren't followed. */
 #include "common/base/files.h"
 
 #include <errno.h>

@@ -1,3 +1,5 @@
+/* A line is put together on the stack and written at once: nothing is allocated, so that a line can
+ * tell of memory that ran out. */
 #include "common/base/log.h"
 
 #include "common/base/clock.h"

@@ -1,3 +1,4 @@
+/* What the processor can do, asked once the program runs: how it was built says nothing of that. */
 #include "common/base/simd.h"
 
 const char *simd_path(void)

@@ -1,3 +1,5 @@
+/* One table of the forms that a character may have; runs of ASCII are passed over eight bytes at a
+ * time. */
 #include "common/base/utf8.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* A file of its own because it alone is compiled again when the version changes (Makefile). */
 #include "common/base/version.h"
 
 #ifndef ABLATE_VERSION

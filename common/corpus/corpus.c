@@ -1,3 +1,6 @@
+/* Three parts: the files are mapped and checked, documents are chosen and cut to the number of
+ * tokens, then dealt out to the parts of a split. Building a split and only counting what it would
+ * hold go by the same dealing. */
 #include "common/corpus/corpus.h"
 
 #include "common/corpus/families.h"

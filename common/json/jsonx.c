@@ -1,3 +1,6 @@
+/* Jansson parses. This file refuses beforehand what jansson lets pass (depth, NUL), and says
+ * afterwards what jansson can't (which number was too large, and where). Then what is done with
+ * values and pointers everywhere: non-finite numbers, prefixes, merging. */
 #include "common/json/jsonx.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* The rows: a field's range and default stand here and nowhere else. */
 #include "common/spec/spec_fields.h"
 
 #include "common/spec/attention.h"

@@ -1,3 +1,4 @@
+/* The rows of an experiment's own keys and of its comparison. */
 #include "common/spec/sweep_fields.h"
 
 #include "common/spec/metrics.h"

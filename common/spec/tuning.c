@@ -1,3 +1,4 @@
+/* The sum of a configuration's runs, its rank, and the metrics that choose and are compared. */
 #include "common/spec/tuning.h"
 
 #include <math.h>

@@ -1,3 +1,5 @@
+/* Both files of an attempt's folder are flat objects, decoded and encoded by a table each. A field
+ * that came later has a default, since daemons and keepers of two versions may meet. */
 #include "common/wire/launch.h"
 
 #include "common/base/files.h"

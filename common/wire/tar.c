@@ -1,3 +1,6 @@
+/* The writer puts a header in place when the size of its file is known; the reader makes each
+ * header anew and compares it. Both call tar_header, so that the one takes exactly what the other
+ * makes. */
 #include "common/wire/tar.h"
 
 #include <errno.h>

@@ -1,3 +1,5 @@
+/* A layer around its kernel: the projection to qkv and the rotation before it, the output
+ * projection after it; and which kind and kernel a pass goes by. */
 #include "worker/attn/attn.h"
 
 #include "worker/attn/kernel.h"

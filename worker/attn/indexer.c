@@ -1,3 +1,5 @@
+/* Projections, scores, and two ways back: from the gradients of a whole matrix of scores, and from
+ * those of lists of keys, whose dk is added up in parts that the shape fixes. */
 #include "worker/attn/indexer.h"
 
 #include "common/spec/attention.h"

@@ -1,3 +1,5 @@
+/* The formulas as they stand in a textbook, in double and in plain loops: slow on purpose, so that
+ * no kernel's trick can be in it. */
 #include "worker/attn/ref.h"
 
 #include <math.h>

@@ -1,3 +1,5 @@
+/* Loops over one row, each vectorised as a whole; sums run over lanes (worker/ops/vmath.h), so that
+ * their bits don't depend on the code path. */
 #include "worker/attn/softmax.h"
 
 #include "worker/ops/vmath.h"

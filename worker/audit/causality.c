@@ -1,3 +1,5 @@
+/* A trial replaces tokens, runs the subject and compares its states, byte by byte, with those of
+ * the true windows. */
 #include "worker/audit/causality.h"
 
 #include <math.h>

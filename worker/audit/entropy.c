@@ -1,3 +1,5 @@
+/* The small model's sizes are fixed here, so that the audit takes seconds whatever the run's own
+ * sizes are; only seq_len and attention are the run's. */
 #include "worker/audit/entropy.h"
 
 #include "worker/data/data.h"

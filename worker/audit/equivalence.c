@@ -1,3 +1,5 @@
+/* One layer of attention by itself, run by the kernel in question and by attn/ref on the same
+ * inputs. */
 #include "worker/audit/equivalence.h"
 
 #include "common/philox.h"

@@ -1,3 +1,5 @@
+/* The recall is measured twice, the second time with the indexers' initial weights, which are drawn
+ * again for it and taken out afterwards. */
 #include "worker/audit/learns.h"
 
 #include "common/spec/attention.h"

@@ -1,3 +1,5 @@
+/* A checkpoint and the losses of the steps after it are put aside in the middle of training; at its
+ * end the same steps are trained again from there. */
 #include "worker/audit/replay.h"
 
 #include "worker/optim/optim.h"

@@ -1,3 +1,4 @@
+/* One block of zeroed memory, in huge pages when it is large. */
 #include "worker/base/arena.h"
 
 #include <stdlib.h>

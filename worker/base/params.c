@@ -1,3 +1,5 @@
+/* One walk in the order of a forward pass builds the table. It runs twice: to count the tensors,
+ * and to place them. */
 #include "worker/base/params.h"
 
 #include "common/philox.h"

@@ -1,3 +1,5 @@
+/* First the files of the archive, each hashed as it is met; then the manifest's list against them.
+ */
 #include "worker/capsule/capsule_reader.h"
 
 #include "common/json/jsonx.h"

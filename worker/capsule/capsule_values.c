@@ -1,3 +1,4 @@
+/* Rows come by metric, then step, so that a series grows at its end and is searched by halves. */
 #include "worker/capsule/capsule_values.h"
 
 #include "common/audit/recompute.h"

@@ -1,3 +1,5 @@
+/* The sink of a training run's events: each is compared, as it comes, with what the capsule has,
+ * and the first difference asks the trainer to end. */
 #include "worker/capsule/rerun.h"
 
 #include "common/audit/recompute.h"

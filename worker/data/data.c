@@ -1,3 +1,5 @@
+/* Where windows come from: a stored corpus, shuffled anew each epoch, or a synthetic task, whose
+ * windows are drawn by number. */
 #include "worker/data/data.h"
 
 #include "common/philox.h"

@@ -1,3 +1,4 @@
+/* A function a task, which fills one window from a stream of words. */
 #include "worker/data/tasks.h"
 
 #include <assert.h>

@@ -1,3 +1,5 @@
+/* Each file is written at its own moment of training, batches.jsonl line by line; the list at the
+ * end is what lies in the folder. */
 #include "worker/files/artifacts.h"
 
 #include "common/base/digest.h"

@@ -1,3 +1,5 @@
+/* A checkpoint is a safetensors file whose metadata says where it comes from. It is loaded only
+ * when its origin and the digest of its content agree. */
 #include "worker/files/checkpoint.h"
 
 #include <dirent.h>

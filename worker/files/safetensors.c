@@ -1,3 +1,5 @@
+/* The header follows from the table of tensors: the writer writes it, and the reader refuses a file
+ * whose header is another one. */
 #include "worker/files/safetensors.h"
 
 #include "common/base/files.h"

@@ -1,3 +1,5 @@
+/* Tokens are sorted by expert, so that the rows of an expert are one matrix; products go over tiles
+ * of those rows, forward and back. */
 #include "worker/moe/moe.h"
 
 #include "worker/moe/router.h"

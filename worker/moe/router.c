@@ -1,3 +1,5 @@
+/* Logits, noise, the greatest k and their softmax for each token; and the gradient back through
+ * that softmax and, for the balance loss, through the one over all experts. */
 #include "worker/moe/router.h"
 
 #include "common/philox.h"

@@ -1,3 +1,5 @@
+/* Loops over single numbers, each forward directly followed by its backward; residual branches are
+ * shared out over the pool in chunks. */
 #include "worker/ops/act.h"
 
 #include "worker/ops/vmath.h"

@@ -1,3 +1,4 @@
+/* Masks are made a chunk at a time: random words first, then a comparison that vectorises. */
 #include "worker/ops/drop.h"
 
 #include "common/base/simd.h"

@@ -1,3 +1,4 @@
+/* In double throughout: rows are short, and the indexer chooses keys by what comes out. */
 #include "worker/ops/layernorm.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* A task is NORM_ROWS rows with a part of dw of its own; the parts are added in order. */
 #include "worker/ops/norm.h"
 
 #include "worker/ops/vmath.h"

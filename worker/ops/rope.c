@@ -1,3 +1,4 @@
+/* The tables of angles, and a rotation for each way to pair a row's numbers. */
 #include "worker/ops/rope.h"
 
 #include <math.h>

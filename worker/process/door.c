@@ -1,3 +1,4 @@
+/* A byte asks, a byte answers, and the connection travels beside the answer (SCM_RIGHTS). */
 #include "worker/process/door.h"
 
 #include "common/base/clock.h"

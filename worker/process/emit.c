@@ -1,3 +1,6 @@
+/* Two threads and one lock: the trainer appends lines to a backlog; the I/O thread writes them to
+ * the file, and lets the link send out of that file. An error of the file stays in `failure`, where
+ * the trainer finds it (emit_failed). */
 #include "worker/process/emit.h"
 
 #include "common/base/clock.h"

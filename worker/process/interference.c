@@ -1,3 +1,4 @@
+/* Samples of /proc/stat and getrusage, and the difference between two of them. */
 #include "worker/process/interference.h"
 
 #include "common/base/clock.h"

@@ -1,3 +1,5 @@
+/* A state machine that never waits: a connection by way of the keeper, hello, welcome, then the
+ * file's bytes. Each turn does what its descriptors allow. */
 #include "worker/process/link.h"
 
 #include "common/base/clock.h"

@@ -1,3 +1,5 @@
+/* The lists: what of the machine a trainer may read, and which system calls it may make. How a list
+ * is enforced stands in common/base/confine.c. */
 #include "worker/process/sandbox.h"
 
 #include "common/base/confine.h"

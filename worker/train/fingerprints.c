@@ -1,3 +1,5 @@
+/* An entry is a tensor, or all experts of a layer together where there are too many of them for one
+ * line of the wire. */
 #include "worker/train/fingerprints.h"
 
 #include <stdio.h>

@@ -1,3 +1,6 @@
+/* An attempt, from its start or a checkpoint to its last event. Writing to the disk is tried again
+ * while the disk is full (wait_for_room), so that a step is done once or not at all; between steps
+ * the attempt looks whether it was told to stop. */
 #include "worker/train/train.h"
 
 #include "common/base/clock.h"

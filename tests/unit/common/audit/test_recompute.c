@@ -1,3 +1,5 @@
+/* Which values count as the same, which metrics and artifacts are compared, how an environment that
+ * differs is named. */
 #include "common/audit/recompute.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* Appending up to the bound and past it, and handing the bytes over. */
 #include "common/base/buf.h"
 
 #include <setjmp.h>

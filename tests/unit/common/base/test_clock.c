@@ -1,3 +1,4 @@
+/* Times as text, before and after 1970; and clocks that a test moves. */
 #include "common/base/clock.h"
 
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* Codes, messages and the table of what a code means outside. */
 #include "common/base/err.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* Lines as they come out of standard error: their fields, escapes and bounds. */
 #include "common/base/log.h"
 
 #include <errno.h>

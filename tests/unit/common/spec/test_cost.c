@@ -1,3 +1,5 @@
+/* Parameters, FLOPs and memory, counted by hand or compared between specifications; steps for a
+ * budget; and that frozen specifications keep theirs. */
 #include "common/spec/cost.h"
 #include "common/spec/spec_json.h"
 #include "specs.h"

@@ -1,3 +1,4 @@
+/* What one side writes the other reads; files that are unsound are refused. */
 #include "common/base/files.h"
 #include "common/wire/launch.h"
 
