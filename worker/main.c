@@ -138,7 +138,8 @@ static int command_run(const struct arguments *a, struct err *err)
                           : keeper_run(a->dir, err);
 }
 
-/* What the attempt needs is read; from here on it can reach no more than its own folders. */
+/* Called when all that lies elsewhere has been read: from here on the attempt reaches no more than
+ * its own folders and, for reading, its corpus. */
 static int confine(const char *dir, const struct launch *launch, struct err *err)
 {
     const char *const writable[] = { dir, launch->out, NULL };
@@ -228,11 +229,9 @@ static const struct {
 } commands[] = {
     { "train", "train RUNSPEC [--dataset DIR] --out DIR [--threads N] [--audits]",
       "trains the run in the file RUNSPEC and prints its events, a JSON object a line;\n"
-      "      goes on from the last checkpoint in --out (exit status 75: a signal stopped it "
-      "before\n"
-      "      its last step); --audits: checks itself (causality, …),\n"
-      "      too. The daemon's folder has both inputs:\n"
-      "      runs/ID/spec.json and datasets/DIGEST",
+      "      goes on from the last checkpoint in --out (exit status 75: a signal stopped it\n"
+      "      before its last step); --audits: checks itself (causality, …), too. The daemon's\n"
+      "      folder has both inputs: runs/ID/spec.json and datasets/DIGEST",
       command_train },
     { "verify", "verify CAPSULE [--run ID [--dataset DIR] [--threads N] [--out DIR]]",
       "checks the archive of experiments/ID/capsule: every file, every run's specification;\n"

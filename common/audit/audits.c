@@ -22,13 +22,11 @@ const struct audit_info audit_table[] = {
     { "causality", AUDIT_OF_CELL, true, NULL, NULL,
       "No prediction depends on a token that comes after it, or on another sequence of the batch: "
       "changing those leaves every bit of the logits as it was.",
-      "Give the arm attention that sees past keys alone: of dsa that is \"selection\": \"causal\", "
-      "the "
-      "default; compare nothing with the arm until then." },
+      "Give the arm attention that sees past keys alone: of dsa that is \"selection\": "
+      "\"causal\", the default; compare nothing with the arm until then." },
     { "entropy_floor", AUDIT_OF_CELL, true, NULL, NULL,
       "On fresh uniformly random tokens the loss doesn't fall below ln V: nobody can predict a "
-      "coin "
-      "toss without seeing it.",
+      "coin toss without seeing it.",
       "The attention sees what it must predict: give the arm one that sees past keys alone (of dsa "
       "\"selection\": \"causal\"); causality says which positions look ahead." },
     { "split_overlap", AUDIT_OF_POINT, true, has_split, "synthetic windows are drawn, not split",
@@ -63,8 +61,7 @@ const struct audit_info audit_table[] = {
       "The trained indexer finds more of the dense attention's mass than it did untrained, and "
       "more than chance.",
       "Train the indexer: \"indexer_training\": \"kl\" with kl_weight above 0, more train.steps, "
-      "or a "
-      "dense_warmup_steps before it chooses." },
+      "or a dense_warmup_steps before it chooses." },
     { "budget", AUDIT_OF_EXPERIMENT, false, NULL, NULL,
       "Arms have about the same parameters, training operations a step, and tokens.",
       "Give train.flops in the place of train.steps to compare at equal compute, or make the arms' "
@@ -77,8 +74,7 @@ const struct audit_info audit_table[] = {
     { "power", AUDIT_OF_EXPERIMENT, false, NULL, NULL,
       "There are enough seeds that a difference, if it exists, could be established at 5 %.",
       "Give more seeds: no claim is made below six pairs, and needed_seeds says how many would "
-      "settle "
-      "the margin." },
+      "settle the margin." },
 };
 const size_t audit_table_n = sizeof audit_table / sizeof *audit_table;
 

@@ -1,10 +1,9 @@
 /* audits: the table of checks of validity (schema/numerics.md §7): what each is about, how far it
  * reaches, and whether its failure makes a comparison worthless.
  *
- * Workers and the daemon both find audits; this table is the one place that names them, and says of
- * which runs they can find out anything. A worker's
- * audit event carries name, status, detail and evidence only: which arm and grid point it speaks of
- * follows from its run and the scope here.
+ * Workers and the daemon both make audits; this table is the one place that names them, and says of
+ * which runs they can find out anything. A worker's audit event carries name, status, detail and
+ * evidence only: which arm and grid point it speaks of follows from its run and the scope here.
  */
 #ifndef ABLATE_COMMON_AUDITS_H
 #define ABLATE_COMMON_AUDITS_H

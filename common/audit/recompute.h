@@ -1,5 +1,5 @@
 /* recompute: what it means that a run, computed again, came out the same. One rule for the daemon,
- * which compares what attempts repeat, and for whoever checks a capsule. */
+ * which compares what attempts repeat, and for the check of a capsule. */
 #ifndef ABLATE_COMMON_RECOMPUTE_H
 #define ABLATE_COMMON_RECOMPUTE_H
 
@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Whether a metric is measured by a clock, hence no subject. */
+/* Whether a metric is measured by a clock, and so isn't compared. */
 bool recompute_exempts(const char *metric);
 /* Whether an artifact is compared: tensors only, since a list of batches may hold a step twice when
  * its run resumed. */

@@ -1,6 +1,5 @@
-/* What both means have in common is that whoever allows nothing forbids everything: a ruleset
- * handles every right that this kernel knows, a filter answers EPERM to every call that no rule
- * names. */
+/* Both means forbid by default: a ruleset handles every right that this kernel knows, and a filter
+ * answers EPERM to every call that no rule names. */
 #include "common/base/confine.h"
 
 #include <errno.h>
@@ -133,7 +132,7 @@ int confine_calls(const char *const *calls, int (*add_shapes)(void *filter), boo
     return 0;
 }
 
-/* A kernel that has filters looks for this one where there is none. */
+/* A kernel that has filters follows the pointer to one, which is NULL here: EFAULT. */
 void confine_look(int *ret_abi, bool *ret_filters)
 {
     *ret_abi = landlock_abi();

@@ -21,7 +21,8 @@ struct confine_paths {
 enum { CONFINE_FORBIDDEN = -1 };
 
 /* Leaves the files of the n lists and no others; privileges are given up as well. *ret_abi: what
- * this kernel's Landlock knows, 0 = there is none, CONFINE_FORBIDDEN = a filter lets nobody ask.
+ * this kernel's Landlock knows, 0 = there is none, CONFINE_FORBIDDEN = a filter of system calls
+ * forbids to ask.
  * Errors: INTERNAL, STORAGE (a path can't be opened; one that isn't there needs no right). */
 int confine_files(const struct confine_paths *lists, size_t n, int *ret_abi, struct err *err);
 

@@ -18,8 +18,8 @@ static const struct {
 #undef ERR_ROW
 };
 
-/* What strangers sent is quoted in messages, and long ones are cut anywhere: yet a message goes
- * into JSON. */
+/* A message goes into JSON, yet it may quote what a stranger sent, and a long one is cut anywhere.
+ */
 static void make_utf8(char *text)
 {
     for (size_t len; *text != '\0'; text += len == 0 ? 1 : len)

@@ -48,12 +48,12 @@ int files_read(const char *path, size_t max, char **ret, size_t *ret_len, struct
 
 int files_open_below(const char *folder, const char *path, int *ret, struct err *err)
 {
-    char name[NAME_MAX + 2]; /* one too many is refused as that */
+    char name[NAME_MAX + 2]; /* a name that is too long stays so, and is refused as that */
     int fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
     for (const char *at = path, *end; fd >= 0 && *at != '\0'; at = end + strspn(end, "/")) {
         end = at + strcspn(at, "/");
         snprintf(name, sizeof name, "%.*s", (int)(end - at), at);
-        /* Not to wait for who would write into a pipe. */
+        /* O_NONBLOCK: opening a pipe would wait for a writer. */
         int how = *end != '\0' ? O_PATH | O_DIRECTORY : O_RDONLY | O_NONBLOCK;
         int next = openat(fd, name, how | O_NOFOLLOW | O_CLOEXEC), code = errno;
         close(fd);

@@ -116,7 +116,7 @@ void log_write(enum log_level level, const struct log_about *about, const char *
     if (about != NULL)
         add_about(&line, about);
     add(&line, "\n");
-    /* A log that can't be written has nobody left to be told. */
+    /* Nobody is left to be told that the log can't be written. */
     ssize_t ignored = write(STDERR_FILENO, line.text, line.len);
     (void)ignored;
     errno = saved_errno;

@@ -11,8 +11,8 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_LEVELS };
 
 extern const char *const log_level_names[LOG_LEVELS + 1]; /* "debug" …, NULL at the end */
 
-/* What a line is about, so that all that was said of it is found by one word; 0 and NULL say
- * nothing. Texts are borrowed. */
+/* The subjects of a line, by which all lines about one of them are found; 0 and NULL: none. Texts
+ * are borrowed. */
 struct log_about {
     int64_t experiment, run, attempt;
     const char *code, *client; /* a problem's code; an address */

@@ -65,7 +65,7 @@ static int check_index(const struct corpus *corpus, const char *dir, struct err 
     return 0;
 }
 
-/* Families follow from the rest: what is missing or unsound is found anew when it is needed. */
+/* Families can be found from the text: a file of them that is missing or unsound is ignored. */
 static void map_families(struct corpus *corpus, const char *dir)
 {
     const void *at = NULL;
@@ -191,9 +191,9 @@ static size_t starts_in(size_t tokens, size_t seq_len)
     return tokens > seq_len ? tokens - seq_len : 0;
 }
 
-/* Who goes along with whom: family members as lists. Empty when each goes alone. */
+/* Families as rings of documents, whose members go to one part of a split together. */
 struct kin {
-    uint32_t *next; /* [n] the next member; the first one after the last */
+    uint32_t *next; /* [n] the next member; after the last, the first. NULL = each goes alone */
 };
 
 static void kin_done(struct kin *kin)
@@ -232,8 +232,9 @@ static uint32_t next_of_kin(const struct kin *kin, uint32_t document)
     return kin->next != NULL ? kin->next[document] : document;
 }
 
-/* A document, and its family if there is one, to a part that wants so many tokens. A family that is
- * larger than that alone (they share a licence, say) stays where it is. Returns the tokens. */
+/* Deals a document, with its family if it has one, to a part that wants so many tokens. A family
+ * that alone is larger than that (documents that share a licence, say) stays where it is. Returns
+ * the tokens dealt. */
 static size_t deal(struct piece *pieces, const struct kin *kin, uint32_t document, size_t wanted,
                    enum corpus_part part)
 {

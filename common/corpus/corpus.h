@@ -3,8 +3,8 @@
  * On disk a corpus is a folder with three files, made once at import and never changed:
  *   text      the documents' UTF-8 bytes, one after another, nothing between them
  *   index     one little-endian u64 a document: the offset in `text` at which it ends
- *   families  one little-endian u32 a document: the first one of its family (families.h); what
- *             follows from the others may be missing or unsound, and is then found anew
+ *   families  one little-endian u32 a document: the first one of its family (families.h); a file
+ *             that is missing or unsound is ignored, and the families found anew from the others
  * Its content digest is the SHA-256 over, document by document, its length (u64, little-endian) and
  * its bytes; it names the folder.
  *
@@ -13,10 +13,9 @@
  * are what is split. `documents`: whole documents go to test, then val, in the order of a keyed
  * permutation (purpose "split", name "", step 0, element = document), until each holds at least
  * ⌈fraction·tokens⌉; the rest is train, in file order; window i is [iT, iT+T] of a split's own
- * concatenation. `families`: the same, but a document takes its whole family along, unless
- * that alone is more than the part wants. `windows`:
- * every start 0 … n−T−1 of the whole stream; the first tenth of the keyed permutation (element =
- * start) is val, and test = val.
+ * concatenation. `families`: the same, but a document takes its whole family along, unless that
+ * alone is more than the part wants. `windows`: every start 0 … n−T−1 of the whole stream; the
+ * first tenth of the keyed permutation (element = start) is val, and test = val.
  */
 #ifndef ABLATE_COMMON_CORPUS_H
 #define ABLATE_COMMON_CORPUS_H
@@ -50,8 +49,8 @@ struct corpus_split {
     uint16_t *tokens; /* owned; split `documents`: the parts one after another; `windows`: once */
     struct {
         size_t first, n; /* its stretch of tokens */
-        uint32_t
-            *starts; /* owned; window i starts at tokens[first + starts[i]]; NULL: at first + i·T */
+        /* owned; window i starts at tokens[first + starts[i]]; NULL: at first + i·T */
+        uint32_t *starts;
         size_t windows;
     } parts[CORPUS_PARTS];
     size_t seq_len; /* T; a window has T + 1 tokens */

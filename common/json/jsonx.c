@@ -107,7 +107,7 @@ static void locate(const char *text, size_t len, char *ret, size_t size)
         add_level(ret, size, level);
 }
 
-/* Jansson stops behind a number that it can't hold, so that no field's own range is ever asked. */
+/* Jansson stops behind a number that it can't hold, before the range of a field is looked at. */
 static int refuse_number(const char *text, size_t len, const json_error_t *error, struct err *err)
 {
     char pointer[sizeof err->pointer];
@@ -120,8 +120,7 @@ static int refuse_number(const char *text, size_t len, const json_error_t *error
         begin--;
     locate(text, begin, pointer, sizeof pointer);
     return err_set_at(err, ERR_OUT_OF_RANGE, pointer,
-                      "line %d, column %d: %.*s%s is too large: a number is "
-                      "below 1.8e308",
+                      "line %d, column %d: %.*s%s is too large: a number is below 1.8e308",
                       error->line, error->column, (int)(end - begin > 40 ? 40 : end - begin),
                       text + begin, end - begin > 40 ? "…" : "");
 }
@@ -202,10 +201,11 @@ int jsonx_load(const char *text, size_t len, json_t **ret, struct err *err)
     return 0;
 }
 
-/* Whether a number that is spelt as an integer is spelt so as a double, too. */
+/* Whether an integer is written as the double next to it would be written. */
 static bool is_exact(const char *number, size_t len)
 {
-    enum { DIGITS = 21, SURE = 15 }; /* no double is spelt with more digits; every one with less */
+    /* no double is written with more digits; every integer of so few is one */
+    enum { DIGITS = 21, SURE = 15 };
     char text[DIGITS + 2];
     struct buf spelt;
     if (len <= SURE || memchr(number, '.', len) != NULL || memchr(number, 'e', len) != NULL ||

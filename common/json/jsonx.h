@@ -30,10 +30,10 @@ enum { JSONX_MAX_DEPTH = 32, JSONX_NAME_MAX = 64 };
  * OUT_OF_RANGE, with a pointer, for a number that neither an int64_t nor a double can hold. */
 int jsonx_load(const char *text, size_t len, json_t **ret, struct err *err);
 
-/* Refuses text (sound JSON) with an integer that wouldn't come out as it went in: beyond 2^53 a
- * double holds not every one, and whoever reads the number anywhere else may hold it in a double.
- * What ECMAScript spells so itself (1e20 as 100000000000000000000) is taken. Stored text isn't
- * asked. Errors: OUT_OF_RANGE with a pointer. */
+/* Refuses text (sound JSON) with an integer that wouldn't be kept exactly: a double doesn't hold
+ * every integer beyond 2^53, and another reader of the number may keep it in a double. An integer
+ * that ECMAScript itself spells so (1e20 as 100000000000000000000) is taken. Only what is submitted
+ * is checked, not what is stored. Errors: OUT_OF_RANGE with a pointer. */
 int jsonx_check_integers(const char *text, size_t len, struct err *err);
 
 enum jsonx_type {

@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_SAFE_INTEGER 9007199254740991.0 /* 2^53 − 1: from there on a real may be another's */
+#define MAX_SAFE_INTEGER                                                                           \
+    9007199254740991.0 /* 2^53 − 1: above it a real may stand for two integers */
 
 struct place {
     const struct jsonx_field *field;
@@ -289,8 +290,8 @@ static const struct jsonx_field *find(const char *key, const struct jsonx_field 
     return NULL;
 }
 
-/* Gives an absent field its default. A borrowed member can't point into a default's own JSON value,
- * so that those have fixed ones. */
+/* Gives an absent field its default. The types that borrow have fixed ones, since the JSON value of
+ * a default doesn't outlive this function. */
 static int decode_absent(const struct place *at)
 {
     const struct jsonx_field *field = at->field;

@@ -138,8 +138,8 @@ static int64_t dsa_parameters(const struct spec_attention *a, int64_t c)
     return indexer_rows(a) * c + (a->indexer_norm ? 2 * a->indexer_dim : 0);
 }
 
-/* KL and backward pass included. Scores cover every causal pair; their gradient exists only on the
- * pairs that the KL looks at. */
+/* The indexer's FLOPs, KL and backward pass included. Scores cover every causal pair; their
+ * gradient exists only on the pairs that the KL looks at. */
 static double dsa_flops(const struct spec_attention *a, const struct attention_shape *s,
                         double kl_pairs)
 {
@@ -150,12 +150,14 @@ static double dsa_flops(const struct spec_attention *a, const struct attention_s
                      (double)s->batch * capped_pairs(s->t, s->t) * a_pair;
     if (!attention_learns(a))
         return forward;
-    /* Its input is detached: the backward pass makes the gradient of the weights alone. */
+    /* The indexer's input is detached: the backward pass makes the gradient of the weights alone.
+     */
     return forward + 2.0 * tokens * (double)(indexer_rows(a) * s->c) +
            2.0 * (double)s->batch * kl_pairs * a_pair;
 }
 
-/* q, k and w; RoPE's tables; of lists scores and means, else scores and their gradients of all. */
+/* q, k and w; RoPE's tables; scores and means of lists, or scores of all pairs and their gradients.
+ */
 static int64_t dsa_kept(const struct spec_attention *a, const struct attention_shape *s)
 {
     int64_t tokens = s->pass * s->t, reals = tokens * indexer_rows(a);
@@ -182,8 +184,8 @@ static void dsa_scratch(const struct spec_attention *a, const struct attention_s
     raise(&most[SCRATCH_PARTS], parts * s->t * a->indexer_dim);
 }
 
-/* A mask that shows the future is no dense limit: which positions it leaks is causality's to find.
- */
+/* A mask that shows the future is no dense limit; the audit causality says which positions it
+ * leaks. */
 static void dsa_to_dense(struct spec_attention *a, int64_t t)
 {
     a->top_k = t;
@@ -227,7 +229,7 @@ static int64_t window_keys(const struct spec_attention *a, int64_t t)
     return a->window + a->sink;
 }
 
-/* And of the sink, the keys that have left the window. */
+/* The window's pairs, and those of the sink's keys that have left the window. */
 static double window_pairs(const struct spec_attention *a, int64_t t)
 {
     return capped_pairs(t, a->window) + capped_pairs(t - a->window, a->sink);

@@ -9,8 +9,8 @@
 
 #include "common/spec/spec.h"
 
-/* How a layer's attention is computed, which follows from its shape alone. The trainer walks it
- * (worker/attn), the estimate of memory knows what it keeps (cost.c). */
+/* How a layer's attention is computed, which follows from its shape alone. The trainer has the
+ * kernels (worker/attn/kernel.h); the estimate of memory knows what each keeps (cost.c). */
 enum attention_kernel {
     KERNEL_KEPT,  /* probabilities are kept for the backward pass */
     KERNEL_FLASH, /* tiles of keys; probabilities are made again */
@@ -24,7 +24,7 @@ struct attention_shape {
     enum attention_kernel kernel;
 };
 
-/* Reals of buffers that layers share, each as large as the largest layer needs. */
+/* Buffers that layers share, each as large as the largest layer needs. */
 enum attention_scratch {
     SCRATCH_WEIGHT,
     SCRATCH_KEYS,
@@ -56,10 +56,10 @@ struct attention_info {
     int64_t (*parameters)(const struct spec_attention *attention, int64_t c); /* NULL: none */
     /* Reals that a pass of one layer keeps beyond those of its kernel. NULL: none. */
     int64_t (*kept)(const struct spec_attention *attention, const struct attention_shape *shape);
-    /* Raises `most` to what this layer needs. NULL: nothing. */
+    /* Raises `most`, in reals, to what this layer needs. NULL: nothing. */
     void (*scratch)(const struct spec_attention *attention, const struct attention_shape *shape,
                     int64_t most[ATTENTION_SCRATCH]);
-    /* Sets the fields at which it sees what dense attention sees. NULL: it always does. */
+    /* Sets the fields at which the kind sees what dense attention sees. NULL: it always does. */
     void (*to_dense)(struct spec_attention *attention, int64_t t);
 };
 

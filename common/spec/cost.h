@@ -1,7 +1,7 @@
 /* cost: what a run will need, from its spec alone.
  *
- * A frozen spec has steps and no flops, so a better count gives runs that are there no other steps;
- * it changes what is said of them. */
+ * A frozen spec has steps and no flops: when the count is improved, runs that exist keep their
+ * steps, and only what is said of their cost changes. */
 #ifndef ABLATE_COMMON_COST_H
 #define ABLATE_COMMON_COST_H
 

@@ -1,4 +1,4 @@
-/* sizes: what the trainer's kernels work by and the estimate of memory counts (cost.c). */
+/* sizes: by these the trainer's kernels work, and the estimate of memory counts (cost.c). */
 #ifndef ABLATE_COMMON_SIZES_H
 #define ABLATE_COMMON_SIZES_H
 

@@ -103,8 +103,7 @@ struct spec_model {
 
 struct spec_train {
     int64_t steps;
-    double
-        flops; /* in a submitted spec: steps are as many as cost at most so much; 0 once resolved */
+    double flops; /* of a submitted spec: as many steps as cost at most so much; 0 once resolved */
     int64_t batch_size, batch_tokens;
     int64_t micro_batch_size; /* windows that a pass takes at most; 0 = the whole batch */
     int optimizer;            /* enum optimizer */
@@ -125,7 +124,7 @@ struct run_spec {
 
 /* The attention of a layer. */
 const struct spec_attention *run_spec_attention(const struct run_spec *spec, int64_t layer);
-/* Whether it is so of the attention of some layer. */
+/* Whether `so` holds for the attention of some layer. */
 bool run_spec_any(const struct run_spec *spec, bool (*so)(const struct spec_attention *attention));
 /* Windows that a pass through the model takes: the batch, or a part that divides it. */
 int64_t run_spec_micro_batch(const struct run_spec *spec);

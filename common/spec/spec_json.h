@@ -26,8 +26,8 @@ int run_spec_digest(const struct run_spec *spec, char ret[DIGEST_HEX], struct er
  * are absent beside flops. */
 int spec_fill(const json_t *data, const json_t *model, const json_t *train, json_t **ret,
               struct err *err);
-/* Steps and flops (above 0) decide the same: before `train` is given one of them, the other that
- * stands there goes. */
+/* Steps and flops (above 0) decide the same: before one of them is put into `train`, this removes
+ * the other. Does nothing when both are to be put there, or neither. */
 void spec_budget_yield(json_t *train, bool steps, bool flops);
 /* Decodes an array of artifacts' names (NULL = the default, final) into a bit set. */
 int spec_artifacts_decode(const json_t *names, const char *pointer, unsigned *ret, struct err *err);

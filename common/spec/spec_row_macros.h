@@ -1,5 +1,5 @@
-/* spec_row_macros: how the tables of fields write a row: the member of struct s that the key names, its
- * type, the closed range, the default as JSON text. */
+/* spec_row_macros: how the tables of fields write a row: the member of struct s that the key names,
+ * its type, the closed range, the default as JSON text. */
 #ifndef ABLATE_COMMON_SPEC_ROW_MACROS_H
 #define ABLATE_COMMON_SPEC_ROW_MACROS_H
 

@@ -226,8 +226,8 @@ static int decode_compare(struct sweep *sweep, struct err *err)
     return check_tune(sweep, err);
 }
 
-/* Some run must measure what is compared. One that can't be built says so itself, when its turn
- * comes. */
+/* Some run must measure what is compared. A run that can't be built counts as one: it is refused
+ * when its turn comes, with a better reason. */
 static int check_metric(const struct sweep *sweep, struct err *err)
 {
     const struct metric_info *metric = &metric_table[sweep->compare.metric];

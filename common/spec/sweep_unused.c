@@ -40,7 +40,7 @@ static bool arm_is_synthetic(const struct sweep *sweep, const json_t *arm)
         own != NULL ? own : json_object_get(json_object_get(sweep->spec, "data"), "dataset"));
 }
 
-/* A default says nothing: stored experiments, which may be submitted again, are full of them. */
+/* A default is no mistake: stored experiments, which may be submitted again, are full of them. */
 static bool is_default(const char *field, const json_t *value)
 {
     bool same = false;

@@ -2,11 +2,12 @@
  * rule for the report, which compares what was chosen, and for the audits, which say whether the
  * choice was fair.
  *
- * The configuration with the best mean of the last validation value is chosen. What broke ranks
- * last, however good the rest of it looks: first those of which every run was measured, then those
- * that lost some, then those of which some diverged, then those of which all did, then those that
- * measured nothing. A cancelled run doesn't rank a configuration down: whoever cancels could steer
- * the choice; it counts against the claim instead.
+ * The configuration with the best mean of the last validation value is chosen. Configurations with
+ * broken runs rank behind the others, however good the rest of them looks: first those of which
+ * every run was measured, then those that lost some runs, then those of which some diverged, then
+ * those of which all did, then those that measured nothing. A cancelled run doesn't rank a
+ * configuration down, since a person could steer the choice by cancelling; it counts against the
+ * claim instead.
  */
 #ifndef ABLATE_COMMON_TUNING_H
 #define ABLATE_COMMON_TUNING_H

@@ -1,5 +1,5 @@
-/* capsule_layout: an experiment as one file that can be checked without the daemon. `ablated` writes
- * it (server/capsule/capsule.h), `ablate-worker verify` checks it (worker/capsule/).
+/* capsule_layout: an experiment as one file that can be checked without the daemon. `ablated`
+ * writes it (server/capsule/capsule.h), `ablate-worker verify` checks it (worker/capsule/).
  *
  * A ustar archive (tar.h) with everything below one folder, NAME-ID:
  *   README.txt             what this is and how to check it
@@ -7,17 +7,18 @@
  *   audits.json            every finding with its evidence
  *   report.json .md .csv   the verdict
  *   runs/ID/spec.json      the frozen specification, whose digest is the run's
- *   runs/ID/run.json       state, digest, final values, attempts with their environments, digests of
- *                          checkpoints, artifacts, initial weights and of the tokens consumed
+ *   runs/ID/run.json       state, digest, final values, attempts with their environments, digests
+ *                          of checkpoints, artifacts, initial weights and of the tokens consumed
  *   runs/ID/metrics.csv    metric,step,value: every value, in the shortest form that reads back to
  *                          the same double; nan, inf, -inf as words; by metric, then step
  *   datasets.json          the corpora by digest; their text is not in here
  *   SHA256SUMS             a line a file above, as sha256sum -c takes it
- *   manifest.json          format, experiment, and every file above SHA256SUMS with bytes and digest
+ *   manifest.json          format, experiment, and each file above SHA256SUMS with bytes and digest
  *
  * The capsule's own digest is that of SHA256SUMS, so it names every byte that matters: a reader who
  * knows the digest from elsewhere (a paper, the reply's header) knows that nothing was changed. The
- * manifest stands last, so that an archive that was cut off has none. Equal state gives equal bytes.
+ * manifest stands last, so that an archive that was cut off has none. Equal state gives equal
+ * bytes.
  */
 #ifndef ABLATE_COMMON_CAPSULE_LAYOUT_H
 #define ABLATE_COMMON_CAPSULE_LAYOUT_H

@@ -83,7 +83,8 @@ static const struct jsonx_field exit_fields[] = {
       .min = 0,
       .max = 9e15,
       .required = true },
-    /* The last: only of a trainer that was ended so, which daemons before this don't know of. */
+    /* Must be the last: it is left out unless the keeper has ended the trainer, since older daemons
+     * refuse it. */
     { .key = "ended",
       .type = JSONX_STRING,
       .offset = offsetof(struct exit_row, ended),

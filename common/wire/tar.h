@@ -25,13 +25,14 @@
 enum { TAR_BLOCK = 512, TAR_PATH_BYTES = 257 };
 #define TAR_FILE_MAX (((int64_t)1 << 33) - 1) /* eleven octal digits */
 
-/* Relative, of parts that aren't "", "." or "..", of letters, digits and . _ - alone. */
+/* Whether a path is relative, of parts that aren't "", "." or "..", and of letters, digits and
+ * . _ - alone. */
 bool tar_path_ok(const char *path);
 /* Errors: INVALID_VALUE (the path isn't ok or too long), TOO_LARGE. */
 int tar_header(const char *path, int64_t bytes, uint8_t ret[TAR_BLOCK], struct err *err);
 
-/* Writing: begin, add …, end for each file, then finish. What goes wrong stays so: later calls say
- * it again. Errors: those of tar_header, STORAGE, DISK_FULL. */
+/* Writing: begin, add …, end for each file, then finish. A file that couldn't be written once stays
+ * broken: later calls fail, too. Errors: those of tar_header, STORAGE, DISK_FULL. */
 struct tar_writer {
     FILE *file;    /* borrowed; can seek, stands at its end */
     int64_t begin; /* offset of the file's header, which is written at its end */

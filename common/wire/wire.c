@@ -28,7 +28,7 @@ int wire_type_is_event(enum wire_type type)
     return types[type].event;
 }
 
-/* As far as whoever reads it in JSON can count (2^53 − 1). */
+/* At most 2^53 − 1: every reader of JSON holds such integers exactly. */
 static bool is_count(const json_t *value)
 {
     json_int_t count = json_integer_value(value);
@@ -111,7 +111,7 @@ static bool is_values(const json_t *value)
     return true;
 }
 
-/* What an older trainer doesn't say may be absent. */
+/* Members that an older trainer doesn't send may be absent. */
 static bool may_be_text(const json_t *value)
 {
     return value == NULL || is_text(value);

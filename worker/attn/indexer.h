@@ -77,8 +77,8 @@ static inline real *indexer_scores_row(const struct indexer *indexer, size_t row
 {
     return indexer->scores != NULL ? indexer->scores + row * indexer->t : otherwise;
 }
-/* From dI (in scores, 0 where there is none, for s ≤ t) to the gradients of its parameters; the
- * same from dI of listed keys. */
+/* From dI (in scores, 0 where there is none, for s ≤ t) to the gradients of the indexer's
+ * parameters; the second does it from dI of listed keys. */
 void indexer_backward(struct indexer *indexer, const struct batch_pass *pass, const real *x);
 void indexer_backward_lists(struct indexer *indexer, const struct batch_pass *pass, const real *x,
                             const struct indexer_lists *lists);

@@ -1,6 +1,5 @@
-/* ref: dense causal attention of one sequence, written out plainly in double. Nothing is shared
- * with the kernels but the masks of dropout and the rotation's tables: it is what they are held
- * against.
+/* ref: dense causal attention of one sequence, written out plainly in double. The kernels are
+ * compared with it, and share nothing with it but the masks of dropout and the rotation's tables.
  */
 #ifndef ABLATE_WORKER_ATTN_REF_H
 #define ABLATE_WORKER_ATTN_REF_H

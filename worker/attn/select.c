@@ -1,4 +1,4 @@
-/* What is chosen becomes a row of the mask or a list, as the kernel of this pass wants it. */
+/* A choice becomes a row of the mask or a list of keys, as the kernel of this pass takes it. */
 #include "worker/attn/select.h"
 
 #include "worker/attn/kernel.h"
@@ -35,7 +35,8 @@ struct fixed {
     select_sees sees;
 };
 
-/* The query at place t of every sequence: of the first it is asked, the others have the same. */
+/* The query at place t of every sequence: the choice is made for the first and copied for the
+ * others. */
 static void fixed_task(void *arg, size_t t, int thread)
 {
     (void)thread;

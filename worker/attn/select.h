@@ -1,5 +1,5 @@
-/* select: what the kinds (kinds/) choose their visible keys by. Ties go to the lower place, and
- * equal keys do tie: scores are made by dots (worker/ops/dots.h) from keys that were, too. */
+/* select: by what means the kinds (kinds/) choose their visible keys. Ties go to the lower place,
+ * and equal keys do tie: dots (worker/ops/dots.h) makes both the keys and the scores. */
 #ifndef ABLATE_WORKER_SELECT_H
 #define ABLATE_WORKER_SELECT_H
 
@@ -19,7 +19,7 @@ void select_largest(const struct attn *attn, size_t row, const real *scores, siz
 
 /* Whether the query at t sees the key at s ≤ t. */
 typedef bool (*select_sees)(const struct spec_attention *spec, size_t t, size_t s);
-/* The whole choice of a kind that goes by the places alone. */
+/* The whole choice of a kind whose visible keys follow from the places alone. */
 void select_fixed(struct attn *attn, const struct batch_pass *pass, select_sees sees);
 
 /* The dense attention, for a choice or a measurement. First the keys of all heads and sequences are

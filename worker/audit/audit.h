@@ -1,13 +1,14 @@
 /* audit: what a trainer finds out about its own arm: is this comparison worth anything
  * (schema/numerics.md §7)?
  *
- * The run that is audited makes them itself, with its own model, kernels and data: at the start
- * what needs no training, at the end what does. Each becomes an `audit` event, with evidence. No
- * audit changes what is trained, draws from what the batches are drawn from, or ends a run: one
+ * The run that is audited makes its audits itself, with its own model, kernels and data: at the
+ * start those that need no training, at the end the others. Each becomes an `audit` event, with
+ * evidence. No audit changes what is trained, draws random numbers of training, or ends a run: one
  * that can't be made is `skipped`, with the reason.
  *
- * The audits of a file each know nothing of events and runs, so that a test can hand them something
- * that is wrong on purpose.
+ * What an audit measures is a file of its own (causality.h …), which knows nothing of events and
+ * runs, so that a test can hand it something that is wrong on purpose; judge.h says what the
+ * figures mean.
  */
 #ifndef ABLATE_WORKER_AUDIT_H
 #define ABLATE_WORKER_AUDIT_H

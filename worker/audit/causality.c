@@ -24,7 +24,7 @@ size_t causality_cuts(size_t t, size_t k, size_t *ret)
         return n;
     }
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
-        if (wanted[i] <= t - 2) /* K may be 1: what is below 0 is large */
+        if (wanted[i] <= t - 2) /* K − 2 may be below 0, which is large here */
             ret[n++] = wanted[i];
     for (size_t even = CAUSALITY_CUTS - n, i = 0; i < even; i++)
         ret[n++] = (i + 1) * (t - 2) / (even + 1);
@@ -86,8 +86,8 @@ static bool row_changed(const struct trial *trial, const real *states, size_t b,
     return memcmp(states + at, trial->base + at, c * sizeof *states) != 0;
 }
 
-/* Words for n sequences, all with as many bits set, half of `bits`: none has another's among its
- * own. The fewest bits that will do (Sperner). Returns bits. */
+/* Words for n sequences, each with half of `bits` bits set, so that no word has all the bits of
+ * another; no fewer bits would do (Sperner). Returns bits. */
 static unsigned choose_words(size_t n, uint32_t *words)
 {
     unsigned bits = 0;
@@ -155,7 +155,8 @@ static bool stopped(const struct causality_subject *subject)
     return subject->stopped != NULL && subject->stopped(subject->arg);
 }
 
-/* Share of positions that a later token reaches: those between two cuts are like the first. */
+/* Share of positions that a later token reaches: those up to the next cut count like a cut's own.
+ */
 static double seeing_share(const struct causality_plan *plan, const bool *sees, size_t t)
 {
     size_t seeing = 0;

@@ -2,10 +2,10 @@
  *
  * For each cut c the tokens after c are replaced by others: the states up to c must keep every bit.
  * A pass tries as many cuts as there are sequences in a batch. Then whole sequences are replaced:
- * the others must keep theirs. Which are replaced in a pass is told by a bit of their words, and no
- * word's bits are among another's: each sequence is kept once while any other is replaced, in as
- * few passes as can be. The states are what the output layer sees; a logit is a function of one of
- * their rows.
+ * the others must keep theirs. Each sequence has a word of bits, and pass i replaces those whose
+ * word has bit i. No word has all the bits of another: so of any two sequences some pass replaces
+ * the first and keeps the second, in as few passes as can be. The states are what the output layer
+ * sees; a logit is a function of one of their rows.
  */
 #ifndef ABLATE_WORKER_AUDIT_CAUSALITY_H
 #define ABLATE_WORKER_AUDIT_CAUSALITY_H
@@ -19,7 +19,7 @@
 
 enum { CAUSALITY_ALL_T = 256, CAUSALITY_CUTS = 64 };
 
-/* What is asked: a model, or in a test something that leaks. */
+/* The subject of a check: a model, or in a test something that leaks. */
 struct causality_subject {
     void *arg;
     size_t batch, t, c; /* B, T, C */
@@ -29,12 +29,12 @@ struct causality_subject {
     bool (*stopped)(void *arg);
 };
 
-/* How it is asked. */
+/* How it is checked. */
 struct causality_plan {
     const size_t *cuts; /* [n], ascending */
     size_t n;
     int64_t step;    /* of training; 0 = the kernels of evaluation */
-    bool batch;      /* are other sequences tried, too? */
+    bool batch;      /* whole sequences are replaced, too */
     bool first_leak; /* no more cuts once one has shown a leak: leak_next isn't known then */
 };
 
@@ -45,7 +45,7 @@ struct causality {
     bool across;           /* a sequence changed although only others did */
     double leak_next;      /* share of the positions that change when only later tokens do; NAN */
     bool stopped;          /* before it was done */
-    bool finite;           /* the states are numbers: else nothing can be seen in them */
+    bool finite;           /* all states are numbers; where one isn't, nothing can be concluded */
 };
 
 /* Every cut 0 … T−2, or for T > CAUSALITY_ALL_T CAUSALITY_CUTS of them, 0, K−2, K−1, K and T−2

@@ -1,5 +1,5 @@
 /* entropy: can this attention beat a coin toss? A small model with it is trained on fresh uniformly
- * random tokens, of which nobody who doesn't see them can know more than ln V. */
+ * random tokens. Without seeing a token no model can predict it at less than ln V nats. */
 #ifndef ABLATE_WORKER_AUDIT_ENTROPY_H
 #define ABLATE_WORKER_AUDIT_ENTROPY_H
 
@@ -14,7 +14,7 @@ enum { ENTROPY_STEPS = 300, ENTROPY_LAST = 100, ENTROPY_VOCAB = 32 };
 
 struct entropy {
     double mean, sd; /* of the losses of the last ENTROPY_LAST steps, in nats */
-    double bound;    /* mean + 4·sd/√ENTROPY_LAST: below ln ENTROPY_VOCAB is a leak */
+    double bound;    /* mean + 4·sd/√ENTROPY_LAST: a leak, if it is below the floor */
     double floor;    /* ln ENTROPY_VOCAB */
     bool stopped;
 };

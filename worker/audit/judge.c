@@ -179,8 +179,9 @@ static const real *states_of(void *arg, const int32_t *windows, int64_t step)
     return model_states(a->context.model, windows, run_spec_micro_batch(a->context.spec), step);
 }
 
-/* With dropout and noise, and without. Other sequences of the batch are tried where routing may be
- * at its most uneven, after training, by both; before it by the kernels that do more. */
+/* The kernels of training, with dropout and noise, and those of evaluation, without. Whole
+ * sequences are replaced by both after training, when routing may be at its most uneven; before it
+ * by those of training alone, which do more. */
 static const struct {
     const char *name;
     int64_t step;
@@ -274,7 +275,7 @@ int audit_causality(struct audits *a, struct finding *ret, struct err *err)
             .n = n,
             .step = kernels[k].step,
             .batch = a->at_end || kernels[k].batch_at_start,
-            .first_leak = ret->status == AUDIT_FAIL, /* how far it reaches is known */
+            .first_leak = ret->status == AUDIT_FAIL, /* how far the leak reaches is known */
         };
         status = causality_check(&subject, &plan, a->windows, &c, err);
         if (status != 0)

@@ -1,6 +1,6 @@
-/* Places of the corpus are places in split.tokens, where each token stands once. A context and its
- * target are known by a 64-bit rolling hash: those that validation asks for go into a table, then
- * training's stream past it. */
+/* Places of the corpus are places in split.tokens, where each token stands once. A context with its
+ * target is identified by a 64-bit rolling hash. The hashes of validation go into a table, in which
+ * those of the training stream are then looked up. */
 #include "worker/audit/overlap.h"
 
 #include "common/corpus/rolling.h"
@@ -47,7 +47,7 @@ static uint64_t hash_ending(const uint16_t *tokens, size_t at)
     return rolling_key(h);
 }
 
-/* What is asked for: counts, and the hashes into the table. */
+/* Counts the validation targets, and puts the hashes of their contexts into the table. */
 static void ask(const struct data *data, const uint8_t *marks, struct table *table,
                 struct overlap *ret)
 {

@@ -1,4 +1,4 @@
-/* overlap: was what validation asks for trained on? */
+/* overlap: were the targets of validation trained on? */
 #ifndef ABLATE_WORKER_AUDIT_OVERLAP_H
 #define ABLATE_WORKER_AUDIT_OVERLAP_H
 

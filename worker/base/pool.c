@@ -96,8 +96,8 @@ int pool_new(int threads, struct pool **ret, struct err *err)
         free(pool);
         return err_set(err, ERR_NO_MEMORY, "no memory for a pool of threads");
     }
-    fesetenv(
-        FE_DFL_ENV); /* as in the others: rounding and denormals must not depend on the thread */
+    /* as in the others: rounding and denormals must not depend on the thread */
+    fesetenv(FE_DFL_ENV);
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->announced, NULL);
     pthread_cond_init(&pool->finished, NULL);

@@ -13,7 +13,7 @@
 
 struct pool;
 
-/* threads ≥ 1, the caller's own included. Errors: INTERNAL. */
+/* threads ≥ 1, the caller's own included. Errors: NO_MEMORY, of a thread that is refused, too. */
 int pool_new(int threads, struct pool **ret, struct err *err);
 void pool_free(struct pool *pool);
 int pool_threads(const struct pool *pool);

@@ -173,7 +173,7 @@ static int check_documents(struct capsule *c, struct err *err)
     return status;
 }
 
-/* The run that a path names, 0 = it is a document; −1 = it is nothing that a capsule has. */
+/* The run that a path names; 0 = the path is a document's; −1 = no capsule has such a path. */
 static int64_t run_of(const char *path, const char **ret_name)
 {
     static const char *const names[] = { "spec.json", "run.json", "metrics.csv" };

@@ -1,9 +1,10 @@
-/* capsule_reader: a capsule, opened: its files, found by path (layout: common/wire/capsule_layout.h).
+/* capsule_reader: a capsule, opened: its files, found by path (layout:
+ * common/wire/capsule_layout.h).
  *
  * Nothing in it is trusted and nothing is unpacked. Opening reads it once from end to end: the
  * archive is one of plain files with harmless paths below one folder (tar.h), and the manifest at
- * its end names each of them, with its bytes and its digest, and nothing else. What the files say is
- * looked at afterwards (capsule_check.h).
+ * its end names each of them, with its bytes and its digest, and nothing else. What the files say
+ * is looked at afterwards (capsule_check.h).
  */
 #ifndef ABLATE_WORKER_CAPSULE_READER_H
 #define ABLATE_WORKER_CAPSULE_READER_H

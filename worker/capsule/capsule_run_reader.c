@@ -141,7 +141,8 @@ static int take_line(struct table *t, char *line, struct err *err)
     return t->each(t->arg, line, step, value, err);
 }
 
-/* Takes whole lines out of text[len]; *ret_left: bytes at its end that are none yet. */
+/* Takes whole lines out of text[len]; *ret_left: the bytes of the unfinished line at its end, which
+ * are moved to its beginning. */
 static int take_lines(struct table *t, char *text, size_t len, size_t *ret_left, struct err *err)
 {
     char *line = text, *end;

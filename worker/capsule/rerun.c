@@ -64,7 +64,7 @@ static void say_number(double value, char ret[96])
     buf_done(&text);
 }
 
-/* What is computed and not stored counts only where everything must be there. */
+/* A value that isn't stored is a difference only of a run that succeeded, which has stored all. */
 static void compare_value(struct rerun *r, const char *metric, int64_t step, const json_t *json)
 {
     double stored, got = NAN;
@@ -298,7 +298,8 @@ const struct emit_config *rerun_emit(const struct rerun *r)
 
 /* telling */
 
-/* What differs between this and the attempts that trained; "" = nothing. */
+/* Names what differs between this environment and those of the attempts that trained; "" = nothing.
+ */
 static void compare_environments(const struct rerun *r, char *ret, size_t size)
 {
     struct environment environment;
@@ -338,7 +339,8 @@ void rerun_announce(const struct rerun *r)
     fflush(stdout);
 }
 
-/* A stored checkpoint that any complete run writes. */
+/* Notes what is stored and didn't come out: values, and those checkpoints that every complete run
+ * writes. */
 static void find_unmet(struct rerun *r)
 {
     const struct spec_train *train = &r->run.spec.train;

@@ -5,8 +5,8 @@
  * and the tokens consumed and evaluated on (common/audit/recompute.h has the rule that the daemon
  * follows, too). It ends at the first difference: what follows one differs as well.
  *
- * A run that hasn't succeeded is trained as far as it has come. Of a checkpoint that isn't stored
- * nothing is said: a kill may cost the line that tells of it.
+ * A run that hasn't succeeded is trained as far as it has come. A checkpoint that isn't stored is
+ * no difference: a kill may cost the line that tells of it.
  */
 #ifndef ABLATE_WORKER_RERUN_H
 #define ABLATE_WORKER_RERUN_H

@@ -32,9 +32,9 @@ static void name_streams(struct data *data)
                           "data", corpus_part_names[part]);
 }
 
-/* A specification that names its corpus by content gets that and nothing else: no length or order
- * of offsets tells of a byte that was changed. One that bears a name gets what it is given; which
- * one that was is noted. */
+/* A specification that names its corpus by content gets that corpus and no other: lengths and
+ * offsets don't tell of a byte that was changed. One that gives a name takes the corpus at hand,
+ * whose digest is noted. */
 static int check_content(struct data *data, const struct corpus *corpus, const char *dir,
                          struct err *err)
 {

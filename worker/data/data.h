@@ -21,7 +21,7 @@ struct data {
     uint32_t *order;         /* of the training windows in this epoch; owned */
     uint64_t epoch;          /* that `order` belongs to */
     struct digest consumed;  /* token ids of every training window drawn so far */
-    char corpus[DIGEST_HEX]; /* of its content; "" where the specification names that, or nothing */
+    char corpus[DIGEST_HEX]; /* its content's; "" where the specification has it, or no corpus */
 };
 
 /* dir: the corpus folder; a synthetic task needs none. Errors: as corpus_open, corpus_split_new. */
@@ -32,7 +32,7 @@ void data_free(struct data *data);
  *
  * The windows [B × (T+1)] of training step 1, 2, …: each epoch is a keyed permutation, walked in
  * order, crossing epochs without a short batch. Any step may be asked for; going on from the last
- * one is the fast way. Adds to the digest of what was consumed. Errors: INTERNAL. */
+ * one is the fast way. Adds to the digest of what was consumed. Errors: NO_MEMORY. */
 int data_batch(struct data *data, int64_t step, int32_t *ret, struct err *err);
 /* The same windows, to look at: they don't count as consumed. */
 int data_windows(struct data *data, int64_t step, int32_t *ret, struct err *err);

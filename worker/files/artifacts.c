@@ -110,7 +110,7 @@ int artifacts_batch(struct artifacts *a, int64_t step, const int32_t *windows, s
     if (fflush(a->batches) == 0)
         return 0;
     int status = err_errno(err, ERR_STORAGE, "can't write %s", path);
-    fclose(a->batches); /* tried again, half a line is cut off first */
+    fclose(a->batches); /* opened again, half a line is cut off first */
     a->batches = NULL;
     return status;
 }

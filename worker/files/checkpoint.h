@@ -2,8 +2,8 @@
  *
  * A checkpoint carries where it comes from, the step, and the SHA-256 of its content, which is
  * recomputed when it is loaded: one that is damaged or belongs to another run is refused, and the
- * one before it is used. One of this run on another corpus is nothing to go on from, nor to pass
- * over: loading fails. The last CHECKPOINT_KEPT are kept.
+ * one before it is used. One of this run on another corpus can neither be used nor passed over:
+ * loading fails. The last CHECKPOINT_KEPT are kept.
  */
 #ifndef ABLATE_WORKER_CHECKPOINT_H
 #define ABLATE_WORKER_CHECKPOINT_H

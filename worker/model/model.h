@@ -19,19 +19,18 @@
 
 struct model;
 
-/* What one step has to say; means over the batch. */
+/* The figures of one step; means over the batch. */
 struct model_stats {
     double loss;    /* cross-entropy in nats a target, before the update */
     double balance; /* Σ over layers of the balance loss, unweighted; mean over micro-batches */
     double kl;      /* Σ over layers of the indexer's KL, unweighted; 0 without one */
-    double
-        imbalance; /* largest share of an expert × E, mean over layers and micro-batches; 1 = even
-                    */
+    /* largest share of an expert × E, mean over layers and micro-batches; 1 = even */
+    double imbalance;
 };
 
 /* threads ≥ 1. Errors: NO_MEMORY. */
 int model_new(const struct run_spec *spec, int threads, struct model **ret, struct err *err);
-/* The same on threads that there are; pool is borrowed. */
+/* The same on the threads of a pool that exists, and is borrowed. */
 int model_new_on(const struct run_spec *spec, struct pool *pool, struct model **ret,
                  struct err *err);
 void model_free(struct model *model);
@@ -63,9 +62,9 @@ bool model_recall(struct model *model, int64_t n, bool indexed, double *ret);
  * that count [T]; both borrowed, NULL ends it. */
 void model_watch_positions(struct model *model, double *sum, int64_t *count);
 /* What the output layer sees [n × T × C] for n windows, at most a micro-batch, valid until the next
- * pass: of sequences that stand where they stand, the bits of a row depend on the tokens that it
- * can see alone (gemm_rows). Sparse kinds choose their keys, dense warm-up or not. step as in
- * model_logits. For audits. */
+ * pass. As long as sequences keep their places in the batch, the bits of a row depend on nothing
+ * but the tokens that it can see (gemm_rows). Sparse kinds choose their keys, dense warm-up or not.
+ * step as in model_logits. For audits. */
 const real *model_states(struct model *model, const int32_t *windows, int64_t n, int64_t step);
 /* Logits of the same pass into ret[n × T × V]; for tests and audits. step 0 = evaluation mode;
  * step ≥ 1 = training mode with that step's masks and noise. */

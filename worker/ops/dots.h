@@ -1,4 +1,4 @@
-/* dots: products that something is decided by.
+/* dots: products whose values decide something.
  *
  * What a query sees and which experts a token visits follows from comparisons of dot products, and
  * ties go to the lower index (schema/numerics.md §2). So equal inputs must give equal bits, which

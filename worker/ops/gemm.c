@@ -1,12 +1,12 @@
 /* OpenBLAS is loaded when the first model is made, not with the program: keepers, --version and the
- * checks of a capsule need none of it. Where memory is refused it doesn't fail: it asks again, for
- * ever (seen in 0.3.21: blas_memory_alloc, in its start-up and in the first product of each
- * thread). So what it is about to map is mapped here first, as a trial, and it only gets to ask for
- * what can be had: the library with one thread, which takes no buffer yet, then a buffer for each
- * thread that will multiply. OpenBLAS keeps those and hands them to whoever calls, under a lock:
- * from then on no product allocates anything.
+ * checks of a capsule need none of it. Where memory is refused OpenBLAS doesn't fail: it asks
+ * again, for ever (seen in 0.3.21: blas_memory_alloc, in its start-up and in the first product of
+ * each thread). So the memory that it is about to map is mapped here first, as a trial: for the
+ * library with one thread, which takes no buffer yet, then for a buffer for each thread that will
+ * multiply. OpenBLAS keeps the buffers and hands them to its callers, under a lock: from then on no
+ * product allocates anything.
  *
- * A process that is started to try it out, and killed when it spins, would need no knowledge of
+ * Rejected: a process that tries it out, and is killed when it spins. It would need no knowledge of
  * sizes, but a limit of time that a busy machine doesn't reach.
  */
 #include "worker/ops/gemm.h"
@@ -72,7 +72,7 @@ static int load(struct err *err)
     return 0;
 }
 
-/* All are taken before the first is returned: whoever takes gets one that is free. */
+/* All buffers are taken before the first is returned, since OpenBLAS hands out any that is free. */
 static int reserve(int threads, int has, struct err *err)
 {
     void **buffers = calloc((size_t)threads, sizeof *buffers);

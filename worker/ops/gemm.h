@@ -1,6 +1,6 @@
 /* gemm: matrix products. The only place that calls BLAS, always single-threaded; what is shared out
  * over the pool is cut into tiles fixed by shape alone. Equal rows or columns may get different
- * bits: what something is decided by is made by dots (worker/ops/dots.h).
+ * bits: products whose values decide something are made by dots (worker/ops/dots.h).
  */
 #ifndef ABLATE_WORKER_GEMM_H
 #define ABLATE_WORKER_GEMM_H

@@ -8,7 +8,9 @@
  *   2. row by row, the tiles' maxima and sums become those of the row, and the factor that each
  *      tile's exponentials still lack;
  *   3. the tile times its factors, less the targets, is dlogits: into dW at once, and into the dx
- * of its group. Last, the groups' dx are added in order.
+ *      of its group.
+ *
+ * Last, the groups' dx are added in order.
  *
  * So logits travel to memory and back once. Tiles, groups and chunks depend on the shape alone. */
 #include "worker/ops/loss.h"

@@ -46,7 +46,8 @@ int64_t door_poll(const struct door *door, struct pollfd *ret)
     return pause > 0 && door->fd >= 0 ? pause : -1;
 }
 
-/* Who listens on a Unix socket takes a connection at once, or has no room for one more. */
+/* Doesn't wait: a Unix socket's listener takes a connection at once, or has no room for one more.
+ */
 static int dial(const struct door *door)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -57,7 +58,7 @@ static int dial(const struct door *door)
     return -1;
 }
 
-/* Whoever holds copies of it holds nothing then. */
+/* Shuts the connection down, so that copies of its descriptor are worth nothing. */
 static void take_back(struct door *door)
 {
     if (door->given < 0)

@@ -91,7 +91,7 @@ static bool write_some(struct emit *emit)
     bool drained = emit->backlog.len == 0;
     pthread_mutex_unlock(&emit->lock);
     if (drained && sync) {
-        /* Whatever it failed for: nobody knows then what is on the disk. */
+        /* After a failure of any kind nobody knows what is on the disk. */
         if (emit->is_file && fdatasync(emit->fd) != 0)
             fail(emit, "can't make the events durable");
         pthread_mutex_lock(&emit->lock);

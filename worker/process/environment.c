@@ -1,4 +1,4 @@
-/* What equal bits hang on besides a specification, as it is here. */
+/* What equal bits depend on besides a specification, as this process finds it. */
 #include "worker/process/environment.h"
 
 #include "common/base/simd.h"
@@ -11,9 +11,9 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-/* What OpenBLAS cuts a product into blocks by, besides its core, and so what its bits hang on.
- * Whether it asks for these is its version's and its build's (Debian's 0.3.21 doesn't): one that is
- * set is told apart. The keeper passes them on. */
+/* By these, besides its core, OpenBLAS cuts a product into blocks, so its bits may depend on them.
+ * Not every version and build reads them (Debian's 0.3.21 doesn't); an environment that sets one
+ * counts as another all the same. The keeper passes them on. */
 static const char *const settings[] = { "OPENBLAS_L2_SIZE", "OPENBLAS_BLOCK_FACTOR" };
 
 /* As numbers, which is how OpenBLAS reads them; 0 is as good as none. */

@@ -16,9 +16,9 @@ struct sum {
     int64_t most; /* files; no further is counted */
 };
 
-/* A folder that hides what is in it, from its owner or behind others, is too much: nobody makes
- * such folders. One that isn't to be seen itself hides nothing: somebody is at what it stands in.
- */
+/* Counts as too many files: a folder that its owner can't read, or that lies deeper than DEEPEST,
+ * and so may hide any number. Training makes no such folder. One that can't be looked at itself
+ * hides nothing: somebody is changing the folder above it. */
 static void hide(struct sum *sum)
 {
     sum->files = sum->most + 1;

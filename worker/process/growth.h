@@ -1,8 +1,8 @@
 /* growth: how much folders have grown, in files and bytes, against a bound.
  *
  * Landlock says where a trainer may write and RLIMIT_FSIZE how large a file may be; nothing in the
- * kernel bounds how many an ordinary process makes below a folder. So its keeper looks, and ends
- * it. Between two looks there may be more; after that there are not.
+ * kernel bounds how many an ordinary process makes below a folder. So the keeper looks, and ends a
+ * trainer that makes too many. Between two looks there may be more than the bound allows.
  */
 #ifndef ABLATE_WORKER_GROWTH_H
 #define ABLATE_WORKER_GROWTH_H

@@ -33,7 +33,7 @@ static void pass_on(int signal)
         kill(trainer, signal);
 }
 
-/* *ret_before: what to wait with. */
+/* *ret_before: the mask to wait with. */
 static void hold_signals(sigset_t *ret_before)
 {
     static const int held[] = { SIGTERM, SIGINT, SIGCHLD };
@@ -50,8 +50,9 @@ static void hold_signals(sigset_t *ret_before)
     signal(SIGHUP, SIG_IGN);
 }
 
-/* What stands in it: the pid, for a daemon that died before it had stored it. An attempt is kept
- * once: who finds something there has come after a settler, who has called the attempt lost. */
+/* The keeper writes its pid into the lock, for a daemon that dies before it has stored the pid. An
+ * attempt is kept once: a lock that has been written to belongs to an attempt that was kept before,
+ * or that the daemon has settled as lost. */
 static int take_lock(const char *dir, struct err *err)
 {
     char path[PATH_MAX];
@@ -167,8 +168,8 @@ static long oom_kills(void)
 
 enum { OOM_ADJ = 300, OOM_ADJ_MAX = 1000 };
 
-/* When memory runs out the kernel is to take trainers, before their keepers, who must tell of it,
- * and the daemon. Where that can't be said it chooses by size, which is mostly the same. */
+/* When memory runs out the kernel is to kill trainers, before the daemon and before their keepers,
+ * which must tell of it. Where it can't be told so it chooses by size, which is mostly the same. */
 static void offer_itself(void)
 {
     int adj = 0;

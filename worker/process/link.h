@@ -1,8 +1,8 @@
 /* link: the worker's end of the daemon's socket; belongs to the I/O thread.
  *
- * Has its keeper connect (door.h), says hello, learns from `welcome` what the daemon has, and
- * streams the events file from the line after that. When the connection breaks it comes back with
- * growing pauses (0.1 to 5 s).
+ * The link asks the keeper for a connection (door.h), says hello, learns from `welcome` which lines
+ * the daemon has, and streams the events file from the line after them. When the connection breaks
+ * it asks again, after growing pauses (0.1 to 5 s).
  */
 #ifndef ABLATE_WORKER_LINK_H
 #define ABLATE_WORKER_LINK_H
@@ -22,7 +22,7 @@ struct link {
     struct wire_hello hello;
     int file;   /* the events file, for reading; -1 = disabled */
     int door;   /* to the keeper; the caller's */
-    bool asked; /* the keeper owes an answer */
+    bool asked; /* the keeper hasn't answered yet */
     int64_t asked_ms;
     int fd; /* the connection; -1 = none */
     bool welcomed;

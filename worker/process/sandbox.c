@@ -128,8 +128,9 @@ static const char *const calls[] = {
     NULL,
 };
 
-/* Calls whose arguments decide: each row allows one shape. A signal has more roads than kill: by
- * tgkill, and by the owner of a descriptor (F_SETOWN, FIOSETOWN), whom the kernel then signals. */
+/* Calls whose arguments decide: each row allows one shape. There are more ways to send a signal
+ * than kill: tgkill, and naming the owner of a descriptor (F_SETOWN, FIOSETOWN), which the kernel
+ * then signals. */
 static int add_shapes(void *filter)
 {
     const struct {
@@ -166,7 +167,8 @@ int sandbox_seal(struct err *err)
     static const int closed[] = { SCMP_SYS(clone), SCMP_SYS(clone3), SCMP_SYS(seccomp) };
     if (!sealable)
         return 0;
-    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW); /* what the first one does */
+    /* allows all else, which the first filter still decides */
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
     int status = filter == NULL ? -ENOMEM : seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
     for (size_t i = 0; i < sizeof closed / sizeof *closed && status == 0; i++)
         status = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), closed[i], 0);

@@ -1,6 +1,6 @@
-/* A loss alone doesn't tell: of a model whose gradient or whose indexer has diverged, and of one
- * whose last update went wrong, the last loss that was computed may still be a number. A tensor is
- * looked at where it is about to be kept, so a checkpoint is known to be sound or not. */
+/* A loss alone doesn't tell: the last one that was computed may still be a number when the gradient
+ * or the indexer has diverged, or when the last update went wrong. Tensors are looked at when they
+ * are about to be kept, so that it is known of each checkpoint whether it is sound. */
 #include "worker/train/finite.h"
 
 #include "common/json/jsonx.h"

@@ -186,8 +186,7 @@ static int save_checkpoint(struct train *t, struct err *err)
 {
     struct checkpoint made;
     int status;
-    /* What comes after a checkpoint isn't trained again, so what comes before must be on the disk.
-     */
+    /* What comes before a checkpoint isn't trained again, so its events must be on the disk. */
     finite_parameters(&t->finite, model_params(t->model), t->step);
     emit_sync(t->emit);
     do
@@ -430,7 +429,8 @@ int train_run(const struct train_config *config, enum train_end *ret, struct err
     const char *stop = t.finished ? NULL : emit_stopped(t.emit);
     if (stop != NULL && status == 0 && t.step > 0 && t.step < steps)
         status = save_checkpoint(&t, &failure);
-    /* Told to end while it waits for its storage, it goes on from the checkpoint before. */
+    /* An attempt that is told to end while it waits for its storage hasn't failed: the next one
+     * goes on from the checkpoint before. */
     if (stop != NULL && (status == -ERR_DISK_FULL || status == -ERR_STORAGE))
         status = 0;
     if (status != 0)

@@ -19,14 +19,14 @@ struct train_config {
     bool replays;  /* and the one of its arm, replay */
     bool resume;   /* go on from the newest sound checkpoint, if there is one */
     struct emit *emit;
-    /* Called when every thread is there that will be, before the corpus is read; NULL: nothing. */
+    /* Called when all threads have been made, before the corpus is read; NULL: nothing. */
     int (*settled)(struct err *err);
 };
 
 enum train_end { TRAIN_FINISHED, TRAIN_STOPPED };
 
-/* Emits started … finished, or failed. Errors: those of the corpus and of storage, INTERNAL when
- * memory is refused; the failed event has been emitted then. */
+/* Emits started … finished, or failed. Errors: those of the corpus and of storage, NO_MEMORY; the
+ * failed event has been emitted then. */
 int train_run(const struct train_config *config, enum train_end *ret, struct err *err);
 
 #endif

@@ -1,6 +1,6 @@
 /* dsa: the K best by the indexer's scores among s ≤ t; `published`: the future scored −1e9 instead
- * of forbidden. What the indexer learns: KL(p ‖ softmax of its scores) over the visible keys, p =
- * the head-mean probability, a constant (schema/numerics.md §2). The gradient of a score is
+ * of forbidden. The indexer's loss is KL(p ‖ softmax of its scores) over the visible keys, p = the
+ * head-mean probability, a constant (schema/numerics.md §2); the gradient of a score is
  * weight·(softmax − p).
  */
 #include "worker/attn/kernel.h"
@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-/* What the published code scores future keys with. */
+/* The score that the published code gives to future keys. */
 static const real published_future = (real)-1e9;
 
 static void dsa_task(void *arg, size_t i, int thread)

@@ -1,6 +1,6 @@
 /* oracle_topk: the K past keys with the most dense probability, averaged over heads: what a perfect
- * selector would choose. No gradient passes through the choice. RoPE turns equal tokens' keys
- * apart: what ties here is what it leaves equal. */
+ * selector would choose. No gradient passes through the choice. RoPE makes the keys of equal tokens
+ * differ by their places, so ties are rare. */
 #include "worker/attn/kernel.h"
 #include "worker/attn/select.h"
 

@@ -1,5 +1,5 @@
-/* random_topk: K of the past keys by lot, those of the smallest keyed words. What sparsity costs
- * without a selector. */
+/* random_topk: K of the past keys by lot, those of the smallest keyed words. It shows what sparsity
+ * costs without a selector. */
 #include "common/philox.h"
 #include "worker/attn/kernel.h"
 #include "worker/attn/select.h"
