@@ -34,7 +34,7 @@ struct link {
     char reason[200];
 };
 
-/* Without a file or a door (0) it is disabled. */
+/* Without a file or a door (0) it is disabled. Errors: STORAGE; link_done is due all the same. */
 int link_init(struct link *link, const char *file, int door, const struct wire_hello *hello,
               struct err *err);
 void link_done(struct link *link);
