@@ -16,6 +16,7 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct attn_core;
 
@@ -70,6 +71,18 @@ static inline const real *attn_head(const struct attn *attn, size_t b, size_t h,
 static inline real *attn_dhead(const struct attn *attn, size_t b, size_t h, size_t part)
 {
     return attn->shared->dqkv + b * attn->t * 3 * attn->c + part * attn->c + h * attn->d;
+}
+/* Zeroes those of a head's gradients that are added up: dk and dv. */
+static inline void attn_clear_dhead(const struct attn *attn, size_t b, size_t h)
+{
+    for (size_t part = 1; part <= 2; part++)
+        for (size_t t = 0; t < attn->t; t++)
+            memset(attn_dhead(attn, b, h, part) + t * 3 * attn->c, 0, attn->d * sizeof(real));
+}
+/* Queries of the block that begins at `from`. */
+static inline size_t attn_block_rows(const struct attn *attn, size_t from)
+{
+    return attn->t - from < ATTN_BLOCK ? attn->t - from : ATTN_BLOCK;
 }
 /* A thread's scratch: two blocks of [ATTN_BLOCK × span], one after the other. */
 static inline real *attn_block(const struct attn *attn, int thread, size_t which)

@@ -25,7 +25,9 @@ SIMD static void compare(const uint32_t *words, size_t n, uint32_t threshold, ui
         keep[i] = (words[i] >> 8) >= threshold;
 }
 
-void drop_mask(const struct drop *drop, uint64_t first, size_t n, uint8_t *keep)
+/* at NULL: the elements first … first+n−1. */
+static void draw(const struct drop *drop, uint64_t first, const int32_t *at, size_t n,
+                 uint8_t *keep)
 {
     uint32_t words[CHUNK];
     if (drop->threshold == 0) {
@@ -34,21 +36,20 @@ void drop_mask(const struct drop *drop, uint64_t first, size_t n, uint8_t *keep)
     }
     for (size_t i = 0; i < n; i += CHUNK) {
         size_t part = n - i < CHUNK ? n - i : CHUNK;
-        philox_words(&drop->stream, drop->step, drop->first + first + i, part, words);
+        if (at == NULL)
+            philox_words(&drop->stream, drop->step, drop->first + first + i, part, words);
+        else
+            philox_pick(&drop->stream, drop->step, drop->first + first, at + i, part, words);
         compare(words, part, drop->threshold, keep + i);
     }
 }
 
+void drop_mask(const struct drop *drop, uint64_t first, size_t n, uint8_t *keep)
+{
+    draw(drop, first, NULL, n, keep);
+}
+
 void drop_pick(const struct drop *drop, uint64_t first, const int32_t *at, size_t n, uint8_t *keep)
 {
-    uint32_t words[CHUNK];
-    if (drop->threshold == 0) {
-        memset(keep, 1, n);
-        return;
-    }
-    for (size_t i = 0; i < n; i += CHUNK) {
-        size_t part = n - i < CHUNK ? n - i : CHUNK;
-        philox_pick(&drop->stream, drop->step, drop->first + first, at + i, part, words);
-        compare(words, part, drop->threshold, keep + i);
-    }
+    draw(drop, first, at, n, keep);
 }

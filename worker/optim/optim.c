@@ -49,8 +49,7 @@ SIMD static double squares(const real *g, size_t n)
     return total;
 }
 
-/* One tensor's update. */
-struct sweep {
+struct tensor_update {
     const struct params *params;
     const struct tensor *tensor;
     optim_update update;
@@ -60,13 +59,13 @@ struct sweep {
 static void update_task(void *arg, size_t i, int thread)
 {
     (void)thread;
-    const struct sweep *s = arg;
-    const struct params *p = s->params;
-    size_t from = i * CHUNK, n = s->tensor->count - from, at = s->tensor->offset + from;
+    const struct tensor_update *u = arg;
+    const struct params *p = u->params;
+    size_t from = i * CHUNK, n = u->tensor->count - from, at = u->tensor->offset + from;
     real *moments[OPTIMIZER_MOMENTS];
     for (int m = 0; m < OPTIMIZER_MOMENTS; m++)
         moments[m] = m < p->optimizer->moments ? p->moments[m] + at : NULL;
-    s->update(&s->step, n < CHUNK ? n : CHUNK, p->value + at, p->grad + at, moments);
+    u->update(&u->step, n < CHUNK ? n : CHUNK, p->value + at, p->grad + at, moments);
 }
 
 static void measure(const struct params *params, struct optim_stats *stats)
@@ -91,13 +90,13 @@ void optim_step(const struct spec_train *train, struct params *params, int64_t s
 {
     struct optim_stats stats = { .lr = optim_lr(train, step) };
     measure(params, &stats);
-    struct sweep sweep = { .params = params, .update = *updates[train->optimizer] };
+    struct tensor_update one = { .params = params, .update = *updates[train->optimizer] };
     for (size_t i = 0; i < params->n; i++) {
         const struct tensor *t = &params->tensors[i];
         double clip = train->grad_clip, norm = stats.norms[t->group];
         bool decays = optimizer_info_of(train)->decays && t->decay;
-        sweep.tensor = t;
-        sweep.step = (struct optim_step){
+        one.tensor = t;
+        one.step = (struct optim_step){
             .train = train,
             .step = step,
             .lr = stats.lr,
@@ -105,7 +104,7 @@ void optim_step(const struct spec_train *train, struct params *params, int64_t s
             .scale = clip > 0 ? (real)fmin(1, clip / (norm + 1e-6)) : 1,
         };
         if (!t->frozen)
-            pool_run(pool, (t->count + CHUNK - 1) / CHUNK, update_task, &sweep);
+            pool_run(pool, (t->count + CHUNK - 1) / CHUNK, update_task, &one);
     }
     *ret = stats;
 }

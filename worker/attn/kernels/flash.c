@@ -97,7 +97,7 @@ static void forward_task(void *arg, size_t bh, int thread)
     const struct attn_core *core = arg;
     const struct attn *a = core->attn;
     for (size_t from = 0; from < a->t; from += ATTN_BLOCK) {
-        size_t rows = a->t - from < ATTN_BLOCK ? a->t - from : ATTN_BLOCK;
+        size_t rows = attn_block_rows(a, from);
         forward_block(core, (struct tile){ .bh = bh, .from = from, .rows = rows },
                       attn_block(a, thread, 0));
     }
@@ -154,15 +154,11 @@ static void backward_task(void *arg, size_t bh, int thread)
 {
     const struct attn_core *core = arg;
     const struct attn *a = core->attn;
-    size_t b = bh / a->h, head = bh % a->h, ld = 3 * a->c;
-    real *dk = attn_dhead(a, b, head, 1), *dv = attn_dhead(a, b, head, 2);
+    size_t b = bh / a->h, head = bh % a->h;
     real along[ATTN_BLOCK];
-    for (size_t t = 0; t < a->t; t++) {
-        memset(dk + t * ld, 0, a->d * sizeof *dk);
-        memset(dv + t * ld, 0, a->d * sizeof *dv);
-    }
+    attn_clear_dhead(a, b, head);
     for (size_t from = 0; from < a->t; from += ATTN_BLOCK) {
-        size_t rows = a->t - from < ATTN_BLOCK ? a->t - from : ATTN_BLOCK;
+        size_t rows = attn_block_rows(a, from);
         size_t reach = attn_reach(a, from + rows - 1);
         struct tile tile = { .bh = bh, .from = from, .rows = rows };
         const real *dy = a->shared->dy + (b * a->t + from) * a->c + head * a->d;

@@ -61,7 +61,7 @@ struct block {
 
 static struct block block_of(const struct attn *a, int thread, size_t b, size_t from)
 {
-    size_t rows = a->t - from < ATTN_BLOCK ? a->t - from : ATTN_BLOCK, size = ATTN_BLOCK * a->k;
+    size_t rows = attn_block_rows(a, from), size = ATTN_BLOCK * a->k;
     real *scratch = attn_block(a, thread, 0);
     struct block block = { .b = b, .from = from, .rows = rows, .p = scratch, .dp = scratch + size };
     block.at = (int32_t *)(void *)(scratch + 2 * size);

@@ -40,7 +40,7 @@ static void forward_task(void *arg, size_t bh, int thread)
                *v = attn_head(a, b, head, 2);
     real *dropped = attn_block(a, thread, 0);
     for (size_t from = 0; from < a->t; from += ATTN_BLOCK) {
-        size_t rows = a->t - from < ATTN_BLOCK ? a->t - from : ATTN_BLOCK;
+        size_t rows = attn_block_rows(a, from);
         size_t cols = attn_reach(a, from + rows - 1);
         real *p = a->probs + (bh * a->t + from) * a->t;
         gemm(rows, cols, a->d, core->scale, (struct mat){ q + from * ld, ld, false },
@@ -68,12 +68,9 @@ static void backward_task(void *arg, size_t bh, int thread)
     real *dq = attn_dhead(a, b, head, 0), *dk = attn_dhead(a, b, head, 1),
          *dv = attn_dhead(a, b, head, 2);
     real *dropped = attn_block(a, thread, 0), *ds = attn_block(a, thread, 1);
-    for (size_t t = 0; t < a->t; t++) {
-        memset(dk + t * ld, 0, a->d * sizeof *dk);
-        memset(dv + t * ld, 0, a->d * sizeof *dv);
-    }
+    attn_clear_dhead(a, b, head);
     for (size_t from = 0; from < a->t; from += ATTN_BLOCK) {
-        size_t rows = a->t - from < ATTN_BLOCK ? a->t - from : ATTN_BLOCK;
+        size_t rows = attn_block_rows(a, from);
         size_t cols = attn_reach(a, from + rows - 1);
         const real *p = a->probs + (bh * a->t + from) * a->t;
         const real *dy = a->shared->dy + (b * a->t + from) * a->c + head * a->d;
