@@ -84,9 +84,11 @@ int confine_files(const struct confine_paths *lists, size_t n, int *ret_abi, str
     int status = 0;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return err_errno(err, ERR_INTERNAL, "can't give up privileges");
-    int abi = *ret_abi = landlock_abi();
-    if (abi <= 0)
+    int abi = landlock_abi();
+    if (abi <= 0) {
+        *ret_abi = abi;
         return 0;
+    }
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (abi >= known[i].abi) {
             handled.files |= known[i].adds.files;
@@ -103,6 +105,8 @@ int confine_files(const struct confine_paths *lists, size_t n, int *ret_abi, str
     if (status == 0 && syscall(SYS_landlock_restrict_self, rules, 0) != 0)
         status = err_errno(err, ERR_INTERNAL, "Landlock refuses");
     close(rules);
+    if (status == 0)
+        *ret_abi = abi;
     return status;
 }
 

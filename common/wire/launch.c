@@ -105,7 +105,7 @@ static int encode(const struct jsonx_field *fields, size_t n, const void *in, ch
     char *taken = buf_take(&text, NULL);
     buf_done(&text);
     if (taken == NULL)
-        return err_set(err, ERR_NO_MEMORY, "out of memory");
+        return err_set(err, ERR_NO_MEMORY, "no memory for a file's text");
     *ret = taken;
     return 0;
 }
@@ -138,8 +138,12 @@ int launch_encode(const struct launch *launch, char **ret, struct err *err)
 
 int launch_read(const char *attempt_dir, struct launch *ret, struct err *err)
 {
-    return decode_file(attempt_dir, "launch.json", launch_fields,
-                       sizeof launch_fields / sizeof *launch_fields, ret, err);
+    struct launch launch = { 0 };
+    int status = decode_file(attempt_dir, "launch.json", launch_fields,
+                             sizeof launch_fields / sizeof *launch_fields, &launch, err);
+    if (status == 0)
+        *ret = launch;
+    return status;
 }
 
 int launch_exit_encode(const struct launch_exit *info, char **ret, struct err *err)

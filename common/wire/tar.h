@@ -60,7 +60,8 @@ int tar_open(const char *path, struct tar_reader *ret, struct err *err);
 void tar_done(struct tar_reader *tar);
 /* 1 = an entry, 0 = the end, and the archive ends there. Errors: STORAGE, BAD_DATA. */
 int tar_next(struct tar_reader *tar, struct tar_entry *ret, struct err *err);
-/* Reads exactly len bytes at an offset of the archive. Errors: STORAGE, BAD_DATA. */
+/* Reads exactly len bytes at an offset of the archive. Errors: STORAGE, BAD_DATA, after which ret's
+ * content is unspecified. */
 int tar_read(const struct tar_reader *tar, int64_t offset, void *ret, size_t len, struct err *err);
 
 #endif

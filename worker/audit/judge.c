@@ -246,6 +246,7 @@ int audit_causality(struct audits *a, struct finding *ret, struct err *err)
 {
     const struct run_spec *spec = a->context.spec;
     size_t t = (size_t)spec->data.seq_len, n = 0;
+    struct finding found = { 0 };
     double leak_next = 0;
     bool across = false;
     struct causality_subject subject = {
@@ -262,7 +263,7 @@ int audit_causality(struct audits *a, struct finding *ret, struct err *err)
         return err_set(err, ERR_NO_MEMORY, "no memory for a list of cuts");
     n = causality_cuts(t, most_keys(spec), cuts);
     load_windows(a);
-    finding_say(ret, AUDIT_PASS,
+    finding_say(&found, AUDIT_PASS,
                 "every state up to a cut kept its bits when the tokens after it changed (%zu cuts, "
                 "training and evaluation kernels, %s)",
                 n, a->at_end ? "trained" : "untrained");
@@ -275,13 +276,13 @@ int audit_causality(struct audits *a, struct finding *ret, struct err *err)
             .n = n,
             .step = kernels[k].step,
             .batch = a->at_end || kernels[k].batch_at_start,
-            .first_leak = ret->status == AUDIT_FAIL, /* how far the leak reaches is known */
+            .first_leak = found.status == AUDIT_FAIL, /* how far the leak reaches is known */
         };
         status = causality_check(&subject, &plan, a->windows, &c, err);
         if (status != 0)
             break;
-        if (ret->status == AUDIT_PASS)
-            say_causality(a, &c, kernels[k].name, ret);
+        if (found.status == AUDIT_PASS)
+            say_causality(a, &c, kernels[k].name, &found);
         json_object_set_new(
             each, kernels[k].name,
             json_pack("{s:I, s:I, s:o, s:o}", "cuts", (json_int_t)c.cuts, "leaking_cuts",
@@ -292,12 +293,17 @@ int audit_causality(struct audits *a, struct finding *ret, struct err *err)
         across |= c.across;
     }
     free(cuts);
-    ret->evidence =
+    if (status != 0) {
+        json_decref(each);
+        return status;
+    }
+    found.evidence =
         json_pack("{s:s, s:o, s:b, s:o}", "phase", a->at_end ? "end" : "start", "leak_next",
                   jsonx_number(leak_next), "across_sequences", across, "kernels", each);
     if (a->at_end && a->nll_n[spec->data.seq_len - 1] > 0) /* else a stop came */
-        json_object_set_new(ret->evidence, "by_position", by_position(a));
-    return status;
+        json_object_set_new(found.evidence, "by_position", by_position(a));
+    *ret = found;
+    return 0;
 }
 
 /* indexer_learns */

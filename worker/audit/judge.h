@@ -31,8 +31,7 @@ void finding_say(struct finding *finding, enum audit_status status, const char *
 /* Whether the daemon wants this attempt to end; arg: the audits. */
 bool audit_stopped(void *arg);
 
-/* Each measures, and fills *ret. Errors: those of what it measures with; *ret may hold evidence
- * then, which is the caller's all the same. */
+/* Each measures, and fills *ret, which is empty before. Errors: those of what it measures with. */
 int audit_overlap(struct audits *a, struct finding *ret, struct err *err);
 int audit_equivalence(struct audits *a, struct finding *ret, struct err *err);
 int audit_entropy(struct audits *a, struct finding *ret, struct err *err);

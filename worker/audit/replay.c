@@ -55,12 +55,11 @@ int replay_check(struct replay *replay, const char *folder, struct model *model,
     char digest[DIGEST_HEX];
     struct checkpoint_found found;
     int status = checkpoint_load(folder, params, origin, keep_reason, &refused, &found, err);
-    int64_t step = found.step;
-    if (status == 0 && step != replay->from)
+    if (status == 0 && found.step != replay->from)
         status = err_set(err, ERR_BAD_DATA, "the checkpoint of step %lld was refused: %s",
                          (long long)replay->from,
                          refused.message[0] != '\0' ? refused.message : "it is missing");
-    for (step++; status == 0 && step <= replay->to; step++) {
+    for (int64_t step = replay->from + 1; status == 0 && step <= replay->to; step++) {
         struct model_stats stats;
         struct optim_stats ignored;
         status = data_windows(data, step, windows, err);

@@ -32,7 +32,8 @@ void data_free(struct data *data);
  *
  * The windows [B × (T+1)] of training step 1, 2, …: each epoch is a keyed permutation, walked in
  * order, crossing epochs without a short batch. Any step may be asked for; going on from the last
- * one is the fast way. Adds to the digest of what was consumed. Errors: NO_MEMORY. */
+ * one is the fast way. Adds to the digest of what was consumed. Errors: NO_MEMORY, after which
+ * ret's content is unspecified. */
 int data_batch(struct data *data, int64_t step, int32_t *ret, struct err *err);
 /* The same windows, to look at: they don't count as consumed. */
 int data_windows(struct data *data, int64_t step, int32_t *ret, struct err *err);

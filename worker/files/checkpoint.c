@@ -157,10 +157,14 @@ int checkpoint_load(const char *out, struct params *params, const struct checkpo
     int64_t steps[LISTED];
     size_t n = 0, bytes = params->count * sizeof(real);
     int status = list_steps(out, steps, LISTED, &n, err);
-    struct params copy = *params;
-    *ret = (struct checkpoint_found){ 0 };
-    if (status != 0 || n == 0)
+    if (status != 0)
         return status;
+    struct params copy = *params;
+    struct checkpoint_found newest = { 0 };
+    if (n == 0) {
+        *ret = newest;
+        return 0;
+    }
     struct safetensors_part here[PARTS], there[PARTS];
     size_t parts_n = parts_of(params, here);
     real *arrays = calloc(parts_n, bytes);
@@ -170,7 +174,7 @@ int checkpoint_load(const char *out, struct params *params, const struct checkpo
     for (size_t i = 1; i < parts_n; i++)
         copy.moments[i - 1] = arrays + i * params->count;
     parts_of(&copy, there);
-    for (size_t i = 0; i < n && status == 0 && ret->step == 0; i++) {
+    for (size_t i = 0; i < n && status == 0 && newest.step == 0; i++) {
         char file[64], path[PATH_MAX];
         struct checkpoint_found found = { .step = steps[i] };
         struct err why = { 0 };
@@ -180,7 +184,7 @@ int checkpoint_load(const char *out, struct params *params, const struct checkpo
         if (refusal == 0) {
             for (size_t p = 0; p < parts_n; p++)
                 memcpy(here[p].data, there[p].data, bytes);
-            *ret = found;
+            newest = found;
         } else if (refusal == -ERR_INCONSISTENT) {
             status = refusal;
             if (err != NULL)
@@ -190,5 +194,7 @@ int checkpoint_load(const char *out, struct params *params, const struct checkpo
         }
     }
     free(arrays);
+    if (status == 0)
+        *ret = newest;
     return status;
 }

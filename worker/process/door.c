@@ -19,13 +19,14 @@ union room {
 int door_init(struct door *door, const char *path, int *ret_trainer, struct err *err)
 {
     int ends[2];
-    *door = (struct door){ .fd = -1, .given = -1, .address.sun_family = AF_UNIX };
-    if (strlen(path) >= sizeof door->address.sun_path)
+    struct door made = { .given = -1, .address.sun_family = AF_UNIX };
+    if (strlen(path) >= sizeof made.address.sun_path)
         return err_set(err, ERR_USAGE, "the socket's path is too long: %s", path);
-    memcpy(door->address.sun_path, path, strlen(path) + 1);
+    memcpy(made.address.sun_path, path, strlen(path) + 1);
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
         return err_errno(err, ERR_INTERNAL, "can't make a pair of sockets");
-    door->fd = ends[0];
+    made.fd = ends[0];
+    *door = made;
     *ret_trainer = ends[1];
     return 0;
 }

@@ -268,7 +268,9 @@ static int resume(struct train *t, struct err *err)
     struct checkpoint_found found;
     int status = checkpoint_load(t->config->out, model_params(t->model), &t->origin, tell_refused,
                                  t, &found, err);
-    if (status == 0 && found.step > 0)
+    if (status != 0)
+        return status;
+    if (found.step > 0)
         tell_moved(t, &found);
     t->step = found.step;
     /* The digest of what was consumed covers the steps that are not trained again, too. */

@@ -70,11 +70,12 @@ static void test_launch_goes_and_comes(void **state)
 static void test_unsound_launches(void **state)
 {
     (void)state;
-    static struct launch back;
+    static struct launch back, untouched;
     struct err err;
     assert_true(launch_read(dir, &back, &err) < 0);
-    put("launch.json", "{\"run\":1}");
+    put("launch.json", "{\"audits\":true,\"run\":1}");
     assert_int_equal(launch_read(dir, &back, &err), -ERR_BAD_DATA);
+    assert_memory_equal(&back, &untouched, sizeof back);
     put("launch.json", "{\"run\":");
     assert_int_equal(launch_read(dir, &back, &err), -ERR_BAD_DATA);
     assert_non_null(strstr(err.message, "launch.json is not sound"));
