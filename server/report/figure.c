@@ -1,6 +1,8 @@
 #include "server/report/figure.h"
 
 #include "common/json/jsonx.h"
+#include "common/spec/metrics.h"
+#include "common/spec/point.h"
 #include "server/report/text.h"
 
 #include <math.h>
@@ -318,9 +320,8 @@ static void add_panel_curves(const struct view *v, struct buf *to)
     buf_init(&title, 0);
     buf_addf(&title, "%s by step", v->by_step);
     if (v->factor != NULL) {
-        const char *dot = strrchr(v->factor, '.');
         bool length = strcmp(v->factor, "data.seq_len") == 0;
-        buf_addf(&title, ", %s = ", length ? "L" : dot != NULL ? dot + 1 : v->factor);
+        buf_addf(&title, ", %s = ", length ? "L" : point_factor(v->factor));
         jsonx_dump(json_array_get(v->xs, last), JSONX_CANONICAL, &title);
     }
     begin_panel(3, title.data != NULL ? title.data : "", v->by_step, to);

@@ -4,6 +4,7 @@
 #include "common/audit/recompute.h"
 #include "common/json/jsonx.h"
 #include "common/spec/metrics.h"
+#include "common/spec/point.h"
 
 #include <math.h>
 #include <string.h>
@@ -28,16 +29,9 @@ bool text_known(const json_t *object, const char *key)
 
 void text_grid(const json_t *grid, struct buf *to)
 {
-    const char *path;
-    json_t *value;
-    size_t n = 0;
-    json_object_foreach((json_t *)(uintptr_t)grid, path, value)
-    {
-        const char *last = strrchr(path, '.');
-        buf_addf(to, "%s%s ", n++ > 0 ? ", " : "", last != NULL ? last + 1 : path);
-        jsonx_dump(value, JSONX_CANONICAL, to);
-    }
-    if (n == 0)
+    if (json_object_size(grid) > 0)
+        point_say(grid, "", to);
+    else
         buf_adds(to, "all");
 }
 

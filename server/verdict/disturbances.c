@@ -1,6 +1,7 @@
 /* The disturbed times of an experiment, cell by cell and in sentences. */
 #include "server/verdict/disturbances.h"
 
+#include "common/spec/point.h"
 #include "server/verdict/timing.h"
 #include "server/verdict/words.h"
 
@@ -76,7 +77,7 @@ static void add_cell(const struct cell *cell, struct buf *to)
     json_t *grid = json_loads(cell->grid, 0, NULL);
     buf_adds(to, cell->arm);
     buf_adds(to, json_object_size(grid) > 0 ? " at " : "");
-    words_point(grid, to);
+    point_say_symbols(grid, to);
     json_decref(grid);
 }
 

@@ -2,6 +2,7 @@
 #include "server/verdict/remarks.h"
 
 #include "common/json/jsonx.h"
+#include "common/spec/point.h"
 #include "server/verdict/disturbances.h"
 #include "server/verdict/words.h"
 
@@ -59,7 +60,7 @@ static void remark_diverged(const struct study *study, json_t *list)
                  plural(cell->runs), cell->arm);
         json_t *grid = json_loads(cell->grid, 0, NULL);
         buf_adds(&text, json_object_size(grid) > 0 ? " at " : "");
-        words_point(grid, &text);
+        point_say_symbols(grid, &text);
         json_decref(grid);
     }
     if (named > 0)

@@ -1,40 +1,12 @@
 #include "server/verdict/words.h"
 
 #include "common/json/jsonx.h"
+#include "common/spec/point.h"
 #include "server/verdict/timing.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Grid paths in the words of the field; others by their last part. */
-static const struct {
-    const char *path, *word;
-} factors[] = {
-    { "data.seq_len", "L" },      { "train.lr", "lr" },     { "train.batch_size", "B" },
-    { "model.layers", "layers" }, { "model.d_model", "d" },
-};
-
-static const char *factor(const char *path)
-{
-    for (size_t i = 0; i < sizeof factors / sizeof *factors; i++)
-        if (strcmp(factors[i].path, path) == 0)
-            return factors[i].word;
-    const char *dot = strrchr(path, '.');
-    return dot != NULL ? dot + 1 : path;
-}
-
-void words_point(const json_t *grid, struct buf *to)
-{
-    const char *path;
-    json_t *value;
-    size_t n = 0;
-    json_object_foreach((json_t *)(uintptr_t)grid, path, value)
-    {
-        buf_addf(to, "%s%s = ", n++ > 0 ? ", " : "", factor(path));
-        jsonx_dump(value, JSONX_CANONICAL, to);
-    }
-}
 
 static bool tuned(const struct study *study, const char *path)
 {
@@ -53,7 +25,7 @@ static void add_place(const struct study *study, const struct statement *claim, 
     size_t n = 0;
     if (claim->slot != NULL && json_object_size(claim->slot->grid) > 0) {
         buf_adds(to, " at ");
-        words_point(claim->slot->grid, to);
+        point_say_symbols(claim->slot->grid, to);
         return;
     }
     json_object_foreach(json_object_get(study->spec, "grid"), path, values)
@@ -61,7 +33,7 @@ static void add_place(const struct study *study, const struct statement *claim, 
         if (tuned(study, path) || json_array_size(values) == 0)
             continue;
         buf_adds(to, n++ > 0 ? " and " : json_array_size(values) > 1 ? " over " : " at ");
-        buf_addf(to, "%s = ", factor(path));
+        buf_addf(to, "%s = ", point_symbol(path));
         for (size_t i = 0; i < json_array_size(values); i++) {
             buf_adds(to, i > 0 ? ", " : "");
             jsonx_dump(json_array_get(values, i), JSONX_CANONICAL, to);

@@ -8,8 +8,6 @@
 
 #include "server/verdict/claims.h"
 
-/* "L = 64, lr = 0.001"; nothing for an empty point. */
-void words_point(const json_t *grid, struct buf *to);
 /* What separates arms in the compared metric, with so many digits: "0.034"; of a share "3.4
  * points". */
 void words_amount(const struct study *study, double size, int digits, struct buf *to);

@@ -55,19 +55,6 @@ void plan_skip(struct plan *p, const char *name, const char *why)
     plan_add(p, name, AUDIT_SKIPPED, NULL, NULL, &text, json_object());
 }
 
-void plan_say_grid(const json_t *grid, const char *before, struct buf *to)
-{
-    json_t *value;
-    const char *path, *separator = before;
-    json_object_foreach((json_t *)(uintptr_t)grid, path, value)
-    {
-        const char *last = strrchr(path, '.');
-        buf_addf(to, "%s%s ", separator, last != NULL ? last + 1 : path);
-        jsonx_dump(value, JSONX_CANONICAL, to);
-        separator = ", ";
-    }
-}
-
 /* the plan */
 
 /* A frozen spec is sound; one that can't be read all the same leaves its cell unknown. */

@@ -5,6 +5,7 @@
  * began, or never finished) is left out and counted; nothing to compare means skipped, not passed.
  */
 #include "common/json/jsonx.h"
+#include "common/spec/point.h"
 #include "server/verdict/fairness/fairness_pairs.h"
 
 #include <stdio.h>
@@ -73,7 +74,7 @@ static void say_pair(const struct pair *pair, const char *how, struct buf *to)
              pair->one->arm, how, (long long)pair->other->run, pair->other->arm,
              (long long)pair->one->seed);
     json_t *grid = objects_embed(pair->one->grid);
-    plan_say_grid(grid, ", ", to);
+    point_say(grid, ", ", to);
     json_decref(grid);
 }
 

@@ -5,6 +5,7 @@
  */
 #include "common/json/jsonx.h"
 #include "common/spec/cost.h"
+#include "common/spec/point.h"
 #include "common/spec/sweep.h"
 #include "server/verdict/fairness/fairness_plan.h"
 
@@ -114,7 +115,7 @@ static void say_gap(const struct plan *p, const struct gap *gap, int quantity, s
     buf_adds(to, ", ");
     say_amount(p->layout.arms[gap->least], gap->values[1], to);
     json_t *grid = objects_embed(p->layout.points[gap->point]);
-    plan_say_grid(grid, " at ", to);
+    point_say(grid, " at ", to);
     json_decref(grid);
     buf_addc(to, ')');
 }

@@ -67,8 +67,6 @@ static inline json_t *plan_place(const struct plan *p, size_t place)
 {
     return json_incref(p->layout.places[place].grid);
 }
-/* A grid point as people write it, after `before`: "seq_len 64, lr 0.001"; nothing for {}. */
-void plan_say_grid(const json_t *grid, const char *before, struct buf *to);
 
 int fairness_shared_init(struct plan *p, struct err *err);
 int fairness_same_batches(struct plan *p, struct err *err);

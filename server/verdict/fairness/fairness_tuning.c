@@ -2,6 +2,7 @@
  * were measured, which one each arm chose at each place, and whether it may have chosen one further
  * out, had there been any. */
 #include "common/json/jsonx.h"
+#include "common/spec/point.h"
 #include "server/verdict/fairness/fairness_plan.h"
 
 #include <math.h>
@@ -90,7 +91,7 @@ struct tuning {
 static void say_where(const struct plan *p, size_t place, struct buf *to)
 {
     json_t *grid = plan_place(p, place);
-    plan_say_grid(grid, " at ", to);
+    point_say(grid, " at ", to);
     json_decref(grid);
 }
 
