@@ -18,71 +18,132 @@ static bool has_split(const struct run_spec *spec)
     return spec->data.kind == DATASET_STORED;
 }
 
-const struct audit_info audit_table[] = {
-    { "causality", AUDIT_OF_CELL, true, NULL, NULL,
-      "No prediction depends on a token that comes after it, or on another sequence of the batch: "
-      "changing those leaves every bit of the logits as it was.",
-      "Give the arm attention that sees past keys alone: of dsa that is \"selection\": "
-      "\"causal\", the default; compare nothing with the arm until then." },
-    { "entropy_floor", AUDIT_OF_CELL, true, NULL, NULL,
-      "On fresh uniformly random tokens the loss doesn't fall below ln V: nobody can predict a "
-      "coin toss without seeing it.",
-      "The attention sees what it must predict: give the arm one that sees past keys alone (of dsa "
-      "\"selection\": \"causal\"); causality says which positions look ahead." },
-    { "split_overlap", AUDIT_OF_POINT, true, has_split, "synthetic windows are drawn, not split",
-      "What validation asks for wasn't trained on: its targets, and the text before them, don't "
-      "stand in the training windows.",
-      "Set data.split to \"documents\", or to \"families\" where documents copy from one another; "
-      "\"windows\" overlaps by construction." },
-    { "shared_init", AUDIT_OF_EXPERIMENT, true, NULL, NULL,
-      "Arms start from the same weights wherever they have the same parameters, seed by seed; what "
-      "init gpt2 scales by depth is told apart.",
-      "Let the arms have the same model.init, unless that is what is compared; the detail names "
-      "the pairs of arms that differ, and comparisons of others stand." },
-    { "same_batches", AUDIT_OF_EXPERIMENT, true, NULL, NULL,
-      "All arms were trained on the same tokens in the same order and evaluated on the same "
-      "windows, seed by seed.",
-      "Move data and train.batch_size, steps and eval_windows out of the arms, into the base or "
-      "the grid; the detail names the pairs of arms that differ, and comparisons of others "
-      "stand." },
-    { "dense_equivalence", AUDIT_OF_CELL, true, NULL, NULL,
-      "Allowed to see every past key, the attention of this arm gives what dense causal attention "
-      "gives, forward and backward.",
-      "No specification mends this: the kernel is wrong for this shape; report it with the run's "
-      "specification, and try another model.attention or data.seq_len meanwhile." },
-    { "replay", AUDIT_OF_ARM, true, NULL, NULL,
-      "Trained again from a checkpoint or from the start, a run gives the same bits.",
-      "No specification mends this: check the machine (memory, overclocking) and that program and "
-      "libraries stayed the same, then retry the run and verify it." },
-    { "finite", AUDIT_OF_RUN, false, NULL, NULL,
-      "No metric was NaN or infinite, nor was a parameter at a checkpoint.",
-      "Lower train.lr, or set train.grad_clip (1) and train.warmup_steps." },
-    { "indexer_learns", AUDIT_OF_CELL, false, has_indexer, "this arm has no indexer",
-      "The trained indexer finds more of the dense attention's mass than it did untrained, and "
-      "more than chance.",
-      "Train the indexer: \"indexer_training\": \"kl\" with kl_weight above 0, more train.steps, "
-      "or a dense_warmup_steps before it chooses." },
-    { "budget", AUDIT_OF_EXPERIMENT, false, NULL, NULL,
-      "Arms have about the same parameters, training operations a step, and tokens.",
-      "Give train.flops in the place of train.steps to compare at equal compute, or make the arms' "
-      "sizes alike; the detail says what differs by how much." },
-    { "tuning", AUDIT_OF_EXPERIMENT, false, NULL, NULL,
-      "Every arm was tried with as many configurations, and the chosen ones don't lie at the edge "
-      "of what was tried.",
-      "Put train.lr into the grid with three values or more and name it in compare.tune; widen the "
-      "range where the best one lies at its edge." },
-    { "power", AUDIT_OF_EXPERIMENT, false, NULL, NULL,
-      "There are enough seeds that a difference, if it exists, could be established at 5 %.",
-      "Give more seeds: no claim is made below six pairs, and needed_seeds says how many would "
-      "settle the margin." },
+static const struct audit_info causality = {
+    .name = "causality",
+    .scope = AUDIT_OF_CELL,
+    .invalidates = true,
+    .what = "No prediction depends on a token that comes after it, or on another sequence of the "
+            "batch: changing those leaves every bit of the logits as it was.",
+    .remedy = "Give the arm attention that sees past keys alone: of dsa that is \"selection\": "
+              "\"causal\", the default; compare nothing with the arm until then.",
 };
-const size_t audit_table_n = sizeof audit_table / sizeof *audit_table;
+
+static const struct audit_info entropy_floor = {
+    .name = "entropy_floor",
+    .scope = AUDIT_OF_CELL,
+    .invalidates = true,
+    .what = "On fresh uniformly random tokens the loss doesn't fall below ln V: nobody can "
+            "predict a coin toss without seeing it.",
+    .remedy = "The attention sees what it must predict: give the arm one that sees past keys "
+              "alone (of dsa \"selection\": \"causal\"); causality says which positions look "
+              "ahead.",
+};
+
+static const struct audit_info split_overlap = {
+    .name = "split_overlap",
+    .scope = AUDIT_OF_POINT,
+    .invalidates = true,
+    .concerns = has_split,
+    .moot = "synthetic windows are drawn, not split",
+    .what = "What validation asks for wasn't trained on: its targets, and the text before them, "
+            "don't stand in the training windows.",
+    .remedy = "Set data.split to \"documents\", or to \"families\" where documents copy from one "
+              "another; \"windows\" overlaps by construction.",
+};
+
+static const struct audit_info shared_init = {
+    .name = "shared_init",
+    .scope = AUDIT_OF_EXPERIMENT,
+    .invalidates = true,
+    .what = "Arms start from the same weights wherever they have the same parameters, seed by "
+            "seed; what init gpt2 scales by depth is told apart.",
+    .remedy = "Let the arms have the same model.init, unless that is what is compared; the detail "
+              "names the pairs of arms that differ, and comparisons of others stand.",
+};
+
+static const struct audit_info same_batches = {
+    .name = "same_batches",
+    .scope = AUDIT_OF_EXPERIMENT,
+    .invalidates = true,
+    .what = "All arms were trained on the same tokens in the same order and evaluated on the same "
+            "windows, seed by seed.",
+    .remedy = "Move data and train.batch_size, steps and eval_windows out of the arms, into the "
+              "base or the grid; the detail names the pairs of arms that differ, and comparisons "
+              "of others stand.",
+};
+
+static const struct audit_info dense_equivalence = {
+    .name = "dense_equivalence",
+    .scope = AUDIT_OF_CELL,
+    .invalidates = true,
+    .what = "Allowed to see every past key, the attention of this arm gives what dense causal "
+            "attention gives, forward and backward.",
+    .remedy = "No specification mends this: the kernel is wrong for this shape; report it with "
+              "the run's specification, and try another model.attention or data.seq_len "
+              "meanwhile.",
+};
+
+static const struct audit_info replay = {
+    .name = "replay",
+    .scope = AUDIT_OF_ARM,
+    .invalidates = true,
+    .what = "Trained again from a checkpoint or from the start, a run gives the same bits.",
+    .remedy = "No specification mends this: check the machine (memory, overclocking) and that "
+              "program and libraries stayed the same, then retry the run and verify it.",
+};
+
+static const struct audit_info finite = {
+    .name = "finite",
+    .scope = AUDIT_OF_RUN,
+    .what = "No metric was NaN or infinite, nor was a parameter at a checkpoint.",
+    .remedy = "Lower train.lr, or set train.grad_clip (1) and train.warmup_steps.",
+};
+
+static const struct audit_info indexer_learns = {
+    .name = "indexer_learns",
+    .scope = AUDIT_OF_CELL,
+    .concerns = has_indexer,
+    .moot = "this arm has no indexer",
+    .what = "The trained indexer finds more of the dense attention's mass than it did untrained, "
+            "and more than chance.",
+    .remedy = "Train the indexer: \"indexer_training\": \"kl\" with kl_weight above 0, more "
+              "train.steps, or a dense_warmup_steps before it chooses.",
+};
+
+static const struct audit_info budget = {
+    .name = "budget",
+    .scope = AUDIT_OF_EXPERIMENT,
+    .what = "Arms have about the same parameters, training operations a step, and tokens.",
+    .remedy = "Give train.flops in the place of train.steps to compare at equal compute, or make "
+              "the arms' sizes alike; the detail says what differs by how much.",
+};
+
+static const struct audit_info tuning = {
+    .name = "tuning",
+    .scope = AUDIT_OF_EXPERIMENT,
+    .what = "Every arm was tried with as many configurations, and the chosen ones don't lie at "
+            "the edge of what was tried.",
+    .remedy = "Put train.lr into the grid with three values or more and name it in compare.tune; "
+              "widen the range where the best one lies at its edge.",
+};
+
+static const struct audit_info power = {
+    .name = "power",
+    .scope = AUDIT_OF_EXPERIMENT,
+    .what = "There are enough seeds that a difference, if it exists, could be established at 5 %.",
+    .remedy = "Give more seeds: no claim is made below six pairs, and needed_seeds says how many "
+              "would settle the margin.",
+};
+
+#define ROW(id, name) [AUDIT_##id] = &name,
+const struct audit_info *const audit_table[] = { AUDIT_LIST(ROW) };
+#undef ROW
 
 const struct audit_info *audit_find(const char *name)
 {
-    for (size_t i = 0; i < audit_table_n; i++)
-        if (strcmp(audit_table[i].name, name) == 0)
-            return &audit_table[i];
+    for (int i = 0; i < AUDITS; i++)
+        if (strcmp(audit_table[i]->name, name) == 0)
+            return audit_table[i];
     return NULL;
 }
 

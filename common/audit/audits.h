@@ -13,6 +13,25 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Every audit once, in the order in which a report tells them: its place in enum audit and its name.
+ * Trainer and daemon name one by its place, so that an audit without a row doesn't build. */
+#define AUDIT_LIST(X)                                                                              \
+    X(CAUSALITY, causality)                                                                        \
+    X(ENTROPY_FLOOR, entropy_floor)                                                                \
+    X(SPLIT_OVERLAP, split_overlap)                                                                \
+    X(SHARED_INIT, shared_init)                                                                    \
+    X(SAME_BATCHES, same_batches)                                                                  \
+    X(DENSE_EQUIVALENCE, dense_equivalence)                                                        \
+    X(REPLAY, replay)                                                                              \
+    X(FINITE, finite)                                                                              \
+    X(INDEXER_LEARNS, indexer_learns)                                                              \
+    X(BUDGET, budget)                                                                              \
+    X(TUNING, tuning)                                                                              \
+    X(POWER, power)
+#define AUDIT_ENUMERATOR(id, name) AUDIT_##id,
+enum audit { AUDIT_LIST(AUDIT_ENUMERATOR) AUDITS };
+#undef AUDIT_ENUMERATOR
+
 enum audit_scope {
     AUDIT_OF_RUN,
     AUDIT_OF_ARM,
@@ -40,8 +59,7 @@ struct audit_info {
     const char *what;   /* one sentence for people who haven't met it: what passing it means */
     const char *remedy; /* one sentence: what to change when it doesn't pass */
 };
-extern const struct audit_info audit_table[];
-extern const size_t audit_table_n;
+extern const struct audit_info *const audit_table[AUDITS];
 
 /* NULL when there is none of that name. */
 const struct audit_info *audit_find(const char *name);

@@ -70,8 +70,8 @@ json_t *checks_json(const struct findings *findings, const char *arm)
 {
     const struct study_input *in = findings->study->in;
     json_t *list = json_array();
-    for (size_t a = 0; a < audit_table_n; a++) {
-        const struct audit_info *info = &audit_table[a];
+    for (int a = 0; a < AUDITS; a++) {
+        const struct audit_info *info = audit_table[a];
         struct gathered g = { 0 };
         if (of_an_arm(info) != (arm != NULL))
             continue;
@@ -130,8 +130,8 @@ json_t *checks_valid(const struct findings *findings, const char *arm)
     for (size_t i = 0; i < findings->failures_n; i++)
         if (of_an_arm(findings->failures[i].info) && concerns(findings->failures[i].row, arm))
             return json_false();
-    for (size_t a = 0; a < audit_table_n; a++) {
-        const struct audit_info *info = &audit_table[a];
+    for (int a = 0; a < AUDITS; a++) {
+        const struct audit_info *info = audit_table[a];
         all &= !info->invalidates || !of_an_arm(info) || findings_are_told(findings, info, arm);
     }
     return all ? json_true() : json_null();
@@ -140,8 +140,8 @@ json_t *checks_valid(const struct findings *findings, const char *arm)
 json_t *checks_valid_at(const struct findings *findings, const struct cell *cell)
 {
     bool all = true;
-    for (size_t a = 0; a < audit_table_n; a++) {
-        const struct audit_info *info = &audit_table[a];
+    for (int a = 0; a < AUDITS; a++) {
+        const struct audit_info *info = audit_table[a];
         if (!info->invalidates || !of_an_arm(info))
             continue;
         if (findings_cell_failed(findings, info, cell))
@@ -154,8 +154,8 @@ json_t *checks_valid_at(const struct findings *findings, const struct cell *cell
 size_t checks_missing(const struct findings *findings, struct buf *to)
 {
     size_t missing = 0;
-    for (size_t a = 0; a < audit_table_n; a++) {
-        const struct audit_info *info = &audit_table[a];
+    for (int a = 0; a < AUDITS; a++) {
+        const struct audit_info *info = audit_table[a];
         if (info->invalidates && !findings_are_told(findings, info, NULL))
             buf_addf(to, "%s%s", missing++ > 0 ? ", " : "", info->name);
     }

@@ -118,10 +118,10 @@ bool findings_init(struct findings *t, const struct study *study)
     bool ok = t->told != NULL && t->failed != NULL && t->failures != NULL;
     if (sweep_new(study->spec, &t->sweep, NULL) != 0)
         t->sweep = NULL;
-    for (size_t a = 0; ok && a < audit_table_n; a++)
+    for (int a = 0; ok && a < AUDITS; a++)
         for (size_t i = 0; ok && i < in->audits_n; i++)
-            if (strcmp(in->audits[i].name, audit_table[a].name) == 0)
-                ok = note(t, &in->audits[i], &audit_table[a]);
+            if (strcmp(in->audits[i].name, audit_table[a]->name) == 0)
+                ok = note(t, &in->audits[i], audit_table[a]);
     return ok;
 }
 

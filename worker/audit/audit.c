@@ -19,19 +19,19 @@ static bool replays(const struct audit_context *context)
 /* In the order in which they are made: cheap ones first. Which runs an audit concerns is said in
  * common/audit/audits.h; `made` says which of the audited runs makes it, NULL: every one. */
 static const struct row {
-    const char *name;
+    enum audit audit;
     bool at_end;
     bool (*made)(const struct audit_context *context);
     /* Errors: the audit is skipped. A finding without a detail isn't told. */
     int (*measure)(struct audits *a, struct finding *ret, struct err *err);
 } rows[] = {
-    { "split_overlap", false, NULL, audit_overlap },
-    { "dense_equivalence", false, NULL, audit_equivalence },
-    { "causality", false, NULL, audit_causality },
-    { "entropy_floor", false, NULL, audit_entropy },
-    { "causality", true, NULL, audit_causality },
-    { "indexer_learns", true, NULL, audit_learns },
-    { "replay", true, replays, audit_replay },
+    { AUDIT_SPLIT_OVERLAP, false, NULL, audit_overlap },
+    { AUDIT_DENSE_EQUIVALENCE, false, NULL, audit_equivalence },
+    { AUDIT_CAUSALITY, false, NULL, audit_causality },
+    { AUDIT_ENTROPY_FLOOR, false, NULL, audit_entropy },
+    { AUDIT_CAUSALITY, true, NULL, audit_causality },
+    { AUDIT_INDEXER_LEARNS, true, NULL, audit_learns },
+    { AUDIT_REPLAY, true, replays, audit_replay },
 };
 
 static void tell(struct audits *a, const char *name, struct finding *finding, double seconds)
@@ -54,7 +54,7 @@ static void tell(struct audits *a, const char *name, struct finding *finding, do
 static bool is_made(const struct audits *a, const struct row *row)
 {
     return row->at_end == a->at_end && (row->made == NULL || row->made(&a->context)) &&
-           audit_concerns(audit_find(row->name), a->context.spec);
+           audit_concerns(audit_table[row->audit], a->context.spec);
 }
 
 static void make(struct audits *a, bool at_end)
@@ -70,7 +70,7 @@ static void make(struct audits *a, bool at_end)
             finding_say(&finding, AUDIT_SKIPPED, "it couldn't be made: %s", err.message);
         if (audit_stopped(a)) /* it may have ended halfway */
             finding.detail[0] = '\0';
-        tell(a, rows[i].name, &finding, clock_mono_s() - start);
+        tell(a, audit_table[rows[i].audit]->name, &finding, clock_mono_s() - start);
     }
 }
 

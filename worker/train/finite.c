@@ -3,6 +3,7 @@
  * are about to be kept, so that it is known of each checkpoint whether it is sound. */
 #include "worker/train/finite.h"
 
+#include "common/audit/audits.h"
 #include "common/json/jsonx.h"
 
 #include <math.h>
@@ -13,8 +14,8 @@ static void fail(struct finite *f, const char *detail, json_t *take_evidence)
 {
     f->failed = true;
     emit_event(f->emit, WIRE_AUDIT,
-               json_pack("{s:s, s:s, s:s, s:o}", "name", "finite", "status", "fail", "detail",
-                         detail, "evidence", take_evidence),
+               json_pack("{s:s, s:s, s:s, s:o}", "name", audit_table[AUDIT_FINITE]->name, "status",
+                         "fail", "detail", detail, "evidence", take_evidence),
                false);
 }
 
@@ -79,8 +80,9 @@ void finite_end(const struct finite *f, int64_t from, int64_t to)
     if (from > 0)
         snprintf(detail + said, sizeof detail - said, " from step %lld on", (long long)from + 1);
     emit_event(f->emit, WIRE_AUDIT,
-               json_pack("{s:s, s:s, s:s, s:{s:I, s:I, s:I}}", "name", "finite", "status", "pass",
-                         "detail", detail, "evidence", "from", (json_int_t)from, "steps",
-                         (json_int_t)to, "checkpoints", (json_int_t)f->looks),
+               json_pack("{s:s, s:s, s:s, s:{s:I, s:I, s:I}}", "name",
+                         audit_table[AUDIT_FINITE]->name, "status", "pass", "detail", detail,
+                         "evidence", "from", (json_int_t)from, "steps", (json_int_t)to,
+                         "checkpoints", (json_int_t)f->looks),
                false);
 }

@@ -350,7 +350,7 @@ int replay_audit(struct store *store, int64_t run, const struct replay_verdict *
         .experiment = sqlite3_column_int64(s, 0),
         .run = run,
         .arm = store_text(s, 1, true),
-        .name = "replay",
+        .name = (char *)(uintptr_t)audit_table[AUDIT_REPLAY]->name,
         .status = (char *)(uintptr_t)audit_status_names[verdict->audit],
         .detail = (char *)(uintptr_t)verdict->detail,
         .evidence = dump(verdict->evidence),

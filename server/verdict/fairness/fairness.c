@@ -17,7 +17,7 @@ static int (*const checks[])(struct plan *, struct err *) = {
 
 /* findings */
 
-void plan_add(struct plan *p, const char *name, enum audit_status status, const char *arm,
+void plan_add(struct plan *p, enum audit audit, enum audit_status status, const char *arm,
               const char *grid, struct buf *detail, json_t *evidence)
 {
     struct buf text;
@@ -28,7 +28,7 @@ void plan_add(struct plan *p, const char *name, enum audit_status status, const 
     if (more != NULL)
         p->findings = more;
     struct audit_row row = {
-        .name = strdup(name),
+        .name = strdup(audit_table[audit]->name),
         .status = strdup(audit_status_names[status]),
         .arm = arm != NULL ? strdup(arm) : NULL,
         .grid = grid != NULL ? strdup(grid) : NULL,
@@ -47,12 +47,12 @@ void plan_add(struct plan *p, const char *name, enum audit_status status, const 
     p->findings[p->findings_n++] = row;
 }
 
-void plan_skip(struct plan *p, const char *name, const char *why)
+void plan_skip(struct plan *p, enum audit audit, const char *why)
 {
     struct buf text;
     buf_init(&text, 0);
     buf_adds(&text, why);
-    plan_add(p, name, AUDIT_SKIPPED, NULL, NULL, &text, json_object());
+    plan_add(p, audit, AUDIT_SKIPPED, NULL, NULL, &text, json_object());
 }
 
 /* the plan */

@@ -164,7 +164,7 @@ int fairness_shared_init(struct plan *p, struct err *err)
     struct pairs t;
     struct buf text;
     if (p->layout.arms_n < 2) {
-        plan_skip(p, "shared_init", "there is one arm: nothing to compare");
+        plan_skip(p, AUDIT_SHARED_INIT, "there is one arm: nothing to compare");
         return 0;
     }
     int status = pairs_init(&t, p, err);
@@ -175,7 +175,7 @@ int fairness_shared_init(struct plan *p, struct err *err)
     if (status == 0)
         status = say_init(&t, &text, err);
     if (status == 0)
-        plan_add(p, "shared_init", status_of(&t), NULL, NULL, &text, pairs_json(&t, "tensor"));
+        plan_add(p, AUDIT_SHARED_INIT, status_of(&t), NULL, NULL, &text, pairs_json(&t, "tensor"));
     buf_done(&text);
     pairs_done(&t);
     return status;
@@ -260,7 +260,7 @@ int fairness_same_batches(struct plan *p, struct err *err)
     struct pairs t;
     struct buf text;
     if (p->layout.arms_n < 2) {
-        plan_skip(p, "same_batches", "there is one arm: nothing to compare");
+        plan_skip(p, AUDIT_SAME_BATCHES, "there is one arm: nothing to compare");
         return 0;
     }
     int status = pairs_init(&t, p, err);
@@ -270,7 +270,7 @@ int fairness_same_batches(struct plan *p, struct err *err)
     if (status == 0)
         status = say_batches(&t, &text, err);
     if (status == 0)
-        plan_add(p, "same_batches", status_of(&t), NULL, NULL, &text, pairs_json(&t, "tokens"));
+        plan_add(p, AUDIT_SAME_BATCHES, status_of(&t), NULL, NULL, &text, pairs_json(&t, "tokens"));
     buf_done(&text);
     pairs_done(&t);
     return status;

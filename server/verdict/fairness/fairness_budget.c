@@ -153,7 +153,7 @@ static void conclude_budget(struct plan *p, const struct gap gaps[QUANTITIES], e
                  bases[basis].words,
                  basis == EQUAL_FLOPS ? " and training FLOPs" : ", training FLOPs and tokens",
                  100 * greatest);
-    plan_add(p, "budget", said > 0 ? AUDIT_WARN : AUDIT_PASS, NULL, NULL, &text,
+    plan_add(p, AUDIT_BUDGET, said > 0 ? AUDIT_WARN : AUDIT_PASS, NULL, NULL, &text,
              json_pack("{s:s, s:o, s:I, s:o, s:f}", "basis", bases[basis].name, "cells", rows,
                        "cells_n", (json_int_t)cells, "unequal", unequal, "tolerance", tolerance));
 }
@@ -186,7 +186,7 @@ int fairness_budget(struct plan *p, struct err *err)
         return 0;
     }
     json_decref(rows);
-    plan_skip(p, "budget",
+    plan_skip(p, AUDIT_BUDGET,
               p->layout.arms_n < 2 ? "there is one arm: nothing to compare"
                                    : "no run's specification can be read");
     return 0;

@@ -55,10 +55,10 @@ static inline bool plan_counts(const struct digests_row *run)
 }
 
 /* Adds a finding about an arm and a grid point (NULL = all). Takes detail's bytes and evidence. */
-void plan_add(struct plan *p, const char *name, enum audit_status status, const char *arm,
+void plan_add(struct plan *p, enum audit audit, enum audit_status status, const char *arm,
               const char *grid, struct buf *detail, json_t *evidence);
 /* The same about the experiment, with a constant text and no evidence. */
-void plan_skip(struct plan *p, const char *name, const char *why);
+void plan_skip(struct plan *p, enum audit audit, const char *why);
 /* Whether `path` is one of compare.tune. */
 bool plan_tunes(const struct plan *p, const char *path);
 

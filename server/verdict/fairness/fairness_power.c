@@ -38,7 +38,7 @@ int fairness_power(struct plan *p, struct err *err)
     struct buf text;
     (void)err;
     if (p->layout.arms_n < 2) {
-        plan_skip(p, "power", "there is one arm: nothing to compare");
+        plan_skip(p, AUDIT_POWER, "there is one arm: nothing to compare");
         return 0;
     }
     for (size_t arm = 0; arm < p->layout.arms_n; arm++) {
@@ -62,7 +62,7 @@ int fairness_power(struct plan *p, struct err *err)
              least == 1 ? "" : "s", smallest);
     if (!enough)
         buf_addf(&text, ", and a claim needs %.2g: at least %zu seeds", level, needed);
-    plan_add(p, "power", enough ? AUDIT_PASS : AUDIT_FAIL, NULL, NULL, &text,
+    plan_add(p, AUDIT_POWER, enough ? AUDIT_PASS : AUDIT_FAIL, NULL, NULL, &text,
              json_pack("{s:I, s:I, s:f, s:I, s:I}", "seeds", (json_int_t)p->layout.seeds_n, "pairs",
                        (json_int_t)least, "smallest_p", smallest, "needed", (json_int_t)needed,
                        "comparisons", (json_int_t)(p->layout.places_n * (p->layout.arms_n - 1))));

@@ -62,7 +62,7 @@ static void warn_untuned(struct plan *p)
         say_list(json_object_get(all, p->layout.arms[arm]), &text);
     }
     buf_adds(&text, "; nothing was tuned");
-    plan_add(p, "tuning", AUDIT_WARN, NULL, NULL, &text,
+    plan_add(p, AUDIT_TUNING, AUDIT_WARN, NULL, NULL, &text,
              json_pack("{s:[], s:o}", "tuned", "lr", all));
 }
 
@@ -161,7 +161,7 @@ int fairness_tuning(struct plan *p, struct err *err)
     size_t most = 0;
     (void)err;
     if (p->layout.arms_n < 2) {
-        plan_skip(p, "tuning", "there is one arm: nothing to compare");
+        plan_skip(p, AUDIT_TUNING, "there is one arm: nothing to compare");
         return 0;
     }
     if (json_array_size(tuned_list(p)) == 0) {
@@ -186,7 +186,7 @@ int fairness_tuning(struct plan *p, struct err *err)
         buf_addf(&t.text,
                  "every arm was tried with %zu configurations, and none chose one at the edge",
                  most);
-    plan_add(p, "tuning",
+    plan_add(p, AUDIT_TUNING,
              t.edges + t.unequal > 0 ? AUDIT_WARN
              : most > 0              ? AUDIT_PASS
                                      : AUDIT_SKIPPED,
