@@ -14,11 +14,6 @@ const struct recompute_part recompute_parts[RECOMPUTE_PARTS] = {
     { "code_path", "code path" },
 };
 
-bool recompute_exempts(const char *metric)
-{
-    return strncmp(metric, "time/", 5) == 0 || strncmp(metric, "throughput/", 11) == 0;
-}
-
 bool recompute_takes(const char *artifact)
 {
     const char *dot = strrchr(artifact, '.');

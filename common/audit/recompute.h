@@ -7,8 +7,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Whether a metric is measured by a clock, and so isn't compared. */
-bool recompute_exempts(const char *metric);
 /* Whether an artifact is compared: tensors only, since a list of batches may hold a step twice when
  * its run resumed. */
 bool recompute_takes(const char *artifact);

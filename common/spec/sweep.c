@@ -230,18 +230,18 @@ static int decode_compare(struct sweep *sweep, struct err *err)
  * when its turn comes, with a better reason. */
 static int check_metric(const struct sweep *sweep, struct err *err)
 {
-    const struct metric_info *metric = &metric_table[sweep->compare.metric];
+    enum metric metric = (enum metric)sweep->compare.metric;
     size_t first_seed = sweep->runs_n / sweep->seeds_n;
-    bool measured = metric->measured == NULL;
+    bool measured = metric_needs(metric) == NULL;
     for (size_t i = 0; i < first_seed && !measured; i++) {
         struct sweep_item item = { 0 };
-        measured =
-            sweep_run(sweep, i, &item, NULL) != 0 || metric_measured(metric->name, &item.spec);
+        measured = sweep_run(sweep, i, &item, NULL) != 0 || metric_measured(metric, &item.spec);
         json_decref(item.grid);
     }
     return measured ? 0
                     : err_set_at(err, ERR_INCONSISTENT, "/compare/metric",
-                                 "no run measures %s: that takes %s", metric->name, metric->needs);
+                                 "no run measures %s: that takes %s", metric_names[metric],
+                                 metric_needs(metric));
 }
 
 /* The members of `in` that hold JSON, and what stands for them when they are absent. */

@@ -18,7 +18,7 @@ enum goal { GOAL_MIN, GOAL_MAX };
 enum compare_at { COMPARE_LAST, COMPARE_BEST };
 
 struct sweep_compare {
-    int metric; /* an index of metric_table (metrics.h) */
+    int metric; /* enum metric (metrics.h) */
     int goal, at;
     char baseline[SPEC_NAME_BYTES]; /* an arm; the first one when not given */
     double margin;

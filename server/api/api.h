@@ -110,6 +110,7 @@ ENCODE(version_encode);
 ENCODE(healthz_encode);
 ENCODE(presets_encode);
 ENCODE(preset_encode);
+ENCODE(metrics_list_encode);
 STORED(queue_read);
 ENCODE(queue_encode);
 DECODE(queue_post_decode);

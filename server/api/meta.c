@@ -1,9 +1,10 @@
-/* What the daemon says of itself: version, health, presets, the queue. */
+/* What the daemon says of itself: version, health, presets, metrics, the queue. */
 #include "server/api/api.h"
 
 #include "common/base/clock.h"
 #include "common/base/version.h"
 #include "common/json/jsonx.h"
+#include "common/spec/metrics.h"
 #include "common/wire/wire.h"
 #include "server/base/options.h"
 #include "server/base/presets.h"
@@ -100,6 +101,16 @@ int preset_encode(struct request *req, struct reply *reply, struct err *err)
     if (preset_load(req->params[0], &spec, err) != 0)
         return err_set(err, ERR_NOT_FOUND, "there is no preset \"%.64s\"", req->params[0]);
     reply_json(reply, 200, spec, -1);
+    return 0;
+}
+
+/* Metrics. */
+
+int metrics_list_encode(struct request *req, struct reply *reply, struct err *err)
+{
+    (void)req;
+    (void)err;
+    reply_json(reply, 200, json_pack("{s:o, s:n}", "items", metrics_json(), "next_page_token"), -1);
     return 0;
 }
 

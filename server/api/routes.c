@@ -61,6 +61,7 @@ const struct endpoint routes[] = {
       dataset_delete_write, NULL, dataset_deleted_finish },
     { READ("GET", "/presets", BODY_NONE, ""), NULL, NULL, NULL, presets_encode, NULL },
     { READ("GET", "/presets/{name}", BODY_NONE, ""), NULL, NULL, NULL, preset_encode, NULL },
+    { READ("GET", "/metrics", BODY_NONE, ""), NULL, NULL, NULL, metrics_list_encode, NULL },
     { "POST", V1 "/query", ACCESS_READ, BODY_JSON, "", &query_waiting, query_decode, NULL, NULL,
       query_encode, NULL },
     { READ("GET", "/queue", BODY_NONE, ""), NULL, queue_read, NULL, queue_encode, NULL },

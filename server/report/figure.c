@@ -406,16 +406,18 @@ static bool is_disturbed(const json_t *report)
 void figure_script(const json_t *report, enum figure_format format, struct buf *to)
 {
     struct view v;
-    char title[96];
+    char title[96], time_title[48];
     view_init(&v, report);
     snprintf(title, sizeof title, "Final %s", v.judged);
     bool test = strncmp(v.judged, "test/", 5) == 0;
-    const char *accuracy = test ? "test/accuracy" : "val/accuracy";
-    const char *loss = test ? "test/loss" : "val/loss";
-    const char *time = is_disturbed(report) ? "Time a step (disturbed)" : "Time a step";
+    const char *accuracy = metric_table[test ? METRIC_TEST_ACCURACY : METRIC_VAL_ACCURACY].name;
+    const char *loss = metric_table[test ? METRIC_TEST_LOSS : METRIC_VAL_LOSS].name;
+    const struct metric_info *time = &metric_table[METRIC_STEP_S];
+    snprintf(time_title, sizeof time_title, "%s%s", time->title,
+             is_disturbed(report) ? " (disturbed)" : "");
     struct panel panels[] = { { "judged", v.judged, title, v.judged, 1 },
                               { "accuracy", accuracy, "Accuracy", accuracy, 1 },
-                              { "time", "time/step_s", time, "ms", 1000 } };
+                              { "time", time->name, time_title, "ms", 1000 } };
     for (size_t i = 1; i < 3; i++) /* the first shows it already */
         if (strcmp(panels[i].metric, v.judged) == 0)
             panels[i] = (struct panel){ "loss", loss, "Loss", loss, 1 };

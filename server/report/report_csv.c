@@ -4,8 +4,8 @@
  * row an arm and grid point). */
 #include "server/report/text.h"
 
-#include "common/audit/recompute.h"
 #include "common/json/jsonx.h"
+#include "common/spec/metrics.h"
 
 #include <string.h>
 
@@ -128,7 +128,7 @@ void report_csv(const json_t *report, struct buf *to)
         for (size_t c = 1; c < 6; c++)
             add_number(value, columns[c], to);
         /* of times: whether nothing disturbed them */
-        add_flag(recompute_exempts(metric) ? clean : NULL, to);
+        add_flag(metric_is_clock(metric) ? clean : NULL, to);
         end_line(to);
     }
 }

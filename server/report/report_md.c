@@ -1,7 +1,6 @@
 /* The report as Markdown, from its JSON: the verdict first, then what was measured. */
 #include "server/report/text.h"
 
-#include "common/audit/recompute.h"
 #include "common/json/jsonx.h"
 #include "common/spec/metrics.h"
 #include "common/spec/point.h"
@@ -60,12 +59,14 @@ static void add_arm(const json_t *row, struct buf *to)
 static bool is_marked(const json_t *row, const char *metric)
 {
     const json_t *clean = json_object_get(json_object_get(row, "timing"), "clean");
-    return recompute_exempts(metric) && json_is_false(clean);
+    return metric_is_clock(metric) && json_is_false(clean);
 }
 
-static void add_value(const json_t *row, const char *name, double scale, int digits,
-                      const char *unit, struct buf *to)
+static void add_value(const json_t *row, const char *name, struct buf *to)
 {
+    bool share = metric_is_share(name);
+    double scale = share ? 100 : 1;
+    int digits = share ? 2 : 4;
     const json_t *m = json_object_get(json_object_get(row, "metrics"), name);
     if (!text_known(m, "mean")) {
         buf_adds(to, " – |");
@@ -74,7 +75,7 @@ static void add_value(const json_t *row, const char *name, double scale, int dig
     buf_addf(to, " %.*f", digits, scale * text_number(m, "mean"));
     if (text_known(m, "sd"))
         buf_addf(to, " ± %.*f", digits, scale * text_number(m, "sd"));
-    buf_addf(to, "%s%s |", unit, is_marked(row, name) ? " †" : "");
+    buf_addf(to, "%s%s |", share ? " %" : "", is_marked(row, name) ? " †" : "");
 }
 
 /* Comparisons stand in the order of the rows that aren't the baseline's, unless arms were tuned:
@@ -106,58 +107,50 @@ static void add_difference(const json_t *comparison, bool share, struct buf *to)
     buf_adds(to, " |");
 }
 
-/* The compared metric has a column of its own unless it stands in one of these. */
-static const struct {
-    const char *name, *title, *unit;
-    double scale;
-    int digits;
-} columns[] = {
-    { "val/loss", "val loss", "", 1, 4 },
-    { "val/accuracy", "val accuracy", " %", 100, 2 },
-    { "test/loss", "test loss", "", 1, 4 },
-    { "time/step_s", "s/step", "", 1, 4 },
+/* Metrics that have a heading have a column; the compared one has it in any case, the last, headed
+ * by its name. */
+struct column {
+    const char *metric, *heading;
 };
-enum { COLUMNS = sizeof columns / sizeof *columns };
 
-static const char *extra_column(const json_t *report)
+static size_t find_columns(const json_t *report, struct column ret[METRICS + 1])
 {
     const json_t *compare = json_object_get(json_object_get(report, "experiment"), "compare");
-    for (size_t i = 0; i < COLUMNS; i++)
-        if (strcmp(columns[i].name, text_of(compare, "metric")) == 0)
-            return NULL;
-    return text_of(compare, "metric");
+    const char *compared = text_of(compare, "metric");
+    const struct metric_info *info = metric_find(compared);
+    size_t n = 0;
+    for (int i = 0; i < METRICS; i++)
+        if (metric_table[i].heading != NULL)
+            ret[n++] = (struct column){ metric_table[i].name, metric_table[i].heading };
+    if (info == NULL || info->heading == NULL)
+        ret[n++] = (struct column){ compared, compared };
+    return n;
 }
 
 static void add_table(const json_t *report, struct buf *to)
 {
-    const char *extra = extra_column(report);
+    struct column columns[METRICS + 1];
+    size_t columns_n = find_columns(report, columns);
     const json_t *compare = json_object_get(json_object_get(report, "experiment"), "compare");
     bool share = metric_is_share(text_judged(report));
     size_t i, next = 0, marked = 0;
     json_t *row;
     buf_adds(to, "| grid | arm | n |");
-    for (i = 0; i < COLUMNS; i++)
-        buf_addf(to, " %s |", columns[i].title);
-    if (extra != NULL)
-        buf_addf(to, " %s |", extra);
+    for (i = 0; i < columns_n; i++)
+        buf_addf(to, " %s |", columns[i].heading);
     buf_addf(to, " Δ %s |\n|---|---|---|", text_judged(report));
-    for (i = 0; i < COLUMNS + (extra != NULL) + 1; i++)
+    for (i = 0; i <= columns_n; i++)
         buf_adds(to, "---|");
     json_array_foreach(json_object_get(report, "table"), i, row)
     {
-        marked += is_marked(row, "time/step_s");
+        marked += is_marked(row, metric_table[METRIC_STEP_S].name);
         buf_adds(to, "\n| ");
         text_grid(json_object_get(row, "grid"), to);
         buf_adds(to, " | ");
         add_arm(row, to);
         buf_addf(to, " | %lld |", (long long)text_number(row, "n"));
-        for (size_t c = 0; c < COLUMNS; c++)
-            add_value(row, columns[c].name, columns[c].scale, columns[c].digits, columns[c].unit,
-                      to);
-        if (extra != NULL && metric_is_share(extra))
-            add_value(row, extra, 100, 2, " %", to);
-        else if (extra != NULL)
-            add_value(row, extra, 1, 4, "", to);
+        for (size_t c = 0; c < columns_n; c++)
+            add_value(row, columns[c].metric, to);
         if (strcmp(text_of(row, "arm"), text_of(compare, "baseline")) == 0)
             buf_adds(to, " baseline |");
         else

@@ -1,8 +1,8 @@
 /* What was measured, before anything is concluded from it: the table, the dynamics, the tuning. */
 #include "server/verdict/measured.h"
 
-#include "common/audit/recompute.h"
 #include "common/json/jsonx.h"
+#include "common/spec/metrics.h"
 #include "server/objects/objects.h"
 #include "server/verdict/checks.h"
 #include "server/verdict/disturbances.h"
@@ -11,39 +11,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Metrics of the table, if a run has them: which of a run's figures counts, and which is best. The
- * compared metric is a row more when it isn't one of these. */
-struct metric {
-    const char *name;
-    bool mean;     /* the mean over steps (clocks), not the last value */
-    bool maximise; /* more is better */
-};
-static const struct metric metrics[] = {
-    { "val/loss", false, false },
-    { "val/accuracy", false, true },
-    { "test/loss", false, false },
-    { "test/accuracy", false, true },
-    { "train/loss", false, false },
-    { "time/step_s", true, false },
-    { "throughput/tokens_per_s", true, true },
-};
-enum { METRICS = sizeof metrics / sizeof *metrics };
+/* Metrics of the table, if a run has them. The compared one follows when it isn't one of these. */
+static const enum metric shown[] = { METRIC_VAL_LOSS,      METRIC_VAL_ACCURACY, METRIC_TEST_LOSS,
+                                     METRIC_TEST_ACCURACY, METRIC_TRAIN_LOSS,   METRIC_STEP_S,
+                                     METRIC_TOKENS_PER_S };
+enum { SHOWN = sizeof shown / sizeof *shown };
 
-static json_t *metric_json(const struct study *t, const struct cell *cell, const struct metric *m)
+static json_t *metric_json(const struct study *t, const struct cell *cell, const char *name,
+                           bool maximise)
 {
     struct sample last = { 0 }, counted = { 0 };
     double best = NAN;
-    bool compared = strcmp(m->name, t->compare.metric) == 0 && t->compare.best;
+    bool clock = metric_is_clock(name);
+    bool compared = strcmp(name, t->compare.metric) == 0 && t->compare.best;
     for (size_t i = 0; i < cell->runs; i++) {
         const struct run_row *run = study_run(t, cell, i);
-        const struct run_final *f = study_final(run, m->name);
+        const struct run_final *f = study_final(run, name);
         if (f == NULL || run->state != RUN_SUCCEEDED)
             continue;
-        double value = m->mean ? f->mean : f->value;
-        double own = m->maximise ? f->greatest : f->best;
+        double value = clock ? f->mean : f->value;
+        double own = maximise ? f->greatest : f->best;
         sample_add(&last, value);
         sample_add(&counted, compared && isfinite(value) ? own : value);
-        if (isnan(best) || (m->maximise ? own > best : own < best))
+        if (isnan(best) || (maximise ? own > best : own < best))
             best = own;
     }
     if (counted.n == 0)
@@ -78,23 +68,30 @@ static int64_t tokens_of(const struct study *t, const struct run_row *run, const
     return (v[2] > 0 ? v[2] : v[0] * v[1]) * run->steps;
 }
 
+/* The metrics of a cell's row. */
+static json_t *metrics_of(const struct study *t, const struct cell *cell)
+{
+    json_t *values = json_object();
+    for (size_t m = 0; m <= SHOWN; m++) {
+        const struct metric_info *info = m < SHOWN ? &metric_table[shown[m]] : NULL;
+        const char *name = info != NULL ? info->name : t->compare.metric;
+        bool maximise = info != NULL ? info->goal == AIM_MAX : t->compare.maximise;
+        json_t *one =
+            json_object_get(values, name) == NULL ? metric_json(t, cell, name, maximise) : NULL;
+        if (one != NULL)
+            json_object_set_new(values, name, one);
+    }
+    return values;
+}
+
 json_t *measured_table(const struct findings *findings)
 {
     const struct study *t = findings->study;
-    const struct metric compared = { t->compare.metric, recompute_exempts(t->compare.metric),
-                                     t->compare.maximise };
     json_t *rows = json_array();
     for (size_t c = 0; c < t->n; c++) {
         const struct cell *cell = &t->cells[c];
         const struct run_row *run = study_run(t, cell, 0);
-        json_t *values = json_object(), *grid = objects_embed(cell->grid);
-        for (size_t m = 0; m <= METRICS; m++) {
-            const struct metric *metric = m < METRICS ? &metrics[m] : &compared;
-            json_t *one =
-                json_object_get(values, metric->name) == NULL ? metric_json(t, cell, metric) : NULL;
-            if (one != NULL)
-                json_object_set_new(values, metric->name, one);
-        }
+        json_t *grid = objects_embed(cell->grid);
         int64_t tokens = tokens_of(t, run, grid);
         json_array_append_new(
             rows, json_pack("{s:s, s:o, s:o, s:I, s:I, s:I, s:f, s:I, s:o, s:o}", "arm", cell->arm,
@@ -102,7 +99,7 @@ json_t *measured_table(const struct findings *findings)
                             (json_int_t)cell->n, "diverged", (json_int_t)cell->ended.diverged,
                             "parameters", (json_int_t)run->parameters, "flops_per_step",
                             run->flops_per_step, "tokens", (json_int_t)tokens, "timing",
-                            disturbances_json(t, cell), "metrics", values));
+                            disturbances_json(t, cell), "metrics", metrics_of(t, cell)));
     }
     return rows;
 }

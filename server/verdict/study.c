@@ -1,7 +1,6 @@
 /* Arranging runs: cells, slots, the choice among tuned configurations, outcomes by seed. */
 #include "server/verdict/study.h"
 
-#include "common/audit/recompute.h"
 #include "common/json/jsonx.h"
 #include "common/spec/metrics.h"
 #include "server/objects/objects.h"
@@ -260,7 +259,7 @@ static void read_compare(const json_t *spec, struct compare *ret)
     };
     tuning_metrics(spec, &ret->metrics);
     ret->best &= !ret->metrics.held_out; /* test is measured once, at the end */
-    ret->clock = recompute_exempts(ret->judged);
+    ret->clock = metric_is_clock(ret->judged);
     ret->share = metric_is_share(ret->judged);
 }
 

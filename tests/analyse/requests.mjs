@@ -19,7 +19,7 @@ export const corpus = (which, separator = "\n%\n") => Array.from({ length: 300 +
 
 export const anytime = (e, r) => [
   ...["/", "/app.js", "/style.css", "/lib/uPlot.js", "/views/run.js", "/healthz", "/metrics", `${V1}/version`, `${V1}/session`, `${V1}/queue`,
-    `${V1}/datasets`, `${V1}/presets`, `${V1}/presets/demo`,
+    `${V1}/datasets`, `${V1}/presets`, `${V1}/presets/demo`, `${V1}/metrics`,
     `${V1}/experiments`, `${V1}/experiments?page_size=1`, `${V1}/experiments?deleted=1`, `${V1}/experiments/${e}`, `${V1}/experiments/${e}?wait=1`,
     `${V1}/experiments/${e}/report`, `${V1}/experiments/${e}/report?format=md`, `${V1}/experiments/${e}/report?format=csv`,
     `${V1}/experiments/${e}/report?format=csv&table=claims`,

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ablated, start } from "../e2e/daemon.mjs";
 import { ask } from "../e2e/raw.mjs";
 import { routes } from "../e2e/routes.mjs";
-import { ROOT } from "./contract.mjs";
+import { ROOT, schema } from "./contract.mjs";
 import { api, follow, operations, schemaOf, strictly } from "./openapi.mjs";
 
 test("the document is valid OpenAPI 3.1", async () => {
@@ -193,6 +193,8 @@ test("the rest", async () => {
   await call("GET", `${V1}/presets`);
   await call("GET", `${V1}/presets/{name}`, { at: { name: "demo" } });
   await call("GET", `${V1}/presets/{name}`, { at: { name: "none" }, status: 404 });
+  const { items: metrics } = await call("GET", `${V1}/metrics`);
+  assert.deepEqual(metrics.map(({ name }) => name), schema.$defs.compare.properties.metric.enum);
   await call("POST", `${V1}/query`, { body: { sql: "SELECT run, arm, final FROM v_runs", limit: 2 } });
   await call("POST", `${V1}/query`, { body: { sql: "DELETE FROM runs" }, status: 422 });
   await call("GET", `${V1}/session`);

@@ -1,7 +1,7 @@
 /* Rows come by metric, then step, so that a series grows at its end and is searched by halves. */
 #include "worker/capsule/capsule_values.h"
 
-#include "common/audit/recompute.h"
+#include "common/spec/metrics.h"
 #include "worker/capsule/capsule_run_reader.h"
 
 #include <stdlib.h>
@@ -106,7 +106,7 @@ const char *capsule_values_unmet(const struct capsule_values *r, int64_t *ret_st
         size_t k = 0;
         while (k < s->n && s->values[k].met)
             k++;
-        if (recompute_exempts(s->metric) || k == s->n ||
+        if (metric_is_clock(s->metric) || k == s->n ||
             (found != NULL && s->values[k].step >= *ret_step))
             continue;
         found = s->metric;

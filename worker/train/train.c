@@ -47,7 +47,7 @@ struct train {
     struct finite finite;
     bool finished; /* and said so */
     struct interference_sample began;
-    const char *metric_names[EMIT_METRICS_NAMES];
+    const char *metric_names[EMIT_METRICS_NAMES]; /* of a step */
     size_t metrics_n;
 };
 
@@ -57,23 +57,46 @@ struct step_figures {
     double seconds, tokens;
 };
 
-/* The metrics of a step: a row a metric; common/spec/metrics.h says which runs measure it. */
-#define METRICS(X)                                                                                 \
-    X("train/loss", f->model.loss)                                                                 \
-    X("train/grad_norm", f->optim.grad_norm)                                                       \
-    X("train/lr", f->optim.lr)                                                                     \
-    X("train/balance", f->model.balance)                                                           \
-    X("moe/imbalance", f->model.imbalance)                                                         \
-    X("dsa/kl", f->model.kl)                                                                       \
-    X("time/step_s", f->seconds)                                                                   \
-    X("throughput/tokens_per_s", f->tokens / f->seconds)
+/* What an evaluation found; recall of its first batch, where the model leaves keys out. */
+struct eval_facts {
+    double loss, accuracy, recall;
+    bool leaves_out;
+};
+
+/* Where each metric of the table (common/spec/metrics.h) comes from, in the order in which events
+ * name them: those of a step, which the table says are measured or not, and of an evaluation, with
+ * whether there is a value. */
+#define STEP_METRICS(X)                                                                            \
+    X(TRAIN_LOSS, f->model.loss)                                                                   \
+    X(GRAD_NORM, f->optim.grad_norm)                                                               \
+    X(LR, f->optim.lr)                                                                             \
+    X(BALANCE, f->model.balance)                                                                   \
+    X(IMBALANCE, f->model.imbalance)                                                               \
+    X(DSA_KL, f->model.kl)                                                                         \
+    X(STEP_S, f->seconds)                                                                          \
+    X(TOKENS_PER_S, f->tokens / f->seconds)
+#define EVAL_METRICS(X)                                                                            \
+    X(VAL_LOSS, part == CORPUS_VAL, f->loss)                                                       \
+    X(VAL_ACCURACY, part == CORPUS_VAL, f->accuracy)                                               \
+    X(DSA_RECALL, part == CORPUS_VAL && f->leaves_out, f->recall)                                  \
+    X(TEST_LOSS, part == CORPUS_TEST, f->loss)                                                     \
+    X(TEST_ACCURACY, part == CORPUS_TEST, f->accuracy)
+
+#define FOUND(id, ...) FOUND_##id,
+enum { STEP_METRICS(FOUND) STEP_METRICS_N };
+enum { EVAL_METRICS(FOUND) EVAL_METRICS_N };
+#undef FOUND
+_Static_assert((int)STEP_METRICS_N <= (int)EMIT_METRICS_NAMES,
+               "more metrics a step than a row holds");
+_Static_assert(STEP_METRICS_N + EVAL_METRICS_N == METRICS,
+               "a metric of the table comes from nowhere");
 
 static void name_metrics(struct train *t)
 {
-#define NAME(name, value)                                                                          \
-    if (metric_measured(name, t->spec))                                                            \
-        t->metric_names[t->metrics_n++] = name;
-    METRICS(NAME)
+#define NAME(id, value)                                                                            \
+    if (metric_measured(METRIC_##id, t->spec))                                                     \
+        t->metric_names[t->metrics_n++] = metric_names[METRIC_##id];
+    STEP_METRICS(NAME)
 #undef NAME
 }
 
@@ -81,13 +104,10 @@ static void emit_step(struct train *t, const struct step_figures *f)
 {
     double values[EMIT_METRICS_NAMES];
     size_t n = 0;
-#define ONE(name, value) +1
-    _Static_assert(0 METRICS(ONE) <= EMIT_METRICS_NAMES, "more metrics a step than a row holds");
-#undef ONE
-#define VALUE(name, value)                                                                         \
-    if (metric_measured(name, t->spec))                                                            \
+#define VALUE(id, value)                                                                           \
+    if (metric_measured(METRIC_##id, t->spec))                                                     \
         values[n++] = value;
-    METRICS(VALUE)
+    STEP_METRICS(VALUE)
 #undef VALUE
     emit_metrics(t->emit, t->metric_names, n, t->step, values);
     for (size_t i = 0; i < n; i++)
@@ -99,15 +119,10 @@ static bool stopping(const struct train *t)
     return emit_stopped(t->emit) != NULL;
 }
 
-/* The recall of an evaluation's first batch. */
-struct recall {
-    bool known;
-    double share;
-};
-
-/* Sums over the windows of a part; ret_recall may be NULL. False when a stop came meanwhile. */
+/* Sums over the windows of a part, and the recall of the first batch unless ret_facts is NULL. False
+ * when a stop came meanwhile. */
 static bool measure(struct train *t, enum corpus_part part, struct model_eval *ret,
-                    struct recall *ret_recall)
+                    struct eval_facts *ret_facts)
 {
     size_t n = data_eval_windows(t->data, part), batch = (size_t)t->spec->train.batch_size;
     size_t width = (size_t)t->spec->data.seq_len + 1;
@@ -121,39 +136,44 @@ static bool measure(struct train *t, enum corpus_part part, struct model_eval *r
         ret->nll += got.nll;
         ret->correct += got.correct;
         ret->targets += got.targets;
-        if (i == 0 && ret_recall != NULL)
-            ret_recall->known = model_recall(t->model, (int64_t)rows, false, &ret_recall->share);
+        if (i == 0 && ret_facts != NULL)
+            ret_facts->leaves_out =
+                model_recall(t->model, (int64_t)rows, false, &ret_facts->recall);
     }
     return !stopping(t);
 }
 
-/* Mean loss and accuracy over the windows of a part, as <part>/loss and <part>/accuracy. A stop
- * that comes meanwhile leaves it unsaid. */
+/* Means over the windows of a part. A stop that comes meanwhile leaves it unsaid. */
 static void evaluate(struct train *t, enum corpus_part part)
 {
     struct model_eval sum;
-    struct recall recall = { 0 };
+    struct eval_facts facts = { 0 }, *f = &facts;
     double start = clock_mono_s();
     /* one batch tells enough of recall, and costs as much as dense attention */
-    if (!measure(t, part, &sum, part == CORPUS_VAL ? &recall : NULL))
+    if (!measure(t, part, &sum, part == CORPUS_VAL ? f : NULL))
         return;
-    char loss_name[24], accuracy_name[24];
-    double loss = sum.nll / (double)sum.targets,
-           accuracy = (double)sum.correct / (double)sum.targets;
-    snprintf(loss_name, sizeof loss_name, "%s/loss", corpus_part_names[part]);
-    snprintf(accuracy_name, sizeof accuracy_name, "%s/accuracy", corpus_part_names[part]);
-    json_t *values = json_pack("{s:o, s:o}", loss_name, jsonx_number(loss), accuracy_name,
-                               jsonx_number(accuracy));
-    if (recall.known)
-        json_object_set_new(values, "dsa/recall", jsonx_number(recall.share));
+    f->loss = sum.nll / (double)sum.targets;
+    f->accuracy = (double)sum.correct / (double)sum.targets;
+    const char *names[EVAL_METRICS_N];
+    double numbers[EVAL_METRICS_N];
+    size_t n = 0;
+    json_t *values = json_object();
+#define VALUE(id, known, value)                                                                    \
+    if (known) {                                                                                   \
+        names[n] = metric_names[METRIC_##id];                                                      \
+        numbers[n++] = value;                                                                      \
+    }
+    EVAL_METRICS(VALUE)
+#undef VALUE
+    for (size_t i = 0; i < n; i++)
+        json_object_set_new(values, names[i], jsonx_number(numbers[i]));
     emit_event(t->emit, WIRE_EVAL,
                json_pack("{s:I, s:o}", "step", (json_int_t)t->step, "values", values), false);
-    emit_log(t->emit, "info", "step %lld: %s %.4f, %s %.2f %% (%lld targets, %.2f s)",
-             (long long)t->step, loss_name, loss, accuracy_name, 100 * accuracy,
-             (long long)sum.targets, clock_mono_s() - start);
-    finite_metric(&t->finite, loss_name, t->step, loss);
-    if (recall.known)
-        finite_metric(&t->finite, "dsa/recall", t->step, recall.share);
+    emit_log(t->emit, "info", "step %lld: %s/loss %.4f, %s/accuracy %.2f %% (%lld targets, %.2f s)",
+             (long long)t->step, corpus_part_names[part], f->loss, corpus_part_names[part],
+             100 * f->accuracy, (long long)sum.targets, clock_mono_s() - start);
+    for (size_t i = 0; i < n; i++)
+        finite_metric(&t->finite, names[i], t->step, numbers[i]);
 }
 
 enum { FAULT_MS = 60000 };

@@ -2,6 +2,7 @@
 
 #include "common/audit/recompute.h"
 #include "common/json/jsonx.h"
+#include "common/spec/metrics.h"
 #include "server/store/store_priv.h"
 
 #include <stdio.h>
@@ -34,7 +35,7 @@ static void note(struct replay *replay, int64_t step, const char *what, bool sam
 int replay_value(struct store *store, int64_t run, int64_t name_id, const char *name, int64_t step,
                  double value, struct replay *replay, struct err *err)
 {
-    if (recompute_exempts(name))
+    if (metric_is_clock(name))
         return 0;
     sqlite3_stmt *s = NULL;
     int status = store_first(store, SQL_METRIC_GET, &s, err, "iii", run, name_id, step);

@@ -5,10 +5,10 @@
  * metric that a run doesn't have) come last in both directions. */
 #include "server/store/runs/store_runs.h"
 
-#include "common/audit/recompute.h"
 #include "common/base/clock.h"
-#include "server/store/curves/store_metrics.h"
+#include "common/spec/metrics.h"
 #include "server/store/runs/filter.h"
+#include "server/store/curves/store_metrics.h"
 #include "server/store/store_priv.h"
 
 #include <math.h>
@@ -151,7 +151,7 @@ static int read_finals(struct store *store, struct run_row *row, struct err *err
         final->greatest = store_real(s, 4);
         final->count = sqlite3_column_int64(s, 7);
         double sum = sqlite3_column_double(s, 5), n = (double) final->count, first = NAN;
-        if (recompute_exempts(final->name) && n > 1 &&
+        if (metric_is_clock(final->name) && n > 1 &&
             (status = first_value(store, row->id, sqlite3_column_int64(s, 9), &first, err)) != 0)
             break;
         final->mean = n <= 0 ? NAN : isfinite(first) ? (sum - first) / (n - 1) : sum / n;

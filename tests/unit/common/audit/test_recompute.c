@@ -11,15 +11,6 @@
 
 #include <cmocka.h>
 
-static void test_clocks_are_no_subject(void **state)
-{
-    (void)state;
-    assert_true(recompute_exempts("time/step_s"));
-    assert_true(recompute_exempts("throughput/tokens_per_s"));
-    assert_false(recompute_exempts("train/loss"));
-    assert_false(recompute_exempts("timely/loss"));
-}
-
 static void test_tensors_are(void **state)
 {
     (void)state;
@@ -78,7 +69,6 @@ static void test_environments(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_clocks_are_no_subject),
         cmocka_unit_test(test_tensors_are),
         cmocka_unit_test(test_every_bit),
         cmocka_unit_test(test_environments),

@@ -39,7 +39,7 @@ static const struct {
     { "{'data':{'dataset':'x'},'compare':{'baseline':'b'}}", ERR_INCONSISTENT, "/compare/baseline",
       "there is no arm \"b\"" },
     { "{'data':{'dataset':'x'},'compare':{'metric':'val/los'}}", ERR_INVALID_VALUE,
-      "/compare/metric", "\"val/loss\", \"val/accuracy\"" },
+      "/compare/metric", "\"val/loss\", \"train/loss\"" },
     { "{'data':{'dataset':'x'},'compare':{'metric':'dsa/recall'}}", ERR_INCONSISTENT,
       "/compare/metric", "no run measures dsa/recall: that takes attention that chooses its keys" },
     { "{'data':{'dataset':'x'},'model':{'experts':1,'experts_per_token':1},"
