@@ -1,11 +1,13 @@
 // The page's frame: routes in the fragment, the session, the theme, the state of the live feed.
 //
 // A view is a function (view) => Promise: it fills view.root and ends with view.signal. The address
-// after the # is its only state that a link carries: #/ · #/deleted · #/experiments/7 · #/runs/17 · #/queue · #/new.
+// after the # is its only state that a link carries:
+// #/ · #/deleted · #/experiments/7 · #/runs/17 · #/queue · #/new.
 
 import { get, post, Problem, remove } from "./api.js";
 import { h, setAttribute, setText } from "./dom.js";
 import { follow } from "./events.js";
+import { learn } from "./metrics.js";
 import deleted from "./views/deleted.js";
 import experiments from "./views/experiments.js";
 import experiment from "./views/experiment.js";
@@ -130,6 +132,7 @@ async function start({ focus = false } = {}) {
     if (session.authenticated === false) return showLogin(refused);
     access = session.access;
     showLogout(session);
+    learn((await get("metrics")).items);
   } catch (error) {
     if (error.status === 401) return showLogin(refused);
     // Anything else is the view's to tell.

@@ -10,7 +10,8 @@
 
 import uPlot from "/lib/uPlot.js";
 import { h, setAttribute, setText } from "./dom.js";
-import { integer, metric as about, plural, tick } from "./format.js";
+import { integer, plural, tick } from "./format.js";
+import { metric as about } from "./metrics.js";
 import { swatch } from "./parts.js";
 import { bundle, extent, steps } from "./series.js";
 import { colorOf, shapeOf, tracePath } from "./shapes.js";
@@ -20,6 +21,18 @@ const LINES = { band: 0, seed: 1, mean: 2, part: 1.5 };
 
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const alpha = (color, share) => `color-mix(in srgb, ${color} ${share * 100}%, transparent)`;
+
+// Of the axis of steps.
+const STEPS = [
+  1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500,
+  1e3, 2e3, 2.5e3, 5e3, 1e4, 2e4, 2.5e4, 5e4, 1e5, 2e5, 5e5, 1e6,
+];
+
+/** Paints a view's charts (a Map) again when the theme changes, and ends them with the view. */
+export function tend(charts, signal) {
+  addEventListener("ablate:theme", () => charts.forEach((chart) => chart.paint(chart.domain, true)), { signal });
+  signal.addEventListener("abort", () => charts.forEach((chart) => chart.destroy()));
+}
 
 export class Chart {
   /**
@@ -32,11 +45,13 @@ export class Chart {
     this.plot = h("div.plot", { tabindex: "0", role: "img" });
     this.caption = h("span.caption");
     this.legend = h("dl.legend");
+    const name = title ?? this.metric.title;
     this.element = h("figure.chart", null,
-      h("figcaption", null, h("span.chart-title", { title: title ?? this.metric.title }, title ?? this.metric.title), this.caption),
+      h("figcaption", null, h("span.chart-title", { title: name }, name), this.caption),
       this.plot, this.legend);
     this.plot.addEventListener("keydown", (event) => this.#key(event));
-    this.plot.addEventListener("focus", () => this.legend.setAttribute("aria-live", "polite")); // read out what the arrow keys find
+    // what the arrow keys find is read out
+    this.plot.addEventListener("focus", () => this.legend.setAttribute("aria-live", "polite"));
     this.plot.addEventListener("blur", () => this.legend.removeAttribute("aria-live"));
     this.observer = new ResizeObserver(() => this.#resize());
     this.observer.observe(this.plot);
@@ -74,7 +89,9 @@ export class Chart {
       add("mean", made.whole);
       if (made.begun > 1) add("part", made.part);
     });
-    if (log) for (const line of this.lines) line.values = line.values.map((value) => (value <= 0 && value !== null ? null : value));
+    if (log)
+      for (const line of this.lines)
+        line.values = line.values.map((value) => (value <= 0 && value !== null ? null : value));
     const [left, right] = this.group.zoom ?? [-Infinity, Infinity]; // a line enters and leaves between two steps
     const from = this.xs.findLast((x) => x <= left) ?? -Infinity, to = this.xs.find((x) => x >= right) ?? Infinity;
     this.wanted = extent(this.lines.map((line) => line.values), this.xs, from, to, log);
@@ -112,7 +129,8 @@ export class Chart {
   #options() {
     const ink = () => css("--ink-3"), grid = () => css("--grid");
     const font = `11px ${css("--font")}`;
-    const axis = { stroke: ink, font, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1, size: 4 }, gap: 4 };
+    const line = { stroke: grid, width: 1 };
+    const axis = { stroke: ink, font, grid: line, ticks: { ...line, size: 4 }, gap: 4 };
     const series = this.lines.map(({ arm, kind }) => {
       const color = () => css(`--arm-${colorOf(this.arms[arm].place)}`);
       const one = { scale: "y", points: { show: false }, spanGaps: false, width: LINES[kind] ?? 0 };
@@ -123,17 +141,18 @@ export class Chart {
     });
     const bands = this.lines.flatMap(({ kind, arm }, i) => (kind !== "high" ? []
       : [{ series: [i + 1, i + 2], fill: () => alpha(css(`--arm-${colorOf(this.arms[arm].place)}`), 0.16) }]));
+    const end = () => Math.max(this.until || 0, this.xs[this.xs.length - 1], 1);
     return {
       width: this.plot.clientWidth,
       height: this.plot.clientHeight,
       legend: { show: false },
       padding: [10, 10, 0, 0],
       scales: {
-        x: { time: false, range: () => this.group.zoom ?? [0, Math.max(this.until || 0, this.xs[this.xs.length - 1], 1)] },
+        x: { time: false, range: () => this.group.zoom ?? [0, end()] },
         y: { distr: this.log ? 3 : 1, range: () => this.#range() },
       },
       axes: [
-        { ...axis, size: 26, space: 60, values: (_, values) => values.map(tick), incrs: [1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1e3, 2e3, 2.5e3, 5e3, 1e4, 2e4, 2.5e4, 5e4, 1e5, 2e5, 5e5, 1e6] },
+        { ...axis, size: 26, space: 60, values: (_, values) => values.map(tick), incrs: STEPS },
         {
           ...axis, scale: "y", size: this.compact ? 42 : 50, space: 28,
           values: (_, values) => values.map((value) => (value === null ? "" : this.metric.tick(value))),
@@ -179,7 +198,8 @@ export class Chart {
     if (decades < 0.5) { // within one decade and close: plain round steps read best
       const step = 10 ** Math.floor(Math.log10((high - low) / 2));
       const stride = [1, 2, 5, 10].find((m) => (high - low) / (m * step) <= 6) * step;
-      for (let value = Math.ceil(low / stride) * stride; value <= high; value += stride) found.push(+value.toPrecision(8));
+      for (let value = Math.ceil(low / stride) * stride; value <= high; value += stride)
+        found.push(+value.toPrecision(8));
       return found;
     }
     const digits = decades > 4 ? [1] : decades > 2 ? [1, 3] : decades > 1 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 7];
@@ -204,7 +224,8 @@ export class Chart {
         mean.forEach((value, i) => {
           if (!Number.isFinite(value) || (this.log && value <= 0)) return;
           ctx.beginPath();
-          tracePath(ctx, shapeOf(arm.place), u.valToPos(this.xs[i], "x", true), u.valToPos(value, "y", true), 3.2 * ratio);
+          const x = u.valToPos(this.xs[i], "x", true), y = u.valToPos(value, "y", true);
+          tracePath(ctx, shapeOf(arm.place), x, y, 3.2 * ratio);
           ctx.fillStyle = n[i] === begun ? color : css("--paper");
           ctx.lineWidth = 1.2 * ratio;
           ctx.fill();
@@ -233,14 +254,16 @@ export class Chart {
       setText(row.n, this.group.seeds ? `n\u2009=\u2009${n[i] ?? 0}` + (n[i] < begun ? ` of ${begun}` : "") : "");
       setText(row.bad, nonfinite > 0 ? `${integer(nonfinite)} not finite` : "");
     });
-    const drawn = this.bundles.reduce((sum, one) => sum + one.drawn, 0), raw = this.bundles.reduce((sum, one) => sum + one.raw, 0);
+    const drawn = this.bundles.reduce((sum, one) => sum + one.drawn, 0);
+    const raw = this.bundles.reduce((sum, one) => sum + one.raw, 0);
     const parts = [this.metric.unit];
     if (drawn < raw) parts.unshift(`${integer(drawn)} of ${integer(raw)} points`); // each with its least and greatest
     if (step !== null) parts.unshift(`${this.axis} ${integer(step)}`);
     if (this.weight > 0) parts.push(`smoothed ${this.weight}`);
     const caption = parts.filter(Boolean).join(" \u00b7 ");
     setText(this.caption, caption);
-    setAttribute(this.caption, "title", caption + (drawn < raw ? ". A drawn point stands for several steps: their mean, in a band from least to greatest." : ""));
+    const merged = ". A drawn point stands for several steps: their mean, in a band from least to greatest.";
+    setAttribute(this.caption, "title", caption + (drawn < raw ? merged : ""));
   }
 
   #describe() {
@@ -249,13 +272,14 @@ export class Chart {
       this.named = names;
       this.rows = this.arms.map(() => ({ value: h("span.value"), n: h("span.n"), bad: h("span.bad") }));
       this.legend.replaceChildren(...this.arms.map((arm, a) => h("div", null,
-        h("dt", null, swatch(arm.place), arm.name), h("dd", null, this.rows[a].value, this.rows[a].n, this.rows[a].bad))));
+        h("dt", null, swatch(arm.place), arm.name),
+        h("dd", null, this.rows[a].value, this.rows[a].n, this.rows[a].bad))));
     }
     this.#read();
     const last = this.arms.map((arm, a) => `${arm.name} ${this.rows[a].value.textContent}`).join(", ");
+    const at = () => `at ${this.axis} ${integer(this.xs[this.xs.length - 1])}, from ${plural(this.xs.length, "point")}`;
     setAttribute(this.plot, "aria-label", `${this.metric.title} by ${this.axis}: ` +
-      (last ? `${last}, at ${this.axis} ${integer(this.xs[this.xs.length - 1])}, from ${plural(this.xs.length, "point")}.` : "no values yet.") +
-      " Arrow keys read values.");
+      (last ? `${last}, ${at()}.` : "no values yet.") + " Arrow keys read values.");
   }
 
   #zoom(range) {
@@ -266,7 +290,8 @@ export class Chart {
   #key(event) {
     if (!this.uplot) return;
     const { xs } = this, now = this.uplot.cursor.idx ?? xs.length - 1;
-    const move = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10, Home: -Infinity, End: Infinity }[event.key];
+    const moves = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10, Home: -Infinity, End: Infinity };
+    const move = moves[event.key];
     if (move !== undefined) {
       const next = Math.min(xs.length - 1, Math.max(0, now + move));
       this.uplot.setCursor({ left: this.uplot.valToPos(xs[next], "x"), top: 10 }, true, true);

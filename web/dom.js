@@ -14,7 +14,8 @@ function fill(element, properties, children) {
     else if (name === "value" && "value" in element) element.value = value;
     else element.setAttribute(name, value === true ? "" : String(value));
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  const absent = [null, undefined, false];
+  element.append(...children.flat(Infinity).filter((child) => !absent.includes(child)));
   return element;
 }
 
@@ -75,7 +76,9 @@ export function rove(list) {
   const links = () => [...list.querySelectorAll("a")];
   list.addEventListener("keydown", (event) => {
     const all = links(), at = all.indexOf(event.target), last = all.length - 1;
-    const next = { ArrowLeft: at - 1, ArrowUp: at - 1, ArrowRight: at + 1, ArrowDown: at + 1, Home: 0, End: last }[event.key];
+    const [before, after] = [at - 1, at + 1];
+    const places = { ArrowLeft: before, ArrowUp: before, ArrowRight: after, ArrowDown: after, Home: 0, End: last };
+    const next = places[event.key];
     if (at < 0 || next === undefined) return;
     event.preventDefault();
     all[Math.min(last, Math.max(0, next))].focus();
@@ -170,7 +173,8 @@ export function confirmed(question, yes, { typed } = {}) {
         h("p", null, question),
         input && h("label.field", null, "Type its name to go on", input),
         h("div.row.end", null,
-          h("button", { type: "button", autofocus: !input, onclick: () => dialog.close("no") }, "Keep"), // Enter in the text is the other's
+          // no submit button: Enter in the text is the other's
+          h("button", { type: "button", autofocus: !input, onclick: () => dialog.close("no") }, "Keep"),
           sure)));
     dialog.addEventListener("close", () => {
       dialog.remove();

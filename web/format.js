@@ -1,9 +1,9 @@
-// Numbers, times and metrics as people read them. Values that aren't finite arrive as the strings
+// Numbers, times and places as people read them. Values that aren't finite arrive as the strings
 // "nan", "inf" and "-inf".
 
 const grouped = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const MINUS = "\u2212";
-const NONE = "\u2013";
+export const NONE = "\u2013"; // in the place of a value
 const words = { nan: NaN, inf: Infinity, "-inf": -Infinity };
 
 /** A value of the API as a number; undefined when there is none. */
@@ -35,8 +35,9 @@ export function significant(value, digits = 4) {
 }
 
 /** As few digits as four allow: 0.003, 1e-5. */
-const short = (value) => special(value) ?? minus(String(+value.toPrecision(4)).replace("e+", "e"));
-const fixed = (digits) => (value) => special(value) ?? (Math.abs(value) >= 1000 ? significant(value) : minus(value.toFixed(digits)));
+export const short = (value) => special(value) ?? minus(String(+value.toPrecision(4)).replace("e+", "e"));
+export const fixed = (digits) => (value) => special(value) ??
+  (Math.abs(value) >= 1000 ? significant(value) : minus(value.toFixed(digits)));
 export const percent = (value, digits = 1) => special(value) ?? minus((value * 100).toFixed(digits)) + "\u202f%";
 
 export function signed(text) {
@@ -57,9 +58,10 @@ export function duration(value) {
   if (odd !== null) return odd;
   const s = Math.max(0, Math.round(value));
   if (s < 60) return `${s}\u202fs`;
-  if (s < 3600) return `${Math.floor(s / 60)}\u202fmin` + (s < 600 && s % 60 ? ` ${s % 60}\u202fs` : "");
-  if (s < 86400) return `${Math.floor(s / 3600)}\u202fh` + (Math.floor((s % 3600) / 60) ? ` ${Math.floor((s % 3600) / 60)}\u202fmin` : "");
-  return `${Math.floor(s / 86400)}\u202fd ${Math.floor((s % 86400) / 3600)}\u202fh`;
+  const minutes = Math.floor(s / 60), hours = Math.floor(s / 3600);
+  if (s < 3600) return `${minutes}\u202fmin` + (s < 600 && s % 60 ? ` ${s % 60}\u202fs` : "");
+  if (s < 86400) return `${hours}\u202fh` + (minutes % 60 ? ` ${minutes % 60}\u202fmin` : "");
+  return `${Math.floor(s / 86400)}\u202fd ${hours % 24}\u202fh`;
 }
 
 export function scaled(value, unit, base = 1000) {
@@ -72,6 +74,8 @@ export function scaled(value, unit, base = 1000) {
 }
 export const bytes = (value) => scaled(value, "B", 1024);
 
+/** "2 runs running, 5 runs queued" */
+export const queueText = (queue) => `${plural(queue.running, "run")} running, ${plural(queue.queued, "run")} queued`;
 export const plural = (n, one, many = one + "s") => `${integer(n)} ${n === 1 ? one : many}`;
 
 /** 14:32 today, else 3 Mar 14:32, with the year when it isn't this one. */
@@ -95,36 +99,16 @@ export function tick(value) {
   return String(+value.toPrecision(6));
 }
 
-// What is known of a metric: its name for people, its unit, how its values are written.
-const four = { format: fixed(4) };
-const share = { format: percent, tick: (value) => `${+(value * 100).toPrecision(4)}%` };
-const METRICS = {
-  "val/loss": { title: "Validation loss", unit: "nats a token", ...four },
-  "val/accuracy": { title: "Validation accuracy", unit: "share of targets", ...share },
-  "test/loss": { title: "Test loss", unit: "nats a token", ...four },
-  "test/accuracy": { title: "Test accuracy", unit: "share of targets", ...share },
-  "train/loss": { title: "Training loss", unit: "nats a token, before the update", ...four },
-  "train/grad_norm": { title: "Gradient norm", unit: "before clipping" },
-  "train/lr": { title: "Learning rate", unit: "", format: short },
-  "train/balance": { title: "Balance loss", unit: "summed over layers" },
-  "time/step_s": { title: "Time a step", unit: "wall clock", format: seconds, tick: seconds },
-  "throughput/tokens_per_s": { title: "Throughput", unit: "tokens a second" },
-  "moe/imbalance": { title: "Expert imbalance", unit: "" },
-  "dsa/kl": { title: "Indexer KL", unit: "nats" },
-  "dsa/recall": { title: "Indexer recall", unit: "share of dense attention mass", ...share },
-};
-
-/** {name, title, unit, format(value), tick(value): shorter, for an axis} */
-export function metric(name) {
-  return { name, title: name, unit: "", format: significant, tick, ...METRICS[name] };
-}
-
 // Grid paths in the words of the field.
-const FACTORS = { "data.seq_len": "L", "train.lr": "lr", "train.batch_size": "B", "model.layers": "layers", "model.d_model": "d" };
+const FACTORS = {
+  "data.seq_len": "L", "train.lr": "lr", "train.batch_size": "B", "model.layers": "layers", "model.d_model": "d",
+};
 export const factor = (path) => FACTORS[path] ?? path.replace(/^(data|model|train)\./, "");
 export const plain = (value) => (typeof value === "object" ? JSON.stringify(value) : String(value));
 export function gridPoint(grid) {
   return Object.entries(grid ?? {}).map(([path, value]) => `${factor(path)}\u2009=\u2009${plain(value)}`).join(", ");
 }
+/** Where a run stands beside its arm: ["L = 64", "seed 1"]. */
+export const placeOf = (run) => [gridPoint(run.grid), `seed ${run.seed}`].filter(Boolean);
 /** The same for the same point, whatever the order of its keys. */
 export const gridKey = (grid) => JSON.stringify(Object.entries(grid ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)));

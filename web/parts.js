@@ -2,7 +2,7 @@
 
 import { SIGNS, STATUSES } from "./audits.js";
 import { h, keyed, setAttribute, setText, svg } from "./dom.js";
-import { integer, percent, plural } from "./format.js";
+import { integer, NONE, percent, plural } from "./format.js";
 import { colorOf, pathData, shapeOf } from "./shapes.js";
 
 /** The mark of the i-th arm, in its colour and shape, on a piece of its line. */
@@ -12,7 +12,8 @@ export function swatch(i) {
 }
 
 /** What stands beside an arm that an audit has made worthless. */
-export const invalidTag = () => h("span.tag.fail", { title: "An audit that this comparison rests on has failed" }, "invalid");
+export const invalidTag = () =>
+  h("span.tag.fail", { title: "An audit that this comparison rests on has failed" }, "invalid");
 
 export const armLabel = (arms, name) => h("span.arm", null, swatch(Math.max(0, arms.indexOf(name))), name);
 
@@ -27,6 +28,22 @@ const STATES = {
   differs: ["\u2260", "differs"],
   skipped: ["\u2298", "skipped"],
 };
+
+/** Whether a run, or a verification, will not change any more by itself. */
+export const hasEnded = (state) => state !== "queued" && state !== "running";
+
+/** Whether a run may be tried again. */
+export const mayRetry = (state) => state === "failed" || state === "cancelled";
+
+/** What is to be said beside a run's state. */
+export const endingNote = (run) => (run.cancel_requested && run.state === "running" ? "ending" : "");
+export const stateNote = (run) => endingNote(run) || (run.attempt > 1 ? `attempt ${run.attempt}` : "");
+
+/** Follows live points of a run: it has come at least to the last one's step. */
+export function advance(run, series) {
+  for (const points of Object.values(series))
+    if (points.length > 0) run.step = Math.max(run.step, points[points.length - 1][0]);
+}
 
 /** A state's badge; returns {element, update(state, note)}. */
 export function badge() {
@@ -52,9 +69,10 @@ export function stateBadge(state, note) {
 export function auditCounts() {
   const tags = STATUSES.map((status) => {
     const number = h("span");
-    return { status, number, element: h(`span.tag.${status}`, { hidden: true }, h("span", { "aria-hidden": "true" }, SIGNS[status]), " ", number, h("span.hidden", null, ` ${status}`)) };
+    const sign = h("span", { "aria-hidden": "true" }, SIGNS[status]), word = h("span.hidden", null, ` ${status}`);
+    return { status, number, element: h(`span.tag.${status}`, { hidden: true }, sign, " ", number, word) };
   });
-  const none = h("span.quiet-text", null, "\u2013");
+  const none = h("span.quiet-text", null, NONE);
   return {
     element: h("span.audit-counts", null, none, tags.map(({ element }) => element)),
     update(counts) {
@@ -81,6 +99,15 @@ export function progress(name = "Progress") {
   };
 }
 
+/** The bar of a run in a list; update(run). */
+export function stepBar(run) {
+  const bar = progress(`Progress of run ${run.id}`);
+  return {
+    element: bar.element,
+    update: ({ step, steps }) => bar.update(steps > 0 ? step / steps : 0, `${integer(step)} of ${integer(steps)}`),
+  };
+}
+
 /** "12 succeeded, 2 running": the counts that aren't zero. */
 export function countsText(counts) {
   const parts = Object.entries(counts ?? {}).filter(([, n]) => n > 0).map(([state, n]) => `${integer(n)} ${state}`);
@@ -91,6 +118,9 @@ export function definition(pairs) {
   return h("dl.facts", null, pairs.filter(([, value]) => value !== null && value !== undefined && value !== "")
     .map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, value))));
 }
+
+/** The heading of a column of numbers. */
+export const numeric = (text) => ({ text, number: true });
 
 /** A table with a caption and scoped headings, in a box that scrolls sideways by itself. */
 export function table({ caption, headings, hidden = false, name }) {
@@ -123,6 +153,14 @@ export function toggle(label, checked, onchange, title) {
   input.checked = checked;
   input.addEventListener("change", () => onchange(input.checked));
   return h("label.toggle", { title }, input, label);
+}
+
+/** How strongly curves are smoothed; onchange(weight). */
+export function smoothing(onchange, title) {
+  const limits = { min: "0", max: "0.98", step: "0.02", value: "0" };
+  const range = h("input", { type: "range", ...limits, "aria-label": "Smoothing" });
+  range.addEventListener("input", () => onchange(Number(range.value)));
+  return h("label.toggle", { title }, "smooth", range);
 }
 
 export function heading(title, ...more) {

@@ -16,7 +16,8 @@ export class Series {
   }
 
   clear() {
-    Object.assign(this, { first: [], step: [], min: [], max: [], mean: [], count: [], bad: [], raw: 0, bucketed: false });
+    Object.assign(this, { first: [], step: [], min: [], max: [], mean: [], count: [], bad: [] });
+    Object.assign(this, { raw: 0, bucketed: false });
   }
 
   get length() {

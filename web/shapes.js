@@ -13,7 +13,10 @@ const CORNERS = {
   triangle: [[0, -1.1], [1.05, 0.8], [-1.05, 0.8]],
   down: [[0, 1.1], [1.05, -0.8], [-1.05, -0.8]],
   diamond: [[0, -1.25], [1.25, 0], [0, 1.25], [-1.25, 0]],
-  cross: [[-0.4, -1.1], [0.4, -1.1], [0.4, -0.4], [1.1, -0.4], [1.1, 0.4], [0.4, 0.4], [0.4, 1.1], [-0.4, 1.1], [-0.4, 0.4], [-1.1, 0.4], [-1.1, -0.4], [-0.4, -0.4]],
+  cross: [
+    [-0.4, -1.1], [0.4, -1.1], [0.4, -0.4], [1.1, -0.4], [1.1, 0.4], [0.4, 0.4],
+    [0.4, 1.1], [-0.4, 1.1], [-0.4, 0.4], [-1.1, 0.4], [-1.1, -0.4], [-0.4, -0.4],
+  ],
   pentagon: [0, 1, 2, 3, 4].map((i) => [1.1 * Math.sin(i * 1.2566), -1.1 * Math.cos(i * 1.2566)]),
   bar: [[-1.2, -0.5], [1.2, -0.5], [1.2, 0.5], [-1.2, 0.5]],
 };
@@ -29,6 +32,7 @@ export function tracePath(context, shape, x, y, size) {
 
 /** The same as the d of an SVG path. */
 export function pathData(shape, x, y, size) {
-  if (shape === "circle") return `M${x - size} ${y}a${size} ${size} 0 1 0 ${2 * size} 0a${size} ${size} 0 1 0 ${-2 * size} 0z`;
-  return "M" + CORNERS[shape].map(([dx, dy]) => `${+(x + dx * size).toFixed(2)} ${+(y + dy * size).toFixed(2)}`).join("L") + "z";
+  const half = (width) => `a${size} ${size} 0 1 0 ${width} 0`, corner = (at) => +at.toFixed(2);
+  if (shape === "circle") return `M${x - size} ${y}${half(2 * size)}${half(-2 * size)}z`;
+  return "M" + CORNERS[shape].map(([dx, dy]) => `${corner(x + dx * size)} ${corner(y + dy * size)}`).join("L") + "z";
 }

@@ -15,4 +15,5 @@ export const START = {
   seeds: [1, 2, 3, 4, 5, 6],
   compare: { metric: "val/loss", baseline: "dense", tune: ["train.lr"] },
 };
-export const ABOUT = "Two arms, three learning rates to choose from, six seeds: 36 small runs, about two minutes on two cores. It ends with a claim.";
+export const ABOUT = "Two arms, three learning rates to choose from, six seeds: 36 small runs, about two minutes on " +
+  "two cores. It ends with a claim.";

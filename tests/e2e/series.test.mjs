@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bundle, column, extent, Series, smooth, steps } from "../../web/series.js";
 import { lineOf, locate } from "../../web/pointer.js";
-import { duration, gridKey, metric, number, percent, signed } from "../../web/format.js";
+import { duration, gridKey, number, percent, signed } from "../../web/format.js";
+import { byPlace, learn, metric } from "../../web/metrics.js";
 
 const of = (points, limit) => {
   const series = new Series(limit);
@@ -121,13 +122,29 @@ test("numbers for people", () => {
   assert.ok(Number.isNaN(number("nan")));
   assert.equal(number("-inf"), -Infinity);
   assert.equal(number(null), undefined);
-  assert.equal(metric("val/loss").format(NaN), "NaN");
-  assert.equal(metric("val/loss").format(undefined), "\u2013");
-  assert.equal(metric("val/loss").format(2.31256), "2.3126");
-  assert.equal(metric("train/lr").format(0.003), "0.003");
-  assert.equal(metric("time/step_s").format(0.0583), "58.3\u202fms");
   assert.equal(percent(-0.123), "\u221212.3\u202f%");
   assert.equal(signed("0.5"), "+0.5");
   assert.equal(duration(3725), "1\u202fh 2\u202fmin");
   assert.equal(gridKey({ b: 1, a: 2 }), gridKey({ a: 2, b: 1 }));
+});
+
+test("metrics are written as the daemon's table says, and those that it lacks by their name", () => {
+  assert.equal(metric("val/loss").title, "val/loss");
+  learn([
+    { name: "val/loss", title: "Validation loss", unit: "nats a token", format: "decimal", clock: false },
+    { name: "train/lr", title: "Learning rate", unit: "", format: "short", clock: false },
+    { name: "time/step_s", title: "Time a step", unit: "wall clock", format: "seconds", clock: true },
+  ]);
+  const { title, clock, format } = metric("val/loss");
+  assert.deepEqual([title, clock], ["Validation loss", false]);
+  assert.equal(format(NaN), "NaN");
+  assert.equal(format(undefined), "\u2013");
+  assert.equal(format(2.31256), "2.3126");
+  assert.equal(metric("train/lr").format(0.003), "0.003");
+  assert.equal(metric("time/step_s").format(0.0583), "58.3\u202fms");
+  assert.ok(metric("time/step_s").clock);
+  const { title: name, clock: timed, format: plain } = metric("val/other");
+  assert.deepEqual([name, timed, plain(2.31256)], ["val/other", false, "2.313"]);
+  assert.deepEqual(["val/z", "time/step_s", "val/a", "val/loss", "train/lr"].sort(byPlace),
+    ["val/loss", "train/lr", "time/step_s", "val/a", "val/z"]);
 });

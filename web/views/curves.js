@@ -6,16 +6,16 @@
 // brings (Series.load). A run without a step yet needs no fetch: all of its points are still to come.
 
 import { gate, get } from "../api.js";
-import { Chart } from "../chart.js";
+import { Chart, tend } from "../chart.js";
 import { h, perFrame, toast } from "../dom.js";
-import { factor, gridKey, gridPoint, metric, plain } from "../format.js";
-import { choice, swatch, toggle } from "../parts.js";
+import { factor, gridKey, gridPoint, plain } from "../format.js";
+import { CURVES, metric } from "../metrics.js";
+import { choice, smoothing, swatch, toggle } from "../parts.js";
 import { Series } from "../series.js";
 
 const POINTS = 800;
 const MOST_COLUMNS = 12;
 const LIVE_MS = 150;
-const DEFAULT = ["val/loss", "val/accuracy", "train/loss"];
 const ALL = "all";
 const limited = gate(4);
 
@@ -31,40 +31,45 @@ export class Curves {
     Object.assign(this, { experiment, runs, signal, onpoint });
     this.series = new Map(); // run|metric → Series
     this.asked = new Set();
-    this.names = new Set(DEFAULT);
-    this.shown = new Set(DEFAULT);
+    this.names = new Set(CURVES);
+    this.shown = new Set(CURVES);
     this.hidden = new Set();
     this.options = { log: false, shared: true, weight: 0 };
     this.group = { sync: `experiment-${experiment.id}`, seeds: true, zoom: null, onzoom: () => this.draw() };
     this.charts = new Map(); // metric|grid → Chart
-    const points = gridPoints(experiment.grid);
-    this.selection = Object.fromEntries(Object.entries(experiment.grid ?? {})
-      .map(([path, values], i) => [path, i === 0 && values.length <= 4 && points.length > 1 ? ALL : JSON.stringify(values[0])]));
+    const several = gridPoints(experiment.grid).length > 1;
+    const first = ([path, values], i) =>
+      [path, i === 0 && values.length <= 4 && several ? ALL : JSON.stringify(values[0])];
+    this.selection = Object.fromEntries(Object.entries(experiment.grid ?? {}).map(first));
     this.draw = perFrame(() => this.#draw(), signal);
     this.drawSoon = perFrame(() => this.#draw(), signal, LIVE_MS);
     this.matrix = h("div.matrix");
     this.bar = h("div.toolbar");
     this.metricMenu = h("div.menu");
-    this.element = h("section", { "aria-labelledby": "curves" }, h("h2", { id: "curves" }, "Curves"), this.bar, this.matrix);
+    this.element = h("section", { "aria-labelledby": "curves" },
+      h("h2", { id: "curves" }, "Curves"), this.bar, this.matrix);
     this.#toolbar();
-    addEventListener("ablate:theme", () => this.charts.forEach((chart) => chart.paint(chart.domain, true)), { signal });
-    signal.addEventListener("abort", () => this.charts.forEach((chart) => chart.destroy()));
+    tend(this.charts, signal);
   }
 
   /** The grid points that are shown. */
   points() {
-    return gridPoints(this.experiment.grid).filter((point) => Object.entries(point)
-      .every(([path, value]) => this.selection[path] === ALL || this.selection[path] === JSON.stringify(value))).slice(0, MOST_COLUMNS);
+    const selected = ([path, value]) => [ALL, JSON.stringify(value)].includes(this.selection[path]);
+    const points = gridPoints(this.experiment.grid).filter((point) => Object.entries(point).every(selected));
+    return points.slice(0, MOST_COLUMNS);
   }
 
   #toolbar() {
-    const factors = Object.entries(this.experiment.grid ?? {}).filter(([, values]) => values.length > 1).map(([path, values]) =>
-      choice(factor(path), [...(values.length <= MOST_COLUMNS ? [[ALL, "all"]] : []), ...values.map((value) => [JSON.stringify(value), plain(value)])],
-        this.selection[path], (value) => {
-          this.selection[path] = value;
-          this.ensure();
-          this.onpoint();
-        }));
+    const several = Object.entries(this.experiment.grid ?? {}).filter(([, values]) => values.length > 1);
+    const factors = several.map(([path, values]) => {
+      const options = values.map((value) => [JSON.stringify(value), plain(value)]);
+      if (values.length <= MOST_COLUMNS) options.unshift([ALL, "all"]);
+      return choice(factor(path), options, this.selection[path], (value) => {
+        this.selection[path] = value;
+        this.ensure();
+        this.onpoint();
+      });
+    });
     const arms = h("div.arms-toggle", { role: "group", "aria-label": "Arms" }, this.experiment.arms.map((name, i) => {
       const button = h("button.arm-button", { type: "button", "aria-pressed": "true" }, swatch(i), name);
       button.addEventListener("click", () => {
@@ -74,11 +79,6 @@ export class Curves {
       });
       return button;
     }));
-    const smoothing = h("input", { type: "range", min: "0", max: "0.98", step: "0.02", value: "0", "aria-label": "Smoothing" });
-    smoothing.addEventListener("input", () => {
-      this.options.weight = Number(smoothing.value);
-      this.draw();
-    });
     const metrics = h("details.dropdown", null, h("summary", null, "Metrics"), this.metricMenu);
     const close = (event) => {
       if (event.type === "keydown" ? event.key === "Escape" : !metrics.contains(event.target)) metrics.open = false;
@@ -92,17 +92,19 @@ export class Curves {
     this.bar.append(arms, ...factors, h("div.row", null,
       toggle("log y", this.options.log, set("log")),
       toggle("same y", this.options.shared, set("shared"), "One scale for a metric over all grid points"),
-      h("label.toggle", { title: "Exponential moving average of dense curves; what was measured stays visible behind it" }, "smooth", smoothing),
+      smoothing(set("weight"), "Exponential moving average of dense curves; what was measured stays visible behind it"),
       metrics));
     this.#menu();
   }
 
   #menu() {
-    this.metricMenu.replaceChildren(...[...this.names].sort().map((name) => toggle(metric(name).title, this.shown.has(name), (on) => {
+    const show = (name) => (on) => {
       if (on) this.shown.add(name);
       else this.shown.delete(name);
       this.ensure();
-    }, name)));
+    };
+    this.metricMenu.replaceChildren(...[...this.names].sort()
+      .map((name) => toggle(metric(name).title, this.shown.has(name), show(name), name)));
   }
 
   /** Fetches what is shown and not here yet. */
@@ -124,12 +126,14 @@ export class Curves {
 
   async #fetch(id, names) {
     try {
-      const answer = await limited(() => get(`runs/${id}/metrics`, { names: names.join(","), points: POINTS }, this.signal));
+      const answer = await limited(() =>
+        get(`runs/${id}/metrics`, { names: names.join(","), points: POINTS }, this.signal));
       for (const name of names) if (answer.series[name]) this.series.get(`${id}|${name}`).load(answer.series[name]);
       this.draw();
     } catch (error) {
       for (const name of names) this.asked.delete(`${id}|${name}`);
-      if (error.name !== "AbortError") toast(`Curves can\u2019t be read: ${error.message}`, "error"); // once, however many runs
+      if (error.name !== "AbortError")
+        toast(`Curves can\u2019t be read: ${error.message}`, "error"); // once, however many runs
     }
   }
 
@@ -165,7 +169,8 @@ export class Curves {
   #draw() {
     const points = this.points(), arms = this.experiment.arms, used = new Set();
     const until = [...this.runs.values()].reduce((most, run) => Math.max(most, run.steps), 0);
-    const rows = [...this.shown].sort((a, b) => order(a) - order(b) || (a < b ? -1 : 1)).map((name) => points.map((point) => {
+    const names = [...this.shown].sort((a, b) => order(a) - order(b) || (a < b ? -1 : 1));
+    const rows = names.map((name) => points.map((point) => {
       const key = `${name}|${gridKey(point)}`;
       used.add(key);
       if (!this.charts.has(key)) {
@@ -176,8 +181,9 @@ export class Curves {
         }));
       }
       const chart = this.charts.get(key);
-      chart.prepare(arms.map((arm, i) => ({ name: arm, place: i, hidden: this.hidden.has(arm), series: this.of(arm, point, name) })),
-        { ...this.options, until });
+      chart.prepare(arms.map((arm, i) =>
+        ({ name: arm, place: i, hidden: this.hidden.has(arm), series: this.of(arm, point, name) })),
+      { ...this.options, until });
       return chart;
     }));
     for (const [key, chart] of this.charts)
@@ -188,7 +194,8 @@ export class Curves {
     this.#arrange(rows, Math.max(1, points.length));
     for (const row of rows) {
       const wanted = row.map((chart) => chart.wanted).filter(Boolean);
-      const shared = wanted.length > 0 ? [Math.min(...wanted.map(([low]) => low)), Math.max(...wanted.map(([, high]) => high))] : null;
+      const shared = wanted.length > 0
+        ? [Math.min(...wanted.map(([low]) => low)), Math.max(...wanted.map(([, high]) => high))] : null;
       for (const chart of row) chart.paint(this.options.shared ? shared : chart.wanted);
     }
     this.ondraw?.();
@@ -198,12 +205,13 @@ export class Curves {
     const wide = columns === 1; // a single grid point: the metrics themselves stand side by side
     const order = rows.flat().map((chart) => chart.element);
     this.matrix.className = `matrix ${wide ? "metrics" : `columns-${Math.min(columns, 4)}`}`;
-    if (order.length !== this.matrix.children.length || order.some((element, i) => this.matrix.children[i] !== element))
+    const { children } = this.matrix;
+    if (order.length !== children.length || order.some((element, i) => children[i] !== element))
       this.matrix.replaceChildren(...order);
   }
 }
 
 const order = (name) => {
-  const at = DEFAULT.indexOf(name);
-  return at < 0 ? DEFAULT.length : at;
+  const at = CURVES.indexOf(name);
+  return at < 0 ? CURVES.length : at;
 };

@@ -1,12 +1,13 @@
 // What was deleted and can be had back, until it is purged: by hand, or by the daemon in its time.
 
-import { get, post } from "../api.js";
-import { action, confirmed, h, keyed, perFrame, setAttribute, setText, throttled, toast } from "../dom.js";
+import { post } from "../api.js";
+import { action, confirmed, h, setAttribute, setText, throttled, toast } from "../dom.js";
 import { when } from "../format.js";
-import { badge, countsText, empty, heading, table } from "../parts.js";
+import { pages } from "../pages.js";
+import { badge, countsText, empty, heading, numeric, table } from "../parts.js";
 
-const PAGE = 50;
 const RELOAD_MS = 1000;
+const DATES = ["Created", "Deleted", "Purge due"];
 
 function row(view, gone) {
   const restore = (first) => action("Restore", async () => {
@@ -15,15 +16,16 @@ function row(view, gone) {
     gone(first.id);
   });
   const purge = (first) => action("Purge", async () => {
-    if (!await confirmed(`Purge \u201c${first.name}\u201d? Its runs, measurements, artifacts and logs are removed. Nothing but a backup brings them back.`,
-      "Purge", { typed: first.name })) return;
+    const question = `Purge \u201c${first.name}\u201d? Its runs, measurements, artifacts and logs are removed. ` +
+      "Nothing but a backup brings them back.";
+    if (!await confirmed(question, "Purge", { typed: first.name })) return;
     await post(`experiments/${first.id}/purge`);
     toast(`\u201c${first.name}\u201d is being removed for good.`);
     gone(first.id);
   }, { kind: "danger" });
   return (first) => {
     const name = h("span.name"), state = badge(), runs = h("td", { "data-label": "Runs" });
-    const created = h("td.num", { "data-label": "Created" }), deleted = h("td.num", { "data-label": "Deleted" }), due = h("td.num", { "data-label": "Purge due" });
+    const [created, deleted, due] = DATES.map((label) => h("td.num", { "data-label": label }));
     const date = (cell, iso, otherwise) => {
       setText(cell, iso ? when(iso) : otherwise);
       setAttribute(cell, "title", iso);
@@ -45,49 +47,32 @@ function row(view, gone) {
 }
 
 export default async function deleted(view) {
-  const known = new Map();
-  let next = null;
-
-  const list = table({
-    caption: "Deleted experiments, newest first", hidden: true, name: "cards",
-    headings: ["Experiment", "State", "Runs", ...["Created", "Deleted", "Purge due"].map((text) => ({ text, number: true })),
-      ...(view.may("admin") ? [{ text: "", label: "Actions" }] : [])],
+  const list = pages(view, {
+    table: table({
+      caption: "Deleted experiments, newest first", hidden: true, name: "cards",
+      headings: ["Experiment", "State", "Runs", ...DATES.map(numeric),
+        ...(view.may("admin") ? [{ text: "", label: "Actions" }] : [])],
+    }),
+    row: row(view, (id) => {
+      list.known.delete(id);
+      list.draw();
+      document.getElementById("main").focus({ preventScroll: true }); // the button that had it goes
+    }),
+    none: empty("Nothing that was deleted is left."),
+    query: { deleted: 1 },
   });
-  const rows = keyed(list.body, (item) => item.id, row(view, (id) => {
-    known.delete(id);
-    draw();
-    document.getElementById("main").focus({ preventScroll: true }); // the button that had it goes
-  }));
-  const none = empty("Nothing that was deleted is left.");
-  const more = action("Older experiments", () => load(next));
+  const reload = throttled(list.load, RELOAD_MS, view.signal);
 
-  const draw = perFrame(() => {
-    const items = [...known.values()].sort((a, b) => b.id - a.id);
-    rows(items);
-    none.hidden = items.length > 0;
-    list.element.hidden = items.length === 0;
-    more.hidden = !next;
-  }, view.signal);
-
-  async function load(token) {
-    const page = await get("experiments", { deleted: 1, page_size: PAGE, page_token: token }, view.signal);
-    if (!token) known.clear();
-    for (const item of page.items) known.set(item.id, item);
-    next = page.next_page_token;
-    draw();
-    return page.as_of;
-  }
-  const reload = throttled(() => load(), RELOAD_MS, view.signal);
-
-  const after = await load();
-  view.root.append(h("p.crumbs", null, h("a", { href: "#/" }, "Experiments"), " / deleted"), heading("Deleted experiments"),
+  const after = await list.load();
+  view.root.append(h("p.crumbs", null, h("a", { href: "#/" }, "Experiments"), " / deleted"),
+    heading("Deleted experiments"),
     h("p.lede", null, "They come back as they were, until they are purged: by hand, or by the daemon in its time." +
       (view.may("admin") ? "" : " Either takes a log-in with admin access.")),
-    none, list.element, more);
+    ...list.elements);
   view.follow({ after }, {
     experiment({ experiment, deleted: id }) {
       if (id) return reload(); // another one, or one that is being purged
-      if (known.delete(experiment.id)) draw();
+      if (list.known.delete(experiment.id)) list.draw();
     },
     resync: reload,
   });

@@ -6,8 +6,12 @@
 
 import { address, get, list, patch, post, remove } from "../api.js";
 import { action, command, confirmed, h, keyed, perFrame, rove, setText, throttled, toast } from "../dom.js";
-import { duration, elapsed, gridPoint, integer, metric, number, plural, when } from "../format.js";
-import { armLabel, auditCounts, badge, countsText, progress, table } from "../parts.js";
+import { duration, elapsed, gridPoint, integer, number, placeOf, plural, when } from "../format.js";
+import { isEvaluated, metric } from "../metrics.js";
+import {
+  advance, armLabel, auditCounts, badge, countsText, hasEnded, mayRetry, numeric, progress, stateNote, stepBar,
+  table,
+} from "../parts.js";
 import { Curves } from "./curves.js";
 import { differencesTable, figureSection, positionsSection, tuningSection, verdictPanel } from "./report.js";
 import { armsTable, dynamicsTable, studyTable } from "./tables.js";
@@ -16,38 +20,43 @@ const REPORT_MS = 2000;
 const RUNS_SHOWN = 300;
 const REASONS_SHOWN = 3;
 const STRIP_LARGE = 200; // from so many runs on their squares are smaller
-const terminal = (state) => state !== "queued" && state !== "running";
 
 function runRow(experiment) {
   const about = metric(experiment.compare.metric);
   return (first) => {
-    const state = badge(), bar = progress(`Progress of run ${first.id}`);
+    const state = badge(), bar = stepBar(first);
     const value = h("td.num"), time = h("td.num"), actions = h("td.actions");
     const cancel = action("Cancel", () => post(`runs/${first.id}/cancel`), { kind: "quiet" });
     const retry = action("Retry", () => post(`runs/${first.id}/retry`), { kind: "quiet" });
     actions.append(cancel, retry);
     return {
       element: h("tr", null, h("th", { scope: "row" }, h("a", { href: `#/runs/${first.id}` }, `Run ${first.id}`)),
-        h("td", null, armLabel(experiment.arms, first.arm)), h("td", null, gridPoint(first.grid)), h("td.num", null, String(first.seed)),
+        h("td", null, armLabel(experiment.arms, first.arm)), h("td", null, gridPoint(first.grid)),
+        h("td.num", null, String(first.seed)),
         h("td", null, state.element), h("td", null, bar.element), value, time, actions),
       update(run) {
-        state.update(run.state, run.reason || (run.cancel_requested && run.state === "running" ? "ending" : run.attempt > 1 ? `attempt ${run.attempt}` : ""));
-        bar.update(run.steps > 0 ? run.step / run.steps : 0, `${integer(run.step)} of ${integer(run.steps)}`);
+        state.update(run.state, run.reason || stateNote(run));
+        bar.update(run);
         setText(value, about.format(number(run.final?.[about.name])));
         setText(time, run.started_at ? duration(elapsed(run.started_at, run.ended_at ?? undefined)) : "");
-        cancel.hidden = terminal(run.state);
-        retry.hidden = run.state !== "failed" && run.state !== "cancelled";
+        cancel.hidden = hasEnded(run.state);
+        retry.hidden = !mayRetry(run.state);
       },
     };
   };
 }
 
-/** What became of the runs that failed: a sentence for each reason, the most frequent first, with the way to one of them. */
+/**
+ * What became of the runs that failed: a sentence for each reason, the most frequent first, with the way to one of
+ * them.
+ */
 function failures(runs) {
   const by = new Map();
   for (const run of runs) if (run.state === "failed") by.set(run.reason, [...(by.get(run.reason) ?? []), run]);
-  return [...by].sort(([, a], [, b]) => b.length - a.length).slice(0, REASONS_SHOWN).map(([reason, [first, ...more]]) => h("p", null,
-    h("a", { href: `#/runs/${first.id}` }, `Run ${first.id}`), more.length > 0 ? ` and ${plural(more.length, "other")}` : "", ` failed${reason ? `: ${reason}` : ""}.`));
+  const most = [...by].sort(([, a], [, b]) => b.length - a.length).slice(0, REASONS_SHOWN);
+  return most.map(([reason, [first, ...more]]) => h("p", null,
+    h("a", { href: `#/runs/${first.id}` }, `Run ${first.id}`),
+    more.length > 0 ? ` and ${plural(more.length, "other")}` : "", ` failed${reason ? `: ${reason}` : ""}.`));
 }
 
 /** Name and notes, editable in place of a page of their own. */
@@ -56,7 +65,8 @@ function editor(experiment, done) {
   const notes = h("textarea", { rows: "6" }, experiment.notes);
   const dialog = h("dialog", { "aria-label": "Edit name and notes" }, h("form", { method: "dialog" },
     h("label.field", null, "Name", name), h("label.field", null, "Notes", notes),
-    h("div.row.end", null, h("button", { value: "", formnovalidate: true }, "Cancel"), h("button.primary", { value: "save" }, "Save"))));
+    h("div.row.end", null, h("button", { value: "", formnovalidate: true }, "Cancel"),
+      h("button.primary", { value: "save" }, "Save"))));
   dialog.addEventListener("close", async () => {
     dialog.remove();
     if (dialog.returnValue !== "save") return;
@@ -85,7 +95,9 @@ class Page {
     this.tuning = tuningSection(experiment);
     this.positions = positionsSection(experiment, signal);
     this.figure = figureSection(experiment, signal);
-    this.reported = [this.verdict, this.study, this.differences, this.tuning, this.arms, this.positions, this.figure];
+    this.reported = [
+      this.verdict, this.study, this.differences, this.tuning, this.arms, this.positions, this.figure,
+    ];
     this.draw = perFrame(() => this.#draw(), signal, 100);
     this.refreshReport = throttled(() => this.loadReport(), REPORT_MS, signal);
     this.#build();
@@ -102,11 +114,14 @@ class Page {
     this.notes = h("p.notes");
     this.failed = h("div.problem", { hidden: true });
     this.cancel = action("Cancel", async () => {
-      if (await confirmed("Cancel every run that hasn\u2019t ended? What has been measured stays.", "Cancel the runs")) await post(`experiments/${id}/cancel`);
+      const question = "Cancel every run that hasn\u2019t ended? What has been measured stays.";
+      if (await confirmed(question, "Cancel the runs")) await post(`experiments/${id}/cancel`);
     });
     this.retry = action("Retry failed", () => this.#retryFailed());
     this.erase = action("Delete", async () => {
-      if (!await confirmed(`Delete \u201c${this.experiment.name}\u201d with all its runs and measurements? It can be restored until it is purged.`, "Delete")) return;
+      const question = `Delete \u201c${this.experiment.name}\u201d with all its runs and measurements? ` +
+        "It can be restored until it is purged.";
+      if (!await confirmed(question, "Delete")) return;
       await remove(`experiments/${id}`);
       location.hash = "#/";
     }, { kind: "danger" });
@@ -122,7 +137,7 @@ class Page {
         element: h("li", null, link),
         update: (run) => {
           link.className = `cell ${run.state}`;
-          const label = `Run ${run.id}: ${[run.arm, gridPoint(run.grid), `seed ${run.seed}`, run.state].filter(Boolean).join(", ")}`;
+          const label = `Run ${run.id}: ${[run.arm, ...placeOf(run), run.state].join(", ")}`;
           link.title = label;
           link.setAttribute("aria-label", label);
         },
@@ -130,32 +145,44 @@ class Page {
     });
     this.runTable = table({
       caption: "Runs", hidden: true,
-      headings: ["Run", "Arm", "Grid", { text: "Seed", number: true }, "State", "Progress", { text: metric(experiment.compare.metric).title, number: true }, { text: "Time", number: true }, { text: "", label: "Actions" }],
+      headings: ["Run", "Arm", "Grid", numeric("Seed"), "State", "Progress",
+        numeric(metric(experiment.compare.metric).title), numeric("Time"), { text: "", label: "Actions" }],
     });
     this.runRows = keyed(this.runTable.body, (run) => run.id, runRow(experiment));
     this.beyond = h("p.note", { hidden: true });
-    const runsOpen = h("details", { open: this.runs.size <= 24 }, h("summary", null, h("h2", { id: "runs" }, "Runs")), this.runTable.element, this.beyond);
-    const file = (format, label) => h("a.button", { href: address(`experiments/${id}/report`, { format }), download: `experiment-${id}.${format}` }, label);
+    const runsOpen = h("details", { open: this.runs.size <= 24 },
+      h("summary", null, h("h2", { id: "runs" }, "Runs")), this.runTable.element, this.beyond);
+    const report = (format) => address(`experiments/${id}/report`, { format });
+    const file = (format, label) =>
+      h("a.button", { href: report(format), download: `experiment-${id}.${format}` }, label);
+    const capsule = h("a.button", {
+      href: address(`experiments/${id}/capsule`), download: "",
+      title: "Everything above in one archive that ablate-worker verify checks",
+    }, "Capsule");
+    const section = (name, title, element) =>
+      h("section", { "aria-labelledby": name }, h("h2", { id: name }, title), element);
 
     this.view.root.append(
       h("p.crumbs", null, h("a", { href: "#/" }, "Experiments"), ` / ${id}`),
-      h("div.heading", null, this.title, this.state.element, h("div.row.end", null, edit, this.retry, this.cancel, this.erase)),
-      h("div.status", null, this.bar.element, this.counts, this.left, h("span", null, "Audits ", this.audits.element)), this.strip, this.failed,
-      this.notes, this.verdict.element,
+      h("div.heading", null, this.title, this.state.element,
+        h("div.row.end", null, edit, this.retry, this.cancel, this.erase)),
+      h("div.status", null, this.bar.element, this.counts, this.left, h("span", null, "Audits ", this.audits.element)),
+      this.strip, this.failed, this.notes, this.verdict.element,
       this.curves.element,
-      h("section", { "aria-labelledby": "table" }, h("h2", { id: "table" }, "Result"), this.study.element),
-      h("section", { "aria-labelledby": "differences" }, h("h2", { id: "differences" }, "Differences"), this.differences.element),
+      section("table", "Result", this.study.element),
+      section("differences", "Differences", this.differences.element),
       this.tuning.element,
-      h("section", { "aria-labelledby": "dynamics" }, h("h2", { id: "dynamics" }, "Dynamics"), this.dynamics.element),
-      h("section", { "aria-labelledby": "arms" }, h("h2", { id: "arms" }, "Arms and audits"), this.arms.element),
+      section("dynamics", "Dynamics", this.dynamics.element),
+      section("arms", "Arms and audits", this.arms.element),
       this.positions.element, this.figure.element,
       h("section", null, runsOpen),
       h("section", { "aria-labelledby": "take" }, h("h2", { id: "take" }, "Take it with you"),
-        h("div.row", null, file("md", "Report (Markdown)"), file("csv", "Table (CSV)"), file("json", "Report (JSON)"),
-          h("a.button", { href: address(`experiments/${id}/capsule`), download: "", title: "Everything above in one archive that ablate-worker verify checks" }, "Capsule")),
-        command(`curl -K DIR/curlrc '${location.origin}${address(`experiments/${id}/report`, { format: "md" })}'`),
+        h("div.row", null,
+          file("md", "Report (Markdown)"), file("csv", "Table (CSV)"), file("json", "Report (JSON)"), capsule),
+        command(`curl -K DIR/curlrc '${location.origin}${report("md")}'`),
         command(`curl -K DIR/curlrc -N '${location.origin}${address("events", { experiment: id })}'`),
-        h("details", null, h("summary", null, "Specification"), h("pre", { tabindex: "0" }, JSON.stringify(experiment.spec, null, 2)))));
+        h("details", null, h("summary", null, "Specification"),
+          h("pre", { tabindex: "0" }, JSON.stringify(experiment.spec, null, 2)))));
   }
 
   async #retryFailed() {
@@ -171,7 +198,8 @@ class Page {
 
   #draw() {
     const { experiment } = this, runs = [...this.runs.values()];
-    const states = Object.fromEntries(Object.keys(experiment.counts).map((state) => [state, runs.filter((run) => run.state === state).length]));
+    const states = Object.fromEntries(Object.keys(experiment.counts)
+      .map((state) => [state, runs.filter((run) => run.state === state).length]));
     const done = runs.reduce((sum, run) => sum + run.step, 0), total = runs.reduce((sum, run) => sum + run.steps, 0);
     const share = total > 0 ? done / total : 0;
     setText(this.title, experiment.name);
@@ -180,9 +208,12 @@ class Page {
     setText(this.counts, countsText(states));
     this.audits.update(experiment.audits);
     const spent = experiment.started_at ? elapsed(experiment.started_at, experiment.ended_at ?? undefined) : 0;
-    const rest = experiment.state === "running" && share > 0.02 ? `, about ${duration((spent / share) * (1 - share))} left` : "";
-    setText(this.left, `${plural(runs.length, "run")}, submitted ${when(experiment.created_at)}` + (spent > 0 ? `, ${duration(spent)}${rest}` : ""));
-    const text = [experiment.hypothesis && `Hypothesis: ${experiment.hypothesis}`, experiment.notes].filter(Boolean).join("\n\n");
+    const rest = experiment.state === "running" && share > 0.02
+      ? `, about ${duration((spent / share) * (1 - share))} left` : "";
+    setText(this.left, `${plural(runs.length, "run")}, submitted ${when(experiment.created_at)}` +
+      (spent > 0 ? `, ${duration(spent)}${rest}` : ""));
+    const hypothesis = experiment.hypothesis && `Hypothesis: ${experiment.hypothesis}`;
+    const text = [hypothesis, experiment.notes].filter(Boolean).join("\n\n");
     setText(this.notes, text);
     this.notes.hidden = text === "";
     this.cancel.hidden = states.queued + states.running === 0;
@@ -197,7 +228,8 @@ class Page {
     this.stripStop();
     this.runRows(runs.slice(0, RUNS_SHOWN));
     this.beyond.hidden = runs.length <= RUNS_SHOWN;
-    setText(this.beyond, `The first ${integer(RUNS_SHOWN)} of ${integer(runs.length)}; the squares at the top lead to all of them.`);
+    setText(this.beyond,
+      `The first ${integer(RUNS_SHOWN)} of ${integer(runs.length)}; the squares at the top lead to all of them.`);
     this.view.title((experiment.state === "running" ? `${Math.floor(share * 100)} % ` : "") + experiment.name);
   }
 
@@ -207,15 +239,13 @@ class Page {
         const before = this.runs.get(run.id);
         this.runs.set(run.id, run);
         if (!before) this.curves.ensure();
-        if (before?.state !== run.state || terminal(run.state)) this.refreshReport();
+        if (before?.state !== run.state || hasEnded(run.state)) this.refreshReport();
         this.draw();
       },
       metrics: ({ run: id, series }) => {
         const run = this.runs.get(id);
-        for (const [name, points] of Object.entries(series)) {
-          if (run && points.length > 0) run.step = Math.max(run.step, points[points.length - 1][0]);
-          if (name.startsWith("val/") || name.startsWith("test/")) this.refreshReport();
-        }
+        if (run) advance(run, series);
+        if (Object.keys(series).some(isEvaluated)) this.refreshReport();
         this.curves.push(id, series);
         this.draw();
       },
@@ -248,7 +278,7 @@ class Page {
 async function load(id, signal) {
   const experiment = await get(`experiments/${id}`, {}, signal);
   const { items } = await list("runs", { experiment: id, page_size: 1000 }, signal);
-  return { experiment: { compare: { metric: "val/loss", goal: "min" }, ...experiment }, runs: new Map(items.map((run) => [run.id, run])), as_of: experiment.as_of };
+  return { experiment, runs: new Map(items.map((run) => [run.id, run])), as_of: experiment.as_of };
 }
 
 export default async function experiment(view) {

@@ -1,20 +1,25 @@
 // The list: what there is, how far it is, who leads.
 
 import { address, gate, get } from "../api.js";
-import { action, command, h, keyed, perFrame, setAttribute, setText, throttled } from "../dom.js";
-import { integer, metric, number, plural, when } from "../format.js";
-import { armLabel, auditCounts, badge, countsText, empty, heading, invalidTag, progress, table } from "../parts.js";
+import { command, h, setAttribute, setText, throttled } from "../dom.js";
+import { integer, number, queueText, when } from "../format.js";
+import { metric } from "../metrics.js";
+import { pages } from "../pages.js";
+import {
+  armLabel, auditCounts, badge, countsText, empty, heading, invalidTag, numeric, progress, table,
+} from "../parts.js";
 
-const PAGE = 50;
 const ARMS_SHOWN = 4;
 const limited = gate(3);
 
 /** The arms whose comparison a failed audit makes worthless; the baseline when none is left, or nothing to compare. */
 async function invalidArms(experiment, signal) {
   if (!(experiment.audits?.fail > 0)) return [];
-  const { arms, checks, primary } = await limited(() => get(`experiments/${experiment.id}/report`, { format: "json" }, signal));
+  const { arms, checks, primary } = await limited(() =>
+    get(`experiments/${experiment.id}/report`, { format: "json" }, signal));
   const claims = new Map(primary.map(({ arm, verdict }) => [arm, verdict === "invalid"]));
-  const rest = claims.size > 0 ? [...claims.values()].every(Boolean) : checks.some(({ invalidates, status }) => invalidates && status === "fail");
+  const rest = claims.size > 0 ? [...claims.values()].every(Boolean)
+    : checks.some(({ invalidates, status }) => invalidates && status === "fail");
   return experiment.arms.filter((arm) => arms[arm]?.valid === false || (claims.get(arm) ?? rest));
 }
 
@@ -27,7 +32,7 @@ function among(arms, without) {
 
 /** The arm that leads by the last value of the compared metric, with that value; arms in `without` can't. */
 async function leader(experiment, without, signal) {
-  const { metric: name = "val/loss", goal = "min" } = experiment.compare ?? {};
+  const { metric: name, goal } = experiment.compare;
   const { items } = await limited(() => get("runs", {
     experiment: experiment.id, page_size: 1,
     filter: `metrics.${name} < 1e300${among(experiment.arms, without)}`, // < leaves out runs that have no value yet
@@ -40,7 +45,8 @@ async function leader(experiment, without, signal) {
 function row(view) {
   return (first) => {
     const link = h("a.name", { href: `#/experiments/${first.id}` }), tags = h("span.tags");
-    const state = badge(), bar = progress(), audits = auditCounts(), arms = h("td", { "data-label": "Arms" }), runs = h("td", { "data-label": "Runs" });
+    const state = badge(), bar = progress(), audits = auditCounts();
+    const arms = h("td", { "data-label": "Arms" }), runs = h("td", { "data-label": "Runs" });
     const best = h("td.best", { "data-label": "Best so far" }), created = h("td.num", { "data-label": "Created" });
     const element = h("tr", null,
       h("th", { scope: "row" }, link, tags),
@@ -51,9 +57,10 @@ function row(view) {
       const stamp = JSON.stringify([latest.arms, invalid]);
       if (arms.dataset.stamp === stamp) return;
       arms.dataset.stamp = stamp;
-      const shown = latest.arms.slice(0, ARMS_SHOWN);
-      arms.replaceChildren(...shown.map((arm) => h("span.listed", null, armLabel(latest.arms, arm), invalid.includes(arm) ? invalidTag() : null)),
-        latest.arms.length > ARMS_SHOWN ? h("span.quiet-text", { title: latest.arms.slice(ARMS_SHOWN).join(", ") }, `and ${integer(latest.arms.length - ARMS_SHOWN)} more`) : "");
+      const shown = latest.arms.slice(0, ARMS_SHOWN), rest = latest.arms.slice(ARMS_SHOWN);
+      arms.replaceChildren(...shown.map((arm) =>
+        h("span.listed", null, armLabel(latest.arms, arm), invalid.includes(arm) ? invalidTag() : null)),
+      rest.length > 0 ? h("span.quiet-text", { title: rest.join(", ") }, `and ${integer(rest.length)} more`) : "");
     };
     const refresh = throttled(async () => {
       if (!(latest.progress > 0)) return;
@@ -61,7 +68,8 @@ function row(view) {
       showArms();
       if (invalid.length === latest.arms.length) return best.replaceChildren(invalidTag());
       const found = await leader(latest, invalid, view.signal);
-      best.replaceChildren(...(found ? [armLabel(latest.arms, found.arm), " ", h("b.num", null, found.metric.format(found.value)), h("span.sub", null, found.metric.title)] : []));
+      best.replaceChildren(...(found ? [armLabel(latest.arms, found.arm), " ",
+        h("b.num", null, found.metric.format(found.value)), h("span.sub", null, found.metric.title)] : []));
     }, 3000, view.signal);
     return {
       element,
@@ -85,49 +93,31 @@ function row(view) {
 }
 
 export default async function experiments(view) {
-  const known = new Map();
-  let next = null;
-
   const summary = h("p.lede", { role: "status" });
-  const list = table({
-    caption: "Experiments, newest first", hidden: true, name: "cards",
-    headings: ["Experiment", "State", "Progress", "Arms", "Runs", "Audits", "Best so far", { text: "Created", number: true }],
+  const list = pages(view, {
+    table: table({
+      caption: "Experiments, newest first", hidden: true, name: "cards",
+      headings: ["Experiment", "State", "Progress", "Arms", "Runs", "Audits", "Best so far", numeric("Created")],
+    }),
+    row: row(view),
+    none: h("div", { hidden: true },
+      empty("Nothing has been submitted yet. An experiment compares arms over seeds and ends with a verdict: ",
+        h("a", { href: "#/new" }, "begin with the smallest comparison or a preset"), ", or POST a specification:"),
+      command(`curl -K DIR/curlrc --json '{"preset": "mqar-small"}' ${location.origin}${address("experiments")}`)),
   });
-  const rows = keyed(list.body, (item) => item.id, row(view));
-  const none = h("div", { hidden: true }, empty("Nothing has been submitted yet. An experiment compares arms over seeds and ends with a verdict: ",
-    h("a", { href: "#/new" }, "begin with the smallest comparison or a preset"), ", or POST a specification:"),
-  command(`curl -K DIR/curlrc --json '{"preset": "mqar-small"}' ${location.origin}${address("experiments")}`));
-  const more = action("Older experiments", () => load(next));
+  const showQueue = (queue) => setText(summary, queueText(queue) + (queue.paused ? "; the queue is paused" : ""));
 
-  const draw = perFrame(() => {
-    const items = [...known.values()].sort((a, b) => b.id - a.id);
-    rows(items);
-    none.hidden = items.length > 0;
-    list.element.hidden = items.length === 0;
-    more.hidden = !next;
-  }, view.signal);
-
-  async function load(token) {
-    const page = await get("experiments", { page_size: PAGE, page_token: token }, view.signal);
-    if (!token) known.clear();
-    for (const item of page.items) known.set(item.id, item);
-    next = page.next_page_token;
-    draw();
-    return page.as_of;
-  }
-  const showQueue = (queue) => setText(summary,
-    `${plural(queue.running, "run")} running, ${plural(queue.queued, "run")} queued` + (queue.paused ? "; the queue is paused" : ""));
-
-  const after = await load();
-  view.root.append(heading("Experiments", h("div.row.end", null, h("a.button", { href: "#/deleted" }, "Deleted"), h("a.button.primary", { href: "#/new" }, "New experiment"))), summary, none, list.element, more);
+  const after = await list.load();
+  view.root.append(heading("Experiments", h("div.row.end", null, h("a.button", { href: "#/deleted" }, "Deleted"),
+    h("a.button.primary", { href: "#/new" }, "New experiment"))), summary, ...list.elements);
   showQueue(await get("queue", {}, view.signal));
   view.follow({ after }, {
     experiment({ experiment, deleted }) {
-      if (deleted) known.delete(deleted);
-      else known.set(experiment.id, experiment);
-      draw();
+      if (deleted) list.known.delete(deleted);
+      else list.known.set(experiment.id, experiment);
+      list.draw();
     },
     queue: ({ queue }) => showQueue(queue),
-    resync: () => load(),
+    resync: list.load,
   });
 }

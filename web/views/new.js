@@ -3,18 +3,22 @@
 import { address, get, post, put } from "../api.js";
 import { action, command, h, setText, toast } from "../dom.js";
 import { bytes, duration, gridPoint, integer, plural, scaled, when } from "../format.js";
-import { armLabel, definition, empty, heading, table } from "../parts.js";
+import { armLabel, definition, empty, heading, numeric, table } from "../parts.js";
 import { lineOf, locate } from "../pointer.js";
 import { ABOUT, START } from "../start.js";
 
 const DRAFT = "ablate.draft";
 const RUNS_SHOWN = 100;
-const pretty = (value) => JSON.stringify(value, null, 2).replace(/\[\s+([^[\]{}]*?)\s+\]/g, (_, items) => `[${items.replace(/\s*\n\s*/g, " ")}]`);
+const pretty = (value) => JSON.stringify(value, null, 2)
+  .replace(/\[\s+([^[\]{}]*?)\s+\]/g, (_, items) => `[${items.replace(/\s*\n\s*/g, " ")}]`);
 
 class Page {
   constructor(view) {
     this.view = view;
-    this.text = h("textarea.code", { spellcheck: "false", autocomplete: "off", rows: "26", "aria-label": "Specification, JSON", "aria-describedby": "problem" });
+    this.text = h("textarea.code", {
+      spellcheck: "false", autocomplete: "off", rows: "26",
+      "aria-label": "Specification, JSON", "aria-describedby": "problem",
+    });
     this.text.value = sessionStorage.getItem(DRAFT) || pretty(START); // at once: what is typed meanwhile must stay
     this.fresh = !sessionStorage.getItem(DRAFT);
     this.problem = h("div.problem", { id: "problem", role: "alert", hidden: true });
@@ -36,21 +40,27 @@ class Page {
         h("h2.hidden", { id: "spec" }, "Specification"),
         h("div.row", null, h("label.field.inline", null, "Start from", this.presets)), this.about,
         this.text, this.problem,
-        h("div.row", null, action("Submit", () => this.submit(), { kind: "primary", title: "Ctrl-Enter" }), action("Dry run", () => this.dryRun())),
+        h("div.row", null,
+          action("Submit", () => this.submit(), { kind: "primary", title: "Ctrl-Enter" }),
+          action("Dry run", () => this.dryRun())),
         this.outcome,
         h("details", null, h("summary", null, "The same with curl"),
-          command(`curl -K DIR/curlrc -H 'Content-Type: application/json' --data @spec.json ${location.origin}/api/v1/experiments`))),
-      h("section", { "aria-labelledby": "corpora" }, h("h2", { id: "corpora" }, "Corpora"), this.datasets, this.#upload())));
+          command("curl -K DIR/curlrc -H 'Content-Type: application/json' --data @spec.json " +
+            `${location.origin}/api/v1/experiments`))),
+      h("section", { "aria-labelledby": "corpora" },
+        h("h2", { id: "corpora" }, "Corpora"), this.datasets, this.#upload())));
   }
 
   async load() {
     const [{ items: presets }] = await Promise.all([get("presets", {}, this.view.signal), this.loadDatasets()]);
     this.known = new Map(presets.map((preset) => [preset.name ?? preset, preset]));
-    this.presets.append(h("option", { value: "" }, "the smallest comparison"), ...[...this.known.keys()].map((name) => h("option", { value: name }, name)));
+    this.presets.append(h("option", { value: "" }, "the smallest comparison"),
+      ...[...this.known.keys()].map((name) => h("option", { value: name }, name)));
   }
 
   async pick(name) {
-    const preset = name === "" ? this.start ?? START : await get(`presets/${encodeURIComponent(name)}`, {}, this.view.signal);
+    const preset = name === "" ? this.start ?? START
+      : await get(`presets/${encodeURIComponent(name)}`, {}, this.view.signal);
     const { as_of, ...spec } = preset.spec ?? preset;
     this.text.value = pretty(spec);
     setText(this.about, name === "" ? ABOUT : this.known?.get(name)?.description ?? spec.notes ?? "");
@@ -110,31 +120,43 @@ class Page {
     const runs = plan.runs ?? plan.items ?? [];
     const most = (key) => Math.max(...runs.map((run) => run[key] ?? 0));
     const totals = plan.totals ?? {};
-    const made = table({ caption: `${plural(totals.runs ?? runs.length, "run")}, nothing stored`, headings: ["Run", "Arm", "Grid", { text: "Seed", number: true }, { text: "Parameters", number: true }, { text: "Memory", number: true }, { text: "FLOPs a step", number: true }] });
+    const made = table({
+      caption: `${plural(totals.runs ?? runs.length, "run")}, nothing stored`,
+      headings: ["Run", "Arm", "Grid", ...["Seed", "Parameters", "Memory", "FLOPs a step"].map(numeric)],
+    });
     const arms = [...new Set(runs.map((run) => run.arm))];
-    made.body.append(...runs.slice(0, RUNS_SHOWN).map((run, i) => h("tr", null, h("th", { scope: "row" }, integer(i + 1)),
+    made.body.append(...runs.slice(0, RUNS_SHOWN).map((run, i) => h("tr", null,
+      h("th", { scope: "row" }, integer(i + 1)),
       h("td", null, armLabel(arms, run.arm)), h("td", null, gridPoint(run.grid)), h("td.num", null, String(run.seed)),
-      h("td.num", null, integer(run.parameters)), h("td.num", null, bytes(run.memory_bytes)), h("td.num", null, scaled(run.flops_per_step, "FLOP")))));
+      h("td.num", null, integer(run.parameters)), h("td.num", null, bytes(run.memory_bytes)),
+      h("td.num", null, scaled(run.flops_per_step, "FLOP")))));
     const time = totals.estimated_seconds ?? totals.seconds;
     this.outcome.replaceChildren(h("h3", null, "Dry run"), definition([
       ["Runs", integer(totals.runs ?? runs.length)],
       ["Largest", bytes(totals.memory_bytes ?? most("memory_bytes"))],
       ["Work", totals.flops !== undefined ? scaled(totals.flops, "FLOP") : null],
       ["Estimated time", time !== undefined && time !== null ? duration(time) : null],
-    ]), made.element, runs.length > RUNS_SHOWN ? h("p.note", null, `and ${integer(runs.length - RUNS_SHOWN)} more`) : "");
+    ]), made.element,
+    runs.length > RUNS_SHOWN ? h("p.note", null, `and ${integer(runs.length - RUNS_SHOWN)} more`) : "");
   }
 
   async loadDatasets() {
     const { items } = await get("datasets", {}, this.view.signal);
     if (items.length === 0) {
-      this.datasets.replaceChildren(empty("No corpus yet. Upload one below, or send Debian\u2019s fortunes, which the presets use; ", h("code", null, "synthetic:mqar"), " needs none."),
-        command(`cat /usr/share/games/fortunes/*.u8 | curl -K DIR/curlrc -X PUT -H 'Content-Type: text/plain' --data-binary @- ${location.origin}${address("datasets/fortunes")}`));
+      this.datasets.replaceChildren(
+        empty("No corpus yet. Upload one below, or send Debian\u2019s fortunes, which the presets use; ",
+          h("code", null, "synthetic:mqar"), " needs none."),
+        command("cat /usr/share/games/fortunes/*.u8 | curl -K DIR/curlrc -X PUT -H 'Content-Type: text/plain' " +
+          `--data-binary @- ${location.origin}${address("datasets/fortunes")}`));
       return;
     }
     this.#begin(items.map(({ name }) => name));
-    const made = table({ caption: "Stored corpora", hidden: true, headings: ["Name", { text: "Documents", number: true }, { text: "Size", number: true }, { text: "Since", number: true }] });
+    const made = table({
+      caption: "Stored corpora", hidden: true, headings: ["Name", ...["Documents", "Size", "Since"].map(numeric)],
+    });
     made.body.append(...items.map((one) => h("tr", null, h("th", { scope: "row", title: one.digest }, one.name),
-      h("td.num", null, integer(one.documents)), h("td.num", null, bytes(one.bytes)), h("td.num", null, when(one.created_at)))));
+      h("td.num", null, integer(one.documents)), h("td.num", null, bytes(one.bytes)),
+      h("td.num", null, when(one.created_at)))));
     this.datasets.replaceChildren(made.element);
   }
 
@@ -147,20 +169,26 @@ class Page {
 
   #upload() {
     const file = h("input", { type: "file", accept: ".txt,.jsonl,.ndjson,text/plain", "aria-label": "File" });
-    const name = h("input", { type: "text", placeholder: "name", pattern: "[A-Za-z0-9 ._\\-]{1,64}", "aria-label": "Name of the corpus" });
+    const name = h("input", {
+      type: "text", placeholder: "name", pattern: "[A-Za-z0-9 ._\\-]{1,64}", "aria-label": "Name of the corpus",
+    });
+    const named = (path) => path.replace(/\.[^.]*$/, "").replace(/[^A-Za-z0-9 ._-]/g, "-").slice(0, 64);
     file.addEventListener("change", () => {
-      if (name.value === "" && file.files[0]) name.value = file.files[0].name.replace(/\.[^.]*$/, "").replace(/[^A-Za-z0-9 ._-]/g, "-").slice(0, 64);
+      if (name.value === "" && file.files[0]) name.value = named(file.files[0].name);
     });
     const send = action("Upload", async () => {
       const chosen = file.files[0];
       if (!chosen || name.value === "") throw new Error("Choose a file and a name.");
       const lines = /\.(jsonl|ndjson)$/.test(chosen.name);
-      const made = await put(`datasets/${encodeURIComponent(name.value)}`, chosen, { headers: { "Content-Type": lines ? "application/x-ndjson" : "text/plain" } });
+      const headers = { "Content-Type": lines ? "application/x-ndjson" : "text/plain" };
+      const made = await put(`datasets/${encodeURIComponent(name.value)}`, chosen, { headers });
       toast(`${name.value}: ${plural(made.documents, "document")}, ${bytes(made.bytes)}.`);
       await this.loadDatasets();
     });
-    return h("div.upload", null, h("p.note", null, "Plain text, documents separated by blank lines or by lines of ", h("code", null, "%"),
-      "; or JSON lines with a ", h("code", null, "text"), " field."), h("div.row", null, file, name, send));
+    return h("div.upload", null,
+      h("p.note", null, "Plain text, documents separated by blank lines or by lines of ", h("code", null, "%"),
+        "; or JSON lines with a ", h("code", null, "text"), " field."),
+      h("div.row", null, file, name, send));
   }
 }
 

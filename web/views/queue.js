@@ -2,8 +2,8 @@
 
 import { gate, get, list, post } from "../api.js";
 import { action, h, keyed, perFrame, setAttribute, setText, throttled, toast } from "../dom.js";
-import { bytes, elapsed, duration, gridPoint, integer, plural } from "../format.js";
-import { badge, empty, heading, progress, table } from "../parts.js";
+import { bytes, elapsed, duration, integer, placeOf, plural, queueText } from "../format.js";
+import { advance, badge, empty, hasEnded, heading, numeric, stateNote, stepBar, table } from "../parts.js";
 
 const SHOWN = 500;
 const limited = gate(3);
@@ -12,15 +12,17 @@ const limited = gate(3);
 function experimentLinks(signal) {
   const names = new Map();
   return (id) => {
-    if (!names.has(id)) names.set(id, limited(() => get(`experiments/${id}`, {}, signal)).then(({ name }) => name, () => `Experiment ${id}`));
-    const link = h("a", { href: `#/experiments/${id}` }, `Experiment ${id}`);
+    const unknown = `Experiment ${id}`, link = h("a", { href: `#/experiments/${id}` }, unknown);
+    const ask = () => limited(() => get(`experiments/${id}`, {}, signal)).then(({ name }) => name, () => unknown);
+    if (!names.has(id)) names.set(id, ask());
     names.get(id).then((name) => setText(link, name));
     return link;
   };
 }
 
 function priority(first) {
-  const input = h("input.narrow", { type: "number", min: "-1000", max: "1000", step: "1", "aria-label": `Priority of run ${first.id}` });
+  const input = h("input.narrow",
+    { type: "number", min: "-1000", max: "1000", step: "1", "aria-label": `Priority of run ${first.id}` });
   input.addEventListener("change", async () => {
     try {
       await post(`runs/${first.id}/priority`, { priority: Number(input.value) });
@@ -32,20 +34,20 @@ function priority(first) {
   return input;
 }
 
-const label = (run) => [run.arm, gridPoint(run.grid), `seed ${run.seed}`].filter(Boolean).join(" \u00b7 ");
+const nameCell = (run) => h("th", { scope: "row" }, h("a", { href: `#/runs/${run.id}` }, `Run ${run.id}`),
+  h("span.sub", null, [run.arm, ...placeOf(run)].join(" \u00b7 ")));
 
 const runningRow = (experiment) => (first) => {
-  const state = badge(), bar = progress(`Progress of run ${first.id}`), since = h("td.num", { "data-label": "For" });
+  const state = badge(), bar = stepBar(first), since = h("td.num", { "data-label": "For" });
   return {
-    element: h("tr", null,
-      h("th", { scope: "row" }, h("a", { href: `#/runs/${first.id}` }, `Run ${first.id}`), h("span.sub", null, label(first))),
+    element: h("tr", null, nameCell(first),
       h("td", { "data-label": "Experiment" }, experiment(first.experiment_id)),
       h("td", { "data-label": "State" }, state.element), h("td", { "data-label": "Progress" }, bar.element), since,
       h("td.num", { "data-label": "Memory" }, bytes(first.memory_bytes)),
       h("td.actions", null, action("Cancel", () => post(`runs/${first.id}/cancel`)))),
     update(run) {
-      state.update("running", run.cancel_requested ? "ending" : run.attempt > 1 ? `attempt ${run.attempt}` : "");
-      bar.update(run.step / run.steps, `${integer(run.step)} of ${integer(run.steps)}`);
+      state.update(run.state, stateNote(run));
+      bar.update(run);
       setText(since, run.started_at ? duration(elapsed(run.started_at)) : "");
     },
   };
@@ -54,8 +56,7 @@ const runningRow = (experiment) => (first) => {
 const queuedRow = (experiment) => (first) => {
   const place = h("td.num.place", { "data-label": "Place" }), rank = priority(first);
   return {
-    element: h("tr", null, place,
-      h("th", { scope: "row" }, h("a", { href: `#/runs/${first.id}` }, `Run ${first.id}`), h("span.sub", null, label(first))),
+    element: h("tr", null, place, nameCell(first),
       h("td", { "data-label": "Experiment" }, experiment(first.experiment_id)),
       h("td.num", { "data-label": "Memory" }, bytes(first.memory_bytes)),
       h("td.num", { "data-label": "Priority" }, rank),
@@ -77,10 +78,18 @@ export default async function queue(view) {
     if (answer && "paused" in answer) counts = { ...counts, paused: answer.paused };
     draw();
   });
-  const running = table({ caption: "Running", name: "cards", headings: ["Run", "Experiment", "State", "Progress", { text: "For", number: true }, { text: "Memory", number: true }, { text: "", label: "Actions" }] });
-  const waiting = table({ caption: "Queued, in the order in which they will be claimed", name: "cards", headings: [{ text: "Place", number: true }, "Run", "Experiment", { text: "Memory", number: true }, { text: "Priority", number: true }, { text: "", label: "Actions" }] });
+  const [since, memory, place, rank] = ["For", "Memory", "Place", "Priority"].map(numeric);
+  const actions = { text: "", label: "Actions" };
+  const running = table({
+    caption: "Running", name: "cards", headings: ["Run", "Experiment", "State", "Progress", since, memory, actions],
+  });
+  const waiting = table({
+    caption: "Queued, in the order in which they will be claimed", name: "cards",
+    headings: [place, "Run", "Experiment", memory, rank, actions],
+  });
   const link = experimentLinks(view.signal);
-  const runningRows = keyed(running.body, (run) => run.id, runningRow(link)), waitingRows = keyed(waiting.body, (run) => run.id, queuedRow(link));
+  const runningRows = keyed(running.body, (run) => run.id, runningRow(link));
+  const waitingRows = keyed(waiting.body, (run) => run.id, queuedRow(link));
   const idle = empty("Nothing runs and nothing waits.");
   const beyond = h("p.note");
 
@@ -96,7 +105,7 @@ export default async function queue(view) {
     idle.hidden = now.length + later.length > 0;
     beyond.hidden = later.length <= SHOWN;
     setText(beyond, `and ${integer(later.length - SHOWN)} more`);
-    setText(summary, `${plural(counts.running, "run")} running, ${plural(counts.queued, "run")} queued` +
+    setText(summary, queueText(counts) +
       (counts.verifying > 0 ? `, ${plural(counts.verifying, "verification")}` : "") +
       (counts.paused ? ". Paused: what runs goes on, nothing new is started." : "."));
     setText(pause, counts.paused ? "Resume" : "Pause");
@@ -120,14 +129,14 @@ export default async function queue(view) {
   view.signal.addEventListener("abort", () => clearInterval(clock));
   view.follow({ after }, {
     run({ run }) {
-      if (run.state === "queued" || run.state === "running") runs.set(run.id, run);
-      else runs.delete(run.id);
+      if (hasEnded(run.state)) runs.delete(run.id);
+      else runs.set(run.id, run);
       draw();
     },
     metrics({ run, series }) {
       const row = runs.get(run);
       if (!row) return;
-      for (const points of Object.values(series)) if (points.length > 0) row.step = Math.max(row.step, points[points.length - 1][0]);
+      advance(row, series);
       draw();
     },
     experiment: ({ deleted, experiment }) => {

@@ -3,16 +3,19 @@
 
 import { address, getText } from "../api.js";
 import { SIGNS } from "../audits.js";
-import { Chart } from "../chart.js";
+import { Chart, tend } from "../chart.js";
 import { h, setText } from "../dom.js";
-import { factor, gridKey, gridPoint, integer, metric, number, percent, plain, signed, significant } from "../format.js";
-import { armLabel, table } from "../parts.js";
+import { factor, gridKey, gridPoint, integer, NONE, number, percent, plain, signed, significant } from "../format.js";
+import { JUDGED, metric } from "../metrics.js";
+import { armLabel, empty, numeric, table } from "../parts.js";
 import { Series } from "../series.js";
 
-const dash = "\u2013";
-const P = (value) => (value === undefined ? dash : value < 0.001 ? "< 0.001" : significant(value, 2));
+const P = (value) => (value < 0.001 ? "< 0.001" : significant(value, 2));
 const where = (grid) => gridPoint(grid) || "all";
 const bullets = (sentences) => h("ul.sentences", null, sentences.map((one) => h("li", null, one)));
+
+/** The class of a difference. Colour is a claim: only where the daemon makes one. */
+export const toneOf = (verdict) => (verdict === "better" || verdict === "worse" ? `.${verdict}` : "");
 
 /** The verdict first, then what to know beside it, then what would change it. */
 export function verdictPanel() {
@@ -25,7 +28,8 @@ export function verdictPanel() {
     element.className = `verdict ${verdict.status}`;
     if (verdict.sentence !== drawn) { // a screen reader says it again
       const each = primary.map((claim) => claim.sentence); // a paragraph an arm, where that is the whole of it
-      said.replaceChildren(...(each.join(" ") === verdict.sentence ? each : [verdict.sentence]).map((one) => h("p", null, one)));
+      const paragraphs = each.join(" ") === verdict.sentence ? each : [verdict.sentence];
+      said.replaceChildren(...paragraphs.map((one) => h("p", null, one)));
     }
     drawn = verdict.sentence;
     remarks.replaceChildren(...(notes.length > 0 ? [bullets(notes)] : []));
@@ -38,31 +42,42 @@ export function verdictPanel() {
 function pairsNote({ pairs, n, arm, baseline }) {
   const parts = [[pairs.lost, "lost"], [pairs.cancelled, "cancelled"], [pairs.open, "open"],
     [pairs.diverged, `diverged (${arm})`], [pairs.baseline_diverged, `diverged (${baseline})`]];
-  return `${integer(n)} of ${integer(pairs.planned)} pairs` + parts.filter(([k]) => k > 0).map(([k, what]) => `, ${integer(k)} ${what}`).join("");
+  const missing = parts.filter(([k]) => k > 0).map(([k, what]) => `, ${integer(k)} ${what}`);
+  return `${integer(n)} of ${integer(pairs.planned)} pairs${missing.join("")}`;
 }
 
 /** Differences to the baseline: an arm's mean over the grid, then each grid point. */
 export function differencesTable(experiment) {
-  const element = h("div"), interval = (ends, about) => (ends ? ends.map((end) => about.format(number(end))).join(" \u2026 ") : dash);
+  const element = h("div");
+  const interval = (ends, about) => (ends ? ends.map((end) => about.format(number(end))).join(" \u2026 ") : NONE);
   function row(claim, primary, place) {
-    const about = metric(claim.metric), { verdict } = claim, tone = verdict === "better" || verdict === "worse" ? `.${verdict}` : "";
-    const relative = number(claim.relative_difference), difference = number(claim.mean_difference);
+    const about = metric(claim.metric), { verdict } = claim, tone = toneOf(verdict);
     return h(`tr${primary ? ".strong" : ""}`, null, h("td", null, place),
-      h("th", { scope: "row" }, armLabel(experiment.arms, claim.arm)), h("td.num", { title: pairsNote(claim) }, integer(claim.n)),
-      h(`td.num${tone}`, null, signed(difference === undefined ? dash : about.format(difference))),
-      h(`td.num${tone}`, null, signed(relative === undefined ? dash : percent(relative))),
-      h("td.num", null, interval(claim.ci95, about)), h("td.num", null, P(number(primary ? claim.p : claim.p_adjusted))),
+      h("th", { scope: "row" }, armLabel(experiment.arms, claim.arm)),
+      h("td.num", { title: pairsNote(claim) }, integer(claim.n)),
+      h(`td.num${tone}`, null, signed(about.format(number(claim.mean_difference)))),
+      h(`td.num${tone}`, null, signed(percent(number(claim.relative_difference)))),
+      h("td.num", null, interval(claim.ci95, about)),
+      h("td.num", null, P(number(primary ? claim.p : claim.p_adjusted))),
       h("td.num", null, `${integer(claim.agree)} of ${integer(claim.n)}`),
-      h("td", { title: claim.sentence }, h(`span.tag${verdict === "invalid" ? ".fail" : ""}`, null, verdict), claim.against ? ` ${claim.against}` : ""));
+      h("td", { title: claim.sentence }, h(`span.tag${verdict === "invalid" ? ".fail" : ""}`, null, verdict),
+        claim.against ? ` ${claim.against}` : ""));
   }
   function update({ primary, comparisons }) {
-    if (primary.length === 0) return element.replaceChildren(h("p.empty", null, "There is no arm to compare with the baseline."));
-    if (primary.every((claim) => claim.n === 0)) return element.replaceChildren(h("p.empty", null, "No seed has a value of both arms yet."));
-    const made = table({ caption: `${metric(primary[0].metric).title}: differences to ${primary[0].baseline}, paired by seed; p by sign flips, at grid points adjusted for their number`,
-      headings: ["Where", "Arm", { text: "n", number: true, label: "Pairs" }, { text: "Difference", number: true }, { text: "in %", number: true },
-        { text: "95 % interval", number: true }, { text: "p", number: true }, { text: "Better in", number: true }, "Verdict"], name: "differences" });
+    if (primary.length === 0) return element.replaceChildren(empty("There is no arm to compare with the baseline."));
+    if (primary.every((claim) => claim.n === 0))
+      return element.replaceChildren(empty("No seed has a value of both arms yet."));
+    const [{ metric: judged, baseline }] = primary;
+    const made = table({
+      caption: `${metric(judged).title}: differences to ${baseline}, paired by seed; ` +
+        "p by sign flips, at grid points adjusted for their number",
+      headings: ["Where", "Arm", { ...numeric("n"), label: "Pairs" },
+        ...["Difference", "in %", "95 % interval", "p", "Better in"].map(numeric), "Verdict"],
+      name: "differences",
+    });
     const several = comparisons.length > primary.length;
-    made.body.append(...primary.map((one, i) => row(one, true, several ? "mean over the grid" : where(comparisons[i]?.grid))),
+    const place = (i) => (several ? "mean over the grid" : where(comparisons[i]?.grid));
+    made.body.append(...primary.map((one, i) => row(one, true, place(i))),
       ...(several ? comparisons.map((one) => row(one, false, where(one.grid))) : []));
     return element.replaceChildren(made.element);
   }
@@ -71,17 +86,28 @@ export function differencesTable(experiment) {
 
 /** Every configuration that was tried for `compare.tune`; hidden without. */
 export function tuningSection(experiment) {
-  const body = h("div"), element = h("section", { "aria-labelledby": "tuning", hidden: true }, h("h2", { id: "tuning" }, "Tuning"), body);
+  const body = h("div");
+  const element = h("section", { "aria-labelledby": "tuning", hidden: true },
+    h("h2", { id: "tuning" }, "Tuning"), body);
   function update({ tuning }) {
     element.hidden = !tuning;
     if (!tuning) return;
     const about = metric(tuning.chosen_by);
-    const made = table({ caption: `Chosen for each arm by the mean of ${tuning.chosen_by}; compared by ${tuning.compared}`,
-      headings: ["Grid", "Arm", ...tuning.paths.map((path) => ({ text: factor(path), number: true })), { text: "Seeds", number: true }, { text: "Mean", number: true }, { text: "sd", number: true }, ""], name: "tuning" });
-    made.body.append(...tuning.tried.map((one) => h(`tr${one.chosen ? ".strong" : ""}`, null, h("td", null, where(one.grid)), h("th", { scope: "row" }, armLabel(experiment.arms, one.arm)),
-      tuning.paths.map((path) => h("td.num", null, plain(one.values[path]))), h("td.num", null, `${integer(one.n)} of ${integer(one.planned)}`),
+    const made = table({
+      caption: `Chosen for each arm by the mean of ${tuning.chosen_by}; compared by ${tuning.compared}`,
+      headings: ["Grid", "Arm", ...[...tuning.paths.map(factor), "Seeds", "Mean", "sd"].map(numeric), ""],
+      name: "tuning",
+    });
+    const notes = ({ chosen, edge, diverged }) => [
+      chosen && "chosen", chosen && edge && "at the edge of what was tried",
+      diverged > 0 && `${integer(diverged)} diverged`,
+    ].filter(Boolean).join(", ");
+    made.body.append(...tuning.tried.map((one) => h(`tr${one.chosen ? ".strong" : ""}`, null,
+      h("td", null, where(one.grid)), h("th", { scope: "row" }, armLabel(experiment.arms, one.arm)),
+      tuning.paths.map((path) => h("td.num", null, plain(one.values[path]))),
+      h("td.num", null, `${integer(one.n)} of ${integer(one.planned)}`),
       h("td.num", null, about.format(number(one.mean))), h("td.num", null, about.format(number(one.sd))),
-      h("td", null, [one.chosen && "chosen", one.chosen && one.edge && "at the edge of what was tried", one.diverged > 0 && `${integer(one.diverged)} diverged`].filter(Boolean).join(", ")))));
+      h("td", null, notes(one)))));
     body.replaceChildren(made.element);
   }
   return { element, update };
@@ -92,11 +118,15 @@ const SAID = { missing: "hasn\u2019t run yet", skipped: "skipped", pass: "passed
 function check({ name, status, detail, grid, findings, what, invalidates, remedy }) {
   const fatal = invalidates && status === "fail";
   return h("details.audit", null,
-    h("summary", null, h(`span.tag.${status}`, null, h("span", { "aria-hidden": "true" }, SIGNS[status] ?? "?"), ` ${name}`), h("span.hidden", null, ` ${status}`)),
-    h("p", null, h("b", null, `${name} ${SAID[status] ?? status}`), gridPoint(grid) ? ` at ${gridPoint(grid)}` : "", detail ? `: ${detail}` : "",
-      findings > 1 ? ` (the worst of ${integer(findings)} findings)` : "", fatal ? h("b", null, " What it concerns is invalid.") : ""),
+    h("summary", null,
+      h(`span.tag.${status}`, null, h("span", { "aria-hidden": "true" }, SIGNS[status] ?? "?"), ` ${name}`),
+      h("span.hidden", null, ` ${status}`)),
+    h("p", null, h("b", null, `${name} ${SAID[status] ?? status}`), gridPoint(grid) ? ` at ${gridPoint(grid)}` : "",
+      detail ? `: ${detail}` : "", findings > 1 ? ` (the worst of ${integer(findings)} findings)` : "",
+      fatal ? h("b", null, " What it concerns is invalid.") : ""),
     remedy && (status === "fail" || status === "warn") ? h("p", null, h("b", null, "What to do: "), remedy) : null,
-    what ? h("p.note", null, `Passing means: ${what}${invalidates ? " A failure makes the comparison invalid." : ""}`) : null);
+    what ? h("p.note", null,
+      `Passing means: ${what}${invalidates ? " A failure makes the comparison invalid." : ""}`) : null);
 }
 
 export const checks = (list) => h("span.audits", null, list.map(check));
@@ -104,18 +134,18 @@ export const checks = (list) => h("span.audits", null, list.map(check));
 /** Loss by position, a chart a grid point; hidden until an audit has measured it. */
 export function positionsSection(experiment, signal) {
   const body = h("div.matrix"), charts = new Map();
-  const element = h("section", { "aria-labelledby": "positions", hidden: true }, h("h2", { id: "positions" }, "Loss by position"),
-    h("p.note", null, "Mean validation loss at each position of the window. More context helps slowly; a step down at some position is a leak."), body);
-  const paint = (force) => charts.forEach((chart) => chart.paint(chart.wanted, force));
-  addEventListener("ablate:theme", () => paint(true), { signal });
-  signal.addEventListener("abort", () => charts.forEach((chart) => chart.destroy()));
+  const element = h("section", { "aria-labelledby": "positions", hidden: true },
+    h("h2", { id: "positions" }, "Loss by position"),
+    h("p.note", null, "Mean validation loss at each position of the window. " +
+      "More context helps slowly; a step down at some position is a leak."), body);
+  tend(charts, signal);
   let drawn = "";
   function draw(positions) {
     const points = new Map(positions.map(({ grid }) => [gridKey(grid), grid]));
     for (const [key, grid] of points) {
       if (!charts.has(key)) {
         const group = { sync: `positions-${key}`, seeds: false, zoom: null, onzoom: () => draw(JSON.parse(drawn)) };
-        const chart = new Chart({ metric: "val/loss", title: gridPoint(grid) || "Validation loss", axis: "position", group });
+        const chart = new Chart({ metric: JUDGED, title: gridPoint(grid) || undefined, axis: "position", group });
         charts.set(key, chart);
         body.append(chart.element);
       }
@@ -126,7 +156,7 @@ export function positionsSection(experiment, signal) {
       }).sort((a, b) => a.place - b.place); // the audits come in an order of their own
       charts.get(key).prepare(arms, { log: false, weight: 0, until: 0 });
     }
-    paint(true);
+    charts.forEach((chart) => chart.paint(chart.wanted, true));
   }
   function update({ positions }) {
     const stamp = JSON.stringify(positions);
@@ -140,10 +170,15 @@ export function positionsSection(experiment, signal) {
 
 /** The figure as gnuplot draws it, fetched once it is looked at and again when the report has changed. */
 export function figureSection(experiment, signal) {
-  const image = h("img.figure", { alt: "Final loss, accuracy and time a step by grid point, and the loss by step, for each arm", hidden: true });
+  const image = h("img.figure", {
+    alt: "Final loss, accuracy and time a step by grid point, and the loss by step, for each arm", hidden: true,
+  });
   const said = h("p.empty", null, "Not drawn yet.");
-  const file = (format) => h("a.button", { href: address(`experiments/${experiment.id}/figure.${format}`), download: `experiment-${experiment.id}.${format}` }, `Figure (${format.toUpperCase()})`);
-  const element = h("section", { "aria-labelledby": "figure" }, h("h2", { id: "figure" }, "Figure"), image, said, h("div.row", null, file("svg"), file("png")));
+  const file = (format) => h("a.button", {
+    href: address(`experiments/${experiment.id}/figure.${format}`), download: `experiment-${experiment.id}.${format}`,
+  }, `Figure (${format.toUpperCase()})`);
+  const element = h("section", { "aria-labelledby": "figure" },
+    h("h2", { id: "figure" }, "Figure"), image, said, h("div.row", null, file("svg"), file("png")));
   let stale = false, seen = false, busy = false, stamp = "";
   async function draw() {
     if (!stale || !seen || busy || signal.aborted) return;

@@ -1,29 +1,28 @@
 // One run: all of its curves, its frozen spec, its log, what it left behind.
 
 import { address, get, getText, post } from "../api.js";
-import { Chart } from "../chart.js";
+import { Chart, tend } from "../chart.js";
 import { action, command, h, perFrame, setAttribute, setText, throttled } from "../dom.js";
-import { bytes, duration, elapsed, gridPoint, integer, metric, number, plural, scaled, when } from "../format.js";
-import { armLabel, auditCounts, badge, definition, progress, table, toggle } from "../parts.js";
+import { bytes, duration, elapsed, integer, number, placeOf, plural, scaled, when } from "../format.js";
+import { byPlace, FINAL, metric } from "../metrics.js";
+import {
+  advance, armLabel, auditCounts, badge, definition, endingNote, hasEnded, mayRetry, numeric, progress, smoothing,
+  table, toggle,
+} from "../parts.js";
 import { Series } from "../series.js";
 
 const POINTS = 2000;
 const LOG_LINES = 500;
 const LIVE_MS = 150;
-const terminal = (state) => state !== "queued" && state !== "running";
 
 /** What a verification says, as a sentence. */
 function verification({ state, compared, first_difference, reason }) {
   if (state === "queued") return "It waits to be trained again.";
   if (state === "running" && compared === 0) return "It is being trained again; nothing has been compared yet.";
-  if (state === "running") return `Trained again: ${plural(compared, "value")} compared so far, ${first_difference ? "and one differs" : "every bit the same"}.`;
+  const found = first_difference ? "and one differs" : "every bit the same";
+  if (state === "running") return `Trained again: ${plural(compared, "value")} compared so far, ${found}.`;
   return reason;
 }
-
-// Losses first, then what explains them; unknown names at the end, by name.
-const ORDER = ["val/loss", "train/loss", "val/accuracy", "test/loss", "test/accuracy", "dsa/kl", "dsa/recall", "train/grad_norm",
-  "train/balance", "moe/imbalance", "train/lr", "time/step_s", "throughput/tokens_per_s"];
-const rank = (name) => (ORDER.includes(name) ? ORDER.indexOf(name) : ORDER.length);
 
 /** The log's tail; stays at the end while it is looked at there. */
 function logTail() {
@@ -63,8 +62,7 @@ class Page {
     this.refreshFiles = throttled(() => this.loadFiles(), 2000, view.signal);
     this.refreshAudits = throttled(() => this.loadAudits(), 2000, view.signal);
     this.#build();
-    addEventListener("ablate:theme", () => this.charts.forEach((chart) => chart.paint(chart.domain, true)), { signal: view.signal });
-    view.signal.addEventListener("abort", () => this.charts.forEach((chart) => chart.destroy()));
+    tend(this.charts, view.signal);
   }
 
   #build() {
@@ -76,77 +74,86 @@ class Page {
     this.reason = h("p.problem", { hidden: true });
     this.cancel = action("Cancel", () => post(`runs/${id}/cancel`));
     this.retry = action("Retry", () => post(`runs/${id}/retry`));
-    this.verify = action("Verify", () => post(`runs/${id}/verify`), { title: "Train it again and compare every bit with what is stored" });
+    this.verify = action("Verify", () => post(`runs/${id}/verify`),
+      { title: "Train it again and compare every bit with what is stored" });
     this.stopVerifying = action("Stop verifying", () => post(`runs/${id}/cancel`));
     this.verified = badge();
     this.finding = h("span");
-    this.verification = h("p.verification", { hidden: true, role: "status" }, "Verification ", this.verified.element, " ", this.finding);
+    this.verification = h("p.verification", { hidden: true, role: "status" },
+      "Verification ", this.verified.element, " ", this.finding);
     this.matrix = h("div.matrix.metrics");
     this.log = logTail();
-    this.files = table({ caption: "Artifacts", hidden: true, headings: ["File", { text: "Size", number: true }, "SHA-256"] });
-    this.noFiles = h("p.empty");
-    const smoothing = h("input", { type: "range", min: "0", max: "0.98", step: "0.02", value: "0", "aria-label": "Smoothing" });
-    smoothing.addEventListener("input", () => {
-      this.options.weight = Number(smoothing.value);
-      this.drawCurves();
+    this.files = table({
+      caption: "Artifacts", hidden: true, headings: ["File", numeric("Size"), "SHA-256"],
     });
-    const where = [gridPoint(run.grid), `seed ${run.seed}`].filter(Boolean).join(" \u00b7 ");
+    this.noFiles = h("p.empty");
+    const set = (key) => (value) => {
+      this.options[key] = value;
+      this.drawCurves();
+    };
+    const back = h("a", { href: `#/experiments/${experiment.id}` }, experiment.name);
+    const curl = `curl -K DIR/curlrc '${location.origin}${address(`runs/${id}/metrics`, { names: "val/loss" })}'`;
     this.view.root.append(
-      h("p.crumbs", null, h("a", { href: "#/" }, "Experiments"), " / ", h("a", { href: `#/experiments/${experiment.id}` }, experiment.name), ` / run ${id}`),
-      h("div.heading", null, h("h1", null, armLabel(experiment.arms, run.arm), h("span.h1-rest", null, where)), this.state.element,
-        h("div.row.end", null, this.retry, this.verify, this.stopVerifying, this.cancel)),
-      h("div.status", null, this.bar.element, h("span", null, "Audits of the experiment ", this.audits.element)), this.reason, this.verification, this.facts,
+      h("p.crumbs", null, h("a", { href: "#/" }, "Experiments"), " / ", back, ` / run ${id}`),
+      h("div.heading", null,
+        h("h1", null, armLabel(experiment.arms, run.arm), h("span.h1-rest", null, placeOf(run).join(" \u00b7 "))),
+        this.state.element, h("div.row.end", null, this.retry, this.verify, this.stopVerifying, this.cancel)),
+      h("div.status", null, this.bar.element, h("span", null, "Audits of the experiment ", this.audits.element)),
+      this.reason, this.verification, this.facts,
       h("section", { "aria-labelledby": "curves" }, h("h2", { id: "curves" }, "Curves"),
-        h("div.toolbar", null, h("div.row", null,
-          toggle("log y", false, (on) => {
-            this.options.log = on;
-            this.drawCurves();
-          }), h("label.toggle", null, "smooth", smoothing))), this.matrix),
+        h("div.toolbar", null, h("div.row", null, toggle("log y", false, set("log")), smoothing(set("weight")))),
+        this.matrix),
       h("section", { "aria-labelledby": "log" }, h("h2", { id: "log" }, "Log"), this.log.element),
-      h("section", { "aria-labelledby": "files" }, h("h2", { id: "files" }, "Artifacts"), this.files.element, this.noFiles),
-      h("section", { "aria-labelledby": "spec" }, h("details", null, h("summary", null, h("h2", { id: "spec" }, "Resolved specification")),
+      h("section", { "aria-labelledby": "files" }, h("h2", { id: "files" }, "Artifacts"),
+        this.files.element, this.noFiles),
+      h("section", { "aria-labelledby": "spec" }, h("details", null,
+        h("summary", null, h("h2", { id: "spec" }, "Resolved specification")),
         h("p.note", null, "Frozen at submit. Its digest is the SHA-256 of this, in canonical JSON."),
         h("pre", { tabindex: "0" }, JSON.stringify(run.spec, null, 2)))),
-      h("section", null, command(`curl -K DIR/curlrc '${location.origin}${address(`runs/${id}/metrics`, { names: "val/loss" })}'`)));
+      h("section", null, command(curl)));
   }
 
   #draw() {
     const { run } = this;
-    this.state.update(run.state, run.cancel_requested && run.state === "running" ? "ending" : "");
+    this.state.update(run.state, endingNote(run));
     this.bar.update(run.steps > 0 ? run.step / run.steps : 0, `step ${integer(run.step)} of ${integer(run.steps)}`);
     this.audits.update(this.experiment.audits);
     setText(this.reason, run.reason);
     this.reason.hidden = !run.reason || run.reason === run.state; // "cancelled" is said already
-    setText(this.noFiles, terminal(run.state) ? "None." : "None yet. A run\u2019s artifacts appear when it has finished.");
-    this.cancel.hidden = terminal(run.state);
+    setText(this.noFiles, hasEnded(run.state) ? "None."
+      : "None yet. A run\u2019s artifacts appear when it has finished.");
+    this.cancel.hidden = hasEnded(run.state);
     this.#drawVerification();
     this.facts.replaceChildren(definition([
       ["Attempt", run.attempt > 0 ? `${run.attempt} of at most ${run.max_attempts}` : null],
       ["Started", run.started_at ? when(run.started_at) : null],
       ["Took", run.ended_at && run.started_at ? duration(elapsed(run.started_at, run.ended_at)) : null],
-      ["Parameters", integer(run.parameters)], ["Memory", bytes(run.memory_bytes)], ["A step", scaled(run.flops_per_step, "FLOP")],
+      ["Parameters", integer(run.parameters)], ["Memory", bytes(run.memory_bytes)],
+      ["A step", scaled(run.flops_per_step, "FLOP")],
       ["Priority", run.priority ? String(run.priority) : null],
       ["Digest", h("code.digest", { title: run.digest }, run.digest?.slice(0, 16))],
-      ...["val/loss", "val/accuracy", "test/loss", "test/accuracy"].filter((name) => number(run.final?.[name]) !== undefined)
+      ...FINAL.filter((name) => number(run.final?.[name]) !== undefined)
         .map((name) => [metric(name).title, metric(name).format(number(run.final[name]))]),
     ]));
-    this.view.title(`${run.state === "running" ? `${Math.floor((100 * run.step) / run.steps)} % ` : ""}run ${run.id}, ${run.arm}`);
+    const share = run.state === "running" ? `${Math.floor((100 * run.step) / run.steps)} % ` : "";
+    this.view.title(`${share}run ${run.id}, ${run.arm}`);
   }
 
   #drawVerification() {
-    const { run } = this, { verify } = run, going = verify !== null && !terminal(verify.state);
-    this.retry.hidden = (run.state !== "failed" && run.state !== "cancelled") || going;
-    this.verify.hidden = !terminal(run.state) || run.step === 0 || going;
+    const { run } = this, { verify } = run, going = verify !== null && !hasEnded(verify.state);
+    this.retry.hidden = !mayRetry(run.state) || going;
+    this.verify.hidden = !hasEnded(run.state) || run.step === 0 || going;
     this.stopVerifying.hidden = !going;
     this.verification.hidden = verify === null;
     if (verify === null) return;
     this.verified.update(verify.state);
     setText(this.finding, verification(verify));
-    setAttribute(this.verification, "class", `verification${verify.state === "differs" || verify.state === "failed" ? " problem" : ""}`);
+    const bad = verify.state === "differs" || verify.state === "failed";
+    setAttribute(this.verification, "class", `verification${bad ? " problem" : ""}`);
   }
 
   #drawCurves() {
-    const names = [...this.series.keys()].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
+    const names = [...this.series.keys()].sort(byPlace);
     for (const name of names) {
       if (!this.charts.has(name)) {
         const chart = new Chart({ metric: name, group: this.group });
@@ -156,11 +163,12 @@ class Page {
         else this.matrix.prepend(chart.element);
       }
       const chart = this.charts.get(name);
-      chart.prepare([{ name: this.run.arm, place: this.place, series: [this.series.get(name)] }], { ...this.options, until: this.run.steps });
+      const arm = { name: this.run.arm, place: this.place, series: [this.series.get(name)] };
+      chart.prepare([arm], { ...this.options, until: this.run.steps });
       chart.paint();
     }
     this.waiting ??= h("p.empty");
-    setText(this.waiting, terminal(this.run.state) ? "It has no values." : "No values yet.");
+    setText(this.waiting, hasEnded(this.run.state) ? "It has no values." : "No values yet.");
     if (names.length === 0) this.matrix.append(this.waiting);
     else this.waiting.remove();
   }
@@ -192,9 +200,11 @@ class Page {
 
   async loadFiles() {
     const { items } = await get(`runs/${this.run.id}/artifacts`, {}, this.view.signal);
+    const link = ({ name }) => h("a",
+      { href: address(`runs/${this.run.id}/artifacts/${encodeURIComponent(name)}`), download: name }, name);
     this.files.body.replaceChildren(...items.map((file) => h("tr", null,
-      h("th", { scope: "row" }, h("a", { href: address(`runs/${this.run.id}/artifacts/${encodeURIComponent(file.name)}`), download: file.name }, file.name)),
-      h("td.num", null, bytes(file.bytes)), h("td", null, h("code.digest", { title: file.sha256 }, file.sha256.slice(0, 16))))));
+      h("th", { scope: "row" }, link(file)), h("td.num", null, bytes(file.bytes)),
+      h("td", null, h("code.digest", { title: file.sha256 }, file.sha256.slice(0, 16))))));
     this.files.element.hidden = items.length === 0;
     this.noFiles.hidden = items.length > 0;
   }
@@ -204,7 +214,7 @@ class Page {
     return {
       run: ({ run }) => {
         if (!mine(run.id)) return;
-        const ended = terminal(run.state) && !terminal(this.run.state);
+        const ended = hasEnded(run.state) && !hasEnded(this.run.state);
         Object.assign(this.run, run);
         if (ended) {
           this.refreshFiles();
@@ -214,10 +224,8 @@ class Page {
       },
       metrics: ({ run, series }) => {
         if (!mine(run)) return;
-        for (const [name, points] of Object.entries(series)) {
-          this.#of(name).push(points);
-          if (points.length > 0) this.run.step = Math.max(this.run.step, points[points.length - 1][0]);
-        }
+        for (const [name, points] of Object.entries(series)) this.#of(name).push(points);
+        advance(this.run, series);
         this.draw();
         this.drawSoon();
       },
