@@ -3,7 +3,7 @@
 // nothing is begun in a stranger's folder, and what passes by itself fails nobody.
 
 import assert from "node:assert/strict";
-import { cp, mkdir, mkdtemp, readFile, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";

@@ -70,7 +70,6 @@ function candidates(node) {
   return [...JUNK, ...numbers, ...words, ...lengths, ...names, ...pairs, field.default ?? null];
 }
 
-const put = (path, value) => path.reduceRight((inner, key) => ({ [key]: inner }), value);
 const base = { data: { dataset: "x" } };
 
 /** The fields of a place of the schema: [path, node], attention's once a kind. */

@@ -1,0 +1,32 @@
+// What the page and the tests may not do. Few rules: those that find faults, and the length of a line of the page.
+
+import globals from "globals";
+
+export default [
+  { ignores: ["**/node_modules/", "build*/"] },
+  {
+    files: ["web/**/*.js", "tests/**/*.mjs", "tests/**/*.js"],
+    linterOptions: { reportUnusedDisableDirectives: "error" },
+    rules: {
+      eqeqeq: "error",
+      "no-const-assign": "error",
+      "no-dupe-keys": "error",
+      "no-undef": "error",
+      "no-unreachable": "error",
+      "no-unsafe-finally": "error",
+      "no-unused-vars": ["error", { ignoreRestSiblings: true }],
+      "no-useless-catch": "error",
+      "no-var": "error",
+      "prefer-const": "error",
+      "use-isnan": "error",
+    },
+  },
+  {
+    files: ["web/**/*.js"],
+    languageOptions: { globals: { ...globals.browser, applyTheme: "readonly" } }, // theme.js
+    rules: { "max-len": ["error", { code: 120 }] },
+  },
+  { files: ["web/theme.js"], languageOptions: { sourceType: "script" } },
+  { files: ["tests/**/*.mjs", "tests/**/*.js"], languageOptions: { globals: globals.node } },
+  { files: ["tests/e2e/{browser,deleted,look,page,views}*.mjs"], languageOptions: { globals: globals.browser } }, // run in it, in parts
+];
