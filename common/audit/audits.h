@@ -13,8 +13,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Every audit once, in the order in which a report tells them: its place in enum audit and its name.
- * Trainer and daemon name one by its place, so that an audit without a row doesn't build. */
+/* Every audit once, in the order in which a report tells them: its place in enum audit and its
+ * name. Trainer and daemon name one by its place, so that an audit without a row doesn't build. */
 #define AUDIT_LIST(X)                                                                              \
     X(CAUSALITY, causality)                                                                        \
     X(ENTROPY_FLOOR, entropy_floor)                                                                \

@@ -8,9 +8,9 @@
 
 #include "common/spec/spec.h"
 
-/* A row a metric, in the order in which people are shown them: losses, then what explains them, then
- * clocks. Its place in enum metric, name, title, unit, how its values are written, what is better
- * and what it takes; then, by name, members of struct metric_info that few rows have. */
+/* A row a metric, in the order in which people are shown them: losses, then what explains them,
+ * then clocks. Its place in enum metric, name, title, unit, how its values are written, what is
+ * better and what it takes; then, by name, members of struct metric_info that few rows have. */
 #define METRIC_LIST(X)                                                                             \
     X(VAL_LOSS, "val/loss", "Validation loss", "nats a token", DECIMAL, MIN, NOTHING,              \
       .heading = "val loss")                                                                       \

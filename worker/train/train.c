@@ -119,8 +119,8 @@ static bool stopping(const struct train *t)
     return emit_stopped(t->emit) != NULL;
 }
 
-/* Sums over the windows of a part, and the recall of the first batch unless ret_facts is NULL. False
- * when a stop came meanwhile. */
+/* Sums over the windows of a part, and the recall of the first batch unless ret_facts is NULL.
+ * False when a stop came meanwhile. */
 static bool measure(struct train *t, enum corpus_part part, struct model_eval *ret,
                     struct eval_facts *ret_facts)
 {

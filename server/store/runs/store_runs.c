@@ -7,8 +7,8 @@
 
 #include "common/base/clock.h"
 #include "common/spec/metrics.h"
-#include "server/store/runs/filter.h"
 #include "server/store/curves/store_metrics.h"
+#include "server/store/runs/filter.h"
 #include "server/store/store_priv.h"
 
 #include <math.h>
