@@ -570,7 +570,7 @@ static void test_recall(void **state)
 }
 
 /* Picked rows against plain loops, for whole vectors, remainders and widths that have none. */
-static void test_gather_kernels(void **state)
+static void test_sparse_kernels(void **state)
 {
     (void)state;
     enum { ROWS = 90, WIDEST = 136 };
@@ -624,7 +624,7 @@ int main(void)
         cmocka_unit_test(test_pairs),
         cmocka_unit_test(test_kernels),
         cmocka_unit_test(test_recall),
-        cmocka_unit_test(test_gather_kernels),
+        cmocka_unit_test(test_sparse_kernels),
     };
     return cmocka_run_group_tests_name("attention", tests, NULL, NULL);
 }
