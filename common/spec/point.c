@@ -1,3 +1,4 @@
+/* Grid points in words: the symbols of the field, and loops over a point's paths. */
 #include "common/spec/point.h"
 
 #include "common/json/jsonx.h"

@@ -1,3 +1,4 @@
+/* The figure as a script for gnuplot: its four panels, with their data in it. */
 #include "server/report/figure.h"
 
 #include "common/json/jsonx.h"

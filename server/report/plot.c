@@ -1,3 +1,4 @@
+/* gnuplot as a child process within limits, and the folder of pictures that it has drawn. */
 #include "server/report/plot.h"
 
 #include "common/base/files.h"

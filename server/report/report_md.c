@@ -1,52 +1,12 @@
 /* The report as Markdown, from its JSON: the verdict first, then what was measured. */
-#include "server/report/text.h"
+#include "server/report/report_md.h"
 
 #include "common/json/jsonx.h"
 #include "common/spec/metrics.h"
-#include "common/spec/point.h"
+#include "server/report/text.h"
 
 #include <math.h>
 #include <string.h>
-
-const char *text_of(const json_t *object, const char *key)
-{
-    const char *value = json_string_value(json_object_get(object, key));
-    return value != NULL ? value : "";
-}
-
-double text_number(const json_t *object, const char *key)
-{
-    double value;
-    return jsonx_to_double(json_object_get(object, key), &value) == 0 ? value : NAN;
-}
-
-bool text_known(const json_t *object, const char *key)
-{
-    const json_t *value = json_object_get(object, key);
-    return value != NULL && !json_is_null(value);
-}
-
-void text_grid(const json_t *grid, struct buf *to)
-{
-    if (json_object_size(grid) > 0)
-        point_say(grid, "", to);
-    else
-        buf_adds(to, "all");
-}
-
-const char *text_judged(const json_t *report)
-{
-    const json_t *tuning = json_object_get(report, "tuning");
-    const json_t *compare = json_object_get(json_object_get(report, "experiment"), "compare");
-    return json_is_object(tuning) ? text_of(tuning, "compared") : text_of(compare, "metric");
-}
-
-void text_arm(const json_t *report, const char *arm, struct buf *to)
-{
-    const json_t *valid =
-        json_object_get(json_object_get(json_object_get(report, "arms"), arm), "valid");
-    buf_addf(to, "%s%s", arm, json_is_false(valid) ? " (invalid)" : "");
-}
 
 /* The arm of a row, marked where it is invalid at the row's grid point. */
 static void add_arm(const json_t *row, struct buf *to)
@@ -213,15 +173,6 @@ static void add_sizes(const json_t *report, struct buf *to)
         add_arm(row, to);
         buf_addf(to, " | %lld | %.4g | %lld |\n", (long long)text_number(row, "parameters"),
                  text_number(row, "flops_per_step") / 1e9, (long long)text_number(row, "tokens"));
-    }
-}
-
-void text_cell(const char *value, struct buf *to)
-{
-    for (; *value != '\0'; value++) {
-        if (*value == '|' || *value == '\\')
-            buf_addc(to, '\\');
-        buf_addc(to, *value == '\n' || *value == '\r' ? ' ' : *value);
     }
 }
 

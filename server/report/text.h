@@ -20,10 +20,4 @@ void text_arm(const json_t *report, const char *arm, struct buf *to);
 /* Text from elsewhere inside a cell of a Markdown table. */
 void text_cell(const char *value, struct buf *to);
 
-/* markdown_more.c: the sections behind the tables of what was measured. */
-void markdown_differences(const json_t *report, struct buf *to);
-void markdown_tuning(const json_t *report, struct buf *to);
-void markdown_audits(const json_t *report, struct buf *to);
-void markdown_positions(const json_t *report, struct buf *to);
-
 #endif

@@ -1,3 +1,4 @@
+/* Findings gathered into checks, a row an audit, and what follows for an arm or a pair of arms. */
 #include "server/verdict/checks.h"
 
 #include "common/json/jsonx.h"

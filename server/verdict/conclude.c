@@ -1,3 +1,4 @@
+/* From the store to the audits of fairness and back: what they ask for, and the findings they give. */
 #include "server/verdict/conclude.h"
 
 #include "common/json/jsonx.h"

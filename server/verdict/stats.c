@@ -1,3 +1,4 @@
+/* Sign flips: drawn or enumerated once for a number of seeds, then used by every test of that many. */
 #include "server/verdict/stats.h"
 
 #include "common/philox.h"

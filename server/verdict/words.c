@@ -1,3 +1,4 @@
+/* The sentences of claims and of the verdict: one function a verdict, and the parts they share. */
 #include "server/verdict/words.h"
 
 #include "common/json/jsonx.h"

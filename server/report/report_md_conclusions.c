@@ -1,8 +1,9 @@
 /* Markdown of what is concluded: differences, tuning, audits, loss by position. */
-#include "server/report/text.h"
+#include "server/report/report_md.h"
 
 #include "common/json/jsonx.h"
 #include "common/spec/metrics.h"
+#include "server/report/text.h"
 
 #include <math.h>
 #include <string.h>
