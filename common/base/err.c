@@ -58,6 +58,16 @@ int err_set_at(struct err *err, enum err_code code, const char *pointer, const c
     return status;
 }
 
+int err_no_memory(struct err *err, const char *format, ...)
+{
+    char what[200];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    return err_set(err, ERR_NO_MEMORY, "no memory for %s", what);
+}
+
 int err_errno(struct err *err, enum err_code code, const char *format, ...)
 {
     int cause = errno;

@@ -82,6 +82,9 @@ int err_set(struct err *err, enum err_code code, const char *format, ...)
 /* As err_set, with a JSON pointer; pointer may be NULL. */
 int err_set_at(struct err *err, enum err_code code, const char *pointer, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* Memory ran out: "no memory for " and what it was for; returns -ERR_NO_MEMORY. The format names a
+ * thing ("the request", "%zu runs"). */
+int err_no_memory(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* As err_set, and appends ": " and strerror(errno). ENOSPC and EDQUOT turn any code into
  * ERR_DISK_FULL. */
 int err_errno(struct err *err, enum err_code code, const char *format, ...)

@@ -89,7 +89,7 @@ int events_encode(struct request *req, struct reply *reply, struct err *err)
     const struct follow *follow = req->state;
     struct following *f = calloc(1, sizeof *f);
     if (f == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the request");
+        return err_no_memory(err, "the request");
     f->req = req;
     int status = stream_subscribe(req->app->stream, follow->after, &follow->filter, on_wake,
                                   on_drop, f, &f->subscriber, err);

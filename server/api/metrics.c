@@ -45,7 +45,7 @@ int metrics_decode(struct request *req, struct err *err)
     if (status != 0 || names == NULL)
         return status;
     if ((c->list = strdup(names)) == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the request");
+        return err_no_memory(err, "the request");
     for (char *save, *name = strtok_r(c->list, ",", &save); name != NULL;
          name = strtok_r(NULL, ",", &save)) {
         if (c->query.names_n == NAMES_MAX)

@@ -99,7 +99,7 @@ static int all_runs(struct store *store, int64_t experiment, struct run_list *re
         if (more == NULL) {
             if (status == 0) {
                 run_list_done(&page);
-                status = err_set(err, ERR_NO_MEMORY, "no memory for the report");
+                status = err_no_memory(err, "the report");
             }
             run_list_done(&all);
             return status;
@@ -144,7 +144,7 @@ int report_make(struct store *store, int64_t id, json_t **ret, struct err *err)
         in.curves = curves;
         *ret = report_json(&in);
         if (*ret == NULL)
-            status = err_set(err, ERR_NO_MEMORY, "no memory for the report");
+            status = err_no_memory(err, "the report");
     }
     json_decref(spec);
     run_list_done(&runs);

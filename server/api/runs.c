@@ -355,7 +355,7 @@ int run_artifact_read(struct request *req, struct store *store, struct err *err)
                  o->artifact->name);
     o->file = strdup(path);
     return o->file != NULL ? check_artifact(o, o->artifact, err)
-                           : err_set(err, ERR_NO_MEMORY, "no memory for the request");
+                           : err_no_memory(err, "the request");
 }
 
 int run_artifact_encode(struct request *req, struct reply *reply, struct err *err)

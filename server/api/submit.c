@@ -126,7 +126,7 @@ static int take_spec(struct request *req, struct submit *s, struct err *err)
     s->flops_total = calloc(s->sweep->runs_n, sizeof *s->flops_total);
     if (s->body_digest == NULL || s->spec_text == NULL || s->tags_text == NULL || s->runs == NULL ||
         s->flops_total == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for %zu runs", s->sweep->runs_n);
+        return err_no_memory(err, "%zu runs", s->sweep->runs_n);
     return 0;
 }
 
@@ -149,7 +149,7 @@ static int find_dataset(struct store *store, struct run_spec *spec, char **ret_d
         return status;
     *ret_digest = strdup(row.digest);
     snprintf(spec->data.dataset, sizeof spec->data.dataset, "sha256:%s", row.digest);
-    return *ret_digest == NULL ? err_set(err, ERR_NO_MEMORY, "no memory for a run") : 0;
+    return *ret_digest == NULL ? err_no_memory(err, "a run") : 0;
 }
 
 /* Whether the corpus, cut like this, holds what training needs. */
@@ -164,7 +164,7 @@ static int check_corpus(const struct request *req, struct submit *s, const struc
     snprintf(batch, sizeof batch, "%lld", (long long)spec->train.batch_size);
     if (key == NULL || asprintf(&full, "%s %s", batch, key) < 0) {
         free(key);
-        return err_set(err, ERR_NO_MEMORY, "no memory for a run");
+        return err_no_memory(err, "a run");
     }
     free(key);
     for (const struct checked *c = s->checked; c != NULL; c = c->next)
@@ -232,7 +232,7 @@ static int build_run(const struct request *req, struct submit *s, struct store *
         s->flops_total[i] = cost.flops_total;
         s->built = i + 1;
         if (run->grid == NULL || run->spec == NULL || run->digest == NULL)
-            status = err_set(err, ERR_NO_MEMORY, "no memory for %zu runs", s->sweep->runs_n);
+            status = err_no_memory(err, "%zu runs", s->sweep->runs_n);
     } else {
         free(dataset_digest);
     }

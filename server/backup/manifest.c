@@ -22,7 +22,7 @@ static int put_file(const char *backup, const char *name, const struct buf *text
 {
     char path[PATH_MAX + 32];
     snprintf(path, sizeof path, "%s/%s", backup, name);
-    return text->failed ? err_set(err, ERR_NO_MEMORY, "no memory for %s", path)
+    return text->failed ? err_no_memory(err, "%s", path)
                         : files_write(path, text->data, text->len, 0600, err);
 }
 

@@ -65,7 +65,7 @@ static int know(void *arg, const struct store_file *file, struct err *err)
     const struct known *known = arg;
     return json_object_set_new(known->paths, file->path, json_boolean(!file->folder)) == 0
                ? 0
-               : err_set(err, ERR_NO_MEMORY, "no memory for %s", file->path);
+               : err_no_memory(err, "%s", file->path);
 }
 
 static int check_known(void *arg, const char *path, const char *sha256, struct err *err)

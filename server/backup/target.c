@@ -169,7 +169,7 @@ static int pump(int in, int out, const char *path, char ret_sha256[65], int64_t 
     int status = 0;
     char *chunk = malloc(CHUNK);
     if (chunk == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory to copy %s", path);
+        return err_no_memory(err, "a copy of %s", path);
     digest_init(&digest);
     while (status == 0 && (n = read(in, chunk, CHUNK)) != 0) {
         if (n < 0 && errno == EINTR)

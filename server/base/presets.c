@@ -86,7 +86,7 @@ int preset_apply(json_t *body, json_t **ret, struct err *err)
     json_object_del(base, "preset");
     if (status != 0) {
         json_decref(base);
-        return err_set(err, ERR_NO_MEMORY, "no memory for the preset");
+        return err_no_memory(err, "the preset");
     }
     *ret = base;
     return 0;

@@ -231,7 +231,7 @@ int watch_new(struct uv_loop_s *loop, const struct watch_config *config, struct 
     struct watch *watch = calloc(1, sizeof *watch);
     pthread_condattr_t monotonic;
     if (watch == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory to watch the loop");
+        return err_no_memory(err, "the watch over the loop");
     watch->config = *config;
     watch->loop = loop;
     watch->handles = 2;

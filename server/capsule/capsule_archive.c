@@ -40,16 +40,15 @@ int capsule_close(struct capsule_archive *a, struct err *err)
     buf_addf(&a->sums, CAPSULE_LINE, digest, a->path);
     json_t *row = json_pack("{s:s, s:I, s:s}", "path", a->path, "bytes", (json_int_t)a->tar.bytes,
                             "sha256", digest);
-    return json_array_append_new(a->files, row) == 0
-               ? 0
-               : err_set(err, ERR_NO_MEMORY, "no memory for the capsule's manifest");
+    return json_array_append_new(a->files, row) == 0 ? 0
+                                                     : err_no_memory(err, "the capsule's manifest");
 }
 
 int capsule_put(struct capsule_archive *a, const char *path, const struct buf *text,
                 struct err *err)
 {
     if (text->failed)
-        return err_set(err, ERR_NO_MEMORY, "no memory for %s", path);
+        return err_no_memory(err, "%s", path);
     int status = capsule_open(a, path, err);
     if (status == 0)
         status = capsule_add(a, text->data != NULL ? text->data : "", text->len, err);

@@ -128,7 +128,7 @@ struct table {
 static int flush(struct table *table, struct err *err)
 {
     if (table->chunk.failed)
-        return err_set(err, ERR_NO_MEMORY, "no memory for a run's metrics");
+        return err_no_memory(err, "a run's metrics");
     int status = capsule_add(table->archive, table->chunk.data, table->chunk.len, err);
     buf_clear(&table->chunk);
     return status;

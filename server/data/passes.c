@@ -156,7 +156,7 @@ static int load_new(const char *folder, enum pass_kind kind, const struct tokens
 {
     struct passes *passes = malloc(sizeof *passes);
     if (passes == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the sessions");
+        return err_no_memory(err, "the sessions");
     int status = passes_load(folder, kind, tokens, passes, err);
     if (status == 0)
         *ret = passes;

@@ -165,7 +165,7 @@ static int render_row(struct store *store, const struct event_row *row, struct m
         buf_adds(&text, "\n\n");
         struct message *message = text.failed ? NULL : malloc(sizeof *message + text.len + 1);
         if (message == NULL)
-            status = err_set(err, ERR_NO_MEMORY, "out of memory");
+            status = err_no_memory(err, "an event");
         else {
             *message = (struct message){ .refs = 1,
                                          .seq = row->seq,
@@ -189,7 +189,7 @@ static int render_all(struct store *store, struct event_row *take_rows, size_t n
     size_t bytes = 0;
     struct publish_batch *batch = calloc(1, sizeof *batch);
     if (batch == NULL || (batch->items = calloc(n + 1, sizeof *batch->items)) == NULL)
-        status = err_set(err, ERR_NO_MEMORY, "out of memory");
+        status = err_no_memory(err, "the events");
     for (size_t i = 0; i < n; i++) {
         struct message *message = NULL;
         if (status == 0 && (max_bytes == 0 || bytes < max_bytes)) {
@@ -222,7 +222,7 @@ static int keep_place(struct event_row *take_rows, size_t n, struct publish_batc
         event_row_done(&take_rows[i]);
     free(take_rows);
     *ret = batch;
-    return batch != NULL ? 0 : err_set(err, ERR_NO_MEMORY, "out of memory");
+    return batch != NULL ? 0 : err_no_memory(err, "the events");
 }
 
 int publish_collect(struct store *store, bool render, void **ret_batch, struct err *err)

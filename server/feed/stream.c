@@ -169,7 +169,7 @@ int stream_new(uv_loop_t *loop, struct stream **ret, struct err *err)
     struct stream *stream = calloc(1, sizeof *stream);
     if (stream == NULL || (stream->beat = message_of(": still here\n\n", 0)) == NULL) {
         free(stream);
-        return err_set(err, ERR_NO_MEMORY, "out of memory");
+        return err_no_memory(err, "the event stream");
     }
     uv_timer_init(loop, &stream->heartbeat);
     stream->heartbeat.data = stream;
@@ -251,7 +251,7 @@ int stream_subscribe(struct stream *stream, int64_t after, const struct stream_f
                        STREAM_SUBSCRIBERS);
     struct subscriber *s = calloc(1, sizeof *s);
     if (s == NULL)
-        return err_set(err, ERR_NO_MEMORY, "out of memory");
+        return err_no_memory(err, "a reader of the events");
     s->stream = stream;
     s->filter = *filter;
     s->wake = wake;

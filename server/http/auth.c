@@ -26,7 +26,7 @@ int auth_new(const struct datadir *datadir, const struct options *options, struc
 {
     struct auth *auth = calloc(1, sizeof *auth);
     if (auth == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the sessions");
+        return err_no_memory(err, "the sessions");
     auth->datadir = datadir;
     auth->options = options;
     auth->tokens = datadir->tokens;

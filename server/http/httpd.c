@@ -231,7 +231,7 @@ int httpd_new(uv_loop_t *loop, struct app *app, int take_fd, struct httpd **ret,
 {
     struct httpd *httpd = calloc(1, sizeof *httpd);
     if (httpd == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the HTTP server");
+        return err_no_memory(err, "the HTTP server");
     httpd->loop = loop;
     httpd->app = app;
     httpd->exchanges.app = app;

@@ -385,7 +385,7 @@ int queries_new(struct work *work, const struct datadir *datadir, int64_t allowe
 {
     struct queries *queries = calloc(1, sizeof *queries);
     if (queries == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for queries");
+        return err_no_memory(err, "queries");
     queries->loop = work_loop(work);
     queries->allowed_ms = allowed_ms;
     find_program(queries);

@@ -29,7 +29,7 @@ int compact_list(struct compact *c, struct store *store, const struct datadir *d
     int status = store_events_files(store, ended_before_ms, FILES, &c->files, &c->n, err);
     if (status == 0 && ((c->strange = calloc(c->n + 1, sizeof *c->strange)) == NULL ||
                         (c->stored = calloc(c->n + 1, sizeof *c->stored)) == NULL))
-        status = err_set(err, ERR_NO_MEMORY, "no memory for a list of attempts");
+        status = err_no_memory(err, "a list of attempts");
     for (size_t i = 0; i < c->n && status == 0; i++)
         status = owner_is_strange(store, datadir, c->files[i].run, &c->strange[i], err);
     return status;

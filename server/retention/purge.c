@@ -291,7 +291,7 @@ int purge_new(const struct purge_config *config, struct work *work, struct purge
 {
     struct purge *p = calloc(1, sizeof *p);
     if (p == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the purge");
+        return err_no_memory(err, "the purge");
     p->config = *config;
     p->work = work;
     p->tick = (struct job){ .done = tick, .data = p };

@@ -50,7 +50,7 @@ static int write_launch(const struct datadir *datadir, const struct claim *claim
     char path[PATH_MAX + 16], *text = NULL;
     struct launch *launch = calloc(1, sizeof *launch);
     if (launch == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for a launch file");
+        return err_no_memory(err, "a launch file");
     launch->run = claim->run;
     launch->attempt = claim->attempt;
     launch->threads = threads_of(claim->spec, threads);

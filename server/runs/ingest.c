@@ -213,7 +213,7 @@ int ingest_new(uv_loop_t *loop, const struct datadir *datadir, struct work *work
     assert(strlen(path) < sizeof((struct sockaddr_un *)0)->sun_path); /* datadir_open has looked */
     struct ingest *ingest = calloc(1, sizeof *ingest);
     if (ingest == NULL)
-        return err_set(err, ERR_NO_MEMORY, "out of memory");
+        return err_no_memory(err, "the workers' socket");
     *ingest = (struct ingest){ .loop = loop, .datadir = datadir, .work = work };
     uv_pipe_init(loop, &ingest->listener, 0);
     ingest->listener.data = ingest;

@@ -94,7 +94,7 @@ int ingest_file(struct store *store, const char *attempt_dir, int64_t run, int64
     char *part = malloc(PART_BYTES);
     ssize_t len = at < 0 || part == NULL ? 0 : pread(fd, part, PART_BYTES, at);
     if (part == NULL)
-        status = err_set(err, ERR_NO_MEMORY, "no memory to read %s", path);
+        status = err_no_memory(err, "the lines of %s", path);
     else if (at < 0)
         status = err_set(err, ERR_PROTOCOL, "it has fewer lines than the %llu that are stored",
                          (unsigned long long)acked);

@@ -34,7 +34,7 @@ static int say(const struct run_origin *run, struct buf *text, struct err *err)
     jsonx_dump(said, JSONX_KEEP_ORDER, text);
     json_decref(said);
     buf_addc(text, '\n');
-    return text->failed ? err_set(err, ERR_NO_MEMORY, "no memory for a run's owner") : 0;
+    return text->failed ? err_no_memory(err, "a run's owner") : 0;
 }
 
 /* Whether what lies at a path is no file, and none that trouble hides: somebody else's. */

@@ -149,7 +149,7 @@ static int claim_one(struct supervisor *supervisor, struct store *store,
     struct child *child = child_new(&supervisor->children);
     const char *key = supervisor->children.config.datadir->tokens.key;
     if (child == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for a keeper");
+        return err_no_memory(err, "a keeper");
     int status = run->verify ? store_verify_claim(store, run->id, key, &child->claim, err)
                              : store_run_claim(store, run->id, key, &child->claim, err);
     if (status != 0) {
@@ -305,7 +305,7 @@ int supervisor_new(uv_loop_t *loop, const struct supervisor_config *config, stru
         return err_errno(err, ERR_USAGE, "the worker program %s can't be run", config->worker_path);
     struct supervisor *supervisor = calloc(1, sizeof *supervisor);
     if (supervisor == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the supervisor");
+        return err_no_memory(err, "the supervisor");
     supervisor->children = (struct children){
         .loop = loop,
         .config = *config,

@@ -85,7 +85,7 @@ int store_open(const char *path, enum store_mode mode, struct store **ret, struc
     int status;
     struct store *store = calloc(1, sizeof *store);
     if (store == NULL)
-        return err_set(err, ERR_NO_MEMORY, "out of memory");
+        return err_no_memory(err, "the database");
     store->mode = mode;
     if (sqlite3_open_v2(path, &store->db, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
         status = store_error(store, err, "opening the database");
@@ -280,7 +280,7 @@ int store_all(struct store *store, enum sql id, const struct store_rows *rows, v
         void *item = store_grow(&items, &n, rows->size);
         if (item == NULL) {
             sqlite3_reset(statement);
-            status = err_set(err, ERR_NO_MEMORY, "no memory for %zu rows of the database", n + 1);
+            status = err_no_memory(err, "%zu rows of the database", n + 1);
             break;
         }
         rows->read(statement, item);

@@ -37,7 +37,7 @@ int store_run_origin(struct store *store, int64_t run, struct run_origin *ret, c
     char *spec = store_text(s, 2, false);
     sqlite3_reset(s);
     if (spec == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for a run's specification");
+        return err_no_memory(err, "a run's specification");
     found.spec = *ret_spec = spec;
     *ret = found;
     return 0;

@@ -143,7 +143,7 @@ int store_query_open(const char *path, enum store_guard guard, struct store_view
     struct store_view *view = calloc(1, sizeof *view);
     struct buf uri;
     if (view == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the query");
+        return err_no_memory(err, "the query");
     view->guard = guard;
     buf_init(&uri, 0);
     make_uri(path, &uri);

@@ -175,7 +175,7 @@ int space_new(const struct datadir *datadir, int64_t ballast_bytes, struct work 
 {
     struct space *space = calloc(1, sizeof *space);
     if (space == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the watch over the disk");
+        return err_no_memory(err, "the watch over the disk");
     *space = (struct space){ .datadir = datadir,
                              .work = work,
                              .ballast_bytes = ballast_bytes,

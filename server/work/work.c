@@ -308,7 +308,7 @@ int work_new(uv_loop_t *loop, const char *path, const struct work_hooks *hooks, 
     struct work *work = calloc(1, sizeof *work);
     if (work == NULL || (work->path = strdup(path)) == NULL) {
         free(work);
-        return err_set(err, ERR_NO_MEMORY, "out of memory");
+        return err_no_memory(err, "the writer");
     }
     work->loop = loop;
     work->hooks = *hooks;

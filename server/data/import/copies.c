@@ -16,7 +16,7 @@ static const uint8_t none[HALF];
 int copies_new(struct copies **ret, struct err *err)
 {
     *ret = calloc(1, sizeof **ret);
-    return *ret != NULL ? 0 : err_set(err, ERR_NO_MEMORY, "no memory for an import");
+    return *ret != NULL ? 0 : err_no_memory(err, "an import");
 }
 
 void copies_free(struct copies *copies)
@@ -56,7 +56,7 @@ int copies_add(struct copies *copies, const struct digest *digest, struct err *e
     uint8_t sum[DIGEST_BYTES];
     struct digest end = *digest;
     if (2 * copies->n >= copies->size && !grow(copies))
-        return err_set(err, ERR_NO_MEMORY, "no memory for %zu documents", copies->n);
+        return err_no_memory(err, "%zu documents", copies->n);
     digest_end(&end, sum);
     sum[0] |= 1; /* never all zero */
     uint8_t *slot = place(copies->slots, copies->size, sum);

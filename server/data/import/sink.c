@@ -227,7 +227,7 @@ static int derive(struct sink *sink, const atomic_bool *stop, char ret_digest[DI
     uint32_t *families = calloc(n, sizeof *families);
     digest_init(&survey.digest);
     int status = families == NULL
-                     ? err_set(err, ERR_NO_MEMORY, "no memory for %zu documents", n)
+                     ? err_no_memory(err, "%zu documents", n)
                      : families_new(families, n, (uint64_t)sink->now.at, &survey.families, err);
     if (status == 0)
         status = survey_all(sink, &survey, err);

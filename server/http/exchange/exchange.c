@@ -353,6 +353,6 @@ void *request_state(struct request *req, size_t size, void (*state_free)(void *)
     req->state = calloc(1, size);
     req->state_free = state_free;
     if (req->state == NULL)
-        err_set(err, ERR_NO_MEMORY, "no memory for the request");
+        err_no_memory(err, "the request");
     return req->state;
 }

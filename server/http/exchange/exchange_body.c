@@ -48,8 +48,7 @@ static int open_upload(struct exchange *x, struct err *err)
     if (x->upload_fd < 0)
         return err_errno(err, ERR_STORAGE, "can't store the upload");
     x->upload_path = strdup(path);
-    return x->upload_path != NULL ? 0
-                                  : err_set(err, ERR_NO_MEMORY, "no memory to store the upload");
+    return x->upload_path != NULL ? 0 : err_no_memory(err, "the upload");
 }
 
 /* On the pool. The first chunk, which may be empty, makes the file. */

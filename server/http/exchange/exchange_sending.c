@@ -181,7 +181,7 @@ static void file_opened(struct exchange *x)
 void sending_open(struct exchange *x)
 {
     if (sending_new(x) == NULL)
-        exchange_ready(x, err_set(&x->err, ERR_NO_MEMORY, "no memory to send the file"));
+        exchange_ready(x, err_no_memory(&x->err, "the file"));
     else
         exchange_pool(x, open_file, file_opened);
 }

@@ -241,8 +241,7 @@ int rollup_get(struct store *store, int64_t run, int64_t name, int64_t from, int
         .room = (size_t)points,
     };
     if (cover.buckets == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for a curve of %lld points",
-                       (long long)points);
+        return err_no_memory(err, "a curve of %lld points", (long long)points);
     int status = read_range(&cover, level, from, to, err);
     if (status != 0) {
         free(cover.buckets);

@@ -46,7 +46,7 @@ static int read_source(struct store *store, const struct source *source, int64_t
         struct curve_point *point = store_grow((void **)ret, ret_n, sizeof *point);
         if (point == NULL) {
             sqlite3_reset(s);
-            return err_set(err, ERR_NO_MEMORY, "no memory for the curves");
+            return err_no_memory(err, "the curves");
         }
         *point = (struct curve_point){ source->run, sqlite3_column_int64(s, 0),
                                        store_metric_value(s, 1) };

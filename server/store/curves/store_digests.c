@@ -59,7 +59,7 @@ static int text_of(struct store *store, enum sql id, int64_t run, char **ret, st
         return status;
     *ret = status == 1 ? store_text(s, 0, false) : strdup("");
     sqlite3_reset(s);
-    return *ret == NULL ? err_set(err, ERR_NO_MEMORY, "no memory for a run's facts") : 0;
+    return *ret == NULL ? err_no_memory(err, "a run's facts") : 0;
 }
 
 int store_digests_spec(struct store *store, int64_t run, char **ret, struct err *err)
@@ -90,7 +90,7 @@ int store_ended_now(struct store *store, int64_t **ret, size_t *ret_n, struct er
             continue;
         int64_t *id = store_grow((void **)&ids, &n, sizeof *ids);
         if (id == NULL)
-            status = err_set(err, ERR_NO_MEMORY, "no memory for %zu experiments", n + 1);
+            status = err_no_memory(err, "%zu experiments", n + 1);
         else
             *id = touch->experiment;
     }

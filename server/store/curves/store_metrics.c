@@ -134,7 +134,7 @@ static int apply_metrics(const struct place *at, const json_t *body, struct err 
         return 0;
     struct rollup_row *rows = malloc(lines_n * sizeof *rows);
     if (rows == NULL)
-        return err_set(err, ERR_NO_MEMORY, "out of memory");
+        return err_no_memory(err, "an event's values");
     int status = 0;
     for (size_t c = 0; c < json_array_size(names) && status == 0; c++) {
         struct name name;
@@ -224,7 +224,7 @@ static int apply_log(const struct place *at, const json_t *body, struct err *err
     char *text = dump(line);
     json_decref(line);
     if (text == NULL)
-        return err_set(err, ERR_NO_MEMORY, "out of memory");
+        return err_no_memory(err, "a log line");
     store_touch_log(at->store, at->experiment, at->run, text);
     free(text);
     return 0;

@@ -100,7 +100,7 @@ int replay_keep(struct store *store, int64_t run, int64_t attempt, bool known,
         return 0;
     char *first = replay->first != NULL ? dump(replay->first) : NULL;
     if (replay->first != NULL && first == NULL)
-        return err_set(err, ERR_NO_MEMORY, "out of memory");
+        return err_no_memory(err, "a difference");
     int status =
         store_run_sql(store, SQL_ATTEMPT_REPLAY, NULL, err, "iiiiti", run, attempt,
                       (int64_t)replay->inserted, replay->compared, first, replay->first_step);
@@ -117,7 +117,7 @@ int replay_file(struct store *store, int64_t run, int64_t attempt, int64_t step,
     char *text = dump(first);
     json_decref(first);
     if (text == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for a difference");
+        return err_no_memory(err, "a difference");
     int status = store_run_sql(store, SQL_ATTEMPT_REPLAY, NULL, err, "iiiiti", run, attempt,
                                (int64_t)0, (int64_t)1, text, step);
     free(text);

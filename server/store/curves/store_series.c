@@ -45,7 +45,7 @@ static int read_points(struct store *store, int64_t run, int64_t name, int64_t f
             store_grow((void **)&series->points, &series->n, sizeof *point);
         if (point == NULL) {
             sqlite3_reset(s);
-            return err_set(err, ERR_NO_MEMORY, "out of memory");
+            return err_no_memory(err, "a series' points");
         }
         *point = (struct metric_point){ sqlite3_column_int64(s, 0), store_metric_value(s, 1) };
     }
@@ -82,7 +82,7 @@ static int find_series(struct store *store, const struct metric_query *query,
         struct found *found = store_grow((void **)ret_found, &found_n, sizeof *found);
         if (series == NULL || found == NULL) {
             sqlite3_reset(s);
-            return err_set(err, ERR_NO_MEMORY, "out of memory");
+            return err_no_memory(err, "a run's series");
         }
         series->name = store_text(s, 1, false);
         *found = (struct found){ sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 2),

@@ -42,7 +42,7 @@ int timing_shared(const struct timing_span *all, size_t n, const struct timing_s
 {
     struct edge *edges = calloc(2 * n + 1, sizeof *edges);
     if (edges == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for %zu attempts", n);
+        return err_no_memory(err, "%zu attempts", n);
     for (size_t i = 0; i < n; i++) {
         edges[2 * i] = (struct edge){ .at = all[i].from, .change = 1 };
         edges[2 * i + 1] = (struct edge){ .at = all[i].to, .change = -1 };
@@ -79,7 +79,7 @@ static int read_own(struct store *store, int64_t experiment, int64_t now, struct
         struct timing_span *span = store_grow((void **)&own->spans, &own->spans_n, sizeof *span);
         if (row == NULL || span == NULL) {
             sqlite3_reset(s);
-            return err_set(err, ERR_NO_MEMORY, "no memory for the attempts");
+            return err_no_memory(err, "the attempts");
         }
         *span = (struct timing_span){ sqlite3_column_int64(s, 1), sqlite3_column_int64(s, 2) };
         span->to = span->to > span->from ? span->to : span->from; /* a clock was set back */
@@ -151,7 +151,7 @@ int store_timings(struct store *store, int64_t experiment, struct timing_row **r
     if (status == 0)
         status = read_all(store, experiment, now, &all, &n, err);
     if (status == 0 && (own.shared = calloc(own.n + 1, sizeof *own.shared)) == NULL)
-        status = err_set(err, ERR_NO_MEMORY, "no memory for the attempts");
+        status = err_no_memory(err, "the attempts");
     if (status == 0)
         status = timing_shared(all, n, own.spans, own.spans_n, own.shared, err);
     if (status == 0) {

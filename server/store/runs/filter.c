@@ -65,7 +65,7 @@ static int add_value(struct filter *filter, const char *text, size_t len, double
     value->number = number;
     value->text = NULL;
     if (text != NULL && (value->text = strndup(text, len)) == NULL)
-        return err_set(err, ERR_NO_MEMORY, "out of memory");
+        return err_no_memory(err, "the filter");
     filter->values_n++;
     return 0;
 }

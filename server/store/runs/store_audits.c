@@ -113,7 +113,7 @@ int store_audits_replace(struct store *store, int64_t experiment, const struct a
     for (size_t i = 0; i < n && status == 0; i++) {
         char *key = audit_key(rows[i].name, rows[i].arm, rows[i].grid);
         if (key == NULL || json_object_set_new(kept, key, json_true()) != 0)
-            status = err_set(err, ERR_NO_MEMORY, "no memory for %zu audits", n);
+            status = err_no_memory(err, "%zu audits", n);
         else
             status = replace_one(store, experiment, &rows[i], &changed, err);
         free(key);

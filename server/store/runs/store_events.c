@@ -48,7 +48,7 @@ static int add_row(struct flush *flush, const struct touch *of, const char *data
         return status;
     struct event_row *row = store_grow((void **)&flush->rows, &flush->n, sizeof *flush->rows);
     if (row == NULL)
-        return err_set(err, ERR_NO_MEMORY, "out of memory");
+        return err_no_memory(err, "an event");
     row->seq = sqlite3_last_insert_rowid(flush->store->db);
     row->kind = of->kind;
     row->experiment = of->experiment;
@@ -69,7 +69,7 @@ static int add_metrics(struct flush *flush, const struct group *group, struct er
                  (long long)t->from, (long long)t->to);
     }
     buf_addc(&ranges, ']');
-    int status = ranges.failed ? err_set(err, ERR_NO_MEMORY, "out of memory")
+    int status = ranges.failed ? err_no_memory(err, "an event")
                                : add_row(flush, group->of[0], ranges.data, err);
     buf_done(&ranges);
     return status;
@@ -163,8 +163,7 @@ int store_events_flush(struct store *store, struct event_row **ret, size_t *ret_
     size_t touched = store->touches.n;
     const struct touch **sorted = calloc(touched + 1, sizeof(struct touch *));
     struct group *groups = calloc(touched + 1, sizeof *groups);
-    int status =
-        sorted == NULL || groups == NULL ? err_set(err, ERR_NO_MEMORY, "out of memory") : 0;
+    int status = sorted == NULL || groups == NULL ? err_no_memory(err, "the events") : 0;
     size_t n = status == 0 ? find_groups(&store->touches, sorted, groups) : 0;
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
         for (size_t i = 0; i < n && status == 0; i++)

@@ -143,7 +143,7 @@ static int read_finals(struct store *store, struct run_row *row, struct err *err
             store_grow((void **)&row->finals, &row->finals_n, sizeof *row->finals);
         if (final == NULL) {
             sqlite3_reset(s);
-            return err_set(err, ERR_NO_MEMORY, "out of memory");
+            return err_no_memory(err, "a run's last values");
         }
         final->name = store_text(s, 0, false);
         final->value = nonfinite(sqlite3_column_double(s, 1), sqlite3_column_int(s, 2));
@@ -374,7 +374,7 @@ int store_run_list(struct store *store, const struct run_query *query, struct ru
         }
         struct run_row *row = store_grow((void **)&list.items, &list.n, sizeof *list.items);
         if (row == NULL) {
-            status = err_set(err, ERR_NO_MEMORY, "out of memory");
+            status = err_no_memory(err, "a page of runs");
             break;
         }
         run_from(s, row);

@@ -26,6 +26,16 @@ static void test_fills_and_returns(void **state)
     assert_int_equal(err_set(NULL, ERR_CONFLICT, "nobody asks"), -ERR_CONFLICT);
 }
 
+static void test_no_memory(void **state)
+{
+    (void)state;
+    struct err err;
+    assert_int_equal(err_no_memory(&err, "%d runs", 7), -ERR_NO_MEMORY);
+    assert_int_equal(err.code, ERR_NO_MEMORY);
+    assert_string_equal(err.message, "no memory for 7 runs");
+    assert_int_equal(err_no_memory(NULL, "a run"), -ERR_NO_MEMORY);
+}
+
 static void test_errno(void **state)
 {
     (void)state;
@@ -95,6 +105,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fills_and_returns),
+        cmocka_unit_test(test_no_memory),
         cmocka_unit_test(test_errno),
         cmocka_unit_test(test_the_table),
         cmocka_unit_test(test_messages_are_utf8),
