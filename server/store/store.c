@@ -35,8 +35,17 @@ bool store_lacks_room(sqlite3 *db)
            extended != SQLITE_IOERR_DIR_FSYNC && (cause == ENOSPC || cause == EDQUOT);
 }
 
+/* Memory may run out inside of a call for the disk, too, which has not failed then. */
+static bool lacks_memory(sqlite3 *db)
+{
+    int extended = sqlite3_extended_errcode(db);
+    return (extended & 0xff) == SQLITE_NOMEM || extended == SQLITE_IOERR_NOMEM;
+}
+
 int store_error(struct store *store, struct err *err, const char *doing)
 {
+    if (lacks_memory(store->db))
+        return err_no_memory(err, "%s", doing);
     int primary = sqlite3_errcode(store->db) & 0xff;
     bool full = store_lacks_room(store->db);
     enum err_code code = full                                                    ? ERR_DISK_FULL
@@ -153,52 +162,59 @@ void store_close(struct store *store)
 
 /* statements */
 
-static sqlite3_stmt *prepared(struct store *store, enum sql id, struct err *err)
+static int prepare(struct store *store, enum sql id, sqlite3_stmt **ret, struct err *err)
 {
     sqlite3_stmt **slot = &store->statements[id];
     if (*slot == NULL) {
         if (sqlite3_prepare_v3(store->db, statement_texts[id], -1, SQLITE_PREPARE_PERSISTENT, slot,
-                               NULL) != SQLITE_OK) {
-            store_error(store, err, "preparing a statement");
-            return NULL;
-        }
+                               NULL) != SQLITE_OK)
+            return store_error(store, err, "preparing a statement");
     } else {
         sqlite3_reset(*slot);
         sqlite3_clear_bindings(*slot);
     }
-    return *slot;
+    *ret = *slot;
+    return 0;
 }
 
-static sqlite3_stmt *query(struct store *store, enum sql id, struct err *err, const char *format,
-                           va_list args)
+static int query(struct store *store, enum sql id, sqlite3_stmt **ret, struct err *err,
+                 const char *format, va_list args)
 {
-    sqlite3_stmt *statement = prepared(store, id, err);
-    for (int i = 1; statement != NULL && *format != '\0'; format++, i++) {
+    sqlite3_stmt *statement = NULL;
+    int status = prepare(store, id, &statement, err);
+    if (status != 0)
+        return status;
+    int code = SQLITE_OK;
+    for (int i = 1; *format != '\0' && code == SQLITE_OK; format++, i++) {
         switch (*format) {
         case 'i':
-            sqlite3_bind_int64(statement, i, va_arg(args, int64_t));
+            code = sqlite3_bind_int64(statement, i, va_arg(args, int64_t));
             break;
         case 'd':
-            sqlite3_bind_double(statement, i, va_arg(args, double));
+            code = sqlite3_bind_double(statement, i, va_arg(args, double));
             break;
         case 't':
-            sqlite3_bind_text(statement, i, va_arg(args, const char *), -1, SQLITE_TRANSIENT);
+            code =
+                sqlite3_bind_text(statement, i, va_arg(args, const char *), -1, SQLITE_TRANSIENT);
             break;
         default:
-            sqlite3_bind_null(statement, i);
+            code = sqlite3_bind_null(statement, i);
         }
     }
-    return statement;
+    if (code != SQLITE_OK)
+        return store_error(store, err, "a parameter of a statement");
+    *ret = statement;
+    return 0;
 }
 
-sqlite3_stmt *store_query(struct store *store, enum sql id, struct err *err, const char *format,
-                          ...)
+int store_query(struct store *store, enum sql id, sqlite3_stmt **ret, struct err *err,
+                const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    sqlite3_stmt *statement = query(store, id, err, format, args);
+    int status = query(store, id, ret, err, format, args);
     va_end(args);
-    return statement;
+    return status;
 }
 
 int store_step(struct store *store, sqlite3_stmt *statement, struct err *err)
@@ -215,15 +231,13 @@ int store_step(struct store *store, sqlite3_stmt *statement, struct err *err)
 static int first(struct store *store, enum sql id, sqlite3_stmt **ret, struct err *err,
                  const char *format, va_list args)
 {
-    struct err why;
-    sqlite3_stmt *statement = query(store, id, &why, format, args);
-    if (statement == NULL) {
-        if (err != NULL)
-            *err = why;
-        return -(int)why.code;
-    }
-    *ret = statement;
-    return store_step(store, statement, err);
+    sqlite3_stmt *statement = NULL;
+    int status = query(store, id, &statement, err, format, args);
+    if (status == 0)
+        status = store_step(store, statement, err);
+    if (status == 1)
+        *ret = statement;
+    return status;
 }
 
 int store_first(struct store *store, enum sql id, sqlite3_stmt **ret, struct err *err,
@@ -336,7 +350,9 @@ int store_begin(struct store *store, struct err *err)
 
 int store_commit(struct store *store, struct err *err)
 {
-    return store_run_sql(store, SQL_COMMIT, NULL, err, "");
+    int status = store_run_sql(store, SQL_COMMIT, NULL, err, "");
+    return status == -ERR_NO_MEMORY ? err_set(err, ERR_STORAGE, "the commit ran out of memory")
+                                    : status;
 }
 
 void store_rollback(struct store *store)

@@ -29,8 +29,10 @@ int store_open_beside(const struct store *writer, const char *path, struct store
                       struct err *err);
 void store_close(struct store *store);
 
-int store_begin(struct store *store,
-                struct err *err); /* writer: IMMEDIATE; reader: deferred + first read */
+/* The writer's is IMMEDIATE, a reader's deferred. */
+int store_begin(struct store *store, struct err *err);
+/* Errors: DISK_FULL, UNAVAILABLE (a lock), BAD_DATA. STORAGE for anything else, memory that ran out
+ * among it: nobody knows then what is on the disk. */
 int store_commit(struct store *store, struct err *err);
 void store_rollback(struct store *store);
 int store_savepoint(struct store *store, struct err *err);

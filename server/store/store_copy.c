@@ -160,9 +160,9 @@ int store_files(const char *path, int (*each)(void *arg, const struct store_file
 {
     struct store *store = NULL;
     int status = open_reader(path, &store, err);
-    sqlite3_stmt *s = status == 0 ? store_query(store, SQL_FILES, err, "") : NULL;
-    if (status == 0 && s == NULL)
-        status = -ERR_STORAGE;
+    sqlite3_stmt *s = NULL;
+    if (status == 0)
+        status = store_query(store, SQL_FILES, &s, err, "");
     while (status == 0 && (status = store_step(store, s, err)) == 1) {
         const struct store_file file = {
             .path = (const char *)sqlite3_column_text(s, 0),

@@ -67,8 +67,13 @@ static int keep_copy(struct store *store, const char *path, int64_t number, stru
     char *copy = sqlite3_mprintf("%s.before-%d", path, (int)number);
     char *made = sqlite3_mprintf("%s.tmp", copy);
     char *sql = sqlite3_mprintf("VACUUM INTO %Q", made);
-    unlink(made);
-    int status = store_execute(store, sql, err);
+    int status = -ERR_NO_MEMORY;
+    if (copy == NULL || made == NULL || sql == NULL) {
+        err_no_memory(err, "the path of a copy");
+    } else {
+        unlink(made);
+        status = store_execute(store, sql, err);
+    }
     if (status != 0 && err != NULL) {
         const struct err why = *err;
         err_set(err, (enum err_code)why.code,
@@ -77,7 +82,7 @@ static int keep_copy(struct store *store, const char *path, int64_t number, stru
     }
     if (status == 0)
         status = name_copy(made, copy, err);
-    if (status != 0)
+    if (status != 0 && made != NULL)
         unlink(made);
     sqlite3_free(sql);
     sqlite3_free(made);

@@ -24,6 +24,7 @@ struct touches {
     struct touch *of;
     size_t n, size, mark; /* mark: where the savepoint begins */
     size_t *heads;        /* [size]: index + 1 of the newest touch of each hash; 0 = none */
+    bool lost;            /* memory ran out for one: the transaction can't be told of, and fails */
 };
 
 /* What to do about a database that can't be read. */
@@ -41,13 +42,15 @@ struct store {
     sqlite3_stmt *statements[SQL_COUNT];
 };
 
-/* The statement, ready to step, its parameters bound by a format: i int64_t, d double, t const char
- * * (NULL = NULL). NULL with err filled when it can't be prepared. */
-sqlite3_stmt *store_query(struct store *store, enum sql id, struct err *err, const char *format,
-                          ...);
+/* The statement, ready to step, its parameters bound by a format: i int64_t, d double, t a text
+ * (const char *; NULL is bound as NULL), n NULL. It stays the store's. Errors: NO_MEMORY, STORAGE,
+ * BAD_DATA, when it can't be prepared. */
+int store_query(struct store *store, enum sql id, sqlite3_stmt **ret, struct err *err,
+                const char *format, ...);
 /* 1 = a row, 0 = done, negative = error; the statement is reset unless there is a row. */
 int store_step(struct store *store, sqlite3_stmt *statement, struct err *err);
-/* Both: what store_step says of the first row. The caller resets *ret when it has read that. */
+/* Both: what store_step says of the first row. *ret is set when there is one, and the caller resets
+ * it when it has read that. */
 int store_first(struct store *store, enum sql id, sqlite3_stmt **ret, struct err *err,
                 const char *format, ...);
 /* How rows of a statement become an array. read gets a zeroed element; done frees what it holds,

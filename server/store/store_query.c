@@ -164,8 +164,10 @@ int store_query_open(const char *path, enum store_guard guard, struct store_view
         code = begin(view);
     }
     if (code != SQLITE_OK) {
-        int status = err_set(err, ERR_STORAGE, "can't read the store: %s",
-                             view->db != NULL ? sqlite3_errmsg(view->db) : "no memory");
+        int status =
+            (code & 0xff) == SQLITE_NOMEM || code == SQLITE_IOERR_NOMEM
+                ? err_no_memory(err, "the query")
+                : err_set(err, ERR_STORAGE, "can't read the store: %s", sqlite3_errmsg(view->db));
         store_query_close(view);
         return status;
     }

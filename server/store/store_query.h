@@ -34,7 +34,7 @@ enum store_guard {
 };
 
 /* Opens the database at path as it is now; a daemon must have it open. Bounds the memory of all of
- * SQLite in this process. Errors: STORAGE. */
+ * SQLite in this process. Errors: STORAGE, NO_MEMORY. */
 int store_query_open(const char *path, enum store_guard guard, struct store_view **ret,
                      struct err *err);
 /* Appends {"columns":[...],"rows":[[...]],"truncated":...,"as_of":...} to `to`. Blobs are

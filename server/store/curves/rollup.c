@@ -45,11 +45,12 @@ static void bind_finite(sqlite3_stmt *s, int column, const struct sums *sums, do
 static int merge_bucket(struct store *store, int64_t run, int64_t name, int level, int64_t bucket,
                         const struct sums *sums, struct err *err)
 {
-    sqlite3_stmt *s =
-        store_query(store, SQL_ROLLUP_UPSERT, err, "iiiiiiii", run, name, (int64_t)level, bucket,
-                    sums->first_step, sums->last_step, sums->count, sums->nonfinite);
-    if (s == NULL)
-        return -ERR_STORAGE;
+    sqlite3_stmt *s = NULL;
+    int status =
+        store_query(store, SQL_ROLLUP_UPSERT, &s, err, "iiiiiiii", run, name, (int64_t)level,
+                    bucket, sums->first_step, sums->last_step, sums->count, sums->nonfinite);
+    if (status != 0)
+        return status;
     bind_finite(s, 9, sums, sums->min);
     bind_finite(s, 10, sums, sums->max);
     sqlite3_bind_double(s, 11, sums->sum);
@@ -62,11 +63,12 @@ static int merge_summary(struct store *store, int64_t run, int64_t name, const s
                          const struct rollup_row *last, struct err *err)
 {
     static const double stored[] = { 0, 0, INFINITY, -INFINITY };
-    sqlite3_stmt *s = store_query(
-        store, SQL_SERIES_UPSERT, err, "iiiiidi", run, name, sums->count, sums->nonfinite,
+    sqlite3_stmt *s = NULL;
+    int status = store_query(
+        store, SQL_SERIES_UPSERT, &s, err, "iiiiidi", run, name, sums->count, sums->nonfinite,
         sums->last_step, last->kind == 0 ? last->value : stored[last->kind], (int64_t)last->kind);
-    if (s == NULL)
-        return -ERR_STORAGE;
+    if (status != 0)
+        return status;
     bind_finite(s, 8, sums, sums->min);
     if (sums->count > 0)
         sqlite3_bind_int64(s, 9, sums->min_step);
@@ -159,11 +161,11 @@ static void cover_add(struct cover *cover, const struct metric_bucket *bucket, d
 static int read_buckets(struct cover *cover, int level, int64_t first, int64_t last,
                         struct err *err)
 {
-    sqlite3_stmt *s = store_query(cover->store, SQL_ROLLUP_RANGE, err, "iiiii", cover->run,
-                                  cover->name, (int64_t)level, first, last);
-    if (s == NULL)
-        return -ERR_STORAGE;
-    int status;
+    sqlite3_stmt *s = NULL;
+    int status = store_query(cover->store, SQL_ROLLUP_RANGE, &s, err, "iiiii", cover->run,
+                             cover->name, (int64_t)level, first, last);
+    if (status != 0)
+        return status;
     while ((status = store_step(cover->store, s, err)) == 1) {
         const struct metric_bucket bucket = {
             .first_step = sqlite3_column_int64(s, 0),
@@ -180,11 +182,11 @@ static int read_buckets(struct cover *cover, int level, int64_t first, int64_t l
 
 static int read_rows(struct cover *cover, int64_t from, int64_t to, struct err *err)
 {
-    sqlite3_stmt *s =
-        store_query(cover->store, SQL_METRIC_RANGE, err, "iiii", cover->run, cover->name, from, to);
-    if (s == NULL)
-        return -ERR_STORAGE;
-    int status;
+    sqlite3_stmt *s = NULL;
+    int status = store_query(cover->store, SQL_METRIC_RANGE, &s, err, "iiii", cover->run,
+                             cover->name, from, to);
+    if (status != 0)
+        return status;
     while ((status = store_step(cover->store, s, err)) == 1) {
         int64_t step = sqlite3_column_int64(s, 0);
         double value = sqlite3_column_double(s, 1);

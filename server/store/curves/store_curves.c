@@ -37,11 +37,11 @@ static int read_source(struct store *store, const struct source *source, int64_t
     bool whole = source->rows <= points;
     int64_t first = source->first_step > 0 ? source->first_step : 1;
     int64_t every = first * round_up((source->rows + points - 1) / points);
-    sqlite3_stmt *s = store_query(store, whole ? SQL_METRIC_RANGE : SQL_CURVE_STEPS, err, "iiii",
-                                  source->run, source->name, whole ? 0 : every, source->last_step);
-    if (s == NULL)
-        return -ERR_STORAGE;
-    int status;
+    sqlite3_stmt *s = NULL;
+    int status = store_query(store, whole ? SQL_METRIC_RANGE : SQL_CURVE_STEPS, &s, err, "iiii",
+                             source->run, source->name, whole ? 0 : every, source->last_step);
+    if (status != 0)
+        return status;
     while ((status = store_step(store, s, err)) == 1) {
         struct curve_point *point = store_grow((void **)ret, ret_n, sizeof *point);
         if (point == NULL) {

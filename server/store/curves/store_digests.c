@@ -57,9 +57,12 @@ static int text_of(struct store *store, enum sql id, int64_t run, char **ret, st
     int status = store_first(store, id, &s, err, "i", run);
     if (status < 0)
         return status;
-    *ret = status == 1 ? store_text(s, 0, false) : strdup("");
+    char *text = status == 1 ? store_text(s, 0, false) : strdup("");
     sqlite3_reset(s);
-    return *ret == NULL ? err_no_memory(err, "a run's facts") : 0;
+    if (text == NULL)
+        return err_no_memory(err, "a run's specification or digests");
+    *ret = text;
+    return 0;
 }
 
 int store_digests_spec(struct store *store, int64_t run, char **ret, struct err *err)

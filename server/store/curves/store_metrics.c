@@ -43,12 +43,14 @@ struct name {
 
 static int name_get(struct store *store, const char *text, struct name *ret, struct err *err)
 {
-    ret->text = text;
-    int status = store_get_int(store, SQL_NAME_GET, 0, &ret->id, err, "t", text);
-    if (status != 0 || ret->id != 0)
-        return status;
-    status = store_run_sql(store, SQL_NAME_ADD, NULL, err, "t", text);
-    ret->id = sqlite3_last_insert_rowid(store->db);
+    int64_t id = 0;
+    int status = store_get_int(store, SQL_NAME_GET, 0, &id, err, "t", text);
+    if (status == 0 && id == 0) {
+        status = store_run_sql(store, SQL_NAME_ADD, NULL, err, "t", text);
+        id = sqlite3_last_insert_rowid(store->db);
+    }
+    if (status == 0)
+        *ret = (struct name){ id, text };
     return status;
 }
 
@@ -111,14 +113,16 @@ static char *dump(const json_t *value)
 
 static int apply_started(const struct place *at, const json_t *body, struct err *err)
 {
-    char *environment = dump(json_object_get(body, "environment"));
-    int status = store_run_sql(at->store, SQL_ATTEMPT_ENVIRONMENT, NULL, err, "iit", at->run,
-                               at->attempt, environment);
-    free(environment);
     const json_t *init = json_object_get(body, "init");
-    char *weights = init != NULL && status == 0 ? dump(init) : NULL;
-    if (weights != NULL)
+    char *environment = dump(json_object_get(body, "environment"));
+    char *weights = init != NULL ? dump(init) : NULL;
+    int status = environment == NULL || (init != NULL && weights == NULL)
+                     ? err_no_memory(err, "an environment")
+                     : store_run_sql(at->store, SQL_ATTEMPT_ENVIRONMENT, NULL, err, "iit", at->run,
+                                     at->attempt, environment);
+    if (status == 0 && weights != NULL)
         status = store_digests_put(at->store, at->run, at->attempt, weights, NULL, NULL, err);
+    free(environment);
     free(weights);
     store_touch_run(at->store, at->experiment, at->run);
     return status;
@@ -194,7 +198,8 @@ static int apply_audit(const struct place *at, const json_t *body, struct err *e
         .detail = (char *)text_of(body, "detail"),
         .evidence = evidence,
     };
-    int status = store_audit_of_run(at->store, &row, err);
+    int status = evidence != NULL ? store_audit_of_run(at->store, &row, err)
+                                  : err_no_memory(err, "an audit");
     free(evidence);
     return status;
 }
@@ -376,9 +381,10 @@ int store_event_apply(struct store *store, int64_t run, int64_t attempt,
     };
     bool ended = sqlite3_column_int64(s, 2) != 0;
     sqlite3_reset(s);
-    *ret_acked = acked;
-    if (message->seq <= acked)
+    if (message->seq <= acked) {
+        *ret_acked = acked;
         return 0;
+    }
     if (ended)
         return err_set(err, ERR_PROTOCOL, "attempt %lld of run %lld has ended", (long long)attempt,
                        (long long)run);

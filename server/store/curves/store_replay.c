@@ -30,6 +30,7 @@ static void note(struct replay *replay, int64_t step, const char *what, bool sam
     replay->first = json_pack("{s:I, s:s, s:o, s:o}", "step", (json_int_t)step, "metric", what,
                               "stored", take_stored, "got", take_got);
     replay->first_step = step;
+    replay->lost |= replay->first == NULL;
 }
 
 int replay_value(struct store *store, int64_t run, int64_t name_id, const char *name, int64_t step,
@@ -66,9 +67,10 @@ static int compare_digest(struct store *store, sqlite3_stmt *s, int64_t step, co
 int replay_checkpoint(struct store *store, int64_t run, int64_t step, const char *sha256,
                       struct replay *replay, struct err *err)
 {
-    sqlite3_stmt *s = store_query(store, SQL_CHECKPOINT_GET, err, "ii", run, step);
-    if (s == NULL)
-        return -ERR_STORAGE;
+    sqlite3_stmt *s = NULL;
+    int status = store_query(store, SQL_CHECKPOINT_GET, &s, err, "ii", run, step);
+    if (status != 0)
+        return status;
     return compare_digest(store, s, step, "checkpoint", sha256, replay, err);
 }
 
@@ -77,9 +79,10 @@ int replay_artifact(struct store *store, int64_t run, int64_t step, const char *
 {
     if (!recompute_takes(name))
         return 0;
-    sqlite3_stmt *s = store_query(store, SQL_ARTIFACT_GET, err, "it", run, name);
-    if (s == NULL)
-        return -ERR_STORAGE;
+    sqlite3_stmt *s = NULL;
+    int status = store_query(store, SQL_ARTIFACT_GET, &s, err, "it", run, name);
+    if (status != 0)
+        return status;
     return compare_digest(store, s, step, name, sha256, replay, err);
 }
 
@@ -99,7 +102,7 @@ int replay_keep(struct store *store, int64_t run, int64_t attempt, bool known,
     if (replay->compared == 0 && (known || !replay->inserted))
         return 0;
     char *first = replay->first != NULL ? dump(replay->first) : NULL;
-    if (replay->first != NULL && first == NULL)
+    if (replay->lost || (replay->first != NULL && first == NULL))
         return err_no_memory(err, "a difference");
     int status =
         store_run_sql(store, SQL_ATTEMPT_REPLAY, NULL, err, "iiiiti", run, attempt,
@@ -128,7 +131,8 @@ int replay_differs(struct store *store, int64_t run, int64_t attempt, bool *ret,
 {
     int64_t differs = 0;
     int status = store_get_int(store, SQL_ATTEMPT_DIFFERS, 0, &differs, err, "ii", run, attempt);
-    *ret = differs != 0;
+    if (status == 0)
+        *ret = differs != 0;
     return status;
 }
 
@@ -177,16 +181,21 @@ static void compare_environments(struct environments *e)
 static int read_environments(struct store *store, const struct attempt_row *row,
                              struct environments *ret, struct err *err)
 {
-    sqlite3_stmt *s = store_query(store, SQL_ATTEMPT_SOURCES, err, "ii", row->run, row->attempt);
-    if (s == NULL)
-        return -ERR_STORAGE;
-    ret->list = json_array();
-    int status;
-    while ((status = store_step(store, s, err)) == 1)
-        json_array_append_new(ret->list, environment_from(s));
-    if (status == 0)
-        compare_environments(ret);
-    return status;
+    struct environments found = { .list = json_array() };
+    sqlite3_stmt *s = NULL;
+    int status = store_query(store, SQL_ATTEMPT_SOURCES, &s, err, "ii", row->run, row->attempt);
+    while (status == 0 && (status = store_step(store, s, err)) == 1)
+        status = json_array_append_new(found.list, environment_from(s)) == 0
+                     ? 0
+                     : err_no_memory(err, "the attempts' environments");
+    sqlite3_reset(s);
+    if (status != 0) {
+        json_decref(found.list);
+        return status;
+    }
+    compare_environments(&found);
+    *ret = found;
+    return 0;
 }
 
 /* All that a verdict follows from. */
@@ -298,11 +307,13 @@ int replay_judge(struct store *store, const struct attempt_row *row, enum run_st
                  const char *reason, struct replay_verdict *ret, struct err *err)
 {
     struct environments environments = { 0 };
+    struct replay_verdict verdict = { .audit = AUDIT_STATUSES };
     json_t *difference = NULL;
-    *ret = (struct replay_verdict){ .audit = AUDIT_STATUSES };
     bool verify = attempt_verifies(row);
-    if (row->compared == 0 && !verify)
+    if (row->compared == 0 && !verify) {
+        *ret = verdict;
         return 0;
+    }
     int status = read_environments(store, row, &environments, err);
     if (status == 0 && row->difference != NULL)
         status = jsonx_load(row->difference, strlen(row->difference), &difference, err);
@@ -320,21 +331,24 @@ int replay_judge(struct store *store, const struct attempt_row *row, enum run_st
         .whole = verify && (next == RUN_SUCCEEDED || difference != NULL),
         .file = json_is_true(json_object_get(difference, "file")),
     };
-    ret->audit = audit_of(&facts);
-    ret->verify = verify_of(&facts);
-    say(&facts, ret->detail, sizeof ret->detail);
+    verdict.audit = audit_of(&facts);
+    verdict.verify = verify_of(&facts);
+    say(&facts, verdict.detail, sizeof verdict.detail);
     if (facts.file)
-        snprintf(ret->outcome, sizeof ret->outcome, "differs: %.48s",
+        snprintf(verdict.outcome, sizeof verdict.outcome, "differs: %.48s",
                  text_of(difference, "metric"));
-    else if (ret->verify == VERIFY_DIFFERS)
-        snprintf(ret->outcome, sizeof ret->outcome, "differs at step %lld",
+    else if (verdict.verify == VERIFY_DIFFERS)
+        snprintf(verdict.outcome, sizeof verdict.outcome, "differs at step %lld",
                  (long long)json_integer_value(json_object_get(difference, "step")));
-    else if (ret->verify == VERIFY_IDENTICAL)
-        snprintf(ret->outcome, sizeof ret->outcome, "identical");
-    ret->evidence =
+    else if (verdict.verify == VERIFY_IDENTICAL)
+        snprintf(verdict.outcome, sizeof verdict.outcome, "identical");
+    verdict.evidence =
         json_pack("{s:I, s:s, s:I, s:o, s:o}", "attempt", (json_int_t)row->attempt, "kind",
                   row->kind, "compared", (json_int_t)row->compared, "first_difference",
                   difference != NULL ? difference : json_null(), "environments", environments.list);
+    if (verdict.evidence == NULL)
+        return err_no_memory(err, "an audit's evidence");
+    *ret = verdict;
     return 0;
 }
 

@@ -27,6 +27,7 @@ struct replay {
     bool inserted; /* rows that weren't there */
     int64_t compared, first_step;
     json_t *first; /* the difference of the least step; NULL = none */
+    bool lost;     /* memory ran out for a difference: replay_keep fails */
 };
 void replay_done(struct replay *replay);
 

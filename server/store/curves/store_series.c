@@ -36,10 +36,10 @@ double store_real(sqlite3_stmt *s, int column)
 static int read_points(struct store *store, int64_t run, int64_t name, int64_t from, int64_t to,
                        struct metric_series *series, struct err *err)
 {
-    sqlite3_stmt *s = store_query(store, SQL_METRIC_RANGE, err, "iiii", run, name, from, to);
-    if (s == NULL)
-        return -ERR_STORAGE;
-    int status;
+    sqlite3_stmt *s = NULL;
+    int status = store_query(store, SQL_METRIC_RANGE, &s, err, "iiii", run, name, from, to);
+    if (status != 0)
+        return status;
     while ((status = store_step(store, s, err)) == 1) {
         struct metric_point *point =
             store_grow((void **)&series->points, &series->n, sizeof *point);
@@ -71,10 +71,10 @@ static int find_series(struct store *store, const struct metric_query *query,
                        struct err *err)
 {
     size_t found_n = 0;
-    sqlite3_stmt *s = store_query(store, SQL_SERIES_LIST, err, "i", query->run);
-    if (s == NULL)
-        return -ERR_STORAGE;
-    int status;
+    sqlite3_stmt *s = NULL;
+    int status = store_query(store, SQL_SERIES_LIST, &s, err, "i", query->run);
+    if (status != 0)
+        return status;
     while ((status = store_step(store, s, err)) == 1) {
         if (!wanted(query, (const char *)sqlite3_column_text(s, 1)))
             continue;
@@ -84,7 +84,10 @@ static int find_series(struct store *store, const struct metric_query *query,
             sqlite3_reset(s);
             return err_no_memory(err, "a run's series");
         }
-        series->name = store_text(s, 1, false);
+        if ((series->name = store_text(s, 1, false)) == NULL) {
+            sqlite3_reset(s);
+            return err_no_memory(err, "a run's series");
+        }
         *found = (struct found){ sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 2),
                                  sqlite3_column_int64(s, 3) };
     }
@@ -95,9 +98,10 @@ static int find_series(struct store *store, const struct metric_query *query,
 static int count_rows(struct store *store, const struct metric_query *query,
                       const struct found *found, int64_t to, int64_t *ret, struct err *err)
 {
-    *ret = found->rows;
-    if (query->from <= 0 && to >= found->last_step)
+    if (query->from <= 0 && to >= found->last_step) {
+        *ret = found->rows;
         return 0;
+    }
     return store_get_int(store, SQL_METRIC_COUNT, 0, ret, err, "iiiii", query->run, found->id,
                          query->from, to, query->points + 1);
 }
@@ -150,6 +154,8 @@ int store_metrics_range(struct store *store, int64_t run, int64_t name, int64_t 
         return status;
     series.name = store_text(s, 0, false);
     sqlite3_reset(s);
+    if (series.name == NULL)
+        return err_no_memory(err, "a run's series");
     status = read_points(store, run, name, from, to, &series, err);
     if (status != 0) {
         free(series.name);
@@ -166,10 +172,10 @@ int store_metrics_each(struct store *store, int64_t run,
                                    struct err *err),
                        void *arg, struct err *err)
 {
-    sqlite3_stmt *s = store_query(store, SQL_METRIC_EACH, err, "i", run);
-    if (s == NULL)
-        return -ERR_STORAGE;
-    int status;
+    sqlite3_stmt *s = NULL;
+    int status = store_query(store, SQL_METRIC_EACH, &s, err, "i", run);
+    if (status != 0)
+        return status;
     while ((status = store_step(store, s, err)) == 1) {
         const struct metric_point point = { sqlite3_column_int64(s, 1), store_metric_value(s, 2) };
         status = each(arg, (const char *)sqlite3_column_text(s, 0), &point, err);

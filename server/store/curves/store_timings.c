@@ -70,10 +70,10 @@ struct own {
 static int read_own(struct store *store, int64_t experiment, int64_t now, struct own *own,
                     struct err *err)
 {
-    sqlite3_stmt *s = store_query(store, SQL_TIMING_LIST, err, "ii", experiment, now);
-    if (s == NULL)
-        return -ERR_STORAGE;
-    int status;
+    sqlite3_stmt *s = NULL;
+    int status = store_query(store, SQL_TIMING_LIST, &s, err, "ii", experiment, now);
+    if (status != 0)
+        return status;
     while ((status = store_step(store, s, err)) == 1) {
         struct timing_row *row = store_grow((void **)&own->rows, &own->n, sizeof *row);
         struct timing_span *span = store_grow((void **)&own->spans, &own->spans_n, sizeof *span);

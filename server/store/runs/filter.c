@@ -55,6 +55,14 @@ void filter_done(struct filter *filter)
     *filter = (struct filter){ 0 };
 }
 
+int filter_check(const struct filter *filter, struct err *err)
+{
+    if (!filter->sql.failed)
+        return 0;
+    return filter->sql.full ? err_set(err, ERR_BAD_PARAMETER, "the query is too long")
+                            : err_no_memory(err, "the query");
+}
+
 static int add_value(struct filter *filter, const char *text, size_t len, double number,
                      struct err *err)
 {
@@ -274,5 +282,5 @@ int filter_compile(struct filter *filter, const char *text, struct err *err)
     skip_space(&p);
     if (*p.at != '\0')
         return fail(&p, "\"and\", \"or\" or the end");
-    return filter->sql.failed ? err_set(err, ERR_BAD_PARAMETER, "the filter is too long") : 0;
+    return filter_check(filter, err);
 }

@@ -92,6 +92,8 @@ static int delete_others(struct store *store, int64_t experiment, const json_t *
     int status = store_audit_list(store, experiment, &rows, &n, err);
     for (size_t i = 0; i < n; i++) {
         char *key = audit_key(rows[i].name, rows[i].arm, rows[i].grid);
+        if (key == NULL && status == 0)
+            status = err_no_memory(err, "%zu audits", n);
         bool gone = rows[i].run == 0 && key != NULL && json_object_get(kept, key) == NULL;
         if (gone && status == 0) {
             status = store_run_sql(store, SQL_AUDIT_DELETE, NULL, err, "i", rows[i].id);
@@ -132,10 +134,11 @@ int store_audit_counts(struct store *store, int64_t experiment, int64_t ret[AUDI
 {
     int64_t counts[AUDIT_STATUSES] = { 0 };
     char before[SPEC_NAME_BYTES + 80] = "", key[sizeof before];
-    int worst = -1, status; /* of the rows that merge; -1 = there were none */
-    sqlite3_stmt *s = store_query(store, SQL_AUDIT_COUNTS, err, "i", experiment);
-    if (s == NULL)
-        return -ERR_STORAGE;
+    int worst = -1; /* of the rows that merge; -1 = there were none */
+    sqlite3_stmt *s = NULL;
+    int status = store_query(store, SQL_AUDIT_COUNTS, &s, err, "i", experiment);
+    if (status != 0)
+        return status;
     while ((status = store_step(store, s, err)) == 1) {
         const char *name = (const char *)sqlite3_column_text(s, 0);
         const char *arm = (const char *)sqlite3_column_text(s, 1);

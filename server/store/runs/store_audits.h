@@ -74,7 +74,8 @@ void store_touch_log(struct store *, int64_t experiment, int64_t run, const char
 void store_touch_queue(struct store *);
 /* Inserts the rows of what was touched (seq in order) and returns them; forgets the touched set;
  * prunes beyond 1,000,000 rows. A savepoint that is rolled back forgets what was touched inside it.
- */
+ * *ret is the caller's (event_row_done of each, free). Errors: NO_MEMORY, also where it ran out when
+ * something was touched; the store's. */
 int store_events_flush(struct store *, struct event_row **ret, size_t *ret_n, struct err *);
 /* Rows with seq > after, ascending, at most limit. *ret_lost: rows after `after` were pruned. */
 int store_events_list(struct store *, int64_t after, size_t limit, struct event_row **ret,

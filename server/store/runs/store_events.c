@@ -54,7 +54,7 @@ static int add_row(struct flush *flush, const struct touch *of, const char *data
     row->experiment = of->experiment;
     row->run = of->run;
     row->data = data != NULL ? strdup(data) : NULL;
-    return 0;
+    return data != NULL && row->data == NULL ? err_no_memory(err, "an event") : 0;
 }
 
 /* Everything that the transaction stored of one run's metrics, as [[name id, first step, last
@@ -163,7 +163,9 @@ int store_events_flush(struct store *store, struct event_row **ret, size_t *ret_
     size_t touched = store->touches.n;
     const struct touch **sorted = calloc(touched + 1, sizeof(struct touch *));
     struct group *groups = calloc(touched + 1, sizeof *groups);
-    int status = sorted == NULL || groups == NULL ? err_no_memory(err, "the events") : 0;
+    int status = store->touches.lost || sorted == NULL || groups == NULL
+                     ? err_no_memory(err, "the events")
+                     : 0;
     size_t n = status == 0 ? find_groups(&store->touches, sorted, groups) : 0;
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
         for (size_t i = 0; i < n && status == 0; i++)

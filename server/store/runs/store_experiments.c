@@ -253,6 +253,7 @@ int store_deleted_cancel(struct store *store, bool *ret_more, struct err *err)
     int status = store_get_int(store, SQL_DELETED_ACTIVE, 0, &id, err, "");
     if (status == 0 && id > 0)
         status = store_runs_cancel(store, id, &slice, err);
-    *ret_more = slice.after > 0; /* there may be others */
+    if (status == 0)
+        *ret_more = slice.after > 0; /* there may be others */
     return status;
 }

@@ -102,12 +102,15 @@ static int purge_run(struct store *store, int64_t run, int64_t rows, bool *ret_m
         status = store_run_sql(store, large[i], &changes, err, "ii", run, rows);
         if (status != 0)
             return status;
-        *ret_more = changes == rows;
-        if (*ret_more)
+        if (changes == rows) {
+            *ret_more = true;
             return 0;
+        }
     }
     for (size_t i = 0; i < sizeof small / sizeof *small && status == 0; i++)
         status = store_run_sql(store, small[i], NULL, err, "i", run);
+    if (status == 0)
+        *ret_more = false;
     return status;
 }
 
@@ -140,7 +143,8 @@ int store_dataset_used(struct store *store, const char *digest, bool *ret, struc
 {
     int64_t users = 0;
     int status = store_get_int(store, SQL_DATASET_HELD, 0, &users, err, "t", digest);
-    *ret = users > 0;
+    if (status == 0)
+        *ret = users > 0;
     return status;
 }
 

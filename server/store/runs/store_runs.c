@@ -70,10 +70,10 @@ enum verify_state verify_state_of(const char *name)
 int store_run_states(struct store *store, int64_t ret[RUN_STATES], struct err *err)
 {
     int64_t counts[RUN_STATES] = { 0 };
-    int status;
-    sqlite3_stmt *s = store_query(store, SQL_RUN_STATES, err, "");
-    if (s == NULL)
-        return -ERR_STORAGE;
+    sqlite3_stmt *s = NULL;
+    int status = store_query(store, SQL_RUN_STATES, &s, err, "");
+    if (status != 0)
+        return status;
     while ((status = store_step(store, s, err)) == 1)
         counts[run_state_of((const char *)sqlite3_column_text(s, 0))] = sqlite3_column_int64(s, 1);
     if (status == 0)
@@ -127,17 +127,19 @@ static int first_value(struct store *store, int64_t run, int64_t name, double *r
 {
     sqlite3_stmt *s = NULL;
     int status = store_first(store, SQL_METRIC_GET, &s, err, "iii", run, name, (int64_t)1);
+    if (status < 0)
+        return status;
     *ret = status == 1 ? store_metric_value(s, 0) : (double)NAN;
     sqlite3_reset(s);
-    return status < 0 ? status : 0;
+    return 0;
 }
 
 static int read_finals(struct store *store, struct run_row *row, struct err *err)
 {
-    sqlite3_stmt *s = store_query(store, SQL_RUN_FINALS, err, "i", row->id);
-    if (s == NULL)
-        return -ERR_STORAGE;
-    int status;
+    sqlite3_stmt *s = NULL;
+    int status = store_query(store, SQL_RUN_FINALS, &s, err, "i", row->id);
+    if (status != 0)
+        return status;
     while ((status = store_step(store, s, err)) == 1) {
         struct run_final *final =
             store_grow((void **)&row->finals, &row->finals_n, sizeof *row->finals);
@@ -145,7 +147,10 @@ static int read_finals(struct store *store, struct run_row *row, struct err *err
             sqlite3_reset(s);
             return err_no_memory(err, "a run's last values");
         }
-        final->name = store_text(s, 0, false);
+        if ((final->name = store_text(s, 0, false)) == NULL) {
+            sqlite3_reset(s);
+            return err_no_memory(err, "a run's last values");
+        }
         final->value = nonfinite(sqlite3_column_double(s, 1), sqlite3_column_int(s, 2));
         final->best = store_real(s, 3);
         final->greatest = store_real(s, 4);
@@ -337,7 +342,7 @@ static int compile_list(const struct run_query *query, const struct order *order
                  (int)filter->values_n + 1, (int)filter->values_n + 1, cmp, (long long)place->id);
     buf_addf(&filter->sql, "ORDER BY k IS NULL, k %s, id %s LIMIT %zu", dir, dir,
              query->page_size + 1);
-    return filter->sql.failed ? err_set(err, ERR_BAD_PARAMETER, "the query is too long") : 0;
+    return filter_check(filter, err);
 }
 
 int store_run_list(struct store *store, const struct run_query *query, struct run_list *ret,

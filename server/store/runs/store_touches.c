@@ -71,7 +71,7 @@ static bool grow(struct touches *all)
     return true;
 }
 
-/* Marks a thing once per savepoint; memory that runs out loses an event, never data. */
+/* Marks a thing once per savepoint. NULL when memory ran out, which store_events_flush tells. */
 static struct touch *touch(struct store *store, const struct touch *what)
 {
     struct touches *all = &store->touches;
@@ -79,8 +79,10 @@ static struct touch *touch(struct store *store, const struct touch *what)
         for (size_t at = *head_of(all, what); at > all->mark; at = all->of[at - 1].next)
             if (same(&all->of[at - 1], what))
                 return &all->of[at - 1];
-    if (all->n == all->size && !grow(all))
+    if (all->n == all->size && !grow(all)) {
+        all->lost = true;
         return NULL;
+    }
     all->of[all->n] = *what;
     chain(all, all->n);
     return &all->of[all->n++];
@@ -100,6 +102,7 @@ void store_touches_clear(struct store *store)
 {
     truncate_to(&store->touches, 0);
     store->touches.mark = 0;
+    store->touches.lost = false;
 }
 
 void store_touches_done(struct store *store)
@@ -153,8 +156,8 @@ void store_touch_log(struct store *store, int64_t experiment, int64_t run, const
 {
     struct touch *mark =
         touch(store, &(struct touch){ .kind = EVENT_LOG, .experiment = experiment, .run = run });
-    if (mark != NULL)
-        mark->data = strdup(data);
+    if (mark != NULL && (mark->data = strdup(data)) == NULL)
+        store->touches.lost = true;
 }
 
 void store_touch_queue(struct store *store)

@@ -290,6 +290,35 @@ static void test_savepoints(void **state)
     fixture_remove_folder(folder);
 }
 
+/* Memory that SQLite doesn't get is no fault of the disk, and leaves outputs as they were. */
+static void test_memory_runs_out(void **state)
+{
+    (void)state;
+    char folder[64], path[128];
+    struct store *store = NULL;
+    struct err err;
+    struct queued_run *runs = (struct queued_run *)folder;
+    size_t n = 7;
+    int64_t counts[AUDIT_STATUSES] = { -1 };
+    fixture_folder(folder);
+    snprintf(path, sizeof path, "%s/ablate.db", folder);
+    assert_ok(store_open(path, STORE_WRITER, &store, &err), err);
+    sqlite3_hard_heap_limit64(1);
+    assert_int_equal(store_queue_head(store, 1, &runs, &n, &err), -ERR_NO_MEMORY);
+    assert_int_equal(store_audit_counts(store, 1, counts, &err), -ERR_NO_MEMORY);
+    assert_int_equal(err.code, ERR_NO_MEMORY);
+    assert_ptr_equal(runs, folder);
+    assert_int_equal(n, 7);
+    assert_int_equal(counts[0], -1);
+    assert_false(store_damaged(store));
+    sqlite3_hard_heap_limit64(0);
+    assert_ok(store_queue_head(store, 1, &runs, &n, &err), err);
+    assert_int_equal(n, 0);
+    free(runs);
+    store_close(store);
+    fixture_remove_folder(folder);
+}
+
 static void test_datasets(void **state)
 {
     (void)state;
@@ -466,6 +495,7 @@ int main(void)
         cmocka_unit_test(test_identity),
         cmocka_unit_test(test_a_copy_becomes_another_database),
         cmocka_unit_test(test_savepoints),
+        cmocka_unit_test(test_memory_runs_out),
         cmocka_unit_test(test_datasets),
         cmocka_unit_test(test_idempotency),
         cmocka_unit_test(test_experiments_change_and_go),
