@@ -36,11 +36,13 @@ static int open_nameless(const struct request *req, FILE **ret, struct err *err)
     char path[PATH_MAX];
     datadir_path(req->app->datadir, path, "tmp/capsule-XXXXXX");
     int fd = mkostemp(path, O_CLOEXEC);
-    *ret = fd >= 0 ? fdopen(fd, "w+") : NULL;
-    int status = *ret == NULL ? err_errno(err, ERR_STORAGE, "can't make the capsule") : 0;
+    FILE *file = fd >= 0 ? fdopen(fd, "w+") : NULL;
+    int status = file == NULL ? err_errno(err, ERR_STORAGE, "can't make the capsule") : 0;
     if (fd >= 0)
         unlink(path);
-    if (fd >= 0 && status != 0)
+    if (status == 0)
+        *ret = file;
+    else if (fd >= 0)
         close(fd);
     return status;
 }

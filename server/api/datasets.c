@@ -101,8 +101,11 @@ int dataset_put_write(struct request *req, struct store *store, struct err *err)
 {
     struct upload *u = req->state;
     struct dataset_row old;
-    u->replaced = store_dataset_get(store, req->params[0], &old, NULL) == 0;
-    int status = import_place(u->datadir, &u->result, err);
+    int status = store_dataset_get(store, req->params[0], &old, err);
+    if (status != 0 && status != -ERR_NOT_FOUND)
+        return status;
+    u->replaced = status == 0;
+    status = import_place(u->datadir, &u->result, err);
     return status == 0 ? store_dataset_put(store, &u->row, err) : status;
 }
 

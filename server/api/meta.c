@@ -98,10 +98,12 @@ int presets_encode(struct request *req, struct reply *reply, struct err *err)
 int preset_encode(struct request *req, struct reply *reply, struct err *err)
 {
     json_t *spec = NULL;
-    if (preset_load(req->params[0], &spec, err) != 0)
-        return err_set(err, ERR_NOT_FOUND, "there is no preset \"%.64s\"", req->params[0]);
-    reply_json(reply, 200, spec, -1);
-    return 0;
+    int status = preset_load(req->params[0], &spec, err);
+    if (status == -ERR_UNKNOWN_PRESET)
+        status = err_set(err, ERR_NOT_FOUND, "there is no preset \"%.64s\"", req->params[0]);
+    if (status == 0)
+        reply_json(reply, 200, spec, -1);
+    return status;
 }
 
 /* Metrics. */

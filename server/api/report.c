@@ -126,10 +126,12 @@ int report_make(struct store *store, int64_t id, json_t **ret, struct err *err)
     int status = store_experiment_get(store, id, &experiment, err);
     if (status != 0)
         return status;
-    json_t *spec = json_loads(experiment.spec, 0, NULL);
+    json_t *spec = NULL, *report = NULL;
     struct tuning_metrics metrics;
+    status = jsonx_load(experiment.spec, strlen(experiment.spec), &spec, err);
     tuning_metrics(spec, &metrics);
-    status = all_runs(store, id, &runs, err);
+    if (status == 0)
+        status = all_runs(store, id, &runs, err);
     if (status == 0)
         status = store_audit_list(store, id, &audits, &in.audits_n, err);
     if (status == 0)
@@ -142,8 +144,10 @@ int report_make(struct store *store, int64_t id, json_t **ret, struct err *err)
         in.runs_n = runs.n;
         in.audits = audits;
         in.curves = curves;
-        *ret = report_json(&in);
-        if (*ret == NULL)
+        report = report_json(&in);
+        if (report != NULL)
+            *ret = report;
+        else
             status = err_no_memory(err, "the report");
     }
     json_decref(spec);

@@ -244,6 +244,7 @@ static void add_tail(struct buf *to, const char *path, bool events)
     off_t from =
         fstat(fd, &info) == 0 && info.st_size > LOG_TAIL_BYTES ? info.st_size - LOG_TAIL_BYTES : 0;
     char *text = malloc(LOG_TAIL_BYTES + 1);
+    to->failed |= text == NULL; /* the reply tells */
     ssize_t n = text != NULL ? pread(fd, text, LOG_TAIL_BYTES, from) : -1;
     close(fd);
     if (n > 0) {

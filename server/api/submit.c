@@ -65,14 +65,20 @@ static void forget_runs(struct submit *s)
     s->built = 0;
 }
 
-static void submit_free(void *arg)
+/* All that take_spec makes, and the runs. */
+static void forget_spec(struct submit *s)
 {
-    struct submit *s = arg;
     forget_runs(s);
     free(s->flops_total);
     free(s->spec_text);
     free(s->tags_text);
     free(s->body_digest);
+}
+
+static void submit_free(void *arg)
+{
+    struct submit *s = arg;
+    forget_spec(s);
     experiment_row_done(&s->row);
     free(s);
 }
@@ -102,32 +108,38 @@ int submit_decode(struct request *req, struct err *err)
     return status;
 }
 
+/* Everything that follows from the body, or nothing of it. */
 static int take_spec(struct request *req, struct submit *s, struct err *err)
 {
     json_t *spec = NULL;
     char digest[DIGEST_HEX];
+    struct submit made = *s;
     int status = preset_apply(req->body, &spec, err);
     if (status == 0)
-        status = sweep_new(spec, &s->sweep, err);
+        status = sweep_new(spec, &made.sweep, err);
     if (status == 0)
-        status = sweep_unused_check(s->sweep, req->body, err);
+        status = sweep_unused_check(made.sweep, req->body, err);
     if (status == 0 && s->room_status != 0) {
         *err = s->room;
         status = s->room_status;
     }
     json_decref(spec);
-    if (status != 0)
-        return status;
-    digest_of_hex(req->body_text, req->body_len, digest);
-    s->body_digest = strdup(digest);
-    s->spec_text = dump(s->sweep->spec, JSONX_KEEP_ORDER);
-    s->tags_text = dump(s->sweep->tags, JSONX_CANONICAL);
-    s->runs = calloc(s->sweep->runs_n, sizeof *s->runs);
-    s->flops_total = calloc(s->sweep->runs_n, sizeof *s->flops_total);
-    if (s->body_digest == NULL || s->spec_text == NULL || s->tags_text == NULL || s->runs == NULL ||
-        s->flops_total == NULL)
-        return err_no_memory(err, "%zu runs", s->sweep->runs_n);
-    return 0;
+    if (status == 0) {
+        digest_of_hex(req->body_text, req->body_len, digest);
+        made.body_digest = strdup(digest);
+        made.spec_text = dump(made.sweep->spec, JSONX_KEEP_ORDER);
+        made.tags_text = dump(made.sweep->tags, JSONX_CANONICAL);
+        made.runs = calloc(made.sweep->runs_n, sizeof *made.runs);
+        made.flops_total = calloc(made.sweep->runs_n, sizeof *made.flops_total);
+        if (made.body_digest == NULL || made.spec_text == NULL || made.tags_text == NULL ||
+            made.runs == NULL || made.flops_total == NULL)
+            status = err_no_memory(err, "%zu runs", made.sweep->runs_n);
+    }
+    if (status == 0)
+        *s = made;
+    else
+        forget_spec(&made);
+    return status;
 }
 
 /* One run. */
@@ -136,9 +148,10 @@ static int find_dataset(struct store *store, struct run_spec *spec, char **ret_d
                         struct err *err)
 {
     struct dataset_row row;
-    *ret_digest = NULL;
-    if (spec->data.kind != DATASET_STORED)
+    if (spec->data.kind != DATASET_STORED) {
+        *ret_digest = NULL;
         return 0;
+    }
     int status = store_dataset_get(store, spec->data.dataset, &row, err);
     if (status == -ERR_NOT_FOUND)
         return err_set_at(err, ERR_UNKNOWN_DATASET, "/data/dataset",
@@ -147,9 +160,12 @@ static int find_dataset(struct store *store, struct run_spec *spec, char **ret_d
                           spec->data.dataset);
     if (status != 0)
         return status;
-    *ret_digest = strdup(row.digest);
+    char *digest = strdup(row.digest);
+    if (digest == NULL)
+        return err_no_memory(err, "a run");
     snprintf(spec->data.dataset, sizeof spec->data.dataset, "sha256:%s", row.digest);
-    return *ret_digest == NULL ? err_no_memory(err, "a run") : 0;
+    *ret_digest = digest;
+    return 0;
 }
 
 /* Whether the corpus, cut like this, holds what training needs. */
@@ -179,7 +195,7 @@ static int check_corpus(const struct request *req, struct submit *s, const struc
         corpus_done(&corpus);
     }
     struct checked *c = status == 0 ? malloc(sizeof *c) : NULL;
-    if (c == NULL) {
+    if (c == NULL) { /* for want of memory it is checked again */
         free(full);
         return status;
     }

@@ -76,8 +76,11 @@ int manifest_read(const char *backup, struct manifest *ret, struct err *err)
     int status = files_read(path, MANIFEST_MAX, &text, &len, err);
     if (status == -ERR_NOT_FOUND)
         return err_set(err, ERR_NOT_FOUND, "%s is no backup: it has no manifest.json", backup);
-    if (status == 0 && jsonx_load(text, len, &manifest, NULL) != 0)
-        status = err_set(err, ERR_BAD_DATA, "%s is damaged: it isn't JSON", path);
+    int loaded = status == 0 ? jsonx_load(text, len, &manifest, NULL) : 0;
+    if (loaded != 0)
+        status = loaded == -ERR_NO_MEMORY
+                     ? err_no_memory(err, "%s", path)
+                     : err_set(err, ERR_BAD_DATA, "%s is damaged: it isn't JSON", path);
     if (status == 0)
         status = take_numbers(path, manifest, &made, err);
     snprintf(path, sizeof path, "%s/" BACKUP_SUMS, backup);
@@ -113,10 +116,11 @@ int manifest_next(char **at, const char **ret_path, const char **ret_sha256, str
     if (end == NULL || end - line < HEX + 3 || line[HEX] != ' ' || line[HEX + 1] != ' ')
         return err_set(err, ERR_BAD_DATA, BACKUP_SUMS " has a line that is none of a backup's");
     *end = line[HEX] = '\0';
+    const char *path = line + HEX + 2;
+    if (!tar_path_ok(path)) /* relative, nothing above the folder */
+        return err_set(err, ERR_BAD_DATA, BACKUP_SUMS " names \"%.100s\"", path);
     *at = end + 1;
     *ret_sha256 = line;
-    *ret_path = line + HEX + 2;
-    if (!tar_path_ok(*ret_path)) /* relative, nothing above the folder */
-        return err_set(err, ERR_BAD_DATA, BACKUP_SUMS " names \"%.100s\"", *ret_path);
+    *ret_path = path;
     return 1;
 }

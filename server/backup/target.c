@@ -194,7 +194,8 @@ static int pump(int in, int out, const char *path, char ret_sha256[65], int64_t 
 int target_copy(int take_in, const char *to, const char *path, char ret_sha256[65],
                 int64_t *ret_bytes, struct err *err)
 {
-    char dest[PATH_MAX + 300];
+    char dest[PATH_MAX + 300], sha256[DIGEST_HEX];
+    int64_t bytes = 0;
     int out = -1;
     snprintf(dest, sizeof dest, "%s/%s", to, path);
     char *slash = strrchr(dest, '/');
@@ -206,9 +207,13 @@ int target_copy(int take_in, const char *to, const char *path, char ret_sha256[6
         status = errno == EEXIST ? err_set(err, ERR_CONFLICT, "%s is there already", dest)
                                  : err_errno(err, ERR_STORAGE, "can't create %s", dest);
     if (status == 0)
-        status = pump(take_in, out, dest, ret_sha256, ret_bytes, err);
+        status = pump(take_in, out, dest, sha256, &bytes, err);
     close(take_in);
     if (out >= 0 && close(out) != 0 && status == 0)
         status = err_errno(err, ERR_STORAGE, "can't write %s", dest);
+    if (status == 0) {
+        memcpy(ret_sha256, sha256, sizeof sha256);
+        *ret_bytes = bytes;
+    }
     return status;
 }

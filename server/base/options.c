@@ -157,7 +157,6 @@ int options_parse(int argc, char **argv, struct options *ret, enum options_comma
 {
     struct options o;
     options_default(&o);
-    *ret_command = OPTIONS_SERVE;
     if (asks(argc, argv, "--help") || asks(argc, argv, "-h")) {
         *ret_command = OPTIONS_HELP;
         return 0;
@@ -168,8 +167,6 @@ int options_parse(int argc, char **argv, struct options *ret, enum options_comma
     }
     const struct command_row *row = find_command(argv[1]);
     int from = row != NULL ? 2 : 1;
-    if (row != NULL)
-        *ret_command = row->command;
     int status = take_all(argc - from, argv + from, row, true, &o, err);
     if (status == 0)
         status = take_all(argc - from, argv + from, row, false, &o, err);
@@ -182,8 +179,10 @@ int options_parse(int argc, char **argv, struct options *ret, enum options_comma
     if (status == 0 && o.no_auth && (!options_is_loopback(o.host) || o.public_url[0] != '\0'))
         status = err_set(err, ERR_USAGE,
                          "--no-auth is for loopback addresses only, and without --public-url");
-    if (status == 0)
+    if (status == 0) {
         *ret = o;
+        *ret_command = row != NULL ? row->command : OPTIONS_SERVE;
+    }
     return status;
 }
 

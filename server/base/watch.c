@@ -7,6 +7,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -245,8 +246,10 @@ int watch_new(struct uv_loop_s *loop, const struct watch_config *config, struct 
     uv_prepare_init(loop, &watch->prepare);
     uv_prepare_start(&watch->prepare, on_prepare);
     uv_async_init(loop, &watch->sign, on_asked);
-    if (pthread_create(&watch->thread, NULL, watch_main, watch) != 0) {
+    int code = pthread_create(&watch->thread, NULL, watch_main, watch);
+    if (code != 0) {
         close_handles(watch);
+        errno = code;
         return err_errno(err, ERR_INTERNAL, "can't start the watching thread");
     }
     *ret = watch;

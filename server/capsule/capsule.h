@@ -24,9 +24,8 @@ struct capsule {
 int capsule_write(struct store *store, int64_t experiment, const json_t *report, FILE *file,
                   struct capsule *ret, struct err *err);
 
-/* capsule_run.c: adds spec.json, run.json and metrics.csv of one run; *row is filled
- * (run_row_done).
- */
+/* capsule_run.c: adds spec.json, run.json and metrics.csv of one run; *row starts as
+ * zeros and is the caller's (run_row_done), after an error, too. */
 struct capsule_archive;
 struct digests_row;
 int capsule_add_run(struct capsule_archive *archive, struct store *store,

@@ -155,15 +155,15 @@ static int render_row(struct store *store, const struct event_row *row, struct m
 {
     json_t *data = json_object();
     struct buf text;
+    struct message *message = NULL;
     buf_init(&text, 0);
-    *ret = NULL;
     int status = renderers[row->kind](store, row, data, err);
     if (status == 0) {
         buf_addf(&text, "id: %lld\nevent: %s\ndata: ", (long long)row->seq,
                  event_kind_names[row->kind]);
         jsonx_dump(data, JSONX_KEEP_ORDER, &text);
         buf_adds(&text, "\n\n");
-        struct message *message = text.failed ? NULL : malloc(sizeof *message + text.len + 1);
+        message = text.failed ? NULL : malloc(sizeof *message + text.len + 1);
         if (message == NULL)
             status = err_no_memory(err, "an event");
         else {
@@ -173,12 +173,14 @@ static int render_row(struct store *store, const struct event_row *row, struct m
                                          .run = row->run,
                                          .len = text.len };
             memcpy(message->text, text.data, text.len + 1);
-            *ret = message;
         }
     }
     json_decref(data);
     buf_done(&text);
-    return status == -ERR_NOT_FOUND ? 0 : status;
+    if (status != 0 && status != -ERR_NOT_FOUND)
+        return status;
+    *ret = message;
+    return 0;
 }
 
 /* Takes rows over. *ret_seq: the row it stopped after, once it had max_bytes (0 = no bound). */
@@ -187,6 +189,7 @@ static int render_all(struct store *store, struct event_row *take_rows, size_t n
 {
     int status = 0;
     size_t bytes = 0;
+    int64_t seq = *ret_seq;
     struct publish_batch *batch = calloc(1, sizeof *batch);
     if (batch == NULL || (batch->items = calloc(n + 1, sizeof *batch->items)) == NULL)
         status = err_no_memory(err, "the events");
@@ -194,7 +197,7 @@ static int render_all(struct store *store, struct event_row *take_rows, size_t n
         struct message *message = NULL;
         if (status == 0 && (max_bytes == 0 || bytes < max_bytes)) {
             status = render_row(store, &take_rows[i], &message, err);
-            *ret_seq = take_rows[i].seq;
+            seq = take_rows[i].seq;
         }
         if (message != NULL) {
             bytes += message->len;
@@ -208,6 +211,7 @@ static int render_all(struct store *store, struct event_row *take_rows, size_t n
         return status;
     }
     *ret = batch;
+    *ret_seq = seq;
     return 0;
 }
 
@@ -221,8 +225,10 @@ static int keep_place(struct event_row *take_rows, size_t n, struct publish_batc
     for (size_t i = 0; i < n; i++)
         event_row_done(&take_rows[i]);
     free(take_rows);
+    if (batch == NULL)
+        return err_no_memory(err, "the events");
     *ret = batch;
-    return batch != NULL ? 0 : err_no_memory(err, "the events");
+    return 0;
 }
 
 int publish_collect(struct store *store, bool render, void **ret_batch, struct err *err)
@@ -246,14 +252,17 @@ int publish_replay(struct store *store, int64_t after, size_t limit, struct publ
     struct event_row *rows = NULL;
     size_t n = 0;
     int64_t as_of = 0;
+    bool lost = false;
     int status = store_as_of(store, &as_of, err);
     if (status == 0)
-        status = store_events_list(store, after, limit, &rows, &n, ret_lost, err);
+        status = store_events_list(store, after, limit, &rows, &n, &lost, err);
     if (status != 0)
         return status;
     int64_t newest = n > 0 ? rows[n - 1].seq : after, last = newest;
     status = render_all(store, rows, n, PAGE_BYTES, ret, &last, err);
-    if (status == 0)
-        *ret_last = n == limit || last < newest ? last : as_of;
-    return status;
+    if (status != 0)
+        return status;
+    *ret_last = n == limit || last < newest ? last : as_of;
+    *ret_lost = lost;
+    return 0;
 }

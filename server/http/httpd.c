@@ -230,8 +230,10 @@ static size_t pool_bytes(const struct limits *limits)
 int httpd_new(uv_loop_t *loop, struct app *app, int take_fd, struct httpd **ret, struct err *err)
 {
     struct httpd *httpd = calloc(1, sizeof *httpd);
-    if (httpd == NULL)
+    if (httpd == NULL) {
+        close(take_fd);
         return err_no_memory(err, "the HTTP server");
+    }
     httpd->loop = loop;
     httpd->app = app;
     httpd->exchanges.app = app;
@@ -240,6 +242,7 @@ int httpd_new(uv_loop_t *loop, struct app *app, int take_fd, struct httpd **ret,
     httpd->listen_fd = take_fd;
     int status = listener_open(take_fd, &httpd->port, err);
     if (status != 0) {
+        close(take_fd);
         free(httpd);
         return status;
     }

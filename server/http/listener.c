@@ -23,8 +23,11 @@ int listener_bind(const char *host, int port, int *ret, struct err *err)
                                     .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV };
     snprintf(service, sizeof service, "%d", port);
     snprintf(what, sizeof what, "%s port %d", host, port);
-    if (getaddrinfo(host, service, &hints, &found) != 0)
-        return err_set(err, ERR_USAGE, "%s is no IP address to listen on", host);
+    int code = getaddrinfo(host, service, &hints, &found);
+    if (code != 0)
+        return code == EAI_MEMORY
+                   ? err_no_memory(err, "the address %s", host)
+                   : err_set(err, ERR_USAGE, "%s is no IP address to listen on", host);
     int one = 1, status = 0;
     int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||

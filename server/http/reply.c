@@ -38,6 +38,7 @@ void reply_json(struct reply *reply, int status, json_t *take_json, int64_t as_o
     json_decref(reply->json);
     reply->json = take_json;
     reply->status = status;
+    reply->body.failed |= take_json == NULL;
 }
 
 /* Lists. */
@@ -99,7 +100,7 @@ int reply_write(struct reply *reply, struct err *err)
     return full ? err_set(err, ERR_BAD_PARAMETER,
                           "the reply would have more than %d MiB; ask for less at a time",
                           REPLY_MAX >> 20)
-                : err_set(err, ERR_INTERNAL, "the reply can't be written");
+                : err_no_memory(err, "the reply");
 }
 
 void reply_header(struct reply *reply, const char *name, const char *format, ...)

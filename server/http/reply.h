@@ -47,7 +47,8 @@ struct reply {
 
 void reply_init(struct reply *reply);
 void reply_done(struct reply *reply);
-/* Sets status and steals json; `as_of` ≥ 0 is added to it (to objects). */
+/* Sets status and steals json, which may be NULL when memory ran out for it (reply_write tells);
+ * `as_of` ≥ 0 is added to it (to objects). */
 void reply_json(struct reply *reply, int status, json_t *take_json, int64_t as_of);
 /* A list whose items become bytes one by one, so that no tree of all of them ever stands. add:
  * false when the page is full and take_item isn't in it (the first one always is); the token, NULL
@@ -58,7 +59,7 @@ void reply_list_end(struct reply *reply, const char *next_page_token, int64_t as
 /* The body is these bytes, also when they have failed. */
 void reply_take(struct reply *reply, struct buf *take_body);
 /* Turns the JSON, if there is any, into the body, and lets go of it. Any thread. Errors:
- * BAD_PARAMETER when the body, also one that was there, is more than REPLY_MAX; INTERNAL. */
+ * BAD_PARAMETER when the body, also one that was there, is more than REPLY_MAX; NO_MEMORY. */
 int reply_write(struct reply *reply, struct err *err);
 void reply_header(struct reply *reply, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

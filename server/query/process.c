@@ -56,8 +56,9 @@ static int read_request(json_t **ret, struct err *err)
     buf_init(&text, REQUEST_BYTES);
     while ((n = read(STDIN_FILENO, chunk, sizeof chunk)) > 0 || (n < 0 && errno == EINTR))
         buf_add(&text, chunk, n > 0 ? (size_t)n : 0);
-    int status = n < 0 || text.failed ? err_set(err, ERR_PROTOCOL, "no request came")
-                                      : jsonx_load(text.data, text.len, ret, err);
+    int status = n < 0 || text.full ? err_set(err, ERR_PROTOCOL, "no request came")
+                 : text.failed      ? err_no_memory(err, "the request")
+                                    : jsonx_load(text.data, text.len, ret, err);
     buf_done(&text);
     return status;
 }

@@ -32,11 +32,14 @@ int compact_list(struct compact *c, struct store *store, const struct datadir *d
         status = err_no_memory(err, "a list of attempts");
     for (size_t i = 0; i < c->n && status == 0; i++)
         status = owner_is_strange(store, datadir, c->files[i].run, &c->strange[i], err);
+    if (status != 0)
+        compact_done(c);
     return status;
 }
 
-/* The log lines of a file, and how many lines there are of all kinds. */
-static int read_log(FILE *file, struct buf *log, int64_t *ret_lines)
+/* Appends the log lines of a file to `log`; returns how many lines there are of all kinds, and −1
+ * when it can't be read to its end. */
+static int64_t read_log(FILE *file, struct buf *log)
 {
     char *line = NULL;
     size_t room = 0;
@@ -48,8 +51,7 @@ static int read_log(FILE *file, struct buf *log, int64_t *ret_lines)
         lines++;
     }
     free(line);
-    *ret_lines = lines;
-    return ferror(file) ? -1 : 0;
+    return ferror(file) ? -1 : lines;
 }
 
 static int compact_one(const struct events_file *events, const struct datadir *datadir,
@@ -57,21 +59,26 @@ static int compact_one(const struct events_file *events, const struct datadir *d
 {
     char path[PATH_MAX];
     struct buf log;
-    int64_t lines = 0;
     int status = 0;
     datadir_path(datadir, path, "runs/%lld/attempts/%lld/events.ndjson", (long long)events->run,
                  (long long)events->attempt);
     FILE *file = fopen(path, "re");
-    *ret_stored = file == NULL && errno == ENOENT;
-    if (file == NULL)
+    if (file == NULL) {
+        *ret_stored = errno == ENOENT;
         return 0;
+    }
     buf_init(&log, LOG_BYTES);
-    if (read_log(file, &log, &lines) != 0)
+    int64_t lines = read_log(file, &log);
+    if (lines < 0)
         status = err_errno(err, ERR_STORAGE, "can't read %s", path);
+    else if (log.failed && !log.full)
+        status = err_no_memory(err, "the log lines of %s", path);
     fclose(file);
-    *ret_stored = status == 0 && lines <= events->acked_seq && !log.failed;
-    if (*ret_stored)
+    bool stored = lines <= events->acked_seq && !log.failed;
+    if (status == 0 && stored)
         status = files_write(path, log.data != NULL ? log.data : "", log.len, 0600, err);
+    if (status == 0)
+        *ret_stored = stored;
     buf_done(&log);
     return status;
 }

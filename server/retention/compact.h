@@ -15,7 +15,7 @@ struct compact {
     bool *stored;  /* owned; of each: whether it holds log lines alone now */
 };
 /* Reader: takes the next of those that ended before a time; n = 0: there is none. Errors: the
- * store's, UNAVAILABLE while the folders can't be looked at. */
+ * store's, NO_MEMORY, UNAVAILABLE while the folders can't be looked at; c is empty after one. */
 int compact_list(struct compact *c, struct store *store, const struct datadir *datadir,
                  int64_t ended_before_ms, struct err *err);
 /* Pool: writes them anew. Errors: UNAVAILABLE (a backup is being made), STORAGE, DISK_FULL. */

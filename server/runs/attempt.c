@@ -377,25 +377,26 @@ int attempt_settle(struct store *store, const struct datadir *datadir, int64_t r
 {
     char dir[PATH_MAX];
     struct attempt_row row = { 0 };
+    struct attempt_found found = { 0 };
     bool settled = false, strange = false;
     int lock = -1;
     struct err damage = { 0 };
-    *ret = (struct attempt_found){ 0 };
     attempt_path(datadir, run, attempt, dir);
     int status = owner_is_strange(store, datadir, run, &strange, err);
     if (status == 0 && !strange)
         status = take_lock(dir, &lock, err);
     if (status == -ERR_RUNNING) {
-        ret->alive = true;
-        ret->pid = read_pid(dir);
-        return end->forgotten ? forgotten_admit(store, datadir, dir, run, attempt, err) : 0;
+        status = end->forgotten ? forgotten_admit(store, datadir, dir, run, attempt, err) : 0;
+        if (status == 0)
+            *ret = (struct attempt_found){ .alive = true, .pid = read_pid(dir) };
+        return status;
     }
     if (status == 0)
         status = store_attempt_get(store, run, attempt, &row, err);
     if (strange) {
         err_set(&damage, ERR_PROTOCOL, "the run's folder is one of another run or database");
     } else if (status == 0 && row.ended_at == 0) {
-        status = ingest_file(store, dir, run, attempt, &ret->more, &damage);
+        status = ingest_file(store, dir, run, attempt, &found.more, &damage);
         if (status == -ERR_PROTOCOL)
             status = 0; /* what stands before the damage counts */
         else if (status != 0 && err != NULL)
@@ -403,13 +404,13 @@ int attempt_settle(struct store *store, const struct datadir *datadir, int64_t r
         else
             damage.message[0] = '\0';
     }
-    if (status == 0 && !ret->more) {
+    if (status == 0 && !found.more) {
         attempt_row_done(&row);
         status =
             store_attempt_get(store, run, attempt, &row, err); /* its events may have ended it */
         if (status == 0 && row.ended_at == 0)
-            status = conclude(store, strange ? NULL : dir, &row, end, damage.message, &ret->verdict,
-                              err);
+            status = conclude(store, strange ? NULL : dir, &row, end, damage.message,
+                              &found.verdict, err);
         settled = status == 0;
     }
     if (settled && !strange && attempt_verifies(&row)) {
@@ -419,6 +420,8 @@ int attempt_settle(struct store *store, const struct datadir *datadir, int64_t r
     }
     attempt_row_done(&row);
     close_lock(lock, settled);
+    if (status == 0)
+        *ret = found;
     return status;
 }
 

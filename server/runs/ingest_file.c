@@ -76,18 +76,19 @@ int ingest_file(struct store *store, const char *attempt_dir, int64_t run, int64
     char path[PATH_MAX + 16];
     struct attempt_row row = { 0 };
     int status = store_attempt_get(store, run, attempt, &row, err);
-    *ret_more = false;
     if (status != 0)
         return status;
     uint64_t acked = (uint64_t)row.acked_seq;
     attempt_row_done(&row);
     snprintf(path, sizeof path, "%s/events.ndjson", attempt_dir);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0 && errno == ENOENT)
-        return acked == 0
-                   ? 0
-                   : err_set(err, ERR_PROTOCOL, "the file is gone; %llu lines of it are stored",
-                             (unsigned long long)acked);
+    if (fd < 0 && errno == ENOENT) {
+        if (acked > 0)
+            return err_set(err, ERR_PROTOCOL, "the file is gone; %llu lines of it are stored",
+                           (unsigned long long)acked);
+        *ret_more = false;
+        return 0;
+    }
     if (fd < 0)
         return err_errno(err, ERR_UNAVAILABLE, "can't read %s", path);
     off_t at = skip_lines(fd, acked);
@@ -106,7 +107,8 @@ int ingest_file(struct store *store, const char *attempt_dir, int64_t run, int64
         status = apply_part(store, run, attempt, acked, part, (size_t)(last - part) + 1, err);
     else if (len == PART_BYTES)
         status = err_set(err, ERR_PROTOCOL, "line %llu is too long", (unsigned long long)acked + 1);
-    *ret_more = status == 0 && last != NULL && len == PART_BYTES;
+    if (status == 0)
+        *ret_more = last != NULL && len == PART_BYTES;
     free(part);
     close(fd);
     return status;

@@ -53,12 +53,15 @@ static int holds(const struct datadir *datadir, const struct run_origin *run, co
     struct err why;
     path_of(datadir, run, file, path);
     int status = files_read(path, max, &found, &len, &why);
-    *ret_there = status != -ERR_NOT_FOUND;
-    *ret_same = status == 0 && len == strlen(text) && memcmp(found, text, len) == 0;
+    bool same = status == 0 && len == strlen(text) && memcmp(found, text, len) == 0;
     free(found);
-    return status == 0 || status == -ERR_NOT_FOUND || status == -ERR_TOO_LARGE || is_no_file(path)
-               ? 0
-               : err_set(err, ERR_UNAVAILABLE, "%s", why.message);
+    if (status == -ERR_NO_MEMORY)
+        return err_no_memory(err, "%s", path);
+    if (status != 0 && status != -ERR_NOT_FOUND && status != -ERR_TOO_LARGE && !is_no_file(path))
+        return err_set(err, ERR_UNAVAILABLE, "%s", why.message);
+    *ret_there = status != -ERR_NOT_FOUND;
+    *ret_same = same;
+    return 0;
 }
 
 /* But for an owner.json that was never finished. */
@@ -68,17 +71,16 @@ static int is_empty(const struct datadir *datadir, const struct run_origin *run,
     char path[PATH_MAX];
     path_of(datadir, run, "", path);
     DIR *folder = opendir(path);
-    *ret = true;
-    if (folder == NULL && errno == ENOTDIR)
-        *ret = false;
-    else if (folder == NULL && errno != ENOENT)
+    bool empty = folder != NULL || errno != ENOTDIR;
+    if (folder == NULL && errno != ENOTDIR && errno != ENOENT)
         return err_errno(err, ERR_UNAVAILABLE, "can't read %s", path);
     for (const struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;)
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
             strncmp(entry->d_name, file_name, sizeof file_name - 1) != 0)
-            *ret = false;
+            empty = false;
     if (folder != NULL)
         closedir(folder);
+    *ret = empty;
     return 0;
 }
 
@@ -87,14 +89,16 @@ static int look(const struct datadir *datadir, const struct run_origin *run, con
 {
     bool there = false, same = false, empty = false, frozen = false;
     int status = holds(datadir, run, file_name, SAID_MAX, said, &there, &same, err);
-    *ret_says = same;
+    bool says = same;
     if (status == 0 && !there)
         status = is_empty(datadir, run, &empty, err);
     if (status == 0 && !there && !empty && run->created_at <= run->database.made_at)
         status = holds(datadir, run, "spec.json", SPEC_MAX, run->spec, &frozen, &same, err);
-    if (status == 0)
-        *ret = same ? OWNER_RUN : empty ? OWNER_NOBODY : OWNER_STRANGER;
-    return status;
+    if (status != 0)
+        return status;
+    *ret = same ? OWNER_RUN : empty ? OWNER_NOBODY : OWNER_STRANGER;
+    *ret_says = says;
+    return 0;
 }
 
 int owner_look(const struct datadir *datadir, const struct run_origin *run, enum owner *ret,
@@ -113,13 +117,14 @@ int owner_look(const struct datadir *datadir, const struct run_origin *run, enum
 static int move_aside(const struct datadir *datadir, const struct run_origin *run,
                       char ret_aside[PATH_MAX], struct err *err)
 {
-    char path[PATH_MAX], hex[17];
+    char path[PATH_MAX], aside[PATH_MAX], hex[17];
     random_hex(8, hex);
     path_of(datadir, run, "", path);
-    datadir_path(datadir, ret_aside, "runs/%lld.stranger-%s", (long long)run->run, hex);
-    return rename(path, ret_aside) == 0
-               ? 0
-               : err_errno(err, ERR_STORAGE, "%s isn't the run's, and can't be moved aside", path);
+    datadir_path(datadir, aside, "runs/%lld.stranger-%s", (long long)run->run, hex);
+    if (rename(path, aside) != 0)
+        return err_errno(err, ERR_STORAGE, "%s isn't the run's, and can't be moved aside", path);
+    memcpy(ret_aside, aside, sizeof aside);
+    return 0;
 }
 
 int owner_is_strange(struct store *store, const struct datadir *datadir, int64_t run, bool *ret,

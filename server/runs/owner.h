@@ -30,8 +30,9 @@ int owner_look(const struct datadir *datadir, const struct run_origin *run, enum
  * Errors: UNAVAILABLE, STORAGE, NOT_FOUND. */
 int owner_is_strange(struct store *store, const struct datadir *datadir, int64_t run, bool *ret,
                      struct err *err);
-/* Makes the folder the run's, if it isn't. ret_aside: where a stranger's is now; "" = there was
- * none. Errors: UNAVAILABLE, STORAGE, DISK_FULL. */
+/* Pool. Makes the folder the run's, if it isn't. ret_aside: where the stranger's folder that stood
+ * there is now; "" = there was none. It holds after an error, too: what was moved stays moved.
+ * Errors: UNAVAILABLE, STORAGE, DISK_FULL, NO_MEMORY. */
 int owner_take(const struct datadir *datadir, const struct run_origin *run,
                char ret_aside[PATH_MAX], struct err *err);
 

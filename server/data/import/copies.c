@@ -15,8 +15,11 @@ static const uint8_t none[HALF];
 
 int copies_new(struct copies **ret, struct err *err)
 {
-    *ret = calloc(1, sizeof **ret);
-    return *ret != NULL ? 0 : err_no_memory(err, "an import");
+    struct copies *copies = calloc(1, sizeof *copies);
+    if (copies == NULL)
+        return err_no_memory(err, "an import");
+    *ret = copies;
+    return 0;
 }
 
 void copies_free(struct copies *copies)

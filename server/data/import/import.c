@@ -69,8 +69,10 @@ static int first_is_object(struct import *im, bool *ret, struct err *err)
     if (status == 0)
         status = jsonl_end(&jsonl, err);
     jsonl_done(&jsonl);
+    if (status == -ERR_STORAGE || status == -ERR_UNAVAILABLE || status == -ERR_NO_MEMORY)
+        return status;
     *ret = status == JSONL_FIRST;
-    return status == -ERR_STORAGE || status == -ERR_UNAVAILABLE ? status : 0;
+    return 0;
 }
 
 /* What kind of file it is. */
@@ -88,12 +90,14 @@ static int look(struct import *im, struct err *err)
     if (status != 0 || im->request->format != IMPORT_TEXT || !im->look.braces)
         return status;
     status = first_is_object(im, &objects, err);
+    if (status != 0)
+        return status;
     if (objects && !im->request->stated)
         im->result.format = IMPORT_JSONL;
     notes[!objects              ? IMPORT_JSON_KEPT
           : im->request->stated ? IMPORT_LOOKS_LIKE_JSONL
                                 : IMPORT_TAKEN_AS_JSONL] = im->look.contents;
-    return status;
+    return 0;
 }
 
 static int store_text(struct import *im, struct err *err)

@@ -205,10 +205,12 @@ static int take_beside(struct jsonl *jsonl, char c, struct err *err)
         take_string(jsonl, c);
     else
         take_plain(jsonl, c);
-    return jsonl->beside.failed
+    if (!jsonl->beside.failed)
+        return 0;
+    return jsonl->beside.full
                ? err_set(err, ERR_BAD_CORPUS, "line %zu has more than %d bytes beside its \"text\"",
                          jsonl->line, IMPORT_BESIDE_MAX)
-               : 0;
+               : err_no_memory(err, "line %zu of the corpus", jsonl->line);
 }
 
 /* Lines. */

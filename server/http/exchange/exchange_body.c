@@ -110,6 +110,12 @@ static void take_upload(struct exchange *x, const char *bytes, size_t *n)
     }
     buf_clear(&x->body);
     buf_add(&x->body, bytes, *n);
+    if (x->body.failed) {
+        err_no_memory(&x->err, "the upload");
+        body_refuse(x);
+        *n = 0;
+        return;
+    }
     store_chunk(x);
 }
 
@@ -117,10 +123,12 @@ static void take_json(struct exchange *x, const char *bytes, size_t *n)
 {
     buf_add(&x->body, bytes, *n);
     *n = 0;
-    if (x->body.failed) {
+    if (x->body.full)
         err_set(&x->err, ERR_TOO_LARGE, "a body may have at most %d bytes", ENDPOINT_BODY_MAX);
+    else if (x->body.failed)
+        err_no_memory(&x->err, "the body");
+    if (x->body.failed)
         body_refuse(x);
-    }
 }
 
 static enum MHD_Result drain(struct exchange *x, size_t *n)

@@ -79,9 +79,10 @@ int request_arg_int(const struct request *req, const char *name, int64_t min, in
 {
     const char *text = request_arg(req, name);
     char *end;
-    *ret = fallback;
-    if (text == NULL)
+    if (text == NULL) {
+        *ret = fallback;
         return 0;
+    }
     long long value = strtoll(text, &end, 10);
     if (end == text || *end != '\0' || strlen(text) > 18 || value < min || value > max)
         return err_set(err, ERR_BAD_PARAMETER, "%s must be an integer from %lld to %lld, not %.40s",

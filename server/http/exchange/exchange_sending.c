@@ -164,18 +164,20 @@ static void open_file(struct exchange *x)
     s->fd = s->nameless ? x->reply.fd
                         : open(x->reply.file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     x->reply.fd = -1; /* it has moved */
-    s->failed = s->fd < 0 || fstat(s->fd, &info) != 0 || !S_ISREG(info.st_mode) ||
-                (s->chunk = malloc(CHUNK_BYTES)) == NULL;
+    s->failed = s->fd < 0 || fstat(s->fd, &info) != 0 || !S_ISREG(info.st_mode);
     s->size = (uint64_t)info.st_size;
+    s->chunk = malloc(CHUNK_BYTES);
 }
 
 static void file_opened(struct exchange *x)
 {
-    exchange_ready(x, x->sending->failed
-                          ? err_set(&x->err, ERR_NOT_FOUND, "there is no such file any more")
-                          : 0);
-    if (x->sending->failed)
-        sending_free(x->sending);
+    struct sending *s = x->sending;
+    int status = s->failed ? err_set(&x->err, ERR_NOT_FOUND, "there is no such file any more")
+                 : s->chunk == NULL ? err_no_memory(&x->err, "the file")
+                                    : 0;
+    exchange_ready(x, status);
+    if (status != 0)
+        sending_free(s);
 }
 
 void sending_open(struct exchange *x)

@@ -169,9 +169,22 @@ static void test_a_body_beyond_every_bound_is_an_error_that_says_so(void **state
     reply_done(&reply);
 }
 
+/* An object that no memory was found for is no empty one. */
+static void test_missing_json(void **state)
+{
+    (void)state;
+    struct reply reply;
+    struct err err;
+    reply_init(&reply);
+    reply_json(&reply, 200, NULL, 7);
+    assert_int_equal(reply_write(&reply, &err), -ERR_NO_MEMORY);
+    reply_done(&reply);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_missing_json),
         cmocka_unit_test(test_a_fresh_reply_is_an_empty_200),
         cmocka_unit_test(test_objects_carry_as_of_and_arrays_do_not),
         cmocka_unit_test(test_every_error_makes_a_whole_problem),
