@@ -1,3 +1,5 @@
+/* Making a backup: the database first, then the files that it knows, each digested as it is
+ * copied; then the manifest, and a check of all of it before the folder gets its name. */
 #include "server/backup/backup.h"
 
 #include "common/base/files.h"
@@ -147,8 +149,9 @@ int backup_make(const char *data, const char *to, struct backup_result *ret, str
         status = copy_database(&m, err);
     if (hold >= 0)
         close(hold);
+    const struct manifest manifest = { m.result.store, m.result.files, m.result.bytes, NULL };
     if (status == 0)
-        status = manifest_write(m.target.dir, &m.sums, &m.result, err);
+        status = manifest_write(m.target.dir, &m.sums, &manifest, err);
     if (status == 0)
         status = target_sync(&m.target, err);
     if (status == 0)

@@ -1,3 +1,5 @@
+/* Writing and reading SHA256SUMS and manifest.json. The manifest holds the digest of SHA256SUMS,
+ * and that one the digest of every file, so that one digest stands for the whole backup. */
 #include "server/backup/manifest.h"
 
 #include "common/base/clock.h"
@@ -26,7 +28,7 @@ static int put_file(const char *backup, const char *name, const struct buf *text
                         : files_write(path, text->data, text->len, 0600, err);
 }
 
-int manifest_write(const char *backup, const struct buf *sums, const struct backup_result *result,
+int manifest_write(const char *backup, const struct buf *sums, const struct manifest *manifest,
                    struct err *err)
 {
     char digest[DIGEST_HEX], now[CLOCK_ISO_BYTES];
@@ -36,14 +38,15 @@ int manifest_write(const char *backup, const struct buf *sums, const struct back
     clock_iso(clock_wall_ms(), now);
     digest_of_hex(sums->data != NULL ? sums->data : "", sums->len, digest);
     for (int i = 0; i < STORE_COUNTS; i++)
-        json_object_set_new(rows, store_count_names[i], json_integer(result->store.rows[i]));
-    json_t *manifest = json_pack(
-        "{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:o}", "format", BACKUP_FORMAT, "digest", digest,
-        "ablated", ablate_version(), "created_at", now, "schema", (json_int_t)result->store.schema,
-        "files", (json_int_t)result->files, "bytes", (json_int_t)result->bytes, "rows", rows);
-    jsonx_dump(manifest, JSONX_KEEP_ORDER | JSONX_INDENT, &text);
+        json_object_set_new(rows, store_count_names[i], json_integer(manifest->store.rows[i]));
+    json_t *root =
+        json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:o}", "format", BACKUP_FORMAT, "digest",
+                  digest, "ablated", ablate_version(), "created_at", now, "schema",
+                  (json_int_t)manifest->store.schema, "files", (json_int_t)manifest->files, "bytes",
+                  (json_int_t)manifest->bytes, "rows", rows);
+    jsonx_dump(root, JSONX_KEEP_ORDER | JSONX_INDENT, &text);
     buf_addc(&text, '\n');
-    json_decref(manifest);
+    json_decref(root);
     int status = put_file(backup, BACKUP_SUMS, sums, err);
     if (status == 0)
         status = put_file(backup, "manifest.json", &text, err);

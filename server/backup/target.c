@@ -1,3 +1,4 @@
+/* The folder beside the target: how it is made, locked, marked, filled, renamed and swept. */
 #include "server/backup/target.h"
 
 #include "common/base/digest.h"

@@ -4,7 +4,6 @@
 #ifndef ABLATE_SERVER_OBJECTS_H
 #define ABLATE_SERVER_OBJECTS_H
 
-#include "server/objects/objects.h"
 #include "server/store/runs/store_audits.h"
 #include "server/store/runs/store_runs.h"
 #include "server/store/store.h"

@@ -1,3 +1,5 @@
+/* The callbacks of a child in the order of its life: starting, stopping, settling, and the lease.
+ * */
 #include "server/runs/child.h"
 
 #include "common/base/clock.h"
@@ -61,7 +63,7 @@ static struct log_about about(const struct child *child)
 static int settle_run(struct job *job, struct store *store, struct err *err)
 {
     struct child *child = job->data;
-    return attempt_settle(store, child->children->config.datadir, child->load.run, child->attempt,
+    return attempt_settle(store, child->children->datadir, child->load.run, child->attempt,
                           &child->end, &child->found, err);
 }
 
@@ -136,8 +138,8 @@ static bool is_transient(int uv_code)
     return false;
 }
 
-/* A full disk, or a folder that is away, is the machine's or an operator's, and no fault of the
- * run. A file that can't be read is: its attempts, or its verification, come to an end. */
+/* A full disk and a folder that is away are no fault of the run, and pass: another attempt follows.
+ * A file that can't be read stays so: that ends the run's attempts, or its verification. */
 static bool is_passing(int status)
 {
     return status == -ERR_DISK_FULL || status == -ERR_UNAVAILABLE;
@@ -184,8 +186,8 @@ static void spawn(struct child *child)
 {
     struct children *children = child->children;
     char dir[PATH_MAX];
-    attempt_path(children->config.datadir, child->load.run, child->attempt, dir);
-    char *args[] = { (char *)(uintptr_t)children->config.worker_path, "run", "--dir", dir, NULL };
+    attempt_path(children->datadir, child->load.run, child->attempt, dir);
+    char *args[] = { (char *)(uintptr_t)children->worker_path, "run", "--dir", dir, NULL };
     uv_stdio_container_t stdio[] = {
         { .flags = UV_IGNORE },
         { .flags = UV_INHERIT_FD, .data.fd = child->log },
@@ -195,7 +197,7 @@ static void spawn(struct child *child)
         .exit_cb = on_ended,
         .file = args[0],
         .args = args,
-        .cwd = children->config.datadir->path,
+        .cwd = children->datadir->path,
         .flags = UV_PROCESS_DETACHED, /* a session of its own */
         .stdio = stdio,
         .stdio_count = 3,
@@ -222,22 +224,22 @@ static void spawn(struct child *child)
 static void prepare_on_pool(uv_work_t *request)
 {
     struct child *child = request->data;
-    const struct supervisor_config *config = &child->children->config;
-    int64_t threads = child->load.exclusive ? uv_available_parallelism() : config->threads_per_run;
+    const struct children *children = child->children;
+    const struct datadir *datadir = children->datadir;
+    int64_t threads =
+        child->load.exclusive ? uv_available_parallelism() : children->threads_per_run;
     char dir[PATH_MAX];
-    attempt_path(config->datadir, child->load.run, child->attempt, dir);
-    child->status = datadir_check(config->datadir, &child->err);
+    attempt_path(datadir, child->load.run, child->attempt, dir);
+    child->status = datadir_check(datadir, &child->err);
     if (child->status == 0)
-        child->status =
-            owner_take(config->datadir, &child->claim.origin, child->aside, &child->err);
+        child->status = owner_take(datadir, &child->claim.origin, child->aside, &child->err);
     child->end.forgotten = child->status == 0 && forgotten_attempt(dir);
     if (child->end.forgotten || child->status != 0)
         return;
     child->status =
-        attempt_check_artifacts(config->datadir, &child->claim, &child->end.damaged, &child->err);
+        attempt_check_artifacts(datadir, &child->claim, &child->end.damaged, &child->err);
     if (child->status == 0 && child->end.damaged.name[0] == '\0')
-        child->status =
-            attempt_prepare(config->datadir, &child->claim, threads, &child->log, &child->err);
+        child->status = attempt_prepare(datadir, &child->claim, threads, &child->log, &child->err);
 }
 
 static void prepared(uv_work_t *request, int uv_status)
@@ -280,11 +282,11 @@ void child_start(struct child *child)
 
 /* stopping */
 
-/* Kills, and has words for it. While the process of a lock that is held isn't to be seen, the run
- * waits, and only people can help. */
+/* Kills a worker's process group; returns what happened, for the log. When the lock is held by a
+ * process that isn't to be seen, the run waits until somebody ends that process. */
 static const char *kill_worker(const struct child *child)
 {
-    return attempt_kill(child->children->config.datadir, child->load.run, child->attempt,
+    return attempt_kill(child->children->datadir, child->load.run, child->attempt,
                         (pid_t)child->pid)
                ? "is killed"
                : "can't be killed: its process isn't to be seen";
@@ -320,12 +322,12 @@ void children_heard(struct children *children, int64_t run)
             ask_to_stop(k);
 }
 
-/* Who says nothing for a lease is killed, keeper and all; what the attempt's lock says afterwards
- * counts as ever, so that it can't write on beside the next one. */
+/* A worker of which nothing was heard for a lease is killed, keeper and trainer. Its attempt is over
+ * only when its lock is free, so that it can't write on beside the next attempt. */
 static void check_lease(struct child *child, int64_t now)
 {
     const struct children *children = child->children;
-    int64_t lease = children->config.lease_ms;
+    int64_t lease = children->lease_ms;
     int64_t heard =
         children->ingest != NULL ? ingest_heard(children->ingest, child->load.run) : now;
     child->heard_ms = heard > child->heard_ms ? heard : child->heard_ms;
@@ -341,8 +343,7 @@ static void check_lease(struct child *child, int64_t now)
 
 void children_tick(struct children *children)
 {
-    /* A daemon that was stopped itself has read nothing: whose fault the silence was isn't known.
-     */
+    /* A daemon that was stopped for a while has read nothing meanwhile: leases begin anew. */
     int64_t now = clock_mono_ms();
     bool late = now - children->ticked_ms > LATE_MS;
     children->ticked_ms = now;

@@ -13,23 +13,28 @@
 #define ABLATE_SERVER_CHILD_H
 
 #include "server/runs/attempt.h"
-#include "server/runs/supervisor.h"
+#include "server/work/work.h"
+
+#include <uv.h>
 
 struct child;
+struct ingest;
 
 struct children {
     uv_loop_t *loop;
-    struct supervisor_config config;
+    const struct datadir *datadir;
+    const char *worker_path;           /* the ablate-worker program */
+    int64_t threads_per_run, lease_ms; /* lease_ms: supervisor.h */
     struct work *work;
     struct ingest *ingest;
     struct child *first;
     int64_t ticked_ms; /* 0 = not yet */
     bool closing, stop_workers;
-    /* To the supervisor: one was freed; one could not be started, for reasons that may be the
-     * machine's; one wants ticks. */
-    void (*gone)(struct children *);
-    void (*trouble)(struct children *);
-    void (*restless)(struct children *);
+    /* What children tell the supervisor. */
+    void (*gone)(struct children *); /* a child was freed */
+    void (*trouble)(
+        struct children *); /* one couldn't be started, perhaps for the machine's sake */
+    void (*restless)(struct children *); /* one wants ticks */
 };
 
 /* What a child is to the queue. */
@@ -43,7 +48,7 @@ struct child {
     struct child *next;
     struct child_load load;
     int64_t attempt, experiment, pid; /* pid 0 = unknown */
-    bool over;                        /* nothing of ours to wait for: the lock tells */
+    bool over;                        /* no process of ours runs for it: the lock tells its end */
     bool settling;                    /* a job is under way */
     bool ended;                       /* its process has */
     bool spawned;                     /* process is an open handle */
@@ -73,13 +78,15 @@ void child_start(struct child *child);
 void child_watch(struct child *child);
 /* Asks the trainer to stop; killed when it hasn't after a grace. */
 void child_stop(struct child *child, enum attempt_stop why);
-/* A run's trainer has just said hello: it hears at once what it was asked before that. */
+/* A run's trainer has connected. If its child was told to stop before that, the trainer is asked to
+ * stop now. */
 void children_heard(struct children *children, int64_t run);
-/* Also ends the lease of those who have been silent too long. Once a second while
- * children_need_ticks(). */
+/* Settles what is over, asks what is to stop, and kills the workers of which nothing was heard for a
+ * lease. To be called once a second while children_need_ticks(). */
 void children_tick(struct children *children);
 bool children_need_ticks(const struct children *children);
-/* Lets go of those whose workers live on, or stops them all; the rest go by themselves. */
+/* The daemon ends. stop_workers: every trainer is asked to stop. Otherwise children whose workers
+ * train on are freed; those that are being settled are freed when that is done. */
 void children_close(struct children *children, bool stop_workers);
 
 #endif

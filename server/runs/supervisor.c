@@ -147,9 +147,9 @@ static int claim_one(struct supervisor *supervisor, struct store *store,
                      const struct queued_run *run, struct err *err)
 {
     struct child *child = child_new(&supervisor->children);
-    const char *key = supervisor->children.config.datadir->tokens.key;
+    const char *key = supervisor->children.datadir->tokens.key;
     if (child == NULL)
-        return err_no_memory(err, "a keeper");
+        return err_no_memory(err, "a worker");
     int status = run->verify ? store_verify_claim(store, run->id, key, &child->claim, err)
                              : store_run_claim(store, run->id, key, &child->claim, err);
     if (status != 0) {
@@ -170,7 +170,7 @@ static int claim_run(struct job *job, struct store *store, struct err *err)
     struct queue_limits limits = supervisor->limits;
     struct queued_run *head = NULL;
     size_t n = 0, candidates = 0, chosen[SLOTS_MAX];
-    int status = datadir_check(supervisor->children.config.datadir, err);
+    int status = datadir_check(supervisor->children.datadir, err);
     if (status == 0)
         status = store_queue_paused(store, &limits.paused, err);
     if (status == 0)
@@ -308,19 +308,22 @@ int supervisor_new(uv_loop_t *loop, const struct supervisor_config *config, stru
         return err_no_memory(err, "the supervisor");
     supervisor->children = (struct children){
         .loop = loop,
-        .config = *config,
+        .datadir = config->datadir,
+        .worker_path = config->worker_path,
+        .threads_per_run = config->threads_per_run,
+        .lease_ms = config->lease_ms,
         .work = work,
         .gone = on_gone,
         .trouble = on_trouble,
         .restless = on_restless,
     };
-    struct supervisor_config *own = &supervisor->children.config;
     int64_t cores = uv_available_parallelism();
-    own->slots = own->slots <= 0 ? cores : own->slots > SLOTS_MAX ? SLOTS_MAX : own->slots;
-    if (own->threads_per_run <= 0)
-        own->threads_per_run = cores / own->slots > 0 ? cores / own->slots : 1;
+    int64_t slots = config->slots <= 0 ? cores : config->slots;
+    slots = slots > SLOTS_MAX ? SLOTS_MAX : slots;
+    if (config->threads_per_run <= 0)
+        supervisor->children.threads_per_run = cores / slots > 0 ? cores / slots : 1;
     supervisor->limits =
-        (struct queue_limits){ .slots = own->slots, .memory_bytes = own->memory_bytes };
+        (struct queue_limits){ .slots = slots, .memory_bytes = config->memory_bytes };
     uv_timer_init(loop, &supervisor->timer);
     supervisor->timer.data = supervisor;
     adopt_now(supervisor);

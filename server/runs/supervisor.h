@@ -19,13 +19,17 @@ struct ingest;
 struct datadir;
 
 struct supervisor_config {
-    const struct datadir *datadir;
-    const char *worker_path; /* the ablate-worker program */
-    int64_t slots, memory_bytes, threads_per_run;
+    const struct datadir *datadir;  /* borrowed, as long as the supervisor lives */
+    const char *worker_path;        /* the ablate-worker program; borrowed likewise */
+    int64_t slots, threads_per_run; /* 0 or less: what the machine's cores allow */
+    int64_t memory_bytes;           /* that the estimates of what runs may add up to */
     int64_t lease_ms; /* without a word of a worker, before it is killed; 0 = for ever */
 };
+/* Loop thread, as everything here. Begins to look for the workers that run already. Errors: USAGE
+ * (the worker program can't be run), NO_MEMORY. */
 int supervisor_new(uv_loop_t *loop, const struct supervisor_config *config, struct work *work,
                    struct supervisor **ret, struct err *err);
+/* Connects it to the workers' socket, before any worker connects. */
 void supervisor_attach(struct supervisor *supervisor, struct ingest *ingest);
 /* Something may have changed (a run was queued, cancelled, ended): looks again, soon. */
 void supervisor_kick(struct supervisor *supervisor);
@@ -36,9 +40,11 @@ void supervisor_stop_run(struct supervisor *supervisor, int64_t run);
 void supervisor_stop_experiment(struct supervisor *supervisor, int64_t experiment);
 /* halted: claims nothing until it is said otherwise; what runs goes on. */
 void supervisor_halt(struct supervisor *supervisor, bool halted);
+/* Borrowed; `paused` is as the last claim saw it. */
 const struct queue_limits *supervisor_limits(const struct supervisor *supervisor);
 /* Claims nothing from now on. stop_workers: running trainers are stopped and their runs queued
- * again. closed(arg) once no keeper is awaited; whoever still asks it something gets nothing done.
+ * again. closed(arg) once no keeper is awaited; until supervisor_free the other functions may
+ * still be called, and do nothing.
  */
 void supervisor_close(struct supervisor *supervisor, bool stop_workers, void (*closed)(void *),
                       void *arg);

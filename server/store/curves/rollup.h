@@ -8,7 +8,7 @@
 #ifndef ABLATE_SERVER_ROLLUP_H
 #define ABLATE_SERVER_ROLLUP_H
 
-#include "server/store/curves/store_metrics.h"
+#include "server/store/store.h"
 
 enum { ROLLUP_LEVELS = 5, ROLLUP_SHIFT = 4 };
 
@@ -17,12 +17,17 @@ struct rollup_row {
     double value; /* 0 when kind != 0 */
     int kind;     /* 0 finite, 1 nan, 2 inf, 3 -inf */
 };
-/* Merges rows (ascending steps, all newly inserted) of one series into rollups and its summary row.
+/* A bucket that is read; min, max and mean are NaN where no value is finite. */
+struct metric_bucket {
+    int64_t first_step, last_step, count, nonfinite; /* count: finite values */
+    double min, max, mean;
+};
+/* Writer. Merges rows (ascending steps, all newly inserted) of one series into rollups and its summary row.
  */
 int rollup_add(struct store *, int64_t run, int64_t name, const struct rollup_row *rows, size_t n,
                struct err *);
-/* At most `points` buckets over exactly the steps from…to (0 ≤ from ≤ to), ascending; points ≥ 1.
- */
+/* Reader. At most `points` buckets over exactly the steps from…to (0 ≤ from ≤ to), ascending; points ≥ 1.
+ * *ret is the caller's (free). Errors: NO_MEMORY, the store's. */
 int rollup_get(struct store *, int64_t run, int64_t name, int64_t from, int64_t to, int64_t points,
                struct metric_bucket **ret, size_t *ret_n, struct err *);
 

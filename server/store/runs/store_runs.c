@@ -7,7 +7,6 @@
 
 #include "common/base/clock.h"
 #include "common/spec/metrics.h"
-#include "server/store/curves/store_metrics.h"
 #include "server/store/runs/filter.h"
 #include "server/store/store_priv.h"
 
