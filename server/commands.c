@@ -1,3 +1,6 @@
+/* Each command opens the data folder in its own way: link and token only look at it, since a
+ * daemon may serve it; backup and restore work in a child; purge takes the lock, so that no daemon
+ * serves. */
 #include "server/commands.h"
 
 #include "server/backup/attend.h"

@@ -1,4 +1,4 @@
-/* GET events: server-sent events, as runs/stream.h makes them. */
+/* GET events: server-sent events, as feed/stream.h makes them. */
 #include "server/api/api.h"
 
 #include "server/feed/stream.h"

@@ -53,7 +53,7 @@ int healthz_encode(struct request *req, struct reply *reply, struct err *err)
 {
     (void)err;
     const struct app *app = req->app;
-    /* Now, and not at the room's last look: whoever asks may be about to rely on it. */
+    /* The folder is looked at now, not as space.h last saw it: a caller may rely on the answer. */
     const char *folder = datadir_reason(datadir_look(app->datadir));
     const struct {
         bool applies;

@@ -1,3 +1,4 @@
+/* Looking up a file by bisection: deploy/embed.sh sorts the table by path. */
 #include "server/base/embed.h"
 
 #include <stdlib.h>

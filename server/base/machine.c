@@ -1,3 +1,5 @@
+/* What is asked of the kernel: sysconf and the memory.max of every control group above us, the
+ * process' set of cores, and the path of the running program. */
 #include "server/base/machine.h"
 
 #include <sched.h>

@@ -1,3 +1,5 @@
+/* Reading, comparing and printing addresses. All of them have 128 bits here: inet_pton reads them,
+ * and IPv4 stands in the mapped range ::ffff:0:0/96. */
 #include "server/base/network.h"
 
 #include <arpa/inet.h>

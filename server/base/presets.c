@@ -1,3 +1,4 @@
+/* The list of presets, a preset by name, and a body merged onto one. */
 #include "server/base/presets.h"
 
 #include "common/json/jsonx.h"

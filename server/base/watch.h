@@ -7,7 +7,7 @@
  * counted. Time in which the process itself didn't run (SIGSTOP, a machine that slept) is not held
  * against the loop.
  *
- * Marks and facts are the process': it has one loop.
+ * Marks and figures belong to the process, which has one loop.
  */
 #ifndef ABLATE_SERVER_WATCH_H
 #define ABLATE_SERVER_WATCH_H

@@ -1,3 +1,5 @@
+/* What a capsule of an experiment holds as a whole: README, report, documents and the corpora that
+ * its runs name. What it holds of each run is capsule_run.c's. */
 #include "server/capsule/capsule.h"
 
 #include "common/base/version.h"

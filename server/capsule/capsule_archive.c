@@ -1,3 +1,5 @@
+/* The tar file of a capsule. Every file that goes in leaves a line in SHA256SUMS and a row in the
+ * manifest, which are the last two files of the archive. */
 #include "server/capsule/capsule_archive.h"
 
 #include "common/json/jsonx.h"

@@ -1,3 +1,5 @@
+/* A run's three files. Metrics are read row by row and written in chunks: a run may have millions.
+ * */
 #include "server/capsule/capsule.h"
 
 #include "common/json/jsonx.h"

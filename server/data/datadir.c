@@ -1,3 +1,5 @@
+/* The folder's lock, the table of the names that a start makes in it (and takes away again when it
+ * is refused), whether the folder is still there, and its small files: address, unclean, hold. */
 #include "server/data/datadir.h"
 
 #include "common/base/files.h"

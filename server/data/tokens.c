@@ -1,3 +1,5 @@
+/* Reading, making and rotating the files of the secrets. A token is written durably and its curlrc
+ * is not: the next start writes the curlrc anew if it doesn't hold the token. */
 #include "server/data/tokens.h"
 
 #include "common/base/files.h"

@@ -1,3 +1,4 @@
+/* Rendering: a function a kind of event, which reads what the event is about as it is now. */
 #include "server/feed/publish.h"
 
 #include "common/base/buf.h"

@@ -1,3 +1,6 @@
+/* A subscriber's backlog is a ring of shared messages. `covered` is the seq up to which a
+ * subscriber has been given everything; a subscriber is live when that is all that was published.
+ * */
 #include "server/feed/stream.h"
 
 #include "server/feed/publish.h"

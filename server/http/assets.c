@@ -1,3 +1,5 @@
+/* A file of the page is found by its path with web/ before it, and sent whole with an entity tag.
+ * */
 #include "server/http/assets.h"
 
 #include "common/base/digest.h"

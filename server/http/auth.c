@@ -1,3 +1,5 @@
+/* Four questions, in this order: does the Host belong to this server, whom does the token or the
+ * cookie name, may that caller use the endpoint, and does the request come from our own page. */
 #include "server/http/auth.h"
 
 #include "common/base/log.h"

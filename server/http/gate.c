@@ -1,3 +1,5 @@
+/* The checks of a request line and header, a function each: framing, address, size, Host; then the
+ * announced body. */
 #include "server/http/gate.h"
 
 #include "common/base/utf8.h"

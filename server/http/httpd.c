@@ -1,3 +1,5 @@
+/* Driving microhttpd from libuv: when it is run, which connections are taken, who is late, and how
+ * it is closed. What it calls for a request is exchange.c's. */
 #include "server/http/httpd.h"
 
 #include "common/base/clock.h"

@@ -1,3 +1,4 @@
+/* The list of sockets that are being read out, newest first, each with a poll and a deadline. */
 #include "server/http/linger.h"
 
 #include <errno.h>

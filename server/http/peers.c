@@ -1,3 +1,5 @@
+/* A list of all connections, and hash chains by address, so that those of an address are counted
+ * without looking at the others. */
 #include "server/http/peers.h"
 
 #include "common/base/clock.h"

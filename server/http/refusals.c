@@ -1,3 +1,4 @@
+/* The table of the codes that are counted, and the window of a minute in which few are logged. */
 #include "server/http/refusals.h"
 
 #include "common/base/clock.h"

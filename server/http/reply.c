@@ -1,3 +1,4 @@
+/* Building a reply: JSON as a tree or as a list item by item, headers, problem documents. */
 #include "server/http/reply.h"
 
 #include "common/json/jsonx.h"

@@ -1,3 +1,5 @@
+/* Matching a path against the table segment by segment; every row is looked at, since a path that
+ * is there with other methods is answered with 405 and the list of them. */
 #include "server/http/route.h"
 
 #include "server/http/assets.h"

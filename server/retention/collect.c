@@ -1,3 +1,4 @@
+/* Setting corpora and checkpoints aside as tmp/gone-…, and removing what lies there. */
 #include "server/retention/collect.h"
 
 #include "common/base/files.h"

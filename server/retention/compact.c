@@ -1,3 +1,5 @@
+/* An events file is read line by line and written anew with its log lines, under the `hold` lock.
+ * A file of more lines than the store has acknowledged is left as it is. */
 #include "server/retention/compact.h"
 
 #include "common/base/buf.h"

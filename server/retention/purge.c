@@ -1,3 +1,5 @@
+/* The steps of a purge: the table of what each does and on which thread, what follows it, and what
+ * happens when one fails. `ablated purge` takes the same steps without a loop, at the end. */
 #include "server/retention/purge.h"
 
 #include "common/base/clock.h"

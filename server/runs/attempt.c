@@ -1,3 +1,5 @@
+/* Before the keeper starts: the folder, spec.json, launch.json, log.txt. After it has gone: the
+ * lock, what log.txt and exit.json say, and the decision about the run. */
 #include "server/runs/attempt.h"
 
 #include "common/base/digest.h"

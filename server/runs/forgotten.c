@@ -1,3 +1,4 @@
+/* Folders of runs are found by their names, attempts by what a keeper or a trainer has written. */
 #include "server/runs/forgotten.h"
 
 #include "common/base/digest.h"

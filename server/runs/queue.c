@@ -1,3 +1,4 @@
+/* One walk over the candidates, which ends at the first that doesn't fit. */
 #include "server/runs/queue.h"
 
 size_t queue_choose(const struct queue_limits *limits, const struct queue_load *load,

@@ -1,3 +1,5 @@
+/* Copying page by page, checking, and listing the files that belong to a database. Each opens a
+ * connection of its own and closes it. */
 #include "server/store/store_copy.h"
 
 #include "server/store/store_priv.h"

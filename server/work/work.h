@@ -9,7 +9,7 @@
  * one the job waits its turn again, behind whoever came meanwhile. A reader's job runs inside one
  * read transaction: what it sees is one moment of the store.
  *
- * Before COMMIT the writer calls `collect` (runs/publish.h), which turns what the jobs touched into
+ * Before COMMIT the writer calls `collect` (feed/publish.h), which turns what the jobs touched into
  * event rows and rendered messages; after COMMIT these are given to `publish` on the loop thread,
  * before the jobs' `done`. A failed COMMIT fails every job in it. A failed fsync or a damaged page
  * is fatal: `fatal` is called on the loop thread, once, and the daemon ends so that recovery runs

@@ -1,3 +1,5 @@
+/* Writing: a batch is summed up per bucket and level, then merged by upserts. Reading: the range
+ * is covered by whole buckets of one level, and at both ends by finer ones, down to the rows. */
 #include "server/store/curves/rollup.h"
 
 #include "server/store/store_priv.h"

@@ -1,3 +1,4 @@
+/* The table `facts`, and which experiments have ended in this transaction. */
 #include "server/store/curves/store_digests.h"
 
 #include "server/store/store_priv.h"
@@ -12,7 +13,7 @@ int store_digests_put(struct store *store, int64_t run, int64_t attempt, const c
                          eval);
 }
 
-static void fact_done(void *of)
+static void digests_done(void *of)
 {
     struct digests_row *row = of;
     free(row->arm);
@@ -24,11 +25,11 @@ static void fact_done(void *of)
 void digests_rows_free(struct digests_row *rows, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        fact_done(&rows[i]);
+        digests_done(&rows[i]);
     free(rows);
 }
 
-static void fact_from(sqlite3_stmt *s, void *row)
+static void digests_from(sqlite3_stmt *s, void *row)
 {
     *(struct digests_row *)row = (struct digests_row){
         .run = sqlite3_column_int64(s, 0),
@@ -46,7 +47,7 @@ static void fact_from(sqlite3_stmt *s, void *row)
 int store_digests_list(struct store *store, int64_t experiment, const char *metric,
                        struct digests_row **ret, size_t *ret_n, struct err *err)
 {
-    static const struct store_rows rows = { sizeof **ret, fact_from, fact_done };
+    static const struct store_rows rows = { sizeof **ret, digests_from, digests_done };
     return store_all(store, SQL_FACTS_LIST, &rows, (void **)ret, ret_n, err, "it", experiment,
                      metric);
 }

@@ -1,3 +1,5 @@
+/* First comparing, event by event, then judging, once, when the attempt ends: what the audit and
+ * the verification's state are, and the sentence that says so. */
 #include "server/store/curves/store_replay.h"
 
 #include "common/audit/recompute.h"

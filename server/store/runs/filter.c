@@ -1,3 +1,5 @@
+/* The tables of fields and operators, and a parser by recursive descent that writes SQL as it
+ * goes. Only text of these tables gets into the SQL; what the caller wrote is bound. */
 #include "server/store/runs/filter.h"
 
 #include "common/json/jsonx.h"

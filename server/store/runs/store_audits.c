@@ -1,3 +1,6 @@
+/* Rows of audits, artifacts and checkpoints. Findings about an experiment are replaced by key
+ * (name, arm, grid point), so that one that says the same again changes nothing and is told to
+ * nobody. */
 #include "server/store/runs/store_audits.h"
 
 #include "common/base/buf.h"

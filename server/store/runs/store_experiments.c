@@ -1,3 +1,5 @@
+/* Experiments: added with all their runs, read with counts over those, changed, cancelled,
+ * deleted. */
 #include "common/base/clock.h"
 #include "server/store/runs/store_runs.h"
 #include "server/store/store_priv.h"

@@ -1,3 +1,4 @@
+/* Restoring, purging, and the lists that collecting and compacting work through. */
 #include "server/store/runs/store_purge.h"
 
 #include "common/base/clock.h"

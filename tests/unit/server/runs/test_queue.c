@@ -1,3 +1,5 @@
+/* queue_choose, by a table: limits, what runs already, candidates, and how many of them are chosen.
+ */
 #include "server/runs/queue.h"
 
 #include <setjmp.h>
