@@ -1,5 +1,6 @@
-/* Whether standard output is systemd's journal is asked of the descriptor, not of the variable
- * alone: what has been redirected since goes to somebody who may have the link. */
+/* JOURNAL_STREAM says that standard output was systemd's journal when the service began. It may
+ * have been redirected since, to a reader who may have the link; so the descriptor is compared,
+ * too. */
 #include "server/greet.h"
 
 #include "server/data/passes.h"

@@ -2,8 +2,9 @@
  *
  * A store may have lost its last commits, be an older one that was put back, or another one: then
  * there are folders of runs that it doesn't know (server/runs/forgotten.h), and ids of events that
- * were told already (server/feed/event_ids.h). Neither is given again, and nobody submits before
- * that is so. A folder whose disk is full or whose database somebody holds is waited for.
+ * were told already (server/feed/event_ids.h). Neither is given again: the daemon takes no request
+ * before the store has passed over them. While the disk is full, or another process holds the
+ * database, the start waits.
  */
 #ifndef ABLATE_SERVER_RECOVER_H
 #define ABLATE_SERVER_RECOVER_H

@@ -1,6 +1,6 @@
 /* Logging in by the printed link, and out again. Files are changed by the writer's thread, which
- * waits for the disk; what opens anything is changed in memory, here (server/data/passes.h). The session
- * is on the disk before its cookie is given, and off it before a log-out is answered. */
+ * waits for the disk; what opens anything is changed in memory, here (server/data/passes.h). The
+ * session is on the disk before its cookie is given, and off it before a log-out is answered. */
 #include "server/api/api.h"
 
 #include "common/json/jsonx.h"

@@ -1,19 +1,21 @@
 /* backup: a copy of the data folder that can be restored whole, made while a daemon serves it or
  * not.
  *
- *   BACKUP/ablate.db          the store at one moment (store_copy.h)
- *   BACKUP/datasets/…, runs/… what belongs to it: corpora, specs, artifacts, checkpoints, the
- * events and logs of attempts BACKUP/SHA256SUMS         a line a file: `sha256sum -c SHA256SUMS`
- * checks them without Ablate BACKUP/manifest.json      the digest of SHA256SUMS, version, time,
- * schema, rows by table
+ *   BACKUP/ablate.db           the store at one moment (store_copy.h)
+ *   BACKUP/datasets/… runs/…   what belongs to it: corpora, specs, artifacts, checkpoints, the
+ *                              events and logs of attempts
+ *   BACKUP/SHA256SUMS          a line a file: `sha256sum -c SHA256SUMS` checks them without Ablate
+ *   BACKUP/manifest.json       the digest of SHA256SUMS, version, time, schema, rows by table
  *
  * Order. The database comes first, files after it, and only those that this database knows: what
  * grows meanwhile is then more than it knows (lines of a run that trains), never less. A run that
  * was running goes on, in the restored folder, from its last checkpoint, as after any death.
- * Secrets are left out: a restored folder gets a token of its own. So is whose folders they are
- * (runs/ID/owner.json): a restored database is another one (store_identity.h), and takes the
- * folders that came with it by their specifications. A backup holds the folder's
- * `hold` lock shared, and nothing is purged meanwhile.
+ * Secrets are left out: a restored folder gets a token of its own. Left out is runs/ID/owner.json,
+ * too: a restored database has an identity of its own (store_identity.h), and knows the folders
+ * that came with it by their specifications (runs/owner.h). While a backup is made it holds the
+ * folder's `hold` lock shared, so that nothing is purged.
+ *
+ * backup_make is backup.c's; backup_check and backup_restore are restore.c's.
  *
  * Whole or not at all: both work in a folder beside the target (TARGET.partial-XXXXXX), check what
  * they have written by reading it, sync it, and give it its name last.

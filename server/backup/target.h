@@ -1,8 +1,8 @@
 /* target: a folder that appears under its name whole or not at all.
  *
- * Until then it is NAME.partial-XXXXXX, beside it, and whoever fills it holds its flock: one that
- * nobody holds was left by somebody who died, and is removed by whoever begins next. Of another
- * name only what has our mark in it, the file `.partial`, is removed.
+ * Until then it is NAME.partial-XXXXXX, beside it, and the process that fills it holds its flock. A
+ * partial folder whose flock nobody holds was left by a process that died: the next call removes
+ * it. One of another target is removed only if it holds our mark, the file `.partial`.
  */
 #ifndef ABLATE_SERVER_TARGET_H
 #define ABLATE_SERVER_TARGET_H

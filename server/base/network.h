@@ -26,10 +26,11 @@ bool network_holds(const struct network *range, const struct network *address);
 bool network_is_loopback(const struct network *address);
 void network_print(const struct network *address, char ret[NETWORK_TEXT]);
 
-/* Who asks, when `peer` has connected and a header X-Forwarded-For says `forwarded` (NULL: there is
- * none). Each proxy appends whom it has seen, so from the right: as long as the one who tells is
- * trusted, what it has seen is believed. The first one that isn't trusted is the client; whatever
- * it says itself isn't looked at. What is no address ends the way at whoever told it. */
+/* The client of a request, when `peer` has connected and a header X-Forwarded-For says `forwarded`
+ * (NULL: there is none). Each proxy appends the address that connected to it, so the list is read
+ * from the right: an entry is believed as long as the proxy that appended it is trusted. The first
+ * address that isn't a trusted proxy's is the client's; what that one wrote further left isn't
+ * looked at. An entry that is no address ends the walk at the proxy that appended it. */
 struct network network_client(const struct network *peer, const char *forwarded,
                               const struct network *trusted, size_t trusted_n);
 

@@ -16,7 +16,8 @@ static struct sockaddr_un manager = { .sun_family = AF_UNIX };
 static socklen_t manager_len;
 static bool watchdog;
 
-/* WATCHDOG_USEC may have been inherited from somebody else whom a watchdog watches. */
+/* Another process that a watchdog watches may have started us: its WATCHDOG_USEC isn't meant for
+ * us. */
 static bool is_watched(void)
 {
     const char *usec = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");

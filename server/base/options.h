@@ -59,8 +59,9 @@ enum options_command {
     OPTIONS_VERSION
 };
 
-/* *ret isn't set for OPTIONS_HELP and OPTIONS_VERSION. Errors: USAGE, with the option's name and what
- * it takes, or the configuration file's name and line; NOT_FOUND, STORAGE, TOO_LARGE for that file. */
+/* *ret isn't set for OPTIONS_HELP and OPTIONS_VERSION. Errors: USAGE, with the option's name and
+ * what it takes, or the configuration file's name and line; NOT_FOUND, STORAGE, TOO_LARGE for that
+ * file. */
 int options_parse(int argc, char **argv, struct options *ret, enum options_command *ret_command,
                   struct err *err);
 void options_help(FILE *to);

@@ -264,8 +264,9 @@ int datadir_hold(const struct datadir *dir, struct err *err)
     return status;
 }
 
-/* What an earlier daemon left behind: half an upload, an address where nobody listens. That one's
- * room on the disk is kept for ours: a full disk must not keep a daemon from starting. */
+/* Removes what an earlier daemon left behind: half an upload, an address where nobody listens. The
+ * address file is only renamed, so that its block on the disk is there for ours: a full disk must
+ * not keep a daemon from starting. */
 static int clear_leftovers(const struct datadir *dir, struct err *err)
 {
     char path[PATH_MAX], next[PATH_MAX];

@@ -1,17 +1,23 @@
 /* datadir: the data folder: who owns it, where things lie, and the secrets in it.
  *
- *   lock (flock: one daemon a folder; says what feed/event_ids.h needs)
- * token…, curlrc…, instance, key (tokens.h)
- * links/ sessions/ (see passes.h)
- * address (base URL, written when ready)  ablate.db  worker.sock  tmp/  datasets/<digest>/
- * runs/<id>/…  cache/ (figures; may be removed at any time)
- * unclean (there while a daemon serves, and after one that died)
+ *   lock                 flock: one daemon a folder; its text: feed/event_ids.h
+ *   hold                 flock: shared while a backup is made, exclusive while files are removed
+ *   token…  curlrc…      instance, key: tokens.h
+ *   links/  sessions/    passes.h
+ *   address              the base URL of the daemon that serves the folder
+ *   unclean              there while a daemon serves, and after one that died
+ *   ballast              work/space.h
+ *   ablate.db  -wal -shm the store
+ *   worker.sock          runs/ingest.h
+ *   tmp/                 what is half made; emptied at every start
+ *   datasets/<digest>/   corpora
+ *   runs/<id>/           runs/attempt.h
+ *   cache/               figures; may be removed at any time
  *
- * The lock is the folder's: while it isn't the daemon's own any more at the folder's path, the
- * folder was moved away, or another one stands there, and what is found in it means nothing.
- * Whoever draws conclusions from what is there, or isn't, asks datadir_check() first.
- *
- * hold (flock: shared while a backup is made, else exclusive by who removes files)
+ * A daemon compares the lock that it holds with the file at the folder's path. When they differ the
+ * folder was moved away, or another one stands in its place, and nothing may be concluded from
+ * files that are there or missing. So code that concludes something from them calls
+ * datadir_check() first.
  */
 #ifndef ABLATE_SERVER_DATADIR_H
 #define ABLATE_SERVER_DATADIR_H
@@ -40,9 +46,10 @@ int datadir_open(const char *path, struct datadir *ret, struct err *err);
 /* Reads the tokens of an existing folder without locking it (for `ablated link`).
  * Errors: NOT_FOUND, STORAGE, USAGE (its path), BAD_DATA. */
 int datadir_peek(const char *path, struct datadir *ret, struct err *err);
+/* Lets go of the lock. */
 void datadir_done(struct datadir *dir);
-/* For a start that is refused after all: removes whatever datadir_open, or who opened the store,
- * made of what belongs there; and lets go. */
+/* For a start that is refused after all: removes what this start has made in the folder, the
+ * database among it, and lets go. */
 void datadir_undo(struct datadir *dir);
 /* Says that the folder is served from now on, or that everything was closed as it should be. */
 int datadir_set_unclean(const struct datadir *dir, bool unclean, struct err *err);

@@ -8,9 +8,9 @@
  * remembered of it. So there is no list of what was spent, which could fill up, or forget; a code
  * works once because one unlink() succeeds; and an empty file appears whole, on a full disk too.
  *
- * - Only what may write the folder makes a code (the daemon at its start, `ablated link`), and only
- *   a code makes a session. Rejected: signed values. Whoever knows the key makes them at will, and
- *   what was used has to be remembered.
+ * - A code is made only by a process that may write the folder (the daemon at its start, `ablated
+ *   link`), and a session only by a code. Rejected: signed values. Anybody who knows the key makes
+ *   them at will, and those that were used have to be remembered.
  * - A pass hangs on the token whose access it gives, by the token's mark: with the token it dies.
  * - Of each kind an access has so many; one more ends that which would have expired first.
  * - A pass that has expired, or expires later than any made now would (the clock was set back), is
@@ -61,7 +61,7 @@ extern const char *const pass_folders[PASS_KINDS];
 
 /* Whether it opens anything now. */
 bool pass_holds(const struct pass *pass, enum pass_kind kind, const struct tokens *tokens);
-/* Whether it never will again: of a token that can't be read nobody knows. */
+/* Whether the pass is over for good. False while its token can't be read: then nobody knows. */
 bool pass_is_over(const struct pass *pass, enum pass_kind kind, const struct tokens *tokens);
 /* The digest by which a secret is known; false: it can't be one. */
 bool pass_digest(const char *secret, char ret[DIGEST_HEX]);

@@ -1,16 +1,19 @@
 /* event_ids: below which id a data folder's daemons have told events.
  *
- * The store knows of its own alone. An older ablate.db that is put back, or one whose write-ahead
- * log has lost its end, would give ids again, and who follows the events by one of before would
- * miss what has it now. So the folder's lock says it, too, "<identity of the database> <id>": while
- * a daemon serves a multiple of EVENT_IDS_STEP, so that it is seldom written, and before the commit
- * that needs it; the next one's own after a clean end. It is written in place, by the descriptor:
- * that takes no room on a full disk, and is the daemon's own wherever the folder is moved to.
+ * A store knows only the events that it holds. An older ablate.db that is put back, or one whose
+ * write-ahead log has lost its end, would give their ids once more, and a reader that had seen the
+ * former events would miss the new ones. So the folder's lock has a line, too,
+ * "<identity of the database> <id>": all ids that were told are below it. While a daemon serves the
+ * id is a multiple of EVENT_IDS_STEP, so that the line is seldom written; it is written before the
+ * commit that needs it. After a clean end it is the next event's own id. The line is written in
+ * place, by the descriptor: that takes no room on a full disk, and reaches the daemon's own folder
+ * wherever that is moved to.
  *
- * What the store doesn't know below that id, and the id, are passed over by the first commit of a
- * life. Who has seen no more than the store has goes on; who has seen more is told to begin anew
- * (store_identity.h), before that commit and after it. A store that none of the folder's daemons can
- * have left (another identity, or beyond the id) begins anew for everybody, before it serves.
+ * The first commit of a daemon's life passes over the ids that the store doesn't know, up to the
+ * line's. A reader that has seen no more than the store has goes on; one that has seen more is told
+ * to begin anew (store_identity.h), before that commit and after it. A store that no daemon of the
+ * folder can have left (another identity, or events beyond the line's id) makes every reader begin
+ * anew, before it serves.
  */
 #ifndef ABLATE_SERVER_EVENT_IDS_H
 #define ABLATE_SERVER_EVENT_IDS_H

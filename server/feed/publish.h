@@ -25,12 +25,14 @@ struct publish_batch {
 };
 void publish_batch_free(struct publish_batch *batch); /* unrefs what is left in it */
 
-/* Flushes what the transaction touched, and renders it if somebody listens: reading and printing
- * every point again would cost the writer a third of its time. */
+/* Writer. Flushes what the transaction touched into rows of `events`; render: and renders them,
+ * which costs the writer a third of its time and is needed only while somebody listens. *ret_batch:
+ * the publish_batch, the caller's; NULL when nothing was touched. Errors: NO_MEMORY, the
+ * store's. */
 int publish_collect(struct store *store, bool render, void **ret_batch, struct err *err);
-/* Replay: rows after `after`, rendered, about 256 KiB of them at most. *ret_last: the seq that has
- * been covered (≥ after).
- * *ret_lost as in store_events_list. */
+/* Replay: rows after `after`, rendered, about 256 KiB of them at most. *ret is the caller's
+ * (publish_batch_free); *ret_last: the seq that has been covered (≥ after); *ret_lost as in
+ * store_events_list. Errors: NO_MEMORY, the store's. */
 int publish_replay(struct store *store, int64_t after, size_t limit, struct publish_batch **ret,
                    int64_t *ret_last, bool *ret_lost, struct err *err);
 

@@ -2,11 +2,15 @@
  *
  * A subscriber first catches up from the store (pages of rendered rows, read on the pool), then
  * goes live: the switch happens on the loop thread when a page has covered everything published so
- * far, so nothing is missed or sent twice. A batch that the writer didn't render, as nobody
- * listened when it began, sends whoever has come meanwhile back to the store. Each has a bounded
- * backlog (1 MiB): a reader too slow for it is told `resync` when it is still catching up from
- * nothing it can have, or dropped: its EventSource comes back with Last-Event-ID. Nobody waits for
- * anybody. Heartbeats every 15 s keep proxies and dead peers honest.
+ * far, so nothing is missed or sent twice. When the writer began a batch while nobody listened, it
+ * doesn't render it; subscribers that came meanwhile read that batch from the store.
+ *
+ * Each subscriber has a backlog of at most 1 MiB. A live one that is too slow for it is dropped,
+ * and its EventSource comes back with Last-Event-ID. One that asks for events that are gone is told
+ * `resync`, and is live from then on. A heartbeat every 15 s keeps proxies from closing the
+ * connection, and shows peers that are dead.
+ *
+ * Loop thread, but for stream_subscribers.
  */
 #ifndef ABLATE_SERVER_STREAM_H
 #define ABLATE_SERVER_STREAM_H
@@ -28,8 +32,8 @@ enum {
 };
 
 struct stream_filter {
-    int64_t experiments[STREAM_FILTER_IDS],
-        runs[STREAM_FILTER_IDS]; /* both empty = everything; else either matches */
+    /* Both empty: everything. Else the events that belong to one of either. */
+    int64_t experiments[STREAM_FILTER_IDS], runs[STREAM_FILTER_IDS];
     size_t experiments_n, runs_n;
 };
 

@@ -1,10 +1,10 @@
 /* auth: who may ask.
  *
- * A caller proves itself by one of the data folder's tokens (server/data/tokens.h), or by the cookie
- * `ablate_<instance>` of a session, which the page gets for a one-time code (server/data/passes.h). Both
- * survive a restart. A session ends with its token, by logging out, or with its time, and with it
- * what is still being sent to its caller. What opens anything is known here, in memory: a cookie of
- * which nothing is known is no session.
+ * A caller proves itself by one of the data folder's tokens (server/data/tokens.h), or by the
+ * cookie `ablate_<instance>` of a session, which the page gets for a one-time code
+ * (server/data/passes.h). Both survive a restart. A session ends with its token, by logging out, or
+ * when its time is over; replies that are being sent to its caller end with it. All sessions are in
+ * memory here: a cookie that belongs to none of them opens nothing.
  *
  * Host is checked on every request (it must be an address, localhost or public_url's name), so that
  * a name somebody points at this machine opens nothing; Origin and Sec-Fetch-Site are checked on

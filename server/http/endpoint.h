@@ -1,17 +1,26 @@
 /* endpoint: one row of the route table, and the request it handles.
  *
- * An endpoint has up to five steps, any of which may be NULL: decode (loop thread: parameters and
- * body into req->state), read (a reader's thread, with a read-only store: whatever takes time; of
- * an upload, in the line of imports and without a store, so that no moment of it is held),
- * write (the writer thread, in its transaction), encode (req->state into a reply, whose JSON
- * becomes bytes right after; on the pool, or on the loop where nothing is read or written) and
- * finish (loop thread: what the rest of the daemon is told, and replies that only it can make; what
- * was written is told before it is encoded, so such a finish leaves the reply alone). The
- * loop is everybody's: what may take more than a millisecond is no step of its thread.
- * In place of read and write it may wait for something else (struct waiting).
- * The connection is suspended while others work, and while it waits. The first step that fails ends
- * the request with a problem document. 404, 405, HEAD and OPTIONS come out of the table, not out of
+ * An endpoint has up to five steps, in this order, any of which may be NULL:
+ *
+ *   decode   loop thread     parameters and body into req->state
+ *   read     a reader's      whatever takes time, with a read-only store; of an upload in the line
+ *                            of imports and without a store, so that no moment of it is held
+ *   write    the writer      in its transaction
+ *   encode   pool, or loop   req->state into a reply, whose JSON becomes bytes right after; on the
+ *                            loop where nothing is read or written
+ *   finish   loop thread     the rest of the daemon is told, and replies are made that only that
+ *                            thread can make. After a write it is called before encode, and leaves
+ *                            the reply alone
+ *
+ * In place of read and write an endpoint may wait for something else (struct waiting). The loop
+ * serves everybody: no step of its thread may take more than a millisecond. The connection is
+ * suspended while another thread works, and while it waits. The first step that fails ends the
+ * request with a problem document. 404, 405, HEAD and OPTIONS come out of the table, not out of
  * endpoints.
+ *
+ * The table is api/routes.c's; the functions below are those of exchange/exchange.c
+ * (request_state), exchange_working.c (request_done), exchange_request.c (parameters) and
+ * api/bodies.c.
  */
 #ifndef ABLATE_SERVER_ENDPOINT_H
 #define ABLATE_SERVER_ENDPOINT_H
@@ -87,7 +96,8 @@ struct request {
 
 /* Work that is neither a reader's nor the writer's. Loop thread. */
 struct waiting {
-    /* Begins what ends, later, with request_done; a negative code, and it has ended already. */
+    /* Begins something that ends, later, with request_done. A negative code: the request ends with
+     * err at once, and request_done isn't called. */
     int (*begin)(struct request *req, struct err *err);
     /* The caller has left, or the daemon ends: request_done is wanted soon. */
     void (*given_up)(struct request *req);

@@ -14,7 +14,7 @@
 
 enum { HEADER_FIELDS = 100 };
 
-/* What decides something and may be said once. */
+/* Header fields that decide something, and may occur once. */
 enum { HOST, LENGTH, ENCODING, ORIGIN, SITE, AUTHORIZATION, TYPE, CODING, KEY, EXPECT, SINGLES };
 static const char *const singles[SINGLES] = {
     [HOST] = "Host",         [LENGTH] = "Content-Length",   [ENCODING] = "Transfer-Encoding",
@@ -23,7 +23,7 @@ static const char *const singles[SINGLES] = {
     [EXPECT] = "Expect",
 };
 
-/* What is gathered while walking over the header. */
+/* What a walk over the header has found. */
 struct head {
     int fields, counts[SINGLES];
     const char *values[SINGLES];

@@ -17,9 +17,9 @@
 struct httpd;
 struct peer;
 
-/* Serves on a socket that listener_bind made, and closes it once it serves no more, or when it can't
- * serve. app is borrowed. Errors:
- * RUNNING, USAGE (both: of the socket), INTERNAL, NO_MEMORY. */
+/* Serves on a socket that listener_bind made, and closes it once it serves no more, or when it
+ * can't serve. app is borrowed. Errors: RUNNING, USAGE (both: of the socket), INTERNAL,
+ * NO_MEMORY. */
 int httpd_new(uv_loop_t *loop, struct app *app, int take_fd, struct httpd **ret, struct err *err);
 int httpd_port(const struct httpd *httpd);
 size_t httpd_connections(const struct httpd *httpd);

@@ -55,7 +55,8 @@ void peer_wait_header(struct peer *peer, const struct limits *limits);
 bool peer_is_late(const struct peer *peer);
 /* Whether the peer will never send another byte. */
 bool peer_has_gone(const struct peer *peer);
-/* The same while it is our turn: it might still read, but whoever closes looks just so. */
+/* The same while it is our turn. A peer that has only ended its own side might still read, but
+ * looks like one that has closed. */
 bool peer_has_left(const struct peer *peer);
 
 #endif

@@ -1,4 +1,4 @@
-/* reply: what is sent back. The only part of http/ that endpoints see.
+/* reply: what is sent back. reply_wake and reply_drop are exchange/exchange.c's.
  *
  * A reply starts as 200 with an empty JSON object. Security headers, Content-Length, ETag and
  * no-store are added by the http layer, in one place.

@@ -1,5 +1,5 @@
-/* objects: the JSON objects of the API, each in one place: replies, events, reports and capsules show
- * the same ones (schema/openapi.yaml). All return new references, NULL when memory runs out.
+/* objects: the JSON objects of the API, each in one place: replies, events, reports and capsules
+ * show the same ones (schema/openapi.yaml). All return new references, NULL when memory runs out.
  */
 #ifndef ABLATE_SERVER_OBJECTS_H
 #define ABLATE_SERVER_OBJECTS_H

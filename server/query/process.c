@@ -1,5 +1,5 @@
-/* Before the request is read nothing is known that could be wrong; after it was read there is no
- * way back: limits, files, the database, calls, and only then the SQL. */
+/* The process reads its request, and then shuts itself in, step by step and for good: limits, files,
+ * the opened database, system calls. Only then it looks at the SQL. */
 #include "server/query/process.h"
 
 #include "common/json/jsonx.h"

@@ -5,7 +5,7 @@
  *
  * The daemon keeps the time: a process that isn't over at its deadline is killed, and so is one
  * whose caller has left, and every one when the daemon ends; nobody waits for any of them. If the
- * daemon is killed they die of that.
+ * daemon is killed, they die with it.
  *
  * What all of them may take is bounded: so many run at a time, since each may take its memory; more
  * wait, for a while, holding neither thread nor reader; the rest are refused. Replies that their

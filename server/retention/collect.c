@@ -57,8 +57,8 @@ int collect_corpora(struct store *store, const struct datadir *datadir, struct e
 
 /* Checkpoints. */
 
-/* Through no link: a run's folder that is one is somebody else's, and a link that stands where the
- * checkpoints should moves itself. Whatever isn't there is gone already. */
+/* No link is followed: a run's folder that is a link isn't opened, and where a link stands in the
+ * place of the checkpoints, the link is renamed. Checkpoints that aren't there are gone already. */
 static int set_checkpoints_aside(const struct datadir *datadir, int64_t run, struct err *err)
 {
     char path[PATH_MAX], to[PATH_MAX];

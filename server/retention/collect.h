@@ -3,11 +3,11 @@
  * which then begins at step 0; a verification and a capsule begin there anyway, and compare with
  * the digests, which stay in the store.
  *
- * The writer looks who needs a file and renames it into tmp/, in one transaction: an attempt begins
- * by a transaction, too, so that it finds all of its checkpoints or none, and a corpus gets its
- * place in the one that names it (import.h). The pool removes what was set aside. A transaction
- * that is lost after the rename has lost no more than that; the next one finds nothing to rename.
- * What can't be set aside or removed is passed over, told of, and tried again.
+ * The writer looks whether anything needs a file and renames it into tmp/, in one transaction: an
+ * attempt begins by a transaction, too, so that it finds all of its checkpoints or none, and a
+ * corpus gets its place in the one that names it (import.h). The pool removes what was set aside. A
+ * transaction that is lost after the rename has lost no more than that; the next one finds nothing
+ * to rename. What can't be set aside or removed is passed over, told of, and tried again.
  */
 #ifndef ABLATE_SERVER_COLLECT_H
 #define ABLATE_SERVER_COLLECT_H

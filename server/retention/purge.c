@@ -50,9 +50,9 @@ struct purge {
 
 /* What jobs do. */
 
-/* Folders of runs go, by way of tmp/: one of which a part has gone is nobody's any more (owner.h),
- * and would stay for good if the daemon died there. Whatever can't be removed stays for another
- * time. */
+/* Removes the folders of runs. Each is first renamed into tmp/: a folder that has lost its
+ * owner.json is taken for a stranger's (owner.h), and would stay for good if the daemon died while
+ * it removed one in its place. What can't be removed is tried again another time. */
 static int remove_folders(const struct datadir *datadir, const struct purge_part *part,
                           struct err *err)
 {

@@ -137,9 +137,9 @@ static bool is_none(int code)
     return code == ENOENT || code == ENOTDIR || code == EISDIR;
 }
 
-/* The lock as the settler's, so that a keeper that starts late finds it taken: *ret = -1 when there
- * is none that anybody could hold. A folder that can't be read may hold a worker that lives.
- * Errors: RUNNING when somebody does, UNAVAILABLE. */
+/* Takes the attempt's lock for settling it, so that a keeper that starts late finds it taken. *ret
+ * is −1 when no lock can exist there, since the folder doesn't. A folder that can't be read may
+ * belong to a worker that lives. Errors: RUNNING when a worker holds the lock, UNAVAILABLE. */
 static int take_lock(const char *dir, int *ret, struct err *err)
 {
     char path[PATH_MAX + 16];
@@ -170,7 +170,8 @@ static int64_t read_pid(const char *dir)
     return len > 0 ? strtoll(text, NULL, 10) : 0;
 }
 
-/* A keeper that comes after this finds that it has nothing to keep. */
+/* Lets go. A settled attempt's lock gets a line, by which a keeper that starts late sees that its
+ * attempt is over. */
 static void close_lock(int lock, bool settled)
 {
     struct stat info;
@@ -280,8 +281,9 @@ static void say_more(struct attempt_verdict *verdict, const char *format, ...)
     va_end(args);
 }
 
-/* Told to end before it listened, as by a machine that is being switched off: later it would have
- * stopped by itself, and that counts as no attempt. */
+/* The trainer died of SIGTERM before it handled that signal, as on a machine that is being switched
+ * off. A moment later it would have stopped by itself, which counts as no attempt; nor does
+ * this. */
 static bool was_told_to_end(const struct launch_exit *exit)
 {
     return exit != NULL && !exit->exited && exit->status == SIGTERM;

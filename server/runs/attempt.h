@@ -56,7 +56,7 @@ struct attempt_verdict {
 /* What settling found. */
 struct attempt_found {
     bool alive;  /* the attempt's lock is held, and nothing was done */
-    int64_t pid; /* of who holds it, as it says; 0 = unknown */
+    int64_t pid; /* of the keeper that holds it, as the lock says; 0 = unknown */
     bool more;   /* the attempt's file holds more: settle again, in another transaction */
     struct attempt_verdict verdict; /* reason "" = the attempt said itself how it ended */
 };

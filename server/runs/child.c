@@ -1,5 +1,5 @@
-/* The callbacks of a child in the order of its life: starting, stopping, settling, and the lease.
- * */
+/* The callbacks of a child in the order of its life: starting, stopping, settling, and the
+ * lease. */
 #include "server/runs/child.h"
 
 #include "common/base/clock.h"
@@ -322,8 +322,8 @@ void children_heard(struct children *children, int64_t run)
             ask_to_stop(k);
 }
 
-/* A worker of which nothing was heard for a lease is killed, keeper and trainer. Its attempt is over
- * only when its lock is free, so that it can't write on beside the next attempt. */
+/* A worker of which nothing was heard for a lease is killed, keeper and trainer. Its attempt is
+ * over only when its lock is free, so that it can't write on beside the next attempt. */
 static void check_lease(struct child *child, int64_t now)
 {
     const struct children *children = child->children;

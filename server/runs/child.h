@@ -81,8 +81,8 @@ void child_stop(struct child *child, enum attempt_stop why);
 /* A run's trainer has connected. If its child was told to stop before that, the trainer is asked to
  * stop now. */
 void children_heard(struct children *children, int64_t run);
-/* Settles what is over, asks what is to stop, and kills the workers of which nothing was heard for a
- * lease. To be called once a second while children_need_ticks(). */
+/* Settles what is over, asks what is to stop, and kills the workers of which nothing was heard for
+ * a lease. To be called once a second while children_need_ticks(). */
 void children_tick(struct children *children);
 bool children_need_ticks(const struct children *children);
 /* The daemon ends. stop_workers: every trainer is asked to stop. Otherwise children whose workers

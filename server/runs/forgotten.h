@@ -1,12 +1,12 @@
-/* forgotten: what lies in the data folder and the store knows nothing of, since its write-ahead log
- * has lost its end (a disk that lied about fsync, a copy of half the files), or an older ablate.db
- * was put back, or another one. What remains is what was committed up to some moment, and each
- * thing goes its own way from there:
+/* forgotten: runs and attempts in the data folder that the store doesn't know. That happens when
+ * its write-ahead log has lost its end (a disk that lied about fsync, a copy of half the files), or
+ * when an older ablate.db was put back, or another one. The store is then as it was at an earlier
+ * commit:
  *
  * - Rows of an attempt: its acked_seq went back in the same commits, so settling it, or its own
  *   trainer's next hello, reads them again. The file is the log.
- * - An attempt that is claimed once more finds its number's folder with a log in it. That is read
- *   first, and nobody is started over it; a trainer that lives is let in again. It doesn't count
+ * - An attempt that is claimed once more finds a log in its folder. That log is read first, and no
+ *   trainer is started over it; one that still lives is let in again. Such an attempt doesn't count
  *   towards max_attempts.
  * - A run, with its submit, can't be known again. The folder stays, and at every start ids up to
  *   its own are passed over, so that no other run meets it. Where one does all the same, the folder

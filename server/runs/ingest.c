@@ -1,5 +1,5 @@
-/* The workers' socket and their connections. What a connection says is taken in elsewhere: who it is
- * (ingest_greet.c), then its lines (ingest_lines.c). */
+/* The workers' socket and its connections. A connection's first line, by which a worker proves
+ * itself, is ingest_greet.c's; the lines after it are ingest_lines.c's. */
 #include "server/runs/ingest_priv.h"
 
 #include "common/base/clock.h"
@@ -156,8 +156,8 @@ void conn_read_on(struct conn *conn)
     take_lines(conn);
 }
 
-/* Who connects says at once who it is. Beyond so many that don't, the one that has had the longest
- * time to goes; new ones stand in front. */
+/* A worker says in its first line who it is. Of more connections than SILENT_MAX that have said
+ * nothing, the oldest are closed; the list has new ones in front. */
 static void bound_silent(struct ingest *ingest)
 {
     size_t silent = 0;
@@ -188,7 +188,8 @@ static void on_connection(uv_stream_t *listener, int status)
 
 /* the door */
 
-/* By hand: libuv would remove the name when it closes, whoever listens there by then. */
+/* By hand: libuv would remove the name when it closes, even if another daemon listens there
+ * then. */
 static int bind_to(const char *path)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };

@@ -1,4 +1,5 @@
-/* ingest: the daemon's end of the workers' socket.
+/* ingest: the daemon's end of the workers' socket (ingest.c), and an attempt's lines on their way
+ * into the store (ingest_line and ingest_file: ingest_file.c).
  *
  * Frames lines on the loop thread, hands them to the writer (store_event_apply), acks after COMMIT.
  * After a gap, a reconnection or a worker's end the missing lines are read from the attempt's
@@ -15,6 +16,8 @@
 struct ingest;
 struct datadir;
 
+/* Listens at worker.sock in the folder. datadir and work are borrowed. Loop thread, as all but the
+ * last two. Errors: NO_MEMORY, STORAGE. */
 int ingest_new(uv_loop_t *loop, const struct datadir *datadir, struct work *work,
                struct ingest **ret, struct err *err);
 /* told(arg, run) whenever a trainer of that run has been let in. */
@@ -31,9 +34,9 @@ void ingest_close(struct ingest *ingest, void (*closed)(void *), void *arg);
 int ingest_line(struct store *store, int64_t run, int64_t attempt, const char *line, size_t len,
                 uint64_t *ret_acked, struct err *err);
 /* Writer thread: applies the complete lines of the attempt's file after acked_seq, about 2 MiB of
- * them; *ret_more: there are others. A file that isn't there is an empty one. Errors: PROTOCOL with
- * the line's number, what stands before it being applied, or when the file has lost lines that are
- * stored; UNAVAILABLE; the store's. */
+ * them; *ret_more: there are others, for another transaction. A file that isn't there is an empty
+ * one. Errors: PROTOCOL with the line's number, what stands before it being applied, or when the
+ * file has lost lines that are stored; UNAVAILABLE; the store's. */
 int ingest_file(struct store *store, const char *attempt_dir, int64_t run, int64_t attempt,
                 bool *ret_more, struct err *err);
 

@@ -78,8 +78,6 @@ static void greeting_done(struct job *job)
     conn_release(conn);
 }
 
-/* The first line says who it is; nothing is read on until the store has said whether that is true.
- */
 void conn_greet(struct conn *conn, size_t len)
 {
     struct wire_message message = { 0 };

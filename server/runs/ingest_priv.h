@@ -1,4 +1,6 @@
-/* ingest_priv: what the files of ingest share. All of it is the loop thread's. */
+/* ingest_priv: what ingest.c, ingest_greet.c and ingest_lines.c share. All of it is the loop
+ * thread's.
+ */
 #ifndef ABLATE_SERVER_INGEST_PRIV_H
 #define ABLATE_SERVER_INGEST_PRIV_H
 
@@ -48,12 +50,13 @@ void conn_release(struct conn *conn);
 void conn_read_on(struct conn *conn);
 /* Writes to the worker; takes the line's text. */
 void conn_send(struct conn *conn, struct buf *line);
+/* What a log line about it names. */
 struct log_about conn_about(const struct conn *conn);
 
-/* The first line, of so many bytes at the beginning of conn->in: nothing is read on until the store
- * has said whether it is true. */
+/* ingest_greet.c. Takes the first line, the first len bytes of conn->in; nothing more is read until
+ * the store has said whether the worker is the one that it says. */
 void conn_greet(struct conn *conn, size_t len);
-/* Complete lines, of so many bytes at the beginning of conn->in. */
+/* ingest_lines.c. Takes complete lines, the first len bytes of conn->in. */
 void conn_pass_lines(struct conn *conn, size_t len);
 
 #endif

@@ -1,6 +1,6 @@
 /* Three answers from two files. owner.json decides alone where it is; without it an empty folder is
- * nobody's, and one from before there were identities is known by its frozen specification. What
- * can't be read is UNAVAILABLE, never a stranger's: a folder that is away isn't moved aside. */
+ * nobody's, and one from before there were identities is known by its frozen specification. A folder
+ * that can't be read is UNAVAILABLE, never a stranger's: one that is away isn't moved aside. */
 #include "server/runs/owner.h"
 
 #include "common/base/files.h"

@@ -19,7 +19,7 @@ struct store_identity {
 };
 int store_identity(struct store *store, struct store_identity *ret, struct err *err);
 
-/* What there is only once of a run, and its folder says too. */
+/* What tells a run from every other run of every database. Its folder says it, too (runs/owner.h). */
 struct run_origin {
     struct store_identity database;
     int64_t run, created_at;
@@ -39,9 +39,10 @@ int store_identity_renew(const char *path, struct err *err);
 
 /* A database that is an older state of itself, or a copy that goes its own way, must not give ids
  * of events that were given since: whoever has seen those would miss what has them now. It leaps
- * over them; who asks for what follows an id in a leap is told to begin anew. A copy may be old:
- * 2^40 is more than a daemon tells in a life, and 8,000 such leaps stay below 2^53, where numbers
- * of JavaScript end. A store that has lost its last commits leaps so far that its events are kept.
+ * over them; a reader that asks for what follows an id in a leap is told to begin anew. A copy may
+ * be old: 2^40 is more than a daemon tells in a life, and 8,000 such leaps stay below 2^53, where
+ * numbers of JavaScript end. A store that has lost its last commits leaps so far that its events
+ * are kept.
  */
 #define STORE_LEAP_COPY (INT64_C(1) << 40)
 #define STORE_LEAP_LOST INT64_C(500000)

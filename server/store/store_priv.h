@@ -1,4 +1,6 @@
-/* Inside store/ only: the connection, its statements, and the few lines that every query needs. */
+/* store_priv: inside store/ only: the connection, its statements, and the few lines that every
+ * query needs. store.c defines what has no other file named at it.
+ */
 #ifndef ABLATE_SERVER_STORE_PRIV_H
 #define ABLATE_SERVER_STORE_PRIV_H
 
@@ -64,7 +66,7 @@ struct store_rows {
 int store_all(struct store *store, enum sql id, const struct store_rows *rows, void **ret,
               size_t *ret_n, struct err *err, const char *format, ...);
 /* 0 and the statement at its row, which the caller resets, of a run, or of one of its attempts.
- * Errors: NOT_FOUND. (store_runs.c, store_attempts.c) */
+ * Errors: NOT_FOUND. (runs/store_runs.c, runs/store_attempts.c) */
 int store_find_run(struct store *store, enum sql id, int64_t run, sqlite3_stmt **ret,
                    struct err *err);
 int store_find_attempt(struct store *store, enum sql id, int64_t run, int64_t attempt,
@@ -75,6 +77,8 @@ int store_run_sql(struct store *store, enum sql id, int64_t *ret_changes, struct
 /* One integer: 0 and *ret, or `missing` when there is no row. */
 int store_get_int(struct store *store, enum sql id, int64_t missing, int64_t *ret, struct err *err,
                   const char *format, ...);
+/* Fills err with what failed last on the connection, and returns its code: NO_MEMORY, DISK_FULL,
+ * BAD_DATA, UNAVAILABLE (a lock), STORAGE. `doing` names what was being done. */
 int store_error(struct store *store, struct err *err, const char *doing);
 /* Whether what failed last failed for want of room on the disk. */
 bool store_lacks_room(sqlite3 *db);
@@ -88,11 +92,12 @@ int store_read_int(struct store *store, const char *sql, int64_t *ret, struct er
 int store_check_ours(struct store *store, const char *path, struct err *err);
 int store_migrate(struct store *store, const char *path, struct err *err);
 
-/* Copies of column values. Text is duplicated ("" for NULL unless null_stays). */
+/* Copies of column values. Text is duplicated ("" for NULL unless null_stays), and the caller's
+ * (free); NULL also when memory runs out. */
 char *store_text(sqlite3_stmt *statement, int column, bool null_stays);
 void store_text_into(sqlite3_stmt *statement, int column, char *ret, size_t size);
 
-/* NaN for NULL. */
+/* curves/store_series.c. NaN for NULL. */
 double store_real(sqlite3_stmt *statement, int column);
 /* A metric's value; its kind stands in the next column. */
 double store_metric_value(sqlite3_stmt *statement, int column);
@@ -100,9 +105,11 @@ double store_metric_value(sqlite3_stmt *statement, int column);
 /* Grows a vector of rows by one: returns the new, zeroed element, or NULL. */
 void *store_grow(void **items, size_t *n, size_t item_size);
 
-/* store_touches.c: a savepoint begins; what was touched in it is given up; so is everything. */
+/* runs/store_touches.c. A savepoint begins here. */
 void store_touches_mark(struct store *store);
+/* Forgets what was touched since the mark. */
 void store_touches_rollback(struct store *store);
+/* Forgets everything; done also frees the list. */
 void store_touches_clear(struct store *store);
 void store_touches_done(struct store *store);
 

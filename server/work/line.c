@@ -8,7 +8,7 @@ void line_init(struct line *line, struct work *work, size_t width)
     line->end = &line->first;
 }
 
-/* Not at once: whoever joins is in the middle of something. */
+/* Later: the caller of line_join is in the middle of something. */
 static void give_up(struct line *line, struct job *job)
 {
     job->status = err_set(&job->err, ERR_UNAVAILABLE, "the daemon is stopping");

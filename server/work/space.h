@@ -3,10 +3,10 @@
  *   ample   all goes on
  *   low     less than the size of the ballast is free. Nothing new is taken on: no submissions, no
  *           corpora, no claims. What trains goes on.
- *   full    a write found no room. The ballast, a file that only takes up room, is given up, so that
- *           what is under way can be stored and things can be deleted and purged; trainers wait at
- *           their next write and lose nothing. Once there is room for the ballast twice over, it is
- *           laid down again, and all goes on.
+ *   full    a write found no room. The ballast, a file that only takes up room, is given up, so
+ *           that what is under way can be stored and things can be deleted and purged; trainers wait
+ *           at their next write and lose nothing. Once there is room for the ballast twice over, it
+ *           is laid down again, and all goes on.
  *
  * A folder that isn't at its path any more, or can't be used, is found at the same look: nothing
  * new is taken on until it is back, and nothing is done in it.
@@ -33,7 +33,8 @@ struct space;
 
 /* Before the store is opened: gives up the ballast when that can't wait for the first look. */
 void space_start(const struct datadir *datadir, int64_t ballast_bytes);
-/* changed(arg): from space_open() to not, or back. ballast_bytes 0 = none, and low is never said. */
+/* changed(arg): from space_open() to not, or back. ballast_bytes 0 = none, and low is never
+ * said. */
 int space_new(const struct datadir *datadir, int64_t ballast_bytes, struct work *work,
               void (*changed)(void *arg), void *arg, struct space **ret, struct err *err);
 /* A write found no room. */

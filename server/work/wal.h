@@ -7,8 +7,8 @@
  *
  * A reader that holds a moment of the store for long keeps the log from beginning again, and it
  * grows. Beyond a bound TRUNCATE is tried at once, and from then on in the place of PASSIVE; it
- * asks for the readers' locks without waiting for them. What is larger than the bound even so is
- * held by somebody, and that is worth saying, once.
+ * asks for the readers' locks without waiting for them. If the log is larger than the bound even so,
+ * a reader holds it, which is logged, once.
  */
 #ifndef ABLATE_SERVER_WAL_H
 #define ABLATE_SERVER_WAL_H

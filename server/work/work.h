@@ -1,4 +1,5 @@
-/* work: who touches the database, and when.
+/* work: which thread touches the database, and when. The writer is work.c's; readers, the pool and
+ * delays (work_read, work_pool, work_later, work_hurry) are work_beside.c's.
  *
  * One writer thread owns the connection that writes and checkpoints; readers are read-only
  * connections on libuv's thread pool. A job says what to do with a store (`run`, on such a thread)

@@ -73,8 +73,8 @@ struct import_result {
  * DISK_FULL, NO_MEMORY, UNAVAILABLE (stopped). */
 int import_file(const struct datadir *datadir, const struct import_request *request,
                 struct import_result *ret, struct err *err);
-/* Writer, in the transaction that names the corpus, so that none is collected (retention/collect.h) in
- * between: moves it to datasets/<digest>, unless the same content lies there. Errors: STORAGE,
+/* Writer, in the transaction that names the corpus, so that none is collected (retention/collect.h)
+ * in between: moves it to datasets/<digest>, unless the same content lies there. Errors: STORAGE,
  * DISK_FULL. */
 int import_place(const struct datadir *datadir, const struct import_result *result,
                  struct err *err);

@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* Whoever takes pieces. A status other than 0 ends the pass with it. */
+/* A part that is handed pieces. A status other than 0 ends the pass with it. */
 struct taker {
     int (*take)(void *self, const char *bytes, size_t n, struct err *err);
     void *self;

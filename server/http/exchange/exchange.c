@@ -1,5 +1,5 @@
-/* An exchange from its beginning to its end: what microhttpd calls, what it waits for, and what cuts
- * it short. What is done for a request in between is working.c's. */
+/* An exchange from its beginning to its end: what microhttpd calls, what it waits for, and what
+ * cuts it short. What is done for a request in between is exchange_working.c's. */
 #include "server/http/exchange/exchange.h"
 
 #include "common/base/clock.h"
@@ -267,7 +267,7 @@ static bool is_coming(const struct exchange *x)
     return x->path == NULL || x->state == EXCHANGE_BODY || x->state == EXCHANGE_REFUSED;
 }
 
-/* Only while its request still comes in can it be answered so. */
+/* Answers past microhttpd and ends the connection: possible only while the request comes in. */
 static void cut(struct exchange *x, int status)
 {
     exchange_ready(x, status);

@@ -7,13 +7,19 @@
  * a running connection is undefined. Everything here happens on the loop thread, except what
  * exchange_pool and the store's jobs carry elsewhere.
  *
- *   exchange.c  begin to end     working.c  the steps
- *   body.c      the body, and what is left of a refused one
- *   gate.c      what the parser lets through         respond.c  from a reply to bytes
- *   route.c     the table        sending.c  bodies that are made while they are sent
- *   auth.c      who may ask      linger.c   closing so that the reply is read
- *   peers.c     the connections  refusals.c what is counted and logged of those turned away
- *   ending.c    with the daemon
+ * This header declares what the files of this folder define:
+ *
+ *   exchange.c           from beginning to end, and what cuts a request short
+ *   exchange_body.c      the body, and what is left of a refused one
+ *   exchange_request.c   what endpoints ask of a request (endpoint.h)
+ *   exchange_working.c   the steps of an endpoint
+ *   exchange_respond.c   from a reply to bytes
+ *   exchange_sending.c   bodies that are made while they are sent
+ *   exchange_ending.c    the daemon's end
+ *
+ * They use, in the folder above: gate.h for what microhttpd's parser lets through, route.h for the
+ * table, auth.h for who may ask, peers.h for connections, linger.h for closing so that the reply is
+ * read, refusals.h for what is counted and logged of requests that are turned away.
  */
 #ifndef ABLATE_SERVER_EXCHANGE_H
 #define ABLATE_SERVER_EXCHANGE_H
@@ -52,7 +58,7 @@ enum exchange_state {
 enum {
     EXCHANGE_URI_MAX = 8192,
     EXCHANGE_DRAIN_BYTES = 1 << 20, /* of a refused body, so that its sender reads the reply */
-    /* Who takes fewer bytes of a reply in a millisecond, after a grace, isn't reading. */
+    /* A peer that takes fewer bytes of a reply in a millisecond, after a grace, isn't reading. */
     SENDING_MS = 60000,
     SENDING_BYTES_PER_MS = 16
 };
@@ -122,8 +128,9 @@ void exchange_pool(struct exchange *exchange, void (*run)(struct exchange *),
 void exchange_late(struct exchange *exchange);
 /* Ends those that microhttpd doesn't get on with. Between two chunks of a body stands a line, which
  * it (0.9.75) gathers in its buffer; once that is full it reads no more, notices no end of the
- * stream, and asks to be run again, for ever. So it is called after microhttpd was run, twice with
- * time between: who has the same bytes waiting both times, and has said nothing, is stuck. */
+ * stream, and asks to be run again, for ever. So this function is called after microhttpd was run,
+ * again and again: a connection that has the same bytes waiting at two calls, and has given us none
+ * in between, is stuck. */
 void exchanges_unstick(struct exchanges *exchanges);
 /* Tells what it waits for when its peer has left: a suspended connection never notices. */
 void exchange_look(struct exchange *exchange);
@@ -142,13 +149,15 @@ void exchange_work(struct exchange *exchange);
 /* A request header; NULL when absent. */
 const char *exchange_header(const struct exchange *exchange, const char *name);
 
-/* body.c: the header has been accepted; what comes is not wanted; a part of the body; all of it is
- * here; the exchange is over. */
+/* exchange_body.c. The header has been accepted, and a body comes. */
 void body_begin(struct exchange *exchange);
+/* exchange->err says why the body isn't wanted; the rest of it is drained. */
 void body_refuse(struct exchange *exchange);
-/* *n: in, the bytes that are here; out, those that aren't taken yet. */
+/* A part of the body. *n: in, the bytes that are here; out, those that aren't taken yet. */
 enum MHD_Result body_take(struct exchange *exchange, const char *bytes, size_t *n);
+/* All of the body is here: the steps of the endpoint begin. */
 void body_end(struct exchange *exchange);
+/* The exchange is over. */
 void body_discard(struct exchange *exchange);
 /* Nobody needs the JSON any more. Any thread that works for the exchange. */
 void body_forget(struct exchange *exchange);
@@ -156,13 +165,13 @@ void body_forget(struct exchange *exchange);
  */
 void body_let_go(struct app *app, int fd, char *take_path);
 
-/* respond.c: queues exchange->reply. */
+/* exchange_respond.c: queues exchange->reply. */
 enum MHD_Result exchange_respond(struct exchange *exchange);
 /* Writes the reply past microhttpd, which takes none while a body comes in. Ends the connection. */
 void exchange_respond_past(struct exchange *exchange);
 
-/* sending.c: makes a response of reply.source, or of reply.file (or fd) once sending_open has
- * opened it on the pool (state READY after that). NULL when memory runs out. */
+/* exchange_sending.c: makes a response of reply.source, or of reply.file (or fd) once sending_open
+ * has opened it on the pool (state READY after that). NULL when memory runs out. */
 struct MHD_Response *sending_source(struct exchange *exchange);
 /* Of bytes that are ready, piece by piece. */
 struct MHD_Response *sending_bytes(struct exchange *exchange, char *take_bytes, size_t len);

@@ -1,7 +1,8 @@
-/* How requests end when the daemon does. What is being made is awaited: whoever makes it is bounded
- * and knows that the daemon ends, uploads too. Who waits for something is answered as things stand;
- * event streams are over. But a file is read for as long as its client likes, so there is a second
- * for what is being sent, and then it is cut off: its client got less than Content-Length says. */
+/* How requests end when the daemon does. Replies that are being made are awaited: the work for them
+ * is bounded, and knows that the daemon ends, uploads too. A request that waits for something is
+ * answered as things stand; event streams are over. But a client may read a file as slowly as it
+ * likes, so replies that are being sent have a second, and are then cut off: their clients got less
+ * than Content-Length says. */
 #include "server/http/exchange/exchange.h"
 
 #include "common/base/log.h"

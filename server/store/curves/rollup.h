@@ -22,12 +22,12 @@ struct metric_bucket {
     int64_t first_step, last_step, count, nonfinite; /* count: finite values */
     double min, max, mean;
 };
-/* Writer. Merges rows (ascending steps, all newly inserted) of one series into rollups and its summary row.
- */
+/* Writer. Merges rows (ascending steps, all newly inserted) of one series into rollups and its
+ * summary row. */
 int rollup_add(struct store *, int64_t run, int64_t name, const struct rollup_row *rows, size_t n,
                struct err *);
-/* Reader. At most `points` buckets over exactly the steps from…to (0 ≤ from ≤ to), ascending; points ≥ 1.
- * *ret is the caller's (free). Errors: NO_MEMORY, the store's. */
+/* Reader. At most `points` buckets over exactly the steps from…to (0 ≤ from ≤ to), ascending;
+ * points ≥ 1. *ret is the caller's (free). Errors: NO_MEMORY, the store's. */
 int rollup_get(struct store *, int64_t run, int64_t name, int64_t from, int64_t to, int64_t points,
                struct metric_bucket **ret, size_t *ret_n, struct err *);
 

@@ -1,4 +1,5 @@
-/* store_audits: audits, artifacts, checkpoints, and the rows of the event feed. */
+/* store_audits: audits, artifacts, checkpoints (store_audits.c), the rows of the event feed
+ * (store_events.c), and what a transaction touches (store_touches.c). */
 #ifndef ABLATE_SERVER_STORE_AUDITS_H
 #define ABLATE_SERVER_STORE_AUDITS_H
 
@@ -7,8 +8,9 @@
 
 struct audit_row {
     int64_t id, experiment, run, created_at; /* run 0 = none */
-    char *arm, *grid, *name, *status, *detail,
-        *evidence; /* owned; arm and grid may be NULL; evidence is JSON text */
+    char *arm, *grid;                        /* owned; may be NULL */
+    char *name, *status, *detail;
+    char *evidence; /* JSON text; these four are owned, too */
 };
 void audit_row_done(struct audit_row *row);
 /* What a finding is about, as one text; arm and grid may be NULL. The caller's (free); NULL when
@@ -74,8 +76,8 @@ void store_touch_log(struct store *, int64_t experiment, int64_t run, const char
 void store_touch_queue(struct store *);
 /* Inserts the rows of what was touched (seq in order) and returns them; forgets the touched set;
  * prunes beyond 1,000,000 rows. A savepoint that is rolled back forgets what was touched inside it.
- * *ret is the caller's (event_row_done of each, free). Errors: NO_MEMORY, also where it ran out when
- * something was touched; the store's. */
+ * *ret is the caller's (event_row_done of each, free). Errors: NO_MEMORY, also where it ran out
+ * when something was touched; the store's. */
 int store_events_flush(struct store *, struct event_row **ret, size_t *ret_n, struct err *);
 /* Rows with seq > after, ascending, at most limit. *ret_lost: rows after `after` were pruned. */
 int store_events_list(struct store *, int64_t after, size_t limit, struct event_row **ret,

@@ -14,7 +14,7 @@
 
 enum {
     EVENTS_KEPT = 1000000,
-    LOG_LINES = 32 /* of a run that a commit tells; who says more than that floods */
+    LOG_LINES = 32 /* of a run, that a commit tells: more would flood the events */
 };
 
 const char *const event_kind_names[] = { "run",   "metrics", "audit", "experiment",

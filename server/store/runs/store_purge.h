@@ -1,8 +1,8 @@
 /* store_purge: deletion undone, deletion made final, and what is kept for how long.
  *
  * An experiment that is deleted is listed nowhere, and comes back by restore. Purging asks for its
- * end (purge_at): from then on there is no way back, and server/retention/purge.h takes it away a part
- * at a time: of runs the folders first, then its rows. What was begun is found again by
+ * end (purge_at): from then on there is no way back, and server/retention/purge.h takes it away a
+ * part at a time: of runs the folders first, then its rows. What was begun is found again by
  * purge_at.
  */
 #ifndef ABLATE_SERVER_STORE_PURGE_H

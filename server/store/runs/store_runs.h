@@ -1,8 +1,22 @@
 /* store_runs: experiments, runs, attempts, datasets: their rows and their transitions.
  *
- * State machine of a run (every function below that changes a state does it by a guarded UPDATE, so
- * the first terminal commit wins): queued → running → succeeded | failed | cancelled;  failed |
- * cancelled → queued only by retry.
+ *   store_runs.c          runs: one, and filtered pages
+ *   store_experiments.c   experiments               store_datasets.c      datasets
+ *   store_transitions.c   what a person asks        store_attempts.c      attempts and the queue
+ *
+ * The states of a run:
+ *
+ *   queued → running → succeeded, failed or cancelled
+ *   queued → cancelled                    by a cancel
+ *   running → queued                      for another attempt
+ *   failed, cancelled → queued            by a retry
+ *
+ * Every function that changes a state does it by an UPDATE with the old state in its WHERE, so that
+ * the first commit wins.
+ *
+ * Functions that read take any store; functions that write are the writer's. Arrays in *ret are the
+ * caller's: the rows' _done of each, then free. Errors of all: those of store_priv.h's store_error;
+ * others are named.
  */
 #ifndef ABLATE_SERVER_STORE_RUNS_H
 #define ABLATE_SERVER_STORE_RUNS_H
@@ -53,8 +67,8 @@ struct run_row {
     double flops_per_step;
     enum run_state state;
     bool cancel, exclusive;
-    char *arm, *grid, *reason, *digest, *dataset_digest,
-        *spec; /* owned; grid and spec JSON; spec NULL in lists */
+    char *arm, *grid, *reason, *digest, *dataset_digest; /* owned; grid is JSON text */
+    char *spec;                                          /* owned JSON text; NULL in lists */
     struct run_verify {
         enum verify_state state;
         bool cancel;
@@ -74,10 +88,11 @@ struct run_row {
 void run_row_done(struct run_row *row);
 
 /* datasets */
-int store_dataset_put(struct store *, const struct dataset_row *,
-                      struct err *); /* by name: inserts or replaces */
+/* Inserts, or replaces the dataset of that name. */
+int store_dataset_put(struct store *, const struct dataset_row *, struct err *);
+/* Errors: NOT_FOUND. */
 int store_dataset_get(struct store *, const char *name_or_digest, struct dataset_row *ret,
-                      struct err *); /* NOT_FOUND */
+                      struct err *);
 int store_dataset_list(struct store *, struct dataset_row **ret, size_t *ret_n, struct err *);
 /* Refused with CONFLICT while a run that isn't terminal needs its content and no other name holds
  * it. */
@@ -106,8 +121,8 @@ int store_experiment_by_key(struct store *, const char *key, const char *body_di
  * as store_experiment_by_key, STORAGE. */
 int store_experiment_add(struct store *, const struct new_experiment *, int64_t *ret_id,
                          bool *ret_existing, struct err *);
-int store_experiment_get(struct store *, int64_t id, struct experiment_row *ret,
-                         struct err *); /* NOT_FOUND */
+/* Errors: NOT_FOUND. */
+int store_experiment_get(struct store *, int64_t id, struct experiment_row *ret, struct err *);
 /* Newest first; before = 0 or the last id of the page before. deleted: those alone that are, and
  * can be restored (store_purge.h). */
 int store_experiment_list(struct store *, bool deleted, int64_t before, size_t limit,
@@ -135,14 +150,14 @@ int store_deleted_cancel(struct store *, bool *ret_more, struct err *);
 int store_runs_cancel(struct store *, int64_t experiment, struct run_slice *, struct err *);
 
 /* runs */
-int store_run_get(struct store *, int64_t id, struct run_row *ret,
-                  struct err *); /* with spec; NOT_FOUND */
+/* With its spec. Errors: NOT_FOUND. */
+int store_run_get(struct store *, int64_t id, struct run_row *ret, struct err *);
 
 struct run_query {
-    int64_t experiment;   /* 0 = all */
-    const char *filter;   /* "" or e.g. state = "failed" and arm != "dense" and metrics.val/loss < 2
-                             (filter.h) */
-    const char *order_by; /* "" = id; e.g. "-created_at", "metrics.val/loss" */
+    int64_t experiment; /* 0 = all */
+    /* "" or e.g. state = "failed" and arm != "dense" and metrics.val/loss < 2 (filter.h) */
+    const char *filter;
+    const char *order_by;   /* "" = id; e.g. "-created_at", "metrics.val/loss" */
     const char *page_token; /* "" = first page; bound to the query: BAD_PARAMETER otherwise */
     size_t page_size;
 };
@@ -159,8 +174,8 @@ void run_list_done(struct run_list *list);
 int store_run_cancel(struct store *, int64_t id, struct err *);
 /* CONFLICT unless failed or cancelled, while it is verified, and when its dataset was deleted. */
 int store_run_retry(struct store *, int64_t id, struct err *);
-int store_run_priority(struct store *, int64_t id, int64_t priority,
-                       struct err *); /* CONFLICT unless queued */
+/* CONFLICT unless queued. */
+int store_run_priority(struct store *, int64_t id, int64_t priority, struct err *);
 
 /* Queues a verification. CONFLICT unless the run has ended with steps stored, while it is verified
  * already, and when its dataset was deleted. */
@@ -179,11 +194,12 @@ struct claim {
     int64_t run, attempt, experiment, memory_bytes, threads;
     int64_t steps; /* to be trained: of a verification those that are stored */
     bool verify;
-    char token[65], digest[DIGEST_HEX],
-        dataset_digest[DIGEST_HEX]; /* token in clear: 64 hex; dataset_digest "" = synthetic */
-    char *spec;                     /* owned */
-    struct run_origin origin;       /* whose folder it needs; spec is the one above */
-    struct artifact_row *artifacts; /* owned; of a verification: those of the run */
+    char token[65];                  /* in clear: 64 hex */
+    char digest[DIGEST_HEX];         /* of the run */
+    char dataset_digest[DIGEST_HEX]; /* "" = a synthetic task */
+    char *spec;                      /* owned */
+    struct run_origin origin;        /* whose folder it needs; spec is the one above */
+    struct artifact_row *artifacts;  /* owned; of a verification: those of the run */
     size_t artifacts_n;
     bool audits;  /* it audits its arm at its grid point, being the first seed's */
     bool replays; /* and its arm's repeatability, being the arm's first run */
@@ -194,15 +210,16 @@ int store_run_claim(struct store *, int64_t run, const char *key, struct claim *
 /* The same for a queued verification: the run itself stays as it is. */
 int store_verify_claim(struct store *, int64_t run, const char *key, struct claim *ret,
                        struct err *);
-/* By what a worker of the attempt proves itself: the HMAC, with the folder's key (server/data/tokens.h),
- * of the database's identity, run, attempt and the run's digest. It is stored nowhere, another
- * database's attempts have others, and one that the store has forgotten and begins again has the
- * same. Errors: NOT_FOUND (the run), STORAGE. */
+/* By what a worker of the attempt proves itself: the HMAC, with the folder's key
+ * (server/data/tokens.h), of the database's identity, run, attempt and the run's digest. It is
+ * stored nowhere, another database's attempts have others, and one that the store has forgotten and
+ * begins again has the same. Errors: NOT_FOUND (the run), STORAGE. */
 int store_attempt_secret(struct store *, const char *key, int64_t run, int64_t attempt,
                          char ret[DIGEST_HEX], struct err *);
-/* Ends an attempt and settles its run, or its run's verification if that is its kind: `outcome` is
- * for people. terminal = RUN_SUCCEEDED/FAILED/CANCELLED, or RUN_QUEUED for another attempt. Stores
- * the replay audit of what was compared. No-op (0) when the attempt has ended already. */
+/* Ends an attempt and settles its run, or its run's verification if that is its kind. next:
+ * RUN_SUCCEEDED, RUN_FAILED or RUN_CANCELLED, or RUN_QUEUED for another attempt. outcome and reason
+ * are for people. Stores the replay audit of what was compared. Does nothing (0) when the attempt
+ * has ended already, or isn't there. */
 int store_attempt_end(struct store *, int64_t run, int64_t attempt, enum run_state next,
                       const char *outcome, const char *reason, struct err *);
 /* The attempt that ends now doesn't count towards its run's max_attempts. */
