@@ -25,7 +25,7 @@
 #include "server/runs/ingest.h"
 #include "server/runs/supervisor.h"
 #include "server/store/store_copy.h"
-#include "server/verdict/conclude.h"
+#include "server/verdict/fairness/conclude.h"
 #include "server/work/line.h"
 #include "server/work/space.h"
 #include "server/work/work.h"

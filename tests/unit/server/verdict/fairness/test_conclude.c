@@ -1,7 +1,7 @@
 /* An experiment's end: findings are stored with it, told once, and replaced when it ends anew. */
 #include "server/store/curves/store_digests.h"
 #include "server/store/store_priv.h"
-#include "server/verdict/conclude.h"
+#include "server/verdict/fairness/conclude.h"
 #include "tests/unit/server/fixture.h"
 
 struct base {

@@ -1,5 +1,5 @@
 /* From the store to the audits of fairness and back: what they ask for, and the findings they give. */
-#include "server/verdict/conclude.h"
+#include "server/verdict/fairness/conclude.h"
 
 #include "common/json/jsonx.h"
 #include "common/spec/tuning.h"
