@@ -17,6 +17,9 @@
 #include "server/http/httpd.h"
 #include "server/http/listener.h"
 #include "server/http/stalled.h"
+#include "server/jobs/line.h"
+#include "server/jobs/space.h"
+#include "server/jobs/work.h"
 #include "server/query/process.h"
 #include "server/query/queries.h"
 #include "server/query/walls.h"
@@ -26,9 +29,6 @@
 #include "server/runs/supervisor.h"
 #include "server/store/store_copy.h"
 #include "server/verdict/fairness/conclude.h"
-#include "server/work/line.h"
-#include "server/work/space.h"
-#include "server/work/work.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -11,7 +11,7 @@
 
 #include "server/data/datadir.h"
 #include "server/feed/event_ids.h"
-#include "server/work/work.h"
+#include "server/jobs/work.h"
 
 struct recovery {
     const struct datadir *datadir;

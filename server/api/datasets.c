@@ -4,10 +4,10 @@
 #include "common/base/clock.h"
 #include "common/json/jsonx.h"
 #include "server/data/import/import.h"
+#include "server/jobs/line.h"
 #include "server/objects/objects.h"
 #include "server/retention/purge.h"
 #include "server/store/runs/store_runs.h"
-#include "server/work/line.h"
 
 #include <stdlib.h>
 #include <string.h>

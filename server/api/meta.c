@@ -10,11 +10,11 @@
 #include "server/base/presets.h"
 #include "server/base/watch.h"
 #include "server/data/datadir.h"
+#include "server/jobs/space.h"
+#include "server/jobs/work.h"
 #include "server/objects/objects.h"
 #include "server/runs/supervisor.h"
 #include "server/store/runs/store_runs.h"
-#include "server/work/space.h"
-#include "server/work/work.h"
 
 #include <stddef.h>
 #include <stdio.h>

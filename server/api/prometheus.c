@@ -9,11 +9,11 @@
 #include "server/data/datadir.h"
 #include "server/feed/stream.h"
 #include "server/http/httpd.h"
+#include "server/jobs/space.h"
+#include "server/jobs/work.h"
 #include "server/runs/supervisor.h"
 #include "server/store/runs/store_purge.h"
 #include "server/store/runs/store_runs.h"
-#include "server/work/space.h"
-#include "server/work/work.h"
 
 #include <dirent.h>
 #include <stdio.h>

@@ -13,10 +13,10 @@
 #include "server/base/options.h"
 #include "server/base/presets.h"
 #include "server/data/datadir.h"
+#include "server/jobs/space.h"
 #include "server/objects/objects.h"
 #include "server/runs/supervisor.h"
 #include "server/store/runs/store_runs.h"
-#include "server/work/space.h"
 
 #include <stdio.h>
 #include <stdlib.h>

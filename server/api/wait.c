@@ -8,9 +8,9 @@
 
 #include "common/json/jsonx.h"
 #include "server/feed/stream.h"
+#include "server/jobs/work.h"
 #include "server/objects/objects.h"
 #include "server/store/runs/store_runs.h"
-#include "server/work/work.h"
 
 #include <stdlib.h>
 

@@ -37,7 +37,7 @@ struct options {
     size_t proxies_n;
     struct limits limits;
     int64_t upload_limit;        /* bytes */
-    int64_t ballast_bytes;       /* server/work/space.h; 0 = none */
+    int64_t ballast_bytes;       /* server/jobs/space.h; 0 = none */
     int64_t keep_deleted_ms;     /* before what was deleted is purged; INT64_MAX = for ever */
     int64_t keep_events_ms;      /* before events files that are stored give up their room */
     int64_t keep_checkpoints_ms; /* of a run that has ended */

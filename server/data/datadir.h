@@ -6,7 +6,7 @@
  *   links/  sessions/    passes.h
  *   address              the base URL of the daemon that serves the folder
  *   unclean              there while a daemon serves, and after one that died
- *   ballast              work/space.h
+ *   ballast              jobs/space.h
  *   ablate.db  -wal -shm the store
  *   worker.sock          runs/ingest.h
  *   tmp/                 what is half made; emptied at every start

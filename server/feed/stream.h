@@ -15,7 +15,7 @@
 #ifndef ABLATE_SERVER_STREAM_H
 #define ABLATE_SERVER_STREAM_H
 
-#include "server/work/work.h"
+#include "server/jobs/work.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -6,8 +6,8 @@
 #include "common/base/log.h"
 #include "common/json/jsonx.h"
 #include "server/data/datadir.h"
+#include "server/jobs/work.h"
 #include "server/query/process.h"
-#include "server/work/work.h"
 
 #include <fcntl.h>
 #include <signal.h>

@@ -18,7 +18,7 @@
 #define ABLATE_SERVER_PURGE_H
 
 #include "server/data/datadir.h"
-#include "server/work/work.h"
+#include "server/jobs/work.h"
 
 struct purge;
 

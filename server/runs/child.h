@@ -12,8 +12,8 @@
 #ifndef ABLATE_SERVER_CHILD_H
 #define ABLATE_SERVER_CHILD_H
 
+#include "server/jobs/work.h"
 #include "server/runs/attempt.h"
-#include "server/work/work.h"
 
 #include <uv.h>
 

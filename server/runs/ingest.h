@@ -9,7 +9,7 @@
 #ifndef ABLATE_SERVER_INGEST_H
 #define ABLATE_SERVER_INGEST_H
 
-#include "server/work/work.h"
+#include "server/jobs/work.h"
 
 #include <uv.h>
 

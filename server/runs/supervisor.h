@@ -9,8 +9,8 @@
 #ifndef ABLATE_SERVER_SUPERVISOR_H
 #define ABLATE_SERVER_SUPERVISOR_H
 
+#include "server/jobs/work.h"
 #include "server/runs/queue.h"
-#include "server/work/work.h"
 
 #include <uv.h>
 

@@ -1,7 +1,7 @@
 /* store: the only place that speaks SQL. A struct store is one SQLite connection with its prepared
  * statements; the writer has one, every reader has one (query_only). Functions that read fill
  * structs whose strings are owned by the struct (see their _done); functions that write are called
- * inside the writer's transaction (server/work/work.h) and record what they touched, so that the
+ * inside the writer's transaction (server/jobs/work.h) and record what they touched, so that the
  * events of a commit can be made from it.
  *
  * All statements stand in one table (store_sql.h) and are prepared when first used.

@@ -16,18 +16,18 @@ common/wire/                                         common/(base|json|wire)/
 server/base/                                        common/|server/base/
 server/data/                                        common/|server/(base|data)/
 server/store/                                       common/|server/(base|store)/
-server/work/                                        common/|server/(base|data|store|work)/
+server/jobs/                                        common/|server/(base|data|store|jobs)/
 server/backup/                                      common/|server/(base|data|store|backup)/
-server/query/                                       common/|server/(base|data|store|work|query)/
-server/feed/                                        common/|server/(base|data|store|objects|work|feed)/
-server/runs/                                        common/|server/(base|data|store|objects|work|runs)/
-server/retention/                                   common/|server/(base|data|store|objects|work|runs|retention)/
+server/query/                                       common/|server/(base|data|store|jobs|query)/
+server/feed/                                        common/|server/(base|data|store|objects|jobs|feed)/
+server/runs/                                        common/|server/(base|data|store|objects|jobs|runs)/
+server/retention/                                   common/|server/(base|data|store|objects|jobs|runs|retention)/
 server/objects/                                     common/|server/(store|objects)/
 server/verdict/                                     common/|server/(store|objects|verdict)/
 server/report/                                      common/|server/(store|objects|verdict|report)/
 server/capsule/                                     common/|server/(store|objects|verdict|report|capsule)/
-server/http/                                        common/|server/(base|data|store|work|http)/
-server/api/                                         common/|server/(base|data|store|objects|work|query|feed|runs|retention|verdict|report|capsule|api)/|server/http/(endpoint|reply|auth|httpd)\.h
+server/http/                                        common/|server/(base|data|store|jobs|http)/
+server/api/                                         common/|server/(base|data|store|objects|jobs|query|feed|runs|retention|verdict|report|capsule|api)/|server/http/(endpoint|reply|auth|httpd)\.h
 server/[a-z]+\.[ch]                                 common/|server/
 worker/base/                                         common/|worker/base/
 worker/ops/                                          common/|worker/(base|ops)/
@@ -50,7 +50,7 @@ microhttpd\.h                                       server/http/
 cblas\.h                                            worker/ops/gemm\.c
 linux/landlock\.h                                    common/base/confine\.c
 seccomp\.h                                           common/base/confine\.c|worker/process/sandbox\.c|server/query/walls\.c
-uv\.h                                               server/(main\.c|base/watch\.c|work/|http/(exchange/|(httpd|linger)\.[ch])|query/queries\.c|runs/|feed/stream\.[ch])
+uv\.h                                               server/(main\.c|base/watch\.c|jobs/|http/(exchange/|(httpd|linger)\.[ch])|query/queries\.c|runs/|feed/stream\.[ch])
 nettle/.*                                           common/base/digest\.[ch]
 '
 

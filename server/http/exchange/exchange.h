@@ -28,7 +28,7 @@
 #include "server/http/endpoint.h"
 #include "server/http/peers.h"
 #include "server/http/refusals.h"
-#include "server/work/work.h"
+#include "server/jobs/work.h"
 
 #include <microhttpd.h>
 #include <uv.h>

@@ -9,8 +9,8 @@
 #include "server/base/watch.h"
 #include "server/data/datadir.h"
 #include "server/http/exchange/exchange.h"
-#include "server/work/line.h"
-#include "server/work/space.h"
+#include "server/jobs/line.h"
+#include "server/jobs/space.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,7 @@
 #include "server/http/exchange/exchange.h"
 
 #include "server/base/watch.h"
-#include "server/work/line.h"
+#include "server/jobs/line.h"
 
 /* What is large is let go of here, too: taking a tree apart takes as long as building it. */
 static int encode(struct exchange *x, struct err *err)

@@ -5,9 +5,9 @@
 #include "common/base/clock.h"
 #include "server/data/datadir.h"
 #include "server/feed/publish.h"
+#include "server/jobs/work.h"
 #include "server/store/curves/store_metrics.h"
 #include "server/store/runs/store_runs.h"
-#include "server/work/work.h"
 
 #include <ftw.h>
 #include <setjmp.h>

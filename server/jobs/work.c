@@ -1,6 +1,6 @@
 /* The writer: its thread, the commits that it makes of waiting jobs, and their way back to the
  * loop. Readers, the pool and delays are work_beside.c's. */
-#include "server/work/work_priv.h"
+#include "server/jobs/work_priv.h"
 
 #include "common/base/clock.h"
 #include "server/base/watch.h"

@@ -1,6 +1,6 @@
 /* A job keeps its own `done` in line_done while it stands in line: the line's comes first, and lets
  * the next one have the thread. */
-#include "server/work/line.h"
+#include "server/jobs/line.h"
 
 void line_init(struct line *line, struct work *work, size_t width)
 {

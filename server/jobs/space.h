@@ -17,7 +17,7 @@
 #define ABLATE_SERVER_SPACE_H
 
 #include "server/data/datadir.h"
-#include "server/work/work.h"
+#include "server/jobs/work.h"
 
 enum space_state { SPACE_AMPLE, SPACE_LOW, SPACE_FULL };
 extern const char *const space_state_names[]; /* NULL at the end */

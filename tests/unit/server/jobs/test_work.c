@@ -1,6 +1,6 @@
 /* The writer's promises: order, isolation, grouping, and what a transaction that was lost means. */
+#include "server/jobs/wal.h"
 #include "server/store/store_priv.h"
-#include "server/work/wal.h"
 #include "tests/unit/server/fixture.h"
 
 #include <semaphore.h>

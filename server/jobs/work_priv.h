@@ -2,7 +2,7 @@
 #ifndef ABLATE_SERVER_WORK_PRIV_H
 #define ABLATE_SERVER_WORK_PRIV_H
 
-#include "server/work/work.h"
+#include "server/jobs/work.h"
 
 #include <pthread.h>
 

@@ -1,5 +1,5 @@
 /* When the disk counts as full, and when it has room again. */
-#include "server/work/space.h"
+#include "server/jobs/space.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* What runs beside the writer: jobs of readers and of the pool, and jobs that a timer holds. */
-#include "server/work/work_priv.h"
+#include "server/jobs/work_priv.h"
 
 #include "server/base/watch.h"
 

@@ -10,7 +10,7 @@
 #ifndef ABLATE_SERVER_LINE_H
 #define ABLATE_SERVER_LINE_H
 
-#include "server/work/work.h"
+#include "server/jobs/work.h"
 
 #include <stdatomic.h>
 

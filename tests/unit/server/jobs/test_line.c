@@ -1,6 +1,6 @@
 /* A line's promises: so many of its jobs at a time, in order; the pool is left to others; and when
  * it closes, nobody waits for long jobs any more. */
-#include "server/work/line.h"
+#include "server/jobs/line.h"
 #include "tests/unit/server/fixture.h"
 
 #include <pthread.h>

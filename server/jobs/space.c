@@ -1,6 +1,6 @@
 /* A look at the disk is a job of the pool; its outcome is taken over on the loop. The decision
  * what follows from a look (space_next) is pure. */
-#include "server/work/space.h"
+#include "server/jobs/space.h"
 
 #include "common/base/log.h"
 

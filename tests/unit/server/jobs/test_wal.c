@@ -1,6 +1,6 @@
 /* When the log is emptied: by whom has nothing to do, on whom nobody waits; and what is said of one
  * that a reader keeps large. */
-#include "server/work/wal.h"
+#include "server/jobs/wal.h"
 #include "tests/unit/server/fixture.h"
 
 enum { HOUR_MS = 3600000, BIG = 1 << 20 };

@@ -21,8 +21,8 @@
 #define ABLATE_SERVER_WORK_H
 
 #include "common/base/err.h"
+#include "server/jobs/wal.h"
 #include "server/store/store.h"
-#include "server/work/wal.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* When to checkpoint, from the number of commits, the size of the log's file and the clock. */
-#include "server/work/wal.h"
+#include "server/jobs/wal.h"
 
 #include "common/base/clock.h"
 
