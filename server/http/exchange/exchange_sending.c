@@ -13,6 +13,9 @@
 #include <unistd.h>
 
 enum { CHUNK_BYTES = 65536, SOURCE_BYTES = 16384, DEAD_PEER_MS = 60000 };
+/* What the kernel takes of a source beyond what its peer has taken. Left to itself it takes
+ * megabytes for each of those who never read, and the time for that is missing to those who do. */
+enum { AHEAD_BYTES = 128 << 10 };
 
 /* Lives until microhttpd lets go of the response, which is after the exchange. */
 struct sending {
@@ -104,7 +107,8 @@ struct MHD_Response *sending_source(struct exchange *x)
     if (x->peer != NULL) {
         /* A suspended connection never notices that its peer has gone: the kernel shall. */
         const unsigned dead_ms = DEAD_PEER_MS;
-        const int on = 1;
+        const int on = 1, ahead = AHEAD_BYTES;
+        setsockopt(x->peer->fd, SOL_SOCKET, SO_SNDBUF, &ahead, sizeof ahead);
         setsockopt(x->peer->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof dead_ms);
         setsockopt(x->peer->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     }
