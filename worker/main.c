@@ -6,7 +6,7 @@
 #include "common/base/version.h"
 #include "common/spec/spec_fields.h"
 #include "common/spec/spec_json.h"
-#include "common/spec/sweep_fields.h"
+#include "common/sweep/sweep_fields.h"
 #include "common/wire/launch.h"
 #include "worker/capsule/capsule_check.h"
 #include "worker/capsule/capsule_reader.h"

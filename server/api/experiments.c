@@ -3,7 +3,7 @@
 
 #include "common/base/clock.h"
 #include "common/json/jsonx.h"
-#include "common/spec/sweep.h"
+#include "common/sweep/sweep.h"
 #include "server/base/options.h"
 #include "server/objects/objects.h"
 #include "server/retention/purge.h"

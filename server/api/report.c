@@ -9,7 +9,7 @@
 
 #include "common/base/digest.h"
 #include "common/json/jsonx.h"
-#include "common/spec/tuning.h"
+#include "common/sweep/tuning.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -9,7 +9,7 @@
 #include "common/json/jsonx.h"
 #include "common/spec/cost.h"
 #include "common/spec/metrics.h"
-#include "common/spec/sweep.h"
+#include "common/sweep/sweep.h"
 #include "server/base/options.h"
 #include "server/base/presets.h"
 #include "server/data/datadir.h"

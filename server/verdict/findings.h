@@ -10,7 +10,7 @@
 #define ABLATE_SERVER_VERDICT_FINDINGS_H
 
 #include "common/audit/audits.h"
-#include "common/spec/sweep.h"
+#include "common/sweep/sweep.h"
 #include "server/verdict/study.h"
 
 /* An invalidating audit that failed. */

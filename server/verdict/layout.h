@@ -11,7 +11,7 @@
 #define ABLATE_SERVER_VERDICT_LAYOUT_H
 
 #include "common/base/err.h"
-#include "common/spec/tuning.h"
+#include "common/sweep/tuning.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -56,7 +56,7 @@ static inline size_t layout_run(const struct layout *l, size_t seed, size_t poin
 }
 
 /* The configuration that each arm chooses in each place: the first of those that none is preferred
- * to (common/spec/tuning.h). sums [points × arms]; without runs there is no configuration.
+ * to (common/sweep/tuning.h). sums [points × arms]; without runs there is no configuration.
  * ret [places × arms]: a point; SIZE_MAX where the arm has no run. */
 void layout_choose(const struct layout *layout, const struct tuning_sum *sums, bool maximise,
                    size_t *ret);

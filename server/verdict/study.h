@@ -2,7 +2,7 @@
  *
  * A cell is an arm at a grid point. `compare.tune` names grid paths whose value each arm chooses
  * for itself: cells that differ in those alone share a slot, and the slot is represented by its
- * chosen cell (common/spec/tuning.h). Without tuning every cell is a slot of its own. What a slot's
+ * chosen cell (common/sweep/tuning.h). Without tuning every cell is a slot of its own. What a slot's
  * run with a given seed came to is its outcome; two slots at the same point and seed make a pair.
  *
  * Up to 10,000 runs and as many cells: nothing here may compare each with each.

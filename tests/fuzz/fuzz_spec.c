@@ -3,7 +3,7 @@
 #include "common/json/jsonx.h"
 #include "common/spec/cost.h"
 #include "common/spec/spec_json.h"
-#include "common/spec/sweep.h"
+#include "common/sweep/sweep.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { RUNS_TRIED = 6 };

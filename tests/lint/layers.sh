@@ -10,6 +10,7 @@ common/base/                                         common/base/
 common/json/                                         common/(base|json)/
 common/philox\.[ch]                                  common/(base/|philox\.h)
 common/spec/                                         common/(base|json|spec)/
+common/sweep/                                        common/(base|json|spec|sweep)/
 common/audit/                                        common/(base|spec|audit)/
 common/corpus/                                       common/(base/|philox\.h|spec/|corpus/)
 common/wire/                                         common/(base|json|wire)/

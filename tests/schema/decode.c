@@ -8,8 +8,8 @@
  *   decode --routes    prints the route table: [{"method", "path", "access", "body", "args"}] */
 #include "common/json/jsonx.h"
 #include "common/spec/attention.h"
-#include "common/spec/sweep.h"
-#include "common/spec/sweep_fields.h"
+#include "common/sweep/sweep.h"
+#include "common/sweep/sweep_fields.h"
 #include "common/wire/wire.h"
 #include "server/base/presets.h"
 #include "server/http/endpoint.h"

@@ -2,7 +2,7 @@
 #include "server/verdict/fairness/conclude.h"
 
 #include "common/json/jsonx.h"
-#include "common/spec/tuning.h"
+#include "common/sweep/tuning.h"
 #include "server/verdict/fairness/fairness.h"
 
 #include <stdlib.h>

@@ -6,7 +6,7 @@
 #include "common/json/jsonx.h"
 #include "common/spec/cost.h"
 #include "common/spec/point.h"
-#include "common/spec/sweep.h"
+#include "common/sweep/sweep.h"
 #include "server/verdict/fairness/fairness_plan.h"
 
 #include <math.h>

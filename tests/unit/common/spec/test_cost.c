@@ -2,7 +2,7 @@
  * budget; and that frozen specifications keep theirs. */
 #include "common/spec/cost.h"
 #include "common/spec/spec_json.h"
-#include "specs.h"
+#include "tests/unit/common/specs.h"
 
 #include <math.h>
 

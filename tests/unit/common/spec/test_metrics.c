@@ -1,5 +1,6 @@
+/* The table of metrics: what each run measures, and what is asked of a name. */
 #include "common/spec/metrics.h"
-#include "specs.h"
+#include "tests/unit/common/specs.h"
 
 static void test_rows(void **state)
 {

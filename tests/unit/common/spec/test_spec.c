@@ -2,7 +2,7 @@
 #include "common/spec/spec.h"
 #include "common/spec/spec_fields.h"
 #include "common/spec/spec_json.h"
-#include "specs.h"
+#include "tests/unit/common/specs.h"
 
 #define RANGES "{'data':{'dataset':'x'},'model':{'attention_layers':"
 

@@ -1,7 +1,7 @@
 /* tuning: as many configurations, none at an edge. */
 #include "tests/unit/server/fairness.h"
 
-#include "common/spec/tuning.h"
+#include "common/sweep/tuning.h"
 
 static void test_untuned(void **state)
 {

@@ -1,5 +1,5 @@
 /* The rows of an experiment's own keys and of its comparison. */
-#include "common/spec/sweep_fields.h"
+#include "common/sweep/sweep_fields.h"
 
 #include "common/spec/metrics.h"
 #include "common/spec/spec_row_macros.h"

@@ -1,6 +1,6 @@
 /* Experiments: what is refused and where, how many runs, which, and in what order. */
-#include "common/spec/sweep.h"
-#include "specs.h"
+#include "common/sweep/sweep.h"
+#include "tests/unit/common/specs.h"
 
 #define STUDY                                                                                      \
     "'data':{'dataset':'x'},'arms':{'dense':{},'dsa':{'model.attention':{'kind':'dsa','top_k_"     \

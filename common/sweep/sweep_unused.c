@@ -2,7 +2,7 @@
  * corpus mean nothing to them, and a person who gives one expects otherwise. Only a submission is
  * checked for this: a run's frozen spec has every field, and a preset's values are meant for the
  * preset's own corpus. */
-#include "common/spec/sweep.h"
+#include "common/sweep/sweep.h"
 
 #include "common/spec/spec_fields.h"
 

@@ -5,11 +5,11 @@
  * overflow in mind, and the lists themselves are only walked once their product is known to be
  * small.
  */
-#include "common/spec/sweep.h"
+#include "common/sweep/sweep.h"
 
 #include "common/spec/metrics.h"
 #include "common/spec/spec_json.h"
-#include "common/spec/sweep_fields.h"
+#include "common/sweep/sweep_fields.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
  * culprit is then the override without which the run would be sound.
  */
 #include "common/spec/spec_json.h"
-#include "common/spec/sweep.h"
+#include "common/sweep/sweep.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* The sum of a configuration's runs, its rank, and the metrics that choose and are compared. */
-#include "common/spec/tuning.h"
+#include "common/sweep/tuning.h"
 
 #include <math.h>
 #include <stdio.h>
