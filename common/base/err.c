@@ -60,7 +60,7 @@ int err_set_at(struct err *err, enum err_code code, const char *pointer, const c
 
 int err_no_memory(struct err *err, const char *format, ...)
 {
-    char what[200];
+    char what[sizeof err->message];
     va_list args;
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);

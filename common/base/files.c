@@ -25,7 +25,7 @@ int files_read(const char *path, size_t max, char **ret, size_t *ret_len, struct
     if (status == 0 && (size_t)info.st_size > max)
         status = err_set(err, ERR_TOO_LARGE, "%s is larger than %zu bytes", path, max);
     if (status == 0 && (text = malloc((size_t)info.st_size + 1)) == NULL)
-        status = err_set(err, ERR_NO_MEMORY, "no memory to read %s", path);
+        status = err_no_memory(err, "%s", path);
     size_t len = 0;
     while (status == 0 && len < (size_t)info.st_size) {
         ssize_t n = read(fd, text + len, (size_t)info.st_size - len);

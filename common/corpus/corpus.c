@@ -155,7 +155,7 @@ static int take_pieces(const struct corpus *corpus, const struct spec_data *data
         n = least(n, (size_t)data->documents);
     struct piece *pieces = calloc(n > 0 ? n : 1, sizeof *pieces);
     if (pieces == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for %zu documents", n);
+        return err_no_memory(err, "%zu documents", n);
     size_t taken = 0, total = 0;
     for (; taken < n && left > 0; taken++) {
         struct piece *p = &pieces[taken];
@@ -215,7 +215,7 @@ static int kin_find(const struct corpus *corpus, const struct spec_data *data, s
     if (families == NULL)
         families = found = calloc(all + 1, sizeof *found);
     if (ret->next == NULL || families == NULL)
-        status = err_set(err, ERR_NO_MEMORY, "no memory for the families of %zu documents", all);
+        status = err_no_memory(err, "the families of %zu documents", all);
     if (status == 0 && found != NULL)
         status = families_find(corpus->text, corpus->ends, all, found, err);
     for (size_t i = 0; i < n && status == 0; i++) {
@@ -260,7 +260,7 @@ static int deal_documents(const struct corpus *corpus, const struct spec_data *d
     int status = kin_find(corpus, data, n, &kin, err);
     if (status == 0 &&
         (permutation == NULL || philox_permutation(&stream, 0, (uint32_t)n, permutation) != 0))
-        status = err_set(err, ERR_NO_MEMORY, "no memory to split %zu documents", n);
+        status = err_no_memory(err, "the split of %zu documents", n);
     for (size_t i = 0, next = 0; i < sizeof order / sizeof *order && status == 0; i++) {
         double fraction = order[i] == CORPUS_TEST ? data->test_fraction : data->val_fraction;
         size_t wanted = (size_t)ceil(fraction * (double)tokens), held = 0;
@@ -315,7 +315,7 @@ static int split_windows(const struct corpus *corpus, const struct run_spec *spe
     if (permutation == NULL || starts > UINT32_MAX ||
         philox_permutation(&stream, 0, (uint32_t)starts, permutation) != 0) {
         free(permutation);
-        return err_set(err, ERR_NO_MEMORY, "no memory to split %zu windows", starts);
+        return err_no_memory(err, "the split of %zu windows", starts);
     }
     const struct {
         size_t from, n;
@@ -327,7 +327,7 @@ static int split_windows(const struct corpus *corpus, const struct run_spec *spe
         size_t count = ranges[part].n;
         uint32_t *list = calloc(count > 0 ? count : 1, sizeof *list);
         if (list == NULL) {
-            status = err_set(err, ERR_NO_MEMORY, "no memory to split %zu windows", starts);
+            status = err_no_memory(err, "the split of %zu windows", starts);
             break;
         }
         memcpy(list, permutation + ranges[part].from, count * sizeof *list);
@@ -362,7 +362,7 @@ int corpus_split_new(const struct corpus *corpus, const struct run_spec *spec,
     size_t n = 0, tokens = 0;
     int status = take_pieces(corpus, &spec->data, &pieces, &n, &tokens, err);
     if (status == 0 && (out.tokens = calloc(tokens > 0 ? tokens : 1, sizeof *out.tokens)) == NULL)
-        status = err_set(err, ERR_NO_MEMORY, "no memory for %zu tokens", tokens);
+        status = err_no_memory(err, "%zu tokens", tokens);
     if (status == 0)
         status = spec->data.split != SPLIT_WINDOWS
                      ? split_documents(corpus, spec, pieces, n, tokens, &out, err)

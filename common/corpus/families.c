@@ -98,7 +98,7 @@ int families_new(uint32_t *ret, size_t documents, uint64_t bytes, struct familie
     struct families *f = calloc(1, sizeof *f);
     size_t size = 1024;
     if (f == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory to compare %zu documents", documents);
+        return err_no_memory(err, "a comparison of %zu documents", documents);
     f->table.stride = 1 + bytes / FAMILY_RUNS_MOST;
     while (size < 2 * (bytes / f->table.stride))
         size *= 2;
@@ -110,7 +110,7 @@ int families_new(uint32_t *ret, size_t documents, uint64_t bytes, struct familie
     f->weight = rolling_weight(FAMILY_RUN);
     if (f->table.keys == NULL || f->table.first == NULL) {
         families_free(f);
-        return err_set(err, ERR_NO_MEMORY, "no memory to compare %zu documents", documents);
+        return err_no_memory(err, "a comparison of %zu documents", documents);
     }
     for (size_t i = 0; i < documents; i++)
         ret[i] = (uint32_t)i;

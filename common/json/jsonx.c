@@ -173,7 +173,7 @@ static int load_with_reals(const char *text, size_t len, json_t **ret, struct er
     if (value != NULL)
         *ret = value;
     else if (copy.failed)
-        status = err_set(err, ERR_NO_MEMORY, "no memory for the JSON text");
+        status = err_no_memory(err, "the JSON text");
     else if (json_error_code(&error) == json_error_numeric_overflow)
         status = refuse_number(copy.data, copy.len, &error, err);
     else

@@ -302,7 +302,7 @@ int run_spec_digest(const struct run_spec *spec, char ret[DIGEST_HEX], struct er
     jsonx_dump(frozen, JSONX_CANONICAL, &text);
     int status = 0;
     if (text.failed)
-        status = err_set(err, ERR_NO_MEMORY, "no memory for a run's canonical form");
+        status = err_no_memory(err, "a run's canonical form");
     else
         digest_of_hex(text.data, text.len, ret);
     buf_done(&text);

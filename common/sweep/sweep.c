@@ -27,7 +27,7 @@ static int check_distinct(const json_t *list, const char *pointer, struct err *e
         buf_clear(&text);
         jsonx_dump(json_array_get(list, i), JSONX_CANONICAL, &text);
         if (text.failed) {
-            status = err_set(err, ERR_NO_MEMORY, "no memory to check a list");
+            status = err_no_memory(err, "the check of a list");
         } else if (json_object_get(seen, text.data) != NULL) {
             snprintf(index, sizeof index, "%zu", i);
             jsonx_pointer(at, sizeof at, pointer, index);
@@ -151,7 +151,7 @@ static int decode_seeds(struct sweep *sweep, const json_t *seeds, struct err *er
         return err_set_at(err, ERR_OUT_OF_RANGE, "/seeds", "\"seeds\" must have at least one seed");
     sweep->seeds = calloc(sweep->seeds_n, sizeof *sweep->seeds);
     if (sweep->seeds == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the seeds");
+        return err_no_memory(err, "the seeds");
     for (size_t i = 0; i < sweep->seeds_n; i++) {
         char at[sizeof err->pointer];
         snprintf(at, sizeof at, "/seeds/%zu", i);
@@ -273,7 +273,7 @@ static int fill(struct sweep *sweep, const struct sweep_in *in, struct err *err)
         json_t *value =
             given != NULL ? json_deep_copy(given) : json_loads(nested[i].preset, 0, NULL);
         if (json_object_set_new(sweep->spec, nested[i].key, value) != 0)
-            return err_set(err, ERR_NO_MEMORY, "no memory for the experiment");
+            return err_no_memory(err, "the experiment");
     }
     return 0;
 }
@@ -333,7 +333,7 @@ int sweep_new(const json_t *spec, struct sweep **ret, struct err *err)
         return status;
     struct sweep *sweep = calloc(1, sizeof *sweep);
     if (sweep == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the experiment");
+        return err_no_memory(err, "the experiment");
     memcpy(sweep->name, in.name, sizeof sweep->name);
     sweep->priority = in.priority;
     sweep->max_attempts = in.max_attempts;

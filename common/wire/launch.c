@@ -105,7 +105,7 @@ static int encode(const struct jsonx_field *fields, size_t n, const void *in, ch
     char *taken = buf_take(&text, NULL);
     buf_done(&text);
     if (taken == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for a file's text");
+        return err_no_memory(err, "a file's text");
     *ret = taken;
     return 0;
 }

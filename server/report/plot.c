@@ -186,7 +186,7 @@ int plot_make(const char *folder, const char *tag, const char *suffix, const str
 {
     char kept[PATH_MAX];
     if (script->failed)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the figure");
+        return err_no_memory(err, "the figure");
     int status = files_make_folder(folder, err);
     if (status != 0)
         return status;

@@ -289,7 +289,7 @@ static int make_secondary(struct work_room *w, struct claims *claims, struct err
 {
     const struct study *study = w->study;
     struct family f;
-    int status = family_init(&f, study) ? 0 : err_set(err, ERR_NO_MEMORY, "no memory for claims");
+    int status = family_init(&f, study) ? 0 : err_no_memory(err, "claims");
     for (size_t s = 0; status == 0 && s < study->slots_n; s++) {
         const struct slot *slot = &study->slots[s], *base = study_baseline(study, slot);
         if (study_is_baseline(study, slot->arm))
@@ -345,8 +345,7 @@ int claims_init(struct claims *claims, const struct findings *findings, struct e
     claims->primary = calloc(study->slots_n + 1, sizeof *claims->primary);
     claims->secondary = calloc(study->slots_n + 1, sizeof *claims->secondary);
     bool room = room_init(&w, findings) && claims->primary != NULL && claims->secondary != NULL;
-    int status = room ? make_primary(&w, claims, err)
-                      : err_set(err, ERR_NO_MEMORY, "no memory for the claims");
+    int status = room ? make_primary(&w, claims, err) : err_no_memory(err, "the claims");
     if (room && status == 0)
         status = make_secondary(&w, claims, err);
     room_done(&w);

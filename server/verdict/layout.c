@@ -104,7 +104,7 @@ int layout_init(struct layout *l, struct layout_run (*of)(const void *runs, size
     if (ok)
         number_runs(l, of, runs);
     ok = ok && place_runs(l) && find_places(l, tune);
-    return ok ? 0 : err_set(err, ERR_NO_MEMORY, "no memory to compare %zu runs", n);
+    return ok ? 0 : err_no_memory(err, "a comparison of %zu runs", n);
 }
 
 void layout_done(struct layout *l)

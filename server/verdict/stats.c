@@ -62,8 +62,7 @@ static int flips_make(struct stats_flips *flips, size_t n, struct err *err)
     flips->turned = calloc(flips->count, sizeof *flips->turned);
     if (flips->bits == NULL || flips->turned == NULL) {
         stats_flips_done(flips);
-        err_set(err, ERR_NO_MEMORY, "no memory for the sign flips of %zu seeds", n);
-        return -ERR_NO_MEMORY;
+        return err_no_memory(err, "the sign flips of %zu seeds", n);
     }
     const struct philox stream = philox_stream((int64_t)n, "data", "sign-flips");
     for (size_t i = 1; i < flips->count; i++) {
@@ -177,7 +176,7 @@ int stats_paired(struct stats_flips *flips, const double *d, size_t n, struct st
     if (means == NULL || sums == NULL) {
         free(means);
         free(sums);
-        return err_set(err, ERR_NO_MEMORY, "no memory for %zu sign flips", flips->count);
+        return err_no_memory(err, "%zu sign flips", flips->count);
     }
     sums_fill(sums, d, n, flips->bytes);
     out.mean = mean_of(d, n);
@@ -261,7 +260,7 @@ int stats_adjusted(struct stats_flips *flips, const double *d, size_t m, size_t 
     struct family_row *rows = calloc(m, sizeof *rows);
     size_t *extreme = calloc(m, sizeof *extreme);
     if (rows == NULL || extreme == NULL || !family_fill(rows, d, m, n, flips)) {
-        status = err_set(err, ERR_NO_MEMORY, "no memory for %zu comparisons", m);
+        status = err_no_memory(err, "%zu comparisons", m);
         goto out;
     }
     for (size_t i = 0; i < flips->count; i++) {

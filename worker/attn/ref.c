@@ -80,7 +80,7 @@ int attn_ref_run(const struct attn_ref *ref, double *y, double *dqkv, struct err
     uint8_t *keep = calloc(ref->t, sizeof *keep);
     int status = 0;
     if (scratch == NULL || keep == NULL) {
-        status = err_set(err, ERR_NO_MEMORY, "no memory for a row of probabilities");
+        status = err_no_memory(err, "a row of probabilities");
     } else {
         const struct row row = { scratch, scratch + ref->t, scratch + 2 * ref->t, keep };
         memset(y, 0, ref->t * ref->c * sizeof *y);

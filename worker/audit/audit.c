@@ -80,7 +80,7 @@ int audits_new(const struct audit_context *context, struct audits **ret, struct 
     size_t t = (size_t)context->spec->data.seq_len;
     size_t batch = (size_t)context->spec->train.batch_size;
     if (a == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the audits");
+        return err_no_memory(err, "the audits");
     a->context = *context;
     a->windows = calloc(batch * (t + 1), sizeof *a->windows);
     a->nll = calloc(t, sizeof *a->nll);
@@ -88,7 +88,7 @@ int audits_new(const struct audit_context *context, struct audits **ret, struct 
     snprintf(a->folder, sizeof a->folder, "%s/audit", context->out);
     if (a->windows == NULL || a->nll == NULL || a->nll_n == NULL) {
         audits_free(a);
-        return err_set(err, ERR_NO_MEMORY, "no memory for the audits");
+        return err_no_memory(err, "the audits");
     }
     if (context->replays)
         replay_plan(&a->replay, context->spec->train.steps);

@@ -194,7 +194,7 @@ int causality_check(const struct causality_subject *subject, const struct causal
     trial.base = malloc(reals * sizeof *trial.base);
     int status = 0;
     if (sees == NULL || words == NULL || trial.changed == NULL || trial.base == NULL) {
-        status = err_set(err, ERR_NO_MEMORY, "no memory for the states of a batch");
+        status = err_no_memory(err, "the states of a batch");
         goto out;
     }
     restore(&trial);

@@ -82,8 +82,7 @@ int entropy_measure(const struct run_spec *spec, const struct spec_attention *at
     struct entropy found = { 0 };
     int32_t *windows =
         calloc((size_t)(small.train.batch_size * (small.data.seq_len + 1)), sizeof *windows);
-    int status =
-        windows == NULL ? err_set(err, ERR_NO_MEMORY, "no memory for a batch of random tokens") : 0;
+    int status = windows == NULL ? err_no_memory(err, "a batch of random tokens") : 0;
     if (status == 0)
         status = data_new(&small, NULL, &data, err);
     if (status == 0)

@@ -120,9 +120,8 @@ static int compare(const struct lab *lab, struct equivalence *ret, struct err *e
                                   .rope_cos = lab->shared.rope_cos,
                                   .rope_sin = lab->shared.rope_sin,
                                   .drop = &drop };
-    int status = y == NULL || dqkv == NULL
-                     ? err_set(err, ERR_NO_MEMORY, "no memory for a layer's gradients")
-                     : attn_ref_run(&ref, y, dqkv, err);
+    int status = y == NULL || dqkv == NULL ? err_no_memory(err, "a layer's gradients")
+                                           : attn_ref_run(&ref, y, dqkv, err);
     if (status == 0) {
         ret->differs[0] = distance(lab, lab->attn.y, y, 0, c);
         for (size_t part = 0; part < 3; part++)

@@ -260,7 +260,7 @@ int audit_causality(struct audits *a, struct finding *ret, struct err *err)
     };
     size_t *cuts = calloc(t + CAUSALITY_CUTS, sizeof *cuts);
     if (cuts == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for a list of cuts");
+        return err_no_memory(err, "a list of cuts");
     n = causality_cuts(t, most_keys(spec), cuts);
     load_windows(a);
     finding_say(&found, AUDIT_PASS,

@@ -63,7 +63,7 @@ int learns_measure(struct model *model, const struct run_spec *spec, const int32
         count += params->tensors[i].group == PARAM_INDEXER ? params->tensors[i].count : 0;
     real *kept = malloc((count + 1) * sizeof *kept);
     if (kept == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the indexer's weights");
+        return err_no_memory(err, "the indexer's weights");
     ret->trained = recall(model, spec, windows, n);
     copy_indexers(params, kept, false);
     for (size_t i = 0; i < params->n; i++)

@@ -120,7 +120,7 @@ int overlap_measure(const struct data *data, struct overlap *ret, struct err *er
     table.known = calloc(size, sizeof *table.known);
     int status = 0;
     if (marks == NULL || table.keys == NULL || table.known == NULL) {
-        status = err_set(err, ERR_NO_MEMORY, "no memory to compare %zu targets", targets);
+        status = err_no_memory(err, "a comparison of %zu targets", targets);
     } else {
         mark_targets(split, marks);
         ask(data, marks, &table, &found);

@@ -149,8 +149,7 @@ int params_new(const struct run_spec *spec, struct params *ret, struct err *err)
     layout(&p);
     if (p.tensors == NULL || arena_build(&p.arena, err) != 0) {
         params_done(&p);
-        return err_set(err, ERR_NO_MEMORY, "no memory for %zu parameters and their moments",
-                       count.count);
+        return err_no_memory(err, "%zu parameters and their moments", count.count);
     }
     layout(&p);
     struct builder fill = { .tensors = p.tensors };

@@ -94,7 +94,7 @@ int pool_new(int threads, struct pool **ret, struct err *err)
     struct pool *pool = calloc(1, sizeof *pool);
     if (pool == NULL || (pool->others = calloc((size_t)threads, sizeof *pool->others)) == NULL) {
         free(pool);
-        return err_set(err, ERR_NO_MEMORY, "no memory for a pool of threads");
+        return err_no_memory(err, "a pool of threads");
     }
     /* as in the others: rounding and denormals must not depend on the thread */
     fesetenv(FE_DFL_ENV);

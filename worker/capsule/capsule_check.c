@@ -80,7 +80,7 @@ static int is_text(const struct capsule *c, const struct capsule_file *file, str
         return err_set(err, ERR_BAD_DATA, "%s has %lld bytes", file->path, (long long)file->bytes);
     char *text = malloc((size_t)file->bytes);
     if (text == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for %s", file->path);
+        return err_no_memory(err, "%s", file->path);
     int status = tar_read(&c->tar, file->offset, text, (size_t)file->bytes, err);
     if (status == 0 && !utf8_valid(text, (size_t)file->bytes, NULL))
         status = err_set(err, ERR_BAD_DATA, "%s is no text", file->path);

@@ -31,7 +31,7 @@ int capsule_json(const struct capsule *c, const char *path, json_t **ret, struct
         return err_set(err, ERR_TOO_LARGE, "%s is larger than %d bytes", path, CAPSULE_TEXT_MAX);
     char *text = malloc((size_t)file->bytes + 1);
     if (text == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for %s", path);
+        return err_no_memory(err, "%s", path);
     int status = tar_read(&c->tar, file->offset, text, (size_t)file->bytes, err);
     if (status == 0 && jsonx_load(text, (size_t)file->bytes, ret, err) != 0)
         status = capsule_blame(err, path);
@@ -83,7 +83,7 @@ static int add_file(struct capsule *c, const struct tar_entry *entry, struct err
         size_t size = c->size == 0 ? 64 : 2 * c->size;
         struct capsule_file *more = realloc(c->files, size * sizeof *more);
         if (more == NULL)
-            return err_set(err, ERR_NO_MEMORY, "no memory for %zu files", size);
+            return err_no_memory(err, "%zu files", size);
         c->files = more;
         c->size = size;
     }

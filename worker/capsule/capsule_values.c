@@ -9,7 +9,7 @@
 
 static int no_memory(struct err *err)
 {
-    return err_set(err, ERR_NO_MEMORY, "no memory for the run's values");
+    return err_no_memory(err, "the run's values");
 }
 
 static struct capsule_series *add_series(struct capsule_values *r, const char *metric)

@@ -248,7 +248,7 @@ static int prepare(struct rerun *r, const struct capsule *capsule, int64_t id, c
     r->checkpoints_met =
         calloc(json_array_size(json_object_get(run, "checkpoints")) + 1, sizeof(bool));
     if (r->checkpoints_met == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the run");
+        return err_no_memory(err, "the run");
     if (r->train.until < 1 || r->train.until > r->run.spec.train.steps)
         return err_set(err, ERR_CONFLICT, "run %lld has no steps to compare", (long long)id);
     status = check_corpus(r, err);
@@ -262,7 +262,7 @@ int rerun_new(const struct capsule *capsule, int64_t run, const char *dataset, c
 {
     struct rerun *r = calloc(1, sizeof *r);
     if (r == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the run");
+        return err_no_memory(err, "the run");
     r->train.dataset = dataset;
     r->train.threads = threads;
     r->emit = (struct emit_config){ .sink = take_line, .sink_arg = r };

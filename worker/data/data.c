@@ -13,7 +13,7 @@ static int load_epoch(struct data *data, uint64_t epoch, struct err *err)
     const struct philox stream = philox_stream(data->spec.seed, "shuffle", "");
     size_t n = data->split.parts[CORPUS_TRAIN].windows;
     if (philox_permutation(&stream, epoch, (uint32_t)n, data->order) != 0)
-        return err_set(err, ERR_NO_MEMORY, "no memory to shuffle %zu windows", n);
+        return err_no_memory(err, "the shuffle of %zu windows", n);
     data->epoch = epoch;
     return 0;
 }
@@ -65,7 +65,7 @@ static int open_corpus(struct data *data, const char *dir, struct err *err)
     }
     size_t n = data->split.parts[CORPUS_TRAIN].windows;
     if (status == 0 && (data->order = calloc(n, sizeof *data->order)) == NULL)
-        status = err_set(err, ERR_NO_MEMORY, "no memory to shuffle %zu windows", n);
+        status = err_no_memory(err, "the shuffle of %zu windows", n);
     return status == 0 ? load_epoch(data, 0, err) : status;
 }
 
@@ -73,7 +73,7 @@ int data_new(const struct run_spec *spec, const char *dir, struct data **ret, st
 {
     struct data *data = calloc(1, sizeof *data);
     if (data == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the data");
+        return err_no_memory(err, "the data");
     data->spec = *spec;
     digest_init(&data->consumed);
     name_streams(data);

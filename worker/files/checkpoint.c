@@ -169,7 +169,7 @@ int checkpoint_load(const char *out, struct params *params, const struct checkpo
     size_t parts_n = parts_of(params, here);
     real *arrays = calloc(parts_n, bytes);
     if (arrays == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory to load a checkpoint");
+        return err_no_memory(err, "a checkpoint");
     copy.value = arrays;
     for (size_t i = 1; i < parts_n; i++)
         copy.moments[i - 1] = arrays + i * params->count;

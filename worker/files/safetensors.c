@@ -95,7 +95,7 @@ int safetensors_write(const char *path, const struct params *table,
         buf_addc(&text, ' ');
     digest_init(&w.digest);
     snprintf(temporary, sizeof temporary, "%s.tmp", path);
-    int status = text.failed ? err_set(err, ERR_NO_MEMORY, "no memory for a file's header") : 0;
+    int status = text.failed ? err_no_memory(err, "a file's header") : 0;
     if (status == 0)
         status = files_need_room(path, (int64_t)(bytes + text.len), err);
     if (status == 0 && (w.file = fopen(temporary, "we")) == NULL)
@@ -137,7 +137,7 @@ static int read_header(FILE *file, const char *path, json_t **ret, struct err *e
         return damaged(err, path, "its header is too long");
     char *text = malloc(len + 1);
     if (text == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for a file's header");
+        return err_no_memory(err, "a file's header");
     struct err ignored;
     int status = 0;
     if (fread(text, 1, len, file) != len || jsonx_load(text, len, ret, &ignored) != 0)

@@ -116,7 +116,7 @@ static int build(const struct run_spec *spec, int threads, struct pool *pool, st
 {
     struct model *m = calloc(1, sizeof *m);
     if (m == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for a model");
+        return err_no_memory(err, "a model");
     m->spec = *spec;
     m->batch = (size_t)run_spec_micro_batch(spec);
     m->whole = (size_t)spec->train.batch_size;
@@ -125,8 +125,7 @@ static int build(const struct run_spec *spec, int threads, struct pool *pool, st
     m->v = (size_t)run_spec_vocab(spec);
     m->layers = (size_t)spec->model.layers;
     m->blocks = calloc(m->layers, sizeof *m->blocks);
-    int status = m->blocks == NULL ? err_set(err, ERR_NO_MEMORY, "no memory for a model")
-                                   : gemm_init(threads, err);
+    int status = m->blocks == NULL ? err_no_memory(err, "a model") : gemm_init(threads, err);
     if (status == 0)
         status = params_new(spec, &m->params, err);
     m->pool = pool;

@@ -39,8 +39,7 @@ static int try_memory(size_t bytes, struct err *err)
 {
     void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (at == MAP_FAILED)
-        return err_set(err, ERR_NO_MEMORY, "no memory for OpenBLAS: %zu MiB were refused",
-                       bytes >> 20);
+        return err_no_memory(err, "OpenBLAS: %zu MiB were refused", bytes >> 20);
     munmap(at, bytes);
     return 0;
 }
@@ -76,7 +75,7 @@ static int load(struct err *err)
 static int reserve(int threads, int has, struct err *err)
 {
     void **buffers = calloc((size_t)threads, sizeof *buffers);
-    int status = buffers == NULL ? err_set(err, ERR_NO_MEMORY, "no memory for OpenBLAS") : 0;
+    int status = buffers == NULL ? err_no_memory(err, "OpenBLAS") : 0;
     for (int i = 0; i < threads && status == 0; i++) {
         if (i >= has)
             status = try_memory(GEMM_BUFFER_BYTES, err);

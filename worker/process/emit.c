@@ -156,7 +156,7 @@ int emit_new(const struct emit_config *config, struct emit **ret, struct err *er
 {
     struct emit *emit = calloc(1, sizeof *emit);
     if (emit == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory for the events");
+        return err_no_memory(err, "the events");
     emit->link.fd = emit->link.file = -1; /* link_done may come before link_init */
     emit->fd = STDOUT_FILENO;
     emit->is_file = config->file != NULL;

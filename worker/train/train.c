@@ -318,7 +318,7 @@ static int begin(struct train *t, struct err *err)
                                                 .corpus = t->data->corpus };
     if (status == 0 && (t->windows = calloc((size_t)t->spec->train.batch_size * width,
                                             sizeof *t->windows)) == NULL)
-        status = err_set(err, ERR_NO_MEMORY, "no memory for a batch");
+        status = err_no_memory(err, "a batch");
     if (status == 0)
         do
             status = artifacts_begin(&t->artifacts, t->spec, t->config->out, err);

@@ -153,7 +153,7 @@ static int plan_init(struct plan *p, struct err *err)
     p->sums = calloc(n, sizeof *p->sums);
     p->tried = calloc(n, sizeof *p->tried);
     if (p->cells == NULL || p->chosen == NULL || p->sums == NULL || p->tried == NULL)
-        return err_set(err, ERR_NO_MEMORY, "no memory to compare %zu runs", p->in->runs_n);
+        return err_no_memory(err, "a comparison of %zu runs", p->in->runs_n);
     find_baseline(p);
     choose(p);
     return read_cells(p, err);
@@ -167,7 +167,7 @@ int fairness_find(const struct fairness_input *in, struct audit_row **ret, size_
     for (size_t i = 0; i < sizeof checks / sizeof *checks && status == 0; i++)
         status = checks[i](&p, err);
     if (status == 0 && p.failed)
-        status = err_set(err, ERR_NO_MEMORY, "no memory for the audits of %zu runs", in->runs_n);
+        status = err_no_memory(err, "the audits of %zu runs", in->runs_n);
     plan_done(&p);
     if (status != 0) {
         while (p.findings_n > 0)

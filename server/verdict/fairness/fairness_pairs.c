@@ -19,7 +19,7 @@ int pairs_init(struct pairs *t, const struct plan *plan, struct err *err)
                          .groups = json_object() };
     return t->table != NULL && t->seen != NULL && t->differ != NULL && t->groups != NULL
                ? 0
-               : err_set(err, ERR_NO_MEMORY, "no memory to compare %zu arms", plan->layout.arms_n);
+               : err_no_memory(err, "a comparison of %zu arms", plan->layout.arms_n);
 }
 
 void pairs_done(struct pairs *t)
