@@ -191,7 +191,6 @@ static int apply_audit(const struct place *at, const json_t *body, struct err *e
 {
     char *evidence = dump(json_object_get(body, "evidence"));
     struct audit_row row = {
-        .experiment = at->experiment,
         .run = at->run,
         .name = (char *)text_of(body, "name"),
         .status = (char *)text_of(body, "status"),

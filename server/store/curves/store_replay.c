@@ -359,22 +359,15 @@ int replay_audit(struct store *store, int64_t run, const struct replay_verdict *
 {
     if (verdict->audit == AUDIT_STATUSES)
         return 0;
-    sqlite3_stmt *s = NULL;
-    int status = store_find_run(store, SQL_RUN_PLACE, run, &s, err);
-    if (status != 0)
-        return status;
     struct audit_row row = {
-        .experiment = sqlite3_column_int64(s, 0),
         .run = run,
-        .arm = store_text(s, 1, true),
         .name = (char *)(uintptr_t)audit_table[AUDIT_REPLAY]->name,
         .status = (char *)(uintptr_t)audit_status_names[verdict->audit],
         .detail = (char *)(uintptr_t)verdict->detail,
         .evidence = dump(verdict->evidence),
     };
-    sqlite3_reset(s);
-    status = store_audit_add(store, &row, err);
-    free(row.arm);
+    int status = row.evidence != NULL ? store_audit_of_run(store, &row, err)
+                                      : err_no_memory(err, "an audit's evidence");
     free(row.evidence);
     return status;
 }

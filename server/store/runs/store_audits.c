@@ -24,11 +24,11 @@ void audit_row_done(struct audit_row *row)
     *row = (struct audit_row){ 0 };
 }
 
-int store_audit_add(struct store *store, const struct audit_row *row, struct err *err)
+static int add_audit(struct store *store, const struct audit_row *row, struct err *err)
 {
     int status = store_run_sql(store, SQL_AUDIT_ADD, NULL, err, "iitttttti", row->experiment,
                                row->run, row->arm, row->grid, row->name, row->status, row->detail,
-                               row->evidence != NULL ? row->evidence : "{}", clock_wall_ms());
+                               row->evidence, clock_wall_ms());
     if (status != 0)
         return status;
     store_touch_audit(store, row->experiment, row->run, sqlite3_last_insert_rowid(store->db));
@@ -51,11 +51,13 @@ int store_audit_of_run(struct store *store, const struct audit_row *row, struct 
     int status = store_find_run(store, SQL_RUN_PLACE, row->run, &s, err);
     if (status != 0)
         return status;
-    char *arm = store_text(s, 1, true), *grid = store_text(s, 2, true);
+    placed.experiment = sqlite3_column_int64(s, 0);
+    char *arm = store_text(s, 1, false), *grid = store_text(s, 2, false);
     sqlite3_reset(s);
     placed.arm = audit_names_arm(scope) ? arm : NULL;
     placed.grid = audit_names_point(scope) ? grid : NULL;
-    status = store_audit_add(store, &placed, err);
+    status = arm != NULL && grid != NULL ? add_audit(store, &placed, err)
+                                         : err_no_memory(err, "an audit");
     free(arm);
     free(grid);
     return status;

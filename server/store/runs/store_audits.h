@@ -16,9 +16,9 @@ void audit_row_done(struct audit_row *row);
 /* What a finding is about, as one text; arm and grid may be NULL. The caller's (free); NULL when
  * memory runs out. */
 char *audit_key(const char *name, const char *arm, const char *grid);
-int store_audit_add(struct store *, const struct audit_row *, struct err *);
-/* What a run found. How far it reaches decides which of the run's arm and grid point it speaks of
- * (common/audit/audits.h); those of *row play no part. */
+/* What was found of a run. How far the audit reaches decides whether it speaks of the run's arm and
+ * of its grid point (common/audit/audits.h). Experiment, arm and grid of *row play no part. Errors:
+ * NOT_FOUND (the run), NO_MEMORY. */
 int store_audit_of_run(struct store *, const struct audit_row *row, struct err *);
 /* The daemon's own findings (run 0) about an experiment are these from now on: those that have
  * changed take the place of the former, others go. */
