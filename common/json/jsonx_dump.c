@@ -258,3 +258,13 @@ void jsonx_dump(const json_t *value, int flags, struct buf *to)
 {
     dump(value, flags, 0, to);
 }
+
+char *jsonx_text(const json_t *value, int flags)
+{
+    struct buf text;
+    buf_init(&text, 0);
+    jsonx_dump(value, flags, &text);
+    char *taken = buf_take(&text, NULL);
+    buf_done(&text);
+    return taken;
+}

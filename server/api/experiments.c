@@ -139,18 +139,17 @@ int experiment_patch_write(struct request *req, struct store *store, struct err 
 {
     struct patch_in in;
     struct one *o = req->state;
-    struct buf tags;
-    buf_init(&tags, 0);
+    char *tags = NULL;
     int status = jsonx_decode(req->body, patch_fields, 3, &in, "", err);
     if (status == 0 && in.tags != NULL)
         status = sweep_tags_check(in.tags, err);
-    if (status == 0 && in.tags != NULL)
-        jsonx_dump(in.tags, JSONX_CANONICAL, &tags);
+    if (status == 0 && in.tags != NULL && (tags = jsonx_text(in.tags, JSONX_CANONICAL)) == NULL)
+        status = err_no_memory(err, "tags");
     if (status == 0)
         status = store_experiment_patch(
             store, o->id, json_object_get(req->body, "name") != NULL ? in.name : NULL,
-            json_object_get(req->body, "notes") != NULL ? in.notes : NULL, tags.data, err);
-    buf_done(&tags);
+            json_object_get(req->body, "notes") != NULL ? in.notes : NULL, tags, err);
+    free(tags);
     return status == 0 ? store_experiment_get(store, o->id, &o->row, err) : status;
 }
 

@@ -83,16 +83,6 @@ static void submit_free(void *arg)
     free(s);
 }
 
-static char *dump(const json_t *value, int flags)
-{
-    struct buf text;
-    buf_init(&text, 0);
-    jsonx_dump(value, flags, &text);
-    char *taken = buf_take(&text, NULL);
-    buf_done(&text);
-    return taken;
-}
-
 int submit_decode(struct request *req, struct err *err)
 {
     struct submit *s = request_state(req, sizeof *s, submit_free, err);
@@ -127,8 +117,8 @@ static int take_spec(struct request *req, struct submit *s, struct err *err)
     if (status == 0) {
         digest_of_hex(req->body_text, req->body_len, digest);
         made.body_digest = strdup(digest);
-        made.spec_text = dump(made.sweep->spec, JSONX_KEEP_ORDER);
-        made.tags_text = dump(made.sweep->tags, JSONX_CANONICAL);
+        made.spec_text = jsonx_text(made.sweep->spec, JSONX_KEEP_ORDER);
+        made.tags_text = jsonx_text(made.sweep->tags, JSONX_CANONICAL);
         made.runs = calloc(made.sweep->runs_n, sizeof *made.runs);
         made.flops_total = calloc(made.sweep->runs_n, sizeof *made.flops_total);
         if (made.body_digest == NULL || made.spec_text == NULL || made.tags_text == NULL ||
@@ -176,7 +166,7 @@ static int check_corpus(const struct request *req, struct submit *s, const struc
     struct corpus corpus;
     if (digest == NULL)
         return 0;
-    char *key = dump(json_object_get(frozen, "data"), JSONX_CANONICAL), *full = NULL;
+    char *key = jsonx_text(json_object_get(frozen, "data"), JSONX_CANONICAL), *full = NULL;
     snprintf(batch, sizeof batch, "%lld", (long long)spec->train.batch_size);
     if (key == NULL || asprintf(&full, "%s %s", batch, key) < 0) {
         free(key);
@@ -234,8 +224,8 @@ static int build_run(const struct request *req, struct submit *s, struct store *
     if (status == 0) {
         *run = (struct new_run){
             .arm = item.arm,
-            .grid = dump(item.grid, JSONX_CANONICAL),
-            .spec = dump(frozen, JSONX_CANONICAL),
+            .grid = jsonx_text(item.grid, JSONX_CANONICAL),
+            .spec = jsonx_text(frozen, JSONX_CANONICAL),
             .digest = strdup(digest),
             .dataset_digest = dataset_digest,
             .seed = item.spec.seed,

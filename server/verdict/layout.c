@@ -1,7 +1,6 @@
 /* Numbers of arms, points, seeds and places, each by first appearance. */
 #include "server/verdict/layout.h"
 
-#include "common/base/buf.h"
 #include "common/json/jsonx.h"
 #include "server/objects/objects.h"
 
@@ -19,10 +18,7 @@ json_t *layout_reduced(const json_t *tune, const char *grid)
 
 char *layout_key(const json_t *value)
 {
-    struct buf text;
-    buf_init(&text, 0);
-    jsonx_dump(value, JSONX_CANONICAL, &text);
-    return buf_take(&text, NULL);
+    return jsonx_text(value, JSONX_CANONICAL);
 }
 
 /* The number that stands for a text; *n counts them. */

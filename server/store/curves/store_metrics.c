@@ -99,23 +99,11 @@ static const char *text_of(const json_t *body, const char *key)
     return text != NULL ? text : "";
 }
 
-/* A JSON value as owned text; NULL when memory runs out. */
-static char *dump(const json_t *value)
-{
-    struct buf text;
-    buf_init(&text, WIRE_LINE_MAX);
-    jsonx_dump(value, JSONX_CANONICAL, &text);
-    char *taken = buf_take(&text, NULL);
-    if (taken == NULL)
-        buf_done(&text);
-    return taken;
-}
-
 static int apply_started(const struct place *at, const json_t *body, struct err *err)
 {
     const json_t *init = json_object_get(body, "init");
-    char *environment = dump(json_object_get(body, "environment"));
-    char *weights = init != NULL ? dump(init) : NULL;
+    char *environment = jsonx_text(json_object_get(body, "environment"), JSONX_CANONICAL);
+    char *weights = init != NULL ? jsonx_text(init, JSONX_CANONICAL) : NULL;
     int status = environment == NULL || (init != NULL && weights == NULL)
                      ? err_no_memory(err, "an environment")
                      : store_run_sql(at->store, SQL_ATTEMPT_ENVIRONMENT, NULL, err, "iit", at->run,
@@ -189,7 +177,7 @@ static int apply_eval(const struct place *at, const json_t *body, struct err *er
 
 static int apply_audit(const struct place *at, const json_t *body, struct err *err)
 {
-    char *evidence = dump(json_object_get(body, "evidence"));
+    char *evidence = jsonx_text(json_object_get(body, "evidence"), JSONX_CANONICAL);
     struct audit_row row = {
         .run = at->run,
         .name = (char *)text_of(body, "name"),
@@ -225,7 +213,7 @@ static int apply_log(const struct place *at, const json_t *body, struct err *err
     const char *message = text_of(body, "message");
     json_t *line = json_pack("{s:s, s:s%}", "level", text_of(body, "level"), "message", message,
                              jsonx_prefix(message, LOG_BYTES));
-    char *text = dump(line);
+    char *text = jsonx_text(line, JSONX_CANONICAL);
     json_decref(line);
     if (text == NULL)
         return err_no_memory(err, "a log line");

@@ -88,22 +88,12 @@ int replay_artifact(struct store *store, int64_t run, int64_t step, const char *
     return compare_digest(store, s, step, name, sha256, replay, err);
 }
 
-static char *dump(const json_t *value)
-{
-    struct buf text;
-    buf_init(&text, 0);
-    jsonx_dump(value, JSONX_KEEP_ORDER, &text);
-    char *taken = buf_take(&text, NULL);
-    buf_done(&text);
-    return taken;
-}
-
 int replay_keep(struct store *store, int64_t run, int64_t attempt, bool known,
                 struct replay *replay, struct err *err)
 {
     if (replay->compared == 0 && (known || !replay->inserted))
         return 0;
-    char *first = replay->first != NULL ? dump(replay->first) : NULL;
+    char *first = replay->first != NULL ? jsonx_text(replay->first, JSONX_KEEP_ORDER) : NULL;
     if (replay->lost || (replay->first != NULL && first == NULL))
         return err_no_memory(err, "a difference");
     int status =
@@ -119,7 +109,7 @@ int replay_file(struct store *store, int64_t run, int64_t attempt, int64_t step,
 {
     json_t *first = json_pack("{s:I, s:s, s:s, s:s, s:b}", "step", (json_int_t)step, "metric", name,
                               "stored", stored, "got", got[0] != '\0' ? got : "no file", "file", 1);
-    char *text = dump(first);
+    char *text = jsonx_text(first, JSONX_KEEP_ORDER);
     json_decref(first);
     if (text == NULL)
         return err_no_memory(err, "a difference");
@@ -241,8 +231,8 @@ static enum verify_state verify_of(const struct case_facts *f)
 /* "train/loss at step 17: 2.5 is stored, 2.25 came out" */
 static void say_difference(const json_t *difference, char *ret, size_t size)
 {
-    char *stored = dump(json_object_get(difference, "stored")),
-         *got = dump(json_object_get(difference, "got"));
+    char *stored = jsonx_text(json_object_get(difference, "stored"), JSONX_KEEP_ORDER),
+         *got = jsonx_text(json_object_get(difference, "got"), JSONX_KEEP_ORDER);
     snprintf(ret, size, "%s at step %lld: %s is stored, %s came out",
              json_string_value(json_object_get(difference, "metric")),
              (long long)json_integer_value(json_object_get(difference, "step")),
@@ -364,7 +354,7 @@ int replay_audit(struct store *store, int64_t run, const struct replay_verdict *
         .name = (char *)(uintptr_t)audit_table[AUDIT_REPLAY]->name,
         .status = (char *)(uintptr_t)audit_status_names[verdict->audit],
         .detail = (char *)(uintptr_t)verdict->detail,
-        .evidence = dump(verdict->evidence),
+        .evidence = jsonx_text(verdict->evidence, JSONX_KEEP_ORDER),
     };
     int status = row.evidence != NULL ? store_audit_of_run(store, &row, err)
                                       : err_no_memory(err, "an audit's evidence");

@@ -387,6 +387,20 @@ static const struct {
     { "{\"name\":\"n\",\"array\":{}}", ERR_WRONG_TYPE, "/x/array", "" },
 };
 
+static void test_text(void **state)
+{
+    (void)state;
+    json_t *json = json_loads("{\"b\":1,\"a\":[2.0]}", 0, NULL);
+    char *canonical = jsonx_text(json, JSONX_CANONICAL),
+         *as_it_came = jsonx_text(json, JSONX_KEEP_ORDER);
+    assert_string_equal(canonical, "{\"a\":[2],\"b\":1}");
+    assert_string_equal(as_it_came, "{\"b\":1,\"a\":[2]}");
+    assert_null(jsonx_text(NULL, JSONX_CANONICAL));
+    free(canonical);
+    free(as_it_came);
+    json_decref(json);
+}
+
 static void test_decode(void **state)
 {
     (void)state;
@@ -508,6 +522,7 @@ int main(void)
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_numbers_are_shortest),
         cmocka_unit_test(test_canonical),
+        cmocka_unit_test(test_text),
         cmocka_unit_test(test_decode),
         cmocka_unit_test(test_defaults_and_back),
         cmocka_unit_test(test_special_numbers),
