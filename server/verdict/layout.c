@@ -21,7 +21,7 @@ char *layout_key(const json_t *value)
     return jsonx_text(value, JSONX_CANONICAL);
 }
 
-/* The number that stands for a text; *n counts them. */
+/* The number that stands for a text; *n counts them. When memory runs out `seen` holds fewer. */
 static size_t number_of(json_t *seen, const char *text, size_t *n)
 {
     const json_t *known = json_object_get(seen, text);
@@ -31,7 +31,7 @@ static size_t number_of(json_t *seen, const char *text, size_t *n)
     return (*n)++;
 }
 
-static void number_runs(struct layout *l, struct layout_run (*of)(const void *, size_t),
+static bool number_runs(struct layout *l, struct layout_run (*of)(const void *, size_t),
                         const void *runs)
 {
     json_t *arms = json_object(), *points = json_object(), *seeds = json_object();
@@ -47,9 +47,12 @@ static void number_runs(struct layout *l, struct layout_run (*of)(const void *, 
         l->seeds[at.seed] = run.seed;
         l->at[i] = at;
     }
+    bool ok = json_object_size(arms) == l->arms_n && json_object_size(points) == l->points_n &&
+              json_object_size(seeds) == l->seeds_n;
     json_decref(arms);
     json_decref(points);
     json_decref(seeds);
+    return ok;
 }
 
 static bool place_runs(struct layout *l)
@@ -66,7 +69,7 @@ static bool place_runs(struct layout *l)
 static bool find_places(struct layout *l, const json_t *tune)
 {
     json_t *seen = json_object();
-    bool ok = seen != NULL;
+    bool ok = true;
     for (size_t point = 0; ok && point < l->points_n; point++) {
         json_t *grid = layout_reduced(tune, l->points[point]);
         char *key = layout_key(grid);
@@ -81,6 +84,7 @@ static bool find_places(struct layout *l, const json_t *tune)
         json_decref(grid);
         free(key);
     }
+    ok = ok && json_object_size(seen) == l->places_n;
     json_decref(seen);
     return ok;
 }
@@ -97,9 +101,7 @@ int layout_init(struct layout *l, struct layout_run (*of)(const void *runs, size
     l->places = calloc(n + 1, sizeof *l->places);
     bool ok = l->arms != NULL && l->points != NULL && l->seeds != NULL && l->at != NULL &&
               l->place_of != NULL && l->places != NULL;
-    if (ok)
-        number_runs(l, of, runs);
-    ok = ok && place_runs(l) && find_places(l, tune);
+    ok = ok && number_runs(l, of, runs) && place_runs(l) && find_places(l, tune);
     return ok ? 0 : err_no_memory(err, "a comparison of %zu runs", n);
 }
 

@@ -195,11 +195,10 @@ static bool touches_data(const char *path)
 }
 
 /* "seed grid" without the tuned factors that don't touch the data: whichever of their values an
- * arm has chosen, it saw the same. */
+ * arm has chosen, it saw the same. NULL when memory runs out. */
 static json_t *data_key(const struct plan *p, const struct digests_row *run)
 {
-    json_t *grid = objects_embed(run->grid), *value, *key;
-    struct buf text;
+    json_t *grid = objects_embed(run->grid), *value;
     const char *path;
     void *next;
     json_object_foreach_safe(grid, next, path, value)
@@ -207,32 +206,39 @@ static json_t *data_key(const struct plan *p, const struct digests_row *run)
         if (plan_tunes(p, path) && !touches_data(path))
             json_object_del(grid, path);
     }
-    buf_init(&text, 0);
-    jsonx_dump(grid, JSONX_CANONICAL, &text);
-    key = json_sprintf("%lld %s", (long long)run->seed, text.data != NULL ? text.data : "");
-    buf_done(&text);
+    char *text = jsonx_text(grid, JSONX_CANONICAL);
+    json_t *key = text != NULL ? json_sprintf("%lld %s", (long long)run->seed, text) : NULL;
+    free(text);
     json_decref(grid);
     return key;
 }
 
 static const char training[] = "training", evaluation[] = "evaluation";
 
-static void compare_data(struct pairs *t)
+static int compare_data(struct pairs *t, struct err *err)
 {
     const struct plan *p = t->plan;
-    for (size_t i = 0; i < p->layout.seeds_n * p->layout.points_n * p->layout.arms_n; i++) {
+    size_t n = p->layout.seeds_n * p->layout.points_n * p->layout.arms_n;
+    int status = 0;
+    for (size_t i = 0; i < n && status == 0; i++) {
         const struct digests_row *run = plan_row(p, i);
         bool told = run != NULL && run->consumed != NULL && run->eval != NULL;
         t->told += told;
         t->silent += run != NULL && !told;
         if (!told)
             continue;
-        json_t *key = data_key(p, run), *of_eval = json_sprintf("%s e", json_string_value(key));
-        pairs_add(t, json_string_value(key), run->consumed, i, training);
-        pairs_add(t, json_string_value(of_eval), run->eval, i, evaluation);
+        json_t *key = data_key(p, run),
+               *of_eval = key != NULL ? json_sprintf("%s e", json_string_value(key)) : NULL;
+        if (of_eval == NULL) {
+            status = err_no_memory(err, "a comparison of %zu runs", n);
+        } else {
+            pairs_add(t, json_string_value(key), run->consumed, i, training);
+            pairs_add(t, json_string_value(of_eval), run->eval, i, evaluation);
+        }
         json_decref(key);
         json_decref(of_eval);
     }
+    return status;
 }
 
 static int say_batches(const struct pairs *t, struct buf *to, struct err *err)
@@ -265,7 +271,7 @@ int fairness_same_batches(struct plan *p, struct err *err)
     }
     int status = pairs_init(&t, p, err);
     if (status == 0)
-        compare_data(&t);
+        status = compare_data(&t, err);
     buf_init(&text, 0);
     if (status == 0)
         status = say_batches(&t, &text, err);
