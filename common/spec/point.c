@@ -44,7 +44,7 @@ void point_say(const json_t *point, const char *before, struct buf *to)
     say(point, before, point_factor, " ", to);
 }
 
-void point_say_symbols(const json_t *point, struct buf *to)
+void point_say_symbols(const json_t *point, const char *before, struct buf *to)
 {
-    say(point, "", point_symbol, " = ", to);
+    say(point, before, point_symbol, " = ", to);
 }

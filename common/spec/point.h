@@ -10,9 +10,9 @@
 const char *point_factor(const char *path);
 /* The field's own word for a path: "L" for "data.seq_len"; others by their last part. */
 const char *point_symbol(const char *path);
-/* " at seq_len 64, lr 0.001", after the text `before`; nothing for {}. */
+/* The text `before`, e.g. " at ", then "seq_len 64, lr 0.001"; nothing for {}. */
 void point_say(const json_t *point, const char *before, struct buf *to);
-/* "L = 64, lr = 0.001"; nothing for {}. */
-void point_say_symbols(const json_t *point, struct buf *to);
+/* The same with symbols: "L = 64, lr = 0.001". */
+void point_say_symbols(const json_t *point, const char *before, struct buf *to);
 
 #endif

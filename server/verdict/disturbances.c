@@ -1,7 +1,6 @@
 /* The disturbed times of an experiment, cell by cell and in sentences. */
 #include "server/verdict/disturbances.h"
 
-#include "common/spec/point.h"
 #include "server/verdict/timing.h"
 #include "server/verdict/words.h"
 
@@ -72,15 +71,6 @@ json_t *disturbances_json(const struct study *study, const struct cell *cell)
     return json_null();
 }
 
-static void add_cell(const struct cell *cell, struct buf *to)
-{
-    json_t *grid = json_loads(cell->grid, 0, NULL);
-    buf_adds(to, cell->arm);
-    buf_adds(to, json_object_size(grid) > 0 ? " at " : "");
-    point_say_symbols(grid, to);
-    json_decref(grid);
-}
-
 static void remark(const struct study *study, const struct tally *tallies, int d, json_t *list)
 {
     enum { NAMED_MAX = 6 };
@@ -98,7 +88,7 @@ static void remark(const struct study *study, const struct tally *tallies, int d
         if (tallies[c].runs[d] == 0)
             continue;
         buf_adds(&text, named == 0 ? "" : named + 1 == found ? " and " : ", ");
-        add_cell(&study->cells[c], &text);
+        words_cell(&study->cells[c], &text);
         named++;
     }
     if (found < measured && found > named)

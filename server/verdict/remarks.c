@@ -2,7 +2,6 @@
 #include "server/verdict/remarks.h"
 
 #include "common/json/jsonx.h"
-#include "common/spec/point.h"
 #include "server/verdict/disturbances.h"
 #include "server/verdict/words.h"
 
@@ -55,13 +54,10 @@ static void remark_diverged(const struct study *study, json_t *list)
         const struct cell *cell = &study->cells[c];
         if (cell->ended.diverged == 0)
             continue;
-        buf_addf(&text, "%s%zu of %zu run%s of %s",
+        buf_addf(&text, "%s%zu of %zu run%s of ",
                  named++ > 0 ? "; " : "Diverged: ", cell->ended.diverged, cell->runs,
-                 plural(cell->runs), cell->arm);
-        json_t *grid = json_loads(cell->grid, 0, NULL);
-        buf_adds(&text, json_object_size(grid) > 0 ? " at " : "");
-        point_say_symbols(grid, &text);
-        json_decref(grid);
+                 plural(cell->runs));
+        words_cell(cell, &text);
     }
     if (named > 0)
         buf_addf(&text, ". Their %s isn't finite; they rank worst.", study->compare.metric);

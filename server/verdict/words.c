@@ -3,6 +3,7 @@
 
 #include "common/json/jsonx.h"
 #include "common/spec/point.h"
+#include "server/objects/objects.h"
 #include "server/verdict/timing.h"
 
 #include <math.h>
@@ -25,8 +26,7 @@ static void add_place(const struct study *study, const struct statement *claim, 
     json_t *values;
     size_t n = 0;
     if (claim->slot != NULL && json_object_size(claim->slot->grid) > 0) {
-        buf_adds(to, " at ");
-        point_say_symbols(claim->slot->grid, to);
+        point_say_symbols(claim->slot->grid, " at ", to);
         return;
     }
     json_object_foreach(json_object_get(study->spec, "grid"), path, values)
@@ -76,6 +76,14 @@ static double told(const struct study *s, double difference)
 static const char *unit_of(const struct study *s)
 {
     return s->compare.share ? " points" : "";
+}
+
+void words_cell(const struct cell *cell, struct buf *to)
+{
+    json_t *grid = objects_embed(cell->grid);
+    buf_adds(to, cell->arm);
+    point_say_symbols(grid, " at ", to);
+    json_decref(grid);
 }
 
 void words_amount(const struct study *study, double size, int digits, struct buf *to)

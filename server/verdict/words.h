@@ -8,6 +8,8 @@
 
 #include "server/verdict/claims.h"
 
+/* "dsa at L = 64, lr = 0.001"; without a grid the arm alone. */
+void words_cell(const struct cell *cell, struct buf *to);
 /* What separates arms in the compared metric, with so many digits: "0.034"; of a share "3.4
  * points". */
 void words_amount(const struct study *study, double size, int digits, struct buf *to);
