@@ -39,14 +39,14 @@ int version_encode(struct request *req, struct reply *reply, struct err *err)
  */
 static json_t *stalls_json(void)
 {
-    struct watch_figures facts;
+    struct watch_figures figures;
     char ended[CLOCK_ISO_BYTES];
-    watch_figures(&facts);
-    clock_iso(facts.stall_end_ms, ended);
-    json_t *last = facts.stall_end_ms == 0
+    watch_figures(&figures);
+    clock_iso(figures.stall_end_ms, ended);
+    json_t *last = figures.stall_end_ms == 0
                        ? json_null()
-                       : json_pack("{s:f, s:s}", "seconds", facts.stall_s, "ended_at", ended);
-    return json_pack("{s:I, s:o}", "n", (json_int_t)facts.stalls, "last", last);
+                       : json_pack("{s:f, s:s}", "seconds", figures.stall_s, "ended_at", ended);
+    return json_pack("{s:I, s:o}", "n", (json_int_t)figures.stalls, "last", last);
 }
 
 int healthz_encode(struct request *req, struct reply *reply, struct err *err)

@@ -115,25 +115,25 @@ static void refusals(struct buf *to, const struct httpd *httpd)
 /* What the loop does with its time. */
 static void loop(struct buf *to)
 {
-    struct watch_figures facts;
+    struct watch_figures figures;
     const struct watch_place *places;
-    watch_figures(&facts);
+    watch_figures(&figures);
     family(to, "ablate_loop_turn_seconds", "histogram",
            "Turns of the loop that everything passes through, the time that it slept not counted.");
     for (size_t i = 0; i < WATCH_BOUNDS; i++)
         buf_addf(to, "ablate_loop_turn_seconds_bucket{le=\"%g\"} %llu\n", watch_bounds_s[i],
-                 (unsigned long long)facts.within[i]);
+                 (unsigned long long)figures.within[i]);
     buf_addf(to,
              "ablate_loop_turn_seconds_bucket{le=\"+Inf\"} %llu\nablate_loop_turn_seconds_sum "
              "%.17g\nablate_loop_turn_seconds_count %llu\n",
-             (unsigned long long)facts.turns, facts.busy_s, (unsigned long long)facts.turns);
+             (unsigned long long)figures.turns, figures.busy_s, (unsigned long long)figures.turns);
     family(to, "ablate_loop_turn_longest_seconds", "gauge", "The longest turn so far.");
-    buf_addf(to, "ablate_loop_turn_longest_seconds %.17g\n", facts.longest_s);
+    buf_addf(to, "ablate_loop_turn_longest_seconds %.17g\n", figures.longest_s);
     family(to, "ablate_loop_turn_longest_cpu_seconds", "gauge",
            "The most that a turn has computed: on a busy machine turns also wait.");
-    buf_addf(to, "ablate_loop_turn_longest_cpu_seconds %.17g\n", facts.longest_cpu_s);
+    buf_addf(to, "ablate_loop_turn_longest_cpu_seconds %.17g\n", figures.longest_cpu_s);
     family(to, "ablate_loop_stalls_total", "counter", "Times that the loop stood still.");
-    buf_addf(to, "ablate_loop_stalls_total %llu\n", (unsigned long long)facts.stalls);
+    buf_addf(to, "ablate_loop_stalls_total %llu\n", (unsigned long long)figures.stalls);
     family(to, "ablate_loop_part_longest_seconds", "gauge",
            "The longest that a part of the loop's work has taken so far.");
     for (size_t i = 0, n = watch_places(&places); i < n; i++)

@@ -2,13 +2,13 @@
  * held against its corpus and the memory, and frozen (read), and all is stored at once (write). A
  * repeated Idempotency-Key is looked up first: its experiment is the answer, whatever has become of
  * the dataset since. */
-#include "common/spec/spec_json.h"
 #include "server/api/api.h"
 
 #include "common/corpus/corpus.h"
 #include "common/json/jsonx.h"
 #include "common/spec/cost.h"
 #include "common/spec/metrics.h"
+#include "common/spec/spec_json.h"
 #include "common/sweep/sweep.h"
 #include "server/base/options.h"
 #include "server/base/presets.h"

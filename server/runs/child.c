@@ -1,5 +1,5 @@
-/* The callbacks of a child in the order of its life: starting, stopping, settling, and the
- * lease. */
+/* The callbacks of a child: settling, in which every child ends; then starting; then stopping, the
+ * lease among it. */
 #include "server/runs/child.h"
 
 #include "common/base/clock.h"

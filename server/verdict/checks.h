@@ -5,8 +5,8 @@
  * the table has a check; one that hasn't spoken is "missing", never left out, and one that concerns
  * no such run is "skipped" without a finding, and says why.
  */
-#ifndef ABLATE_SERVER_REPORT_CHECKS_H
-#define ABLATE_SERVER_REPORT_CHECKS_H
+#ifndef ABLATE_SERVER_CHECKS_H
+#define ABLATE_SERVER_CHECKS_H
 
 #include "server/verdict/findings.h"
 

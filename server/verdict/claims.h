@@ -19,8 +19,8 @@
  *
  * Below STATS_CLAIM_N measured pairs: no p, no interval, no claim.
  */
-#ifndef ABLATE_SERVER_REPORT_CLAIMS_H
-#define ABLATE_SERVER_REPORT_CLAIMS_H
+#ifndef ABLATE_SERVER_CLAIMS_H
+#define ABLATE_SERVER_CLAIMS_H
 
 #include "server/verdict/checks.h"
 #include "server/verdict/stats.h"

@@ -1,7 +1,7 @@
 /* disturbances: whether the times of a cell's runs may be compared (timing.h), and the sentences about
  * it. */
-#ifndef ABLATE_SERVER_VERDICT_DISTURBANCES_H
-#define ABLATE_SERVER_VERDICT_DISTURBANCES_H
+#ifndef ABLATE_SERVER_DISTURBANCES_H
+#define ABLATE_SERVER_DISTURBANCES_H
 
 #include "server/verdict/study.h"
 

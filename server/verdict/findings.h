@@ -6,8 +6,8 @@
  * (common/audit/audits.h). That the daemon found the audit unmade (fairness_gaps.c) is shown among
  * the checks, but settles nothing.
  */
-#ifndef ABLATE_SERVER_VERDICT_FINDINGS_H
-#define ABLATE_SERVER_VERDICT_FINDINGS_H
+#ifndef ABLATE_SERVER_FINDINGS_H
+#define ABLATE_SERVER_FINDINGS_H
 
 #include "common/audit/audits.h"
 #include "common/sweep/sweep.h"

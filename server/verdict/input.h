@@ -1,6 +1,6 @@
 /* input: what the verdict on an experiment is computed from: rows of the store, borrowed. */
-#ifndef ABLATE_SERVER_VERDICT_INPUT_H
-#define ABLATE_SERVER_VERDICT_INPUT_H
+#ifndef ABLATE_SERVER_INPUT_H
+#define ABLATE_SERVER_INPUT_H
 
 #include "server/store/curves/store_metrics.h"
 #include "server/store/curves/store_timings.h"

@@ -7,8 +7,8 @@
  * configurations of one place. Up to 10,000 runs: what stands here is found by number, never by
  * comparing each with each.
  */
-#ifndef ABLATE_SERVER_VERDICT_LAYOUT_H
-#define ABLATE_SERVER_VERDICT_LAYOUT_H
+#ifndef ABLATE_SERVER_LAYOUT_H
+#define ABLATE_SERVER_LAYOUT_H
 
 #include "common/base/err.h"
 #include "common/sweep/tuning.h"

@@ -1,6 +1,6 @@
 /* measured: what was measured, before anything is concluded from it. New references. */
-#ifndef ABLATE_SERVER_VERDICT_MEASURED_H
-#define ABLATE_SERVER_VERDICT_MEASURED_H
+#ifndef ABLATE_SERVER_MEASURED_H
+#define ABLATE_SERVER_MEASURED_H
 
 #include "server/verdict/findings.h"
 

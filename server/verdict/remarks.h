@@ -1,6 +1,6 @@
 /* remarks: the sentences beside the verdict. New references. */
-#ifndef ABLATE_SERVER_VERDICT_REMARKS_H
-#define ABLATE_SERVER_VERDICT_REMARKS_H
+#ifndef ABLATE_SERVER_REMARKS_H
+#define ABLATE_SERVER_REMARKS_H
 
 #include "server/verdict/claims.h"
 

@@ -7,8 +7,8 @@
  *
  * Up to 10,000 runs and as many cells: nothing here may compare each with each.
  */
-#ifndef ABLATE_SERVER_REPORT_STUDY_H
-#define ABLATE_SERVER_REPORT_STUDY_H
+#ifndef ABLATE_SERVER_STUDY_H
+#define ABLATE_SERVER_STUDY_H
 
 #include "server/verdict/input.h"
 #include "server/verdict/layout.h"

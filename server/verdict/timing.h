@@ -5,8 +5,8 @@
  * more than a tenth of a core busy, or when that isn't known for all of its time. Other load isn't
  * held against a run beside which another one ran: that one is the load.
  */
-#ifndef ABLATE_SERVER_VERDICT_TIMING_H
-#define ABLATE_SERVER_VERDICT_TIMING_H
+#ifndef ABLATE_SERVER_TIMING_H
+#define ABLATE_SERVER_TIMING_H
 
 #include "common/base/buf.h"
 #include "server/verdict/input.h"

@@ -3,8 +3,8 @@
  * Numbers use U+2212 for minus, and as many digits as their interval (or the value itself)
  * deserves.
  */
-#ifndef ABLATE_SERVER_REPORT_WORDS_H
-#define ABLATE_SERVER_REPORT_WORDS_H
+#ifndef ABLATE_SERVER_WORDS_H
+#define ABLATE_SERVER_WORDS_H
 
 #include "server/verdict/claims.h"
 

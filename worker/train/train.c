@@ -58,7 +58,7 @@ struct step_figures {
 };
 
 /* What an evaluation found; recall of its first batch, where the model leaves keys out. */
-struct eval_facts {
+struct eval_figures {
     double loss, accuracy, recall;
     bool leaves_out;
 };
@@ -119,10 +119,10 @@ static bool stopping(const struct train *t)
     return emit_stopped(t->emit) != NULL;
 }
 
-/* Sums over the windows of a part, and the recall of the first batch unless ret_facts is NULL.
+/* Sums over the windows of a part, and the recall of the first batch unless ret_figures is NULL.
  * False when a stop came meanwhile. */
 static bool measure(struct train *t, enum corpus_part part, struct model_eval *ret,
-                    struct eval_facts *ret_facts)
+                    struct eval_figures *ret_figures)
 {
     size_t n = data_eval_windows(t->data, part), batch = (size_t)t->spec->train.batch_size;
     size_t width = (size_t)t->spec->data.seq_len + 1;
@@ -136,9 +136,9 @@ static bool measure(struct train *t, enum corpus_part part, struct model_eval *r
         ret->nll += got.nll;
         ret->correct += got.correct;
         ret->targets += got.targets;
-        if (i == 0 && ret_facts != NULL)
-            ret_facts->leaves_out =
-                model_recall(t->model, (int64_t)rows, false, &ret_facts->recall);
+        if (i == 0 && ret_figures != NULL)
+            ret_figures->leaves_out =
+                model_recall(t->model, (int64_t)rows, false, &ret_figures->recall);
     }
     return !stopping(t);
 }
@@ -147,7 +147,7 @@ static bool measure(struct train *t, enum corpus_part part, struct model_eval *r
 static void evaluate(struct train *t, enum corpus_part part)
 {
     struct model_eval sum;
-    struct eval_facts facts = { 0 }, *f = &facts;
+    struct eval_figures figures = { 0 }, *f = &figures;
     double start = clock_mono_s();
     /* one batch tells enough of recall, and costs as much as dense attention */
     if (!measure(t, part, &sum, part == CORPUS_VAL ? f : NULL))

@@ -3,10 +3,10 @@
 #ifndef ABLATE_TESTS_FAIRNESS_H
 #define ABLATE_TESTS_FAIRNESS_H
 
-#include "common/spec/spec_json.h"
 #include "tests/unit/server/fixture.h"
 
 #include "common/json/jsonx.h"
+#include "common/spec/spec_json.h"
 #include "server/verdict/fairness/fairness.h"
 
 #include <math.h>
