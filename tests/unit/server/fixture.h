@@ -243,6 +243,30 @@ static inline int fixture_base_tear_down(void **state)
     return 0;
 }
 
+/* A plain experiment of these runs, to be changed where a test looks at it. */
+static inline struct new_experiment fixture_plain(const struct new_run *runs, size_t n)
+{
+    return (struct new_experiment){ .name = "e",
+                                    .notes = "",
+                                    .hypothesis = "",
+                                    .tags = "{}",
+                                    .spec = "{}",
+                                    .metric = "val/loss",
+                                    .goal = "min",
+                                    .runs = runs,
+                                    .runs_n = n };
+}
+
+/* Stores one; returns its id. Inside a transaction. */
+static inline int64_t fixture_add(struct store *store, const struct new_experiment *experiment)
+{
+    int64_t id = 0;
+    bool existing;
+    struct err err;
+    assert_ok(store_experiment_add(store, experiment, &id, &existing, &err), err);
+    return id;
+}
+
 /* An experiment of n runs (arms a0, a1, … a63, again and again; 100 MiB and 100 steps each);
  * returns its id. Inside a transaction. */
 static inline int64_t fixture_experiment(struct store *store, size_t n, int64_t priority,
@@ -251,9 +275,6 @@ static inline int64_t fixture_experiment(struct store *store, size_t n, int64_t 
     struct new_run *runs = calloc(n + 1, sizeof *runs);
     enum { ARMS = 64 };
     char arms[ARMS][32];
-    int64_t id = 0;
-    bool existing;
-    struct err err;
     for (size_t i = 0; i < ARMS; i++)
         snprintf(arms[i], sizeof arms[i], "a%zu", i);
     for (size_t i = 0; i < n; i++) {
@@ -268,18 +289,11 @@ static inline int64_t fixture_experiment(struct store *store, size_t n, int64_t 
                                     .exclusive = exclusive,
                                     .cost = { .parameters = 10, .memory_bytes = 100 << 20 } };
     }
-    const struct new_experiment experiment = {
-        .name = "test",
-        .notes = "",
-        .hypothesis = "",
-        .tags = "{\"topic\":\"dsa\"}",
-        .spec = "{\"arms\":{\"a0\":{}},\"seeds\":[0]}",
-        .metric = "val/loss",
-        .goal = "min",
-        .runs = runs,
-        .runs_n = n,
-    };
-    assert_ok(store_experiment_add(store, &experiment, &id, &existing, &err), err);
+    struct new_experiment experiment = fixture_plain(runs, n);
+    experiment.name = "test";
+    experiment.tags = "{\"topic\":\"dsa\"}";
+    experiment.spec = "{\"arms\":{\"a0\":{}},\"seeds\":[0]}";
+    int64_t id = fixture_add(store, &experiment);
     free(runs);
     return id;
 }

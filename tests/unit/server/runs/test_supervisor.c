@@ -272,49 +272,42 @@ static void test_every_ending_has_its_reason(void **state)
     }
 }
 
-static void test_slots_are_kept(void **state)
+/* Runs to their ends; each counts, when it begins, how many are inside: "1\n2\n…". Owned. */
+static char *count_inside(int64_t slots, size_t runs, bool exclusive)
 {
-    (void)state;
-    /* Counts who is inside, under a lock of the script's own. */
     struct rig *rig = rig_new(LOCK "cd $3/../../../..; mkdir in.$$; ls -d in.* | wc -l >> most\n"
                                    "sleep 0.05; rmdir in.$$\n" STARTED FINISHED EXIT(1, 0, 0));
     char path[PATH_MAX], *text;
     size_t len;
     struct err err;
-    start(rig, 2);
-    submit(rig, 7, 1, false);
-    for (int64_t run = 1; run <= 7; run++) {
-        struct look look = wait_for(rig, run, RUN_SUCCEEDED, 1);
+    start(rig, slots);
+    submit(rig, runs, 1, exclusive);
+    for (size_t run = 1; run <= runs; run++) {
+        struct look look = wait_for(rig, (int64_t)run, RUN_SUCCEEDED, 1);
         look_done(&look);
     }
     datadir_path(&rig->f->datadir, path, "most");
     assert_ok(files_read(path, 1000, &text, &len, &err), err);
-    assert_int_equal(len, 14);
-    for (size_t i = 0; i < len; i += 2)
-        assert_in_range(text[i], '1', '2');
-    free(text);
     rig_free(rig);
+    return text;
+}
+
+static void test_slots_are_kept(void **state)
+{
+    (void)state;
+    char *inside = count_inside(2, 7, false);
+    assert_int_equal(strlen(inside), 14);
+    for (size_t i = 0; i < 14; i += 2)
+        assert_in_range(inside[i], '1', '2');
+    free(inside);
 }
 
 static void test_exclusive_runs_are_alone(void **state)
 {
     (void)state;
-    struct rig *rig = rig_new(LOCK "cd $3/../../../..; mkdir in.$$; ls -d in.* | wc -l >> most\n"
-                                   "sleep 0.03; rmdir in.$$\n" STARTED FINISHED EXIT(1, 0, 0));
-    char path[PATH_MAX], *text;
-    size_t len;
-    struct err err;
-    start(rig, 4);
-    submit(rig, 4, 1, true);
-    for (int64_t run = 1; run <= 4; run++) {
-        struct look look = wait_for(rig, run, RUN_SUCCEEDED, 1);
-        look_done(&look);
-    }
-    datadir_path(&rig->f->datadir, path, "most");
-    assert_ok(files_read(path, 1000, &text, &len, &err), err);
-    assert_string_equal(text, "1\n1\n1\n1\n");
-    free(text);
-    rig_free(rig);
+    char *inside = count_inside(4, 4, true);
+    assert_string_equal(inside, "1\n1\n1\n1\n");
+    free(inside);
 }
 
 static int cancel_run(struct store *store, void *arg, struct err *err)

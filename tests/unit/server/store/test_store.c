@@ -294,20 +294,18 @@ static void test_savepoints(void **state)
 static void test_memory_runs_out(void **state)
 {
     (void)state;
-    char folder[64], path[128];
-    struct store *store = NULL;
+    char folder[64];
     struct err err;
-    struct queued_run *runs = (struct queued_run *)folder;
+    struct queued_run untouched, *runs = &untouched;
     size_t n = 7;
     int64_t counts[AUDIT_STATUSES] = { -1 };
     fixture_folder(folder);
-    snprintf(path, sizeof path, "%s/ablate.db", folder);
-    assert_ok(store_open(path, STORE_WRITER, &store, &err), err);
+    struct store *store = fixture_store(folder);
     sqlite3_hard_heap_limit64(1);
     assert_int_equal(store_queue_head(store, 1, &runs, &n, &err), -ERR_NO_MEMORY);
     assert_int_equal(store_audit_counts(store, 1, counts, &err), -ERR_NO_MEMORY);
     assert_int_equal(err.code, ERR_NO_MEMORY);
-    assert_ptr_equal(runs, folder);
+    assert_ptr_equal(runs, &untouched);
     assert_int_equal(n, 7);
     assert_int_equal(counts[0], -1);
     assert_false(store_damaged(store));
@@ -355,18 +353,8 @@ static void test_datasets(void **state)
                                  .dataset_digest = "ff00",
                                  .max_attempts = 1,
                                  .steps = 1 };
-    const struct new_experiment experiment = { .name = "e",
-                                               .notes = "",
-                                               .hypothesis = "",
-                                               .tags = "{}",
-                                               .spec = "{}",
-                                               .metric = "val/loss",
-                                               .goal = "min",
-                                               .runs = &run,
-                                               .runs_n = 1 };
-    int64_t id;
-    bool existing;
-    assert_ok(store_experiment_add(store, &experiment, &id, &existing, &err), err);
+    const struct new_experiment experiment = fixture_plain(&run, 1);
+    fixture_add(store, &experiment);
     assert_ok(store_dataset_delete(store, "a", &err), err);
     assert_int_equal(store_dataset_delete(store, "a", &err), -ERR_NOT_FOUND);
     assert_int_equal(store_dataset_delete(store, "b", &err), -ERR_CONFLICT);
@@ -388,17 +376,9 @@ static void test_idempotency(void **state)
     const struct new_run run = {
         .arm = "x", .grid = "{}", .spec = "{}", .digest = "d", .max_attempts = 1, .steps = 1
     };
-    struct new_experiment experiment = { .name = "e",
-                                         .notes = "",
-                                         .hypothesis = "",
-                                         .tags = "{}",
-                                         .spec = "{}",
-                                         .metric = "val/loss",
-                                         .goal = "min",
-                                         .idempotency_key = "k",
-                                         .body_digest = "one",
-                                         .runs = &run,
-                                         .runs_n = 1 };
+    struct new_experiment experiment = fixture_plain(&run, 1);
+    experiment.idempotency_key = "k";
+    experiment.body_digest = "one";
     int64_t first, again;
     bool existing;
     fixture_folder(folder);

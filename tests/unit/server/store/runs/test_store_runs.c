@@ -368,22 +368,12 @@ static void test_filters(void **state)
 static void test_an_arm_that_looks_like_a_number(void **state)
 {
     struct store *store = ((struct fixture_base *)*state)->store;
-    struct err err;
     const struct new_run run = {
         .arm = "42", .grid = "{}", .spec = "{}", .digest = "d", .max_attempts = 1, .steps = 1
     };
-    const struct new_experiment experiment = { .name = "e",
-                                               .notes = "",
-                                               .hypothesis = "",
-                                               .tags = "{}",
-                                               .spec = "{}",
-                                               .metric = "val/loss",
-                                               .goal = "min",
-                                               .runs = &run,
-                                               .runs_n = 1 };
-    int64_t id, ids[32];
-    bool existing;
-    assert_ok(store_experiment_add(store, &experiment, &id, &existing, &err), err);
+    const struct new_experiment experiment = fixture_plain(&run, 1);
+    int64_t ids[32];
+    fixture_add(store, &experiment);
     assert_int_equal(list(store, 0, "arm = 42", "", 9, ids), 1);
     assert_int_equal(list(store, 0, "arm = \"42\"", "", 9, ids), 1);
     assert_int_equal(list(store, 0, "arm = 4.2e1", "", 9, ids), 1);

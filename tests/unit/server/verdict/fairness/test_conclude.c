@@ -37,9 +37,6 @@ static int64_t submit(struct store *store)
         "\"seed\":1}"
     };
     struct new_run runs[4];
-    int64_t id = 0;
-    bool existing;
-    struct err err;
     for (size_t i = 0; i < 4; i++)
         runs[i] = (struct new_run){ .arm = i % 2 == 0 ? "dense" : "dsa",
                                     .grid = "{\"data.seq_len\":64}",
@@ -48,20 +45,10 @@ static int64_t submit(struct store *store)
                                     .seed = (int64_t)i / 2 + 1,
                                     .max_attempts = 1,
                                     .steps = 10 };
-    const struct new_experiment experiment = {
-        .name = "e",
-        .notes = "",
-        .hypothesis = "",
-        .tags = "{}",
-        .spec = "{\"arms\":{\"dense\":{},\"dsa\":{}},\"seeds\":[1,2],\"compare\":{\"baseline\":"
-                "\"dense\"}}",
-        .metric = "val/loss",
-        .goal = "min",
-        .runs = runs,
-        .runs_n = 4
-    };
-    assert_ok(store_experiment_add(store, &experiment, &id, &existing, &err), err);
-    return id;
+    struct new_experiment experiment = fixture_plain(runs, 4);
+    experiment.spec = "{\"arms\":{\"dense\":{},\"dsa\":{}},\"seeds\":[1,2],\"compare\":"
+                      "{\"baseline\":\"dense\"}}";
+    return fixture_add(store, &experiment);
 }
 
 static bool claim(struct store *store, int64_t run, int64_t attempt)
