@@ -7,12 +7,33 @@
 
 #include <fcntl.h>
 
+/* A folder of its own is a test's state. */
+static int make_folder(void **state)
+{
+    fixture_folder(*state = malloc(64));
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    fixture_remove_folder(*state);
+    free(*state);
+    return 0;
+}
+
+/* Where a folder has its database; until the next call. */
+static const char *database(const char *folder)
+{
+    static char path[128];
+    snprintf(path, sizeof path, "%s/ablate.db", folder);
+    return path;
+}
+
 static void test_opens_again(void **state)
 {
-    (void)state;
-    char folder[64], value[8];
+    const char *folder = *state;
+    char value[8];
     struct err err;
-    fixture_folder(folder);
     struct store *store = fixture_store(folder);
     assert_ok(store_begin(store, &err), err);
     assert_ok(store_setting_put(store, "a", "1", &err), err);
@@ -26,24 +47,19 @@ static void test_opens_again(void **state)
     assert_ok(store_setting_get(store, "b", value, sizeof value, &err), err);
     assert_string_equal(value, "");
     store_close(store);
-    fixture_remove_folder(folder);
 }
 
 static void write_database(const char *folder, const char *sql)
 {
-    char path[128];
     sqlite3 *db;
-    snprintf(path, sizeof path, "%s/ablate.db", folder);
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_open(database(folder), &db), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
 }
 
 static int file_bytes(const char *folder, char *ret, size_t size)
 {
-    char path[128];
-    snprintf(path, sizeof path, "%s/ablate.db", folder);
-    int fd = open(path, O_RDONLY);
+    int fd = open(database(folder), O_RDONLY);
     ssize_t n = read(fd, ret, size);
     close(fd);
     return (int)n;
@@ -60,15 +76,14 @@ static void test_refuses_what_is_not_its_own(void **state)
           "newer" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char folder[64], path[128];
+        char folder[64];
         static char before[65536], after[65536];
         struct store *store = NULL;
         struct err err;
         fixture_folder(folder);
         write_database(folder, cases[i].sql);
         int n = file_bytes(folder, before, sizeof before);
-        snprintf(path, sizeof path, "%s/ablate.db", folder);
-        assert_int_equal(store_open(path, STORE_WRITER, &store, &err), -ERR_BAD_DATA);
+        assert_int_equal(store_open(database(folder), STORE_WRITER, &store, &err), -ERR_BAD_DATA);
         assert_non_null(strstr(err.message, cases[i].said));
         assert_null(store);
         assert_int_equal(file_bytes(folder, after, sizeof after), n);
@@ -152,36 +167,28 @@ static void test_migrates_and_keeps_a_copy(void **state)
 
 static void test_a_failed_migration_changes_nothing(void **state)
 {
-    (void)state;
-    char folder[64], path[128];
+    const char *folder = *state;
     struct store *store = NULL;
     struct err err;
-    fixture_folder(folder);
     write_version_1(folder, "CREATE TABLE runs_verifying (x)"); /* the name of its last index */
-    snprintf(path, sizeof path, "%s/ablate.db", folder);
-    assert_true(store_open(path, STORE_WRITER, &store, &err) < 0);
+    assert_true(store_open(database(folder), STORE_WRITER, &store, &err) < 0);
     assert_null(store);
     assert_int_equal(int_in(folder, "ablate.db", "PRAGMA user_version"), 1);
     assert_int_equal(int_in(folder, "ablate.db",
                             "SELECT count(*) FROM pragma_table_info('runs') WHERE name = 'verify'"),
                      0);
-    fixture_remove_folder(folder);
 }
 
 static void test_refuses_what_is_no_database(void **state)
 {
-    (void)state;
-    char folder[64], path[128];
+    const char *folder = *state;
     struct store *store = NULL;
     struct err err;
-    fixture_folder(folder);
-    snprintf(path, sizeof path, "%s/ablate.db", folder);
-    FILE *file = fopen(path, "w");
+    FILE *file = fopen(database(folder), "w");
     for (int i = 0; i < 1000; i++)
         fputs("this is no database\n", file);
     fclose(file);
-    assert_int_equal(store_open(path, STORE_WRITER, &store, &err), -ERR_BAD_DATA);
-    fixture_remove_folder(folder);
+    assert_int_equal(store_open(database(folder), STORE_WRITER, &store, &err), -ERR_BAD_DATA);
     assert_int_equal(store_open("/nonexistent/ablate.db", STORE_WRITER, &store, &err),
                      -ERR_STORAGE);
 }
@@ -189,11 +196,10 @@ static void test_refuses_what_is_no_database(void **state)
 /* A database of the first version is brought up to date, after a copy of it was made. */
 static void test_migrates(void **state)
 {
-    (void)state;
-    char folder[64], copy[128];
+    const char *folder = *state;
+    char copy[128];
     struct err err;
     sqlite3 *db;
-    fixture_folder(folder);
     for (size_t i = 0; i < embedded_n; i++)
         if (strcmp(embedded[i].path, "schema/0001_init.sql") == 0)
             write_database(folder, embedded[i].data);
@@ -211,7 +217,6 @@ static void test_migrates(void **state)
     assert_int_equal(sqlite3_exec(db, "SELECT value FROM settings", NULL, NULL, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db, "SELECT * FROM facts", NULL, NULL, NULL), SQLITE_ERROR);
     sqlite3_close(db);
-    fixture_remove_folder(folder);
 }
 
 static struct store_identity identity_of(const char *folder)
@@ -248,16 +253,13 @@ static void test_identity(void **state)
  * there were identities stays as it is: the migration makes one. */
 static void test_a_copy_becomes_another_database(void **state)
 {
-    (void)state;
-    char folder[64], path[128];
+    const char *folder = *state;
     struct err err;
-    fixture_folder(folder);
-    snprintf(path, sizeof path, "%s/ablate.db", folder);
     write_version_1(folder, "UPDATE attempts SET ended_at = 2 WHERE attempt = 1");
-    assert_ok(store_identity_renew(path, &err), err);
+    assert_ok(store_identity_renew(database(folder), &err), err);
     assert_int_equal(int_in(folder, "ablate.db", "PRAGMA user_version"), 1);
     const struct store_identity before = identity_of(folder);
-    assert_ok(store_identity_renew(path, &err), err);
+    assert_ok(store_identity_renew(database(folder), &err), err);
     const struct store_identity after = identity_of(folder);
     assert_string_not_equal(before.id, after.id);
     assert_true(after.made_at >= before.made_at);
@@ -265,17 +267,13 @@ static void test_a_copy_becomes_another_database(void **state)
     assert_int_equal(
         int_in(folder, "ablate.db", "SELECT token = '' FROM attempts WHERE attempt = 2"), 1);
     assert_int_equal(store_identity_renew("/nonexistent/ablate.db", &err), -ERR_STORAGE);
-    fixture_remove_folder(folder);
 }
 
 static void test_savepoints(void **state)
 {
-    (void)state;
-    char folder[64], value[8];
+    struct store *store = ((struct fixture_base *)*state)->store;
+    char value[8];
     struct err err;
-    fixture_folder(folder);
-    struct store *store = fixture_store(folder);
-    assert_ok(store_begin(store, &err), err);
     for (int keep = 0; keep < 2; keep++) {
         assert_ok(store_savepoint(store, &err), err);
         assert_ok(store_setting_put(store, keep ? "kept" : "given up", "1", &err), err);
@@ -286,21 +284,16 @@ static void test_savepoints(void **state)
     assert_string_equal(value, "1");
     assert_ok(store_setting_get(store, "given up", value, sizeof value, &err), err);
     assert_string_equal(value, "");
-    store_close(store);
-    fixture_remove_folder(folder);
 }
 
 /* Memory that SQLite doesn't get is no fault of the disk, and leaves outputs as they were. */
 static void test_memory_runs_out(void **state)
 {
-    (void)state;
-    char folder[64];
+    struct store *store = ((struct fixture_base *)*state)->store;
     struct err err;
     struct queued_run untouched, *runs = &untouched;
     size_t n = 7;
     int64_t counts[AUDIT_STATUSES] = { -1 };
-    fixture_folder(folder);
-    struct store *store = fixture_store(folder);
     sqlite3_hard_heap_limit64(1);
     assert_int_equal(store_queue_head(store, 1, &runs, &n, &err), -ERR_NO_MEMORY);
     assert_int_equal(store_audit_counts(store, 1, counts, &err), -ERR_NO_MEMORY);
@@ -313,23 +306,17 @@ static void test_memory_runs_out(void **state)
     assert_ok(store_queue_head(store, 1, &runs, &n, &err), err);
     assert_int_equal(n, 0);
     free(runs);
-    store_close(store);
-    fixture_remove_folder(folder);
 }
 
 static void test_datasets(void **state)
 {
-    (void)state;
-    char folder[64];
+    struct store *store = ((struct fixture_base *)*state)->store;
     struct err err;
     struct dataset_row row = {
         .name = "b", .digest = "ff00", .documents = 3, .bytes = 10, .format = "text"
     };
     struct dataset_row got, *list = NULL;
     size_t n = 0;
-    fixture_folder(folder);
-    struct store *store = fixture_store(folder);
-    assert_ok(store_begin(store, &err), err);
     assert_ok(store_dataset_put(store, &row, &err), err);
     row.documents = 4;
     assert_ok(store_dataset_put(store, &row, &err), err); /* by name: replaced */
@@ -364,14 +351,11 @@ static void test_datasets(void **state)
     assert_non_null(strstr(err.message, "dataset"));
     assert_ok(store_dataset_put(store, &row, &err), err);
     assert_ok(store_run_retry(store, 1, &err), err);
-    store_close(store);
-    fixture_remove_folder(folder);
 }
 
 static void test_idempotency(void **state)
 {
-    (void)state;
-    char folder[64];
+    struct store *store = ((struct fixture_base *)*state)->store;
     struct err err;
     const struct new_run run = {
         .arm = "x", .grid = "{}", .spec = "{}", .digest = "d", .max_attempts = 1, .steps = 1
@@ -381,9 +365,6 @@ static void test_idempotency(void **state)
     experiment.body_digest = "one";
     int64_t first, again;
     bool existing;
-    fixture_folder(folder);
-    struct store *store = fixture_store(folder);
-    assert_ok(store_begin(store, &err), err);
     assert_ok(store_experiment_add(store, &experiment, &first, &existing, &err), err);
     assert_false(existing);
     assert_ok(store_experiment_add(store, &experiment, &again, &existing, &err), err);
@@ -411,22 +392,16 @@ static void test_idempotency(void **state)
     assert_int_equal(n, 1);
     experiment_row_done(&rows[0]);
     free(rows);
-    store_close(store);
-    fixture_remove_folder(folder);
 }
 
 static void test_experiments_change_and_go(void **state)
 {
-    (void)state;
-    char folder[64];
+    struct store *store = ((struct fixture_base *)*state)->store;
     struct err err;
     struct experiment_row row;
     struct claim claim;
     struct run_row run;
     struct run_slice slice = { 0 };
-    fixture_folder(folder);
-    struct store *store = fixture_store(folder);
-    assert_ok(store_begin(store, &err), err);
     int64_t id = fixture_experiment(store, 3, 0, 3, false);
     assert_ok(store_experiment_patch(store, id, "renamed", NULL, NULL, &err), err);
     assert_ok(store_experiment_get(store, id, &row, &err), err);
@@ -459,26 +434,27 @@ static void test_experiments_change_and_go(void **state)
     assert_int_equal(store_experiment_get(store, id, &row, &err), -ERR_NOT_FOUND);
     assert_int_equal(store_run_get(store, 1, &run, &err), -ERR_NOT_FOUND);
     assert_int_equal(store_run_cancel(store, 1, &err), -ERR_NOT_FOUND);
-    store_close(store);
-    fixture_remove_folder(folder);
 }
 
 int main(void)
 {
+#define IN_FOLDER(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
+#define IN_STORE(name)                                                                             \
+    cmocka_unit_test_setup_teardown(name, fixture_base_set_up, fixture_base_tear_down)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_opens_again),
+        IN_FOLDER(test_opens_again),
         cmocka_unit_test(test_refuses_what_is_not_its_own),
         cmocka_unit_test(test_migrates_and_keeps_a_copy),
-        cmocka_unit_test(test_a_failed_migration_changes_nothing),
-        cmocka_unit_test(test_refuses_what_is_no_database),
-        cmocka_unit_test(test_migrates),
+        IN_FOLDER(test_a_failed_migration_changes_nothing),
+        IN_FOLDER(test_refuses_what_is_no_database),
+        IN_FOLDER(test_migrates),
         cmocka_unit_test(test_identity),
-        cmocka_unit_test(test_a_copy_becomes_another_database),
-        cmocka_unit_test(test_savepoints),
-        cmocka_unit_test(test_memory_runs_out),
-        cmocka_unit_test(test_datasets),
-        cmocka_unit_test(test_idempotency),
-        cmocka_unit_test(test_experiments_change_and_go),
+        IN_FOLDER(test_a_copy_becomes_another_database),
+        IN_STORE(test_savepoints),
+        IN_STORE(test_memory_runs_out),
+        IN_STORE(test_datasets),
+        IN_STORE(test_idempotency),
+        IN_STORE(test_experiments_change_and_go),
     };
     return cmocka_run_group_tests_name("store", tests, NULL, NULL);
 }
