@@ -5,22 +5,27 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/json/jsonx.h"
+#include "server/base/program.h"
 #include "server/data/datadir.h"
+#include "server/jobs/reaper.h"
 #include "server/jobs/work.h"
 #include "server/query/process.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <uv.h>
 
-enum { CHUNK_BYTES = 65536, PROBLEM_BYTES = 4096, HANDLES = 3 };
+enum { CHUNK_BYTES = 65536, PROBLEM_BYTES = 4096 };
 
 struct queries {
-    uv_loop_t *loop;
+    struct work *work;
     char database[PATH_MAX], program[64];
     int program_fd; /* -1: it couldn't be opened */
     int64_t allowed_ms;
@@ -34,18 +39,25 @@ struct queries {
 
 struct query_run {
     struct queries *queries;
-    struct query *query;
+    struct query *query; /* NULL: the daemon's end has ended it */
     struct query_run *next;
-    uv_process_t process;
+    struct job start;
+    struct {
+        pid_t pid;
+        int socket; /* the daemon's end */
+    } started;      /* the pool's until start is done */
+    pid_t pid;      /* 0 = not started, or waited for */
+    bool followed;  /* reaper, pipe and deadline are open handles */
+    size_t held;    /* by the start and by open handles; freed when it is 0 */
+    struct reaper reaper;
     uv_pipe_t pipe;
     uv_timer_t deadline;
     uv_write_t write;
     uv_shutdown_t shutdown;
     struct buf request, bytes;
     struct err why; /* it was killed, or never came to be; code 0 = neither */
-    bool started, exited, closed;
-    int64_t exit_status;
-    int exit_signal, handles;
+    bool exited, closed;
+    int wait_status; /* as of waitpid */
     char chunk[CHUNK_BYTES];
 };
 
@@ -60,7 +72,7 @@ static int unavailable(struct err *err)
 
 static int judge_signal(const struct query_run *run, struct err *err)
 {
-    int number = run->exit_signal;
+    int number = WTERMSIG(run->wait_status);
     switch (number) {
     case SIGKILL: /* not ours: the kernel's, for want of memory */
         return store_query_too_big(err);
@@ -78,24 +90,35 @@ static int judge(const struct query_run *run, struct err *err)
         *err = run->why;
         return -err->code;
     }
-    if (run->exit_signal != 0)
+    if (WIFSIGNALED(run->wait_status))
         return judge_signal(run, err);
-    if (run->exit_status == 0 && run->bytes.len > 0)
+    int exit_status = WEXITSTATUS(run->wait_status);
+    if (exit_status == 0 && run->bytes.len > 0)
         return 0;
-    if (run->exit_status == QUERY_REFUSED && run->bytes.len < PROBLEM_BYTES)
+    if (exit_status == QUERY_REFUSED && run->bytes.len < PROBLEM_BYTES)
         return query_problem_read(run->bytes.data != NULL ? run->bytes.data : "", err);
-    return err_set(err, ERR_INTERNAL, "the query's process ended with status %d",
-                   (int)run->exit_status);
+    return err_set(err, ERR_INTERNAL, "the query's process ended with status %d", exit_status);
 }
 
-static void on_handle_closed(uv_handle_t *handle)
+static void let_go(struct query_run *run)
 {
-    struct query_run *run = handle->data;
-    if (--run->handles > 0)
+    if (--run->held > 0)
         return;
     buf_done(&run->request);
     buf_done(&run->bytes);
     free(run);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    let_go(handle->data);
+}
+
+static void close_handles(struct query_run *run)
+{
+    reaper_close(&run->reaper, on_handle_closed);
+    uv_close((uv_handle_t *)&run->pipe, on_handle_closed);
+    uv_close((uv_handle_t *)&run->deadline, on_handle_closed);
 }
 
 static void end(struct query_run *run)
@@ -109,6 +132,7 @@ static void end(struct query_run *run)
         }
     queries->running--;
     query->run = NULL;
+    run->query = NULL;
     query->status = judge(run, &query->err);
     if (query->status == 0) {
         query->reply = run->bytes;
@@ -116,10 +140,8 @@ static void end(struct query_run *run)
         queries->held += query->held;
         buf_init(&run->bytes, 0);
     }
-    run->handles = HANDLES;
-    uv_close((uv_handle_t *)&run->process, on_handle_closed);
-    uv_close((uv_handle_t *)&run->pipe, on_handle_closed);
-    uv_close((uv_handle_t *)&run->deadline, on_handle_closed);
+    if (run->followed)
+        close_handles(run);
     query->done(query);
     pump(queries);
 }
@@ -135,18 +157,18 @@ static void kill_run(struct query_run *run, const struct err *why)
 {
     if (run->why.code == 0)
         run->why = *why;
-    if (run->started && !run->exited)
-        uv_process_kill(&run->process, SIGKILL);
+    if (run->pid != 0)
+        kill(run->pid, SIGKILL);
 }
 
 /* running */
 
-static void on_ended(uv_process_t *process, int64_t status, int signal)
+static void on_ended(struct reaper *reaper, int status)
 {
-    struct query_run *run = process->data;
+    struct query_run *run = reaper->signal.data;
     run->exited = true;
-    run->exit_status = status;
-    run->exit_signal = signal;
+    run->pid = 0;
+    run->wait_status = status;
     maybe_end(run);
 }
 
@@ -178,35 +200,7 @@ static void on_deadline(uv_timer_t *timer)
     struct query_run *run = timer->data;
     struct err late;
     store_query_late(run->queries->allowed_ms, &late);
-    if (run->started)
-        kill_run(run, &late);
-    else
-        end(run); /* it couldn't be started */
-}
-
-static int spawn(struct query_run *run)
-{
-    struct queries *queries = run->queries;
-    char parent[24], allowed[24];
-    snprintf(parent, sizeof parent, "%ld", (long)getpid());
-    snprintf(allowed, sizeof allowed, "%lld", (long long)queries->allowed_ms);
-    char *args[] = { "ablated", QUERY_PROCESS, parent, allowed, NULL }, *environment[] = { NULL };
-    uv_stdio_container_t stdio[] = {
-        { .flags = UV_CREATE_PIPE | UV_READABLE_PIPE | UV_WRITABLE_PIPE,
-          .data.stream = (uv_stream_t *)&run->pipe },
-        { .flags = UV_IGNORE },
-        { .flags = UV_IGNORE },
-    };
-    const uv_process_options_t options = {
-        .exit_cb = on_ended,
-        .file = queries->program,
-        .args = args,
-        .env = environment,
-        .cwd = "/",
-        .stdio = stdio,
-        .stdio_count = 3,
-    };
-    return uv_spawn(queries->loop, &run->process, &options);
+    kill_run(run, &late);
 }
 
 static void ask(struct query_run *run)
@@ -224,6 +218,71 @@ static void ask(struct query_run *run)
     uv_read_start(stream, on_alloc, on_read);
 }
 
+static int spawn_on_pool(struct job *job, struct store *store, struct err *err)
+{
+    struct query_run *run = job->data;
+    const struct queries *queries = run->queries;
+    char parent[24], allowed[24];
+    int sockets[2];
+    (void)store;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0)
+        return err_set(err, ERR_UNAVAILABLE, "the query's process can't be talked to: %s",
+                       strerror(errno));
+    snprintf(parent, sizeof parent, "%ld", (long)getpid());
+    snprintf(allowed, sizeof allowed, "%lld", (long long)queries->allowed_ms);
+    const char *const args[] = { "ablated", QUERY_PROCESS, parent, allowed, NULL };
+    const char *const nothing[] = { NULL };
+    const struct program process = {
+        .path = queries->program,
+        .args = args,
+        .env = nothing,
+        .folder = "/",
+        .in = sockets[1],
+        .out = -1,
+        .err = -1,
+    };
+    int code = program_start(&process, &run->started.pid);
+    close(sockets[1]);
+    run->started.socket = sockets[0];
+    if (code == 0)
+        return 0;
+    close(sockets[0]);
+    return err_set(err, ERR_UNAVAILABLE, "the query's process can't be started: %s",
+                   uv_strerror(uv_translate_sys_error(code)));
+}
+
+static void follow(struct query_run *run)
+{
+    uv_loop_t *loop = work_loop(run->queries->work);
+    run->reaper.signal.data = run->pipe.data = run->deadline.data = run;
+    run->pid = run->started.pid;
+    run->followed = true;
+    run->held += 3;
+    reaper_watch(&run->reaper, loop, run->pid, on_ended);
+    uv_timer_init(loop, &run->deadline);
+    uv_timer_start(&run->deadline, on_deadline, (uint64_t)run->queries->allowed_ms, 0);
+    uv_pipe_init(loop, &run->pipe, 0);
+    uv_pipe_open(&run->pipe, run->started.socket);
+    ask(run);
+}
+
+static void spawned(struct job *job)
+{
+    struct query_run *run = job->data;
+    if (job->status != 0 && run->query != NULL) {
+        kill_run(run, &job->err);
+        end(run);
+    } else if (job->status == 0 && run->query == NULL) {
+        close(run->started.socket);
+        kill(run->started.pid, SIGKILL);
+    } else if (job->status == 0) {
+        follow(run);
+        if (run->why.code != 0) /* its caller has left meanwhile */
+            kill_run(run, &run->why);
+    }
+    let_go(run);
+}
+
 static void start(struct queries *queries, struct query *query)
 {
     struct query_run *run = calloc(1, sizeof *run);
@@ -236,18 +295,9 @@ static void start(struct queries *queries, struct query *query)
     queries->running++;
     buf_init(&run->request, 0);
     buf_init(&run->bytes, STORE_QUERY_BYTES);
-    uv_pipe_init(queries->loop, &run->pipe, 0);
-    uv_timer_init(queries->loop, &run->deadline);
-    run->process.data = run->pipe.data = run->deadline.data = run;
-    int code = spawn(run);
-    run->started = code == 0;
-    if (run->started)
-        ask(run);
-    else
-        err_set(&run->why, ERR_UNAVAILABLE, "the query's process can't be started: %s",
-                uv_strerror(code));
-    uv_timer_start(&run->deadline, on_deadline, run->started ? (uint64_t)queries->allowed_ms : 0,
-                   0);
+    run->held = 1;
+    run->start = (struct job){ .run = spawn_on_pool, .done = spawned, .data = run };
+    work_pool(queries->work, &run->start);
 }
 
 /* waiting */
@@ -386,11 +436,11 @@ int queries_new(struct work *work, const struct datadir *datadir, int64_t allowe
     struct queries *queries = calloc(1, sizeof *queries);
     if (queries == NULL)
         return err_no_memory(err, "queries");
-    queries->loop = work_loop(work);
+    queries->work = work;
     queries->allowed_ms = allowed_ms;
     find_program(queries);
     datadir_path(datadir, queries->database, "ablate.db");
-    uv_timer_init(queries->loop, &queries->patience);
+    uv_timer_init(work_loop(work), &queries->patience);
     queries->patience.data = queries;
     *ret = queries;
     return 0;

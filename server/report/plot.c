@@ -2,13 +2,13 @@
 #include "server/report/plot.h"
 
 #include "common/base/files.h"
+#include "server/base/program.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -30,32 +30,24 @@ struct files {
 
 static int start(const struct files *f, pid_t *ret_pid, struct err *err)
 {
-    char *argv[] = { (char[]){ "gnuplot" }, (char[]){ "-d" }, (char *)(uintptr_t)f->script, NULL };
-    char path[4096] = "PATH=",
-         *env[] = { path, (char[]){ "LC_ALL=C.UTF-8" }, (char[]){ "HOME=/nonexistent" }, NULL };
+    const char *const args[] = { "gnuplot", "-d", f->script, NULL };
+    char path[4096];
+    const char *const env[] = { path, "LC_ALL=C.UTF-8", "HOME=/nonexistent", NULL };
     const char *own = getenv("PATH");
+    const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
     snprintf(path, sizeof path, "PATH=%s", own != NULL ? own : "/usr/local/bin:/usr/bin:/bin");
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attributes);
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&actions, 1, f->picture, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    posix_spawn_file_actions_addopen(&actions, 2, f->said, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawnattr_setpgroup(&attributes, 0);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                              POSIX_SPAWN_SETPGROUP);
-    int code = posix_spawnp(ret_pid, "gnuplot", &actions, &attributes, argv, env);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
+    struct program gnuplot = { .path = args[0], .args = args, .env = env, .in = -1 };
+    gnuplot.out = open(f->picture, flags, 0600);
+    gnuplot.err = open(f->said, flags, 0600);
+    bool opened = gnuplot.out >= 0 && gnuplot.err >= 0;
+    int code = opened ? program_start(&gnuplot, ret_pid) : errno;
+    if (gnuplot.out >= 0)
+        close(gnuplot.out);
+    if (gnuplot.err >= 0)
+        close(gnuplot.err);
     if (code == 0)
         return 0;
-    if (code == ENOENT || code == EACCES)
+    if (opened && (code == ENOENT || code == EACCES))
         return err_set(err, ERR_UNAVAILABLE,
                        "figures are drawn by gnuplot, which isn't installed here; Debian's package "
                        "is gnuplot-nox");

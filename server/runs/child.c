@@ -4,14 +4,17 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "server/base/program.h"
 #include "server/data/datadir.h"
 #include "server/runs/forgotten.h"
 #include "server/runs/ingest.h"
 #include "server/runs/owner.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { GRACE_MS = 10000, LATE_MS = 5000 };
@@ -110,30 +113,30 @@ void child_watch(struct child *child)
 
 /* starting */
 
-static void on_process_closed(uv_handle_t *handle)
+static void on_reaper_closed(uv_handle_t *handle)
 {
     struct child *child = handle->data;
-    child->spawned = false;
-    if (child->ended || child->end.failure[0] != '\0')
+    child->reaped = false;
+    if (child->ended)
         settle(child);
     else
         child_free(child); /* the daemon ends; the worker lives on */
 }
 
-static void on_ended(uv_process_t *process, int64_t status, int signal)
+static void on_ended(struct reaper *reaper, int status)
 {
-    struct child *child = process->data;
-    (void)status; /* exit.json has the trainer's */
+    struct child *child = reaper->signal.data;
     child->ended = true;
-    child->end.keeper_signal = signal;
-    uv_close((uv_handle_t *)process, on_process_closed);
+    child->end.keeper_signal =
+        WIFSIGNALED(status) ? WTERMSIG(status) : 0; /* exit.json has the trainer's */
+    reaper_close(reaper, on_reaper_closed);
 }
 
-static bool is_transient(int uv_code)
+static bool is_transient(int error)
 {
-    static const int codes[] = { UV_EAGAIN, UV_ENOMEM, UV_EMFILE, UV_ENFILE, UV_ENOSPC };
-    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
-        if (codes[i] == uv_code)
+    static const int errors[] = { EAGAIN, ENOMEM, EMFILE, ENFILE, ENOSPC };
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
+        if (errors[i] == error)
             return true;
     return false;
 }
@@ -182,43 +185,52 @@ static void note_pid(const struct child *child)
     work_write(child->children->work, &note->job);
 }
 
-static void spawn(struct child *child)
+static void spawn_on_pool(uv_work_t *request)
 {
-    struct children *children = child->children;
+    struct child *child = request->data;
+    const struct children *children = child->children;
     char dir[PATH_MAX];
     attempt_path(children->datadir, child->load.run, child->attempt, dir);
-    char *args[] = { (char *)(uintptr_t)children->worker_path, "run", "--dir", dir, NULL };
-    uv_stdio_container_t stdio[] = {
-        { .flags = UV_IGNORE },
-        { .flags = UV_INHERIT_FD, .data.fd = child->log },
-        { .flags = UV_INHERIT_FD, .data.fd = child->log },
-    };
-    const uv_process_options_t options = {
-        .exit_cb = on_ended,
-        .file = args[0],
+    const char *const args[] = { children->worker_path, "run", "--dir", dir, NULL };
+    const struct program worker = {
+        .path = args[0],
         .args = args,
-        .cwd = children->datadir->path,
-        .flags = UV_PROCESS_DETACHED, /* a session of its own */
-        .stdio = stdio,
-        .stdio_count = 3,
+        .folder = children->datadir->path,
+        .in = -1,
+        .out = child->log,
+        .err = child->log,
+        .session = true,
     };
-    child->process.data = child;
-    child->spawned = true;
-    int code = uv_spawn(children->loop, &child->process, &options);
+    child->spawn_error = program_start(&worker, &child->spawned);
     close(child->log);
     child->log = -1;
-    if (code != 0) {
+}
+
+static void spawned(uv_work_t *request, int uv_status)
+{
+    struct child *child = request->data;
+    struct children *children = child->children;
+    (void)uv_status; /* never cancelled */
+    if (child->spawn_error != 0) {
         char why[256];
-        snprintf(why, sizeof why, "%s: %s", args[0], uv_strerror(code));
-        not_started(child, why, is_transient(code));
-        uv_close((uv_handle_t *)&child->process, on_process_closed);
+        snprintf(why, sizeof why, "%.200s: %s", children->worker_path,
+                 uv_strerror(uv_translate_sys_error(child->spawn_error)));
+        not_started(child, why, is_transient(child->spawn_error));
+        settle(child);
         return;
     }
-    child->pid = child->process.pid;
+    child->pid = child->spawned;
     note_pid(child);
-    children->restless(children);
     const struct log_about it = about(child);
     log_write(LOG_INFO, &it, "started, pid %lld", (long long)child->pid);
+    if (children->closing && !children->stop_workers) {
+        child_free(child); /* the daemon ends; the worker lives on */
+        return;
+    }
+    child->reaped = true;
+    child->reaper.signal.data = child;
+    reaper_watch(&child->reaper, children->loop, child->spawned, on_ended);
+    children->restless(children);
 }
 
 static void prepare_on_pool(uv_work_t *request)
@@ -259,13 +271,14 @@ static void prepared(uv_work_t *request, int uv_status)
                   "it had begun before, and the store had forgotten it: what it has left is read "
                   "first");
     if (child->status == 0 && child->end.stop == STOP_NONE && !child->end.forgotten &&
-        child->end.damaged.name[0] == '\0')
-        spawn(child);
-    else
-        settle(child);
+        child->end.damaged.name[0] == '\0') {
+        uv_queue_work(child->children->loop, &child->start, spawn_on_pool, spawned);
+        return;
+    }
     if (child->log >= 0)
         close(child->log);
     child->log = -1;
+    settle(child);
 }
 
 void child_start(struct child *child)
@@ -276,8 +289,8 @@ void child_start(struct child *child)
         settle(child);
         return;
     }
-    child->prepare.data = child;
-    uv_queue_work(child->children->loop, &child->prepare, prepare_on_pool, prepared);
+    child->start.data = child;
+    uv_queue_work(child->children->loop, &child->start, prepare_on_pool, prepared);
 }
 
 /* stopping */
@@ -374,8 +387,8 @@ void children_close(struct children *children, bool stop_workers)
         next = k->next;
         if (stop_workers)
             child_stop(k, STOP_SHUTDOWN);
-        else if (k->spawned && !uv_is_closing((uv_handle_t *)&k->process))
-            uv_close((uv_handle_t *)&k->process, on_process_closed);
+        else if (k->reaped && !k->ended)
+            reaper_close(&k->reaper, on_reaper_closed);
         else if (k->over && !k->settling)
             child_free(k); /* watched only */
     }

@@ -1,6 +1,6 @@
 /* child: the daemon's side of a worker, from the claim until its run is settled:
  *
- *   claimed → folder made (pool) → spawned → its process ends → settled (writer) → freed
+ *   claimed → folder made (pool) → spawned (pool) → its process ends → settled (writer) → freed
  *
  * An attempt is over when its lock is free, not when a process has ended: keeper and trainer share
  * the lock, and the trainer may outlive the keeper by a moment. So settling asks the lock first, on
@@ -12,6 +12,7 @@
 #ifndef ABLATE_SERVER_CHILD_H
 #define ABLATE_SERVER_CHILD_H
 
+#include "server/jobs/reaper.h"
 #include "server/jobs/work.h"
 #include "server/runs/attempt.h"
 
@@ -51,20 +52,22 @@ struct child {
     bool over;                        /* no process of ours runs for it: the lock tells its end */
     bool settling;                    /* a job is under way */
     bool ended;                       /* its process has */
-    bool spawned;                     /* process is an open handle */
+    bool reaped;                      /* reaper is an open handle */
     int64_t kill_at_ms;
     int64_t heard_ms; /* a word of its trainer, or its beginning here */
     struct attempt_end end;
-    uv_process_t process;
+    struct reaper reaper;
     struct job job;
     int told; /* what settling met with last time */
     struct attempt_found found;
 
     struct claim claim;   /* what it is started from; spec is owned */
     char aside[PATH_MAX]; /* where the folder of a stranger was moved to that stood in the way */
-    uv_work_t prepare;
+    uv_work_t start;
     int log;
     int status;
+    pid_t spawned;
+    int spawn_error; /* errno */
     struct err err;
 };
 

@@ -414,12 +414,13 @@ def attacks(bench):
 
 
 def turns(bench):
-    """What is heavy to answer: no turn of the loop may take long over it."""
+    """What is heavy to answer or to start: no turn of the loop may take long over it."""
     notes = "\x01" * 65536
     with Daemon(bench) as daemon:
-        daemon.api("queue", {"paused": True})
         wide = dict(SPEC, arms={f"a{k}": {} for k in range(40)}, seeds=list(range(1, 251)))
         asked = {
+            "100 runs started": lambda: (daemon.runs(100), daemon.played(100), daemon.api("queue", {"paused": True})),
+            "100 queries": lambda: [daemon.api("query", {"sql": "SELECT * FROM v_runs"}) for _ in range(100)],
             "200 experiments with notes": lambda: [daemon.api("experiments", dict(SPEC, name=f"{i}", notes=notes)) for i in range(200)],
             "a page of them": lambda: daemon.api("experiments?page_size=1000"),
             "a spec of 10,000 seeds": lambda: daemon.api("experiments?dry_run=1", dict(SPEC, name="seeds", notes="x" * 65536, seeds=list(range(10**9, 10**9 + 10_000)))),
@@ -427,8 +428,8 @@ def turns(bench):
             "10,000 runs": lambda: daemon.api("experiments", dict(wide, name="wide")),
             "a refused specification of 60,000 keys": lambda: daemon.refused("experiments", {f"k{i}": i for i in range(60_000)}),
             "a page of runs": lambda: daemon.api("runs?page_size=1000"),
-            "a report of 10,000 runs": lambda: daemon.api("experiments/201/report"),
-            "10,000 runs cancelled": lambda: daemon.api("experiments/201/cancel", {}),
+            "a report of 10,000 runs": lambda: daemon.api("experiments/202/report"),
+            "10,000 runs cancelled": lambda: daemon.api("experiments/202/cancel", {}),
         }
         for name, ask in asked.items():
             before = daemon.turns()

@@ -25,7 +25,7 @@ server/runs/                                        common/|server/(base|data|st
 server/retention/                                   common/|server/(base|data|store|objects|jobs|runs|retention)/
 server/objects/                                     common/|server/(store|objects)/
 server/verdict/                                     common/|server/(store|objects|verdict)/
-server/report/                                      common/|server/(store|objects|verdict|report)/
+server/report/                                      common/|server/(base|store|objects|verdict|report)/
 server/capsule/                                     common/|server/(store|objects|verdict|report|capsule)/
 server/http/                                        common/|server/(base|data|store|jobs|http)/
 server/api/                                         common/|server/(base|data|store|objects|jobs|query|feed|runs|retention|verdict|report|capsule|api)/|server/http/(endpoint|reply|auth|httpd)\.h

@@ -52,13 +52,17 @@ static int set_up_hasty(void **state)
     return set_up_for(300, state);
 }
 
+/* What the daemon's end leaves is killed, and waits only to be waited for. */
 static int tear_down(void **state)
 {
     struct base *b = *state;
+    int how;
     queries_close(b->queries);
     fixture_free(b->f);
     queries_free(b->queries);
     free(b);
+    while (waitpid(-1, &how, 0) > 0)
+        assert_true(WIFSIGNALED(how) && WTERMSIG(how) == SIGKILL);
     return 0;
 }
 
@@ -100,6 +104,13 @@ static size_t alive(void)
 {
     pid_t ignored[16];
     return children(ignored);
+}
+
+/* Until so many have been started. */
+static void await(const struct base *b, size_t n, pid_t ret[16])
+{
+    while (children(ret) != n)
+        uv_run(&b->f->loop, UV_RUN_ONCE);
 }
 
 static void test_answers(void **state)
@@ -173,7 +184,7 @@ static void test_dropped(void **state)
     for (size_t i = 0; i < QUERIES_RUNNING; i++)
         begin(b, &running[i], ENDLESS);
     begin(b, &waiting, "SELECT 1");
-    assert_int_equal(children(pids), QUERIES_RUNNING);
+    await(b, QUERIES_RUNNING, pids);
     query_drop(&waiting.query);
     assert_true(waiting.done);
     query_drop(&running[0].query);
@@ -188,17 +199,15 @@ static void test_dropped(void **state)
         assert_true(kill(pids[i], 0) != 0 && errno == ESRCH);
 }
 
-/* Nothing is waited for. */
-static void test_closed(void **state)
+static void close_all(const struct base *b, bool started)
 {
-    struct base *b = *state;
     struct one all[QUERIES_RUNNING + 3];
     struct err err = { 0 };
     pid_t pids[16];
-    int how;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         begin(b, &all[i], ENDLESS);
-    assert_int_equal(children(pids), QUERIES_RUNNING);
+    if (started)
+        await(b, QUERIES_RUNNING, pids);
     queries_close(b->queries);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         assert_true(all[i].done);
@@ -206,10 +215,28 @@ static void test_closed(void **state)
         query_release(&all[i].query);
     }
     assert_int_equal(try_to_begin(b, &all[0], "SELECT 1", &err), -ERR_UNAVAILABLE);
-    for (size_t i = 0; i < QUERIES_RUNNING; i++) {
-        assert_int_equal(waitpid(pids[i], &how, 0), pids[i]);
-        assert_true(WIFSIGNALED(how) && WTERMSIG(how) == SIGKILL);
-    }
+}
+
+/* Nothing is waited for. */
+static void test_closed(void **state)
+{
+    close_all(*state, true);
+}
+
+static void test_closed_while_they_start(void **state)
+{
+    close_all(*state, false);
+}
+
+static void test_dropped_while_it_starts(void **state)
+{
+    struct base *b = *state;
+    struct one one;
+    begin(b, &one, ENDLESS);
+    query_drop(&one.query);
+    fixture_wait(b->f, &one.done);
+    assert_int_equal(one.query.status, -ERR_UNAVAILABLE);
+    assert_int_equal(alive(), 0);
 }
 
 /* Killed, but not by us: as the kernel does when memory runs out. */
@@ -219,7 +246,7 @@ static void test_killed(void **state)
     struct one one;
     pid_t pids[16];
     begin(b, &one, ENDLESS);
-    assert_int_equal(children(pids), 1);
+    await(b, 1, pids);
     assert_int_equal(kill(pids[0], SIGKILL), 0);
     fixture_wait(b->f, &one.done);
     assert_int_equal(one.query.status, -ERR_QUERY_MEMORY);
@@ -238,9 +265,10 @@ static void test_held(void **state)
         assert_true(large[i].query.reply.len > STORE_QUERY_BYTES - 300000);
     }
     begin(b, &waiting, "SELECT 1");
-    assert_int_equal(alive(), 0);
+    uv_run(&b->f->loop, UV_RUN_NOWAIT);
+    assert_false(waiting.done);
+    assert_null(waiting.query.run);
     query_release(&large[0].query);
-    assert_int_equal(alive(), 1);
     fixture_wait(b->f, &waiting.done);
     assert_ok(waiting.query.status, waiting.query.err);
     for (size_t i = 1; i < HELD; i++)
@@ -259,7 +287,9 @@ int main(int argc, char **argv)
         TEST(test_many),
         cmocka_unit_test_setup_teardown(test_late, set_up_hasty, tear_down),
         TEST(test_dropped),
+        TEST(test_dropped_while_it_starts),
         TEST(test_closed),
+        TEST(test_closed_while_they_start),
         TEST(test_killed),
         TEST(test_held),
     };
