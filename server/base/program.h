@@ -11,12 +11,12 @@
 #include <sys/types.h>
 
 struct program {
-    const char *path;          /* without a slash: looked for in PATH */
-    const char *const *args;   /* with its name, NULL at the end */
-    const char *const *env;    /* NULL at the end; NULL = the daemon's */
-    const char *folder;        /* that it starts in; NULL = the daemon's */
-    int in, out, err;          /* descriptors that it gets as 0, 1, 2; -1 = /dev/null */
-    bool session;              /* it leads a session of its own; otherwise a process group */
+    const char *path;        /* without a slash: looked for in PATH */
+    const char *const *args; /* with its name, NULL at the end */
+    const char *const *env;  /* NULL at the end; NULL = the daemon's */
+    const char *folder;      /* that it starts in; NULL = the daemon's */
+    int in, out, err;        /* descriptors that it gets as 0, 1, 2; -1 = /dev/null */
+    bool session;            /* it leads a session of its own; otherwise a process group */
 };
 
 /* Its signals are as for any new program: none blocked, none ignored. What is open in the daemon

@@ -122,6 +122,7 @@ struct MHD_Response *sending_source(struct exchange *x)
 /* Bytes. */
 
 struct bytes {
+    uv_work_t work;
     struct exchanges *all;
     char *data; /* owned */
     size_t len;
@@ -136,11 +137,24 @@ static ssize_t pull_bytes(void *arg, uint64_t pos, char *to, size_t max)
     return (ssize_t)n;
 }
 
+static void free_on_pool(uv_work_t *work)
+{
+    const struct bytes *b = work->data;
+    free(b->data);
+}
+
+static void freed(uv_work_t *work, int status)
+{
+    (void)status;
+    free(work->data);
+}
+
+/* Giving 80 MB back to the kernel takes 10 ms. */
 static void bytes_free(void *arg)
 {
     struct bytes *b = arg;
-    free(b->data);
-    free(b);
+    b->work.data = b;
+    uv_queue_work(work_loop(b->all->app->work), &b->work, free_on_pool, freed);
 }
 
 struct MHD_Response *sending_bytes(struct exchange *x, char *take_bytes, size_t len)
@@ -148,7 +162,7 @@ struct MHD_Response *sending_bytes(struct exchange *x, char *take_bytes, size_t 
     struct bytes *b = malloc(sizeof *b);
     struct MHD_Response *response = NULL;
     if (b != NULL) {
-        *b = (struct bytes){ x->all, take_bytes, len };
+        *b = (struct bytes){ .all = x->all, .data = take_bytes, .len = len };
         response = MHD_create_response_from_callback(len, CHUNK_BYTES, pull_bytes, b, bytes_free);
     }
     if (response == NULL) {
