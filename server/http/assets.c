@@ -4,7 +4,7 @@
 
 #include "common/base/digest.h"
 #include "server/base/embed.h"
-#include "server/http/exchange/exchange.h"
+#include "server/http/exchange/state.h"
 #include "server/http/route.h"
 
 #include <stdio.h>

@@ -3,7 +3,7 @@
 #include "server/http/auth.h"
 
 #include "common/base/log.h"
-#include "server/http/exchange/exchange.h"
+#include "server/http/exchange/state.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

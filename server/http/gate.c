@@ -5,7 +5,7 @@
 #include "common/base/utf8.h"
 #include "server/base/options.h"
 #include "server/http/auth.h"
-#include "server/http/exchange/exchange.h"
+#include "server/http/exchange/state.h"
 
 #include <ctype.h>
 #include <stdlib.h>

@@ -6,7 +6,6 @@
 #include "common/base/log.h"
 #include "server/base/watch.h"
 #include "server/http/exchange/exchange.h"
-#include "server/http/linger.h"
 #include "server/http/listener.h"
 #include "server/http/stalled.h"
 
@@ -14,6 +13,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +46,6 @@ struct httpd {
     struct peers peers;
     size_t handles;
     struct exchanges exchanges;
-    struct lingering lingering;
     int64_t looked_ms;
     unsigned in_vain;
     bool gone; /* a connection was closed in this run */
@@ -122,17 +121,13 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         run(httpd);
 }
 
-void httpd_kick(struct httpd *httpd)
+/* Something was resumed, or is to end. */
+static void run_soon(struct exchanges *exchanges)
 {
+    struct httpd *httpd =
+        (struct httpd *)(void *)((char *)exchanges - offsetof(struct httpd, exchanges));
     if (!httpd->closing)
         uv_idle_start(&httpd->again, on_again);
-}
-
-void httpd_end(struct httpd *httpd, struct peer *peer)
-{
-    MHD_set_connection_option(peer->connection, MHD_CONNECTION_OPTION_TIMEOUT, 1U);
-    shutdown(peer->fd, SHUT_RDWR);
-    httpd_kick(httpd);
 }
 
 /* Connections: who is late. */
@@ -188,17 +183,11 @@ static void on_sweep(uv_timer_t *timer)
         if (peer_is_late(peer) && peer->exchange != NULL)
             exchange_late(peer->exchange);
         else if (peer_is_late(peer) || peer_has_gone(peer))
-            httpd_end(httpd, peer);
+            exchanges_cut(&httpd->exchanges, peer);
         else if (peer->exchange != NULL)
             exchange_look(peer->exchange);
     exchanges_recheck(&httpd->exchanges);
     refusals_sum_up(&httpd->exchanges.refusals);
-}
-
-void httpd_linger(struct httpd *httpd, int fd)
-{
-    if (!httpd->closing)
-        linger_begin(&httpd->lingering, fd);
 }
 
 static void on_mhd_log(void *arg, const char *format, va_list args)
@@ -240,7 +229,8 @@ int httpd_new(uv_loop_t *loop, struct app *app, int take_fd, struct httpd **ret,
     httpd->app = app;
     httpd->exchanges.app = app;
     httpd->peers.options = app->options;
-    httpd->lingering.loop = loop;
+    httpd->exchanges.lingering.loop = loop;
+    httpd->exchanges.run_soon = run_soon;
     httpd->listen_fd = take_fd;
     int status = listener_open(take_fd, &httpd->port, err);
     if (status != 0) {
@@ -315,7 +305,7 @@ static void on_closing(uv_timer_t *timer)
     if (!exchanges_have_ended(&httpd->exchanges))
         return;
     uv_timer_stop(timer);
-    linger_end_all(&httpd->lingering);
+    linger_end_all(&httpd->exchanges.lingering);
     MHD_stop_daemon(httpd->daemon);
     httpd->handles = 4;
     uv_close((uv_handle_t *)&httpd->poll, on_handle_closed);

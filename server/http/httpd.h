@@ -15,7 +15,6 @@
 #include <uv.h>
 
 struct httpd;
-struct peer;
 
 /* Serves on a socket that listener_bind made, and closes it once it serves no more, or when it
  * can't serve. app is borrowed. Errors: RUNNING, USAGE (both: of the socket), INTERNAL,
@@ -25,13 +24,6 @@ int httpd_port(const struct httpd *httpd);
 size_t httpd_connections(const struct httpd *httpd);
 /* The i-th reason for which requests were refused, and how many; false behind the last. */
 bool httpd_refused(const struct httpd *httpd, size_t i, const char **ret_reason, uint64_t *ret_n);
-/* Runs microhttpd once more before the loop sleeps: something was resumed. */
-void httpd_kick(struct httpd *httpd);
-/* Ends a connection whatever microhttpd is doing with it, soon: an end of the stream it notices
- * only where it reads or waits for the socket, its own timeout (a second, here) everywhere else. */
-void httpd_end(struct httpd *httpd, struct peer *peer);
-/* Closes a connection's descriptor, which stays microhttpd's, so that its peer reads the reply. */
-void httpd_linger(struct httpd *httpd, int fd);
 /* Stops listening, ends every connection, frees; closed(arg) when nothing is under way any more. */
 void httpd_close(struct httpd *httpd, void (*closed)(void *), void *arg);
 

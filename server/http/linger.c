@@ -72,6 +72,8 @@ static struct linger_one *oldest(const struct lingering *all)
 
 void linger_begin(struct lingering *all, int fd)
 {
+    if (all->loop == NULL)
+        return;
     if (all->n >= LINGER_MAX)
         end(oldest(all));
     struct linger_one *one = calloc(1, sizeof *one);
@@ -98,6 +100,7 @@ void linger_begin(struct lingering *all, int fd)
 
 void linger_end_all(struct lingering *all)
 {
+    all->loop = NULL;
     while (all->first != NULL)
         end(all->first);
 }

@@ -12,7 +12,7 @@
 #include <uv.h>
 
 struct lingering {
-    uv_loop_t *loop;
+    uv_loop_t *loop; /* NULL: nothing lingers any more */
     struct linger_one *first;
     size_t n;
 };

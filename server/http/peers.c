@@ -5,6 +5,7 @@
 #include "common/base/clock.h"
 #include "server/base/options.h"
 
+#include <microhttpd.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,4 +130,10 @@ bool peer_has_left(const struct peer *peer)
 {
     struct pollfd look = { .fd = peer->fd, .events = POLLRDHUP };
     return poll(&look, 1, 0) > 0;
+}
+
+void peer_end(const struct peer *peer)
+{
+    MHD_set_connection_option(peer->connection, MHD_CONNECTION_OPTION_TIMEOUT, 1U);
+    shutdown(peer->fd, SHUT_RDWR);
 }

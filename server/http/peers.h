@@ -58,5 +58,9 @@ bool peer_has_gone(const struct peer *peer);
 /* The same while it is our turn. A peer that has only ended its own side might still read, but
  * looks like one that has closed. */
 bool peer_has_left(const struct peer *peer);
+/* Ends a connection whatever microhttpd is doing with it, once that is run: an end of the stream it
+ * notices only where it reads or waits for the socket, its own timeout (a second, here) everywhere
+ * else. */
+void peer_end(const struct peer *peer);
 
 #endif

@@ -3,7 +3,7 @@
 #include "server/http/route.h"
 
 #include "server/http/assets.h"
-#include "server/http/exchange/exchange.h"
+#include "server/http/exchange/state.h"
 
 #include <stdio.h>
 #include <string.h>

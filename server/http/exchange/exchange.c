@@ -5,7 +5,6 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "server/http/gate.h"
-#include "server/http/httpd.h"
 #include "server/http/route.h"
 
 #include <stdio.h>
@@ -94,7 +93,7 @@ void exchange_completed(void *all, struct MHD_Connection *connection, void **con
     if (x->peer != NULL)
         x->peer->exchange = NULL;
     if (x->linger && x->peer != NULL)
-        httpd_linger(x->req.app->httpd, x->peer->fd);
+        linger_begin(&x->all->lingering, x->peer->fd);
     sending_end(x);
     body_discard(x);
     if (x->req.state != NULL)
@@ -131,7 +130,7 @@ void exchange_resume(struct exchange *x)
         all->resumed_end = &all->resumed;
     *all->resumed_end = x;
     all->resumed_end = &x->resume_next;
-    httpd_kick(x->req.app->httpd);
+    all->run_soon(all);
 }
 
 bool exchanges_resume(struct exchanges *all, size_t most)
@@ -267,12 +266,18 @@ static bool is_coming(const struct exchange *x)
     return x->path == NULL || x->state == EXCHANGE_BODY || x->state == EXCHANGE_REFUSED;
 }
 
+void exchanges_cut(struct exchanges *all, const struct peer *peer)
+{
+    peer_end(peer);
+    all->run_soon(all);
+}
+
 /* Answers past microhttpd and ends the connection: possible only while the request comes in. */
 static void cut(struct exchange *x, int status)
 {
     exchange_ready(x, status);
     exchange_respond_past(x);
-    httpd_end(x->req.app->httpd, x->peer);
+    exchanges_cut(x->all, x->peer);
 }
 
 /* What the pool is doing for it ends first. */
@@ -285,7 +290,7 @@ void exchange_late(struct exchange *x)
         cut(x, err_set(&x->err, ERR_TOO_SLOW, "the %s took longer than a request may",
                        x->path == NULL ? "header" : "body"));
     else
-        httpd_end(x->req.app->httpd, x->peer);
+        exchanges_cut(x->all, x->peer);
 }
 
 static bool is_stuck(struct exchange *x)
@@ -326,11 +331,6 @@ void exchanges_recheck(struct exchanges *all)
 }
 
 /* What endpoints see of a connection. */
-
-const char *exchange_header(const struct exchange *x, const char *name)
-{
-    return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
-}
 
 void reply_wake(struct request *req)
 {
