@@ -4,7 +4,7 @@
 #include "common/json/jsonx.h"
 #include "common/spec/metrics.h"
 #include "common/spec/point.h"
-#include "server/report/text.h"
+#include "server/report/reading.h"
 
 #include <math.h>
 #include <string.h>
@@ -122,9 +122,9 @@ static void view_init(struct view *v, const json_t *report)
         v->most = fmax(v->most, json_number_value(json_array_get(v->xs, i)));
     }
     v->log = v->least > 0 && v->most / v->least >= 2;
-    const char *metric = text_of(json_object_get(experiment, "compare"), "metric");
-    v->judged = json_is_object(tuning) ? text_of(tuning, "compared") : metric;
-    v->by_step = json_is_object(tuning) ? text_of(tuning, "chosen_by") : metric;
+    const char *metric = reading_text(json_object_get(experiment, "compare"), "metric");
+    v->judged = json_is_object(tuning) ? reading_text(tuning, "compared") : metric;
+    v->by_step = json_is_object(tuning) ? reading_text(tuning, "chosen_by") : metric;
     json_object_foreach(json_object_get(report, "arms"), name, ignored) if (v->arms_n < ARMS_MAX)
         v->arms[v->arms_n++] = name;
 }
@@ -143,7 +143,7 @@ static const json_t *point_of(const struct view *v, const char *arm, size_t i)
     json_array_foreach(v->points, k, point)
     {
         const json_t *grid = json_object_get(point, "grid");
-        if (strcmp(text_of(point, "arm"), arm) == 0 &&
+        if (strcmp(reading_text(point, "arm"), arm) == 0 &&
             (v->factor == NULL ||
              json_equal(json_object_get(grid, v->factor), json_array_get(v->xs, i))))
             return grid;
@@ -158,7 +158,7 @@ static const json_t *metric_at(const struct view *v, const char *arm, const json
     json_t *row;
     json_array_foreach(
         json_object_get(v->report, "table"), k,
-        row) if (strcmp(text_of(row, "arm"), arm) == 0 &&
+        row) if (strcmp(reading_text(row, "arm"), arm) == 0 &&
                  json_equal(json_object_get(row, "grid"),
                             grid)) return json_object_get(json_object_get(row, "metrics"), metric);
     return NULL;
@@ -185,7 +185,7 @@ static size_t add_by_factor(const struct view *v, const char *block, const char 
         for (size_t i = 0; i < xs; i++) {
             const json_t *grid = point_of(v, v->arms[a], i);
             const json_t *m = grid != NULL ? metric_at(v, v->arms[a], grid, metric) : NULL;
-            double mean = text_number(m, "mean"), sd = text_number(m, "sd");
+            double mean = reading_number(m, "mean"), sd = reading_number(m, "sd");
             add_number(place_of(v, a, i), to);
             add_number(scale * mean, to);
             add_number(isfinite(sd) ? scale * sd : 0, to);
@@ -212,12 +212,12 @@ static size_t add_curve(const struct view *v, size_t a, const json_t *grid, stru
             const json_t *m = json_object_get(json_object_get(row, "arms"), v->arms[a]);
             if (m == NULL)
                 continue;
-            add_number(text_number(row, "step"), to);
-            add_number(text_number(m, "mean"), to);
-            add_number(text_number(m, "min"), to);
-            add_number(text_number(m, "max"), to);
+            add_number(reading_number(row, "step"), to);
+            add_number(reading_number(m, "mean"), to);
+            add_number(reading_number(m, "min"), to);
+            add_number(reading_number(m, "max"), to);
             buf_addc(to, '\n');
-            finite += isfinite(text_number(m, "mean")) ? 1 : 0;
+            finite += isfinite(reading_number(m, "mean")) ? 1 : 0;
         }
     }
     buf_adds(to, "END\n");
@@ -355,7 +355,7 @@ static void add_legend(const struct view *v, struct buf *to)
                  "maxrows 2 samplen 3\n");
     for (size_t a = 0; a < v->arms_n; a++) {
         const json_t *arm = json_object_get(json_object_get(v->report, "arms"), v->arms[a]);
-        double diverged = text_number(json_object_get(arm, "counts"), "diverged");
+        double diverged = reading_number(json_object_get(arm, "counts"), "diverged");
         struct buf label;
         buf_init(&label, 0);
         buf_adds(&label, v->arms[a]);
@@ -381,7 +381,7 @@ static void add_page(const struct view *v, enum figure_format format, struct buf
                  "dashtype %d\n",
                  a + 1, looks[a % LOOKS].color, looks[a % LOOKS].point, looks[a % LOOKS].dash);
     buf_adds(to, "set multiplot\nset label 1 ");
-    add_quoted(text_of(experiment, "name"), to);
+    add_quoted(reading_text(experiment, "name"), to);
     buf_adds(to, " at screen 0.5,0.972 center font ',15'\nset label 2 'Error bars: ± one standard "
                  "deviation over seeds. Band: least to greatest seed. Seeds planned: ");
     const json_t *tuned = json_object_get(json_object_get(v->report, "tuning"), "paths");

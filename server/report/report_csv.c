@@ -2,7 +2,7 @@
  * one for each path of the grid, nothing inside that would have to be parsed again. Two tables:
  * what was measured (a row a grid point, arm and metric), and what is claimed (a row an arm, then a
  * row an arm and grid point). */
-#include "server/report/text.h"
+#include "server/report/reading.h"
 
 #include "common/json/jsonx.h"
 #include "common/spec/metrics.h"
@@ -34,8 +34,8 @@ static void add_text(const char *value, struct buf *to)
 
 static void add_number(const json_t *object, const char *key, struct buf *to)
 {
-    if (text_known(object, key))
-        jsonx_dump_double(text_number(object, key), to);
+    if (reading_known(object, key))
+        jsonx_dump_double(reading_number(object, key), to);
     buf_addc(to, ',');
 }
 
@@ -122,7 +122,7 @@ void report_csv(const json_t *report, struct buf *to)
     {
         const json_t *clean = json_object_get(json_object_get(row, "timing"), "clean");
         add_paths(grid_of(report), json_object_get(row, "grid"), "", to);
-        add_text(text_of(row, "arm"), to);
+        add_text(reading_text(row, "arm"), to);
         add_flag(json_object_get(row, "valid"), to);
         add_text(metric, to);
         for (size_t c = 1; c < 6; c++)
@@ -146,9 +146,9 @@ static void add_claim(const json_t *claim, const char *which, const json_t *grid
     const json_t *at = json_object_get(claim, "grid");
     add_text(which, to);
     add_paths(grid, at != NULL ? at : nowhere, "", to);
-    add_text(text_of(claim, "arm"), to);
-    add_text(text_of(claim, "baseline"), to);
-    add_text(text_of(claim, "metric"), to);
+    add_text(reading_text(claim, "arm"), to);
+    add_text(reading_text(claim, "baseline"), to);
+    add_text(reading_text(claim, "metric"), to);
     for (size_t i = 0; figures[i] != NULL; i++)
         add_number(claim, figures[i], to);
     for (size_t end = 0; end < 2; end++)
@@ -157,11 +157,11 @@ static void add_claim(const json_t *claim, const char *which, const json_t *grid
         add_end(claim, "ci90", end, to);
     for (size_t i = 0; counts[i] != NULL; i++)
         add_number(claim, counts[i], to);
-    add_text(text_of(claim, "verdict"), to);
-    add_text(text_of(claim, "against"), to);
+    add_text(reading_text(claim, "verdict"), to);
+    add_text(reading_text(claim, "against"), to);
     add_paths(tuned, json_is_object(chosen) ? chosen : nowhere, "", to);
     add_paths(tuned, json_is_object(base_chosen) ? base_chosen : nowhere, "", to);
-    add_text(text_of(claim, "sentence"), to);
+    add_text(reading_text(claim, "sentence"), to);
     end_line(to);
     json_decref(nowhere);
 }

@@ -3,7 +3,7 @@
 
 #include "common/json/jsonx.h"
 #include "common/spec/metrics.h"
-#include "server/report/text.h"
+#include "server/report/reading.h"
 
 #include <math.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 static void add_arm(const json_t *row, struct buf *to)
 {
     bool invalid = json_is_false(json_object_get(row, "valid"));
-    buf_addf(to, "%s%s", text_of(row, "arm"), invalid ? " (invalid)" : "");
+    buf_addf(to, "%s%s", reading_text(row, "arm"), invalid ? " (invalid)" : "");
 }
 
 /* A time that something disturbed; the remarks say what. */
@@ -28,13 +28,13 @@ static void add_value(const json_t *row, const char *name, struct buf *to)
     double scale = share ? 100 : 1;
     int digits = share ? 2 : 4;
     const json_t *m = json_object_get(json_object_get(row, "metrics"), name);
-    if (!text_known(m, "mean")) {
+    if (!reading_known(m, "mean")) {
         buf_adds(to, " – |");
         return;
     }
-    buf_addf(to, " %.*f", digits, scale * text_number(m, "mean"));
-    if (text_known(m, "sd"))
-        buf_addf(to, " ± %.*f", digits, scale * text_number(m, "sd"));
+    buf_addf(to, " %.*f", digits, scale * reading_number(m, "mean"));
+    if (reading_known(m, "sd"))
+        buf_addf(to, " ± %.*f", digits, scale * reading_number(m, "sd"));
     buf_addf(to, "%s%s |", share ? " %" : "", is_marked(row, name) ? " †" : "");
 }
 
@@ -44,7 +44,7 @@ static const json_t *comparison_of(const json_t *report, const json_t *row, size
 {
     const json_t *all = json_object_get(report, "comparisons");
     const json_t *one = json_array_get(all, *next);
-    if (one == NULL || strcmp(text_of(one, "arm"), text_of(row, "arm")) != 0 ||
+    if (one == NULL || strcmp(reading_text(one, "arm"), reading_text(row, "arm")) != 0 ||
         !json_equal(json_object_get(one, "grid"), json_object_get(row, "grid")))
         return NULL;
     ++*next;
@@ -54,9 +54,9 @@ static const json_t *comparison_of(const json_t *report, const json_t *row, size
 /* "+0.1770 (+7.2 %)", of a share "+3.10 points". */
 static void add_difference(const json_t *comparison, bool share, struct buf *to)
 {
-    double difference = text_number(comparison, "mean_difference");
-    double relative = text_number(comparison, "relative_difference");
-    if (!text_known(comparison, "mean_difference"))
+    double difference = reading_number(comparison, "mean_difference");
+    double relative = reading_number(comparison, "relative_difference");
+    if (!reading_known(comparison, "mean_difference"))
         buf_adds(to, " –");
     else if (share)
         buf_addf(to, " %+.2f points", 100 * difference);
@@ -76,7 +76,7 @@ struct column {
 static size_t find_columns(const json_t *report, struct column ret[METRICS + 1])
 {
     const json_t *compare = json_object_get(json_object_get(report, "experiment"), "compare");
-    const char *compared = text_of(compare, "metric");
+    const char *compared = reading_text(compare, "metric");
     const struct metric_info *info = metric_find(compared);
     size_t n = 0;
     for (int i = 0; i < METRICS; i++)
@@ -92,26 +92,26 @@ static void add_table(const json_t *report, struct buf *to)
     struct column columns[METRICS + 1];
     size_t columns_n = find_columns(report, columns);
     const json_t *compare = json_object_get(json_object_get(report, "experiment"), "compare");
-    bool share = metric_is_share(text_judged(report));
+    bool share = metric_is_share(reading_judged(report));
     size_t i, next = 0, marked = 0;
     json_t *row;
     buf_adds(to, "| grid | arm | n |");
     for (i = 0; i < columns_n; i++)
         buf_addf(to, " %s |", columns[i].heading);
-    buf_addf(to, " Δ %s |\n|---|---|---|", text_judged(report));
+    buf_addf(to, " Δ %s |\n|---|---|---|", reading_judged(report));
     for (i = 0; i <= columns_n; i++)
         buf_adds(to, "---|");
     json_array_foreach(json_object_get(report, "table"), i, row)
     {
         marked += is_marked(row, metric_table[METRIC_STEP_S].name);
         buf_adds(to, "\n| ");
-        text_grid(json_object_get(row, "grid"), to);
+        reading_grid(json_object_get(row, "grid"), to);
         buf_adds(to, " | ");
         add_arm(row, to);
-        buf_addf(to, " | %lld |", (long long)text_number(row, "n"));
+        buf_addf(to, " | %lld |", (long long)reading_number(row, "n"));
         for (size_t c = 0; c < columns_n; c++)
             add_value(row, columns[c].metric, to);
-        if (strcmp(text_of(row, "arm"), text_of(compare, "baseline")) == 0)
+        if (strcmp(reading_text(row, "arm"), reading_text(compare, "baseline")) == 0)
             buf_adds(to, " baseline |");
         else
             add_difference(comparison_of(report, row, &next), share, to);
@@ -131,13 +131,13 @@ static void add_dynamics(const json_t *report, struct buf *to)
         const json_t *steps = json_object_get(point, "steps");
         if (json_array_size(steps) == 0)
             continue;
-        buf_addf(to, "\n## %s by step (", text_of(point, "metric"));
-        text_grid(json_object_get(point, "grid"), to);
+        buf_addf(to, "\n## %s by step (", reading_text(point, "metric"));
+        reading_grid(json_object_get(point, "grid"), to);
         buf_adds(to, ")\n\n| step |");
         json_object_foreach(json_object_get(report, "arms"), arm, ignored)
         {
             buf_addc(to, ' ');
-            text_arm(report, arm, to);
+            reading_arm(report, arm, to);
             buf_adds(to, " |");
         }
         buf_adds(to, "\n|---|");
@@ -145,12 +145,12 @@ static void add_dynamics(const json_t *report, struct buf *to)
             buf_adds(to, "---|");
         json_array_foreach(steps, j, row)
         {
-            buf_addf(to, "\n| %lld |", (long long)text_number(row, "step"));
+            buf_addf(to, "\n| %lld |", (long long)reading_number(row, "step"));
             json_object_foreach(json_object_get(report, "arms"), arm, ignored)
             {
                 const json_t *value = json_object_get(json_object_get(row, "arms"), arm);
                 if (value != NULL)
-                    buf_addf(to, " %.4f |", text_number(value, "mean"));
+                    buf_addf(to, " %.4f |", reading_number(value, "mean"));
                 else
                     buf_adds(to, " – |");
             }
@@ -168,11 +168,12 @@ static void add_sizes(const json_t *report, struct buf *to)
     json_array_foreach(json_object_get(report, "table"), i, row)
     {
         buf_adds(to, "| ");
-        text_grid(json_object_get(row, "grid"), to);
+        reading_grid(json_object_get(row, "grid"), to);
         buf_adds(to, " | ");
         add_arm(row, to);
-        buf_addf(to, " | %lld | %.4g | %lld |\n", (long long)text_number(row, "parameters"),
-                 text_number(row, "flops_per_step") / 1e9, (long long)text_number(row, "tokens"));
+        buf_addf(to, " | %lld | %.4g | %lld |\n", (long long)reading_number(row, "parameters"),
+                 reading_number(row, "flops_per_step") / 1e9,
+                 (long long)reading_number(row, "tokens"));
     }
 }
 
@@ -185,7 +186,7 @@ static void add_sentences(const json_t *list, const char *title, struct buf *to)
     json_array_foreach((json_t *)(uintptr_t)list, i, sentence)
     {
         buf_adds(to, "* ");
-        text_cell(json_string_value(sentence), to);
+        reading_cell(json_string_value(sentence), to);
         buf_addc(to, '\n');
     }
 }
@@ -194,8 +195,8 @@ static void add_counts(const json_t *experiment, struct buf *to)
 {
     const char *state, *separator = ": ";
     json_t *count;
-    buf_addf(to, "%lld run%s", (long long)text_number(experiment, "runs"),
-             text_number(experiment, "runs") == 1 ? "" : "s");
+    buf_addf(to, "%lld run%s", (long long)reading_number(experiment, "runs"),
+             reading_number(experiment, "runs") == 1 ? "" : "s");
     json_object_foreach(json_object_get(experiment, "counts"), state, count)
     {
         if (json_integer_value(count) == 0)
@@ -211,7 +212,8 @@ void report_markdown(const json_t *report, struct buf *to)
     const json_t *experiment = json_object_get(report, "experiment");
     const json_t *verdict = json_object_get(report, "verdict");
     const json_t *remarks = json_object_get(report, "remarks");
-    buf_addf(to, "# %s\n\n%s\n\n", text_of(experiment, "name"), text_of(verdict, "sentence"));
+    buf_addf(to, "# %s\n\n%s\n\n", reading_text(experiment, "name"),
+             reading_text(verdict, "sentence"));
     add_counts(experiment, to);
     add_sentences(remarks, "", to);
     buf_adds(to, json_array_size(remarks) > 0 ? "\n" : "");

@@ -3,15 +3,15 @@
 
 #include "common/json/jsonx.h"
 #include "common/spec/metrics.h"
-#include "server/report/text.h"
+#include "server/report/reading.h"
 
 #include <math.h>
 #include <string.h>
 
 static void add_figure(const json_t *object, const char *key, const char *format, struct buf *to)
 {
-    double value = text_number(object, key);
-    if (!text_known(object, key))
+    double value = reading_number(object, key);
+    if (!reading_known(object, key))
         buf_adds(to, " – |");
     else if (isfinite(value))
         buf_addf(to, format, value);
@@ -32,7 +32,7 @@ static struct scale scale_of(const char *metric)
 
 static void add_mean(const json_t *claim, struct scale scale, struct buf *to)
 {
-    double value = text_number(claim, "mean_difference");
+    double value = reading_number(claim, "mean_difference");
     if (isfinite(value))
         buf_addf(to, " %+.*f |", scale.digits, scale.by * value);
     else
@@ -53,19 +53,20 @@ static void add_interval(const json_t *interval, struct scale scale, struct buf 
 /* where: what stands for the place of a primary claim; NULL: the comparison's grid point. */
 static void add_difference_row(const json_t *c, const char *where, struct buf *to)
 {
-    const struct scale scale = scale_of(text_of(c, "metric"));
+    const struct scale scale = scale_of(reading_text(c, "metric"));
     buf_adds(to, "\n| ");
     bool primary = where != NULL;
     if (primary)
         buf_adds(to, where);
     else
-        text_grid(json_object_get(c, "grid"), to);
-    buf_addf(to, " | %s | %lld |", text_of(c, "arm"), (long long)text_number(c, "n"));
+        reading_grid(json_object_get(c, "grid"), to);
+    buf_addf(to, " | %s | %lld |", reading_text(c, "arm"), (long long)reading_number(c, "n"));
     add_mean(c, scale, to);
     add_interval(json_object_get(c, "ci95"), scale, to);
     add_figure(c, primary ? "p" : "p_adjusted", " %.4f |", to);
-    buf_addf(to, " %lld | %s%s%s |", (long long)text_number(c, "agree"), text_of(c, "verdict"),
-             text_known(c, "against") ? ": " : "", text_of(c, "against"));
+    buf_addf(to, " %lld | %s%s%s |", (long long)reading_number(c, "agree"),
+             reading_text(c, "verdict"), reading_known(c, "against") ? ": " : "",
+             reading_text(c, "against"));
 }
 
 void markdown_differences(const json_t *report, struct buf *to)
@@ -77,9 +78,9 @@ void markdown_differences(const json_t *report, struct buf *to)
     json_t *c;
     if (json_array_size(primary) == 0)
         return;
-    const char *metric = text_judged(report);
-    buf_addf(to, "\n## Differences to %s (%s)\n\n", text_of(json_array_get(primary, 0), "baseline"),
-             metric);
+    const char *metric = reading_judged(report);
+    buf_addf(to, "\n## Differences to %s (%s)\n\n",
+             reading_text(json_array_get(primary, 0), "baseline"), metric);
     buf_addf(to,
              "Paired by seed; p by sign flips, at grid points adjusted for their number.\n\n"
              "| where | arm | n | Δ %s%s | 95 %% interval | p | better in | verdict |\n"
@@ -105,19 +106,19 @@ void markdown_tuning(const json_t *report, struct buf *to)
     if (!json_is_object(tuning))
         return;
     buf_addf(to, "\n## Tuning\n\nChosen for each arm by the mean of %s; compared by %s.\n\n",
-             text_of(tuning, "chosen_by"), text_of(tuning, "compared"));
+             reading_text(tuning, "chosen_by"), reading_text(tuning, "compared"));
     buf_adds(to, "| grid | arm | tried | seeds | mean | sd | |\n|---|---|---|---|---|---|---|");
     json_array_foreach(json_object_get(tuning, "tried"), i, row)
     {
-        long long diverged = (long long)text_number(row, "diverged");
+        long long diverged = (long long)reading_number(row, "diverged");
         buf_adds(to, "\n| ");
-        text_grid(json_object_get(row, "grid"), to);
+        reading_grid(json_object_get(row, "grid"), to);
         buf_adds(to, " | ");
-        text_arm(report, text_of(row, "arm"), to);
+        reading_arm(report, reading_text(row, "arm"), to);
         buf_adds(to, " | ");
-        text_grid(json_object_get(row, "values"), to);
-        buf_addf(to, " | %lld of %lld |", (long long)text_number(row, "n"),
-                 (long long)text_number(row, "planned"));
+        reading_grid(json_object_get(row, "values"), to);
+        buf_addf(to, " | %lld of %lld |", (long long)reading_number(row, "n"),
+                 (long long)reading_number(row, "planned"));
         add_figure(row, "mean", " %.4f |", to);
         add_figure(row, "sd", " %.4f |", to);
         bool chosen = json_is_true(json_object_get(row, "chosen"));
@@ -137,17 +138,17 @@ static void add_checks(const json_t *checks, const char *who, struct buf *to)
     json_t *check;
     json_array_foreach((json_t *)(uintptr_t)checks, i, check)
     {
-        bool missing = strcmp(text_of(check, "status"), "missing") == 0;
+        bool missing = strcmp(reading_text(check, "status"), "missing") == 0;
         bool fatal = json_is_true(json_object_get(check, "invalidates")) &&
-                     strcmp(text_of(check, "status"), "fail") == 0;
+                     strcmp(reading_text(check, "status"), "fail") == 0;
         buf_adds(to, "| ");
-        text_cell(who, to);
-        buf_addf(to, " | %s | %s%s |", text_of(check, "name"), text_of(check, "status"),
+        reading_cell(who, to);
+        buf_addf(to, " | %s | %s%s |", reading_text(check, "name"), reading_text(check, "status"),
                  fatal ? ", **invalid**" : "");
         buf_addc(to, ' ');
-        text_cell(missing ? "has not run" : text_of(check, "detail"), to);
-        buf_addf(to, " | %lld | ", (long long)text_number(check, "findings"));
-        text_cell(text_of(check, "what"), to);
+        reading_cell(missing ? "has not run" : reading_text(check, "detail"), to);
+        buf_addf(to, " | %lld | ", (long long)reading_number(check, "findings"));
+        reading_cell(reading_text(check, "what"), to);
         buf_adds(to, " |\n");
     }
 }
@@ -160,9 +161,9 @@ static void gather_remedies(const json_t *checks, const char *arm, json_t *to)
     json_t *check;
     json_array_foreach((json_t *)(uintptr_t)checks, i, check)
     {
-        const char *status = text_of(check, "status"), *name = text_of(check, "name");
+        const char *status = reading_text(check, "status"), *name = reading_text(check, "name");
         if ((strcmp(status, "fail") != 0 && strcmp(status, "warn") != 0) ||
-            text_of(check, "remedy")[0] == '\0')
+            reading_text(check, "remedy")[0] == '\0')
             continue;
         if (json_object_get(to, name) == NULL)
             json_object_set_new(
@@ -189,7 +190,7 @@ static void add_remedies(const json_t *report, struct buf *to)
         buf_addf(to, "* `%s`", name);
         json_array_foreach(json_object_get(remedy, "arms"), i, arm)
             buf_addf(to, "%s%s", i == 0 ? " of " : ", ", json_string_value(arm));
-        buf_addf(to, ": %s\n", text_of(remedy, "remedy"));
+        buf_addf(to, ": %s\n", reading_text(remedy, "remedy"));
     }
     json_decref(remedies);
 }
@@ -218,13 +219,13 @@ static void add_positions(const json_t *report, const json_t *entries, size_t fi
     size_t i, n = json_array_size(positions), step = (n + POSITIONS_SHOWN - 1) / POSITIONS_SHOWN;
     json_t *entry;
     buf_adds(to, "\n### ");
-    text_grid(grid, to);
+    reading_grid(grid, to);
     buf_adds(to, "\n\n| position |");
     json_array_foreach((json_t *)(uintptr_t)entries, i,
                        entry) if (json_equal(json_object_get(entry, "grid"), grid))
     {
         buf_addc(to, ' ');
-        text_arm(report, text_of(entry, "arm"), to);
+        reading_arm(report, reading_text(entry, "arm"), to);
         buf_adds(to, " |");
     }
     buf_adds(to, "\n|---|");

@@ -1,30 +1,30 @@
 /* The report's JSON, read by key, and texts made safe for where they stand. */
-#include "server/report/text.h"
+#include "server/report/reading.h"
 
 #include "common/spec/point.h"
 
 #include <math.h>
 #include <string.h>
 
-const char *text_of(const json_t *object, const char *key)
+const char *reading_text(const json_t *object, const char *key)
 {
     const char *value = json_string_value(json_object_get(object, key));
     return value != NULL ? value : "";
 }
 
-double text_number(const json_t *object, const char *key)
+double reading_number(const json_t *object, const char *key)
 {
     double value;
     return jsonx_to_double(json_object_get(object, key), &value) == 0 ? value : NAN;
 }
 
-bool text_known(const json_t *object, const char *key)
+bool reading_known(const json_t *object, const char *key)
 {
     const json_t *value = json_object_get(object, key);
     return value != NULL && !json_is_null(value);
 }
 
-void text_grid(const json_t *grid, struct buf *to)
+void reading_grid(const json_t *grid, struct buf *to)
 {
     if (json_object_size(grid) > 0)
         point_say(grid, "", to);
@@ -32,21 +32,22 @@ void text_grid(const json_t *grid, struct buf *to)
         buf_adds(to, "all");
 }
 
-const char *text_judged(const json_t *report)
+const char *reading_judged(const json_t *report)
 {
     const json_t *tuning = json_object_get(report, "tuning");
     const json_t *compare = json_object_get(json_object_get(report, "experiment"), "compare");
-    return json_is_object(tuning) ? text_of(tuning, "compared") : text_of(compare, "metric");
+    return json_is_object(tuning) ? reading_text(tuning, "compared")
+                                  : reading_text(compare, "metric");
 }
 
-void text_arm(const json_t *report, const char *arm, struct buf *to)
+void reading_arm(const json_t *report, const char *arm, struct buf *to)
 {
     const json_t *valid =
         json_object_get(json_object_get(json_object_get(report, "arms"), arm), "valid");
     buf_addf(to, "%s%s", arm, json_is_false(valid) ? " (invalid)" : "");
 }
 
-void text_cell(const char *value, struct buf *to)
+void reading_cell(const char *value, struct buf *to)
 {
     for (; *value != '\0'; value++) {
         if (*value == '|' || *value == '\\')
