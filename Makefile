@@ -39,6 +39,9 @@ worker_lib := $(BUILD)/libworker.a
 # The worker once more with `real` = double, for the gradient checks.
 double_lib := $(BUILD)/double/libworker.a
 
+# And once more with the faults of tests/planted.
+planted  := $(BUILD)/planted/ablate-worker
+
 programs := $(BUILD)/ablated $(BUILD)/ablate-worker
 
 # Tests: the folder decides what a test links. Below tests/unit lie the folders of what they test.
@@ -61,7 +64,7 @@ node_tests   := $(patsubst %package.json,%node_modules/.package-lock.json,$(wild
 all: check-packages $(programs) ## build the programs and the page
 units: $(unit_tests)
 fuzzers: $(fuzz_server) $(fuzz_worker)
-tests: $(programs) $(unit_tests) $(tests_schema) $(node_tests)
+tests: $(programs) $(planted) $(unit_tests) $(tests_schema) $(node_tests)
 
 # What was missing when make read this file may be there after set-up, hence the second make.
 again = +$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
@@ -172,6 +175,10 @@ $(BUILD)/double/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) $(CFLAGS_PKG) -DABLATE_DOUBLE -c $< -o $@
 
+$(BUILD)/planted/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) $(CFLAGS_PKG) -DABLATE_PLANTED -c $< -o $@
+
 # Compiled again when the version has changed, and only then.
 $(BUILD)/common/base/version.o: CFLAGS_PKG += -DABLATE_VERSION='"$(VERSION)"'
 $(BUILD)/common/base/version.o: $(BUILD)/version
@@ -209,6 +216,9 @@ link = @mkdir -p $(@D) && $(CC) $(filter %.o %.a,$^) $(LDFLAGS_ALL) $(call pkg-l
 $(BUILD)/ablated: $(BUILD)/server/main.o $(server_lib) $(common_lib)
 	$(call link,$(PKG_SERVER))
 $(BUILD)/ablate-worker: $(BUILD)/worker/main.o $(worker_lib) $(common_lib)
+	$(call link,$(PKG_WORKER))
+
+$(planted): $(patsubst %.c,$(BUILD)/planted/%.o,worker/main.c $(worker_src) tests/planted/planted.c) $(common_lib)
 	$(call link,$(PKG_WORKER))
 
 $(tests_common): $(BUILD)/%: $(BUILD)/%.o $(common_lib)
