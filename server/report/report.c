@@ -18,6 +18,37 @@ static json_t *interval_json(const struct statement *c, const struct stats_inter
                      : json_null();
 }
 
+/* needed_seeds and needed_seeds_range: [14, 60]; null when they aren't known. */
+static void add_needed(json_t *to, const struct stats_needed *needed)
+{
+    bool known = needed->seeds > 0;
+    json_object_set_new(to, "needed_seeds",
+                        known ? json_integer((json_int_t)needed->seeds) : json_null());
+    json_object_set_new(to, "needed_seeds_range",
+                        known
+                            ? json_pack("[I, I]", (json_int_t)needed->low, (json_int_t)needed->high)
+                            : json_null());
+}
+
+/* [[seed, difference]], of the measured pairs. */
+static json_t *differences_json(const struct study *study, const struct statement *c)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < study->seeds_n; i++) {
+        double difference = c->differences[study->rank[i]];
+        if (!isnan(difference))
+            json_array_append_new(list, json_pack("[I, o]", (json_int_t)study->layout.seeds[i],
+                                                  jsonx_number(difference)));
+    }
+    return list;
+}
+
+static json_t *against_json(const struct statement *c)
+{
+    const char *reason = c->against != NULL ? c->against->name : claim_reason_names[c->reason];
+    return reason != NULL ? json_string(reason) : json_null();
+}
+
 /* What primary and secondary claims have in common. */
 static json_t *claim_json(const struct study *study, const struct claims *claims,
                           const struct statement *c)
@@ -37,15 +68,20 @@ static json_t *claim_json(const struct study *study, const struct claims *claims
                   sentence.data != NULL ? sentence.data : "");
     buf_done(&sentence);
     json_t *pairs =
-        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "planned", (json_int_t)c->planned,
-                  "disturbed", (json_int_t)c->disturbed, "lost", (json_int_t)c->lost, "cancelled",
-                  (json_int_t)c->cancelled, "open", (json_int_t)c->open, "diverged",
-                  (json_int_t)c->diverged, "baseline_diverged", (json_int_t)c->base_diverged);
+        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "planned", (json_int_t)c->planned,
+                  "disturbed", (json_int_t)c->disturbed, "lost", (json_int_t)c->lost, "one_sided",
+                  (json_int_t)c->one_sided, "cancelled", (json_int_t)c->cancelled, "open",
+                  (json_int_t)c->open, "diverged", (json_int_t)c->diverged, "baseline_diverged",
+                  (json_int_t)c->base_diverged);
     json_object_set_new(claim, "pairs", pairs);
-    json_object_set_new(claim, "needed_seeds",
-                        c->needed > 0 ? json_integer((json_int_t)c->needed) : json_null());
-    json_object_set_new(claim, "against",
-                        c->against != NULL ? json_string(c->against->name) : json_null());
+    add_needed(claim, &c->needed);
+    json_object_set_new(claim, "median_difference", study_number(c->n > 0, c->median));
+    json_object_set_new(claim, "differences", differences_json(study, c));
+    json_object_set_new(claim, "p_adjusted", study_number(c->tested, c->p_adjusted));
+    json_object_set_new(claim, "p_equivalent", study_number(c->tested, c->p_equivalent));
+    json_object_set_new(claim, "adjusted_over", json_integer((json_int_t)c->family));
+    json_object_set_new(claim, "skewed", json_boolean(c->skewed));
+    json_object_set_new(claim, "against", against_json(c));
     return claim;
 }
 
@@ -70,7 +106,6 @@ static json_t *comparisons_json(const struct study *study, const struct claims *
         const struct statement *c = &claims->secondary[i];
         json_t *one = claim_json(study, claims, c);
         json_object_set(one, "grid", c->slot->grid);
-        json_object_set_new(one, "p_adjusted", study_number(c->tested, c->p_adjusted));
         json_object_set_new(one, "chosen", chosen_of(study, c->slot));
         json_object_set_new(one, "baseline_chosen", chosen_of(study, c->base));
         json_array_append_new(list, one);
@@ -125,13 +160,14 @@ static json_t *arms_json(const struct findings *findings)
     return arms;
 }
 
-/* The most that any arm needs; null when none is known. */
-static json_t *needed_json(const struct claims *claims)
+/* What the arm needs that needs most; null when none is known. */
+static void add_needed_most(json_t *to, const struct claims *claims)
 {
-    size_t needed = 0;
+    struct stats_needed most = { 0 };
     for (size_t i = 0; i < claims->primary_n; i++)
-        needed = claims->primary[i].needed > needed ? claims->primary[i].needed : needed;
-    return needed > 0 ? json_integer((json_int_t)needed) : json_null();
+        if (claims->primary[i].needed.seeds > most.seeds)
+            most = claims->primary[i].needed;
+    add_needed(to, &most);
 }
 
 static json_t *whole_json(const struct findings *findings, const struct claims *claims)
@@ -139,15 +175,16 @@ static json_t *whole_json(const struct findings *findings, const struct claims *
     const struct study *study = findings->study;
     json_t *experiment = objects_experiment(study->in->experiment);
     json_object_del(experiment, "spec");
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-                     "experiment", experiment, "verdict", words_verdict(study, claims), "remarks",
-                     remarks_json(findings, claims), "would_change", remarks_changes(study, claims),
-                     "needed_seeds", needed_json(claims), "primary", primary_json(study, claims),
-                     "table", measured_table(findings), "comparisons",
-                     comparisons_json(study, claims), "dynamics", measured_dynamics(study),
-                     "tuning", measured_tuning(study), "positions", checks_positions(findings),
-                     "audits", audits_json(study->in), "checks", checks_json(findings, NULL),
-                     "arms", arms_json(findings));
+    json_t *report = json_pack(
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "experiment",
+        experiment, "verdict", words_verdict(study, claims), "remarks",
+        remarks_json(findings, claims), "would_change", remarks_changes(study, claims), "primary",
+        primary_json(study, claims), "table", measured_table(findings), "comparisons",
+        comparisons_json(study, claims), "dynamics", measured_dynamics(study), "tuning",
+        measured_tuning(study), "positions", checks_positions(findings), "audits",
+        audits_json(study->in), "checks", checks_json(findings, NULL), "arms", arms_json(findings));
+    add_needed_most(report, claims);
+    return report;
 }
 
 json_t *report_json(const struct study_input *in)

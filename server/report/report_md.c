@@ -95,7 +95,7 @@ static void add_table(const json_t *report, struct buf *to)
     bool share = metric_is_share(reading_judged(report));
     size_t i, next = 0, marked = 0;
     json_t *row;
-    buf_adds(to, "| grid | arm | n |");
+    buf_adds(to, "± is one standard deviation over seeds.\n\n| grid | arm | n |");
     for (i = 0; i < columns_n; i++)
         buf_addf(to, " %s |", columns[i].heading);
     buf_addf(to, " Δ %s |\n|---|---|---|", reading_judged(report));

@@ -63,10 +63,33 @@ static void add_difference_row(const json_t *c, const char *where, struct buf *t
     buf_addf(to, " | %s | %lld |", reading_text(c, "arm"), (long long)reading_number(c, "n"));
     add_mean(c, scale, to);
     add_interval(json_object_get(c, "ci95"), scale, to);
-    add_figure(c, primary ? "p" : "p_adjusted", " %.4f |", to);
+    add_figure(c, "p_adjusted", " %.4f |", to);
     buf_addf(to, " %lld | %s%s%s |", (long long)reading_number(c, "agree"),
              reading_text(c, "verdict"), reading_known(c, "against") ? ": " : "",
              reading_text(c, "against"));
+}
+
+/* "- dsa: +0.0312 (1), −0.0020 (2)": what each seed gave, so that a mean needn't be taken on trust. */
+static void add_pairs(const json_t *c, bool first, struct buf *to)
+{
+    enum { TOLD_MAX = 40 };
+    const struct scale scale = scale_of(reading_text(c, "metric"));
+    const json_t *pairs = json_object_get(c, "differences");
+    size_t n = json_array_size(pairs);
+    if (n == 0)
+        return;
+    buf_adds(to, first ? "\nEach pair's difference (seed):\n\n- " : "- ");
+    buf_addf(to, "%s:", reading_text(c, "arm"));
+    for (size_t i = 0; i < n && i < TOLD_MAX; i++) {
+        const json_t *pair = json_array_get(pairs, i);
+        double value = NAN;
+        jsonx_to_double(json_array_get(pair, 1), &value);
+        buf_addf(to, "%s %+.*f (%lld)", i > 0 ? "," : "", scale.digits, scale.by * value,
+                 (long long)json_integer_value(json_array_get(pair, 0)));
+    }
+    if (n > TOLD_MAX)
+        buf_addf(to, ", and %zu more", n - TOLD_MAX);
+    buf_addc(to, '\n');
 }
 
 void markdown_differences(const json_t *report, struct buf *to)
@@ -82,7 +105,9 @@ void markdown_differences(const json_t *report, struct buf *to)
     buf_addf(to, "\n## Differences to %s (%s)\n\n",
              reading_text(json_array_get(primary, 0), "baseline"), metric);
     buf_addf(to,
-             "Paired by seed; p by sign flips, at grid points adjusted for their number.\n\n"
+             "Paired by seed; p by sign flips, adjusted over the arms, and over arms and grid "
+             "points. Intervals aren't adjusted, and cover what other seeds would give, not other "
+             "documents.\n\n"
              "| where | arm | n | Δ %s%s | 95 %% interval | p | better in | verdict |\n"
              "|---|---|---|---|---|---|---|---|",
              metric, metric_is_share(metric) ? ", points" : "");
@@ -96,6 +121,10 @@ void markdown_differences(const json_t *report, struct buf *to)
             add_difference_row(c, NULL, to);
     }
     buf_addc(to, '\n');
+    json_array_foreach((json_t *)(uintptr_t)primary, i, c)
+    {
+        add_pairs(c, i == 0, to);
+    }
 }
 
 void markdown_tuning(const json_t *report, struct buf *to)

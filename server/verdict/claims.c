@@ -1,5 +1,7 @@
-/* Claims out of outcomes: pairs, their two sides when some were cancelled, the verdict. */
+/* Claims out of outcomes: pairs, their two sides when some count against, the families, the verdict. */
 #include "server/verdict/claims.h"
+
+#include "server/verdict/bootstrap.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -8,14 +10,35 @@
 const char *const verdict_names[] = { "better",       "worse",   "equivalent",
                                       "undetermined", "invalid", NULL };
 
-/* Two outcomes of a seed, set against each other. */
+const char *const claim_reason_names[] = {
+    [CLAIM_REASON_NONE] = NULL,
+    [CLAIM_REASON_BEST] = "best",
+    [CLAIM_REASON_NO_VARIANCE] = "no_variance",
+};
+
+/* What becomes of two outcomes of a seed, and of a seed's pairs over the grid: the later one of
+ * these decides. */
+enum pair_kind { PAIR_MEASURED, PAIR_LOST, PAIR_ONE_SIDED, PAIR_CANCELLED, PAIR_OPEN, PAIR_NONE };
+
 struct pair {
-    enum outcome_kind kind;
+    enum pair_kind kind;
     double difference; /* ± infinite when one side diverged; 0 when both did */
     double base;
     bool diverged, base_diverged;
     unsigned disturbed;
 };
+
+static enum pair_kind kind_of(enum outcome_kind a, enum outcome_kind b)
+{
+    static const enum pair_kind kinds[] = {
+        [OUTCOME_MEASURED] = PAIR_MEASURED,   [OUTCOME_LOST] = PAIR_ONE_SIDED,
+        [OUTCOME_CANCELLED] = PAIR_CANCELLED, [OUTCOME_OPEN] = PAIR_OPEN,
+        [OUTCOME_NONE] = PAIR_NONE,
+    };
+    if (a == OUTCOME_LOST && b == OUTCOME_LOST)
+        return PAIR_LOST;
+    return kinds[a] > kinds[b] ? kinds[a] : kinds[b];
+}
 
 static struct pair pair_of(const struct study *study, const struct slot *slot,
                            const struct slot *base, size_t seed)
@@ -24,12 +47,11 @@ static struct pair pair_of(const struct study *study, const struct slot *slot,
     struct outcome none = { OUTCOME_NONE, 0, NAN }, a = study->outcomes[at * n + seed];
     struct outcome b =
         base != NULL ? study->outcomes[(size_t)(base - study->slots) * n + seed] : none;
-    /* the later kind decides, but what was cancelled counts even where its partner was lost */
-    struct pair pair = { .kind = a.kind > b.kind ? a.kind : b.kind,
+    struct pair pair = { .kind = kind_of(a.kind, b.kind),
                          .difference = NAN,
                          .base = b.value,
                          .disturbed = a.disturbed | b.disturbed };
-    if (pair.kind != OUTCOME_MEASURED)
+    if (pair.kind != PAIR_MEASURED)
         return pair;
     const double worst = study->compare.maximise ? -INFINITY : INFINITY;
     pair.diverged = !isfinite(a.value);
@@ -76,19 +98,28 @@ static void primary_pairs(const struct study *study, const char *arm, struct pai
     }
 }
 
-static void count_pairs(const struct study *study, struct statement *c, const struct pair *pairs)
+/* All of them one number, but for rounding: the seed decides nothing. */
+static bool is_flat(const struct statement *c)
+{
+    return c->n > 1 && isfinite(c->mean) && c->mean != 0 && c->sd <= 1e-12 * fabs(c->mean);
+}
+
+static void count_pairs(const struct study *study, struct statement *c, const struct pair *pairs,
+                        double *room)
 {
     struct sample finite = { 0 }, base = { 0 };
     double sum = 0;
     for (size_t j = 0; j < study->seeds_n; j++) {
         const struct pair *pair = &pairs[j];
-        c->planned += pair->kind != OUTCOME_NONE;
-        c->lost += pair->kind == OUTCOME_LOST;
-        c->cancelled += pair->kind == OUTCOME_CANCELLED;
-        c->open += pair->kind == OUTCOME_OPEN;
-        if (pair->kind != OUTCOME_MEASURED)
+        c->differences[j] = NAN;
+        c->planned += pair->kind != PAIR_NONE;
+        c->lost += pair->kind == PAIR_LOST;
+        c->one_sided += pair->kind == PAIR_ONE_SIDED;
+        c->cancelled += pair->kind == PAIR_CANCELLED;
+        c->open += pair->kind == PAIR_OPEN;
+        if (pair->kind != PAIR_MEASURED)
             continue;
-        c->n++;
+        c->differences[j] = room[c->n++] = pair->difference;
         c->diverged += pair->diverged;
         c->base_diverged += pair->base_diverged;
         c->disturbed += pair->disturbed != 0;
@@ -105,12 +136,15 @@ static void count_pairs(const struct study *study, struct statement *c, const st
     /* an infinite difference makes the mean infinite, two of opposite signs make it unknown */
     c->mean = finite.n == c->n && c->n > 0 ? finite.mean : c->n > 0 ? sum : NAN;
     c->base_mean = base.n > 0 ? base.mean : NAN;
+    c->median = stats_median(room, c->n);
     c->sd = sample_sd(&finite);
-    c->needed = stats_needed_seeds(c->sd, study->compare.margin);
+    c->needed = stats_needed_seeds(finite.n, c->sd, study->compare.margin);
+    if (is_flat(c))
+        c->reason = CLAIM_REASON_NO_VARIANCE;
 }
 
 /* How a claim is tested: d[seeds], differences by seed, NaN where there is no pair. side: the sign
- * of the cancelled pairs. An infinite difference becomes one that dwarfs all others: tests by signs
+ * of the pairs that count against. An infinite difference becomes one that dwarfs all others: tests by signs
  * and intervals by order are then what they tend to. Returns the size from which on a result stands
  * for an infinite one. */
 static double vector_fill(const struct study *study, const struct pair *pairs, double side,
@@ -119,7 +153,7 @@ static double vector_fill(const struct study *study, const struct pair *pairs, d
     double greatest = study->compare.margin, sum = greatest;
     for (size_t j = 0; j < study->seeds_n; j++) {
         double size = fabs(pairs[j].difference);
-        if (pairs[j].kind != OUTCOME_MEASURED || !isfinite(size))
+        if (pairs[j].kind != PAIR_MEASURED || !isfinite(size))
             continue;
         greatest = fmax(greatest, size);
         sum += size;
@@ -127,10 +161,11 @@ static double vector_fill(const struct study *study, const struct pair *pairs, d
     double n = (double)study->seeds_n, dwarfing = 4096 * n * (sum > 0 ? sum : 1);
     for (size_t j = 0; j < study->seeds_n; j++) {
         double own = pairs[j].difference;
-        d[j] = pairs[j].kind == OUTCOME_CANCELLED  ? side * greatest
-               : pairs[j].kind != OUTCOME_MEASURED ? (double)NAN
-               : isfinite(own)                     ? own
-                                                   : copysign(dwarfing, own);
+        bool against = pairs[j].kind == PAIR_ONE_SIDED || pairs[j].kind == PAIR_CANCELLED;
+        d[j] = against                          ? side * greatest
+               : pairs[j].kind != PAIR_MEASURED ? (double)NAN
+               : isfinite(own)                  ? own
+                                                : copysign(dwarfing, own);
     }
     return dwarfing / (2 * n);
 }
@@ -156,23 +191,29 @@ static int test_vector(const struct study *study, struct stats_flips *flips, con
     return status;
 }
 
-/* Fills p, the intervals and the verdict from both sides of the cancelled pairs; adjusted[2]: the p
- * that count, or NULL for the tests' own. */
-static void judge(const struct study *study, struct statement *c, const struct stats_paired side[2],
-                  const double *adjusted)
+/* What came out of one side of the pairs that count against: the figures of the claim alone, and
+ * its two p in its family. */
+struct side {
+    struct stats_paired alone;
+    double p, p_equivalent;
+};
+
+/* Fills p, the intervals and the verdict from both sides. */
+static void judge(const struct study *study, struct statement *c, const struct side side[2])
 {
+    const struct stats_paired *a = &side[0].alone, *b = &side[1].alone;
     enum stats_verdict said[2];
-    c->p = fmax(side[0].p, side[1].p);
-    c->p_adjusted = adjusted != NULL ? fmax(fmax(adjusted[0], adjusted[1]), c->p) : c->p;
-    c->ci95 = (struct stats_interval){ side[0].ci95.low, side[1].ci95.high };
-    c->ci90 = (struct stats_interval){ side[0].ci90.low, side[1].ci90.high };
-    for (int i = 0; i < 2; i++) {
-        struct stats_paired both = side[i];
-        both.ci90 = c->ci90;
-        said[i] =
-            stats_judge(&both, c->p_adjusted, study->compare.margin, !study->compare.maximise);
-    }
+    c->p = fmax(a->p, b->p);
+    c->p_adjusted = fmax(fmax(side[0].p, side[1].p), c->p);
+    c->p_equivalent = fmax(side[0].p_equivalent, side[1].p_equivalent);
+    c->ci95 = (struct stats_interval){ a->ci95.low, b->ci95.high };
+    c->ci90 = (struct stats_interval){ a->ci90.low, b->ci90.high };
+    for (int i = 0; i < 2; i++)
+        said[i] = stats_judge(side[i].alone.mean, c->p_adjusted, c->p_equivalent,
+                              study->compare.level, !study->compare.maximise);
     c->verdict = said[0] == said[1] ? (enum verdict)said[0] : VERDICT_UNDETERMINED;
+    if (c->reason == CLAIM_REASON_NO_VARIANCE)
+        c->verdict = VERDICT_UNDETERMINED;
 }
 
 /* What all claims of a study are made with. */
@@ -180,25 +221,53 @@ struct work_room {
     const struct study *study;
     const struct findings *findings;
     struct pair *pairs;
-    double *side[2], *room;      /* [seeds] vectors of the two sides of cancelled pairs; scratch */
+    double *side[2], *room;      /* [seeds] vectors of the two sides; scratch */
     struct stats_flips flips[2]; /* of all seeds; of another number of pairs */
 };
 
-static int test_claim(struct work_room *w, struct statement *c, struct stats_paired side[2],
+/* Whether a few seeds make the mean. Where pairs count against the claim or runs diverged there is no
+ * telling. */
+static int look_for_skew(const struct work_room *w, struct statement *c, const struct side *side,
+                         struct err *err)
+{
+    size_t n = 0;
+    if (c->diverged + c->base_diverged > 0 || c->reason == CLAIM_REASON_NO_VARIANCE)
+        return 0;
+    for (size_t j = 0; j < w->study->seeds_n; j++)
+        if (!isnan(c->differences[j]))
+            w->room[n++] = c->differences[j];
+    const struct stats_interval *own = &side->alone.ci95;
+    int status = bootstrap_t(w->room, n, &c->bootstrap, err);
+    c->skewed = c->mean * c->median < 0 ||
+                (own->low > 0 || own->high < 0) != (c->bootstrap.low > 0 || c->bootstrap.high < 0);
+    return status;
+}
+
+static size_t against_of(const struct statement *c)
+{
+    return c->cancelled + c->one_sided;
+}
+
+static int test_claim(struct work_room *w, struct statement *c, struct side side[2],
                       struct err *err)
 {
-    count_pairs(w->study, c, w->pairs);
     c->verdict = VERDICT_UNDETERMINED;
+    c->differences = calloc(w->study->seeds_n + 1, sizeof *c->differences);
+    if (c->differences == NULL)
+        return err_no_memory(err, "claims");
+    count_pairs(w->study, c, w->pairs, w->room);
     c->tested = c->n >= STATS_CLAIM_N;
     if (!c->tested)
         return 0;
-    struct stats_flips *flips = &w->flips[c->n + c->cancelled < w->study->seeds_n];
+    struct stats_flips *flips = &w->flips[c->n + against_of(c) < w->study->seeds_n];
     double beyond = vector_fill(w->study, w->pairs, -1, w->side[0]);
-    int status = test_vector(w->study, flips, w->side[0], beyond, w->room, &side[0], err);
+    int status = test_vector(w->study, flips, w->side[0], beyond, w->room, &side[0].alone, err);
     side[1] = side[0];
     vector_fill(w->study, w->pairs, 1, w->side[1]);
-    if (status == 0 && c->cancelled > 0)
-        status = test_vector(w->study, flips, w->side[1], beyond, w->room, &side[1], err);
+    if (status == 0 && against_of(c) > 0)
+        status = test_vector(w->study, flips, w->side[1], beyond, w->room, &side[1].alone, err);
+    else if (status == 0)
+        status = look_for_skew(w, c, &side[0], err);
     return status;
 }
 
@@ -212,84 +281,107 @@ static void settle(const struct findings *findings, const struct claims *claims,
         c->tested = false;
         c->verdict = VERDICT_UNDETERMINED;
     }
-    if (c->against != NULL)
+    if (findings->study->compare.best)
+        c->reason = CLAIM_REASON_BEST;
+    if (c->against != NULL || c->reason == CLAIM_REASON_BEST)
         c->verdict = VERDICT_INVALID;
 }
 
-static int make_primary(struct work_room *w, struct claims *claims, struct err *err)
-{
-    const struct study *study = w->study;
-    json_t *seen = json_object();
-    int status = 0;
-    for (size_t s = 0; status == 0 && s < study->slots_n; s++) {
-        const char *arm = study->slots[s].arm;
-        if (study_is_baseline(study, arm) || json_object_get(seen, arm) != NULL)
-            continue;
-        json_object_set_new(seen, arm, json_true());
-        struct statement *c = &claims->primary[claims->primary_n++];
-        struct stats_paired side[2];
-        *c = (struct statement){ .arm = arm };
-        primary_pairs(study, arm, w->pairs);
-        status = test_claim(w, c, side, err);
-        if (status == 0 && c->tested)
-            judge(study, c, side, NULL);
-        settle(w->findings, claims, c);
-    }
-    json_decref(seen);
-    return status;
-}
-
-/* The family of secondary claims that can be tested, as rows for the adjusted test. */
+/* The claims of a family that can be tested, as rows for the adjusted tests. */
 struct family {
     struct statement **members;
-    struct stats_paired (*sides)[2];
-    double *rows[2], *p[2]; /* of the two sides of cancelled pairs */
+    struct side (*sides)[2];
+    double *rows[2], *p; /* of the two sides; scratch */
     size_t n;
-    bool cancelled;
+    bool against; /* some pair counts against: the sides differ */
 };
 
 static bool family_init(struct family *f, const struct study *study)
 {
     size_t room = study->slots_n + 1, cells = room * (study->seeds_n + 1);
     *f = (struct family){ .members = calloc(room, sizeof *f->members),
-                          .sides = calloc(room, sizeof *f->sides) };
-    bool ok = f->members != NULL && f->sides != NULL;
-    for (int i = 0; i < 2; i++) {
-        f->rows[i] = calloc(cells, sizeof *f->rows[i]);
-        f->p[i] = calloc(room, sizeof *f->p[i]);
-        ok &= f->rows[i] != NULL && f->p[i] != NULL;
-    }
-    return ok;
+                          .sides = calloc(room, sizeof *f->sides),
+                          .p = calloc(room, sizeof *f->p) };
+    f->rows[0] = calloc(cells, sizeof *f->rows[0]);
+    f->rows[1] = calloc(cells, sizeof *f->rows[1]);
+    return f->members != NULL && f->sides != NULL && f->p != NULL && f->rows[0] != NULL &&
+           f->rows[1] != NULL;
 }
 
 static void family_done(struct family *f)
 {
     free(f->members);
     free(f->sides);
-    for (int i = 0; i < 2; i++) {
-        free(f->rows[i]);
-        free(f->p[i]);
-    }
+    free(f->p);
+    free(f->rows[0]);
+    free(f->rows[1]);
+}
+
+/* Tests the claim whose pairs lie in w, alone; if it can be tested, it joins the family. */
+static int family_add(struct family *f, struct work_room *w, struct statement *c, struct err *err)
+{
+    const size_t seeds = w->study->seeds_n;
+    int status = test_claim(w, c, f->sides[f->n], err);
+    if (status != 0 || !c->tested)
+        return status;
+    for (int i = 0; i < 2; i++)
+        memcpy(f->rows[i] + f->n * seeds, w->side[i], seeds * sizeof *w->side[i]);
+    f->against |= against_of(c) > 0;
+    f->members[f->n++] = c;
+    return 0;
 }
 
 static int family_judge(struct family *f, struct work_room *w, struct err *err)
 {
     const struct study *study = w->study;
-    int status = stats_adjusted(&w->flips[0], f->rows[0], f->n, study->seeds_n, f->p[0], err);
-    if (status == 0 && f->cancelled)
-        status = stats_adjusted(&w->flips[0], f->rows[1], f->n, study->seeds_n, f->p[1], err);
-    for (size_t i = 0; status == 0 && i < f->n; i++) {
-        double p[2] = { f->p[0][i], f->cancelled ? f->p[1][i] : 0 };
-        judge(study, f->members[i], (const struct stats_paired *)f->sides[i], p);
+    const double margin = study->compare.margin;
+    int status = 0;
+    for (int i = 0; status == 0 && i < 1 + f->against; i++) {
+        status = stats_adjusted(&w->flips[0], f->rows[i], f->n, study->seeds_n, f->p, err);
+        for (size_t c = 0; status == 0 && c < f->n; c++)
+            f->sides[c][i].p = f->p[c];
+        if (status == 0)
+            status = stats_equivalence(&w->flips[0], f->rows[i], f->n, study->seeds_n, margin, f->p,
+                                       err);
+        for (size_t c = 0; status == 0 && c < f->n; c++)
+            f->sides[c][i].p_equivalent = f->p[c];
+    }
+    for (size_t c = 0; status == 0 && c < f->n; c++) {
+        if (!f->against) {
+            f->sides[c][1].p = f->sides[c][0].p;
+            f->sides[c][1].p_equivalent = f->sides[c][0].p_equivalent;
+        }
+        f->members[c]->family = f->n;
+        judge(study, f->members[c], (const struct side *)f->sides[c]);
     }
     return status;
 }
 
-static int make_secondary(struct work_room *w, struct claims *claims, struct err *err)
+static int make_primary(struct work_room *w, struct family *f, struct claims *claims,
+                        struct err *err)
 {
     const struct study *study = w->study;
-    struct family f;
-    int status = family_init(&f, study) ? 0 : err_no_memory(err, "claims");
+    json_t *seen = json_object();
+    int status = seen != NULL ? 0 : err_no_memory(err, "claims");
+    for (size_t s = 0; status == 0 && s < study->slots_n; s++) {
+        const char *arm = study->slots[s].arm;
+        if (study_is_baseline(study, arm) || json_object_get(seen, arm) != NULL)
+            continue;
+        json_object_set_new(seen, arm, json_true());
+        struct statement *c = &claims->primary[claims->primary_n++];
+        *c = (struct statement){ .arm = arm };
+        primary_pairs(study, arm, w->pairs);
+        status = family_add(f, w, c, err);
+    }
+    json_decref(seen);
+    return status;
+}
+
+static int make_secondary(struct work_room *w, struct family *f, struct claims *claims,
+                          struct err *err)
+{
+    const struct study *study = w->study;
+    int status = 0;
     for (size_t s = 0; status == 0 && s < study->slots_n; s++) {
         const struct slot *slot = &study->slots[s], *base = study_baseline(study, slot);
         if (study_is_baseline(study, slot->arm))
@@ -298,19 +390,21 @@ static int make_secondary(struct work_room *w, struct claims *claims, struct err
         *c = (struct statement){ .arm = slot->arm, .slot = slot, .base = base };
         for (size_t j = 0; j < study->seeds_n; j++)
             w->pairs[j] = pair_of(study, slot, base, j);
-        status = test_claim(w, c, f.sides[f.n], err);
-        if (status != 0 || !c->tested)
-            continue;
-        for (int i = 0; i < 2; i++)
-            memcpy(f.rows[i] + f.n * study->seeds_n, w->side[i],
-                   study->seeds_n * sizeof *w->side[i]);
-        f.cancelled |= c->cancelled > 0;
-        f.members[f.n++] = c;
+        status = family_add(f, w, c, err);
     }
+    return status;
+}
+
+static int make_family(struct work_room *w, struct claims *claims,
+                       int (*make)(struct work_room *, struct family *, struct claims *,
+                                   struct err *),
+                       struct err *err)
+{
+    struct family f;
+    int status =
+        family_init(&f, w->study) ? make(w, &f, claims, err) : err_no_memory(err, "claims");
     if (status == 0)
         status = family_judge(&f, w, err);
-    for (size_t i = 0; i < claims->secondary_n; i++)
-        settle(w->findings, claims, &claims->secondary[i]);
     family_done(&f);
     return status;
 }
@@ -345,15 +439,24 @@ int claims_init(struct claims *claims, const struct findings *findings, struct e
     claims->primary = calloc(study->slots_n + 1, sizeof *claims->primary);
     claims->secondary = calloc(study->slots_n + 1, sizeof *claims->secondary);
     bool room = room_init(&w, findings) && claims->primary != NULL && claims->secondary != NULL;
-    int status = room ? make_primary(&w, claims, err) : err_no_memory(err, "the claims");
-    if (room && status == 0)
-        status = make_secondary(&w, claims, err);
+    int status =
+        room ? make_family(&w, claims, make_primary, err) : err_no_memory(err, "the claims");
+    if (status == 0)
+        status = make_family(&w, claims, make_secondary, err);
+    for (size_t i = 0; status == 0 && i < claims->primary_n; i++)
+        settle(findings, claims, &claims->primary[i]);
+    for (size_t i = 0; status == 0 && i < claims->secondary_n; i++)
+        settle(findings, claims, &claims->secondary[i]);
     room_done(&w);
     return status;
 }
 
 void claims_done(struct claims *claims)
 {
+    for (size_t i = 0; i < claims->primary_n; i++)
+        free(claims->primary[i].differences);
+    for (size_t i = 0; i < claims->secondary_n; i++)
+        free(claims->secondary[i].differences);
     free(claims->primary);
     free(claims->secondary);
     *claims = (struct claims){ 0 };

@@ -41,7 +41,10 @@ static void remark_runs(const struct study *study, json_t *list)
     append(list, &text);
     buf_init(&text, 0);
     if (failed > 0)
-        buf_addf(&text, "%lld of %lld planned runs failed; their pairs are missing.", failed, all);
+        buf_addf(&text,
+                 "%lld of %lld planned runs failed. Where the other arm's run of a pair did not, "
+                 "the pair counts against every claim.",
+                 failed, all);
     append(list, &text);
 }
 
@@ -64,6 +67,29 @@ static void remark_diverged(const struct study *study, json_t *list)
     append(list, &text);
 }
 
+/* What the intervals are, once there is one. */
+static void remark_intervals(const struct claims *claims, json_t *list)
+{
+    size_t tested = 0, family = 0;
+    struct buf text;
+    for (size_t i = 0; i < claims->primary_n; i++) {
+        tested += claims->primary[i].tested;
+        family = claims->primary[i].family > family ? claims->primary[i].family : family;
+    }
+    buf_init(&text, 0);
+    if (tested > 0)
+        buf_adds(&text, "Intervals say what other seeds would give, not other documents");
+    if (tested > 0 && family > 1)
+        buf_addf(
+            &text,
+            ", and each stands for itself; verdicts and their p are adjusted over the %zu arms "
+            "that are compared",
+            family);
+    if (tested > 0)
+        buf_addc(&text, '.');
+    append(list, &text);
+}
+
 json_t *remarks_json(const struct findings *findings, const struct claims *claims)
 {
     const struct study *study = findings->study;
@@ -82,6 +108,7 @@ json_t *remarks_json(const struct findings *findings, const struct claims *claim
                  missing.data != NULL ? missing.data : "", n == 1 ? "it" : "any of them");
     append(list, &text);
     buf_done(&missing);
+    remark_intervals(claims, list);
     return list;
 }
 
@@ -102,16 +129,17 @@ static double two_digits(double value, bool up)
 
 static void change_needed(const struct study *study, const struct statement *c, struct buf *to)
 {
-    buf_addf(to, "%s%zu seeds would settle ±", c->tested ? "" : "; ", c->needed);
+    words_seeds(&c->needed, to);
+    buf_adds(to, " give an 80 % chance of detecting ±");
     words_amount(study, study->compare.margin, 6, to);
-    buf_adds(to, " if the spread stays as it is (sd ");
+    buf_adds(to, ", by the spread so far (sd ");
     words_amount(study, c->sd, 2, to);
-    buf_addc(to, ')');
+    buf_addf(to, " from %zu pairs)", c->n);
 }
 
 static void change_margin(const struct study *study, const struct statement *c, struct buf *to)
 {
-    buf_adds(to, "a margin of ");
+    buf_adds(to, c->family > 1 ? "a margin of more than " : "a margin of ");
     words_amount(study, two_digits(equivalent_from(c), true), 6, to);
     buf_adds(to, " instead of ");
     words_amount(study, study->compare.margin, 6, to);
@@ -123,10 +151,14 @@ static void change_undetermined(const struct study *study, const struct statemen
 {
     if (c->disturbed > 0)
         buf_adds(to, "runs timed alone on a quiet machine (exclusive); ");
+    if (c->reason == CLAIM_REASON_NO_VARIANCE) {
+        buf_adds(to, "seeds that change what is measured: as it is, more of them say nothing new");
+        return;
+    }
     if (!c->tested)
         buf_addf(to, "a claim needs %d seeds in which both runs end; there %s %zu", STATS_CLAIM_N,
                  c->n == 1 ? "is" : "are", c->n);
-    if (c->needed > c->n)
+    if (c->needed.seeds > c->n)
         change_needed(study, c, to);
     else if (c->tested && isfinite(equivalent_from(c)))
         change_margin(study, c, to);
@@ -140,9 +172,10 @@ static void change_apart(const struct study *study, const struct statement *c, s
         buf_adds(to, "runs that don't diverge");
         return;
     }
-    buf_adds(to, "with a margin of ");
+    buf_adds(to, c->family > 1 ? "only with a margin of more than " : "with a margin of ");
     words_amount(study, two_digits(equivalent_from(c), true), 6, to);
-    buf_adds(to, " or more the arms would count as equivalent");
+    buf_adds(to, c->family > 1 ? " could the arms count as equivalent"
+                               : " or more the arms would count as equivalent");
 }
 
 static void change_equivalent(const struct study *study, const struct statement *c, struct buf *to)
@@ -154,8 +187,13 @@ static void change_equivalent(const struct study *study, const struct statement 
 
 static void change_invalid(const struct study *study, const struct statement *c, struct buf *to)
 {
-    const struct audit_info *info = audit_find(c->against->name);
     (void)study;
+    if (c->against == NULL) {
+        buf_adds(to, "\"at\": \"last\" in compare, or a metric of the test split, which is "
+                     "measured once");
+        return;
+    }
+    const struct audit_info *info = audit_find(c->against->name);
     buf_addf(to, "nothing, as long as %s fails. %s", c->against->name,
              info != NULL ? info->remedy : "Mend what it found and submit again.");
 }

@@ -2,6 +2,7 @@
 #include "server/verdict/stats.h"
 
 #include "common/philox.h"
+#include "server/verdict/distributions.h"
 
 #include <math.h>
 #include <stdint.h>
@@ -210,25 +211,33 @@ struct family_row {
     double *sums;
 };
 
-/* t² of the row when the turned seeds sum to part; squares don't change with signs. */
-static double t_squared(const struct family_row *row, double part)
+/* What the rows of a family are compared by: t² with the sign of t, or without one. */
+static double statistic(const struct family_row *row, double part, bool one_sided)
 {
     double n = (double)row->n, mean = (row->total - 2 * part) / n;
-    double variance = (row->squares - n * mean * mean) / (n - 1);
-    if (variance <= slack * row->squares)
-        return fabs(mean) <= slack * sqrt(row->squares) ? 0 : INFINITY;
-    return mean * mean / (variance / n);
+    double variance = (row->squares - n * mean * mean) / (n - 1), t2;
+    if (variance > slack * row->squares)
+        t2 = mean * mean / (variance / n);
+    else
+        t2 = fabs(mean) <= slack * sqrt(row->squares) ? 0 : INFINITY;
+    return one_sided && mean < 0 ? -t2 : t2;
 }
 
+/* What is tested of each seed is shift + scale·d. */
+struct family_test {
+    double shift, scale;
+    bool one_sided;
+};
+
 static bool family_fill(struct family_row *rows, const double *d, size_t m, size_t n,
-                        const struct stats_flips *flips)
+                        const struct stats_flips *flips, const struct family_test *test)
 {
     double *own = calloc(n, sizeof *own);
     for (size_t c = 0; own != NULL && c < m; c++) {
         struct family_row *row = &rows[c];
         for (size_t j = 0; j < n; j++) {
             bool has = !isnan(d[c * n + j]);
-            own[j] = has ? d[c * n + j] : 0;
+            own[j] = has ? test->shift + test->scale * d[c * n + j] : 0;
             row->n += has;
             row->total += own[j];
             row->squares += own[j] * own[j];
@@ -241,14 +250,14 @@ static bool family_fill(struct family_row *rows, const double *d, size_t m, size
             return false;
         }
         sums_fill(row->sums, own, n, flips->bytes);
-        row->observed = t_squared(row, 0);
+        row->observed = statistic(row, 0, test->one_sided);
     }
     free(own);
     return own != NULL;
 }
 
-int stats_adjusted(struct stats_flips *flips, const double *d, size_t m, size_t n, double *ret_p,
-                   struct err *err)
+static int test_family(struct stats_flips *flips, const double *d, size_t m, size_t n,
+                       const struct family_test *test, double *ret_p, struct err *err)
 {
     for (size_t c = 0; c < m; c++)
         ret_p[c] = 1;
@@ -259,18 +268,19 @@ int stats_adjusted(struct stats_flips *flips, const double *d, size_t m, size_t 
         return status;
     struct family_row *rows = calloc(m, sizeof *rows);
     size_t *extreme = calloc(m, sizeof *extreme);
-    if (rows == NULL || extreme == NULL || !family_fill(rows, d, m, n, flips)) {
+    if (rows == NULL || extreme == NULL || !family_fill(rows, d, m, n, flips, test)) {
         status = err_no_memory(err, "%zu comparisons", m);
         goto out;
     }
     for (size_t i = 0; i < flips->count; i++) {
-        double greatest = 0;
-        for (size_t c = 0; c < m; c++) {
-            double t = rows[c].n < 2 ? 0 : t_squared(&rows[c], part_of(flips, i, rows[c].sums));
-            greatest = t > greatest ? t : greatest;
-        }
+        double greatest = -INFINITY;
         for (size_t c = 0; c < m; c++)
-            extreme[c] += greatest >= rows[c].observed * (1 - 1e-9);
+            if (rows[c].n >= 2)
+                greatest = fmax(greatest, statistic(&rows[c], part_of(flips, i, rows[c].sums),
+                                                    test->one_sided));
+        for (size_t c = 0; c < m; c++)
+            extreme[c] += greatest >= rows[c].observed ||
+                          greatest >= rows[c].observed - 1e-9 * fabs(rows[c].observed);
     }
     for (size_t c = 0; c < m; c++)
         if (rows[c].n >= 2)
@@ -283,22 +293,99 @@ out:
     return status;
 }
 
-enum stats_verdict stats_judge(const struct stats_paired *paired, double p, double margin,
+int stats_adjusted(struct stats_flips *flips, const double *d, size_t m, size_t n, double *ret_p,
+                   struct err *err)
+{
+    return test_family(flips, d, m, n, &(struct family_test){ .scale = 1 }, ret_p, err);
+}
+
+int stats_equivalence(struct stats_flips *flips, const double *d, size_t m, size_t n, double margin,
+                      double *ret_p, struct err *err)
+{
+    const struct family_test above = { margin, 1, true }, below = { margin, -1, true };
+    double *p = calloc(m + 1, sizeof *p);
+    int status = p != NULL ? test_family(flips, d, m, n, &above, ret_p, err)
+                           : err_no_memory(err, "%zu comparisons", m);
+    if (status == 0)
+        status = test_family(flips, d, m, n, &below, p, err);
+    for (size_t c = 0; status == 0 && c < m; c++)
+        ret_p[c] = fmax(ret_p[c], p[c]);
+    free(p);
+    return status;
+}
+
+enum stats_verdict stats_judge(double mean, double p, double p_equivalent, double alpha,
                                bool lower_is_better)
 {
-    if (paired->n < STATS_CLAIM_N)
-        return STATS_UNDETERMINED;
-    if (paired->ci90.low >= -margin && paired->ci90.high <= margin)
+    if (p_equivalent <= alpha)
         return STATS_EQUIVALENT;
-    if (p <= 0.05)
-        return (paired->mean < 0) == lower_is_better ? STATS_BETTER : STATS_WORSE;
+    if (p <= alpha)
+        return (mean < 0) == lower_is_better ? STATS_BETTER : STATS_WORSE;
     return STATS_UNDETERMINED;
 }
 
-size_t stats_needed_seeds(double sd, double margin)
+static int by_size(const void *a, const void *b)
 {
-    if (!(sd >= 0) || !(margin > 0))
-        return 0;
-    double n = ceil(pow((1.96 + 0.84) * sd / margin, 2));
-    return n < STATS_CLAIM_N ? STATS_CLAIM_N : n > 1e9 ? (size_t)1e9 : (size_t)n;
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+double stats_median(double *d, size_t n)
+{
+    if (n == 0)
+        return NAN;
+    qsort(d, n, sizeof *d, by_size);
+    return n % 2 == 1 ? d[n / 2] : (d[n / 2 - 1] + d[n / 2]) / 2;
+}
+
+/* planning */
+
+enum { SEEDS_MANY = 1000000000 };
+
+static bool is_enough(size_t n, double sd, double margin)
+{
+    double df = (double)n - 1;
+    return student_quantile(0.975, df) + student_quantile(0.8, df) <= margin * sqrt((double)n) / sd;
+}
+
+/* More seeds never ask for more: quantiles fall and √n rises with n. */
+static size_t seeds_for(double sd, double margin)
+{
+    size_t enough = STATS_CLAIM_N, few = STATS_CLAIM_N - 1;
+    while (!is_enough(enough, sd, margin)) {
+        few = enough;
+        enough *= 2;
+        if (enough > SEEDS_MANY)
+            return SEEDS_MANY;
+    }
+    while (enough - few > 1) {
+        size_t middle = few + (enough - few) / 2;
+        if (is_enough(middle, sd, margin))
+            enough = middle;
+        else
+            few = middle;
+    }
+    return enough;
+}
+
+struct stats_needed stats_needed_seeds(size_t pairs, double sd, double margin)
+{
+    if (pairs < STATS_CLAIM_N || !(sd >= 0) || !(margin > 0))
+        return (struct stats_needed){ 0 };
+    double df = (double)pairs - 1;
+    return (struct stats_needed){
+        .seeds = seeds_for(sd, margin),
+        .low = seeds_for(sd * sqrt(df / chi2_quantile(0.95, df)), margin),
+        .high = seeds_for(sd * sqrt(df / chi2_quantile(0.05, df)), margin),
+    };
+}
+
+double stats_power(size_t n, double sd, double margin)
+{
+    if (n < 2 || !(sd >= 0) || !(margin > 0))
+        return NAN;
+    double df = (double)n - 1;
+    return sd > 0
+               ? noncentral_t_beyond(student_quantile(0.975, df), df, margin * sqrt((double)n) / sd)
+               : 1;
 }

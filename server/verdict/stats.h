@@ -51,16 +51,34 @@ int stats_paired(struct stats_flips *flips, const double *d, size_t n, struct st
  * row without variance has |t| infinite, or 0 if its mean is 0. Errors: NO_MEMORY. */
 int stats_adjusted(struct stats_flips *flips, const double *d, size_t m, size_t n, double *ret_p,
                    struct err *err);
+/* That each row's mean lies within ± margin: two one-sided sign-flip tests, of d + margin and of
+ * margin − d, each adjusted over the rows by the greatest t (not |t|) of a joint flip. ret_p[m]:
+ * the greater of a row's two. Otherwise as stats_adjusted. */
+int stats_equivalence(struct stats_flips *flips, const double *d, size_t m, size_t n, double margin,
+                      double *ret_p, struct err *err);
 
 enum stats_verdict { STATS_BETTER, STATS_WORSE, STATS_EQUIVALENT, STATS_UNDETERMINED };
 extern const char *const stats_verdict_names[];
-/* From differences arm − baseline: `lower_is_better` says which sign is good; p is the one that
- * counts (adjusted for secondary comparisons). */
-enum stats_verdict stats_judge(const struct stats_paired *paired, double p, double margin,
+/* At level alpha, from the adjusted p of the two tests above: equivalent before better and worse, as
+ * a difference below the margin is none that matters. `lower_is_better` says which sign of the mean
+ * difference arm − baseline is good. */
+enum stats_verdict stats_judge(double mean, double p, double p_equivalent, double alpha,
                                bool lower_is_better);
 
-/* Seeds that settle ± margin with 80 % power at 5 %: max(6, ⌈((1.96 + 0.84)·sd/margin)²⌉). Never
- * from the observed effect. 0 when sd isn't known. */
-size_t stats_needed_seeds(double sd, double margin);
+/* The median of d[n], which is sorted. NaN for n = 0. */
+double stats_median(double *d, size_t n);
+
+/* How many seeds a paired t test at 5 % takes for 80 % power at a true difference of the margin:
+ * the least n ≥ STATS_CLAIM_N with t(n−1, .975) + t(n−1, .8) ≤ margin·√n/sd. low, high: the same at
+ * the ends of the 90 % interval of a spread that was estimated from `pairs` differences. Never from
+ * the observed effect. All 0 below STATS_CLAIM_N pairs, where the spread is hardly known, and when
+ * sd or margin isn't; 10⁹ stands for more. */
+struct stats_needed {
+    size_t seeds, low, high;
+};
+struct stats_needed stats_needed_seeds(size_t pairs, double sd, double margin);
+/* The power of that test with n pairs: P(|t′| > t(n−1, .975)), t′ noncentral by margin·√n/sd. NaN
+ * when it isn't known. */
+double stats_power(size_t n, double sd, double margin);
 
 #endif

@@ -20,11 +20,12 @@ struct compare {
     const char *metric, *judged; /* of .metrics: by which configurations are chosen; that decides */
     const char *baseline;        /* borrowed from the spec */
     struct tuning_metrics metrics;
-    bool maximise, best; /* goal; compare.at, never the best of a test metric after tuning */
+    bool maximise, best; /* goal; compare.at, but never of a test metric: that is measured once */
     bool clock;          /* judged is a clock metric: by its mean over steps, and only where nothing
                             disturbed it */
     bool share;          /* of 1: people are told its differences in points */
     double margin;
+    double level;       /* of the tests */
     const json_t *tune; /* borrowed; an array of grid paths, or NULL */
 };
 

@@ -78,6 +78,13 @@ static const char *unit_of(const struct study *s)
     return s->compare.share ? " points" : "";
 }
 
+void words_seeds(const struct stats_needed *needed, struct buf *to)
+{
+    if (needed->low < needed->high)
+        buf_addf(to, "%zu to ", needed->low);
+    buf_addf(to, "%zu seeds", needed->high);
+}
+
 void words_cell(const struct cell *cell, struct buf *to)
 {
     json_t *grid = objects_embed(cell->grid);
@@ -145,24 +152,31 @@ static void add_margin(const struct study *s, struct buf *to)
     words_amount(s, s->compare.margin, 15, to);
 }
 
-/* What an audit found, in brief: its detail up to the first colon or parenthesis. */
+/* What an audit found, in brief: its detail's first clause. */
 static void add_gist(const char *detail, struct buf *to)
 {
-    const char *colon = strstr(detail, ": "), *aside = strstr(detail, " (");
-    const char *end = detail + strlen(detail);
-    end = colon != NULL ? colon : end;
-    end = aside != NULL && aside < end ? aside : end;
-    if (end > detail && end[-1] == '.')
-        end--;
-    if (end > detail)
-        buf_addf(to, " (%.*s)", (int)(end - detail), detail);
+    static const char *const ends[] = { ": ", "; ", ". " };
+    size_t len = strlen(detail);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        const char *end = strstr(detail, ends[i]);
+        len = end != NULL && (size_t)(end - detail) < len ? (size_t)(end - detail) : len;
+    }
+    if (len > 0 && detail[len - 1] == '.')
+        len--;
+    if (len > 0)
+        buf_addf(to, ": %.*s", (int)len, detail);
 }
 
-/* Why an arm is invalid: "it fails causality (48.4 % of the positions …)". Returns whether the arm
+/* Why a claim is invalid: "it fails causality: 48.4 % of the positions …". Returns whether the arm
  * itself is to blame, rather than the baseline or all of them. */
 static bool add_reason(const struct statement *c, struct buf *to)
 {
     const struct audit_row *row = c->against;
+    if (row == NULL) {
+        buf_adds(to, "\"at\": \"best\" takes each run's best value, and of two arms the noisier "
+                     "one has the better best; \"last\" compares what training ended with");
+        return false;
+    }
     const struct audit_info *info = audit_find(row->name);
     bool of_arm = info != NULL && audit_names_arm(info->scope) && row->arm != NULL;
     bool own = of_arm && strcmp(row->arm, c->arm) == 0;
@@ -185,6 +199,8 @@ static void say_apart(const struct study *s, const struct statement *c, const ch
     add_delta(s, c, to);
     buf_adds(to, ", ");
     add_p(c->p_adjusted, to);
+    if (c->family > 1)
+        buf_addf(to, " (adjusted over %zu claims)", c->family);
     bool better = c->verdict == VERDICT_BETTER;
     buf_addf(to, "; %s in %zu of %zu seeds", better ? "better" : "worse",
              better ? c->agree : c->disagree, c->n);
@@ -209,6 +225,19 @@ static void say_equivalent(const struct study *s, const struct statement *c, str
     add_delta(s, c, to);
     buf_adds(to, "; 90 % interval ");
     add_interval(s, &c->ci90, digits_of(s, c), to);
+    if (c->family > 1)
+        buf_addf(to, " (the claim is adjusted over %zu, the interval isn't)", c->family);
+    if (c->ci95.low > 0 || c->ci95.high < 0)
+        buf_adds(to, "; there is a difference, but it is below the margin");
+}
+
+/* "14 to 60 seeds for an 80 % chance of detecting ±0.01": the range, since the spread itself is an
+ * estimate. */
+static void add_needed(const struct study *s, const struct statement *c, struct buf *to)
+{
+    words_seeds(&c->needed, to);
+    buf_adds(to, " for an 80 % chance of detecting ");
+    add_margin(s, to);
 }
 
 static void say_undetermined(const struct study *s, const struct statement *c, struct buf *to)
@@ -230,6 +259,14 @@ static void say_undetermined(const struct study *s, const struct statement *c, s
         timing_words(c->disturbances, to);
         return;
     }
+    if (c->reason == CLAIM_REASON_NO_VARIANCE) {
+        buf_addf(to, "No claim about %s against %s", c->arm, s->compare.baseline);
+        add_place(s, c, to);
+        buf_adds(to, ": ");
+        add_delta(s, c, to);
+        buf_adds(to, ", the same in every seed: what the seed doesn't change it doesn't repeat");
+        return;
+    }
     if (c->tested) {
         buf_addf(to, "%s and %s can't be told apart", c->arm, s->compare.baseline);
         add_place(s, c, to);
@@ -242,9 +279,9 @@ static void say_undetermined(const struct study *s, const struct statement *c, s
         add_delta(s, c, to);
         buf_addf(to, ", and fewer than %d seeds can't reach 5 %%", STATS_CLAIM_N);
     }
-    if (c->needed > c->n) {
-        buf_addf(to, "; %zu seeds would settle ", c->needed);
-        add_margin(s, to);
+    if (c->needed.seeds > c->n) {
+        buf_adds(to, "; ");
+        add_needed(s, c, to);
     }
 }
 
@@ -273,6 +310,31 @@ static void (*const sayers[])(const struct study *, const struct statement *, st
     [VERDICT_INVALID] = say_invalid,
 };
 
+/* Pairs that count against the claim. */
+static void add_against(const struct statement *c, struct buf *to)
+{
+    if (c->verdict == VERDICT_INVALID)
+        return;
+    if (c->one_sided > 0)
+        buf_addf(to, "; %zu pair%s whose run was lost in one arm only count%s against it",
+                 c->one_sided, c->one_sided == 1 ? "" : "s", c->one_sided == 1 ? "s" : "");
+    if (c->cancelled > 0)
+        buf_addf(to, "; %zu cancelled pair%s count%s against it", c->cancelled,
+                 c->cancelled == 1 ? "" : "s", c->cancelled == 1 ? "s" : "");
+}
+
+/* A mean that a few seeds make. */
+static void add_skew(const struct study *s, const struct statement *c, struct buf *to)
+{
+    if (!c->skewed || c->verdict == VERDICT_INVALID)
+        return;
+    int digits = digits_of(s, c);
+    buf_adds(to, "; but the differences are skewed: their median is ");
+    add_number(told(s, c->median), digits, s->compare.share, to);
+    buf_adds(to, ", and the interval by bootstrap-t ");
+    add_interval(s, &c->bootstrap, digits, to);
+}
+
 void words_claim(const struct study *study, const struct claims *claims,
                  const struct statement *claim, struct buf *to)
 {
@@ -285,6 +347,8 @@ void words_claim(const struct study *study, const struct claims *claims,
     if (claim->diverged > 0 || claim->base_diverged > 0)
         buf_addf(to, "; diverged, counted as worst: %zu of %s, %zu of %s", claim->diverged,
                  claim->arm, claim->base_diverged, study->compare.baseline);
+    add_against(claim, to);
+    add_skew(study, claim, to);
     buf_addc(to, '.');
 }
 

@@ -13,6 +13,8 @@ void words_cell(const struct cell *cell, struct buf *to);
 /* What separates arms in the compared metric, with so many digits: "0.034"; of a share "3.4
  * points". */
 void words_amount(const struct study *study, double size, int digits, struct buf *to);
+/* "14 to 60 seeds": the range of what is needed. */
+void words_seeds(const struct stats_needed *needed, struct buf *to);
 /* What a claim says: a sentence, of an invalid one two. */
 void words_claim(const struct study *study, const struct claims *claims,
                  const struct statement *claim, struct buf *to);

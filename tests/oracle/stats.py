@@ -55,19 +55,30 @@ def interval(d, alpha):
     return ends
 
 
-def adjusted(rows):
-    """rows: lists with None where a seed is missing."""
-    n, t_all = len(rows[0]), []
-    f = flips(n)
+def t_values(rows, shift=0, scale=1):
+    """[rows × flips], the first flip turns nothing; rows: lists with None where a seed is missing."""
+    f, t_all = flips(len(rows[0])), []
     for row in rows:
         have = np.array([x is not None for x in row])
-        d, g = np.array([x for x in row if x is not None]), f[:, have]
+        d, g = np.array([shift + scale * x for x in row if x is not None]), f[:, have]
         x = g * d
         with np.errstate(divide="ignore"):
-            t_all.append(np.abs(x.mean(1)) / (x.std(1, ddof=1) / np.sqrt(have.sum())))
-    t = np.array(t_all)
-    own = t[:, 0]  # the first flip turns nothing
-    return [float(np.mean(t.max(0) >= o * (1 - 1e-9))) for o in own]
+            t_all.append(x.mean(1) / (x.std(1, ddof=1) / np.sqrt(have.sum())))
+    return np.array(t_all)
+
+
+def share_beyond(t):
+    return [float(np.mean(t.max(0) >= own - 1e-9 * abs(own))) for own in t[:, 0]]
+
+
+def adjusted(rows):
+    return share_beyond(np.abs(t_values(rows)))
+
+
+def equivalent(rows):
+    """That the mean lies within the margin: the greater of the two one-sided tests' adjusted p."""
+    sides = [share_beyond(t_values(rows, MARGIN, scale)) for scale in (1, -1)]
+    return [max(p) for p in zip(*sides)]
 
 
 def show(name, d):
@@ -87,24 +98,46 @@ print("five arms, two points, eight seeds")
 rows = [list(difference(arm, point, eight)) for point in (0, 1) for arm in range(1, 5)]
 for (point, arm), row, p in zip(itertools.product((0, 1), range(1, 5)), rows, adjusted(rows)):
     show(f"a{arm} point {point} adjusted {p:.12f}", np.array(row))
-for arm in range(1, 5):
-    show(f"a{arm} primary", (difference(arm, 0, eight) + difference(arm, 1, eight)) / 2)
+print("equivalent", [f"{p:.12f}" for p in equivalent(rows)])
+primary = [list((difference(arm, 0, eight) + difference(arm, 1, eight)) / 2) for arm in range(1, 5)]
+for arm, p, q in zip(range(1, 5), adjusted(primary), equivalent(primary)):
+    show(f"a{arm} primary adjusted {p:.12f} equivalent {q:.12f}", np.array(primary[arm - 1]))
 
-print("a2 without seed 3 at point 1")
-lost = [list(r) for r in rows]
-lost[5][2] = None
-print([f"{p:.12f}" for p in adjusted(lost)])
-show("a2 point 1", np.array([x for x in lost[5] if x is not None]))
-show("a2 primary", np.delete((difference(2, 0, eight) + difference(2, 1, eight)) / 2, 2))
+
+def sides(row, seed):
+    """The row with that seed's difference as large as any, once for the arm and once against it."""
+    most = max(MARGIN, *(abs(x) for i, x in enumerate(row) if i != seed))
+    return [[side * most if i == seed else x for i, x in enumerate(row)] for side in (-1, 1)]
+
+
+def with_row(rows, which, row):
+    return [row if i == which else r for i, r in enumerate(rows)]
+
+
+def tell_sides(what, rows, which, seed):
+    made = [with_row(rows, which, row) for row in sides(rows[which], seed)]
+    print(what, "adjusted", [f"{max(p):.12f}" for p in zip(*map(adjusted, made))])
+    print(what, "equivalent", [f"{max(p):.12f}" for p in zip(*map(equivalent, made))])
+    for side, row in zip(("low", "high"), made):
+        show(f"{what} side {side}", np.array(row[which]))
+
+
+print("a2 has lost seed 3 at point 1, a0 hasn't; then both")
+tell_sides("a2 point 1", rows, 5, 2)
+tell_sides("a2 primary", primary, 1, 2)
+gone = with_row(rows, 5, [None if i == 2 else x for i, x in enumerate(rows[5])])
+print("point 1 lost by both: adjusted", [f"{p:.12f}" for p in adjusted(gone)])
+show("a2 point 1, lost by both", np.array([x for x in gone[5] if x is not None]))
+both = with_row(primary, 1, [None if i == 2 else x for i, x in enumerate(primary[1])])
+print("a2 primary, lost by both: adjusted", [f"{p:.12f}" for p in adjusted(both)], "equivalent",
+      [f"{p:.12f}" for p in equivalent(both)])
+show("a2 primary, lost by both", np.array([x for x in both[1] if x is not None]))
 
 for which in (2, 0):
-    print(f"row {which}: without seed 5; with seed 5 cancelled, on either side")
-    lost = [list(r) for r in rows]
-    lost[which][4] = None
+    print(f"row {which}: seed 5 lost by both; lost by one or cancelled")
+    lost = with_row(rows, which, [None if i == 4 else x for i, x in enumerate(rows[which])])
     print([f"{p:.12f}" for p in adjusted(lost)])
-    for side in (-1, 1):
-        lost[which][4] = side * max(MARGIN, *(abs(x) for i, x in enumerate(rows[which]) if i != 4))
-        print([f"{p:.12f}" for p in adjusted(lost)])
+    tell_sides(f"row {which}", rows, which, 4)
 
 print("a1 with seed 8 cancelled")
 d = difference(1, 0, range(1, 8))

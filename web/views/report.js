@@ -8,6 +8,7 @@ import { h, setText } from "../dom.js";
 import { factor, gridKey, gridPoint, integer, NONE, number, percent, plain, signed, significant } from "../format.js";
 import { JUDGED, metric } from "../metrics.js";
 import { armLabel, empty, numeric, table } from "../parts.js";
+import { pairsPlot, reach } from "../pairs.js";
 import { Series } from "../series.js";
 
 const P = (value) => (value < 0.001 ? "< 0.001" : significant(value, 2));
@@ -40,7 +41,8 @@ export function verdictPanel() {
 }
 
 function pairsNote({ pairs, n, arm, baseline }) {
-  const parts = [[pairs.lost, "lost"], [pairs.cancelled, "cancelled"], [pairs.open, "open"],
+  const parts = [[pairs.lost, "lost by both"], [pairs.one_sided, "lost by one"],
+    [pairs.cancelled, "cancelled"], [pairs.open, "open"],
     [pairs.diverged, `diverged (${arm})`], [pairs.baseline_diverged, `diverged (${baseline})`]];
   const missing = parts.filter(([k]) => k > 0).map(([k, what]) => `, ${integer(k)} ${what}`);
   return `${integer(n)} of ${integer(pairs.planned)} pairs${missing.join("")}`;
@@ -50,15 +52,17 @@ function pairsNote({ pairs, n, arm, baseline }) {
 export function differencesTable(experiment) {
   const element = h("div");
   const interval = (ends, about) => (ends ? ends.map((end) => about.format(number(end))).join(" \u2026 ") : NONE);
-  function row(claim, primary, place) {
+  const margin = experiment.spec.compare.margin;
+  function row(claim, primary, place, most) {
     const about = metric(claim.metric), { verdict } = claim, tone = toneOf(verdict);
     return h(`tr${primary ? ".strong" : ""}`, null, h("td", null, place),
       h("th", { scope: "row" }, armLabel(experiment.arms, claim.arm)),
       h("td.num", { title: pairsNote(claim) }, integer(claim.n)),
       h(`td.num${tone}`, null, signed(about.format(number(claim.mean_difference)))),
       h(`td.num${tone}`, null, signed(percent(number(claim.relative_difference)))),
+      h("td", null, pairsPlot(claim, most, margin, about.format)),
       h("td.num", null, interval(claim.ci95, about)),
-      h("td.num", null, P(number(primary ? claim.p : claim.p_adjusted))),
+      h("td.num", null, P(number(claim.p_adjusted))),
       h("td.num", null, `${integer(claim.agree)} of ${integer(claim.n)}`),
       h("td", { title: claim.sentence }, h(`span.tag${verdict === "invalid" ? ".fail" : ""}`, null, verdict),
         claim.against ? ` ${claim.against}` : ""));
@@ -70,15 +74,17 @@ export function differencesTable(experiment) {
     const [{ metric: judged, baseline }] = primary;
     const made = table({
       caption: `${metric(judged).title}: differences to ${baseline}, paired by seed; ` +
-        "p by sign flips, at grid points adjusted for their number",
+        "p by sign flips, adjusted over the arms, and over arms and grid points; intervals aren't",
       headings: ["Where", "Arm", { ...numeric("n"), label: "Pairs" },
-        ...["Difference", "in %", "95 % interval", "p", "Better in"].map(numeric), "Verdict"],
+        ...["Difference", "in %"].map(numeric), "Each pair",
+        ...["95 % interval", "p", "Better in"].map(numeric), "Verdict"],
       name: "differences",
     });
     const several = comparisons.length > primary.length;
     const place = (i) => (several ? "mean over the grid" : where(comparisons[i]?.grid));
-    made.body.append(...primary.map((one, i) => row(one, true, place(i))),
-      ...(several ? comparisons.map((one) => row(one, false, where(one.grid))) : []));
+    const most = reach([...primary, ...comparisons], margin);
+    made.body.append(...primary.map((one, i) => row(one, true, place(i), most)),
+      ...(several ? comparisons.map((one) => row(one, false, where(one.grid), most)) : []));
     return element.replaceChildren(made.element);
   }
   return { element, update };

@@ -101,7 +101,7 @@ static void test_two_arms(void **state)
     }
 }
 
-/* Sentences, and seeds needed: ⌈(2.8 · 0.1359 / 0.05)²⌉ = 58, ⌈(2.8 · 0.1368 / 0.05)²⌉ = 59. */
+/* Sentences, and seeds needed (SciPy, for sd 0.1359 and 0.1368 of eight pairs, margin 0.05). */
 static void test_sentences(void **state)
 {
     (void)state;
@@ -111,14 +111,18 @@ static void test_sentences(void **state)
     json_t *r = report(&s);
     assert_verdict(r, "mixed",
                    "a1 is better than a0 at L = 128: val/loss Δ = −0.29 [−0.41, −0.17] (−13.6 %), "
-                   "n = 8, p = 0.008; better in 8 of 8 seeds. a2 and a0 can't be told apart at L = "
-                   "128: val/loss Δ = 0.00 [−0.13, 0.11], n = 8; 59 seeds would settle ±0.05.");
-    assert_int_equal(json_integer_value(at(at(at(r, "primary"), "0"), "needed_seeds")), 58);
-    assert_int_equal(json_integer_value(at(r, "needed_seeds")), 59);
-    assert_text(at(at(r, "would_change"), "0"), "a1 against a0: with a margin of 0.39 or more");
-    assert_text(
-        at(at(r, "would_change"), "1"),
-        "a2 against a0: 59 seeds would settle ±0.05 if the spread stays as it is (sd 0.14).");
+                   "n = 8, p = 0.008 (adjusted over 2 claims); better in 8 of 8 seeds. a2 and a0 "
+                   "can't be told apart at L = 128: val/loss Δ = 0.00 [−0.13, 0.11], n = 8; 32 to "
+                   "192 seeds for an 80 % chance of detecting ±0.05.");
+    assert_int_equal(json_integer_value(at(at(at(r, "primary"), "0"), "needed_seeds")), 60);
+    assert_int_equal(json_integer_value(at(r, "needed_seeds")), 61);
+    assert_int_equal(json_integer_value(at(at(r, "needed_seeds_range"), "0")), 32);
+    assert_int_equal(json_integer_value(at(at(r, "needed_seeds_range"), "1")), 192);
+    assert_text(at(at(r, "would_change"), "0"),
+                "a1 against a0: only with a margin of more than 0.39");
+    assert_text(at(at(r, "would_change"), "1"),
+                "a2 against a0: 32 to 192 seeds give an 80 % chance of detecting ±0.05, by the "
+                "spread so far (sd 0.14 from 8 pairs).");
     json_decref(r);
 }
 
@@ -137,8 +141,8 @@ static void test_five_arms(void **state)
     };
     static const struct wanted primary[] = {
         { -0.309375, 0.066892103954, 0.0078125, -0.373333333, -0.2525, "better" },
-        { 0.00125, 0.046425824095, 0.96875, -0.036666667, 0.041666667, "equivalent" },
-        { 0.09, 0.071564157030, 0.0078125, 0.021666667, 0.158333333, "worse" },
+        { 0.00125, 0.046425824095, 1, -0.036666667, 0.041666667, "undetermined" },
+        { 0.09, 0.071564157030, 0.03125, 0.021666667, 0.158333333, "worse" },
         { 0.380625, 0.065652630238, 0.0078125, 0.321666667, 0.438333333, "worse" },
     };
     struct study s;
@@ -148,42 +152,182 @@ static void test_five_arms(void **state)
     assert_int_equal(json_array_size(at(r, "comparisons")), 8);
     for (size_t i = 0; i < 8; i++)
         assert_claim(json_array_get(at(r, "comparisons"), i), "p_adjusted", 8, &secondary[i]);
-    for (size_t i = 0; i < 4; i++)
-        assert_claim(json_array_get(at(r, "primary"), i), "p", 8, &primary[i]);
-    assert_verdict(r, "mixed", "a2 and a0 are equivalent within ±0.05");
+    for (size_t i = 0; i < 4; i++) {
+        json_t *c = json_array_get(at(r, "primary"), i);
+        assert_claim(c, "p_adjusted", 8, &primary[i]);
+        assert_near(at(c, "p_equivalent"), i == 1 ? 0.0546875 : 1, 1e-12);
+        assert_int_equal(json_integer_value(at(c, "adjusted_over")), 4);
+    }
+    assert_near(at(json_array_get(at(r, "comparisons"), 5), "p_equivalent"), 0.49609375, 1e-12);
+    assert_verdict(r, "mixed", "a1 is better than a0 at L = 128: val/loss Δ = −0.309");
+    assert_verdict(r, "mixed", "p = 0.008 (adjusted over 4 claims); better in 8 of 8 seeds.");
+    assert_verdict(r, "mixed", "a2 and a0 can't be told apart");
+    json_decref(r);
+
+    /* alone, the same differences are equivalent */
+    begin(&s, COMPARE("0.05"));
+    fill(&s, 2, 2, 2, 8);
+    r = report(&s);
+    assert_verdict(r, "equivalent", "a2 and a0 are equivalent within ±0.05");
     json_decref(r);
 }
 
-/* A failed run drops its pair at its point, and its seed from the mean over the grid. */
-static void test_lost_pair(void **state)
+/* A run that one arm alone has lost counts against it: at its point, and in the mean over the grid. */
+static void test_lost_by_one(void **state)
 {
     (void)state;
     static const struct wanted at_point = { 0.007142857143, 0.104357444346, 1,
-                                            -0.12,          0.105,          "undetermined" };
-    static const struct wanted primary = { 0.007142857143, 0.046802523334, 0.734375,
-                                           -0.035,         0.05,           "equivalent" };
-    static const double adjusted[] = { 0.0078125, 1, 0.0625,    0.0078125,
-                                       0.0078125, 1, 0.5234375, 0.0078125 };
+                                            -0.125,         0.116666667,    "undetermined" };
+    static const struct wanted primary = { 0.007142857143, 0.046802523334, 0.9921875,
+                                           -0.0525,        0.055,          "undetermined" };
+    static const double adjusted[] = { 0.0078125, 1, 0.0625,  0.0078125,
+                                       0.0078125, 1, 0.53125, 0.0078125 };
     struct study s;
     begin(&s, COMPARE("0.05"));
     fill(&s, 1, 4, 2, 8);
     end_as(&s, find(&s, "a2", 1, 3), RUN_FAILED);
     json_t *r = report(&s);
     assert_claim(json_array_get(at(r, "comparisons"), 5), "p_adjusted", 7, &at_point);
-    assert_near(at(json_array_get(at(r, "comparisons"), 5), "p"), 0.90625, 1e-12);
+    assert_near(at(json_array_get(at(r, "comparisons"), 5), "p"), 0.7734375, 1e-12);
     for (size_t i = 0; i < 8; i++)
         assert_near(at(json_array_get(at(r, "comparisons"), i), "p_adjusted"), adjusted[i], 1e-12);
     json_t *c = json_array_get(at(r, "primary"), 1);
-    assert_claim(c, "p", 7, &primary);
-    assert_int_equal(json_integer_value(at(at(c, "pairs"), "lost")), 1);
+    assert_claim(c, "p_adjusted", 7, &primary);
+    assert_near(at(c, "p_equivalent"), 0.16015625, 1e-12);
+    assert_int_equal(json_integer_value(at(at(c, "pairs"), "one_sided")), 1);
+    assert_int_equal(json_integer_value(at(at(c, "pairs"), "lost")), 0);
     assert_int_equal(json_integer_value(at(at(c, "pairs"), "planned")), 8);
+    assert_int_equal(json_array_size(at(c, "differences")), 7);
+    assert_text(at(c, "sentence"),
+                "; 1 pair whose run was lost in one arm only counts against it.");
     assert_int_equal(json_integer_value(at(at(at(at(r, "arms"), "a2"), "counts"), "failed")), 1);
-    assert_text(at(at(r, "remarks"), "0"), "1 of 80 planned runs failed; their pairs are missing.");
+    assert_text(
+        at(at(r, "remarks"), "0"),
+        "1 of 80 planned runs failed. Where the other arm's run of a pair did not, the pair");
     json_decref(r);
 }
 
-/* The adjusted p when one row lacks a seed, or has it cancelled: then the greater of the two sides.
- */
+/* A pair that both have lost is none; its seed is left out of the whole grid. */
+static void test_lost_by_both(void **state)
+{
+    (void)state;
+    static const struct wanted at_point = { 0.007142857143, 0.104357444346, 0.90625,
+                                            -0.12,          0.105,          "undetermined" };
+    static const struct wanted primary = { 0.007142857143, 0.046802523334, 0.734375,
+                                           -0.035,         0.05,           "equivalent" };
+    struct study s;
+    begin(&s, COMPARE("0.05"));
+    fill(&s, 2, 2, 2, 8);
+    end_as(&s, find(&s, "a2", 1, 3), RUN_FAILED);
+    end_as(&s, find(&s, "a0", 1, 3), RUN_FAILED);
+    json_t *r = report(&s), *c = at(at(r, "primary"), "0");
+    assert_claim(json_array_get(at(r, "comparisons"), 1), "p", 7, &at_point);
+    assert_claim(c, "p", 7, &primary);
+    assert_int_equal(json_integer_value(at(at(c, "pairs"), "one_sided")), 0);
+    assert_int_equal(json_integer_value(at(at(c, "pairs"), "lost")), 1);
+    json_decref(r);
+}
+
+/* The three worst of sixteen failing don't make an arm better. */
+static void test_losing_the_worst(void **state)
+{
+    (void)state;
+    static const double d[] = { -3, -1, -2, -1, -2, -3, -1, -2, -1, -2, -1, -3, -2, 9, 8, 9 };
+    struct study s;
+    begin(&s, COMPARE("0.05"));
+    for (int64_t seed = 1; seed <= 16; seed++) {
+        double value = 20 + d[seed - 1];
+        final(add(&s, "a0", "{}", seed, RUN_SUCCEEDED), "val/loss", 20, 20, 20);
+        final(add(&s, "a1", "{}", seed, RUN_SUCCEEDED), "val/loss", value, value, value);
+    }
+    for (size_t i = 0; i < s.in.runs_n; i++)
+        if (s.runs[i].seed >= 14 && strcmp(s.runs[i].arm, "a1") == 0)
+            end_as(&s, &s.runs[i], RUN_FAILED);
+    json_t *r = report(&s), *c = at(at(r, "primary"), "0");
+    assert_int_equal(json_integer_value(at(c, "n")), 13);
+    assert_int_equal(json_integer_value(at(c, "agree")), 13);
+    assert_string_equal(json_string_value(at(c, "verdict")), "undetermined");
+    json_decref(r);
+}
+
+/* As if the seed weren't used: sd 0 isn't certainty. */
+static void test_no_variance(void **state)
+{
+    (void)state;
+    for (int apart = 0; apart < 2; apart++) {
+        struct study s;
+        begin(&s, COMPARE("0.05"));
+        for (int64_t seed = 1; seed <= 8; seed++) {
+            double value = 2 + 0.0097 * apart;
+            final(add(&s, "a0", "{}", seed, RUN_SUCCEEDED), "val/loss", 2, 2, 2);
+            final(add(&s, "a1", "{}", seed, RUN_SUCCEEDED), "val/loss", value, value, value);
+        }
+        json_t *r = report(&s), *c = at(at(r, "primary"), "0");
+        if (apart) {
+            assert_verdict(r, "undetermined", ", the same in every seed: ");
+            assert_string_equal(json_string_value(at(c, "against")), "no_variance");
+        } else { /* no difference at all */
+            assert_verdict(r, "equivalent", "a1 and a0 are equivalent within ±0.05");
+            assert_true(json_is_null(at(c, "against")));
+        }
+        json_decref(r);
+    }
+}
+
+/* The best of many evaluations is invalid; of a test metric, which is measured once, it is that one. */
+static void test_best(void **state)
+{
+    (void)state;
+    for (int test = 0; test < 2; test++) {
+        const char *metric = test ? "test/loss" : "val/loss";
+        struct study s;
+        begin(&s, test ? "{\"metric\":\"test/loss\",\"goal\":\"min\",\"at\":\"best\","
+                         "\"baseline\":\"a0\",\"margin\":0.05}"
+                       : "{\"metric\":\"val/loss\",\"goal\":\"min\",\"at\":\"best\","
+                         "\"baseline\":\"a0\",\"margin\":0.05}");
+        for (int64_t seed = 1; seed <= 8; seed++)
+            for (int arm = 0; arm < 2; arm++) {
+                double value = loss(arm, 0, seed);
+                final(add(&s, arms[arm], "{}", seed, RUN_SUCCEEDED), metric, value, value, value);
+            }
+        json_t *r = report(&s), *c = at(at(r, "primary"), "0");
+        if (test) {
+            assert_verdict(r, "better", "");
+        } else {
+            assert_verdict(r, "invalid",
+                           "a1 can't be compared with a0 at L = 128: \"at\": \"best\" takes");
+            assert_string_equal(json_string_value(at(c, "against")), "best");
+            assert_text(at(at(r, "would_change"), "0"), "\"at\": \"last\" in compare");
+        }
+        json_decref(r);
+    }
+}
+
+/* One seed in ten makes the mean: the median says otherwise. */
+static void test_skew(void **state)
+{
+    (void)state;
+    static const double d[] = { 0.01, 0.02, 0.015, 0.01, 0.02, 0.03, 0.01, 0.02, 0.015, -2 };
+    struct study s;
+    begin(&s, COMPARE("0.05"));
+    for (int64_t seed = 1; seed <= 10; seed++) {
+        double value = 4 + d[seed - 1];
+        final(add(&s, "a0", "{}", seed, RUN_SUCCEEDED), "val/loss", 4, 4, 4);
+        final(add(&s, "a1", "{}", seed, RUN_SUCCEEDED), "val/loss", value, value, value);
+    }
+    json_t *r = report(&s), *c = at(at(r, "primary"), "0");
+    assert_true(json_is_true(at(c, "skewed")));
+    assert_near(at(c, "median_difference"), 0.015, 1e-9);
+    assert_text(at(c, "sentence"), "; but the differences are skewed: their median is 0.0");
+    json_decref(r);
+    begin(&s, COMPARE("0.05"));
+    fill(&s, 4, 4, 1, 16);
+    r = report(&s);
+    assert_true(json_is_false(at(at(at(r, "primary"), "0"), "skewed")));
+    json_decref(r);
+}
+
+/* The adjusted p when one row has lost a seed, or has it cancelled: the greater of the two sides. */
 static void test_adjusted_with_gaps(void **state)
 {
     (void)state;
@@ -191,9 +335,9 @@ static void test_adjusted_with_gaps(void **state)
         const char *arm;
         enum run_state end;
         double first, third, seventh;
-    } cases[] = { { "a3", RUN_FAILED, 0.0078125, 0.0625, 0.5390625 },
+    } cases[] = { { "a3", RUN_FAILED, 0.0078125, 0.6171875, 0.5703125 },
                   { "a3", RUN_CANCELLED, 0.0078125, 0.6171875, 0.5703125 },
-                  { "a1", RUN_FAILED, 0.015625, 0.0703125, 0.5234375 },
+                  { "a1", RUN_FAILED, 0.453125, 0.0703125, 0.546875 },
                   { "a1", RUN_CANCELLED, 0.453125, 0.0703125, 0.546875 } };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct study s;
@@ -390,7 +534,12 @@ int main(void)
         cmocka_unit_test(test_two_arms),
         cmocka_unit_test(test_sentences),
         cmocka_unit_test(test_five_arms),
-        cmocka_unit_test(test_lost_pair),
+        cmocka_unit_test(test_lost_by_one),
+        cmocka_unit_test(test_lost_by_both),
+        cmocka_unit_test(test_losing_the_worst),
+        cmocka_unit_test(test_no_variance),
+        cmocka_unit_test(test_best),
+        cmocka_unit_test(test_skew),
         cmocka_unit_test(test_cancelled_run),
         cmocka_unit_test(test_adjusted_with_gaps),
         cmocka_unit_test(test_diverged_run),

@@ -34,9 +34,10 @@ static void test_six_alike_signs_reach_one_in_thirty_two(void **state)
     /* alpha·2^5 = 3.2: the third. The lowest means: {-.6}, {-.6,-.5}, {-.6,-.5,-.4} = {-.5}. */
     assert_float_equal(got.ci90.low, -0.5, 1e-15);
     assert_float_equal(got.ci90.high, -0.2, 1e-15);
-    assert_int_equal(stats_judge(&got, got.p, 0.01, true), STATS_BETTER);
-    assert_int_equal(stats_judge(&got, got.p, 0.01, false), STATS_WORSE);
-    assert_int_equal(stats_judge(&got, got.p, 0.6, true), STATS_EQUIVALENT);
+    assert_int_equal(stats_judge(got.mean, got.p, 1, 0.05, true), STATS_BETTER);
+    assert_int_equal(stats_judge(got.mean, got.p, 1, 0.05, false), STATS_WORSE);
+    assert_int_equal(stats_judge(got.mean, got.p, 1, 0.025, true), STATS_UNDETERMINED);
+    assert_int_equal(stats_judge(got.mean, got.p, 0.05, 0.05, true), STATS_EQUIVALENT);
 }
 
 static void test_five_seeds_claim_nothing(void **state)
@@ -46,7 +47,6 @@ static void test_five_seeds_claim_nothing(void **state)
     struct stats_paired got = paired(d, 5);
     assert_float_equal(got.p, 2.0 / 32, 0);
     assert_true(isinf(got.ci95.low) && isinf(got.ci95.high));
-    assert_int_equal(stats_judge(&got, 0.001, 10, true), STATS_UNDETERMINED);
 }
 
 static void test_one_seed_and_none(void **state)
@@ -146,13 +146,33 @@ static void test_adjusted_is_joint(void **state)
     stats_flips_done(&flips);
 }
 
-static void test_needed_seeds_follow_from_the_spread(void **state)
+static void test_equivalence_is_joint_and_one_sided(void **state)
 {
     (void)state;
-    assert_int_equal(stats_needed_seeds(0.01, 0.01), 8);   /* 7.84 */
-    assert_int_equal(stats_needed_seeds(0.001, 0.01), 6);  /* never fewer */
-    assert_int_equal(stats_needed_seeds(0.05, 0.01), 196); /* 14² */
-    assert_int_equal(stats_needed_seeds(NAN, 0.01), 0);
+    const double d[2][6] = { { .01, -.02, .03, .01, -.01, .02 }, { .5, .6, .4, .5, .55, .45 } };
+    double p[2];
+    struct stats_flips flips = { 0 };
+    /* alone: no flip but the observed one comes up to it */
+    assert_int_equal(stats_equivalence(&flips, &d[0][0], 1, 6, 0.1, p, NULL), 0);
+    assert_float_equal(p[0], 1.0 / 64, 0);
+    /* the second row lies far beyond the margin */
+    assert_int_equal(stats_equivalence(&flips, &d[0][0], 2, 6, 0.1, p, NULL), 0);
+    assert_true(p[0] > 1.0 / 64 && p[0] <= 0.05);
+    assert_float_equal(p[1], 1, 0);
+    /* at the end of the margin nothing speaks for equivalence */
+    const double edge[] = { .1, .1, .1, .1, .1, .1 };
+    assert_int_equal(stats_equivalence(&flips, edge, 1, 6, 0.1, p, NULL), 0);
+    assert_float_equal(p[0], 1, 0);
+    stats_flips_done(&flips);
+}
+
+static void test_median(void **state)
+{
+    (void)state;
+    double odd[] = { 3, 1, 2 }, even[] = { 4, 1, 3, 2 };
+    assert_float_equal(stats_median(odd, 3), 2, 0);
+    assert_float_equal(stats_median(even, 4), 2.5, 0);
+    assert_true(isnan(stats_median(odd, 0)));
 }
 
 int main(void)
@@ -166,7 +186,8 @@ int main(void)
         cmocka_unit_test(test_flips_are_those_of_the_stream),
         cmocka_unit_test(test_very_many_seeds_are_sampled_less),
         cmocka_unit_test(test_adjusted_is_joint),
-        cmocka_unit_test(test_needed_seeds_follow_from_the_spread),
+        cmocka_unit_test(test_equivalence_is_joint_and_one_sided),
+        cmocka_unit_test(test_median),
     };
     return cmocka_run_group_tests_name("stats", tests, NULL, NULL);
 }
