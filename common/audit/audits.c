@@ -130,9 +130,10 @@ static const struct audit_info tuning = {
 static const struct audit_info power = {
     .name = "power",
     .scope = AUDIT_OF_EXPERIMENT,
-    .what = "There are enough seeds that a difference, if it exists, could be established at 5 %.",
-    .remedy = "Give more seeds: no claim is made below six pairs, and needed_seeds says how many "
-              "would settle the margin.",
+    .what = "A difference of the margin, if there is one, would have been found with a chance of "
+            "80 % or more.",
+    .remedy = "Give more seeds: no claim is made below six pairs, and from there on needed_seeds "
+              "says how many give that chance; or state a margin that these can resolve.",
 };
 
 #define ROW(id, name) [AUDIT_##id] = &name,

@@ -52,9 +52,9 @@ static int conclude(struct store *store, int64_t id, struct err *err)
 {
     struct tuning_metrics metrics;
     struct experiment_row experiment = { 0 };
-    struct digests_row *runs = NULL;
+    struct digests_row *runs = NULL, *judged = NULL;
     struct audit_row *found = NULL;
-    size_t runs_n = 0, found_n = 0;
+    size_t runs_n = 0, judged_n = 0, found_n = 0;
     json_t *spec = NULL, *reported = json_object();
     int status = store_experiment_get(store, id, &experiment, err);
     if (status == 0 && jsonx_load(experiment.spec, strlen(experiment.spec), &spec, NULL) != 0)
@@ -64,7 +64,18 @@ static int conclude(struct store *store, int64_t id, struct err *err)
         status = read_reported(store, id, reported, err);
     if (status == 0)
         status = store_digests_list(store, id, metrics.chosen_by, &runs, &runs_n, err);
-    const struct fairness_input in = { spec, runs, runs_n, reported, read_spec, read_init, store };
+    if (status == 0 && strcmp(metrics.chosen_by, metrics.compared) != 0)
+        status = store_digests_list(store, id, metrics.compared, &judged, &judged_n, err);
+    const struct fairness_input in = {
+        .spec = spec,
+        .runs = runs,
+        .runs_n = runs_n,
+        .judged = judged_n == runs_n ? judged : NULL,
+        .reported = reported,
+        .spec_of = read_spec,
+        .init_of = read_init,
+        .arg = store,
+    };
     if (status == 0)
         status = fairness_find(&in, &found, &found_n, err);
     if (status == 0)
@@ -73,6 +84,7 @@ static int conclude(struct store *store, int64_t id, struct err *err)
         audit_row_done(&found[i]);
     free(found);
     digests_rows_free(runs, runs_n);
+    digests_rows_free(judged, judged_n);
     json_decref(reported);
     json_decref(spec);
     experiment_row_done(&experiment);

@@ -18,6 +18,8 @@ struct fairness_input {
     const json_t *spec;             /* the experiment's */
     const struct digests_row *runs; /* all of its runs, by id; value: tuning_metrics.chosen_by */
     size_t runs_n;
+    const struct digests_row
+        *judged;            /* the same by tuning_metrics.compared; NULL: the same metric */
     const json_t *reported; /* an object with a member audit_key() for each finding of a run */
     /* A run's frozen spec, and its initial weights as it told them; new references, NULL when
      * there are none. */

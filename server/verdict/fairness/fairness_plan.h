@@ -54,6 +54,15 @@ static inline bool plan_counts(const struct digests_row *run)
     return run != NULL && run->state == RUN_SUCCEEDED && run->measured;
 }
 
+/* A run by the metric that decides. */
+static inline const struct digests_row *plan_judged(const struct plan *p, size_t seed, size_t point,
+                                                    size_t arm)
+{
+    size_t run = layout_run(&p->layout, seed, point, arm);
+    const struct digests_row *rows = p->in->judged != NULL ? p->in->judged : p->in->runs;
+    return run != SIZE_MAX ? &rows[run] : NULL;
+}
+
 /* Adds a finding about an arm and a grid point (NULL = all). Takes detail's bytes and evidence. */
 void plan_add(struct plan *p, enum audit audit, enum audit_status status, const char *arm,
               const char *grid, struct buf *detail, json_t *evidence);

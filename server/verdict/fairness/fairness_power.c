@@ -1,40 +1,106 @@
-/* Whether there are enough seeds for any claim.
+/* What chance the comparison had of detecting a difference of the margin.
  *
- * The test is an exact sign-flip permutation over n seeds (schema/numerics.md §8): 2^n patterns of
- * signs, of which the observed one and its mirror image always give the same |t|. So no two-sided p
- * lies below 2/2^n, and that one is reached when no other pattern comes up to what was observed.
- * Adjusting by Westfall–Young's max-|t| doesn't raise that floor, whatever the number m of
- * comparisons: the adjusted p of a comparison is the share of patterns whose greatest |t| over all
- * m reaches its own; signs are flipped for all comparisons together, so these are the same 2^n
- * patterns, and when every comparison is clear-cut only the two reach any of them. (Bonferroni
- * would ask for 2m/2^n.) Hence 6 seeds: 2/2^5 = 0.0625, 2/2^6 = 0.03125. Beyond 16 seeds flips are
- * drawn, which bounds p far below 0.05 as well.
+ * Below STATS_CLAIM_N pairs there is none: of the 2^n patterns of signs the observed one and its
+ * mirror image always give the same |t|, so no two-sided p lies below 2/2^n, and adjusting by
+ * Westfall-Young's max-|t| doesn't raise that floor, whatever the number of comparisons (signs are
+ * flipped for all of them together). Hence 6 seeds: 2/2^5 = 0.0625, 2/2^6 = 0.03125.
  *
- * Only seeds that finished count: for an arm, those in which its run and the baseline's have both
- * succeeded at every place, with the chosen configuration where there is one.
+ * From there on the power is that of a paired t test at 5 %, unadjusted, for the spread that the
+ * pairs' differences have: of each seed's mean over the grid, as the primary claim takes it
+ * (schema/numerics.md §8). Never for the difference that was observed. Only seeds that finished
+ * count: those in which the arm's run and the baseline's have both succeeded at every place, with
+ * the chosen configuration where there is one.
  */
 #include "server/verdict/fairness/fairness_plan.h"
+#include "server/verdict/stats.h"
+#include "server/verdict/study.h"
 
 #include <math.h>
 
-static const double level = 0.05;
+static const double wanted = 0.8;
 
-/* Whether arm and baseline can be paired in this seed at every place. */
-static bool pairs(const struct plan *p, size_t seed, size_t arm)
+struct pairs {
+    size_t arm, n;
+    double sd; /* of the finite differences; NaN below two */
+};
+
+/* The mean difference over the places; false if arm and baseline can't be paired at each. */
+static bool pair(const struct plan *p, size_t seed, size_t arm, double *ret)
 {
     const size_t both[] = { arm, p->baseline };
+    double sum = 0;
     for (size_t place = 0; place < p->layout.places_n; place++)
         for (size_t i = 0; i < 2; i++) {
             size_t point = p->chosen[place * p->layout.arms_n + both[i]];
-            if (point == SIZE_MAX || !plan_counts(plan_run(p, seed, point, both[i])))
+            if (point == SIZE_MAX || !plan_counts(plan_judged(p, seed, point, both[i])))
                 return false;
+            double value = plan_judged(p, seed, point, both[i])->value;
+            sum += i == 0 ? value : -value;
         }
+    *ret = sum / (double)p->layout.places_n;
     return true;
+}
+
+static struct pairs pairs_of(const struct plan *p, size_t arm)
+{
+    struct sample finite = { 0 };
+    struct pairs pairs = { .arm = arm };
+    for (size_t seed = 0; seed < p->layout.seeds_n; seed++) {
+        double difference;
+        if (!pair(p, seed, arm, &difference))
+            continue;
+        pairs.n++;
+        if (isfinite(difference))
+            sample_add(&finite, difference);
+    }
+    pairs.sd = sample_sd(&finite);
+    return pairs;
+}
+
+/* Of two arms the one of which less could be found out. */
+static bool is_weaker(const struct pairs *a, const struct pairs *b)
+{
+    return a->n != b->n && (a->n < STATS_CLAIM_N || b->n < STATS_CLAIM_N) ? a->n < b->n
+           : !isnan(a->sd) && !isnan(b->sd)
+               ? a->sd * sqrt((double)b->n) > b->sd * sqrt((double)a->n)
+               : isnan(a->sd) && !isnan(b->sd);
+}
+
+static void say_pairs(const struct plan *p, const struct pairs *w, struct buf *to)
+{
+    buf_addf(to, "of %zu seed%s %zu can be paired between %s and %s", p->layout.seeds_n,
+             p->layout.seeds_n == 1 ? "" : "s", w->n, p->layout.arms[w->arm],
+             p->layout.arms[p->baseline]);
+}
+
+static enum audit_status say(const struct plan *p, const struct pairs *w, double margin,
+                             double power, struct buf *to)
+{
+    if (w->n < STATS_CLAIM_N) {
+        buf_addf(to, "too few seeds for any claim, which takes %d; ", STATS_CLAIM_N);
+        say_pairs(p, w, to);
+        return AUDIT_FAIL;
+    }
+    if (isnan(power)) {
+        buf_adds(to, "the chance that a difference would be found isn't known, as the runs' values "
+                     "aren't finite; ");
+        say_pairs(p, w, to);
+        return AUDIT_WARN;
+    }
+    buf_addf(to,
+             "a difference of %.4g would be found with a chance of %.0f %%%s: sd %.2g over %zu "
+             "pairs of %s and %s",
+             margin, floor(100 * power), power < wanted ? ", and 80 % are wanted" : "", w->sd, w->n,
+             p->layout.arms[w->arm], p->layout.arms[p->baseline]);
+    return power < wanted ? AUDIT_WARN : AUDIT_PASS;
 }
 
 int fairness_power(struct plan *p, struct err *err)
 {
-    size_t least = p->layout.seeds_n, worst = p->baseline;
+    const json_t *compare = json_object_get(p->in->spec, "compare");
+    double margin = json_number_value(json_object_get(compare, "margin"));
+    struct pairs weakest = { 0 };
+    bool any = false;
     struct buf text;
     (void)err;
     if (p->layout.arms_n < 2) {
@@ -42,29 +108,22 @@ int fairness_power(struct plan *p, struct err *err)
         return 0;
     }
     for (size_t arm = 0; arm < p->layout.arms_n; arm++) {
-        size_t n = 0;
-        for (size_t seed = 0; seed < p->layout.seeds_n; seed++)
-            n += pairs(p, seed, arm);
-        if (arm != p->baseline && n < least) {
-            least = n;
-            worst = arm;
-        }
+        if (arm == p->baseline)
+            continue;
+        struct pairs own = pairs_of(p, arm);
+        if (!any || is_weaker(&own, &weakest))
+            weakest = own;
+        any = true;
     }
-    double smallest = least > 0 ? ldexp(2, -(int)least) : 1;
-    size_t needed = (size_t)ceil(log2(2 / level));
-    bool enough = smallest <= level;
+    double power = weakest.n >= STATS_CLAIM_N ? stats_power(weakest.n, weakest.sd, margin) : 0;
     buf_init(&text, 0);
-    if (worst != p->baseline)
-        buf_addf(&text, "of %zu seed%s %zu can be paired between %s and %s; ", p->layout.seeds_n,
-                 p->layout.seeds_n == 1 ? "" : "s", least, p->layout.arms[worst],
-                 p->layout.arms[p->baseline]);
-    buf_addf(&text, "with %zu seed%s the smallest p that can be reached is %.2g", least,
-             least == 1 ? "" : "s", smallest);
-    if (!enough)
-        buf_addf(&text, ", and a claim needs %.2g: at least %zu seeds", level, needed);
-    plan_add(p, AUDIT_POWER, enough ? AUDIT_PASS : AUDIT_FAIL, NULL, NULL, &text,
-             json_pack("{s:I, s:I, s:f, s:I, s:I}", "seeds", (json_int_t)p->layout.seeds_n, "pairs",
-                       (json_int_t)least, "smallest_p", smallest, "needed", (json_int_t)needed,
+    enum audit_status status = say(p, &weakest, margin, power, &text);
+    plan_add(p, AUDIT_POWER, status, NULL, NULL, &text,
+             json_pack("{s:I, s:I, s:s, s:o, s:f, s:o, s:i, s:I}", "seeds",
+                       (json_int_t)p->layout.seeds_n, "pairs", (json_int_t)weakest.n, "arm",
+                       p->layout.arms[weakest.arm], "sd",
+                       study_number(!isnan(weakest.sd), weakest.sd), "margin", margin, "power",
+                       study_number(!isnan(power), power), "needed_pairs", STATS_CLAIM_N,
                        "comparisons", (json_int_t)(p->layout.places_n * (p->layout.arms_n - 1))));
     return 0;
 }

@@ -11,7 +11,7 @@
 
 #include <math.h>
 
-enum { RUNS = 64, ARMS = 3 };
+enum { RUNS = 80, ARMS = 3 };
 
 /* An experiment in memory. Specs are those of `spec` with an arm's and a grid point's values. */
 struct study {
@@ -122,7 +122,13 @@ static inline void look(struct study *s)
 {
     struct err err = { 0 };
     const struct fairness_input in = {
-        s->spec, s->runs, s->runs_n, s->reported, spec_of, init_of, s
+        .spec = s->spec,
+        .runs = s->runs,
+        .runs_n = s->runs_n,
+        .reported = s->reported,
+        .spec_of = spec_of,
+        .init_of = init_of,
+        .arg = s,
     };
     forget(s);
     assert_ok(fairness_find(&in, &s->found, &s->found_n, &err), err);
@@ -188,8 +194,10 @@ static const char *const no_grid[] = { "{}", NULL };
 static const char *const lengths[] = { "{\"data.seq_len\":64}", "{\"data.seq_len\":128}", NULL };
 static const char *const rates[] = { "{\"train.lr\":0.001}", "{\"train.lr\":0.002}",
                                      "{\"train.lr\":0.004}", NULL };
-static const char plain[] = "{\"compare\":{\"metric\":\"val/loss\",\"baseline\":\"dense\"}}";
-static const char tuned[] = "{\"compare\":{\"baseline\":\"dense\",\"goal\":\"min\",\"tune\":["
-                            "\"train.lr\"]},\"grid\":{\"train.lr\":[0.001,0.002,0.004]}}";
+static const char plain[] =
+    "{\"compare\":{\"metric\":\"val/loss\",\"baseline\":\"dense\",\"margin\":0.01}}";
+static const char tuned[] =
+    "{\"compare\":{\"baseline\":\"dense\",\"margin\":0.01,\"goal\":\"min\",\"tune\":["
+    "\"train.lr\"]},\"grid\":{\"train.lr\":[0.001,0.002,0.004]}}";
 
 #endif
