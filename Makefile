@@ -54,12 +54,13 @@ unit_tests   := $(tests_common) $(tests_server) $(tests_worker) $(tests_grad)
 fuzz_worker  := $(patsubst %,$(BUILD)/tests/fuzz/fuzz_%,safetensors tar capsule)
 fuzz_server  := $(filter-out $(fuzz_worker),$(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c)))
 bench_bin    := $(BUILD)/tests/bench/bench
+calibrate    := $(BUILD)/tests/calibrate/calibrate
 load_bins    := $(BUILD)/tests/bench/load $(BUILD)/tests/bench/flood
 tests_schema := $(BUILD)/tests/schema/decode
 node_tests   := $(patsubst %package.json,%node_modules/.package-lock.json,$(wildcard tests/*/package.json))
 
 .DEFAULT_GOAL := all
-.PHONY: all units fuzzers tests laid-out setup test test-full fault asan tsan valgrind fuzz bench bench-server run demo install lint format clean help check-packages
+.PHONY: all units fuzzers tests laid-out setup test test-full calibrate fault asan tsan valgrind fuzz bench bench-server run demo install lint format clean help check-packages
 
 all: check-packages $(programs) ## build the programs and the page
 units: $(unit_tests)
@@ -133,6 +134,14 @@ fuzz: ## feed the parsers what nobody would write; FUZZ="wire spec" chooses, FUZ
 	@$(again) fuzzers BUILD=$(BUILD)-fuzz CC=clang OPT="-O1 -g -fno-omit-frame-pointer" \
 	  SANITIZE="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined" $(subst $(BUILD),$(BUILD)-fuzz,$(quiet))
 	@BUILD=$(BUILD)-fuzz tests/fuzz/run $(FUZZ)
+
+CALIBRATE ?= 2000
+calibrate: ## simulate experiments without a difference, and count how many claim one; CALIBRATE=2000 a figure
+	@deploy/setup.sh build test
+	@mkdir -p $(BUILD) && echo "Building …"
+	@$(again) $(calibrate) $(quiet)
+	@$(calibrate) $(CALIBRATE) arms equivalence >$(BUILD)/calibrate.arms & \
+	  $(calibrate) $(CALIBRATE) claims lost needed coverage && wait $$! && cat $(BUILD)/calibrate.arms
 
 bench: ## measure the trainer: against sgemm, PyTorch, itself; BENCH="share sparse" chooses parts
 	@deploy/setup.sh build bench
@@ -240,6 +249,9 @@ $(fuzz_worker): $(BUILD)/%: $(BUILD)/%.o $(worker_lib) $(common_lib)
 
 $(bench_bin): $(BUILD)/%: $(BUILD)/%.o $(worker_lib) $(common_lib)
 	$(call link,$(PKG_WORKER))
+
+$(calibrate): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/calibrate/*.c)) $(server_lib) $(common_lib)
+	$(call link,$(PKG_SERVER))
 
 $(load_bins): $(BUILD)/%: $(BUILD)/%.o $(common_lib)
 	$(call link,$(PKG_COMMON))

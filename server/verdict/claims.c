@@ -377,6 +377,26 @@ static int make_primary(struct work_room *w, struct family *f, struct claims *cl
     return status;
 }
 
+/* Without a grid the claims at the only place are the primary ones. */
+static int copy_primary(const struct study *study, struct claims *claims, struct err *err)
+{
+    const size_t bytes = (study->seeds_n + 1) * sizeof *claims->primary->differences;
+    for (size_t s = 0; s < study->slots_n; s++) {
+        const struct slot *slot = &study->slots[s];
+        if (study_is_baseline(study, slot->arm))
+            continue;
+        struct statement *c = &claims->secondary[claims->secondary_n];
+        *c = claims->primary[claims->secondary_n++];
+        c->slot = slot;
+        c->base = study_baseline(study, slot);
+        c->differences = malloc(bytes);
+        if (c->differences == NULL)
+            return err_no_memory(err, "claims");
+        memcpy(c->differences, claims->primary[claims->secondary_n - 1].differences, bytes);
+    }
+    return 0;
+}
+
 static int make_secondary(struct work_room *w, struct family *f, struct claims *claims,
                           struct err *err)
 {
@@ -442,7 +462,8 @@ int claims_init(struct claims *claims, const struct findings *findings, struct e
     int status =
         room ? make_family(&w, claims, make_primary, err) : err_no_memory(err, "the claims");
     if (status == 0)
-        status = make_family(&w, claims, make_secondary, err);
+        status = study->layout.places_n == 1 ? copy_primary(study, claims, err)
+                                             : make_family(&w, claims, make_secondary, err);
     for (size_t i = 0; status == 0 && i < claims->primary_n; i++)
         settle(findings, claims, &claims->primary[i]);
     for (size_t i = 0; status == 0 && i < claims->secondary_n; i++)

@@ -6,7 +6,7 @@
 #include <float.h>
 #include <math.h>
 
-enum { TERMS = 100000, HALVINGS = 200 };
+enum { TERMS = 100000, HALVINGS = 200, MANY = 100000 };
 
 static double log_gamma(double x)
 {
@@ -58,10 +58,39 @@ static double student_above(double t, double df)
     return beta_share(df / 2, 0.5, df / whole, t * t / whole) / 2;
 }
 
+static double normal_above(double x)
+{
+    return erfc(x / sqrt(2)) / 2;
+}
+
+/* The z with P(Z > z) = p, 0 < p ≤ 1/2. */
+static double normal_beyond(double p)
+{
+    double low = 0, high = 40;
+    for (int i = 0; i < HALVINGS && high - low > DBL_EPSILON * high; i++) {
+        double middle = (low + high) / 2;
+        if (normal_above(middle) > p)
+            low = middle;
+        else
+            high = middle;
+    }
+    return (low + high) / 2;
+}
+
+/* Abramowitz & Stegun 26.7.5: beyond MANY degrees of freedom the next term is below 1e-20. */
+static double student_of_many(double z, double df)
+{
+    double z3 = z * z * z, z5 = z3 * z * z, z7 = z5 * z * z;
+    return z + (z3 + z) / (4 * df) + (5 * z5 + 16 * z3 + 3 * z) / (96 * df * df) +
+           (3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / (384 * df * df * df);
+}
+
 double student_quantile(double p, double df)
 {
     if (p < 0.5)
         return -student_quantile(1 - p, df);
+    if (df > MANY)
+        return student_of_many(normal_beyond(1 - p), df);
     double low = 0, high = 1;
     while (student_above(high, df) > 1 - p)
         high *= 2;
@@ -115,11 +144,6 @@ double chi2_quantile(double p, double df)
             high = middle;
     }
     return (low + high) / 2;
-}
-
-static double normal_above(double x)
-{
-    return erfc(x / sqrt(2)) / 2;
 }
 
 /* Simpson's rule over s = √(χ²/df), whose density 2 (df/2)^(df/2) s^(df−1) e^(−df s²/2) / Γ(df/2)

@@ -348,16 +348,18 @@ static bool is_enough(size_t n, double sd, double margin)
     return student_quantile(0.975, df) + student_quantile(0.8, df) <= margin * sqrt((double)n) / sd;
 }
 
-/* More seeds never ask for more: quantiles fall and √n rises with n. */
+/* More seeds never ask for more: quantiles fall and √n rises with n. The normal's quantiles, which
+ * lie below, give a number that is too small, though hardly. */
 static size_t seeds_for(double sd, double margin)
 {
-    size_t enough = STATS_CLAIM_N, few = STATS_CLAIM_N - 1;
-    while (!is_enough(enough, sd, margin)) {
-        few = enough;
-        enough *= 2;
-        if (enough > SEEDS_MANY)
-            return SEEDS_MANY;
-    }
+    double least = pow((1.959963984540054 + 0.8416212335729143) * sd / margin, 2);
+    if (least >= SEEDS_MANY)
+        return SEEDS_MANY;
+    size_t few = least > STATS_CLAIM_N ? (size_t)least - 1 : STATS_CLAIM_N - 1, step = 1;
+    while (!is_enough(few + step, sd, margin))
+        step *= 2;
+    size_t enough = few + step;
+    few += step / 2;
     while (enough - few > 1) {
         size_t middle = few + (enough - few) / 2;
         if (is_enough(middle, sd, margin))
