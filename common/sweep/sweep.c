@@ -204,6 +204,39 @@ static int check_tune(const struct sweep *sweep, struct err *err)
     return check_distinct(sweep->compare.tune, "/compare/tune", err);
 }
 
+/* The first look is at the seeds that are submitted; later ones are at seeds that are added. */
+static int check_looks(const struct sweep *sweep, struct err *err)
+{
+    static const struct jsonx_field row = {
+        .key = "looks", .type = JSONX_INT, .min = 1, .max = SWEEP_MAX_RUNS
+    };
+    size_t n = json_array_size(sweep->compare.looks);
+    int64_t before = 0;
+    if (n > SWEEP_MAX_LOOKS)
+        return err_set_at(err, ERR_OUT_OF_RANGE, "/compare/looks",
+                          "\"looks\" must have at most %d numbers, not %zu", SWEEP_MAX_LOOKS, n);
+    for (size_t i = 0; i < n; i++) {
+        char at[sizeof err->pointer];
+        int64_t look = 0;
+        snprintf(at, sizeof at, "/compare/looks/%zu", i);
+        int status =
+            jsonx_decode_value(json_array_get(sweep->compare.looks, i), &row, &look, at, err);
+        if (status < 0)
+            return status;
+        if (look <= before)
+            return err_set_at(err, ERR_INVALID_VALUE, at,
+                              "numbers of seeds must ascend: %lld follows %lld", (long long)look,
+                              (long long)before);
+        if (i == 0 && look != (int64_t)sweep->seeds_n)
+            return err_set_at(err, ERR_INCONSISTENT, at,
+                              "the first look is at the seeds that are submitted: there are %zu, "
+                              "not %lld",
+                              sweep->seeds_n, (long long)look);
+        before = look;
+    }
+    return 0;
+}
+
 /* Reads sweep->spec's "compare" (an object), checks it, and writes it back filled in. */
 static int decode_compare(struct sweep *sweep, struct err *err)
 {
@@ -221,9 +254,13 @@ static int decode_compare(struct sweep *sweep, struct err *err)
     json_t *tune = compare->tune != NULL ? json_incref(compare->tune) : json_array();
     json_t *filled = jsonx_encode(sweep_compare_table.rows, sweep_compare_table.n, compare);
     json_object_set_new(filled, "tune", tune);
+    if (json_array_size(compare->looks) > 0) /* a later field: absent without any */
+        json_object_set(filled, "looks", compare->looks);
     json_object_set_new(sweep->spec, "compare", filled);
     compare->tune = tune;
-    return check_tune(sweep, err);
+    compare->looks = json_object_get(filled, "looks");
+    status = check_tune(sweep, err);
+    return status == 0 ? check_looks(sweep, err) : status;
 }
 
 /* Some run must measure what is compared. A run that can't be built counts as one: it is refused

@@ -13,7 +13,7 @@
 
 #include "common/spec/spec.h"
 
-enum { SWEEP_MAX_RUNS = 10000, SWEEP_MAX_ARMS = 64, SWEEP_MAX_FACTORS = 8 };
+enum { SWEEP_MAX_RUNS = 10000, SWEEP_MAX_ARMS = 64, SWEEP_MAX_FACTORS = 8, SWEEP_MAX_LOOKS = 10 };
 enum goal { GOAL_MIN, GOAL_MAX };
 enum compare_at { COMPARE_LAST, COMPARE_BEST };
 
@@ -22,7 +22,8 @@ struct sweep_compare {
     int goal, at;
     char baseline[SPEC_NAME_BYTES]; /* an arm; the first one when not given */
     double margin;
-    json_t *tune; /* borrowed from the spec; an array of grid paths */
+    json_t *tune;  /* borrowed from the spec; an array of grid paths */
+    json_t *looks; /* borrowed; numbers of seeds that are looked at, ascending; NULL: one look */
 };
 
 struct sweep {

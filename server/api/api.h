@@ -15,6 +15,13 @@ STORED(submit_write);
 ENCODE(submit_encode);
 ENCODE(submit_finish);
 
+/* seeds.c */
+DECODE(seeds_decode);
+STORED(seeds_read);
+STORED(seeds_write);
+ENCODE(seeds_encode);
+ENCODE(seeds_finish);
+
 /* experiments.c */
 DECODE(experiments_list_decode);
 STORED(experiments_list_read);

@@ -24,6 +24,8 @@ const struct endpoint routes[] = {
       experiment_purge_write, experiment_purge_encode, experiment_purge_finish },
     { SUBMIT("POST", "/experiments/{id}/cancel", BODY_JSON_OPTIONAL, ""), experiment_act_decode,
       NULL, experiment_cancel_write, experiment_cancel_encode, experiment_cancel_finish },
+    { SUBMIT("POST", "/experiments/{id}/seeds", BODY_JSON, ""), seeds_decode, seeds_read,
+      seeds_write, seeds_encode, seeds_finish },
     { READ("GET", "/experiments/{id}/report", BODY_NONE, "format, table"), report_decode,
       report_read, NULL, report_encode, NULL },
     { READ("GET", "/experiments/{id}/figure.svg", BODY_NONE, ""), figure_decode, figure_svg_read,

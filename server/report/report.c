@@ -170,6 +170,16 @@ static void add_needed_most(json_t *to, const struct claims *claims)
     add_needed(to, &most);
 }
 
+/* What the claims make of the number of seeds. */
+static json_t *looks_json(const struct study *study)
+{
+    const struct compare *c = &study->compare;
+    return json_pack("{s:I, s:I, s:b, s:o, s:I, s:f}", "seeds", (json_int_t)study->seeds_n,
+                     "submitted", (json_int_t)c->submitted, "declared", study_was_declared(study),
+                     "look", c->look > 0 ? json_integer((json_int_t)c->look) : json_null(), "looks",
+                     (json_int_t)c->looks, "level", c->level);
+}
+
 static json_t *whole_json(const struct findings *findings, const struct claims *claims)
 {
     const struct study *study = findings->study;
@@ -184,6 +194,7 @@ static json_t *whole_json(const struct findings *findings, const struct claims *
         measured_tuning(study), "positions", checks_positions(findings), "audits",
         audits_json(study->in), "checks", checks_json(findings, NULL), "arms", arms_json(findings));
     add_needed_most(report, claims);
+    json_object_set_new(report, "looks", looks_json(study));
     return report;
 }
 

@@ -88,6 +88,14 @@ enum { RUN_COLUMNS_N = 28 };
     X(EXPERIMENT_ADD,                                                                                \
       "INSERT INTO experiments (name, notes, hypothesis, tags, spec, metric, goal, runs_n, "         \
       "created_at, idempotency_key, body_digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")          \
+    X(EXPERIMENT_CELLS,                                                                              \
+      "SELECT r.arm, r.grid, r.spec, r.dataset_digest, r.priority, r.max_attempts, "                 \
+      "r.exclusive FROM runs r WHERE r.id IN (SELECT min(id) FROM runs WHERE experiment = ? "        \
+      "GROUP BY arm, grid) ORDER BY r.id")                                                           \
+    X(EXPERIMENT_GROW,                                                                               \
+      "UPDATE experiments SET runs_n = runs_n + ?2 WHERE id = ?1 AND deleted_at IS NULL")            \
+    X(EXPERIMENT_SEED, "SELECT 1 FROM runs WHERE experiment = ? AND seed = ? LIMIT 1")               \
+    X(EXPERIMENT_SIZE, "SELECT runs_n FROM experiments WHERE id = ? AND deleted_at IS NULL")         \
     X(EXPERIMENT_DATASET_GONE,                                                                       \
       "SELECT 1 FROM runs r WHERE r.experiment = ? AND r.dataset_digest IS NOT "                     \
       "NULL AND NOT EXISTS (SELECT 1 FROM datasets d WHERE d.digest = r.dataset_digest) LIMIT 1")    \

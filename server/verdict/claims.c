@@ -14,6 +14,7 @@ const char *const claim_reason_names[] = {
     [CLAIM_REASON_NONE] = NULL,
     [CLAIM_REASON_BEST] = "best",
     [CLAIM_REASON_NO_VARIANCE] = "no_variance",
+    [CLAIM_REASON_ADDED] = "seeds_added",
 };
 
 /* What becomes of two outcomes of a seed, and of a seed's pairs over the grid: the later one of
@@ -139,8 +140,9 @@ static void count_pairs(const struct study *study, struct statement *c, const st
     c->median = stats_median(room, c->n);
     c->sd = sample_sd(&finite);
     c->needed = stats_needed_seeds(finite.n, c->sd, study->compare.margin);
-    if (is_flat(c))
-        c->reason = CLAIM_REASON_NO_VARIANCE;
+    c->reason = is_flat(c)                  ? CLAIM_REASON_NO_VARIANCE
+                : study_was_declared(study) ? CLAIM_REASON_NONE
+                                            : CLAIM_REASON_ADDED;
 }
 
 /* How a claim is tested: d[seeds], differences by seed, NaN where there is no pair. side: the sign
@@ -212,7 +214,7 @@ static void judge(const struct study *study, struct statement *c, const struct s
         said[i] = stats_judge(side[i].alone.mean, c->p_adjusted, c->p_equivalent,
                               study->compare.level, !study->compare.maximise);
     c->verdict = said[0] == said[1] ? (enum verdict)said[0] : VERDICT_UNDETERMINED;
-    if (c->reason == CLAIM_REASON_NO_VARIANCE)
+    if (c->reason != CLAIM_REASON_NONE)
         c->verdict = VERDICT_UNDETERMINED;
 }
 

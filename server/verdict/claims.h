@@ -20,7 +20,9 @@
  *
  * In a primary claim the worst of these at any grid point is the seed's. Below STATS_CLAIM_N
  * measured pairs: no p, no interval, no claim. Nor is there one where all differences are one
- * number that isn't 0, since then the seed decides nothing and none of them is a repetition.
+ * number that isn't 0, since then the seed decides nothing and none of them is a repetition; nor
+ * where seeds were added that compare.looks hadn't declared: who adds some until it looks good
+ * finds something sooner or later. What is declared is tested at 5 % divided by the looks.
  */
 #ifndef ABLATE_SERVER_CLAIMS_H
 #define ABLATE_SERVER_CLAIMS_H
@@ -42,6 +44,7 @@ enum claim_reason {
     CLAIM_REASON_NONE,
     CLAIM_REASON_BEST,        /* each run's best value rewards noise: invalid */
     CLAIM_REASON_NO_VARIANCE, /* all differences are one number, not 0 */
+    CLAIM_REASON_ADDED,       /* seeds were added that no look had declared */
     CLAIM_REASONS
 };
 extern const char *const claim_reason_names[];

@@ -155,6 +155,13 @@ static void change_undetermined(const struct study *study, const struct statemen
         buf_adds(to, "seeds that change what is measured: as it is, more of them say nothing new");
         return;
     }
+    if (c->reason == CLAIM_REASON_ADDED) {
+        buf_addf(to,
+                 "an experiment of its own with %zu seeds, or one that declares in compare.looks "
+                 "at how many it will be looked at",
+                 study->seeds_n);
+        return;
+    }
     if (!c->tested)
         buf_addf(to, "a claim needs %d seeds in which both runs end; there %s %zu", STATS_CLAIM_N,
                  c->n == 1 ? "is" : "are", c->n);

@@ -254,7 +254,6 @@ static void read_compare(const json_t *spec, struct compare *ret)
         .baseline = baseline != NULL ? baseline : "",
         .maximise = goal != NULL && strcmp(goal, "max") == 0,
         .best = at != NULL && strcmp(at, "best") == 0,
-        .level = 0.05,
         .margin = json_number_value(json_object_get(compare, "margin")),
         .tune = json_array_size(tune) > 0 ? tune : NULL,
     };
@@ -264,6 +263,28 @@ static void read_compare(const json_t *spec, struct compare *ret)
     ret->share = metric_is_share(ret->judged);
 }
 
+/* Each of the declared looks has its share of 5 %, so that all of them together keep to it. */
+static void find_look(struct study *study)
+{
+    const json_t *looks = json_object_get(json_object_get(study->spec, "compare"), "looks"), *one;
+    struct compare *c = &study->compare;
+    size_t i;
+    c->submitted = json_array_size(json_object_get(study->spec, "seeds"));
+    c->looks = json_array_size(looks) > 0 ? json_array_size(looks) : 1;
+    c->level = 0.05 / (double)c->looks;
+    json_array_foreach((json_t *)(uintptr_t)looks, i, one)
+    {
+        if (json_integer_value(one) == (json_int_t)study->seeds_n)
+            c->look = i + 1;
+    }
+}
+
+bool study_was_declared(const struct study *study)
+{
+    const struct compare *c = &study->compare;
+    return c->look > 0 || c->submitted == 0 || (c->looks == 1 && study->seeds_n <= c->submitted);
+}
+
 bool study_init(struct study *study, const struct study_input *in)
 {
     *study = (struct study){ .in = in, .spec = objects_embed(in->experiment->spec) };
@@ -271,6 +292,7 @@ bool study_init(struct study *study, const struct study_input *in)
     if (layout_init(&study->layout, run_of, in->runs, in->runs_n, study->compare.tune, NULL) != 0 ||
         !find_cells(study) || !rank_seeds(study))
         return false;
+    find_look(study);
     measure_cells(study);
     return find_slots(study) && find_outcomes(study);
 }

@@ -25,7 +25,10 @@ struct compare {
                             disturbed it */
     bool share;          /* of 1: people are told its differences in points */
     double margin;
-    double level;       /* of the tests */
+    double level;       /* of the tests: 5 %, divided by the number of looks */
+    size_t look, looks; /* which declared look this is; 0 of 1: the seeds that were submitted, none
+                           declared */
+    size_t submitted;   /* seeds; what there are more were added later */
     const json_t *tune; /* borrowed; an array of grid paths, or NULL */
 };
 
@@ -83,6 +86,9 @@ const struct run_row *study_run(const struct study *study, const struct cell *ce
 /* The baseline's slot at the same point; NULL if it has none. */
 const struct slot *study_baseline(const struct study *study, const struct slot *slot);
 bool study_is_baseline(const struct study *study, const char *arm);
+/* Whether so many seeds are a number at which the specification says that it is looked at. Else they
+ * were added after what was there had been looked at. */
+bool study_was_declared(const struct study *study);
 /* A metric of a run; NULL when it has none of that name. */
 const struct run_final *study_final(const struct run_row *run, const char *metric);
 /* Mean and standard deviation (n − 1) as they come in. */

@@ -188,6 +188,14 @@ static bool add_reason(const struct statement *c, struct buf *to)
     return own;
 }
 
+/* ", at look 2 of 2 (2.5 %)": of several that were declared. */
+static void add_look(const struct study *s, struct buf *to)
+{
+    if (s->compare.looks > 1)
+        buf_addf(to, ", at look %zu of %zu (%.3g %%)", s->compare.look, s->compare.looks,
+                 100 * s->compare.level);
+}
+
 /* One function a verdict: the sentence without its full stop. */
 
 static void say_apart(const struct study *s, const struct statement *c, const char *how,
@@ -201,6 +209,7 @@ static void say_apart(const struct study *s, const struct statement *c, const ch
     add_p(c->p_adjusted, to);
     if (c->family > 1)
         buf_addf(to, " (adjusted over %zu claims)", c->family);
+    add_look(s, to);
     bool better = c->verdict == VERDICT_BETTER;
     buf_addf(to, "; %s in %zu of %zu seeds", better ? "better" : "worse",
              better ? c->agree : c->disagree, c->n);
@@ -227,6 +236,7 @@ static void say_equivalent(const struct study *s, const struct statement *c, str
     add_interval(s, &c->ci90, digits_of(s, c), to);
     if (c->family > 1)
         buf_addf(to, " (the claim is adjusted over %zu, the interval isn't)", c->family);
+    add_look(s, to);
     if (c->ci95.low > 0 || c->ci95.high < 0)
         buf_adds(to, "; there is a difference, but it is below the margin");
 }
@@ -265,6 +275,18 @@ static void say_undetermined(const struct study *s, const struct statement *c, s
         buf_adds(to, ": ");
         add_delta(s, c, to);
         buf_adds(to, ", the same in every seed: what the seed doesn't change it doesn't repeat");
+        return;
+    }
+    if (c->reason == CLAIM_REASON_ADDED) {
+        size_t added = s->seeds_n > s->compare.submitted ? s->seeds_n - s->compare.submitted : 0;
+        buf_addf(to, "No claim about %s against %s", c->arm, s->compare.baseline);
+        add_place(s, c, to);
+        buf_adds(to, ": over all seeds ");
+        add_delta(s, c, to);
+        buf_addf(to,
+                 "; %zu seed%s added after the first %zu had been looked at, and "
+                 "compare.looks had not declared %zu",
+                 added, added == 1 ? " was" : "s were", s->compare.submitted, s->seeds_n);
         return;
     }
     if (c->tested) {

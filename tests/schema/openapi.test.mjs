@@ -124,6 +124,8 @@ test("experiments and their runs, from the dry run to the report", async () => {
   await call("PATCH", one, { at: { id }, body: { notes: "seen", tags: { topic: "test" } } });
   const report = await call("GET", `${one}/report`, { at: { id } });
   assert.ok(report.comparisons.length > 0 && report.dynamics[0].steps.length > 0 && report.audits.length > 0);
+  await call("POST", `${one}/seeds`, { at: { id }, body: { seeds: [2] }, status: 409 });
+  await call("POST", `${one}/seeds`, { at: { id }, body: { seeds: [] }, status: 422 });
   await call("GET", `${one}/report`, { at: { id }, query: "?format=md" });
   await call("GET", `${one}/report`, { at: { id }, query: "?format=csv" });
   await call("GET", `${one}/report`, { at: { id }, query: "?format=csv&table=claims" });
@@ -167,6 +169,7 @@ test("experiments and their runs, from the dry run to the report", async () => {
   await paused(false);
   while ((await call("GET", one, { at: { id: later.id } })).counts.running === 0) await sleep(20);
   await call("DELETE", one, { at: { id: later.id }, status: 409 });
+  await call("POST", `${one}/seeds`, { at: { id: later.id }, body: { seeds: [4] }, status: 201 });
   await call("POST", `${one}/cancel`, { at: { id: later.id }, status: 202 });
   await call("GET", one, { at: { id: later.id }, query: "?wait=3600" });
   await call("DELETE", one, { at: { id: later.id }, status: 204 });
@@ -224,7 +227,7 @@ test("events", async () => {
 
 /** Who asks for what isn't there, comes from elsewhere, or hasn't the token: what each operation says of these comes true. */
 const REFUSALS = { 401: { Authorization: "Bearer wrong" }, 403: { Origin: "http://evil.example" }, 404: {}, 421: { Host: "evil.example" } };
-const BODIES = { changeExperiment: { notes: "" }, prioritizeRun: { priority: 1 } };
+const BODIES = { changeExperiment: { notes: "" }, addSeeds: { seeds: [1] }, prioritizeRun: { priority: 1 } };
 test("strangers, other sites, what isn't there", async () => {
   for (const { name, method, path, op } of operations())
     for (const [status, headers] of Object.entries(REFUSALS)) {

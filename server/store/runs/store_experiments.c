@@ -67,6 +67,27 @@ int store_experiment_by_key(struct store *store, const char *key, const char *bo
     return 0;
 }
 
+static int add_runs(struct store *store, int64_t experiment, const struct new_run *runs, size_t n,
+                    int64_t now, struct err *err)
+{
+    int64_t gone = 0;
+    int status = 0;
+    for (size_t i = 0; i < n && status == 0; i++) {
+        const struct new_run *run = &runs[i];
+        status = store_run_sql(store, SQL_RUN_ADD, NULL, err, "ittiiiiitttiidi", experiment,
+                               run->arm, run->grid, run->seed, run->priority,
+                               (int64_t)run->exclusive, run->max_attempts, run->steps, run->spec,
+                               run->digest, run->dataset_digest, run->cost.parameters,
+                               run->cost.memory_bytes, run->cost.flops_per_step, now);
+    }
+    /* The corpus was there when the spec was resolved; from here on it stays for these runs. */
+    if (status == 0)
+        status = store_get_int(store, SQL_EXPERIMENT_DATASET_GONE, -1, &gone, err, "i", experiment);
+    if (status == 0 && gone != -1)
+        status = err_set(err, ERR_CONFLICT, "the dataset was deleted while this was submitted");
+    return status;
+}
+
 int store_experiment_add(struct store *store, const struct new_experiment *new, int64_t *ret_id,
                          bool *ret_existing, struct err *err)
 {
@@ -88,27 +109,88 @@ int store_experiment_add(struct store *store, const struct new_experiment *new, 
     if (status != 0)
         return status;
     id = sqlite3_last_insert_rowid(store->db);
-    for (size_t i = 0; i < new->runs_n; i++) {
-        const struct new_run *run = &new->runs[i];
-        status = store_run_sql(store, SQL_RUN_ADD, NULL, err, "ittiiiiitttiidi", id, run->arm,
-                               run->grid, run->seed, run->priority, (int64_t)run->exclusive,
-                               run->max_attempts, run->steps, run->spec, run->digest,
-                               run->dataset_digest, run->cost.parameters, run->cost.memory_bytes,
-                               run->cost.flops_per_step, now);
-        if (status != 0)
-            return status;
-    }
-    /* The corpus was there when the spec was resolved; from here on it stays for these runs. */
-    int64_t gone = 0;
-    status = store_get_int(store, SQL_EXPERIMENT_DATASET_GONE, -1, &gone, err, "i", id);
-    if (status == 0 && gone != -1)
-        status = err_set(err, ERR_CONFLICT, "the dataset was deleted while this was submitted");
+    status = add_runs(store, id, new->runs, new->runs_n, now, err);
     if (status != 0)
         return status;
     store_touch_experiment(store, id);
     store_touch_queue(store);
     *ret_id = id;
     *ret_existing = false;
+    return 0;
+}
+
+static void cell_from(sqlite3_stmt *statement, void *of)
+{
+    struct cell_row *row = of;
+    row->arm = store_text(statement, 0, false);
+    row->grid = store_text(statement, 1, false);
+    row->spec = store_text(statement, 2, false);
+    row->dataset_digest = store_text(statement, 3, true);
+    row->priority = sqlite3_column_int64(statement, 4);
+    row->max_attempts = sqlite3_column_int64(statement, 5);
+    row->exclusive = sqlite3_column_int(statement, 6) != 0;
+}
+
+static void cell_done(void *of)
+{
+    struct cell_row *row = of;
+    free(row->arm);
+    free(row->grid);
+    free(row->spec);
+    free(row->dataset_digest);
+}
+
+void cell_rows_free(struct cell_row *rows, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        cell_done(&rows[i]);
+    free(rows);
+}
+
+static int size_of(struct store *store, int64_t id, int64_t *ret, struct err *err)
+{
+    int status = store_get_int(store, SQL_EXPERIMENT_SIZE, -1, ret, err, "i", id);
+    return status == 0 && *ret < 0
+               ? err_set(err, ERR_NOT_FOUND, "there is no experiment %lld", (long long)id)
+               : status;
+}
+
+int store_experiment_cells(struct store *store, int64_t id, struct cell_row **ret, size_t *ret_n,
+                           struct err *err)
+{
+    static const struct store_rows cells = { sizeof **ret, cell_from, cell_done };
+    int64_t runs = 0;
+    int status = size_of(store, id, &runs, err);
+    return status == 0
+               ? store_all(store, SQL_EXPERIMENT_CELLS, &cells, (void **)ret, ret_n, err, "i", id)
+               : status;
+}
+
+int store_experiment_grow(struct store *store, int64_t id, const struct new_run *runs, size_t n,
+                          size_t most, struct err *err)
+{
+    int64_t before = 0, known = 0;
+    int status = size_of(store, id, &before, err);
+    if (status == 0 && (size_t)before + n > most)
+        return err_set(err, ERR_TOO_MANY_RUNS,
+                       "there are %lld runs; with %zu more there would be more than %zu",
+                       (long long)before, n, most);
+    for (size_t i = 0; i < n && status == 0; i++) {
+        if (i > 0 && runs[i].seed == runs[i - 1].seed)
+            continue; /* runs come seed by seed */
+        status = store_get_int(store, SQL_EXPERIMENT_SEED, -1, &known, err, "ii", id, runs[i].seed);
+        if (status == 0 && known != -1)
+            status =
+                err_set(err, ERR_CONFLICT, "seed %lld has runs already", (long long)runs[i].seed);
+    }
+    if (status == 0)
+        status = store_run_sql(store, SQL_EXPERIMENT_GROW, NULL, err, "ii", id, (int64_t)n);
+    if (status == 0)
+        status = add_runs(store, id, runs, n, clock_wall_ms(), err);
+    if (status != 0)
+        return status;
+    store_touch_experiment(store, id);
+    store_touch_queue(store);
     return 0;
 }
 

@@ -121,6 +121,20 @@ int store_experiment_by_key(struct store *, const char *key, const char *body_di
  * as store_experiment_by_key, STORAGE. */
 int store_experiment_add(struct store *, const struct new_experiment *, int64_t *ret_id,
                          bool *ret_existing, struct err *);
+/* What each cell (arm × grid point) of an experiment trains, by its oldest run, in that order; what it
+ * holds is the caller's (cell_rows_free). Errors: NOT_FOUND. */
+struct cell_row {
+    char *arm, *grid, *spec, *dataset_digest; /* owned; grid and spec are JSON text */
+    int64_t priority, max_attempts;
+    bool exclusive;
+};
+void cell_rows_free(struct cell_row *rows, size_t n);
+int store_experiment_cells(struct store *, int64_t id, struct cell_row **ret, size_t *ret_n,
+                           struct err *);
+/* Adds runs with other seeds. Errors: NOT_FOUND; CONFLICT: a seed has runs already, or the dataset
+ * is gone; TOO_MANY_RUNS: there would be more than `most`. */
+int store_experiment_grow(struct store *, int64_t id, const struct new_run *runs, size_t n,
+                          size_t most, struct err *);
 /* Errors: NOT_FOUND. */
 int store_experiment_get(struct store *, int64_t id, struct experiment_row *ret, struct err *);
 /* Newest first; before = 0 or the last id of the page before. deleted: those alone that are, and

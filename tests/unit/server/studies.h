@@ -34,11 +34,16 @@ static inline void begin(struct study *s, const char *compare)
     *s = (struct study){ 0 };
     snprintf(spec, sizeof spec,
              "{\"data\":{\"seq_len\":128},\"arms\":{\"dense\":{},\"dsa\":{}},\"grid\":{},"
-             "\"seeds\":[1,2],\"compare\":%s}",
+             "\"compare\":%s}",
              compare);
     s->experiment = (struct experiment_row){
         .id = 1, .name = name, .notes = empty, .hypothesis = empty, .tags = tags, .spec = spec
     };
+}
+
+static inline void with_spec(struct study *s, const char *spec)
+{
+    s->experiment.spec = (char *)(uintptr_t)spec;
 }
 
 static inline struct run_row *add(struct study *s, const char *arm, const char *grid, int64_t seed,

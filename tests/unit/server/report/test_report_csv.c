@@ -14,11 +14,6 @@ static void assert_line(const char *text, const char *begins, const char *line)
         fail_msg("\"%.*s\", not \"%s\"", (int)len, at, line);
 }
 
-static void with_spec(struct study *s, const char *spec)
-{
-    s->experiment.spec = (char *)(uintptr_t)spec;
-}
-
 /* Two lengths and two words; six seeds, in which dsa is better by 0.5. */
 static void fill(struct study *s)
 {

@@ -526,6 +526,52 @@ static void test_a_tie_is_not_worse(void **state)
     json_decref(r);
 }
 
+#define LOOKED(looks)                                                                              \
+    "{\"seeds\":[1,2,3,4,5,6,7,8],\"compare\":{\"metric\":\"val/loss\",\"goal\":\"min\",\"at\":"   \
+    "\"last\",\"baseline\":\"a0\",\"margin\":0.05" looks "}}"
+
+/* Seeds that were added: at a declared look each test has its share of 5 %, else there is no claim. */
+static void test_looks(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *spec;
+        int64_t seeds;
+        const char *verdict, *words, *against;
+        double level;
+    } rows[] = {
+        { LOOKED(""), 8, "better", "better in 8 of 8 seeds", NULL, 0.05 },
+        { LOOKED(""), 16, "undetermined",
+          "; 8 seeds were added after the first 8 had been looked at, and compare.looks had not "
+          "declared 16.",
+          "seeds_added", 0.05 },
+        { LOOKED(",\"looks\":[8,16]"), 8, "better", ", at look 1 of 2 (2.5 %); better in", NULL,
+          0.025 },
+        { LOOKED(",\"looks\":[8,16]"), 16, "better", ", at look 2 of 2 (2.5 %); better in", NULL,
+          0.025 },
+        { LOOKED(",\"looks\":[8,16]"), 12, "undetermined", "had not declared 12.", "seeds_added",
+          0.025 },
+        /* p is 2/2^8 = 0.0078: more than 5 % of eight looks */
+        { LOOKED(",\"looks\":[8,9,10,11,12,13,14,15]"), 8, "undetermined", "can't be told apart",
+          NULL, 0.00625 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct study s;
+        begin(&s, COMPARE("0.05"));
+        with_spec(&s, rows[i].spec);
+        fill(&s, 1, 1, 1, rows[i].seeds);
+        json_t *r = report(&s), *c = at(at(r, "primary"), "0"), *against = at(c, "against");
+        assert_verdict(r, rows[i].verdict, rows[i].words);
+        assert_near(at(at(r, "looks"), "level"), rows[i].level, 1e-12);
+        if (rows[i].against != NULL)
+            assert_string_equal(json_string_value(against), rows[i].against);
+        else
+            assert_true(json_is_null(against));
+        assert_true(json_is_array(at(c, "ci95"))); /* the pooled interval */
+        json_decref(r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -540,6 +586,7 @@ int main(void)
         cmocka_unit_test(test_no_variance),
         cmocka_unit_test(test_best),
         cmocka_unit_test(test_skew),
+        cmocka_unit_test(test_looks),
         cmocka_unit_test(test_cancelled_run),
         cmocka_unit_test(test_adjusted_with_gaps),
         cmocka_unit_test(test_diverged_run),
