@@ -14,6 +14,7 @@ import {
 } from "../parts.js";
 import { Curves } from "./curves.js";
 import { differencesTable, figureSection, positionsSection, tuningSection, verdictPanel } from "./report.js";
+import { moreSeeds } from "./seeds.js";
 import { armsTable, dynamicsTable, studyTable } from "./tables.js";
 
 const REPORT_MS = 2000;
@@ -91,12 +92,13 @@ class Page {
     this.curves.ondraw = () => this.dynamics.update();
     this.arms = armsTable(experiment);
     this.verdict = verdictPanel();
+    this.more = moreSeeds(experiment, runs, { allowed: view.may("submit"), done: () => this.reload() });
     this.differences = differencesTable(experiment);
     this.tuning = tuningSection(experiment);
     this.positions = positionsSection(experiment, signal);
     this.figure = figureSection(experiment, signal);
     this.reported = [
-      this.verdict, this.study, this.differences, this.tuning, this.arms, this.positions, this.figure,
+      this.verdict, this.more, this.study, this.differences, this.tuning, this.arms, this.positions, this.figure,
     ];
     this.draw = perFrame(() => this.#draw(), signal, 100);
     this.refreshReport = throttled(() => this.loadReport(), REPORT_MS, signal);
@@ -167,7 +169,7 @@ class Page {
       h("div.heading", null, this.title, this.state.element,
         h("div.row.end", null, edit, this.retry, this.cancel, this.erase)),
       h("div.status", null, this.bar.element, this.counts, this.left, h("span", null, "Audits ", this.audits.element)),
-      this.strip, this.failed, this.notes, this.verdict.element,
+      this.strip, this.failed, this.notes, this.verdict.element, this.more.element,
       this.curves.element,
       section("table", "Result", this.study.element),
       section("differences", "Differences", this.differences.element),
