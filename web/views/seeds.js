@@ -6,10 +6,10 @@ import { plural } from "../format.js";
 
 const FEW = 8, MOST = 1000;
 
-/** How many to propose: up to the next declared look, else up to what the spread asks for. */
-function proposed({ looks, needed_seeds: needed }, declared) {
-  const next = declared.find((look) => look > looks.seeds);
-  const wanted = next ? next - looks.seeds : (needed ?? 0) - looks.seeds;
+/** How many to propose: up to the next declared look, else up to what the spread of an open question asks for. */
+function proposed({ looks, needed_seeds: needed, verdict }, declared) {
+  const next = declared.find((look) => look > looks.seeds) ?? (verdict.status === "undetermined" ? needed : 0);
+  const wanted = (next ?? 0) - looks.seeds;
   return Math.min(MOST, wanted > 0 ? wanted : FEW);
 }
 
