@@ -128,7 +128,7 @@ say ''
 api GET "/api/v1/experiments/$finished/report?format=md" | sed '/^## Sizes/,$d'
 say "Database  $data/ablate.db, for example:"
 say "            sqlite3 -readonly -box $data/ablate.db 'SELECT run, arm, seed, final, best, seconds FROM v_runs'"
-say "            (v_curves has every step: run, metric, step, value)"
+say "            (v_curves has every step: run, metric, step, value, and value_word where that isn't finite)"
 
 if [ -n "${DEMO_ONCE:-}" ]; then
     api GET "/api/v1/experiments/$finished" | jq -e '.counts.succeeded == .runs' >/dev/null || fail "not every run succeeded"

@@ -32,7 +32,7 @@ export const anytime = (e, r) => [
   [200, "HEAD", `${V1}/runs`], [204, "OPTIONS", `${V1}/experiments`],
   [200, "POST", `${V1}/experiments?dry_run=1`, JSON.stringify(spec({ grid: { "data.seq_len": [8, 16], "train.lr": [0.1, 0.01] } })), JSON_TYPE],
   // A query waits for its turn, and has its time; under an analyser both are short.
-  ...["SELECT arm, count(*), avg(final) FROM v_runs GROUP BY arm", `SELECT * FROM v_curves WHERE run = ${r} ORDER BY value DESC`, "SELECT 2.5, 'x', NULL, x'ff00', 9e999"]
+  ...["SELECT arm, count(*), avg(final), count(final_word) FROM v_runs GROUP BY arm", `SELECT * FROM v_curves WHERE run = ${r} ORDER BY value DESC`, "SELECT 2.5, 'x', NULL, x'ff00', 9e999"]
     .map((text) => sql([200, 422, 429], text, { limit: 50 })),
 ];
 

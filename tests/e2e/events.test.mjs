@@ -84,7 +84,7 @@ const sent = (events) => events.filter((e) => e.kind === "metrics").flatMap(({ d
 
 async function stored(experiment) {
   const { rows } = await call("POST", "/query", { limit: 10000,
-    sql: `SELECT run, metric, step, value FROM v_curves WHERE run IN (SELECT id FROM runs WHERE experiment = ${experiment})` });
+    sql: `SELECT run, metric, step, coalesce(value_word, value) FROM v_curves WHERE run IN (SELECT id FROM runs WHERE experiment = ${experiment})` });
   return rows.map((row) => row.join(" ")).sort();
 }
 

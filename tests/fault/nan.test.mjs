@@ -19,6 +19,13 @@ test("a loss of NaN: the run ends as a success whose audit `finite` fails, and e
   assert.ok(words.length > 0 && points.length > words.length && kinds.every((value) => ["nan", "inf", "-inf"].includes(value)), `${kinds}`);
   assert.equal(rows(daemon.dir, "SELECT count(*) AS n FROM metrics WHERE run = 1 AND kind <> 0 AND name = (SELECT id FROM metric_names WHERE name = 'train/loss')")[0].n, words.length);
 
+  // In SQL an arm that diverged has no mean to lead by.
+  const said = (sql) => call(daemon, "POST", "query", { sql }, 200).then(({ rows: found }) => found);
+  const counted = await said(`SELECT count(*), count(value_word), sum(value_word <> 'nan') FROM v_curves WHERE run = 1 AND metric = 'train/loss'`);
+  assert.deepEqual(counted, [[STEPS, words.length, words.filter(([, value]) => value !== "nan").length]]);
+  assert.deepEqual(await said("SELECT DISTINCT typeof(value) FROM v_curves WHERE coalesce(value_word, '') NOT IN ('inf', '-inf') ORDER BY 1"), [["null"], ["real"]]);
+  assert.deepEqual(await said("SELECT arm, avg(final), count(final_word), max(final_word), count(*) FROM v_runs GROUP BY arm"), [["main", null, 1, "nan", 1]]);
+
   const told = [], { as_of: last } = await call(daemon, "GET", `experiments/${id}`); // what readers of the events are told, from the beginning
   const abort = new AbortController(), { body } = await daemon.fetch("/api/v1/events?after=0", { signal: abort.signal });
   let text = "", seen = 0;

@@ -198,7 +198,7 @@ test("the rest", async () => {
   await call("GET", `${V1}/presets/{name}`, { at: { name: "none" }, status: 404 });
   const { items: metrics } = await call("GET", `${V1}/metrics`);
   assert.deepEqual(metrics.map(({ name }) => name), schema.$defs.compare.properties.metric.enum);
-  await call("POST", `${V1}/query`, { body: { sql: "SELECT run, arm, final FROM v_runs", limit: 2 } });
+  await call("POST", `${V1}/query`, { body: { sql: "SELECT run, arm, final, final_word FROM v_runs", limit: 2 } });
   await call("POST", `${V1}/query`, { body: { sql: "DELETE FROM runs" }, status: 422 });
   await call("GET", `${V1}/session`);
   const [, code] = /#login=(\S+)/.exec((await ablated("link", "--data", daemon.dir)).stdout);
