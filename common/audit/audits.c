@@ -18,6 +18,11 @@ static bool has_split(const struct run_spec *spec)
     return spec->data.kind == DATASET_STORED;
 }
 
+static bool can_learn(const struct run_spec *spec)
+{
+    return spec->data.kind != DATASET_UNIFORM;
+}
+
 static const struct audit_info causality = {
     .name = "causality",
     .scope = AUDIT_OF_CELL,
@@ -108,6 +113,18 @@ static const struct audit_info indexer_learns = {
             "and more than chance.",
     .remedy = "Train the indexer: \"indexer_training\": \"kl\" with kl_weight above 0, more "
               "train.steps, or a dense_warmup_steps before it chooses.",
+};
+
+static const struct audit_info learned = {
+    .name = "learned",
+    .scope = AUDIT_OF_EXPERIMENT,
+    .invalidates = true,
+    .concerns = can_learn,
+    .moot = "nothing can be learnt of uniform tokens",
+    .what = "Both arms of a comparison predict validation better than how often each token, and "
+            "each pair of tokens, occurs in training: what is compared has learnt something.",
+    .remedy = "Train for more train.steps, or at another train.lr: where neither arm is below the "
+              "unigram nothing is compared, and above the bigram little is.",
 };
 
 static const struct audit_info budget = {

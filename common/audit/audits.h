@@ -25,6 +25,7 @@
     X(REPLAY, replay)                                                                              \
     X(FINITE, finite)                                                                              \
     X(INDEXER_LEARNS, indexer_learns)                                                              \
+    X(LEARNED, learned)                                                                            \
     X(BUDGET, budget)                                                                              \
     X(TUNING, tuning)                                                                              \
     X(POWER, power)

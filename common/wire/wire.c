@@ -143,6 +143,13 @@ static bool may_be_interference(const json_t *value)
             is_amount(json_object_get(value, "other_cores")));
 }
 
+static bool may_be_guess(const json_t *value)
+{
+    return value == NULL ||
+           (json_is_object(value) && is_amount(json_object_get(value, "unigram")) &&
+            is_amount(json_object_get(value, "bigram")));
+}
+
 static bool is_artifacts(const json_t *value)
 {
     if (!json_is_array(value))
@@ -173,6 +180,7 @@ static const struct {
     { WIRE_STARTED, "step", is_count, "a count" },
     { WIRE_STARTED, "environment", is_object, "an object" },
     { WIRE_STARTED, "init", may_be_texts, "an object of strings" },
+    { WIRE_STARTED, "guess", may_be_guess, "unigram and bigram, each a number or null" },
     { WIRE_METRICS, "names", is_names, "an array of metric names" },
     { WIRE_METRICS, "rows", is_rows, "an array of [step, value, …] by step, alike in length" },
     { WIRE_EVAL, "step", is_count, "a count" },

@@ -365,12 +365,17 @@ enum { RUN_COLUMNS_N = 28 };
       "WHERE run = ?1 AND attempt = ?2 AND kind = 'train' ON CONFLICT (run) DO UPDATE SET "          \
       "init = coalesce(excluded.init, init), consumed = coalesce(excluded.consumed, consumed), "     \
       "eval = coalesce(excluded.eval, eval)")                                                        \
+    X(FACTS_GUESS,                                                                                   \
+      "INSERT INTO facts (run, unigram, bigram) SELECT run, ?3, ?4 FROM attempts WHERE run = ?1 "    \
+      "AND attempt = ?2 AND kind = 'train' ON CONFLICT (run) DO UPDATE SET "                         \
+      "unigram = excluded.unigram, bigram = excluded.bigram")                                        \
     X(FACTS_INIT, "SELECT init FROM facts WHERE run = ?")                                            \
     X(FACTS_LIST,                                                                                    \
-      "SELECT r.id, r.arm, r.grid, r.seed, r.state, f.consumed, f.eval, s.last, s.last_kind "        \
-      "FROM runs r LEFT JOIN facts f ON f.run = r.id LEFT JOIN series s ON s.run = r.id AND "        \
-      "s.name = (SELECT id FROM metric_names WHERE name = ?2) WHERE r.experiment = ?1 "              \
-      "ORDER BY r.id")                                                                               \
+      "SELECT r.id, r.arm, r.grid, r.seed, r.state, f.consumed, f.eval, s.last, s.last_kind, "       \
+      "l.last, l.last_kind, f.unigram, f.bigram FROM runs r LEFT JOIN facts f ON f.run = r.id "      \
+      "LEFT JOIN series s ON s.run = r.id AND s.name = (SELECT id FROM metric_names WHERE name = "   \
+      "?2) LEFT JOIN series l ON l.run = r.id AND l.name = (SELECT id FROM metric_names WHERE "      \
+      "name = 'val/loss') WHERE r.experiment = ?1 ORDER BY r.id")                                    \
     X(RUN_SPEC, "SELECT spec FROM runs WHERE id = ?")                                                \
     X(RUN_ORIGIN, "SELECT created_at, digest, spec FROM runs WHERE id = ?")                          \
     /* A run that ended without a word of causality leaves its cell's audits to the next one. */     \

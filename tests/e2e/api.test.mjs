@@ -438,11 +438,11 @@ describe("an experiment's life", () => {
     }
     const [c] = report.comparisons;
     assert.deepEqual([c.baseline, c.arm, c.n, c.ci95, c.p, c.p_adjusted, c.verdict],
-      ["dense", "dsa", 2, null, null, null, "undetermined"]);
+      ["dense", "dsa", 2, null, null, null, "invalid"]);
     assert.ok(Math.abs(c.mean_difference - (mean(finals("dsa")) - mean(finals("dense")))) < 1e-12);
     assert.deepEqual(report.dynamics[0].steps.map((s) => s.step), [5, 10, 15, 20]);
-    assert.equal(report.verdict.status, "undetermined");
-    assert.match(report.verdict.sentence, /^No claim about dsa against dense at L = \d+: .*fewer than 6 seeds/);
+    assert.equal(report.verdict.status, "invalid"); // twenty steps: nobody has learnt anything
+    assert.match(report.verdict.sentence, /^dsa can't be compared with dense at L = \d+: learned fails \(neither dsa nor dense has learnt anything\)\./);
     assert.deepEqual(report.primary.map(({ arm, n, p, ci95, sentence }) => [arm, n, p, ci95, sentence]),
       [["dsa", 2, null, null, report.verdict.sentence]]);
     assert.ok(report.audits.every((a) => a.name && ["pass", "fail", "warn", "skipped"].includes(a.status)));

@@ -8,7 +8,7 @@ import { after, before, test } from "node:test";
 import { client } from "./client.mjs";
 import { start } from "./daemon.mjs";
 
-const OWN = ["budget", "power", "same_batches", "shared_init", "tuning"];
+const OWN = ["budget", "learned", "power", "same_batches", "shared_init", "tuning"];
 let daemon;
 const { call, get, corpus } = client(() => daemon);
 
@@ -26,6 +26,13 @@ const submit = (more = {}) => call("POST", "/experiments", {
   arms: { dense: {}, dsa: { "model.attention": { kind: "dsa", top_k: 4, indexer_dim: 8 } } }, seeds: [1, 2], ...more,
 }, 201);
 const ended = (id) => get(`/experiments/${id}?wait=3600`);
+/** Documents of words in an order of no pattern, so that no stretch of them stands in two. */
+function words(documents, n) {
+  const some = ["the", "arms", "of", "a", "comparison", "learn", "what", "tokens", "follow", "one", "another", "here", "and", "nothing", "else"];
+  let state = 1;
+  const next = () => some[(state = Math.imul(state, 1664525) + 1013904223 >>> 0) % 65536 % some.length];
+  return Array.from({ length: documents }, () => Array.from({ length: n }, next).join(" ")).join("\n\n");
+}
 /** The daemon's findings, by name. */
 const own = async (id) => Object.fromEntries((await get(`/experiments/${id}/report`)).audits
   .filter(({ run, name }) => run === null && OWN.includes(name)).map((audit) => [audit.name, audit]));
@@ -79,7 +86,7 @@ test("they come with the end, by every way", async () => {
 
 test("a comparison is invalid by what its two arms share", async () => {
   const synthetic = (arms, model = {}) =>
-    submit({ data: { dataset: "synthetic:copy", vocab: 16, seq_len: 16 }, arms: { a: {}, ...arms }, model: { ...SMALL, ...model }, seeds: [1] });
+    submit({ data: { dataset: "synthetic:uniform", vocab: 16, seq_len: 16 }, arms: { a: {}, ...arms }, model: { ...SMALL, ...model }, seeds: [1] });
   const depths = { b: { "model.layers": 3 }, d: { "model.tied": false } };
   const submitted = [synthetic({ b: { "train.batch_size": 4 }, c: { "train.lr": 0.01 } }), synthetic(depths),
     synthetic({ ...depths, e: { "model.init": "gpt2" } }, { init: "torch" })];
@@ -114,6 +121,34 @@ test("a comparison is invalid by what its two arms share", async () => {
   assert.deepEqual(found, { b: "valid", d: "valid", e: "shared_init" });
   assert.deepEqual([status, evidence.deliberate], ["fail", undefined]);
   assert.deepEqual(evidence.pairs.map(({ arms }) => arms), [["a", "e"], ["b", "e"], ["d", "e"]]);
+});
+
+test("a comparison of arms that have learnt nothing is invalid, one of arms that have learnt isn't", async () => {
+  await call("PUT", "/datasets/words", words(100, 60), 201);
+  const trained = (steps) => submit({ data: { dataset: "words", seq_len: 16 }, arms: { dense: {}, window: { "model.attention": { kind: "window", window: 4 } } }, seeds: [1, 2, 3, 4, 5, 6],
+    train: { steps, batch_size: 16, lr: 0.01, eval_every: steps, eval_windows: 8 } });
+  const [short, long] = await Promise.all([3, 150].map(async (steps) => (await trained(steps)).id));
+  const look = async (id) => {
+    await ended(id);
+    const { primary: [claim], verdict, checks } = await get(`/experiments/${id}/report`), { items } = await get(`/runs?experiment=${id}`);
+    const { status, detail, evidence, invalidates } = checks.find(({ name }) => name === "learned");
+    for (const { arm, loss, unigram, bigram, runs } of evidence.cells) {
+      const own = items.filter((run) => run.arm === arm).map(({ final }) => final["val/loss"]);
+      assert.equal(runs, own.length);
+      assert.ok(Math.abs(loss - own.reduce((sum, value) => sum + value) / own.length) < 1e-12);
+      assert.ok(bigram > 0 && bigram < unigram && unigram < Math.log(257), `${bigram}, ${unigram}`);
+    }
+    assert.deepEqual([evidence.cells.map(({ arm }) => arm), invalidates], [["dense", "window"], true]);
+    return { claim, verdict, status, detail, evidence };
+  };
+  const nothing = await look(short), something = await look(long);
+  assert.deepEqual([nothing.status, nothing.claim.verdict, nothing.claim.against, nothing.evidence.pairs], ["fail", "invalid", "learned", [{ arms: ["dense", "window"] }]]);
+  assert.match(nothing.detail, /^neither window nor dense has learnt anything: their val\/loss \([\d.]+, [\d.]+\) isn\'t below the [\d.]+ of guessing by how often each token occurs \(unigram\)$/);
+  assert.match(nothing.verdict.sentence, /^window can't be compared with dense at L = 16: learned fails \(neither window nor dense has learnt anything\)\. /);
+  assert.notEqual(something.status, "fail", something.detail);
+  assert.notEqual(something.claim.verdict, "invalid");
+  assert.equal(something.claim.against, null);
+  assert.ok(something.evidence.cells.every(({ loss, unigram }) => loss < unigram));
 });
 
 test("arms that choose other initial weights, or other batches, fail", async () => {

@@ -125,7 +125,7 @@ test("a migration killed at any moment has happened or hasn't", { skip: !tracer 
 });
 
 test("no room for the copy: the migration isn't begun", { skip: !root }, async (t) => {
-  const at = await disk(t, 8), dir = join(at, "data");
+  const at = await disk(t, 32), dir = join(at, "data"); // each migration keeps a copy of 1.2 MiB
   await old(dir, 60000);
   const size = (await stat(join(dir, "ablate.db"))).size, before = content(dir);
   fill(at, Math.floor(size / 2));

@@ -3,9 +3,11 @@
 #include "worker/audit/audit.h"
 
 #include "common/base/clock.h"
+#include "worker/audit/guess.h"
 #include "worker/audit/judge.h"
 #include "worker/files/checkpoint.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,6 +107,17 @@ void audits_free(struct audits *audits)
     free(audits->nll);
     free(audits->nll_n);
     free(audits);
+}
+
+json_t *audits_guess(const struct audits *audits)
+{
+    const struct audit_context *c = &audits->context;
+    struct guess guess;
+    if (guess_measure(c->data, (size_t)run_spec_vocab(c->spec), &guess, NULL) != 0)
+        return NULL;
+    return json_pack("{s:o, s:o}", "unigram",
+                     isnan(guess.unigram) ? json_null() : json_real(guess.unigram), "bigram",
+                     isnan(guess.bigram) ? json_null() : json_real(guess.bigram));
 }
 
 void audits_begin(struct audits *audits)

@@ -35,6 +35,9 @@ struct audit_context {
 int audits_new(const struct audit_context *context, struct audits **ret, struct err *err);
 void audits_free(struct audits *audits);
 
+/* What is scored without a model, as the `started` event tells it: {unigram, bigram} in nats, null
+ * where there is no such figure. New reference; NULL when memory ran out. */
+json_t *audits_guess(const struct audits *audits);
 /* Before the first step: split_overlap, dense_equivalence, entropy_floor, causality. */
 void audits_begin(struct audits *audits);
 /* After each step: in the middle a checkpoint is put aside, and the steps that follow it are noted.

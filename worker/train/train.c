@@ -346,9 +346,10 @@ static int begin(struct train *t, struct err *err)
     if (status != 0)
         return status;
     emit_event(t->emit, WIRE_STARTED,
-               json_pack("{s:I, s:o, s:o*}", "step", (json_int_t)t->step, "environment",
+               json_pack("{s:I, s:o, s:o*, s:o*}", "step", (json_int_t)t->step, "environment",
                          environment_json(&t->environment, t->config->threads), "init",
-                         t->step == 0 ? fingerprints_weights(model_params(t->model)) : NULL),
+                         t->step == 0 ? fingerprints_weights(model_params(t->model)) : NULL,
+                         "guess", t->audits != NULL ? audits_guess(t->audits) : NULL),
                false);
     char windows[120] = "windows drawn as they are needed";
     const struct corpus_split *split = &t->data->split;

@@ -13,6 +13,12 @@ int store_digests_put(struct store *store, int64_t run, int64_t attempt, const c
                          eval);
 }
 
+int store_digests_guess(struct store *store, int64_t run, int64_t attempt, double unigram,
+                        double bigram, struct err *err)
+{
+    return store_run_sql(store, SQL_FACTS_GUESS, NULL, err, "iidd", run, attempt, unigram, bigram);
+}
+
 static void digests_done(void *of)
 {
     struct digests_row *row = of;
@@ -41,6 +47,10 @@ static void digests_from(sqlite3_stmt *s, void *row)
         .eval = store_text(s, 6, true),
         .measured = sqlite3_column_type(s, 7) != SQLITE_NULL,
         .value = store_metric_value(s, 7),
+        .evaluated = sqlite3_column_type(s, 9) != SQLITE_NULL,
+        .loss = store_metric_value(s, 9),
+        .unigram = store_real(s, 11),
+        .bigram = store_real(s, 12),
     };
 }
 

@@ -9,12 +9,19 @@
 int store_digests_put(struct store *, int64_t run, int64_t attempt, const char *init,
                       const char *consumed, const char *eval, struct err *);
 
+/* The same of what is scored without a model, in nats; NaN = there is nothing to score. */
+int store_digests_guess(struct store *, int64_t run, int64_t attempt, double unigram, double bigram,
+                        struct err *);
+
 struct digests_row {
     int64_t run, seed;
     enum run_state state;
     char *arm, *grid, *consumed, *eval; /* owned; grid is JSON text; digests NULL = not told */
     bool measured;                      /* value is known */
     double value;                       /* the last one of the metric that was asked for */
+    bool evaluated;                     /* loss is known */
+    double loss;                        /* the last val/loss */
+    double unigram, bigram;             /* NaN = not told */
 };
 void digests_rows_free(struct digests_row *rows, size_t n);
 /* Every run of an experiment, by id, that is: seed by seed, grid point by grid point. */

@@ -99,9 +99,15 @@ static const char *text_of(const json_t *body, const char *key)
     return text != NULL ? text : "";
 }
 
+static double nats_of(const json_t *guess, const char *key)
+{
+    const json_t *value = json_object_get(guess, key);
+    return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
 static int apply_started(const struct place *at, const json_t *body, struct err *err)
 {
-    const json_t *init = json_object_get(body, "init");
+    const json_t *init = json_object_get(body, "init"), *guess = json_object_get(body, "guess");
     char *environment = jsonx_text(json_object_get(body, "environment"), JSONX_CANONICAL);
     char *weights = init != NULL ? jsonx_text(init, JSONX_CANONICAL) : NULL;
     int status = environment == NULL || (init != NULL && weights == NULL)
@@ -110,6 +116,9 @@ static int apply_started(const struct place *at, const json_t *body, struct err 
                                      at->attempt, environment);
     if (status == 0 && weights != NULL)
         status = store_digests_put(at->store, at->run, at->attempt, weights, NULL, NULL, err);
+    if (status == 0 && guess != NULL)
+        status = store_digests_guess(at->store, at->run, at->attempt, nats_of(guess, "unigram"),
+                                     nats_of(guess, "bigram"), err);
     free(environment);
     free(weights);
     store_touch_run(at->store, at->experiment, at->run);

@@ -79,6 +79,7 @@ static inline json_t *plan_place(const struct plan *p, size_t place)
 
 int fairness_shared_init(struct plan *p, struct err *err);
 int fairness_same_batches(struct plan *p, struct err *err);
+int fairness_learned(struct plan *p, struct err *err);
 int fairness_budget(struct plan *p, struct err *err);
 int fairness_tuning(struct plan *p, struct err *err);
 int fairness_power(struct plan *p, struct err *err);

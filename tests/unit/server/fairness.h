@@ -69,7 +69,9 @@ static inline void begin(struct study *s, const char *spec, size_t arms, size_t 
                                                    .consumed = s->consumed[i],
                                                    .eval = s->eval[i],
                                                    .measured = true,
-                                                   .value = 1 };
+                                                   .value = 1,
+                                                   .unigram = NAN,
+                                                   .bigram = NAN };
             }
 }
 

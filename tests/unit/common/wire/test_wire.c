@@ -107,6 +107,11 @@ static const char *const bad[] = {
     "{\"type\":\"eval\",\"seq\":3,\"step\":1,\"values\":{\"a\":\"1\"}}",
     "{\"type\":\"started\",\"seq\":1,\"step\":0,\"environment\":{},\"init\":[]}",
     "{\"type\":\"started\",\"seq\":1,\"step\":0,\"environment\":{},\"init\":{\"w\":1}}",
+    "{\"type\":\"started\",\"seq\":1,\"step\":0,\"environment\":{},\"guess\":3}",
+    ("{\"type\":\"started\",\"seq\":1,\"step\":0,\"environment\":{},\"guess\":{"
+     "\"unigram\":3}}"),
+    ("{\"type\":\"started\",\"seq\":1,\"step\":0,\"environment\":{},\"guess\":{"
+     "\"unigram\":\"nan\",\"bigram\":2}}"),
     "{\"type\":\"finished\",\"seq\":7,\"step\":1,\"artifacts\":[],\"eval_sha256\":7}",
     ("{\"type\":\"finished\",\"seq\":7,\"step\":1,\"artifacts\":[{\"name\":\"n\",\"bytes\":-1,"
      "\"sha256\":\"s\"}]}"),

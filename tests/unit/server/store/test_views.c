@@ -82,7 +82,10 @@ static void answer(const char *folder, const char *sql, char *ret, size_t size)
     while (sqlite3_step(s) == SQLITE_ROW)
         for (int i = 0; i < sqlite3_column_count(s); i++) {
             const char *cell = (const char *)sqlite3_column_text(s, i);
-            buf_addf(&text, "%s%s", i > 0 ? "|" : text.len > 0 ? " " : "",
+            buf_addf(&text, "%s%s",
+                     i > 0          ? "|"
+                     : text.len > 0 ? " "
+                                    : "",
                      cell != NULL ? cell : "-");
         }
     sqlite3_finalize(s);

@@ -94,6 +94,8 @@ static void test_reach(void **state)
         { "split_overlap", NULL, NULL, "fail", true, true, true },
         { "shared_init", NULL, NULL, "fail", true, true, true },
         { "shared_init", NULL, NULL, "warn", false, false, false },
+        { "learned", NULL, NULL, "fail", true, true, true },
+        { "learned", NULL, NULL, "warn", false, false, false },
         { "budget", NULL, NULL, "fail", false, false, false }, /* doesn't invalidate */
         { "finite", "window", "{\"data.seq_len\":64}", "fail", false, false, false },
         { "of another daemon", "window", "{\"data.seq_len\":64}", "fail", false, false, false },
@@ -194,7 +196,7 @@ static void test_missing_and_unknown(void **state)
     assert_text(
         at(at(r, "remarks"), "0"),
         "Not audited for every arm and grid point: causality, entropy_floor, split_overlap, "
-        "shared_init, same_batches, dense_equivalence, replay.");
+        "shared_init, same_batches, dense_equivalence, replay, learned.");
     json_decref(r);
 
     /* two of three arms, the second at one of two lengths */
@@ -298,7 +300,7 @@ static void test_an_unmade_audit_is_none(void **state)
     (void)state;
     static const char *const made[] = { "causality",     "entropy_floor", "dense_equivalence",
                                         "split_overlap", "shared_init",   "same_batches",
-                                        "replay" };
+                                        "replay",        "learned" };
     struct study s;
     begin(&s, BY_LOSS);
     for (int64_t seed = 1; seed <= 12; seed++)

@@ -3,6 +3,7 @@
 #include "worker/audit/causality.h"
 #include "worker/audit/entropy.h"
 #include "worker/audit/equivalence.h"
+#include "worker/audit/guess.h"
 #include "worker/audit/learns.h"
 #include "worker/audit/overlap.h"
 #include "worker/audit/replay.h"
@@ -340,6 +341,92 @@ static void test_overlap_of_windows(void **state)
     assert_int_equal(found.known, found.contexts);
 }
 
+/* learned: what is scored without a model */
+
+/* Ten tokens by hand: training is 0 1 0 1 2, and asked are 1 0 (which stands there once), 0 2 (never),
+ * 2 1 (never; nothing follows 2, which ends the stream). */
+static void test_guess_by_hand(void **state)
+{
+    (void)state;
+    uint16_t tokens[] = { 0, 1, 0, 1, 2, 1, 0, 2, 1 };
+    struct data data;
+    struct guess found;
+    struct err err;
+    data = (struct data){ .split = { .tokens = tokens, .seq_len = 3 } };
+    data.spec.data.kind = DATASET_STORED;
+    data.split.parts[CORPUS_TRAIN].n = 5;
+    data.split.parts[CORPUS_VAL].first = 5;
+    data.split.parts[CORPUS_VAL].n = 4;
+    data.split.parts[CORPUS_VAL].windows = 1;
+    assert_int_equal(guess_measure(&data, 4, &found, &err), 0);
+    const double u[] = { 3.0 / 9, 3.0 / 9, 2.0 / 9 }; /* (c + 1)/(N + V) */
+    double unigram = -(log(u[0]) + log(u[2]) + log(u[1])) / 3;
+    double bigram = -(log((1 + u[0]) / 3) + log(u[2] / 3) + log(u[1] / 2)) / 3;
+    assert_true(fabs(found.unigram - unigram) < 1e-14);
+    assert_true(fabs(found.bigram - bigram) < 1e-14);
+}
+
+/* The definition, by a count of everything for each target. */
+static void test_guess_by_definition(void **state)
+{
+    (void)state;
+    enum { TOKENS = 3000, TRAIN = 2500, L = 31, WINDOWS = 16 };
+    static uint16_t tokens[TOKENS];
+    static const size_t vocabs[] = { 65536, 257, 3 };
+    struct data data;
+    struct guess found;
+    struct err err;
+    for (size_t v = 0; v < sizeof vocabs / sizeof *vocabs; v++) {
+        size_t vocab = vocabs[v];
+        cut(&data, tokens, TOKENS, L);
+        for (size_t i = 0; i < TOKENS; i++)
+            tokens[i] = (uint16_t)((i % 5 < 3 ? i % 5 : tokens[i]) % (vocab - 1));
+        tokens[TRAIN - 1] = (uint16_t)(vocab - 1);
+        data.split.parts[CORPUS_TRAIN].n = TRAIN;
+        data.split.parts[CORPUS_VAL].first = TRAIN;
+        data.split.parts[CORPUS_VAL].n = TOKENS - TRAIN;
+        data.split.parts[CORPUS_VAL].windows = WINDOWS;
+        double unigram = 0, bigram = 0;
+        for (size_t i = 0; i < WINDOWS * L; i++) {
+            const uint16_t *at = tokens + TRAIN + i;
+            double c = 0, before = 0, pairs = 0;
+            for (size_t k = 0; k < TRAIN; k++) {
+                c += tokens[k] == at[1];
+                before += tokens[k] == at[0];
+                pairs += k > 0 && tokens[k - 1] == at[0] && tokens[k] == at[1];
+            }
+            double u = (c + 1) / (TRAIN + (double)vocab);
+            unigram -= log(u) / (WINDOWS * L);
+            bigram -= log((pairs + u) / (before + 1)) / (WINDOWS * L);
+        }
+        assert_int_equal(guess_measure(&data, vocab, &found, &err), 0);
+        assert_true(fabs(found.unigram - unigram) < 1e-12);
+        assert_true(fabs(found.bigram - bigram) < 1e-12);
+    }
+}
+
+static void test_guess_of_tasks(void **state)
+{
+    (void)state;
+    static const struct {
+        enum dataset_kind kind;
+        int64_t vocab;
+        double answers; /* 0 = there is nothing to learn */
+    } rows[] = { { DATASET_COPY, 16, 15 },
+                 { DATASET_MQAR, 64, 32 },
+                 { DATASET_MQAR, 63, 32 },
+                 { DATASET_UNIFORM, 32, 0 } };
+    struct guess found;
+    struct err err;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct data data = { .spec.data = { .kind = rows[i].kind, .vocab = rows[i].vocab } };
+        assert_int_equal(guess_measure(&data, (size_t)rows[i].vocab, &found, &err), 0);
+        assert_true(isnan(found.bigram));
+        assert_true(rows[i].answers == 0 ? isnan(found.unigram)
+                                         : found.unigram == log(rows[i].answers));
+    }
+}
+
 /* indexer_learns */
 
 static struct learns trained(const char *attention, int steps)
@@ -512,6 +599,9 @@ int main(void)
         cmocka_unit_test(test_entropy),
         cmocka_unit_test(test_overlap),
         cmocka_unit_test(test_overlap_of_windows),
+        cmocka_unit_test(test_guess_by_hand),
+        cmocka_unit_test(test_guess_by_definition),
+        cmocka_unit_test(test_guess_of_tasks),
         cmocka_unit_test(test_learning),
         cmocka_unit_test(test_replay),
         cmocka_unit_test(test_tampered_checkpoint),

@@ -4,6 +4,8 @@
 #include "server/verdict/fairness/conclude.h"
 #include "tests/unit/server/fixture.h"
 
+#include <math.h>
+
 struct base {
     struct fixture_base base;
     int64_t told_audits, told_experiments; /* events of the last commit */
@@ -106,8 +108,8 @@ static const char *found(struct store *store, int64_t experiment, const char *na
 static void test_findings_come_with_the_end(void **state)
 {
     (void)state;
-    static const char *const names[] = { "shared_init", "same_batches", "budget", "tuning",
-                                         "power" };
+    static const char *const names[] = { "shared_init", "same_batches", "learned",
+                                         "budget",      "tuning",       "power" };
     struct base *b = fixture_base_new(sizeof(struct base));
     int64_t id = submit(b->base.store), row = 0;
     for (int64_t run = 1; run <= 4; run++) {
@@ -119,7 +121,7 @@ static void test_findings_come_with_the_end(void **state)
         assert_string_not_equal(found(b->base.store, id, names[i], NULL, &row), "");
     assert_string_equal(found(b->base.store, id, "shared_init", NULL, NULL), "pass");
     assert_string_equal(found(b->base.store, id, "same_batches", NULL, NULL), "pass");
-    assert_int_equal(b->told_audits, 5 + 10); /* and ten that nobody made */
+    assert_int_equal(b->told_audits, 6 + 10); /* and ten that nobody made */
     assert_int_equal(b->told_experiments, 1);
 
     store_touch_run(b->base.store, id, 1); /* nothing new: nothing is told */
@@ -332,7 +334,8 @@ static void test_facts(void **state)
     claim(b->base.store, 2, 1); /* from a checkpoint: it tells no weights */
     assert_int_equal(fixture_event(b->base.store, 2, 1,
                                    "{\"type\":\"started\",\"seq\":1,\"step\":5,"
-                                   "\"environment\":{}}"),
+                                   "\"environment\":{},\"guess\":{\"unigram\":3.25,"
+                                   "\"bigram\":null}}"),
                      0);
     assert_int_equal(fixture_event(b->base.store, 2, 1,
                                    "{\"type\":\"eval\",\"seq\":2,\"step\":10,\"values\":{"
@@ -346,6 +349,8 @@ static void test_facts(void **state)
     assert_false(rows[0].measured);
     assert_null(rows[1].consumed);
     assert_true(rows[1].measured && rows[1].value == 2.5);
+    assert_true(rows[1].evaluated && rows[1].loss == 2.5 && !rows[0].evaluated);
+    assert_true(rows[1].unigram == 3.25 && isnan(rows[1].bigram) && isnan(rows[0].unigram));
     digests_rows_free(rows, n);
     assert_ok(store_digests_init(b->base.store, 1, &init, &err), err);
     assert_string_equal(init, "{\"w\":\"4:aa\"}");
