@@ -55,6 +55,7 @@ static const struct audit_info shared_init = {
     .name = "shared_init",
     .scope = AUDIT_OF_EXPERIMENT,
     .invalidates = true,
+    .compares = true,
     .what = "Arms start from the same weights wherever they have the same parameters, seed by "
             "seed; what init gpt2 scales by depth is told apart.",
     .remedy = "Let the arms have the same model.init, unless that is what is compared; the detail "
@@ -65,11 +66,23 @@ static const struct audit_info same_batches = {
     .name = "same_batches",
     .scope = AUDIT_OF_EXPERIMENT,
     .invalidates = true,
+    .compares = true,
     .what = "All arms were trained on the same tokens in the same order and evaluated on the same "
             "windows, seed by seed.",
     .remedy = "Move data and train.batch_size, steps and eval_windows out of the arms, into the "
               "base or the grid; the detail names the pairs of arms that differ, and comparisons "
               "of others stand.",
+};
+
+static const struct audit_info distinct_seeds = {
+    .name = "distinct_seeds",
+    .scope = AUDIT_OF_CELL,
+    .invalidates = true,
+    .compares = true,
+    .what = "The seeds of an arm are repetitions: each begins with weights of its own and is "
+            "trained on an order of its own.",
+    .remedy = "No specification mends this: a seed that draws nothing new counts one run twice; "
+              "report it with the specifications of the two runs that the detail names.",
 };
 
 static const struct audit_info dense_equivalence = {
@@ -113,6 +126,7 @@ static const struct audit_info indexer_learns = {
 static const struct audit_info budget = {
     .name = "budget",
     .scope = AUDIT_OF_EXPERIMENT,
+    .compares = true,
     .what = "Arms have about the same parameters, training operations a step, and tokens.",
     .remedy = "Give train.flops in the place of train.steps to compare at equal compute, or make "
               "the arms' sizes alike; the detail says what differs by how much.",
@@ -121,6 +135,7 @@ static const struct audit_info budget = {
 static const struct audit_info tuning = {
     .name = "tuning",
     .scope = AUDIT_OF_EXPERIMENT,
+    .compares = true,
     .what = "Every arm was tried with as many configurations, and the chosen ones don't lie at "
             "the edge of what was tried.",
     .remedy = "Put train.lr into the grid with three values or more and name it in compare.tune; "
@@ -130,6 +145,7 @@ static const struct audit_info tuning = {
 static const struct audit_info power = {
     .name = "power",
     .scope = AUDIT_OF_EXPERIMENT,
+    .compares = true,
     .what = "There are enough seeds that a difference, if it exists, could be established at 5 %.",
     .remedy = "Give more seeds: no claim is made below six pairs, and needed_seeds says how many "
               "would settle the margin.",
@@ -154,7 +170,7 @@ bool audit_concerns(const struct audit_info *info, const struct run_spec *spec)
 
 bool audit_is_owed(const struct audit_info *info)
 {
-    return info->scope != AUDIT_OF_RUN && info->scope != AUDIT_OF_EXPERIMENT;
+    return info->scope != AUDIT_OF_RUN && !info->compares;
 }
 
 bool audit_names_arm(enum audit_scope scope)

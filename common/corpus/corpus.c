@@ -378,7 +378,8 @@ int corpus_split_new(const struct corpus *corpus, const struct run_spec *spec,
     return 0;
 }
 
-int corpus_split_check(const struct corpus *corpus, const struct run_spec *spec, struct err *err)
+int corpus_split_check(const struct corpus *corpus, const struct run_spec *spec,
+                       size_t *ret_windows, struct err *err)
 {
     struct corpus_split out = { .seq_len = (size_t)spec->data.seq_len };
     struct piece *pieces = NULL;
@@ -396,6 +397,8 @@ int corpus_split_check(const struct corpus *corpus, const struct run_spec *spec,
                                                          : held;
     if (status == 0)
         status = check_enough(spec, &out, n, tokens, err);
+    if (status == 0 && ret_windows != NULL)
+        *ret_windows = out.parts[CORPUS_TRAIN].windows;
     free(pieces);
     return status;
 }

@@ -293,20 +293,41 @@ json_t *run_spec_encode(const struct run_spec *spec)
                      encode_artifacts(spec->artifacts));
 }
 
-int run_spec_digest(const struct run_spec *spec, char ret[DIGEST_HEX], struct err *err)
+static int digest_json(const json_t *value, char ret[DIGEST_HEX], struct err *err)
 {
-    json_t *frozen = run_spec_encode(spec);
-    json_object_del(json_object_get(frozen, "train"), "threads");
     struct buf text;
     buf_init(&text, 0);
-    jsonx_dump(frozen, JSONX_CANONICAL, &text);
+    jsonx_dump(value, JSONX_CANONICAL, &text);
     int status = 0;
     if (text.failed)
         status = err_no_memory(err, "a run's canonical form");
     else
         digest_of_hex(text.data, text.len, ret);
     buf_done(&text);
+    return status;
+}
+
+int run_spec_digest(const struct run_spec *spec, char ret[DIGEST_HEX], struct err *err)
+{
+    json_t *frozen = run_spec_encode(spec);
+    json_object_del(json_object_get(frozen, "train"), "threads");
+    int status = digest_json(frozen, ret, err);
     json_decref(frozen);
+    return status;
+}
+
+int run_spec_cell(const json_t *frozen, char ret[DIGEST_HEX], struct err *err)
+{
+    json_t *cell = json_copy((json_t *)(uintptr_t)frozen),
+           *train = json_copy(json_object_get(cell, "train"));
+    json_object_del(cell, "seed");
+    json_object_del(cell, "artifacts");
+    json_object_del(train, "threads");
+    json_object_del(train, "checkpoint_every");
+    if (train != NULL)
+        json_object_set_new(cell, "train", train);
+    int status = digest_json(cell, ret, err);
+    json_decref(cell);
     return status;
 }
 

@@ -20,6 +20,10 @@ json_t *run_spec_encode(const struct run_spec *spec);
 /* SHA-256 of the canonical JSON without train.threads. */
 int run_spec_digest(const struct run_spec *spec, char ret[DIGEST_HEX], struct err *err);
 
+/* The same of the frozen form without what distinguishes repetitions, or decides nothing: seed,
+ * artifacts, train.checkpoint_every, train.threads. */
+int run_spec_cell(const json_t *frozen, char ret[DIGEST_HEX], struct err *err);
+
 /* Field by field checks and defaults for the sections of an experiment (each may be NULL), without
  * the rules that need a whole run: {"data", "model", "train"}, a new reference. data.dataset may be
  * absent and attention gets no defaults but its kind, since overrides may still change them; steps

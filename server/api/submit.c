@@ -25,6 +25,7 @@
 /* A corpus under one way of cutting it, checked once. */
 struct checked {
     char *key; /* owned: the data section and what else matters */
+    int64_t windows;
     struct checked *next;
 };
 
@@ -50,6 +51,7 @@ static void forget_runs(struct submit *s)
         free((char *)(uintptr_t)s->runs[i].grid);
         free((char *)(uintptr_t)s->runs[i].spec);
         free((char *)(uintptr_t)s->runs[i].digest);
+        free((char *)(uintptr_t)s->runs[i].cell);
         free((char *)(uintptr_t)s->runs[i].dataset_digest);
     }
     for (struct checked *c = s->checked, *next; c != NULL; c = next) {
@@ -158,10 +160,13 @@ static int find_dataset(struct store *store, struct run_spec *spec, char **ret_d
     return 0;
 }
 
-/* Whether the corpus, cut like this, holds what training needs. */
+/* Whether the corpus, cut like this, holds what training needs; *ret_windows: for training, 0 of a
+ * synthetic task. */
 static int check_corpus(const struct request *req, struct submit *s, const struct run_spec *spec,
-                        const char *digest, const json_t *frozen, struct err *err)
+                        const char *digest, const json_t *frozen, int64_t *ret_windows,
+                        struct err *err)
 {
+    size_t windows = 0;
     char dir[PATH_MAX], batch[32];
     struct corpus corpus;
     if (digest == NULL)
@@ -176,20 +181,23 @@ static int check_corpus(const struct request *req, struct submit *s, const struc
     for (const struct checked *c = s->checked; c != NULL; c = c->next)
         if (strcmp(c->key, full) == 0) {
             free(full);
+            *ret_windows = c->windows;
             return 0;
         }
     datadir_path(req->app->datadir, dir, "datasets/%s", digest);
     int status = corpus_open(dir, &corpus, err);
     if (status == 0) {
-        status = corpus_split_check(&corpus, spec, err);
+        status = corpus_split_check(&corpus, spec, &windows, err);
         corpus_done(&corpus);
     }
+    if (status == 0)
+        *ret_windows = (int64_t)windows;
     struct checked *c = status == 0 ? malloc(sizeof *c) : NULL;
     if (c == NULL) { /* for want of memory it is checked again */
         free(full);
         return status;
     }
-    *c = (struct checked){ full, s->checked };
+    *c = (struct checked){ full, (int64_t)windows, s->checked };
     s->checked = c;
     return 0;
 }
@@ -200,7 +208,8 @@ static int build_run(const struct request *req, struct submit *s, struct store *
     struct sweep_item item;
     struct new_run *run = &s->runs[i];
     struct cost cost;
-    char digest[DIGEST_HEX], *dataset_digest = NULL;
+    char digest[DIGEST_HEX], cell[DIGEST_HEX], *dataset_digest = NULL;
+    int64_t windows = 0;
     json_t *frozen = NULL;
     int status = sweep_run(s->sweep, i, &item, err);
     if (status != 0)
@@ -217,27 +226,31 @@ static int build_run(const struct request *req, struct submit *s, struct store *
         status = find_dataset(store, &item.spec, &dataset_digest, err);
     if (status == 0) {
         frozen = run_spec_encode(&item.spec);
-        status = check_corpus(req, s, &item.spec, dataset_digest, frozen, err);
+        status = check_corpus(req, s, &item.spec, dataset_digest, frozen, &windows, err);
     }
     if (status == 0)
         status = run_spec_digest(&item.spec, digest, err);
+    if (status == 0)
+        status = run_spec_cell(frozen, cell, err);
     if (status == 0) {
         *run = (struct new_run){
             .arm = item.arm,
             .grid = jsonx_text(item.grid, JSONX_CANONICAL),
             .spec = jsonx_text(frozen, JSONX_CANONICAL),
             .digest = strdup(digest),
+            .cell = strdup(cell),
             .dataset_digest = dataset_digest,
             .seed = item.spec.seed,
             .priority = s->sweep->priority,
             .max_attempts = s->sweep->max_attempts,
             .steps = item.spec.train.steps,
+            .windows = windows,
             .exclusive = s->sweep->exclusive,
             .cost = cost,
         };
         s->flops_total[i] = cost.flops_total;
         s->built = i + 1;
-        if (run->grid == NULL || run->spec == NULL || run->digest == NULL)
+        if (run->grid == NULL || run->spec == NULL || run->digest == NULL || run->cell == NULL)
             status = err_no_memory(err, "%zu runs", s->sweep->runs_n);
     } else {
         free(dataset_digest);

@@ -90,11 +90,11 @@ int store_experiment_add(struct store *store, const struct new_experiment *new, 
     id = sqlite3_last_insert_rowid(store->db);
     for (size_t i = 0; i < new->runs_n; i++) {
         const struct new_run *run = &new->runs[i];
-        status = store_run_sql(store, SQL_RUN_ADD, NULL, err, "ittiiiiitttiidi", id, run->arm,
+        status = store_run_sql(store, SQL_RUN_ADD, NULL, err, "ittiiiiitttiiditi", id, run->arm,
                                run->grid, run->seed, run->priority, (int64_t)run->exclusive,
                                run->max_attempts, run->steps, run->spec, run->digest,
                                run->dataset_digest, run->cost.parameters, run->cost.memory_bytes,
-                               run->cost.flops_per_step, now);
+                               run->cost.flops_per_step, now, run->cell, run->windows);
         if (status != 0)
             return status;
     }

@@ -101,7 +101,9 @@ int store_dataset_delete(struct store *, const char *name, struct err *);
 /* experiments */
 struct new_run {
     const char *arm, *grid, *spec, *digest, *dataset_digest;
+    const char *cell; /* run_spec_cell; NULL: it is a repetition of none */
     int64_t seed, priority, max_attempts, steps;
+    int64_t windows; /* to train on; 0 = a synthetic task, or not known */
     bool exclusive;
     struct cost cost;
 };

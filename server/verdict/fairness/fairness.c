@@ -11,7 +11,7 @@
 #include <string.h>
 
 static int (*const checks[])(struct plan *, struct err *) = {
-    fairness_shared_init, fairness_same_batches, fairness_budget,
+    fairness_shared_init, fairness_same_batches, fairness_distinct_seeds, fairness_budget,
     fairness_tuning,      fairness_power,        fairness_gaps,
 };
 

@@ -1,6 +1,6 @@
 /* fairness: the audits that only the daemon can make, since they compare runs
  * (schema/numerics.md §7):
- * shared_init, same_batches, budget, tuning, power; and what is said of an audit that a run was to
+ * shared_init, same_batches, distinct_seeds, budget, tuning, power; and what is said of an audit that a run was to
  * make but didn't.
  *
  * Pure: no store, no clock; specs and initial weights, which may be large, are asked for one at a

@@ -19,6 +19,7 @@ struct study {
     const char *more[ARMS];  /* of each arm: fields of "model", or NULL */
     const char *train[ARMS]; /* … of "train" */
     const char *init[RUNS];  /* JSON by run; NULL = not told */
+    bool one_weights;        /* every seed starts from these weights */
     char consumed[RUNS][32], eval[RUNS][32];
     struct digests_row runs[RUNS];
     size_t runs_n, arms_n, points_n;
@@ -68,6 +69,7 @@ static inline void begin(struct study *s, const char *spec, size_t arms, size_t 
                                                    .grid = (char *)(uintptr_t)s->points[point],
                                                    .consumed = s->consumed[i],
                                                    .eval = s->eval[i],
+                                                   .windows = 100,
                                                    .measured = true,
                                                    .value = 1 };
             }
@@ -104,8 +106,17 @@ static inline int spec_of(void *arg, int64_t run, json_t **ret, struct err *err)
 static inline int init_of(void *arg, int64_t run, json_t **ret, struct err *err)
 {
     const struct study *s = arg;
+    const char *name;
+    json_t *value;
     (void)err;
     *ret = s->init[run - 1] != NULL ? load(s->init[run - 1]) : NULL;
+    json_object_foreach(*ret, name, value)
+    {
+        if (!s->one_weights && json_is_string(value))
+            json_object_set_new(
+                *ret, name,
+                json_sprintf("%s-%d", json_string_value(value), (int)s->runs[run - 1].seed));
+    }
     return 0;
 }
 

@@ -1,0 +1,24 @@
+/* store_cells: where a specification was run before. A cell is a run's specification but for its
+ * seed and what has no say in the outcome (run_spec_cell): runs of one cell are repetitions of one
+ * another, in whichever experiment they are. Of a purged experiment a row a cell stays. */
+#ifndef ABLATE_SERVER_STORE_CELLS_H
+#define ABLATE_SERVER_STORE_CELLS_H
+
+#include "server/store/store.h"
+
+/* What came of a cell in another experiment. */
+struct cell_row {
+    int64_t experiment;
+    bool deleted, purged;
+    int64_t runs, measured; /* that had begun and ended; of these, with a finite value */
+    double mean;            /* of those; meaningless without any */
+};
+/* By experiment; all but the one of this number (0: all), deleted ones included. The mean is that of
+ * `metric`, at its last step; a purged experiment has it of the metric that it compared alone. *ret
+ * is the caller's (free). */
+int store_cells_elsewhere(struct store *, const char *cell, int64_t but, const char *metric,
+                          struct cell_row **ret, size_t *ret_n, struct err *);
+/* Keeps what stays of experiments that are to be purged. */
+int store_cells_keep(struct store *, struct err *);
+
+#endif
