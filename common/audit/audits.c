@@ -142,6 +142,37 @@ static const struct audit_info tuning = {
               "widen the range where the best one lies at its edge.",
 };
 
+static const struct audit_info selection = {
+    .name = "selection",
+    .scope = AUDIT_OF_EXPERIMENT,
+    .compares = true,
+    .what = "These specifications weren't run before, whatever the seeds: nobody can have chosen, "
+            "among several experiments, the one that came out well.",
+    .remedy = "Report the experiments that the detail names together with this one, or submit one "
+              "experiment with all of the seeds and judge that.",
+};
+
+static const struct audit_info one_change = {
+    .name = "one_change",
+    .scope = AUDIT_OF_ARM,
+    .compares = true,
+    .what = "The arm differs from the baseline in one concern (attention, model size, "
+            "regularisation, optimiser, data, budget, precision), which is what is compared.",
+    .remedy =
+        "Give each change an arm of its own; name in compare.allow the paths or concerns that "
+        "are meant to differ beside it.",
+};
+
+static const struct audit_info same_environment = {
+    .name = "same_environment",
+    .scope = AUDIT_OF_EXPERIMENT,
+    .compares = true,
+    .what = "The runs of a seed, which are compared with one another, were trained by the same "
+            "program and libraries on the same machine.",
+    .remedy = "Differences are as small as rounding, but times don't compare: retry the runs that "
+              "the detail names, or submit the experiment again after an upgrade or a move.",
+};
+
 static const struct audit_info power = {
     .name = "power",
     .scope = AUDIT_OF_EXPERIMENT,

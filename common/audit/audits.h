@@ -28,6 +28,9 @@
     X(INDEXER_LEARNS, indexer_learns)                                                              \
     X(BUDGET, budget)                                                                              \
     X(TUNING, tuning)                                                                              \
+    X(SELECTION, selection)                                                                        \
+    X(ONE_CHANGE, one_change)                                                                      \
+    X(SAME_ENVIRONMENT, same_environment)                                                          \
     X(POWER, power)
 #define AUDIT_ENUMERATOR(id, name) AUDIT_##id,
 enum audit { AUDIT_LIST(AUDIT_ENUMERATOR) AUDITS };

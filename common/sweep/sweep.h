@@ -22,7 +22,8 @@ struct sweep_compare {
     int goal, at;
     char baseline[SPEC_NAME_BYTES]; /* an arm; the first one when not given */
     double margin;
-    json_t *tune; /* borrowed from the spec; an array of grid paths */
+    json_t *tune;  /* borrowed from the spec; an array of grid paths */
+    json_t *allow; /* borrowed; of paths and concerns (spec_fields.h); NULL: none */
 };
 
 struct sweep {

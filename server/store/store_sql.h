@@ -147,15 +147,17 @@ enum { RUN_COLUMNS_N = 28 };
     X(PURGE_EXPERIMENT, "DELETE FROM experiments WHERE id = ?")                                                 \
     /* store_cells.c */                                                                                         \
     X(CELLS_ELSEWHERE,                                                                                          \
-      "SELECT r.experiment, e.deleted_at IS NOT NULL, 0, count(*), "                                            \
-      "count(iif(s.last_kind = 0, 1, NULL)), avg(iif(s.last_kind = 0, s.last, NULL)) "                          \
-      "FROM runs r INDEXED BY runs_by_cell JOIN experiments e ON e.id = r.experiment AND "                      \
-      "e.purge_at IS NULL LEFT JOIN series s ON s.run = r.id AND s.name = (SELECT id FROM "                     \
-      "metric_names WHERE name = ?3) WHERE r.cell = ?1 AND r.experiment <> ?2 AND r.state IN "                  \
-      "('succeeded', 'failed', 'cancelled') AND r.started_at IS NOT NULL GROUP BY r.experiment "                \
-      "UNION ALL SELECT experiment, 1, 1, runs, iif(metric = ?3, measured, 0), "                                \
-      "iif(metric = ?3, mean, NULL) FROM cells_gone WHERE cell = ?1 AND experiment <> ?2 "                      \
-      "ORDER BY 1")                                                                                             \
+      "SELECT r.experiment, e.deleted_at IS NOT NULL, 0, count(*), 0, NULL FROM runs r INDEXED "                \
+      "BY runs_by_cell JOIN experiments e ON e.id = r.experiment AND e.purge_at IS NULL WHERE "                 \
+      "r.cell = ?1 AND r.experiment <> ?2 AND r.state IN ('succeeded', 'failed', 'cancelled') "                 \
+      "AND r.started_at IS NOT NULL GROUP BY r.experiment UNION ALL SELECT experiment, 1, 1, "                  \
+      "runs, iif(metric = ?3, measured, 0), iif(metric = ?3, mean, NULL) FROM cells_gone WHERE "                \
+      "cell = ?1 AND experiment <> ?2 ORDER BY 1 DESC LIMIT ?4")                                                \
+    X(CELLS_MEAN,                                                                                               \
+      "SELECT count(*), avg(s.last) FROM runs r INDEXED BY runs_by_cell JOIN series s ON s.run = "              \
+      "r.id AND s.name = (SELECT id FROM metric_names WHERE name = ?3) AND s.last_kind = 0 "                    \
+      "WHERE r.cell = ?1 AND r.experiment = ?2 AND r.state IN ('succeeded', 'failed', "                         \
+      "'cancelled') AND r.started_at IS NOT NULL")                                                              \
     X(CELLS_KEEP,                                                                                               \
       "INSERT INTO cells_gone SELECT r.cell, r.experiment, min(r.arm), count(*), "                              \
       "count(iif(s.last_kind = 0, 1, NULL)), e.metric, avg(iif(s.last_kind = 0, s.last, NULL)) "                \

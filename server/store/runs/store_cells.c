@@ -43,11 +43,26 @@ static void cell_from(sqlite3_stmt *s, void *row)
 }
 
 int store_cells_elsewhere(struct store *store, const char *cell, int64_t but, const char *metric,
-                          struct cell_row **ret, size_t *ret_n, struct err *err)
+                          size_t limit, struct cell_row **ret, size_t *ret_n, struct err *err)
 {
     static const struct store_rows rows = { sizeof **ret, cell_from, NULL };
-    return store_all(store, SQL_CELLS_ELSEWHERE, &rows, (void **)ret, ret_n, err, "tit", cell, but,
-                     metric);
+    return store_all(store, SQL_CELLS_ELSEWHERE, &rows, (void **)ret, ret_n, err, "titi", cell, but,
+                     metric, (int64_t)limit);
+}
+
+int store_cells_measure(struct store *store, const char *cell, const char *metric,
+                        struct cell_row *row, struct err *err)
+{
+    sqlite3_stmt *s = NULL;
+    if (row->purged)
+        return 0;
+    int status = store_first(store, SQL_CELLS_MEAN, &s, err, "tit", cell, row->experiment, metric);
+    if (status <= 0)
+        return status;
+    row->measured = sqlite3_column_int64(s, 0);
+    row->mean = sqlite3_column_double(s, 1);
+    sqlite3_reset(s);
+    return 0;
 }
 
 int store_cells_keep(struct store *store, struct err *err)

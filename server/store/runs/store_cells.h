@@ -10,14 +10,18 @@
 struct cell_row {
     int64_t experiment;
     bool deleted, purged;
-    int64_t runs, measured; /* that had begun and ended; of these, with a finite value */
-    double mean;            /* of those; meaningless without any */
+    int64_t runs; /* that had begun and ended */
+    int64_t
+        measured; /* of these, with a finite value; of a purged experiment, else 0 until asked */
+    double mean;  /* of those; meaningless without any */
 };
-/* By experiment; all but the one of this number (0: all), deleted ones included. The mean is that of
- * `metric`, at its last step; a purged experiment has it of the metric that it compared alone. *ret
- * is the caller's (free). */
+/* The newest first, at most `limit`; all but the one of this number (0: all), deleted ones included.
+ * A purged experiment has a mean if `metric` is what it compared. *ret is the caller's (free). */
 int store_cells_elsewhere(struct store *, const char *cell, int64_t but, const char *metric,
-                          struct cell_row **ret, size_t *ret_n, struct err *);
+                          size_t limit, struct cell_row **ret, size_t *ret_n, struct err *err);
+/* Fills `measured` and `mean` of a row: of the metric's last values. One look-up a run. */
+int store_cells_measure(struct store *, const char *cell, const char *metric, struct cell_row *row,
+                        struct err *err);
 /* Keeps what stays of experiments that are to be purged. */
 int store_cells_keep(struct store *, struct err *);
 

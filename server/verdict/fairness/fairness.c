@@ -12,7 +12,8 @@
 
 static int (*const checks[])(struct plan *, struct err *) = {
     fairness_shared_init, fairness_same_batches, fairness_distinct_seeds, fairness_budget,
-    fairness_tuning,      fairness_power,        fairness_gaps,
+    fairness_tuning,      fairness_selection,    fairness_one_change,     fairness_same_environment,
+    fairness_power,       fairness_gaps,
 };
 
 /* findings */

@@ -1,6 +1,7 @@
 /* fairness: the audits that only the daemon can make, since they compare runs
  * (schema/numerics.md §7):
- * shared_init, same_batches, distinct_seeds, budget, tuning, power; and what is said of an audit that a run was to
+ * shared_init, same_batches, distinct_seeds, budget, tuning, selection, one_change,
+ * same_environment, power; and what is said of an audit that a run was to
  * make but didn't.
  *
  * Pure: no store, no clock; specs and initial weights, which may be large, are asked for one at a
@@ -11,8 +12,11 @@
 
 #include "server/store/curves/store_digests.h"
 #include "server/store/runs/store_audits.h"
+#include "server/store/runs/store_cells.h"
 
 #include <jansson.h>
+
+enum { FAIRNESS_OTHERS = 1000 }; /* experiments with a cell that are looked at, at most */
 
 struct fairness_input {
     const json_t *spec;             /* the experiment's */
@@ -23,7 +27,14 @@ struct fairness_input {
      * there are none. */
     int (*spec_of)(void *arg, int64_t run, json_t **ret, struct err *err);
     int (*init_of)(void *arg, int64_t run, json_t **ret, struct err *err);
+    /* In which other experiments a cell ran (store_cells.h; *ret is freed), and what came of it
+     * there, by the metric that is compared. NULL: nothing is known. */
+    int (*elsewhere_of)(void *arg, const char *cell, struct cell_row **ret, size_t *ret_n,
+                        struct err *err);
+    int (*mean_of)(void *arg, const char *cell, struct cell_row *row, struct err *err);
     void *arg;
+    const struct run_environment *environments; /* of all runs */
+    size_t environments_n;
 };
 
 /* The findings, each with name, status, detail, evidence, and arm and grid as far as it reaches;

@@ -76,6 +76,9 @@ int fairness_same_batches(struct plan *p, struct err *err);
 int fairness_distinct_seeds(struct plan *p, struct err *err);
 int fairness_budget(struct plan *p, struct err *err);
 int fairness_tuning(struct plan *p, struct err *err);
+int fairness_selection(struct plan *p, struct err *err);
+int fairness_one_change(struct plan *p, struct err *err);
+int fairness_same_environment(struct plan *p, struct err *err);
 int fairness_power(struct plan *p, struct err *err);
 /* Structural audits that nobody reported. */
 int fairness_gaps(struct plan *p, struct err *err);

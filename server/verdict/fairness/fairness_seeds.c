@@ -145,9 +145,9 @@ static int look_at_cell(const struct plan *p, struct sharing *s, size_t point, s
 
 static enum audit_status status_of(const struct sharing *s)
 {
-    return s->tensors + s->batches > 0                     ? AUDIT_FAIL
+    return s->tensors + s->batches > 0                  ? AUDIT_FAIL
            : s->told_weights > 1 || s->told_batches > 1 ? AUDIT_PASS
-                                                           : AUDIT_SKIPPED;
+                                                        : AUDIT_SKIPPED;
 }
 
 static void say_twins(const struct twins *t, const char *before, struct buf *to)
@@ -185,11 +185,10 @@ static void say(const struct plan *p, const struct sharing *s, struct buf *to)
 static void add_twins(json_t *evidence, const char *key, const struct twins *t)
 {
     if (t->one != NULL)
-        json_object_set_new(
-            evidence, key,
-            json_pack("{s:s, s:[I, I], s:[I, I]}", "what", t->what, "runs",
-                      (json_int_t)t->other->run, (json_int_t)t->one->run, "seeds",
-                      (json_int_t)t->other->seed, (json_int_t)t->one->seed));
+        json_object_set_new(evidence, key,
+                            json_pack("{s:s, s:[I, I], s:[I, I]}", "what", t->what, "runs",
+                                      (json_int_t)t->other->run, (json_int_t)t->one->run, "seeds",
+                                      (json_int_t)t->other->seed, (json_int_t)t->one->seed));
 }
 
 /* points: how many grid points it speaks of. */

@@ -23,6 +23,11 @@ struct study {
     char consumed[RUNS][32], eval[RUNS][32];
     struct digests_row runs[RUNS];
     size_t runs_n, arms_n, points_n;
+    struct run_environment environments[RUNS];
+    size_t environments_n;
+    int (*elsewhere)(void *arg, const char *cell, struct cell_row **ret, size_t *ret_n,
+                     struct err *err);
+    int (*mean)(void *arg, const char *cell, struct cell_row *row, struct err *err);
     json_t *spec, *reported;
     struct audit_row *found;
     size_t found_n;
@@ -132,9 +137,17 @@ static inline void forget(struct study *s)
 static inline void look(struct study *s)
 {
     struct err err = { 0 };
-    const struct fairness_input in = {
-        s->spec, s->runs, s->runs_n, s->reported, spec_of, init_of, s
-    };
+    const struct fairness_input in = { .spec = s->spec,
+                                       .runs = s->runs,
+                                       .runs_n = s->runs_n,
+                                       .reported = s->reported,
+                                       .spec_of = spec_of,
+                                       .init_of = init_of,
+                                       .elsewhere_of = s->elsewhere,
+                                       .mean_of = s->mean,
+                                       .arg = s,
+                                       .environments = s->environments,
+                                       .environments_n = s->environments_n };
     forget(s);
     assert_ok(fairness_find(&in, &s->found, &s->found_n, &err), err);
 }

@@ -71,8 +71,9 @@ static void test_weights_of_another_seed(void **state)
         s.init[i] = i < 4 ? "{\"a\":\"2:a1\",\"b\":\"2:b1\"}" : "{\"a\":\"2:a2\",\"b\":\"2:b2\"}";
     s.init[5] = "{\"a\":\"2:a3\",\"b\":\"2:b1\"}";
     look(&s);
-    expect_of(&s, "dsa", lengths[0], "fail", "run 6 (seed 41) starts with the same weights as run "
-                                             "2 (seed 40): b, and 0 more");
+    expect_of(&s, "dsa", lengths[0], "fail",
+              "run 6 (seed 41) starts with the same weights as run "
+              "2 (seed 40): b, and 0 more");
     expect_of(&s, "dense", lengths[0], "pass", "2 seeds");
     expect_of(&s, "dsa", lengths[1], "pass", "2 seeds");
     end(&s);
