@@ -411,6 +411,13 @@ void corpus_split_done(struct corpus_split *split)
     *split = (struct corpus_split){ 0 };
 }
 
+size_t corpus_eval_windows(const struct corpus_split *split, enum corpus_part part,
+                           int64_t eval_windows)
+{
+    size_t n = split->parts[part].windows, m = (size_t)eval_windows;
+    return m == 0 || m > n ? n : m;
+}
+
 void corpus_split_window(const struct corpus_split *split, enum corpus_part part, size_t i,
                          int32_t *ret)
 {

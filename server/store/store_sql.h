@@ -147,12 +147,12 @@ enum { RUN_COLUMNS_N = 28 };
     X(PURGE_EXPERIMENT, "DELETE FROM experiments WHERE id = ?")                                                 \
     /* store_cells.c */                                                                                         \
     X(CELLS_ELSEWHERE,                                                                                          \
-      "SELECT r.experiment, e.deleted_at IS NOT NULL, 0, count(*), 0, NULL FROM runs r INDEXED "                \
-      "BY runs_by_cell JOIN experiments e ON e.id = r.experiment AND e.purge_at IS NULL WHERE "                 \
-      "r.cell = ?1 AND r.experiment <> ?2 AND r.state IN ('succeeded', 'failed', 'cancelled') "                 \
-      "AND r.started_at IS NOT NULL GROUP BY r.experiment UNION ALL SELECT experiment, 1, 1, "                  \
-      "runs, iif(metric = ?3, measured, 0), iif(metric = ?3, mean, NULL) FROM cells_gone WHERE "                \
-      "cell = ?1 AND experiment <> ?2 ORDER BY 1 DESC LIMIT ?4")                                                \
+      "SELECT o.experiment, e.deleted_at IS NOT NULL, 0, o.n, 0, NULL FROM (SELECT experiment, "                \
+      "count(*) AS n FROM runs INDEXED BY runs_by_cell WHERE cell = ?1 AND experiment <> ?2 AND "               \
+      "state IN ('succeeded', 'failed', 'cancelled') AND started_at IS NOT NULL GROUP BY "                      \
+      "experiment) o JOIN experiments e ON e.id = o.experiment AND e.purge_at IS NULL UNION ALL "               \
+      "SELECT experiment, 1, 1, runs, iif(metric = ?3, measured, 0), iif(metric = ?3, mean, "                   \
+      "NULL) FROM cells_gone WHERE cell = ?1 AND experiment <> ?2 ORDER BY 1 DESC LIMIT ?4")                    \
     X(CELLS_MEAN,                                                                                               \
       "SELECT count(*), avg(s.last) FROM runs r INDEXED BY runs_by_cell JOIN series s ON s.run = "              \
       "r.id AND s.name = (SELECT id FROM metric_names WHERE name = ?3) AND s.last_kind = 0 "                    \

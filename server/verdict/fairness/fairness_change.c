@@ -28,7 +28,7 @@ static bool is_within(const char *path, const char *whole)
 struct change {
     const struct plan *plan;
     size_t arm;
-    json_t *rows; /* [{path, concern, value, baseline, allowed}] */
+    json_t *rows;      /* [{path, concern, value, baseline, allowed}] */
     unsigned concerns; /* bit set of 1u << enum concern, of those that count */
 };
 
@@ -210,7 +210,10 @@ static void say_change(const struct change *c, size_t concerns, struct buf *to)
     for (int i = 0; i < CONCERNS; i++) {
         if ((c->concerns & 1u << i) == 0)
             continue;
-        buf_addf(to, "%s%s (", said == 0 ? "" : said + 1 == concerns ? " and " : ", ",
+        buf_addf(to, "%s%s (",
+                 said == 0              ? ""
+                 : said + 1 == concerns ? " and "
+                                        : ", ",
                  concern_names[i]);
         said++;
         say_rows(c, concern_names[i], false, to);

@@ -26,12 +26,12 @@ static void part_of(int i, const char **ret_key, const char **ret_name)
 
 struct meeting {
     const struct plan *plan;
-    json_t *known;   /* [the parts of an environment], each once, and `runs` */
-    json_t *ids;     /* {such parts as text: index into known} */
-    size_t *first;   /* [seeds] an environment + 1; 0 = none told */
-    size_t *whose;   /* [seeds] the first run that told, an index into in->runs */
-    uint8_t *mixed;  /* [seeds] */
-    size_t told;     /* attempts */
+    json_t *known;     /* [the parts of an environment], each once, and `runs` */
+    json_t *ids;       /* {such parts as text: index into known} */
+    size_t *first;     /* [seeds] an environment + 1; 0 = none told */
+    size_t *whose;     /* [seeds] the first run that told, an index into in->runs */
+    uint8_t *mixed;    /* [seeds] */
+    size_t told;       /* attempts */
     bool parts[PARTS]; /* that differed in some seed */
     const struct digests_row *one, *other; /* the first two that differ; other came first */
     size_t of_one, of_other;               /* their environments */
@@ -69,9 +69,8 @@ static void meet(struct meeting *m, size_t run, size_t id)
     size_t seed = m->plan->layout.at[run].seed;
     json_t *own = json_array_get(m->known, id);
     m->told++;
-    json_object_set_new(
-        own, "attempts",
-        json_integer(json_integer_value(json_object_get(own, "attempts")) + 1));
+    json_object_set_new(own, "attempts",
+                        json_integer(json_integer_value(json_object_get(own, "attempts")) + 1));
     if (m->first[seed] == 0) {
         m->first[seed] = id + 1;
         m->whose[seed] = run;

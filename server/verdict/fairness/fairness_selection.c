@@ -22,9 +22,9 @@ struct other {
     int64_t experiment;
     bool deleted, purged;
     size_t cells;
-    int64_t runs;           /* of all of these cells */
-    double sum[2];          /* of means: an arm's (the first that isn't the baseline), the baseline's */
-    size_t pairs, arm;      /* grid points where both were measured; whose they are */
+    int64_t runs;      /* of all of these cells */
+    double sum[2];     /* of means: an arm's (the first that isn't the baseline), the baseline's */
+    size_t pairs, arm; /* grid points where both were measured; whose they are */
 };
 
 struct others {
@@ -80,8 +80,8 @@ static const struct cell_row *find(const struct cell_row *rows, size_t n, int64_
     return NULL;
 }
 
-static int rows_of(struct others *o, size_t point, size_t arm, struct cell_row **ret,
-                   size_t *ret_n, struct err *err)
+static int rows_of(struct others *o, size_t point, size_t arm, struct cell_row **ret, size_t *ret_n,
+                   struct err *err)
 {
     const struct plan *p = o->plan;
     const struct digests_row *run = NULL;
@@ -164,8 +164,7 @@ static void say_other(const struct others *o, const struct other *other, const c
              other->runs);
     if (other->pairs > 0)
         buf_addf(to, ", %s Δ of %s against %s %+.4g", metric, arms[other->arm],
-                 arms[o->plan->baseline],
-                 (other->sum[0] - other->sum[1]) / (double)other->pairs);
+                 arms[o->plan->baseline], (other->sum[0] - other->sum[1]) / (double)other->pairs);
     buf_addc(to, ')');
 }
 
@@ -176,16 +175,15 @@ static json_t *others_json(const struct others *o)
         const struct other *other = &o->of[i];
         double pairs = (double)other->pairs;
         json_array_append_new(
-            list,
-            json_pack("{s:I, s:b, s:b, s:I, s:I, s:o, s:o}", "experiment",
-                      (json_int_t)other->experiment, "deleted", (int)other->deleted, "purged",
-                      (int)other->purged, "cells", (json_int_t)other->cells, "runs",
-                      (json_int_t)other->runs, "arm",
-                      other->pairs > 0 ? json_string(o->plan->layout.arms[other->arm])
-                                       : json_null(),
-                      "difference",
-                      other->pairs > 0 ? json_real((other->sum[0] - other->sum[1]) / pairs)
-                                       : json_null()));
+            list, json_pack("{s:I, s:b, s:b, s:I, s:I, s:o, s:o}", "experiment",
+                            (json_int_t)other->experiment, "deleted", (int)other->deleted, "purged",
+                            (int)other->purged, "cells", (json_int_t)other->cells, "runs",
+                            (json_int_t)other->runs, "arm",
+                            other->pairs > 0 ? json_string(o->plan->layout.arms[other->arm])
+                                             : json_null(),
+                            "difference",
+                            other->pairs > 0 ? json_real((other->sum[0] - other->sum[1]) / pairs)
+                                             : json_null()));
     }
     return list;
 }
@@ -195,8 +193,9 @@ static void conclude(struct plan *p, const struct others *o, const char *metric)
     struct buf text;
     buf_init(&text, 0);
     if (o->n > 0)
-        buf_addf(&text, "%zu of these specifications ran in %zu other experiment%s, too: ",
-                 o->cells, o->n, o->n == 1 ? "" : "s");
+        buf_addf(&text,
+                 "%zu of these specifications ran in %zu other experiment%s, too: ", o->cells, o->n,
+                 o->n == 1 ? "" : "s");
     else
         buf_adds(&text, "no other experiment has run one of these specifications, with whatever "
                         "seed");

@@ -44,13 +44,14 @@ static void run_sql(struct store *store, const char *format, ...)
 static void end_runs(struct store *store, int64_t experiment, int n, const char *state,
                      const char *kind)
 {
-    run_sql(store,
-            "INSERT OR IGNORE INTO metric_names (id, name) VALUES (1, 'val/loss');"
-            "UPDATE runs SET state = '%s', started_at = 1, ended_at = 2 WHERE id IN (SELECT id FROM "
-            "runs WHERE experiment = %lld ORDER BY id LIMIT %d);"
-            "INSERT OR REPLACE INTO series SELECT id, 1, 1, 0, 10, seed + experiment, %s, 0, 0, 0, "
-            "0, 0 FROM runs WHERE experiment = %lld AND started_at = 1",
-            state, (long long)experiment, n, kind, (long long)experiment);
+    run_sql(
+        store,
+        "INSERT OR IGNORE INTO metric_names (id, name) VALUES (1, 'val/loss');"
+        "UPDATE runs SET state = '%s', started_at = 1, ended_at = 2 WHERE id IN (SELECT id FROM "
+        "runs WHERE experiment = %lld ORDER BY id LIMIT %d);"
+        "INSERT OR REPLACE INTO series SELECT id, 1, 1, 0, 10, seed + experiment, %s, 0, 0, 0, "
+        "0, 0 FROM runs WHERE experiment = %lld AND started_at = 1",
+        state, (long long)experiment, n, kind, (long long)experiment);
 }
 
 static void expect_rows(struct store *store, const char *cell, int64_t but, const char *wanted)
@@ -63,7 +64,8 @@ static void expect_rows(struct store *store, const char *cell, int64_t but, cons
     assert_ok(store_cells_elsewhere(store, cell, but, "val/loss", 9, &rows, &n, &err), err);
     for (size_t i = n; i-- > 0;) {
         assert_ok(store_cells_measure(store, cell, "val/loss", &rows[i], &err), err);
-        buf_addf(&text, "%s%lld%s %lld/%lld %g", text.len > 0 ? ", " : "", (long long)rows[i].experiment,
+        buf_addf(&text, "%s%lld%s %lld/%lld %g", text.len > 0 ? ", " : "",
+                 (long long)rows[i].experiment,
                  rows[i].purged    ? " purged"
                  : rows[i].deleted ? " deleted"
                                    : "",
@@ -101,8 +103,8 @@ static void test_elsewhere(void **state)
         assert_int_equal(submit(store, 3), i + 1);
     expect_rows(store, "a", 0, ""); /* none has begun */
     end_runs(store, 1, 3, "succeeded", "0");
-    end_runs(store, 2, 2, "cancelled", "0"); /* seen, though */
-    end_runs(store, 3, 4, "succeeded", "1"); /* diverged */
+    end_runs(store, 2, 2, "cancelled", "0");                                    /* seen, though */
+    end_runs(store, 3, 4, "succeeded", "1");                                    /* diverged */
     run_sql(store, "UPDATE runs SET state = 'cancelled' WHERE experiment = 4"); /* never begun */
     expect_rows(store, "a", 0, "1 3/3 2, 2 2/2 2.5, 3 0/3 0");
     expect_rows(store, "a", 2, "1 3/3 2, 3 0/3 0");

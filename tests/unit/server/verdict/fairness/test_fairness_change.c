@@ -8,11 +8,12 @@ static void begin_arms(struct study *s, const char *arms, const char *grid, cons
 {
     char text[2048], of[512];
     snprintf(of, sizeof of, compare, allow);
-    snprintf(text, sizeof text,
-             "{\"data\":{\"dataset\":\"x\",\"seq_len\":128},\"model\":{\"layers\":4,\"dropout\":0.1,"
-             "\"attention\":{\"kind\":\"dense\"}},\"train\":{\"lr\":0.003,\"betas\":[0.9,0.999],"
-             "\"weight_decay\":0,\"threads\":0,\"flops\":1e12},\"arms\":%s,\"grid\":%s,%s}",
-             arms, grid, of);
+    snprintf(
+        text, sizeof text,
+        "{\"data\":{\"dataset\":\"x\",\"seq_len\":128},\"model\":{\"layers\":4,\"dropout\":0.1,"
+        "\"attention\":{\"kind\":\"dense\"}},\"train\":{\"lr\":0.003,\"betas\":[0.9,0.999],"
+        "\"weight_decay\":0,\"threads\":0,\"flops\":1e12},\"arms\":%s,\"grid\":%s,%s}",
+        arms, grid, of);
     begin(s, text, 2, 2, no_grid);
 }
 
@@ -96,9 +97,10 @@ static void test_either_arm_sets(void **state)
               "it differs from dense in model_size (model.layers 2, not 4) and optimiser (train.lr "
               "0.003, not 0.001): what comes out can't be put down to one of them");
     json_t *e = load(of(&s, "dsa")->evidence),
-           *wanted = load("[{\"path\":\"model.layers\",\"concern\":\"model_size\",\"allowed\":false,"
-                          "\"value\":2,\"baseline\":4},{\"path\":\"train.lr\",\"concern\":"
-                          "\"optimiser\",\"allowed\":false,\"value\":0.003,\"baseline\":0.001}]");
+           *wanted =
+               load("[{\"path\":\"model.layers\",\"concern\":\"model_size\",\"allowed\":false,"
+                    "\"value\":2,\"baseline\":4},{\"path\":\"train.lr\",\"concern\":"
+                    "\"optimiser\",\"allowed\":false,\"value\":0.003,\"baseline\":0.001}]");
     assert_true(json_equal(json_object_get(e, "differences"), wanted));
     json_decref(e);
     json_decref(wanted);

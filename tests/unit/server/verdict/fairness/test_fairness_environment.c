@@ -32,9 +32,10 @@ static void test_environments(void **state)
 
     s.environments[1].text = (char *)(uintptr_t)NEW "1}";
     s.environments[4].text = (char *)(uintptr_t)OLD "1}";
-    expect(&s, "same_environment", "warn",
-           "in 2 of 3 seeds runs were trained in several environments: run 2 (dsa, seed 40) and run 1 (dense) "
-           "differ in program (1.1, 1.0); times compare within one environment alone");
+    expect(
+        &s, "same_environment", "warn",
+        "in 2 of 3 seeds runs were trained in several environments: run 2 (dsa, seed 40) and run 1 (dense) "
+        "differ in program (1.1, 1.0); times compare within one environment alone");
     json_t *e = evidence(&s, "same_environment"), *seeds = load("[40,42]"),
            *differ = load("[\"binary_sha256\"]");
     assert_true(json_equal(json_object_get(e, "seeds"), seeds));
@@ -61,7 +62,7 @@ static void test_another_machine(void **state)
     tell(&s, 0, XEON "1}");
     expect(&s, "same_environment", "warn",
            "run 1 (dense, seed 40) went on in another environment: processor (Xeon, EPYC)");
-    s.environments[1].text = (char *)(uintptr_t)"no JSON";
+    s.environments[1].text = (char *)(uintptr_t) "no JSON";
     expect(&s, "same_environment", "pass", "one environment");
     end(&s);
 }
