@@ -10,6 +10,7 @@
 #include "common/spec/metrics.h"
 #include "common/spec/spec_json.h"
 #include "common/sweep/sweep.h"
+#include "server/api/submit_plan.h"
 #include "server/base/options.h"
 #include "server/base/presets.h"
 #include "server/data/datadir.h"
@@ -39,6 +40,7 @@ struct submit {
     double *flops_total;
     size_t built;
     struct checked *checked;
+    json_t *planned; /* what the audits say of the plan */
     int64_t id;
     bool existing;
     struct experiment_row row;
@@ -81,6 +83,7 @@ static void submit_free(void *arg)
 {
     struct submit *s = arg;
     forget_spec(s);
+    json_decref(s->planned);
     experiment_row_done(&s->row);
     free(s);
 }
@@ -272,6 +275,9 @@ int submit_read(struct request *req, struct store *store, struct err *err)
     }
     for (size_t i = 0; status == 0 && i < s->sweep->runs_n; i++)
         status = build_run(req, s, store, i, err);
+    if (status == 0)
+        status =
+            submit_plan(store, req->app->datadir, s->sweep, s->runs, s->built, &s->planned, err);
     if (status != 0)
         forget_runs(s); /* there may be thousands, and the state is freed on the loop */
     return status;
@@ -325,10 +331,10 @@ static json_t *dry_run_json(const struct request *req, const struct submit *s)
         memory = run->cost.memory_bytes > memory ? run->cost.memory_bytes : memory;
     }
     double slots = (double)supervisor_limits(req->app->supervisor)->slots;
-    return json_pack("{s:b, s:s, s:o, s:{s:I, s:I, s:f, s:f}}", "dry_run", 1, "name",
-                     s->sweep->name, "runs", runs, "totals", "runs", (json_int_t)s->built,
-                     "memory_bytes", (json_int_t)memory, "flops", flops, "estimated_seconds",
-                     flops / flops_per_core_s / slots);
+    return json_pack("{s:b, s:s, s:o, s:O, s:{s:I, s:I, s:f, s:f}}", "dry_run", 1, "name",
+                     s->sweep->name, "runs", runs, "planned_audits", s->planned, "totals", "runs",
+                     (json_int_t)s->built, "memory_bytes", (json_int_t)memory, "flops", flops,
+                     "estimated_seconds", flops / flops_per_core_s / slots);
 }
 
 int submit_encode(struct request *req, struct reply *reply, struct err *err)
@@ -341,7 +347,10 @@ int submit_encode(struct request *req, struct reply *reply, struct err *err)
     if (s->dry_run)
         return 0;
     reply_header(reply, "Location", "/api/v1/experiments/%lld", (long long)s->id);
-    reply_json(reply, s->existing ? 200 : 201, objects_experiment(&s->row), req->as_of);
+    json_t *made = objects_experiment(&s->row);
+    if (s->planned != NULL)
+        json_object_set(made, "planned_audits", s->planned);
+    reply_json(reply, s->existing ? 200 : 201, made, req->as_of);
     return 0;
 }
 

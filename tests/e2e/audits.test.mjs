@@ -8,8 +8,8 @@ import { after, before, test } from "node:test";
 import { client } from "./client.mjs";
 import { start } from "./daemon.mjs";
 
-const OWN = ["budget", "power", "same_batches", "shared_init", "tuning"];
-const OF_ARMS = ["distinct_seeds"]; // the daemon's too: one an arm, or an arm at a grid point
+const OWN = ["budget", "power", "same_batches", "same_environment", "selection", "shared_init", "tuning"];
+const OF_ARMS = ["distinct_seeds", "one_change"]; // the daemon's too: one an arm, or an arm at a grid point
 let daemon;
 const { call, get, corpus } = client(() => daemon);
 

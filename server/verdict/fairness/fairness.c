@@ -10,10 +10,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int (*const checks[])(struct plan *, struct err *) = {
+typedef int check(struct plan *p, struct err *err);
+
+static check *const checks[] = {
     fairness_shared_init, fairness_same_batches, fairness_distinct_seeds, fairness_budget,
     fairness_tuning,      fairness_selection,    fairness_one_change,     fairness_same_environment,
     fairness_power,       fairness_gaps,
+};
+/* In the order in which a report tells them. */
+static check *const of_plan[] = {
+    fairness_planned_overlap, fairness_planned_seeds, fairness_budget,
+    fairness_planned_tuning,  fairness_selection,     fairness_one_change,
+    fairness_planned_power,
 };
 
 /* findings */
@@ -160,13 +168,13 @@ static int plan_init(struct plan *p, struct err *err)
     return read_cells(p, err);
 }
 
-int fairness_find(const struct fairness_input *in, struct audit_row **ret, size_t *ret_n,
-                  struct err *err)
+static int find(const struct fairness_input *in, check *const *these, size_t n,
+                struct audit_row **ret, size_t *ret_n, struct err *err)
 {
     struct plan p = { .in = in };
     int status = plan_init(&p, err);
-    for (size_t i = 0; i < sizeof checks / sizeof *checks && status == 0; i++)
-        status = checks[i](&p, err);
+    for (size_t i = 0; i < n && status == 0; i++)
+        status = these[i](&p, err);
     if (status == 0 && p.failed)
         status = err_no_memory(err, "the audits of %zu runs", in->runs_n);
     plan_done(&p);
@@ -179,4 +187,16 @@ int fairness_find(const struct fairness_input *in, struct audit_row **ret, size_
     *ret = p.findings;
     *ret_n = p.findings_n;
     return 0;
+}
+
+int fairness_find(const struct fairness_input *in, struct audit_row **ret, size_t *ret_n,
+                  struct err *err)
+{
+    return find(in, checks, sizeof checks / sizeof *checks, ret, ret_n, err);
+}
+
+int fairness_planned(const struct fairness_input *in, struct audit_row **ret, size_t *ret_n,
+                     struct err *err)
+{
+    return find(in, of_plan, sizeof of_plan / sizeof *of_plan, ret, ret_n, err);
 }

@@ -10,6 +10,7 @@
 #ifndef ABLATE_SERVER_FAIRNESS_H
 #define ABLATE_SERVER_FAIRNESS_H
 
+#include "common/corpus/overlap.h"
 #include "server/store/curves/store_digests.h"
 #include "server/store/runs/store_audits.h"
 #include "server/store/runs/store_cells.h"
@@ -32,6 +33,10 @@ struct fairness_input {
     int (*elsewhere_of)(void *arg, const char *cell, struct cell_row **ret, size_t *ret_n,
                         struct err *err);
     int (*mean_of)(void *arg, const char *cell, struct cell_row *row, struct err *err);
+    /* What a split's rule gives on the stored corpus; *ret_why: why it isn't known, or NULL. Asked for
+     * by fairness_planned alone. */
+    int (*overlap_of)(void *arg, const struct run_spec *spec, struct overlap *ret,
+                      const char **ret_why, struct err *err);
     void *arg;
     const struct run_environment *environments; /* of all runs */
     size_t environments_n;
@@ -41,5 +46,11 @@ struct fairness_input {
  * the caller's (audit_row_done, free). Errors: NO_MEMORY, those of the two functions. */
 int fairness_find(const struct fairness_input *in, struct audit_row **ret, size_t *ret_n,
                   struct err *err);
+
+/* Before a step is trained: what these audits and split_overlap can say of the runs that are planned,
+ * by their specifications: split_overlap, distinct_seeds, budget, tuning, selection, one_change,
+ * power. Of a run its number, arm, grid, seed and cell are looked at. */
+int fairness_planned(const struct fairness_input *in, struct audit_row **ret, size_t *ret_n,
+                     struct err *err);
 
 #endif

@@ -80,6 +80,11 @@ int fairness_selection(struct plan *p, struct err *err);
 int fairness_one_change(struct plan *p, struct err *err);
 int fairness_same_environment(struct plan *p, struct err *err);
 int fairness_power(struct plan *p, struct err *err);
+/* fairness_planned.c: of what is planned. */
+int fairness_planned_overlap(struct plan *p, struct err *err);
+int fairness_planned_seeds(struct plan *p, struct err *err);
+int fairness_planned_tuning(struct plan *p, struct err *err);
+int fairness_planned_power(struct plan *p, struct err *err);
 /* Structural audits that nobody reported. */
 int fairness_gaps(struct plan *p, struct err *err);
 
