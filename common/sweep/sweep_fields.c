@@ -38,7 +38,7 @@ static const struct jsonx_field compare_rows[] = {
       .max = JSONX_NAME_MAX, .preset = "\"\"" },
     { AT(sweep_compare, margin), .type = JSONX_DOUBLE, .max = 1e9, .preset = "0.01" },
     { ARRAY(sweep_compare, tune) },
-    { ARRAY(sweep_compare, allow) },
+    { ARRAY(sweep_compare, allow), LATER },
 };
 
 const struct spec_table sweep_table = { "", rows, COUNT(rows), NULL };

@@ -65,8 +65,9 @@ static int mean_of(void *arg, const char *cell, struct cell_row *row, struct err
 static int measure(const struct planned *p, const struct run_spec *spec, struct overlap *ret,
                    const char **ret_why, struct err *err)
 {
-    static const char large[] = "the corpus is too large to be looked through now: the first run of "
-                                "each grid point measures it";
+    static const char large[] =
+        "the corpus is too large to be looked through now: the first run of "
+        "each grid point measures it";
     char dir[PATH_MAX];
     struct corpus corpus;
     struct corpus_split split;
@@ -92,8 +93,7 @@ static char *key_of(const struct run_spec *spec)
 {
     json_t *frozen = run_spec_encode(spec);
     char *data = jsonx_text(json_object_get(frozen, "data"), JSONX_CANONICAL), *key = NULL;
-    if (data != NULL &&
-        asprintf(&key, "%lld %s", (long long)spec->train.eval_windows, data) < 0)
+    if (data != NULL && asprintf(&key, "%lld %s", (long long)spec->train.eval_windows, data) < 0)
         key = NULL;
     free(data);
     json_decref(frozen);

@@ -55,8 +55,9 @@ int fairness_planned_tuning(struct plan *p, struct err *err)
             buf_addf(&text, "%s%s", narrow++ > 0 ? ", " : "", name);
     }
     if (narrow > 0)
-        buf_adds(&text, " has fewer than three values: whichever is chosen lies at the edge of what "
-                        "was tried");
+        buf_adds(&text,
+                 " has fewer than three values: whichever is chosen lies at the edge of what "
+                 "was tried");
     else
         buf_addf(&text, "every arm is tried with %zu configurations",
                  p->layout.points_n / p->layout.places_n);
@@ -80,10 +81,11 @@ int fairness_planned_power(struct plan *p, struct err *err)
     }
     buf_init(&text, 0);
     if (smallest > level)
-        buf_addf(&text,
-                 "with %zu seed%s no claim can be made, whatever comes out: the smallest p that can "
-                 "be reached is %.2g, and a claim takes %zu seeds",
-                 n, n == 1 ? "" : "s", smallest < 1 ? smallest : 1, needed);
+        buf_addf(
+            &text,
+            "with %zu seed%s no claim can be made, whatever comes out: the smallest p that can "
+            "be reached is %.2g, and a claim takes %zu seeds",
+            n, n == 1 ? "" : "s", smallest < 1 ? smallest : 1, needed);
     else
         buf_addf(&text,
                  "%zu seeds can establish a difference; how small a one shows in how far they "
@@ -104,9 +106,9 @@ struct looked {
 
 static int look_at_point(const struct plan *p, size_t point, struct looked *ret, struct err *err)
 {
-    static const enum audit_status statuses[] = { [OVERLAP_LITTLE] = AUDIT_PASS,
-                                                  [OVERLAP_SOME] = AUDIT_WARN,
-                                                  [OVERLAP_MUCH] = AUDIT_FAIL };
+    static const enum audit_status statuses[] = {
+        [OVERLAP_LITTLE] = AUDIT_PASS, [OVERLAP_SOME] = AUDIT_WARN, [OVERLAP_MUCH] = AUDIT_FAIL
+    };
     int status = 0;
     for (size_t arm = 0; arm < p->layout.arms_n && status == 0; arm++) {
         const struct planned_cell *cell = plan_cell(p, point, arm);
