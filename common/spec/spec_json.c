@@ -331,12 +331,23 @@ int run_spec_cell(const json_t *frozen, char ret[DIGEST_HEX], struct err *err)
     return status;
 }
 
-/* data.dataset may still be missing here: an override may bring it. */
+void spec_fill_split(json_t *data)
+{
+    static const char synthetic[] = "synthetic:";
+    const char *dataset = json_string_value(json_object_get(data, "dataset"));
+    if (dataset != NULL && json_object_get(data, "split") == NULL &&
+        strncmp(dataset, synthetic, strlen(synthetic)) != 0)
+        json_object_set_new(data, "split", json_string("families"));
+}
+
+/* data.dataset may still be missing here: an override may bring it. Then the split waits for it. */
 static int fill_data(const json_t *data, json_t **ret, struct err *err)
 {
     struct spec_data filled = { 0 };
     bool named = json_object_get(data, "dataset") != NULL;
     json_t *copy = json_is_object(data) ? json_copy((json_t *)(uintptr_t)data) : json_object();
+    bool split = json_object_get(copy, "split") != NULL;
+    spec_fill_split(copy);
     if (!named)
         json_object_set_new(copy, "dataset", json_string("unnamed"));
     int status = decode_table(copy, &spec_data_table, &filled, "", err);
@@ -348,6 +359,8 @@ static int fill_data(const json_t *data, json_t **ret, struct err *err)
     *ret = encode_table(&spec_data_table, &filled);
     if (!named)
         json_object_del(*ret, "dataset");
+    if (!named && !split)
+        json_object_del(*ret, "split");
     return 0;
 }
 

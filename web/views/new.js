@@ -132,7 +132,8 @@ class Page {
     sessionStorage.removeItem(DRAFT);
     const [invalid] = (made.planned_audits ?? []).filter((one) => one.status === "fail" && one.invalidates);
     if (invalid)
-      toast(`It runs, but what comes out will be invalid: ${invalid.name}. ${invalid.detail}. ${invalid.remedy}`, "error");
+      toast(`It runs, but what comes out will be invalid: ${invalid.name}. ${invalid.detail}. ${invalid.remedy}`,
+        "error");
     location.hash = `#/experiments/${made.id}`;
   }
 
