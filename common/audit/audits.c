@@ -60,6 +60,7 @@ static const struct audit_info shared_init = {
     .name = "shared_init",
     .scope = AUDIT_OF_EXPERIMENT,
     .invalidates = true,
+    .compares = true,
     .what = "Arms start from the same weights wherever they have the same parameters, seed by "
             "seed; what init gpt2 scales by depth is told apart.",
     .remedy = "Let the arms have the same model.init, unless that is what is compared; the detail "
@@ -70,11 +71,23 @@ static const struct audit_info same_batches = {
     .name = "same_batches",
     .scope = AUDIT_OF_EXPERIMENT,
     .invalidates = true,
+    .compares = true,
     .what = "All arms were trained on the same tokens in the same order and evaluated on the same "
             "windows, seed by seed.",
     .remedy = "Move data and train.batch_size, steps and eval_windows out of the arms, into the "
               "base or the grid; the detail names the pairs of arms that differ, and comparisons "
               "of others stand.",
+};
+
+static const struct audit_info distinct_seeds = {
+    .name = "distinct_seeds",
+    .scope = AUDIT_OF_CELL,
+    .invalidates = true,
+    .compares = true,
+    .what = "The seeds of an arm are repetitions: each begins with weights of its own and is "
+            "trained on an order of its own.",
+    .remedy = "No specification mends this: a seed that draws nothing new counts one run twice; "
+              "report it with the specifications of the two runs that the detail names.",
 };
 
 static const struct audit_info dense_equivalence = {
@@ -119,6 +132,7 @@ static const struct audit_info learned = {
     .name = "learned",
     .scope = AUDIT_OF_EXPERIMENT,
     .invalidates = true,
+    .compares = true,
     .concerns = can_learn,
     .moot = "nothing can be learnt of uniform tokens",
     .what = "Both arms of a comparison predict validation better than how often each token, and "
@@ -130,6 +144,7 @@ static const struct audit_info learned = {
 static const struct audit_info budget = {
     .name = "budget",
     .scope = AUDIT_OF_EXPERIMENT,
+    .compares = true,
     .what = "Arms have about the same parameters, training operations a step, and tokens.",
     .remedy = "Give train.flops in the place of train.steps to compare at equal compute, or make "
               "the arms' sizes alike; the detail says what differs by how much.",
@@ -138,15 +153,48 @@ static const struct audit_info budget = {
 static const struct audit_info tuning = {
     .name = "tuning",
     .scope = AUDIT_OF_EXPERIMENT,
+    .compares = true,
     .what = "Every arm was tried with as many configurations, and the chosen ones don't lie at "
             "the edge of what was tried.",
     .remedy = "Put train.lr into the grid with three values or more and name it in compare.tune; "
               "widen the range where the best one lies at its edge.",
 };
 
+static const struct audit_info selection = {
+    .name = "selection",
+    .scope = AUDIT_OF_EXPERIMENT,
+    .compares = true,
+    .what = "These specifications weren't run before, whatever the seeds: nobody can have chosen, "
+            "among several experiments, the one that came out well.",
+    .remedy = "Report the experiments that the detail names together with this one, or submit one "
+              "experiment with all of the seeds and judge that.",
+};
+
+static const struct audit_info one_change = {
+    .name = "one_change",
+    .scope = AUDIT_OF_ARM,
+    .compares = true,
+    .what = "The arm differs from the baseline in one concern (attention, model size, "
+            "regularisation, optimiser, data, budget, precision), which is what is compared.",
+    .remedy =
+        "Give each change an arm of its own; name in compare.allow the paths or concerns that "
+        "are meant to differ beside it.",
+};
+
+static const struct audit_info same_environment = {
+    .name = "same_environment",
+    .scope = AUDIT_OF_EXPERIMENT,
+    .compares = true,
+    .what = "The runs of a seed, which are compared with one another, were trained by the same "
+            "program and libraries on the same machine.",
+    .remedy = "Differences are as small as rounding, but times don't compare: retry the runs that "
+              "the detail names, or submit the experiment again after an upgrade or a move.",
+};
+
 static const struct audit_info power = {
     .name = "power",
     .scope = AUDIT_OF_EXPERIMENT,
+    .compares = true,
     .what = "A difference of the margin, if there is one, would have been found with a chance of "
             "80 % or more.",
     .remedy = "Give more seeds: no claim is made below six pairs, and from there on needed_seeds "
@@ -172,7 +220,7 @@ bool audit_concerns(const struct audit_info *info, const struct run_spec *spec)
 
 bool audit_is_owed(const struct audit_info *info)
 {
-    return info->scope != AUDIT_OF_RUN && info->scope != AUDIT_OF_EXPERIMENT;
+    return info->scope != AUDIT_OF_RUN && !info->compares;
 }
 
 bool audit_names_arm(enum audit_scope scope)

@@ -21,6 +21,7 @@
     X(SPLIT_OVERLAP, split_overlap)                                                                \
     X(SHARED_INIT, shared_init)                                                                    \
     X(SAME_BATCHES, same_batches)                                                                  \
+    X(DISTINCT_SEEDS, distinct_seeds)                                                              \
     X(DENSE_EQUIVALENCE, dense_equivalence)                                                        \
     X(REPLAY, replay)                                                                              \
     X(FINITE, finite)                                                                              \
@@ -28,6 +29,9 @@
     X(LEARNED, learned)                                                                            \
     X(BUDGET, budget)                                                                              \
     X(TUNING, tuning)                                                                              \
+    X(SELECTION, selection)                                                                        \
+    X(ONE_CHANGE, one_change)                                                                      \
+    X(SAME_ENVIRONMENT, same_environment)                                                          \
     X(POWER, power)
 #define AUDIT_ENUMERATOR(id, name) AUDIT_##id,
 enum audit { AUDIT_LIST(AUDIT_ENUMERATOR) AUDITS };
@@ -53,6 +57,7 @@ struct audit_info {
     const char *name;
     enum audit_scope scope;
     bool invalidates; /* what fails it can't be compared */
+    bool compares;    /* the daemon makes it, from several runs: no run owes it */
     /* Whether there is anything to find out about such a run, and why not where there isn't; NULL:
      * about every run. */
     bool (*concerns)(const struct run_spec *spec);

@@ -340,8 +340,23 @@ static int split_windows(const struct corpus *corpus, const struct run_spec *spe
     return status;
 }
 
-static int check_enough(const struct run_spec *spec, const struct corpus_split *split,
-                        size_t documents, size_t tokens, struct err *err)
+/* What would do where families leave too little to a part. */
+static const char *advise(const struct corpus *corpus, const struct run_spec *spec)
+{
+    struct run_spec other = *spec;
+    if (spec->data.split != SPLIT_FAMILIES)
+        return "";
+    other.data.split = SPLIT_DOCUMENTS;
+    return corpus_split_check(corpus, &other, NULL, NULL) == 0
+               ? ". data.split families holds documents that share 33 bytes out together, and here "
+                 "that leaves too little; \"documents\" would do, though what validation asks for "
+                 "may then stand in training, too, which split_overlap measures"
+               : ". A shorter seq_len, a smaller batch_size or a larger corpus would do";
+}
+
+static int check_enough(const struct corpus *corpus, const struct run_spec *spec,
+                        const struct corpus_split *split, size_t documents, size_t tokens,
+                        struct err *err)
 {
     size_t batch = (size_t)spec->train.batch_size, train = split->parts[CORPUS_TRAIN].windows,
            val = split->parts[CORPUS_VAL].windows, test = split->parts[CORPUS_TEST].windows;
@@ -350,8 +365,8 @@ static int check_enough(const struct run_spec *spec, const struct corpus_split *
     return err_set_at(
         err, ERR_CORPUS_TOO_SHORT, "/data/dataset",
         "%zu documents with %zu tokens give %zu training, %zu validation and %zu test "
-        "windows of seq_len %zu; training needs %zu (batch_size), the others 1 each",
-        documents, tokens, train, val, test, split->seq_len, batch);
+        "windows of seq_len %zu; training needs %zu (batch_size), the others 1 each%s",
+        documents, tokens, train, val, test, split->seq_len, batch, advise(corpus, spec));
 }
 
 int corpus_split_new(const struct corpus *corpus, const struct run_spec *spec,
@@ -368,7 +383,7 @@ int corpus_split_new(const struct corpus *corpus, const struct run_spec *spec,
                      ? split_documents(corpus, spec, pieces, n, tokens, &out, err)
                      : split_windows(corpus, spec, pieces, n, tokens, &out, err);
     if (status == 0)
-        status = check_enough(spec, &out, n, tokens, err);
+        status = check_enough(corpus, spec, &out, n, tokens, err);
     free(pieces);
     if (status != 0) {
         corpus_split_done(&out);
@@ -378,7 +393,8 @@ int corpus_split_new(const struct corpus *corpus, const struct run_spec *spec,
     return 0;
 }
 
-int corpus_split_check(const struct corpus *corpus, const struct run_spec *spec, struct err *err)
+int corpus_split_check(const struct corpus *corpus, const struct run_spec *spec,
+                       size_t *ret_windows, struct err *err)
 {
     struct corpus_split out = { .seq_len = (size_t)spec->data.seq_len };
     struct piece *pieces = NULL;
@@ -395,7 +411,9 @@ int corpus_split_check(const struct corpus *corpus, const struct run_spec *spec,
                                   : part == CORPUS_TRAIN ? starts - held
                                                          : held;
     if (status == 0)
-        status = check_enough(spec, &out, n, tokens, err);
+        status = check_enough(corpus, spec, &out, n, tokens, err);
+    if (status == 0 && ret_windows != NULL)
+        *ret_windows = out.parts[CORPUS_TRAIN].windows;
     free(pieces);
     return status;
 }
@@ -406,6 +424,13 @@ void corpus_split_done(struct corpus_split *split)
         free(split->parts[part].starts);
     free(split->tokens);
     *split = (struct corpus_split){ 0 };
+}
+
+size_t corpus_eval_windows(const struct corpus_split *split, enum corpus_part part,
+                           int64_t eval_windows)
+{
+    size_t n = split->parts[part].windows, m = (size_t)eval_windows;
+    return m == 0 || m > n ? n : m;
 }
 
 void corpus_split_window(const struct corpus_split *split, enum corpus_part part, size_t i,

@@ -59,10 +59,14 @@ struct corpus_split {
  * test one each, with the figures. */
 int corpus_split_new(const struct corpus *corpus, const struct run_spec *spec,
                      struct corpus_split *ret, struct err *err);
-/* Whether corpus_split_new would find enough, without building anything that grows with the tokens.
- * Errors: the same. */
-int corpus_split_check(const struct corpus *corpus, const struct run_spec *spec, struct err *err);
+/* Whether corpus_split_new would find enough, without building anything that grows with the tokens;
+ * *ret_windows (may be NULL): how many there are to train on. Errors: the same. */
+int corpus_split_check(const struct corpus *corpus, const struct run_spec *spec,
+                       size_t *ret_windows, struct err *err);
 void corpus_split_done(struct corpus_split *split);
+/* Windows of a part that an evaluation looks at: all of them (0), or so many at even distances. */
+size_t corpus_eval_windows(const struct corpus_split *split, enum corpus_part part,
+                           int64_t eval_windows);
 /* Copies window i (T + 1 tokens) of a part. */
 void corpus_split_window(const struct corpus_split *split, enum corpus_part part, size_t i,
                          int32_t *ret);

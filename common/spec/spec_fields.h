@@ -12,10 +12,29 @@
 enum { SPEC_STEPS_MAX = 10000000 };
 static const double spec_momentum = 0.9; /* its default */
 
+/* What a field is about, as people think of a change: arms that differ in two of these have two
+ * explanations (schema/numerics.md §7, one_change). */
+#define CONCERN_LIST(X)                                                                            \
+    X(NONE, "none")                                                                                \
+    X(ATTENTION, "attention")                                                                      \
+    X(MODEL_SIZE, "model_size")                                                                    \
+    X(REGULARISATION, "regularisation")                                                            \
+    X(OPTIMISER, "optimiser")                                                                      \
+    X(DATA, "data")                                                                                \
+    X(BUDGET, "budget")                                                                            \
+    X(PRECISION, "precision")
+#define CONCERN_ENUMERATOR(id, name) CONCERN_##id,
+enum concern { CONCERN_LIST(CONCERN_ENUMERATOR) CONCERNS };
+#undef CONCERN_ENUMERATOR
+extern const char *const concern_names[]; /* NULL at the end */
+/* By name; NONE when there is none of that name. */
+enum concern concern_of(const char *name);
+
 struct spec_table {
     const char *name; /* the key under which such an object stands */
     const struct jsonx_field *rows;
     size_t n;
+    const enum concern *concerns; /* [n]; NULL: arms have no say in these */
 };
 
 /* Three tables have rows for nested values, which the public structs hold decoded. */
@@ -43,5 +62,8 @@ extern const char *const artifact_names[]; /* "init", "batches", … NULL at the
 /* Whether an override may name path: "data.seq_len", "model.attention", "model.attention.top_k" …
  */
 bool spec_path_known(const char *path);
+/* Its row and what it is about; NULL when there is none. Of a field that several kinds of attention
+ * have it is one kind's. */
+const struct jsonx_field *spec_path_find(const char *path, enum concern *ret_concern);
 
 #endif

@@ -293,29 +293,61 @@ json_t *run_spec_encode(const struct run_spec *spec)
                      encode_artifacts(spec->artifacts));
 }
 
-int run_spec_digest(const struct run_spec *spec, char ret[DIGEST_HEX], struct err *err)
+static int digest_json(const json_t *value, char ret[DIGEST_HEX], struct err *err)
 {
-    json_t *frozen = run_spec_encode(spec);
-    json_object_del(json_object_get(frozen, "train"), "threads");
     struct buf text;
     buf_init(&text, 0);
-    jsonx_dump(frozen, JSONX_CANONICAL, &text);
+    jsonx_dump(value, JSONX_CANONICAL, &text);
     int status = 0;
     if (text.failed)
         status = err_no_memory(err, "a run's canonical form");
     else
         digest_of_hex(text.data, text.len, ret);
     buf_done(&text);
+    return status;
+}
+
+int run_spec_digest(const struct run_spec *spec, char ret[DIGEST_HEX], struct err *err)
+{
+    json_t *frozen = run_spec_encode(spec);
+    json_object_del(json_object_get(frozen, "train"), "threads");
+    int status = digest_json(frozen, ret, err);
     json_decref(frozen);
     return status;
 }
 
-/* data.dataset may still be missing here: an override may bring it. */
+int run_spec_cell(const json_t *frozen, char ret[DIGEST_HEX], struct err *err)
+{
+    json_t *cell = json_copy((json_t *)(uintptr_t)frozen),
+           *train = json_copy(json_object_get(cell, "train"));
+    json_object_del(cell, "seed");
+    json_object_del(cell, "artifacts");
+    json_object_del(train, "threads");
+    json_object_del(train, "checkpoint_every");
+    if (train != NULL)
+        json_object_set_new(cell, "train", train);
+    int status = digest_json(cell, ret, err);
+    json_decref(cell);
+    return status;
+}
+
+void spec_fill_split(json_t *data)
+{
+    static const char synthetic[] = "synthetic:";
+    const char *dataset = json_string_value(json_object_get(data, "dataset"));
+    if (dataset != NULL && json_object_get(data, "split") == NULL &&
+        strncmp(dataset, synthetic, strlen(synthetic)) != 0)
+        json_object_set_new(data, "split", json_string("families"));
+}
+
+/* data.dataset may still be missing here: an override may bring it. Then the split waits for it. */
 static int fill_data(const json_t *data, json_t **ret, struct err *err)
 {
     struct spec_data filled = { 0 };
     bool named = json_object_get(data, "dataset") != NULL;
     json_t *copy = json_is_object(data) ? json_copy((json_t *)(uintptr_t)data) : json_object();
+    bool split = json_object_get(copy, "split") != NULL;
+    spec_fill_split(copy);
     if (!named)
         json_object_set_new(copy, "dataset", json_string("unnamed"));
     int status = decode_table(copy, &spec_data_table, &filled, "", err);
@@ -327,6 +359,8 @@ static int fill_data(const json_t *data, json_t **ret, struct err *err)
     *ret = encode_table(&spec_data_table, &filled);
     if (!named)
         json_object_del(*ret, "dataset");
+    if (!named && !split)
+        json_object_del(*ret, "split");
     return 0;
 }
 

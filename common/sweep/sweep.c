@@ -237,6 +237,24 @@ static int check_looks(const struct sweep *sweep, struct err *err)
     return 0;
 }
 
+static int check_allow(const json_t *allow, struct err *err)
+{
+    for (size_t i = 0; i < json_array_size(allow); i++) {
+        char at[sizeof err->pointer];
+        const char *name = json_string_value(json_array_get(allow, i));
+        snprintf(at, sizeof at, "/compare/allow/%zu", i);
+        if (name == NULL)
+            return err_set_at(err, ERR_WRONG_TYPE, at, "\"allow\" must be an array of strings");
+        if (!spec_path_known(name) && concern_of(name) == CONCERN_NONE)
+            return err_set_at(err, ERR_UNKNOWN_FIELD, at,
+                              "\"%.*s\" is neither the path of a field, such as train.lr, nor one "
+                              "of attention, model_size, regularisation, optimiser, data, budget, "
+                              "precision",
+                              (int)jsonx_prefix(name, 64), name);
+    }
+    return check_distinct(allow, "/compare/allow", err);
+}
+
 /* Reads sweep->spec's "compare" (an object), checks it, and writes it back filled in. */
 static int decode_compare(struct sweep *sweep, struct err *err)
 {
@@ -254,13 +272,18 @@ static int decode_compare(struct sweep *sweep, struct err *err)
     json_t *tune = compare->tune != NULL ? json_incref(compare->tune) : json_array();
     json_t *filled = jsonx_encode(sweep_compare_table.rows, sweep_compare_table.n, compare);
     json_object_set_new(filled, "tune", tune);
-    if (json_array_size(compare->looks) > 0) /* a later field: absent without any */
+    if (json_array_size(compare->looks) > 0) /* later fields: absent without any */
         json_object_set(filled, "looks", compare->looks);
+    if (json_array_size(compare->allow) > 0)
+        json_object_set(filled, "allow", compare->allow);
     json_object_set_new(sweep->spec, "compare", filled);
     compare->tune = tune;
     compare->looks = json_object_get(filled, "looks");
+    compare->allow = json_object_get(filled, "allow");
     status = check_tune(sweep, err);
-    return status == 0 ? check_looks(sweep, err) : status;
+    if (status == 0)
+        status = check_looks(sweep, err);
+    return status == 0 ? check_allow(compare->allow, err) : status;
 }
 
 /* Some run must measure what is compared. A run that can't be built counts as one: it is refused

@@ -24,6 +24,7 @@ struct sweep_compare {
     double margin;
     json_t *tune;  /* borrowed from the spec; an array of grid paths */
     json_t *looks; /* borrowed; numbers of seeds that are looked at, ascending; NULL: one look */
+    json_t *allow; /* borrowed; of paths and concerns (spec_fields.h); NULL: none */
 };
 
 struct sweep {

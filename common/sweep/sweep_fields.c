@@ -39,10 +39,12 @@ static const struct jsonx_field compare_rows[] = {
     { AT(sweep_compare, margin), .type = JSONX_DOUBLE, .max = 1e9, .preset = "0.01" },
     { ARRAY(sweep_compare, tune) },
     { ARRAY(sweep_compare, looks), LATER },
+    { ARRAY(sweep_compare, allow), LATER },
 };
 
-const struct spec_table sweep_table = { "", rows, COUNT(rows) };
-const struct spec_table sweep_compare_table = { "compare", compare_rows, COUNT(compare_rows) };
+const struct spec_table sweep_table = { "", rows, COUNT(rows), NULL };
+const struct spec_table sweep_compare_table = { "compare", compare_rows, COUNT(compare_rows),
+                                                NULL };
 const struct jsonx_field sweep_seed_row = { .key = "seeds", .type = JSONX_INT, .max = MAX_SAFE };
 const struct jsonx_field sweep_tag_row = { .key = "tags",
                                            .type = JSONX_NAME,

@@ -142,6 +142,7 @@ static int build(const struct sweep *sweep, const struct overrides *overrides, s
         if (i != skip)
             status = apply(spec, &overrides->items[i], err);
     }
+    spec_fill_split(json_object_get(spec, "data"));
     if (status == 0)
         status = run_spec_decode(spec, "", ret, err);
     json_decref(spec);

@@ -20,7 +20,7 @@
 struct more {
     int64_t id, seeds[SWEEP_MAX_RUNS];
     size_t seeds_n;
-    struct cell_row *cells;
+    struct trained_cell *cells;
     size_t cells_n;
     struct new_run *runs; /* [seeds × cells]; spec and digest are owned, the rest is the cells' */
     size_t runs_n;
@@ -34,7 +34,7 @@ static void forget_runs(struct more *m)
         free((char *)(uintptr_t)m->runs[i].digest);
     }
     free(m->runs);
-    cell_rows_free(m->cells, m->cells_n);
+    trained_cells_free(m->cells, m->cells_n);
     m->runs = NULL;
     m->cells = NULL;
     m->runs_n = m->cells_n = 0;
@@ -99,7 +99,7 @@ int seeds_decode(struct request *req, struct err *err)
     return status == 0 ? space_check(req->app->space, err) : status;
 }
 
-static int build_run(const struct request *req, const struct cell_row *cell, int64_t seed,
+static int build_run(const struct request *req, const struct trained_cell *cell, int64_t seed,
                      struct new_run *ret, struct err *err)
 {
     struct run_spec spec;
@@ -115,6 +115,8 @@ static int build_run(const struct request *req, const struct cell_row *cell, int
     *ret = (struct new_run){ .arm = cell->arm,
                              .grid = cell->grid,
                              .dataset_digest = cell->dataset_digest,
+                             .cell = cell->cell,
+                             .windows = cell->windows,
                              .seed = seed,
                              .priority = cell->priority,
                              .max_attempts = cell->max_attempts,

@@ -10,6 +10,7 @@
 #include "common/spec/metrics.h"
 #include "common/spec/spec_json.h"
 #include "common/sweep/sweep.h"
+#include "server/api/submit_plan.h"
 #include "server/base/options.h"
 #include "server/base/presets.h"
 #include "server/data/datadir.h"
@@ -25,6 +26,7 @@
 /* A corpus under one way of cutting it, checked once. */
 struct checked {
     char *key; /* owned: the data section and what else matters */
+    int64_t windows;
     struct checked *next;
 };
 
@@ -38,6 +40,7 @@ struct submit {
     double *flops_total;
     size_t built;
     struct checked *checked;
+    json_t *planned; /* what the audits say of the plan */
     int64_t id;
     bool existing;
     struct experiment_row row;
@@ -50,6 +53,7 @@ static void forget_runs(struct submit *s)
         free((char *)(uintptr_t)s->runs[i].grid);
         free((char *)(uintptr_t)s->runs[i].spec);
         free((char *)(uintptr_t)s->runs[i].digest);
+        free((char *)(uintptr_t)s->runs[i].cell);
         free((char *)(uintptr_t)s->runs[i].dataset_digest);
     }
     for (struct checked *c = s->checked, *next; c != NULL; c = next) {
@@ -79,6 +83,7 @@ static void submit_free(void *arg)
 {
     struct submit *s = arg;
     forget_spec(s);
+    json_decref(s->planned);
     experiment_row_done(&s->row);
     free(s);
 }
@@ -158,10 +163,13 @@ static int find_dataset(struct store *store, struct run_spec *spec, char **ret_d
     return 0;
 }
 
-/* Whether the corpus, cut like this, holds what training needs. */
+/* Whether the corpus, cut like this, holds what training needs; *ret_windows: for training, 0 of a
+ * synthetic task. */
 static int check_corpus(const struct request *req, struct submit *s, const struct run_spec *spec,
-                        const char *digest, const json_t *frozen, struct err *err)
+                        const char *digest, const json_t *frozen, int64_t *ret_windows,
+                        struct err *err)
 {
+    size_t windows = 0;
     char dir[PATH_MAX], batch[32];
     struct corpus corpus;
     if (digest == NULL)
@@ -176,20 +184,23 @@ static int check_corpus(const struct request *req, struct submit *s, const struc
     for (const struct checked *c = s->checked; c != NULL; c = c->next)
         if (strcmp(c->key, full) == 0) {
             free(full);
+            *ret_windows = c->windows;
             return 0;
         }
     datadir_path(req->app->datadir, dir, "datasets/%s", digest);
     int status = corpus_open(dir, &corpus, err);
     if (status == 0) {
-        status = corpus_split_check(&corpus, spec, err);
+        status = corpus_split_check(&corpus, spec, &windows, err);
         corpus_done(&corpus);
     }
+    if (status == 0)
+        *ret_windows = (int64_t)windows;
     struct checked *c = status == 0 ? malloc(sizeof *c) : NULL;
     if (c == NULL) { /* for want of memory it is checked again */
         free(full);
         return status;
     }
-    *c = (struct checked){ full, s->checked };
+    *c = (struct checked){ full, (int64_t)windows, s->checked };
     s->checked = c;
     return 0;
 }
@@ -200,7 +211,8 @@ static int build_run(const struct request *req, struct submit *s, struct store *
     struct sweep_item item;
     struct new_run *run = &s->runs[i];
     struct cost cost;
-    char digest[DIGEST_HEX], *dataset_digest = NULL;
+    char digest[DIGEST_HEX], cell[DIGEST_HEX], *dataset_digest = NULL;
+    int64_t windows = 0;
     json_t *frozen = NULL;
     int status = sweep_run(s->sweep, i, &item, err);
     if (status != 0)
@@ -217,27 +229,31 @@ static int build_run(const struct request *req, struct submit *s, struct store *
         status = find_dataset(store, &item.spec, &dataset_digest, err);
     if (status == 0) {
         frozen = run_spec_encode(&item.spec);
-        status = check_corpus(req, s, &item.spec, dataset_digest, frozen, err);
+        status = check_corpus(req, s, &item.spec, dataset_digest, frozen, &windows, err);
     }
     if (status == 0)
         status = run_spec_digest(&item.spec, digest, err);
+    if (status == 0)
+        status = run_spec_cell(frozen, cell, err);
     if (status == 0) {
         *run = (struct new_run){
             .arm = item.arm,
             .grid = jsonx_text(item.grid, JSONX_CANONICAL),
             .spec = jsonx_text(frozen, JSONX_CANONICAL),
             .digest = strdup(digest),
+            .cell = strdup(cell),
             .dataset_digest = dataset_digest,
             .seed = item.spec.seed,
             .priority = s->sweep->priority,
             .max_attempts = s->sweep->max_attempts,
             .steps = item.spec.train.steps,
+            .windows = windows,
             .exclusive = s->sweep->exclusive,
             .cost = cost,
         };
         s->flops_total[i] = cost.flops_total;
         s->built = i + 1;
-        if (run->grid == NULL || run->spec == NULL || run->digest == NULL)
+        if (run->grid == NULL || run->spec == NULL || run->digest == NULL || run->cell == NULL)
             status = err_no_memory(err, "%zu runs", s->sweep->runs_n);
     } else {
         free(dataset_digest);
@@ -259,6 +275,9 @@ int submit_read(struct request *req, struct store *store, struct err *err)
     }
     for (size_t i = 0; status == 0 && i < s->sweep->runs_n; i++)
         status = build_run(req, s, store, i, err);
+    if (status == 0)
+        status =
+            submit_plan(store, req->app->datadir, s->sweep, s->runs, s->built, &s->planned, err);
     if (status != 0)
         forget_runs(s); /* there may be thousands, and the state is freed on the loop */
     return status;
@@ -312,10 +331,10 @@ static json_t *dry_run_json(const struct request *req, const struct submit *s)
         memory = run->cost.memory_bytes > memory ? run->cost.memory_bytes : memory;
     }
     double slots = (double)supervisor_limits(req->app->supervisor)->slots;
-    return json_pack("{s:b, s:s, s:o, s:{s:I, s:I, s:f, s:f}}", "dry_run", 1, "name",
-                     s->sweep->name, "runs", runs, "totals", "runs", (json_int_t)s->built,
-                     "memory_bytes", (json_int_t)memory, "flops", flops, "estimated_seconds",
-                     flops / flops_per_core_s / slots);
+    return json_pack("{s:b, s:s, s:o, s:O, s:{s:I, s:I, s:f, s:f}}", "dry_run", 1, "name",
+                     s->sweep->name, "runs", runs, "planned_audits", s->planned, "totals", "runs",
+                     (json_int_t)s->built, "memory_bytes", (json_int_t)memory, "flops", flops,
+                     "estimated_seconds", flops / flops_per_core_s / slots);
 }
 
 int submit_encode(struct request *req, struct reply *reply, struct err *err)
@@ -328,7 +347,10 @@ int submit_encode(struct request *req, struct reply *reply, struct err *err)
     if (s->dry_run)
         return 0;
     reply_header(reply, "Location", "/api/v1/experiments/%lld", (long long)s->id);
-    reply_json(reply, s->existing ? 200 : 201, objects_experiment(&s->row), req->as_of);
+    json_t *made = objects_experiment(&s->row);
+    if (s->planned != NULL)
+        json_object_set(made, "planned_audits", s->planned);
+    reply_json(reply, s->existing ? 200 : 201, made, req->as_of);
     return 0;
 }
 

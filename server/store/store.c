@@ -116,6 +116,8 @@ int store_open(const char *path, enum store_mode mode, struct store **ret, struc
             store, "PRAGMA query_only=ON; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-2048;",
             err);
     if (status == 0 && mode == STORE_WRITER)
+        status = store_cells_define(store, err);
+    if (status == 0 && mode == STORE_WRITER)
         status = store_migrate(store, path, err);
     if (status == 0 && mode == STORE_WRITER)
         status = know_itself(store, err);

@@ -28,6 +28,7 @@ static struct tally tally_of(const struct study *study, const struct cell *cell)
             [DISTURBED_BY_HOST] = row != NULL ? row->steal_share : 0,
             [DISTURBED_BY_LOAD] = row != NULL ? row->other_cores : 0,
             [DISTURBED_UNKNOWN] = row != NULL ? 1 - (double)row->told_ms * share : 1,
+            [DISTURBED_ELSEWHERE] = 1,
         };
         tally.n++;
         for (int d = 0; d < DISTURBANCES; d++) {
@@ -50,6 +51,8 @@ json_t *disturbances_json(const struct study *study, const struct cell *cell)
                               "core",
         [DISTURBED_UNKNOWN] = "for %zu of %zu runs it isn't known what else the machine did, up to "
                               "%.3g %% of their time",
+        [DISTURBED_ELSEWHERE] = "%zu of %zu runs were trained in another environment than the "
+                                "experiment's first (program, processor or host)",
     };
     struct tally tally = tally_of(study, cell);
     json_t *reasons = json_array();

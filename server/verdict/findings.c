@@ -15,7 +15,7 @@ static char *key_of(const struct audit_info *info, const char *arm, const char *
 
 static bool is_settled(const struct audit_row *row, const struct audit_info *info)
 {
-    return row->run != 0 || info->scope == AUDIT_OF_EXPERIMENT;
+    return row->run != 0 || info->compares;
 }
 
 /* What pairs of arms are found by; new reference, NULL when memory runs out. */
@@ -168,9 +168,13 @@ bool findings_concern(const struct findings *t, const struct audit_info *info, c
 
 static bool holds(const json_t *things, const struct audit_info *info, const struct cell *cell)
 {
-    char *key = key_of(info, cell->arm, cell->grid);
-    bool found = key != NULL && json_object_get(things, key) != NULL;
-    free(key);
+    const char *const grids[] = { cell->grid, NULL }; /* there, or told of all points together */
+    bool found = false;
+    for (size_t i = 0; i < 2 && !found; i++) {
+        char *key = key_of(info, cell->arm, grids[i]);
+        found = key != NULL && json_object_get(things, key) != NULL;
+        free(key);
+    }
     return found;
 }
 

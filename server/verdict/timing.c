@@ -11,6 +11,7 @@ const struct disturbance_info disturbance_table[DISTURBANCES] = {
     [DISTURBED_BY_HOST] = { "steal", "while the machine's host took more than 1 % of its time" },
     [DISTURBED_BY_LOAD] = { "other_load", "while other programs kept more than 0.1 cores busy" },
     [DISTURBED_UNKNOWN] = { "unknown", "without a record of what else the machine did" },
+    [DISTURBED_ELSEWHERE] = { "environment", "in another environment than the first run's" },
 };
 
 static int by_run(const void *key, const void *row)
@@ -35,7 +36,8 @@ unsigned timing_disturbed(const struct timing_row *row)
     bool loaded = row->other_cores > cores_tolerated && !shared;
     return (unsigned)shared << DISTURBED_BY_RUN | (unsigned)stolen << DISTURBED_BY_HOST |
            (unsigned)loaded << DISTURBED_BY_LOAD |
-           (unsigned)(row->told_ms < row->ms) << DISTURBED_UNKNOWN;
+           (unsigned)(row->told_ms < row->ms) << DISTURBED_UNKNOWN |
+           (unsigned)row->elsewhere << DISTURBED_ELSEWHERE;
 }
 
 unsigned timing_of_run(const struct study_input *in, int64_t run)

@@ -2,7 +2,8 @@
  *
  * A run's clock was disturbed when another run of the daemon went on for more than a hundredth of
  * its time, the machine's host took more than a hundredth of the machine's, something else kept
- * more than a tenth of a core busy, or when that isn't known for all of its time. Other load isn't
+ * more than a tenth of a core busy, or when that isn't known for all of its time; and when it was
+ * trained in another environment than the experiment's first run. Other load isn't
  * held against a run beside which another one ran: that one is the load.
  */
 #ifndef ABLATE_SERVER_TIMING_H
@@ -16,6 +17,7 @@ enum disturbance {
     DISTURBED_BY_HOST,
     DISTURBED_BY_LOAD,
     DISTURBED_UNKNOWN,
+    DISTURBED_ELSEWHERE,
     DISTURBANCES
 };
 struct disturbance_info {

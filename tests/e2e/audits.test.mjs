@@ -8,7 +8,8 @@ import { after, before, test } from "node:test";
 import { client } from "./client.mjs";
 import { start } from "./daemon.mjs";
 
-const OWN = ["budget", "learned", "power", "same_batches", "shared_init", "tuning"];
+const OWN = ["budget", "learned", "power", "same_batches", "same_environment", "selection", "shared_init", "tuning"];
+const OF_ARMS = ["distinct_seeds", "one_change"]; // the daemon's too: one an arm, or an arm at a grid point
 let daemon;
 const { call, get, corpus } = client(() => daemon);
 
@@ -70,6 +71,12 @@ test("they come with the end, by every way", async () => {
   assert.equal(found.tuning.status, "warn");
   assert.equal(found.tuning.detail, "every arm used lr 0.003; nothing was tuned");
   assert.equal(found.power.status, "fail");
+
+  for (const arm of ["dense", "dsa"]) {
+    const [seeds] = (await get(`/experiments/${id}/report`)).arms[arm].audits.filter(({ name }) => name === "distinct_seeds");
+    assert.deepEqual([seeds.status, seeds.detail], ["pass", "2 seeds start from weights of their own and saw an order of their own"]);
+    assert.deepEqual([seeds.evidence.told_weights, seeds.evidence.few_windows], [2, 0], "norms start as ones, and aren't held against them");
+  }
 
   const { arms, checks, table } = await get(`/experiments/${id}/report`);
   const [learns] = arms.dense.audits.filter(({ name }) => name === "indexer_learns");
@@ -176,7 +183,7 @@ test("the first seed of a cell audits, or the next when it ended without; a gap 
     assert.equal(launch.audits, run.arm === "dsa" || run.seed === 1, `run ${run.id}`);
     assert.equal(launch.replays, run.arm !== "dsa" && run.seed === 1, `run ${run.id}`);
   }
-  const gaps = async () => (await get(`/experiments/${id}/report`)).audits.filter(({ run, arm }) => run === null && arm === "dsa");
+  const gaps = async () => (await get(`/experiments/${id}/report`)).audits.filter(({ run, arm, name }) => run === null && arm === "dsa" && !OF_ARMS.includes(name));
   const valid = async (arm) => (await get(`/experiments/${id}/report`)).arms[arm].valid;
   const [gap, ...more] = await gaps(); // only the arm's very first run trains a piece of itself again
   assert.equal(gap.name, "replay");

@@ -85,7 +85,7 @@ function forge(changes) {
 before(async () => {
   dir = await make("capsule");
   daemon = await start({ dir: join(dir, "var"), args: ["--slots", "2"] });
-  const text = Array.from({ length: 300 }, (_, i) => `document ${i}: ${i * i % 97} ${"and some words to learn ".repeat(8)}`).join("\n\n");
+  const text = Array.from({ length: 300 }, (_, i) => `document ${i}: ${`and ${i} some ${i} words ${i} to learn `.repeat(6)}`).join("\n\n");
   await daemon.fetch(`${V1}/datasets/corpus`, { method: "PUT", body: text, headers: { "Content-Type": "text/plain" } });
   corpus = `${daemon.dir}/datasets/${(await get("/datasets")).items[0].digest}`;
   id = await submit({
@@ -275,7 +275,7 @@ test("a value, a checkpoint, an artifact, the tokens: the first difference is na
 });
 
 test("another corpus is refused, a missing one asked for", async () => {
-  await daemon.fetch(`${V1}/datasets/other`, { method: "PUT", body: Array.from({ length: 300 }, (_, i) => `other ${i} ${"words ".repeat(20)}`).join("\n\n"), headers: { "Content-Type": "text/plain" } });
+  await daemon.fetch(`${V1}/datasets/other`, { method: "PUT", body: Array.from({ length: 300 }, (_, i) => `other ${i} ${`words ${i} `.repeat(15)}`).join("\n\n"), headers: { "Content-Type": "text/plain" } });
   const { digest } = (await get("/datasets")).items.find(({ name }) => name === "other");
   await refused(archive, /is another one: its digest is/, "--run", String(runs[0].id), "--dataset", `${daemon.dir}/datasets/${digest}`);
   const { status, err } = await verify(archive, "--run", String(runs[0].id));

@@ -17,9 +17,10 @@ export function client(of, v1 = "/api/v1") {
   return {
     call,
     get: (path, status) => call("GET", path, undefined, status),
-    /** A corpus of so many documents; what is answered. */
+    /** A corpus of so many documents, of which no two are alike for 33 bytes; what is answered. */
     corpus: (documents) => call("PUT", "/datasets/corpus",
-      Array.from({ length: documents }, (_, i) => `document ${i}: ${i * i % 97} ${"and some words to learn ".repeat(8)}`).join("\n\n"), 201),
+      Array.from({ length: documents }, (_, i) => `document ${i}: ${i * i % 97} ${"and some words to learn ".replaceAll(" ", ` ${i} `).repeat(7)}`)
+        .join("\n\n"), 201),
     rows: async (sql) => (await call("POST", "/query", { sql })).rows,
     /** What `is` gives once it gives something. */
     async until(what, is, every = 10) {

@@ -255,6 +255,19 @@ test("what is wrong with a specification is shown where it stands", async () => 
   assert.match(page.url(), /#\/new$/);
 });
 
+test("a dry run says what the audits will", async () => {
+  await logIn();
+  await goto("#/new");
+  await corporaShown();
+  await page.getByLabel("Specification, JSON").fill(JSON.stringify({ ...SPEC, data: { ...SPEC.data, split: "windows" } }));
+  await page.getByRole("button", { name: "Dry run" }).click();
+  const planned = page.getByRole("region", { name: "What the audits say already" });
+  await planned.waitFor();
+  const [first] = await planned.getByRole("listitem").allInnerTexts();
+  assert.match(first, /split_overlap.*training targets at the same place of the corpus.*will be invalid.*data\.split/s);
+  assert.match(await planned.innerText(), /Nothing against it so far: .*distinct_seeds/);
+});
+
 test("the queue: order, priority, pause, cancel", async () => {
   await logIn();
   await pause(true);

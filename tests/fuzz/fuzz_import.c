@@ -27,7 +27,7 @@ static void split(const struct corpus *corpus)
         spec.data.split = splits[i];
         spec.data.val_fraction = spec.data.test_fraction = 0.2;
         spec.train.batch_size = 1;
-        int planned = corpus_split_check(corpus, &spec, &err);
+        int planned = corpus_split_check(corpus, &spec, NULL, &err);
         int status = corpus_split_new(corpus, &spec, &parts, &err);
         FUZZ_CHECK(planned == status);
         if (status != 0) {

@@ -1,6 +1,7 @@
 // A new experiment: a preset, edited as JSON, tried dry, submitted; and the corpora that it may use.
 
 import { address, get, post, put } from "../api.js";
+import { SIGNS, STATUSES } from "../audits.js";
 import { action, command, h, setText, toast } from "../dom.js";
 import { bytes, duration, gridPoint, integer, plural, scaled, when } from "../format.js";
 import { armLabel, definition, empty, heading, numeric, table } from "../parts.js";
@@ -11,6 +12,24 @@ const DRAFT = "ablate.draft";
 const RUNS_SHOWN = 100;
 const pretty = (value) => JSON.stringify(value, null, 2)
   .replace(/\[\s+([^[\]{}]*?)\s+\]/g, (_, items) => `[${items.replace(/\s*\n\s*/g, " ")}]`);
+
+/** What the audits say before a step is trained: what isn't right, each with what to change, then what is. */
+function plannedAudits(list) {
+  const wrong = list.filter(({ status }) => status === "fail" || status === "warn")
+    .sort((a, b) => STATUSES.indexOf(a.status) - STATUSES.indexOf(b.status));
+  const tag = ({ name, status }) => h(`span.tag.${status}`, null,
+    h("span", { "aria-hidden": "true" }, SIGNS[status]), ` ${name}`, h("span.hidden", null, ` ${status}`));
+  const about = ({ arm, grid }) => [arm, grid && gridPoint(grid)].filter(Boolean).join(" at ");
+  const passed = [...new Set(list.filter((one) => !wrong.includes(one)).map(({ name }) => name))]
+    .filter((name) => wrong.every((one) => one.name !== name));
+  return h("section", { "aria-labelledby": "planned" },
+    h("h3", { id: "planned" }, "What the audits say already"),
+    wrong.length > 0 ? h("ul.sentences", null, wrong.map((one) => h("li", null, tag(one), " ",
+      about(one) ? `${about(one)}: ` : "", one.detail, ". ",
+      one.invalidates && one.status === "fail" ? h("b", null, "What it concerns will be invalid. ") : "",
+      one.remedy))) : "",
+    passed.length > 0 ? h("p.note", null, `Nothing against it so far: ${passed.join(", ")}.`) : "");
+}
 
 class Page {
   constructor(view) {
@@ -111,6 +130,10 @@ class Page {
     const made = await this.#send({});
     if (!made) return;
     sessionStorage.removeItem(DRAFT);
+    const [invalid] = (made.planned_audits ?? []).filter((one) => one.status === "fail" && one.invalidates);
+    if (invalid)
+      toast(`It runs, but what comes out will be invalid: ${invalid.name}. ${invalid.detail}. ${invalid.remedy}`,
+        "error");
     location.hash = `#/experiments/${made.id}`;
   }
 
@@ -136,7 +159,7 @@ class Page {
       ["Largest", bytes(totals.memory_bytes ?? most("memory_bytes"))],
       ["Work", totals.flops !== undefined ? scaled(totals.flops, "FLOP") : null],
       ["Estimated time", time !== undefined && time !== null ? duration(time) : null],
-    ]), made.element,
+    ]), plannedAudits(plan.planned_audits ?? []), made.element,
     runs.length > RUNS_SHOWN ? h("p.note", null, `and ${integer(runs.length - RUNS_SHOWN)} more`) : "");
   }
 

@@ -2,13 +2,13 @@
  * layers' attentions differ each is measured, and the worst is told. */
 #include "worker/audit/judge.h"
 
+#include "common/corpus/overlap.h"
 #include "common/json/jsonx.h"
 #include "common/spec/attention.h"
 #include "worker/audit/causality.h"
 #include "worker/audit/entropy.h"
 #include "worker/audit/equivalence.h"
 #include "worker/audit/learns.h"
-#include "worker/audit/overlap.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -60,31 +60,20 @@ static void load_windows(struct audits *a)
 
 int audit_overlap(struct audits *a, struct finding *ret, struct err *err)
 {
-    const struct audit_context *c = &a->context;
+    static const enum audit_status statuses[] = {
+        [OVERLAP_LITTLE] = AUDIT_PASS, [OVERLAP_SOME] = AUDIT_WARN, [OVERLAP_MUCH] = AUDIT_FAIL
+    };
+    const struct data *data = a->context.data;
     struct overlap o;
-    int status = overlap_measure(c->data, &o, err);
+    struct buf text;
+    int status = overlap_measure(&data->split, data->spec.train.eval_windows, &o, err);
     if (status != 0)
         return status;
-    double same = (double)o.same / (double)o.targets;
-    double known = o.contexts > 0 ? (double)o.known / (double)o.contexts : 0;
-    ret->evidence =
-        json_pack("{s:I, s:I, s:o, s:I, s:I, s:o, s:i}", "targets", (json_int_t)o.targets,
-                  "trained_at_same_place", (json_int_t)o.same, "trained_share", jsonx_number(same),
-                  "contexts", (json_int_t)o.contexts, "contexts_in_training", (json_int_t)o.known,
-                  "contexts_share", jsonx_number(known), "context", OVERLAP_CONTEXT);
-    if (o.same > 0)
-        finding_say(ret, AUDIT_FAIL,
-                    "%.2f %% of the validation targets are training targets at the same place of "
-                    "the corpus: validation measures memory",
-                    100 * same);
-    else
-        finding_say(ret,
-                    known > 0.01    ? AUDIT_FAIL
-                    : known > 0.001 ? AUDIT_WARN
-                                    : AUDIT_PASS,
-                    "no validation target was trained on; %.3f %% of them stand in training too "
-                    "with the same %d tokens before them",
-                    100 * known, OVERLAP_CONTEXT);
+    buf_init(&text, 0);
+    overlap_say(&o, &text);
+    ret->evidence = overlap_json(&o);
+    finding_say(ret, statuses[overlap_grade(&o)], "%s", text.failed ? "" : text.data);
+    buf_done(&text);
     return 0;
 }
 

@@ -135,10 +135,10 @@ void data_consumed(const struct data *data, char ret[DIGEST_HEX])
 
 size_t data_eval_windows(const struct data *data, enum corpus_part part)
 {
-    size_t n = data->split.parts[part].windows, m = (size_t)data->spec.train.eval_windows;
+    int64_t m = data->spec.train.eval_windows;
     if (synthetic(data))
-        return m == 0 ? DATA_EVAL_WINDOWS : m;
-    return m == 0 || m > n ? n : m;
+        return m == 0 ? DATA_EVAL_WINDOWS : (size_t)m;
+    return corpus_eval_windows(&data->split, part, m);
 }
 
 void data_eval_window(const struct data *data, enum corpus_part part, size_t i, int32_t *ret)

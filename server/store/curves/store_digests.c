@@ -26,6 +26,7 @@ static void digests_done(void *of)
     free(row->grid);
     free(row->consumed);
     free(row->eval);
+    free(row->cell);
 }
 
 void digests_rows_free(struct digests_row *rows, size_t n)
@@ -51,6 +52,8 @@ static void digests_from(sqlite3_stmt *s, void *row)
         .loss = store_metric_value(s, 9),
         .unigram = store_real(s, 11),
         .bigram = store_real(s, 12),
+        .windows = sqlite3_column_int64(s, 13),
+        .cell = store_text(s, 14, true),
     };
 }
 
@@ -60,6 +63,31 @@ int store_digests_list(struct store *store, int64_t experiment, const char *metr
     static const struct store_rows rows = { sizeof **ret, digests_from, digests_done };
     return store_all(store, SQL_FACTS_LIST, &rows, (void **)ret, ret_n, err, "it", experiment,
                      metric);
+}
+
+static void environment_done(void *row)
+{
+    free(((struct run_environment *)row)->text);
+}
+
+void run_environments_free(struct run_environment *rows, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        environment_done(&rows[i]);
+    free(rows);
+}
+
+static void environment_from(sqlite3_stmt *s, void *row)
+{
+    *(struct run_environment *)row =
+        (struct run_environment){ sqlite3_column_int64(s, 0), store_text(s, 1, false) };
+}
+
+int store_digests_environments(struct store *store, int64_t experiment,
+                               struct run_environment **ret, size_t *ret_n, struct err *err)
+{
+    static const struct store_rows rows = { sizeof **ret, environment_from, environment_done };
+    return store_all(store, SQL_ENVIRONMENTS, &rows, (void **)ret, ret_n, err, "i", experiment);
 }
 
 static int text_of(struct store *store, enum sql id, int64_t run, char **ret, struct err *err)

@@ -8,6 +8,7 @@
 #include "server/store/store_priv.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct edge {
     int64_t at, busy;
@@ -71,6 +72,7 @@ static int read_own(struct store *store, int64_t experiment, int64_t now, struct
                     struct err *err)
 {
     sqlite3_stmt *s = NULL;
+    char *first = NULL; /* the environment of the first that told one */
     int status = store_query(store, SQL_TIMING_LIST, &s, err, "ii", experiment, now);
     if (status != 0)
         return status;
@@ -79,17 +81,24 @@ static int read_own(struct store *store, int64_t experiment, int64_t now, struct
         struct timing_span *span = store_grow((void **)&own->spans, &own->spans_n, sizeof *span);
         if (row == NULL || span == NULL) {
             sqlite3_reset(s);
+            free(first);
             return err_no_memory(err, "the attempts");
         }
+        const char *here = (const char *)sqlite3_column_text(s, 5);
+        if (first == NULL && here != NULL)
+            first = strdup(here);
         *span = (struct timing_span){ sqlite3_column_int64(s, 1), sqlite3_column_int64(s, 2) };
         span->to = span->to > span->from ? span->to : span->from; /* a clock was set back */
         bool told = sqlite3_column_type(s, 3) != SQLITE_NULL;
         *row = (struct timing_row){ .run = sqlite3_column_int64(s, 0),
                                     .ms = span->to - span->from,
                                     .told_ms = told ? span->to - span->from : 0,
+                                    .elsewhere =
+                                        here != NULL && first != NULL && strcmp(here, first) != 0,
                                     .steal_share = told ? store_real(s, 3) : 0,
                                     .other_cores = told ? store_real(s, 4) : 0 };
     }
+    free(first);
     return status;
 }
 
@@ -134,6 +143,7 @@ static void join(struct own *own)
                                    .ms = to->ms + row.ms,
                                    .shared_ms = to->shared_ms + row.shared_ms,
                                    .told_ms = told,
+                                   .elsewhere = to->elsewhere || row.elsewhere,
                                    .steal_share = a * to->steal_share + b * row.steal_share,
                                    .other_cores = a * to->other_cores + b * row.other_cores };
     }

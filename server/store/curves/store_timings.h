@@ -10,6 +10,7 @@ struct timing_row {
     int64_t ms;         /* of the attempts that its rows come from, together */
     int64_t shared_ms;  /* of these, while another attempt of any run went on */
     int64_t told_ms;    /* of these, of attempts that told the following */
+    bool elsewhere;     /* in another environment than the first of these rows */
     double steal_share; /* of the machine's time; means over told_ms, 0 without */
     double other_cores;
 };

@@ -74,11 +74,11 @@ static int add_runs(struct store *store, int64_t experiment, const struct new_ru
     int status = 0;
     for (size_t i = 0; i < n && status == 0; i++) {
         const struct new_run *run = &runs[i];
-        status = store_run_sql(store, SQL_RUN_ADD, NULL, err, "ittiiiiitttiidi", experiment,
-                               run->arm, run->grid, run->seed, run->priority,
-                               (int64_t)run->exclusive, run->max_attempts, run->steps, run->spec,
-                               run->digest, run->dataset_digest, run->cost.parameters,
-                               run->cost.memory_bytes, run->cost.flops_per_step, now);
+        status = store_run_sql(
+            store, SQL_RUN_ADD, NULL, err, "ittiiiiitttiiditi", experiment, run->arm, run->grid,
+            run->seed, run->priority, (int64_t)run->exclusive, run->max_attempts, run->steps,
+            run->spec, run->digest, run->dataset_digest, run->cost.parameters,
+            run->cost.memory_bytes, run->cost.flops_per_step, now, run->cell, run->windows);
     }
     /* The corpus was there when the spec was resolved; from here on it stays for these runs. */
     if (status == 0)
@@ -121,7 +121,7 @@ int store_experiment_add(struct store *store, const struct new_experiment *new, 
 
 static void cell_from(sqlite3_stmt *statement, void *of)
 {
-    struct cell_row *row = of;
+    struct trained_cell *row = of;
     row->arm = store_text(statement, 0, false);
     row->grid = store_text(statement, 1, false);
     row->spec = store_text(statement, 2, false);
@@ -129,18 +129,21 @@ static void cell_from(sqlite3_stmt *statement, void *of)
     row->priority = sqlite3_column_int64(statement, 4);
     row->max_attempts = sqlite3_column_int64(statement, 5);
     row->exclusive = sqlite3_column_int(statement, 6) != 0;
+    row->cell = store_text(statement, 7, true);
+    row->windows = sqlite3_column_int64(statement, 8);
 }
 
 static void cell_done(void *of)
 {
-    struct cell_row *row = of;
+    struct trained_cell *row = of;
     free(row->arm);
     free(row->grid);
     free(row->spec);
     free(row->dataset_digest);
+    free(row->cell);
 }
 
-void cell_rows_free(struct cell_row *rows, size_t n)
+void trained_cells_free(struct trained_cell *rows, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         cell_done(&rows[i]);
@@ -155,8 +158,8 @@ static int size_of(struct store *store, int64_t id, int64_t *ret, struct err *er
                : status;
 }
 
-int store_experiment_cells(struct store *store, int64_t id, struct cell_row **ret, size_t *ret_n,
-                           struct err *err)
+int store_experiment_cells(struct store *store, int64_t id, struct trained_cell **ret,
+                           size_t *ret_n, struct err *err)
 {
     static const struct store_rows cells = { sizeof **ret, cell_from, cell_done };
     int64_t runs = 0;

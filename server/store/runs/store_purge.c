@@ -3,6 +3,7 @@
 
 #include "common/base/clock.h"
 #include "server/store/runs/store_audits.h"
+#include "server/store/runs/store_cells.h"
 #include "server/store/store_priv.h"
 
 #include <stdlib.h>
@@ -54,6 +55,8 @@ int store_experiment_purge(struct store *store, int64_t id, struct err *err)
                        (long long)id);
     status = store_run_sql(store, SQL_EXPERIMENT_PURGE, NULL, err, "ii", id, clock_wall_ms());
     if (status == 0)
+        status = store_cells_keep(store, err);
+    if (status == 0)
         store_touch_experiment(store, id); /* no list has it any more */
     return status;
 }
@@ -61,8 +64,14 @@ int store_experiment_purge(struct store *store, int64_t id, struct err *err)
 int store_purge_expired(struct store *store, int64_t deleted_before_ms, int64_t *ret_n,
                         struct err *err)
 {
-    return store_run_sql(store, SQL_PURGE_EXPIRED, ret_n, err, "ii", deleted_before_ms,
-                         clock_wall_ms());
+    int64_t n = 0;
+    int status =
+        store_run_sql(store, SQL_PURGE_EXPIRED, &n, err, "ii", deleted_before_ms, clock_wall_ms());
+    if (status == 0 && n > 0)
+        status = store_cells_keep(store, err);
+    if (status == 0)
+        *ret_n = n;
+    return status;
 }
 
 static void id_from(sqlite3_stmt *s, void *row)

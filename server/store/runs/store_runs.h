@@ -101,7 +101,9 @@ int store_dataset_delete(struct store *, const char *name, struct err *);
 /* experiments */
 struct new_run {
     const char *arm, *grid, *spec, *digest, *dataset_digest;
+    const char *cell; /* run_spec_cell; NULL: it is a repetition of none */
     int64_t seed, priority, max_attempts, steps;
+    int64_t windows; /* to train on; 0 = a synthetic task, or not known */
     bool exclusive;
     struct cost cost;
 };
@@ -122,14 +124,15 @@ int store_experiment_by_key(struct store *, const char *key, const char *body_di
 int store_experiment_add(struct store *, const struct new_experiment *, int64_t *ret_id,
                          bool *ret_existing, struct err *);
 /* What each cell (arm × grid point) of an experiment trains, by its oldest run, in that order; what it
- * holds is the caller's (cell_rows_free). Errors: NOT_FOUND. */
-struct cell_row {
+ * holds is the caller's (trained_cells_free). Errors: NOT_FOUND. */
+struct trained_cell {
     char *arm, *grid, *spec, *dataset_digest; /* owned; grid and spec are JSON text */
-    int64_t priority, max_attempts;
+    char *cell;                               /* owned; NULL = not known */
+    int64_t priority, max_attempts, windows;  /* cell, windows: as struct new_run's */
     bool exclusive;
 };
-void cell_rows_free(struct cell_row *rows, size_t n);
-int store_experiment_cells(struct store *, int64_t id, struct cell_row **ret, size_t *ret_n,
+void trained_cells_free(struct trained_cell *rows, size_t n);
+int store_experiment_cells(struct store *, int64_t id, struct trained_cell **ret, size_t *ret_n,
                            struct err *);
 /* Adds runs with other seeds. Errors: NOT_FOUND; CONFLICT: a seed has runs already, or the dataset
  * is gone; TOO_MANY_RUNS: there would be more than `most`. */

@@ -11,8 +11,15 @@
 #include <string.h>
 
 static int (*const checks[])(struct plan *, struct err *) = {
-    fairness_shared_init, fairness_same_batches, fairness_learned, fairness_budget,
-    fairness_tuning,      fairness_power,        fairness_gaps,
+    fairness_shared_init,      fairness_same_batches, fairness_distinct_seeds, fairness_learned,
+    fairness_budget,           fairness_tuning,       fairness_selection,      fairness_one_change,
+    fairness_same_environment, fairness_power,        fairness_gaps,
+};
+/* In the order in which a report tells them. */
+static int (*const of_plan[])(struct plan *, struct err *) = {
+    fairness_planned_overlap, fairness_planned_seeds, fairness_budget,
+    fairness_planned_tuning,  fairness_selection,     fairness_one_change,
+    fairness_planned_power,
 };
 
 /* findings */
@@ -159,13 +166,13 @@ static int plan_init(struct plan *p, struct err *err)
     return read_cells(p, err);
 }
 
-int fairness_find(const struct fairness_input *in, struct audit_row **ret, size_t *ret_n,
-                  struct err *err)
+static int find(const struct fairness_input *in, int (*const *these)(struct plan *, struct err *),
+                size_t n, struct audit_row **ret, size_t *ret_n, struct err *err)
 {
     struct plan p = { .in = in };
     int status = plan_init(&p, err);
-    for (size_t i = 0; i < sizeof checks / sizeof *checks && status == 0; i++)
-        status = checks[i](&p, err);
+    for (size_t i = 0; i < n && status == 0; i++)
+        status = these[i](&p, err);
     if (status == 0 && p.failed)
         status = err_no_memory(err, "the audits of %zu runs", in->runs_n);
     plan_done(&p);
@@ -178,4 +185,16 @@ int fairness_find(const struct fairness_input *in, struct audit_row **ret, size_
     *ret = p.findings;
     *ret_n = p.findings_n;
     return 0;
+}
+
+int fairness_find(const struct fairness_input *in, struct audit_row **ret, size_t *ret_n,
+                  struct err *err)
+{
+    return find(in, checks, sizeof checks / sizeof *checks, ret, ret_n, err);
+}
+
+int fairness_planned(const struct fairness_input *in, struct audit_row **ret, size_t *ret_n,
+                     struct err *err)
+{
+    return find(in, of_plan, sizeof of_plan / sizeof *of_plan, ret, ret_n, err);
 }

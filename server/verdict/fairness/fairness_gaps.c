@@ -6,10 +6,6 @@
 
 #include <stdlib.h>
 
-/* With more cells than these, gaps are told by arm: nobody reads them one by one, and the commit
- * that ends an experiment shouldn't keep others waiting. */
-enum { FAIRNESS_GAPS = 1000 };
-
 static bool is_reported(const struct plan *p, const char *name, const char *arm, const char *grid)
 {
     char *key = audit_key(name, arm, grid);
@@ -79,7 +75,7 @@ static void look_at(struct plan *p, enum audit audit, size_t first_arm, size_t e
 
 int fairness_gaps(struct plan *p, struct err *err)
 {
-    bool fold = p->layout.points_n * p->layout.arms_n > FAIRNESS_GAPS;
+    bool fold = p->layout.points_n * p->layout.arms_n > FAIRNESS_CELLS;
     (void)err;
     for (int i = 0; i < AUDITS; i++) {
         size_t step = audit_names_arm(audit_table[i]->scope) ? 1 : p->layout.arms_n;

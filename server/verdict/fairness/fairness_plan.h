@@ -10,6 +10,9 @@
 #include "server/verdict/layout.h"
 
 enum { FAIRNESS_ROWS = 100 }; /* of an evidence, at most; the rest is counted */
+/* With more cells than these, what is found at each of them is told by arm: nobody reads them one
+ * by one, and the commit that ends an experiment shouldn't keep others waiting. */
+enum { FAIRNESS_CELLS = 1000 };
 
 struct planned_cell {
     struct run_spec spec; /* of its first seed */
@@ -80,9 +83,18 @@ static inline json_t *plan_place(const struct plan *p, size_t place)
 int fairness_shared_init(struct plan *p, struct err *err);
 int fairness_same_batches(struct plan *p, struct err *err);
 int fairness_learned(struct plan *p, struct err *err);
+int fairness_distinct_seeds(struct plan *p, struct err *err);
 int fairness_budget(struct plan *p, struct err *err);
 int fairness_tuning(struct plan *p, struct err *err);
+int fairness_selection(struct plan *p, struct err *err);
+int fairness_one_change(struct plan *p, struct err *err);
+int fairness_same_environment(struct plan *p, struct err *err);
 int fairness_power(struct plan *p, struct err *err);
+/* fairness_planned.c: of what is planned. */
+int fairness_planned_overlap(struct plan *p, struct err *err);
+int fairness_planned_seeds(struct plan *p, struct err *err);
+int fairness_planned_tuning(struct plan *p, struct err *err);
+int fairness_planned_power(struct plan *p, struct err *err);
 /* Structural audits that nobody reported. */
 int fairness_gaps(struct plan *p, struct err *err);
 

@@ -19,9 +19,15 @@ struct study {
     const char *more[ARMS];  /* of each arm: fields of "model", or NULL */
     const char *train[ARMS]; /* … of "train" */
     const char *init[RUNS];  /* JSON by run; NULL = not told */
+    bool one_weights;        /* every seed starts from these weights */
     char consumed[RUNS][32], eval[RUNS][32];
     struct digests_row runs[RUNS];
     size_t runs_n, arms_n, points_n;
+    struct run_environment environments[RUNS];
+    size_t environments_n;
+    int (*elsewhere)(void *arg, const char *cell, struct cell_row **ret, size_t *ret_n,
+                     struct err *err);
+    int (*mean)(void *arg, const char *cell, struct cell_row *row, struct err *err);
     json_t *spec, *reported;
     struct audit_row *found;
     size_t found_n;
@@ -68,6 +74,7 @@ static inline void begin(struct study *s, const char *spec, size_t arms, size_t 
                                                    .grid = (char *)(uintptr_t)s->points[point],
                                                    .consumed = s->consumed[i],
                                                    .eval = s->eval[i],
+                                                   .windows = 100,
                                                    .measured = true,
                                                    .value = 1,
                                                    .unigram = NAN,
@@ -106,8 +113,17 @@ static inline int spec_of(void *arg, int64_t run, json_t **ret, struct err *err)
 static inline int init_of(void *arg, int64_t run, json_t **ret, struct err *err)
 {
     const struct study *s = arg;
+    const char *name;
+    json_t *value;
     (void)err;
     *ret = s->init[run - 1] != NULL ? load(s->init[run - 1]) : NULL;
+    json_object_foreach(*ret, name, value)
+    {
+        if (!s->one_weights && json_is_string(value))
+            json_object_set_new(
+                *ret, name,
+                json_sprintf("%s-%d", json_string_value(value), (int)s->runs[run - 1].seed));
+    }
     return 0;
 }
 
@@ -123,15 +139,17 @@ static inline void forget(struct study *s)
 static inline void look(struct study *s)
 {
     struct err err = { 0 };
-    const struct fairness_input in = {
-        .spec = s->spec,
-        .runs = s->runs,
-        .runs_n = s->runs_n,
-        .reported = s->reported,
-        .spec_of = spec_of,
-        .init_of = init_of,
-        .arg = s,
-    };
+    const struct fairness_input in = { .spec = s->spec,
+                                       .runs = s->runs,
+                                       .runs_n = s->runs_n,
+                                       .reported = s->reported,
+                                       .spec_of = spec_of,
+                                       .init_of = init_of,
+                                       .elsewhere_of = s->elsewhere,
+                                       .mean_of = s->mean,
+                                       .arg = s,
+                                       .environments = s->environments,
+                                       .environments_n = s->environments_n };
     forget(s);
     assert_ok(fairness_find(&in, &s->found, &s->found_n, &err), err);
 }

@@ -112,7 +112,7 @@ static void test_split_keeps_families(void **state)
                                      .families = stored ? families : NULL };
             struct corpus_split split;
             spec.data.split_seed = seed;
-            assert_int_equal(corpus_split_check(&corpus, &spec, &err), 0);
+            assert_int_equal(corpus_split_check(&corpus, &spec, NULL, &err), 0);
             assert_int_equal(corpus_split_new(&corpus, &spec, &split, &err), 0);
             size_t tokens = TEXT + DOCUMENTS, held = 0;
             for (int part = 0; part < CORPUS_PARTS; part++)

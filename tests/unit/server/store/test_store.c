@@ -1,6 +1,8 @@
 /* Opening, foreign and newer databases, settings, datasets, experiments. */
+#include "common/spec/spec_json.h"
 #include "server/base/embed.h"
 #include "server/store/curves/store_digests.h"
+#include "server/store/runs/store_cells.h"
 #include "server/store/store_identity.h"
 #include "server/store/store_priv.h"
 #include "tests/unit/server/fixture.h"
@@ -209,11 +211,28 @@ static void test_migrates(void **state)
         if (strcmp(embedded[i].path, "schema/0001_init.sql") == 0)
             write_database(folder, embedded[i].data);
     write_database(folder, "PRAGMA application_id = 1096969332; PRAGMA user_version = 1;"
-                           "INSERT INTO settings VALUES ('old', '1')");
+                           "INSERT INTO settings VALUES ('old', '1');"
+                           "INSERT INTO experiments (id, name, spec, metric, goal, runs_n, "
+                           "created_at) VALUES (1, 'x', '{}', 'val/loss', 'min', 2, 1);"
+                           "INSERT INTO runs (experiment, arm, grid, seed, state, max_attempts, "
+                           "steps, spec, digest, parameters, memory_bytes, flops_per_step, "
+                           "created_at, started_at) SELECT 1, 'x', '{}', 5, 'succeeded', 1, 1, "
+                           "column1, 'd', 1, 1, 1, 1, 1 FROM (VALUES ('{\"data\":{},\"seed\":5}'), "
+                           "('no JSON'))");
     struct store *store = fixture_store(folder);
     char *init = NULL;
     assert_ok(store_digests_init(store, 1, &init, &err), err);
     free(init);
+    struct cell_row *cells = NULL;
+    size_t n = 0;
+    char cell[DIGEST_HEX];
+    json_t *spec = json_pack("{s:{}, s:i}", "data", "seed", 6);
+    assert_ok(run_spec_cell(spec, cell, &err), err);
+    assert_ok(store_cells_elsewhere(store, cell, 0, "val/loss", 9, &cells, &n, &err), err);
+    assert_int_equal(n, 1); /* what was run before there were cells is found */
+    assert_int_equal(cells[0].runs, 1);
+    json_decref(spec);
+    free(cells);
     store_close(store);
     store = fixture_store(folder); /* and only once */
     store_close(store);

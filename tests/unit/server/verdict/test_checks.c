@@ -181,7 +181,7 @@ static void test_missing_and_unknown(void **state)
 {
     (void)state;
     static const char *const of_arms[] = { "causality", "entropy_floor", "dense_equivalence",
-                                           "replay" };
+                                           "distinct_seeds", "replay" };
     static const char *const arms[] = { "dense", "dsa" };
     struct study s;
     fill(&s);
@@ -196,19 +196,19 @@ static void test_missing_and_unknown(void **state)
     assert_text(
         at(at(r, "remarks"), "0"),
         "Not audited for every arm and grid point: causality, entropy_floor, split_overlap, "
-        "shared_init, same_batches, dense_equivalence, replay, learned.");
+        "shared_init, same_batches, distinct_seeds, dense_equivalence, replay, learned.");
     json_decref(r);
 
     /* two of three arms, the second at one of two lengths */
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < 5; i++)
         for (size_t a = 0; a < 2; a++)
             for (size_t g = 0; g < 2 - a; g++)
-                audited(&s, of_arms[i], arms[a], grids[g], i == 3 ? "skipped" : "pass", "", "{}");
+                audited(&s, of_arms[i], arms[a], grids[g], i == 4 ? "skipped" : "pass", "", "{}");
     r = report(&s);
     assert_true(json_is_true(at(at(at(r, "arms"), "dense"), "valid")));
     assert_true(json_is_null(at(at(at(r, "arms"), "dsa"), "valid")));
     json_decref(r);
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < 4; i++)
         audited(&s, of_arms[i], "dsa", grids[1], "warn", "", "{}");
     r = report(&s);
     assert_true(json_is_true(at(at(at(r, "arms"), "dsa"), "valid")));
@@ -298,9 +298,9 @@ static void test_what_an_audit_does_not_concern(void **state)
 static void test_an_unmade_audit_is_none(void **state)
 {
     (void)state;
-    static const char *const made[] = { "causality",     "entropy_floor", "dense_equivalence",
-                                        "split_overlap", "shared_init",   "same_batches",
-                                        "replay",        "learned" };
+    static const char *const made[] = { "causality",     "entropy_floor",  "dense_equivalence",
+                                        "split_overlap", "shared_init",    "same_batches",
+                                        "replay",        "distinct_seeds", "learned" };
     struct study s;
     begin(&s, BY_LOSS);
     for (int64_t seed = 1; seed <= 12; seed++)

@@ -88,6 +88,10 @@ static void test_disturbed(void **state)
           "unknown",
           "for 1 of 6 runs it isn't known what else the machine did, up to 60 %",
           "without a record of what else the machine did" },
+        { { .ms = 1000, .told_ms = 1000, .elsewhere = true },
+          "environment",
+          "1 of 6 runs were trained in another environment than the experiment's first",
+          "in another environment than the first run's" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct study s;

@@ -1,6 +1,7 @@
 /* What disturbed clocks: overlaps of attempts, what trainers told, and a mean without the first
  * step. */
 #include "server/store/curves/store_timings.h"
+#include "server/store/store_priv.h"
 #include "tests/unit/server/fixture.h"
 
 #include <math.h>
@@ -109,6 +110,21 @@ static void test_runs(void **state)
     assert_true(two->ms >= 1000 && two->told_ms == 0);
     assert_true(two->shared_ms == two->ms); /* run 3 hasn't ended */
     free(rows);
+
+    /* in one environment, with whatever threads; then the second run's goes on elsewhere */
+    static const char *const environments[] = {
+        "UPDATE attempts SET environment = '{\"digest\":\"d\",\"cpu\":\"c\",\"host\":\"h\","
+        "\"threads\":' || attempt || '}'",
+        "UPDATE attempts SET environment = '{\"digest\":\"d\",\"cpu\":\"x\",\"host\":\"h\"}' "
+        "WHERE run = 2 AND attempt = 2",
+    };
+    for (size_t i = 0; i < 2; i++) {
+        assert_ok(store_execute(store, environments[i], &err), err);
+        assert_ok(store_timings(store, experiment, &rows, &n, &err), err);
+        assert_false(row_of(rows, n, 1)->elsewhere);
+        assert_int_equal(row_of(rows, n, 2)->elsewhere, i == 1);
+        free(rows);
+    }
 }
 
 static void test_the_mean_leaves_out_the_first_step(void **state)

@@ -82,17 +82,15 @@ static void test_very_many_gaps_are_told_together(void **state)
         runs[i].run = (int64_t)(i % 2) + 1; /* of whose spec and weights it is */
     }
     struct err err = { 0 };
-    const struct fairness_input in = {
-        .spec = s.spec,
-        .runs = runs,
-        .runs_n = 2 * POINTS,
-        .reported = s.reported,
-        .spec_of = spec_of,
-        .init_of = init_of,
-        .arg = &s,
-    };
+    const struct fairness_input in = { .spec = s.spec,
+                                       .runs = runs,
+                                       .runs_n = 2 * POINTS,
+                                       .reported = s.reported,
+                                       .spec_of = spec_of,
+                                       .init_of = init_of,
+                                       .arg = &s };
     assert_ok(fairness_find(&in, &s.found, &s.found_n, &err), err);
-    assert_int_equal(s.found_n, 6 + 2 + 2 + 1 + 2 + 1 + 2);
+    assert_int_equal(s.found_n, 6 + 1 + 1 + 2 + 2 + 2 + 2 + 1 + 2 + 1 + 2);
     const struct audit_row *row = only(&s, "indexer_learns");
     assert_string_equal(row->arm, "dsa");
     assert_null(row->grid);
@@ -104,8 +102,8 @@ static void test_very_many_gaps_are_told_together(void **state)
 static void test_one_arm_has_nothing_to_compare(void **state)
 {
     (void)state;
-    static const char *const names[] = { "shared_init", "same_batches", "learned",
-                                         "budget",      "tuning",       "power" };
+    static const char *const names[] = { "shared_init", "same_batches", "learned",         "budget",
+                                         "tuning",      "power",        "same_environment" };
     struct study s;
     begin(&s, plain, 1, 6, no_grid);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)

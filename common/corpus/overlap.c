@@ -1,7 +1,7 @@
 /* Places of the corpus are places in split.tokens, where each token stands once. A context with its
  * target is identified by a 64-bit rolling hash. The hashes of validation go into a table, in which
  * those of the training stream are then looked up. */
-#include "worker/audit/overlap.h"
+#include "common/corpus/overlap.h"
 
 #include "common/corpus/rolling.h"
 
@@ -47,12 +47,12 @@ static uint64_t hash_ending(const uint16_t *tokens, size_t at)
     return rolling_key(h);
 }
 
-/* Counts the validation targets, and puts the hashes of their contexts into the table. */
-static void ask(const struct data *data, const uint8_t *marks, struct table *table,
-                struct overlap *ret)
+/* Counts the validation targets, and puts the hashes of their contexts into the table. m: windows
+ * that evaluation looks at. */
+static void ask(const struct corpus_split *split, size_t m, const uint8_t *marks,
+                struct table *table, struct overlap *ret)
 {
-    const struct corpus_split *split = &data->split;
-    size_t n = split->parts[CORPUS_VAL].windows, m = data_eval_windows(data, CORPUS_VAL);
+    size_t n = split->parts[CORPUS_VAL].windows;
     for (size_t i = 0; i < m; i++) {
         size_t start = start_of(split, CORPUS_VAL, i * n / m);
         for (size_t at = start + 1; at <= start + split->seq_len; at++) {
@@ -82,10 +82,10 @@ static void search(const struct corpus_split *split, const uint8_t *marks, struc
     }
 }
 
-static void answer(const struct data *data, const struct table *table, struct overlap *ret)
+static void answer(const struct corpus_split *split, size_t m, const struct table *table,
+                   struct overlap *ret)
 {
-    const struct corpus_split *split = &data->split;
-    size_t n = split->parts[CORPUS_VAL].windows, m = data_eval_windows(data, CORPUS_VAL);
+    size_t n = split->parts[CORPUS_VAL].windows;
     for (size_t i = 0; i < m; i++) {
         size_t start = start_of(split, CORPUS_VAL, i * n / m);
         for (size_t at = start + 1; at <= start + split->seq_len; at++) {
@@ -106,10 +106,11 @@ static size_t tokens_in(const struct corpus_split *split)
     return most;
 }
 
-int overlap_measure(const struct data *data, struct overlap *ret, struct err *err)
+int overlap_measure(const struct corpus_split *split, int64_t eval_windows, struct overlap *ret,
+                    struct err *err)
 {
-    const struct corpus_split *split = &data->split;
-    size_t targets = data_eval_windows(data, CORPUS_VAL) * split->seq_len, size = 1024;
+    size_t m = corpus_eval_windows(split, CORPUS_VAL, eval_windows);
+    size_t targets = m * split->seq_len, size = 1024;
     size_t places = split->parts[CORPUS_VAL].n < targets ? split->parts[CORPUS_VAL].n : targets;
     struct overlap found = { 0 };
     while (size < 2 * places)
@@ -123,13 +124,45 @@ int overlap_measure(const struct data *data, struct overlap *ret, struct err *er
         status = err_no_memory(err, "a comparison of %zu targets", targets);
     } else {
         mark_targets(split, marks);
-        ask(data, marks, &table, &found);
+        ask(split, m, marks, &table, &found);
         search(split, marks, &table);
-        answer(data, &table, &found);
+        answer(split, m, &table, &found);
         *ret = found;
     }
     free(marks);
     free(table.keys);
     free(table.known);
     return status;
+}
+
+enum overlap_grade overlap_grade(const struct overlap *o)
+{
+    double known = overlap_share(o->known, o->contexts);
+    return o->same > 0 || known > 0.01 ? OVERLAP_MUCH
+           : known > 0.001             ? OVERLAP_SOME
+                                       : OVERLAP_LITTLE;
+}
+
+void overlap_say(const struct overlap *o, struct buf *to)
+{
+    if (o->same > 0)
+        buf_addf(to,
+                 "%.2f %% of the validation targets are training targets at the same place of the "
+                 "corpus: validation measures memory",
+                 100 * overlap_share(o->same, o->targets));
+    else
+        buf_addf(to,
+                 "no validation target was trained on; %.3f %% of them stand in training too with "
+                 "the same %d tokens before them",
+                 100 * overlap_share(o->known, o->contexts), OVERLAP_CONTEXT);
+}
+
+json_t *overlap_json(const struct overlap *o)
+{
+    return json_pack("{s:I, s:I, s:o, s:I, s:I, s:o, s:i}", "targets", (json_int_t)o->targets,
+                     "trained_at_same_place", (json_int_t)o->same, "trained_share",
+                     jsonx_number(overlap_share(o->same, o->targets)), "contexts",
+                     (json_int_t)o->contexts, "contexts_in_training", (json_int_t)o->known,
+                     "contexts_share", jsonx_number(overlap_share(o->known, o->contexts)),
+                     "context", OVERLAP_CONTEXT);
 }
