@@ -23,6 +23,7 @@
     X(SAME_BATCHES, same_batches)                                                                  \
     X(DENSE_EQUIVALENCE, dense_equivalence)                                                        \
     X(REPLAY, replay)                                                                              \
+    X(EVALUATION, evaluation)                                                                      \
     X(FINITE, finite)                                                                              \
     X(INDEXER_LEARNS, indexer_learns)                                                              \
     X(BUDGET, budget)                                                                              \

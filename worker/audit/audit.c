@@ -30,6 +30,7 @@ static const struct row {
     { AUDIT_CAUSALITY, false, NULL, audit_causality },
     { AUDIT_ENTROPY_FLOOR, false, NULL, audit_entropy },
     { AUDIT_CAUSALITY, true, NULL, audit_causality },
+    { AUDIT_EVALUATION, true, NULL, audit_evaluation },
     { AUDIT_INDEXER_LEARNS, true, NULL, audit_learns },
     { AUDIT_REPLAY, true, replays, audit_replay },
 };
@@ -53,7 +54,9 @@ static void tell(struct audits *a, const char *name, struct finding *finding, do
 
 static bool is_made(const struct audits *a, const struct row *row)
 {
+    const char *only = a->context.only, *name = audit_table[row->audit]->name;
     return row->at_end == a->at_end && (row->made == NULL || row->made(&a->context)) &&
+           (only == NULL || strcmp(only, name) == 0) &&
            audit_concerns(audit_table[row->audit], a->context.spec);
 }
 
@@ -86,9 +89,12 @@ int audits_new(const struct audit_context *context, struct audits **ret, struct 
     a->nll = calloc(t, sizeof *a->nll);
     a->nll_n = calloc(t, sizeof *a->nll_n);
     snprintf(a->folder, sizeof a->folder, "%s/audit", context->out);
-    if (a->windows == NULL || a->nll == NULL || a->nll_n == NULL) {
+    int status = a->windows == NULL || a->nll == NULL || a->nll_n == NULL
+                     ? err_no_memory(err, "the audits")
+                     : evaluation_new(context->data, &a->evaluation, err);
+    if (status != 0) {
         audits_free(a);
-        return err_no_memory(err, "the audits");
+        return status;
     }
     if (context->replays)
         replay_plan(&a->replay, context->spec->train.steps);
@@ -101,6 +107,7 @@ void audits_free(struct audits *audits)
     if (audits == NULL)
         return;
     checkpoint_remove(audits->folder, audits->replay.from);
+    evaluation_done(&audits->evaluation);
     free(audits->windows);
     free(audits->nll);
     free(audits->nll_n);
@@ -125,8 +132,24 @@ void audits_step(struct audits *audits, int64_t step, double loss)
 
 void audits_watch(struct audits *audits, bool on)
 {
-    model_watch_positions(audits->context.model, on ? audits->nll : NULL,
-                          on ? audits->nll_n : NULL);
+    const struct model_watch watch = { audits->evaluation.by_window, audits->nll, audits->nll_n };
+    if (on)
+        evaluation_begin(&audits->evaluation);
+    audits->watching = on;
+    model_watch_evaluation(audits->context.model, on ? &watch : NULL);
+}
+
+void audits_evaluated(struct audits *audits, size_t i, const int32_t *windows, size_t n,
+                      const struct model_eval *found)
+{
+    if (audits->watching)
+        evaluation_note(&audits->evaluation, i, windows, n, found);
+}
+
+void audits_told(struct audits *audits, double loss)
+{
+    if (audits->watching)
+        audits->evaluation.told = loss;
 }
 
 void audits_end(struct audits *audits)

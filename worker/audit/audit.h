@@ -28,7 +28,8 @@ struct audit_context {
     struct emit *emit;
     const char *out;                        /* the run's folder: audit/ goes there */
     const struct checkpoint_origin *origin; /* of this run's checkpoints */
-    bool replays;                           /* makes the audit replay, too */
+    bool replays;                           /* makes the audits of its arm, too: replay, update */
+    const char *only;                       /* the name of the one to make; NULL = all */
 };
 
 /* Errors: NO_MEMORY. */
@@ -40,10 +41,15 @@ void audits_begin(struct audits *audits);
 /* After each step: in the middle a checkpoint is put aside, and the steps that follow it are noted.
  */
 void audits_step(struct audits *audits, int64_t step, double loss);
-/* Around the last evaluation: notes the loss by position. */
+/* Around the last validation: what it is handed and finds is noted. */
 void audits_watch(struct audits *audits, bool on);
+/* Heard while watching, else passed over: model_evaluate found this of the windows from number i on;
+ * and this is the loss that is told in the end. */
+void audits_evaluated(struct audits *audits, size_t i, const int32_t *windows, size_t n,
+                      const struct model_eval *found);
+void audits_told(struct audits *audits, double loss);
 /* After the last step, once the final weights are saved, since replay trains again: causality,
- * indexer_learns, replay. */
+ * evaluation, indexer_learns, replay. */
 void audits_end(struct audits *audits);
 
 #endif

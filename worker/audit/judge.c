@@ -342,6 +342,57 @@ int audit_learns(struct audits *a, struct finding *ret, struct err *err)
     return 0;
 }
 
+/* evaluation */
+
+/* What is wrong with the windows, or with the loss that was told of them. */
+static bool say_handed(const struct evaluation *e, struct finding *ret)
+{
+    double sum = e->told * (double)e->targets;
+    if (e->misplaced > 0)
+        finding_say(ret, AUDIT_FAIL,
+                    "%zu of the %zu windows that validation was handed aren't those that the "
+                    "specification names, number %zu the first of them",
+                    e->misplaced, e->handed, e->first_misplaced);
+    else if (e->handed != e->windows)
+        finding_say(ret, AUDIT_FAIL,
+                    "validation was handed %zu windows; the specification names "
+                    "%zu",
+                    e->handed, e->windows);
+    else if (fabs(sum - e->nll) > 1e-9 * fabs(e->nll))
+        finding_say(ret, AUDIT_FAIL, "validation reports a loss of %.9g, and its windows have %.9g",
+                    e->told, e->nll / (double)e->targets);
+    return ret->detail[0] != '\0';
+}
+
+int audit_evaluation(struct audits *a, struct finding *ret, struct err *err)
+{
+    const struct audit_context *c = &a->context;
+    const struct evaluation *e = &a->evaluation;
+    size_t micro = (size_t)run_spec_micro_batch(c->spec);
+    struct evaluation_states states;
+    int status = evaluation_states(c->model, c->spec, e->kept, e->rows < micro ? e->rows : micro,
+                                   c->spec->train.steps, &states, err);
+    if (status != 0)
+        return status;
+    ret->evidence = json_pack("{s:I, s:I, s:I, s:I}", "windows", (json_int_t)e->handed, "misplaced",
+                              (json_int_t)e->misplaced, "differing_states",
+                              (json_int_t)states.differing, "window", (json_int_t)e->pick);
+    if (say_handed(e, ret))
+        return 0;
+    if (states.differing > 0)
+        finding_say(ret, AUDIT_FAIL,
+                    "the kernels of evaluation aren't those of training without dropout and noise: "
+                    "%zu states differ, at position %zu first",
+                    states.differing, states.position);
+    else if (!states.finite)
+        finding_say(ret, AUDIT_SKIPPED, "the model's states aren't finite numbers");
+    else
+        finding_say(ret, AUDIT_PASS,
+                    "the windows are the specification's, and evaluation has the "
+                    "kernels of training");
+    return 0;
+}
+
 /* replay */
 
 int audit_replay(struct audits *a, struct finding *ret, struct err *err)

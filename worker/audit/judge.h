@@ -4,6 +4,7 @@
 
 #include "common/audit/audits.h"
 #include "worker/audit/audit.h"
+#include "worker/audit/evaluation.h"
 #include "worker/audit/replay.h"
 
 #include <limits.h>
@@ -14,9 +15,11 @@ struct audits {
     int32_t *windows; /* [B × (T+1)] */
     char folder[PATH_MAX];
     struct replay replay;
-    bool at_end;    /* training is over */
-    double *nll;    /* [T] summed over the last evaluation's windows */
-    int64_t *nll_n; /* [T] how many were scored */
+    struct evaluation evaluation; /* the last validation */
+    bool watching;                /* it is going on */
+    bool at_end;                  /* training is over */
+    double *nll;                  /* [T] summed over the last evaluation's windows */
+    int64_t *nll_n;               /* [T] how many were scored */
 };
 
 /* What an audit says. One without a detail isn't told. */
@@ -36,6 +39,7 @@ int audit_overlap(struct audits *a, struct finding *ret, struct err *err);
 int audit_equivalence(struct audits *a, struct finding *ret, struct err *err);
 int audit_entropy(struct audits *a, struct finding *ret, struct err *err);
 int audit_causality(struct audits *a, struct finding *ret, struct err *err);
+int audit_evaluation(struct audits *a, struct finding *ret, struct err *err);
 int audit_learns(struct audits *a, struct finding *ret, struct err *err);
 int audit_replay(struct audits *a, struct finding *ret, struct err *err);
 

@@ -38,6 +38,8 @@ struct train {
     struct artifacts artifacts;
     struct audits *audits;  /* NULL = this run isn't audited */
     int32_t *windows;       /* [B × (T+1)] */
+    struct digest handed;   /* of the windows that evaluations were handed: val, then test */
+    bool handed_val;        /* these of val, at least */
     int64_t from;           /* the step that the attempt begins after */
     int64_t step;           /* the last one done */
     int64_t last;           /* the one to end with */
@@ -119,20 +121,41 @@ static bool stopping(const struct train *t)
     return emit_stopped(t->emit) != NULL;
 }
 
+/* The next windows of a part, from number i on, as an evaluation is handed them: these are what
+ * eval_sha256 is the digest of. Validation begins it anew. */
+static size_t hand_in(struct train *t, enum corpus_part part, size_t i)
+{
+    size_t n = data_eval_windows(t->data, part), batch = (size_t)t->spec->train.batch_size;
+    size_t width = (size_t)t->spec->data.seq_len + 1, rows = n - i < batch ? n - i : batch;
+    if (part == CORPUS_VAL && i == 0)
+        digest_init(&t->handed);
+    for (size_t b = 0; b < rows; b++)
+        data_eval_window(t->data, part, i + b, t->windows + b * width);
+    digest_add(&t->handed, t->windows, rows * width * sizeof *t->windows);
+    t->handed_val |= part == CORPUS_VAL && i + rows == n;
+    return rows;
+}
+
+/* Of a part that this attempt doesn't evaluate. */
+static void hand_in_all(struct train *t, enum corpus_part part)
+{
+    for (size_t i = 0; i < data_eval_windows(t->data, part);)
+        i += hand_in(t, part, i);
+}
+
 /* Sums over the windows of a part, and the recall of the first batch unless ret_figures is NULL.
  * False when a stop came meanwhile. */
 static bool measure(struct train *t, enum corpus_part part, struct model_eval *ret,
                     struct eval_figures *ret_figures)
 {
-    size_t n = data_eval_windows(t->data, part), batch = (size_t)t->spec->train.batch_size;
-    size_t width = (size_t)t->spec->data.seq_len + 1;
+    size_t n = data_eval_windows(t->data, part), rows;
     *ret = (struct model_eval){ 0 };
-    for (size_t i = 0; i < n && !stopping(t); i += batch) {
+    for (size_t i = 0; i < n && !stopping(t); i += rows) {
         struct model_eval got;
-        size_t rows = n - i < batch ? n - i : batch;
-        for (size_t b = 0; b < rows; b++)
-            data_eval_window(t->data, part, i + b, t->windows + b * width);
+        rows = hand_in(t, part, i);
         model_evaluate(t->model, t->windows, (int64_t)rows, t->step, &got);
+        if (t->audits != NULL)
+            audits_evaluated(t->audits, i, t->windows, rows, &got);
         ret->nll += got.nll;
         ret->correct += got.correct;
         ret->targets += got.targets;
@@ -154,6 +177,8 @@ static void evaluate(struct train *t, enum corpus_part part)
         return;
     f->loss = sum.nll / (double)sum.targets;
     f->accuracy = (double)sum.correct / (double)sum.targets;
+    if (t->audits != NULL)
+        audits_told(t->audits, f->loss);
     const char *names[EVAL_METRICS_N];
     double numbers[EVAL_METRICS_N];
     size_t n = 0;
@@ -340,6 +365,7 @@ static int begin(struct train *t, struct err *err)
         .out = t->config->out,
         .origin = &t->origin,
         .replays = t->config->replays,
+        .only = t->config->only,
     };
     if (status == 0 && t->config->audits)
         status = audits_new(&audited, &t->audits, err);
@@ -374,15 +400,16 @@ static json_t *interference(const struct train *t)
     return interference_between(&t->began, &now);
 }
 
-/* An attempt that resumes behind the last step evaluates nothing more; the audits still ask for the
- * losses by position. */
-static void watch_positions(struct train *t)
+/* An attempt that resumes behind the last step validates nothing more; the audits still ask for the
+ * last validation. */
+static void watch_validation(struct train *t)
 {
-    struct model_eval ignored;
+    struct model_eval sum;
     if (t->audits == NULL)
         return;
     audits_watch(t->audits, true);
-    measure(t, CORPUS_VAL, &ignored, NULL);
+    if (measure(t, CORPUS_VAL, &sum, NULL))
+        audits_told(t->audits, sum.nll / (double)sum.targets);
     audits_watch(t->audits, false);
 }
 
@@ -392,10 +419,14 @@ static int finish(struct train *t, struct err *err)
     char consumed[DIGEST_HEX], evaluated[DIGEST_HEX];
     int status = 0;
     bool whole = t->step == t->spec->train.steps;
+    if (whole && t->from == t->step)
+        watch_validation(t);
+    if (!t->handed_val)
+        hand_in_all(t, CORPUS_VAL);
     if (whole)
         evaluate(t, CORPUS_TEST);
-    if (whole && t->from == t->step)
-        watch_positions(t);
+    else
+        hand_in_all(t, CORPUS_TEST);
     if (stopping(t))
         return 0;
     finite_parameters(&t->finite, model_params(t->model), t->step);
@@ -414,7 +445,7 @@ static int finish(struct train *t, struct err *err)
         return status;
     finite_end(&t->finite, t->from, t->step);
     data_consumed(t->data, consumed);
-    fingerprints_windows(t->data, t->windows, evaluated);
+    digest_end_hex(&t->handed, evaluated);
     emit_event(t->emit, WIRE_FINISHED,
                json_pack("{s:I, s:o, s:s, s:s, s:o}", "step", (json_int_t)t->step, "artifacts",
                          artifacts, "consumed_sha256", consumed, "eval_sha256", evaluated,

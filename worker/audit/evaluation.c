@@ -1,0 +1,120 @@
+/* The specification's windows are found here from the split and the streams, not by data.h's
+ * functions, which are what is in question. */
+#include "worker/audit/evaluation.h"
+
+#include "common/philox.h"
+#include "worker/data/tasks.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static size_t windows_of(const struct data *data)
+{
+    size_t n = data->split.parts[CORPUS_VAL].windows, m = (size_t)data->spec.train.eval_windows;
+    if (data->spec.data.kind != DATASET_STORED)
+        return m > 0 ? m : DATA_EVAL_WINDOWS;
+    return m > 0 && m < n ? m : n;
+}
+
+/* Window i of those that validation looks at, as schema/numerics.md §4 has it. */
+static void expect(const struct evaluation *e, size_t i, int32_t *ret)
+{
+    const struct corpus_split *split = &e->data->split;
+    const struct spec_data *data = &e->data->spec.data;
+    if (data->kind != DATASET_STORED) {
+        const struct philox stream = philox_stream(data->split_seed, "data", "val");
+        task_window(data, &stream, i, ret);
+        return;
+    }
+    size_t number = i * split->parts[CORPUS_VAL].windows / e->windows;
+    const uint32_t *starts = split->parts[CORPUS_VAL].starts;
+    size_t at = split->parts[CORPUS_VAL].first +
+                (starts != NULL ? starts[number] : number * (e->width - 1));
+    for (size_t t = 0; t < e->width; t++)
+        ret[t] = split->tokens[at + t];
+}
+
+int evaluation_new(const struct data *data, struct evaluation *ret, struct err *err)
+{
+    const struct philox lot = philox_stream(data->spec.seed, "data", "evaluation");
+    struct evaluation e = {
+        .data = data,
+        .batch = (size_t)data->spec.train.batch_size,
+        .width = (size_t)data->spec.data.seq_len + 1,
+        .windows = windows_of(data),
+    };
+    e.pick = philox_word(&lot, 0, 0) % e.windows;
+    e.by_window = calloc(e.batch, sizeof *e.by_window);
+    e.expected = calloc(e.width, sizeof *e.expected);
+    e.kept = calloc(e.batch * e.width, sizeof *e.kept);
+    if (e.by_window == NULL || e.expected == NULL || e.kept == NULL) {
+        evaluation_done(&e);
+        return err_no_memory(err, "a batch of evaluation");
+    }
+    *ret = e;
+    return 0;
+}
+
+void evaluation_done(struct evaluation *evaluation)
+{
+    free(evaluation->by_window);
+    free(evaluation->expected);
+    free(evaluation->kept);
+}
+
+void evaluation_begin(struct evaluation *evaluation)
+{
+    struct evaluation *e = evaluation;
+    e->handed = e->misplaced = e->rows = 0;
+    e->nll = e->told = 0;
+    e->targets = 0;
+}
+
+void evaluation_note(struct evaluation *evaluation, size_t i, const int32_t *windows, size_t rows,
+                     const struct model_eval *found)
+{
+    struct evaluation *e = evaluation;
+    for (size_t b = 0; b < rows; b++) {
+        bool known = i + b < e->windows;
+        if (known)
+            expect(e, i + b, e->expected);
+        if (!known || memcmp(e->expected, windows + b * e->width, e->width * sizeof *windows) != 0)
+            e->first_misplaced = e->misplaced++ == 0 ? i + b : e->first_misplaced;
+        e->nll += e->by_window[b];
+    }
+    e->handed += rows;
+    e->targets += found->targets;
+    if (e->pick < i || e->pick >= i + rows)
+        return;
+    memcpy(e->kept, windows, rows * e->width * sizeof *windows);
+    e->rows = rows;
+    e->row = e->pick - i;
+    e->picked = e->by_window[e->row];
+}
+
+int evaluation_states(struct model *model, const struct run_spec *spec, const int32_t *windows,
+                      size_t n, int64_t step, struct evaluation_states *ret, struct err *err)
+{
+    size_t t = (size_t)spec->data.seq_len, c = (size_t)spec->model.d_model, count = n * t * c;
+    real *evaluated = malloc(count * sizeof *evaluated);
+    if (evaluated == NULL)
+        return err_no_memory(err, "the states of a batch");
+    memcpy(evaluated, model_bare_states(model, windows, (int64_t)n, step, false),
+           count * sizeof *evaluated);
+    const real *trained = model_bare_states(model, windows, (int64_t)n, step, true);
+    struct evaluation_states found = { .finite = true };
+    for (size_t i = 0; i < n * t; i++) {
+        for (size_t k = 0; k < c; k++)
+            found.finite &= isfinite((double)evaluated[i * c + k]);
+        if (memcmp(evaluated + i * c, trained + i * c, c * sizeof *trained) == 0)
+            continue;
+        if (found.differing++ == 0) {
+            found.window = i / t;
+            found.position = i % t;
+        }
+    }
+    free(evaluated);
+    *ret = found;
+    return 0;
+}
