@@ -3,6 +3,7 @@
 #include "worker/audit/evaluation.h"
 
 #include "common/philox.h"
+#include "worker/audit/reference.h"
 #include "worker/data/tasks.h"
 
 #include <math.h>
@@ -117,4 +118,68 @@ int evaluation_states(struct model *model, const struct run_spec *spec, const in
     free(evaluated);
     *ret = found;
     return 0;
+}
+
+/* What the model's last pass chose for one window of it. */
+struct choices {
+    const struct model *model;
+    size_t b;
+};
+
+static size_t keys_of(void *arg, int64_t layer, size_t t, int32_t *ret)
+{
+    const struct choices *c = arg;
+    return model_keys(c->model, layer, c->b, t, ret);
+}
+
+static const int32_t *experts_of(void *arg, int64_t layer, size_t t)
+{
+    const struct choices *c = arg;
+    return model_experts(c->model, layer, c->b, t);
+}
+
+/* Roundings of single targets add up without regard to their signs, and eight times what one shake
+ * shows is allowed: it is one sample of them, if a large one. The last term is for windows of few
+ * targets, whose sample may be small by chance. */
+static double bound_of(const double *exact, const double *shaken, size_t t)
+{
+    double sum = 0;
+    for (size_t i = 0; i < t; i++)
+        sum += 8 * fabs(shaken[i] - exact[i]) + (exact[i] != 0 ? 0x1p-20 * (1 + exact[i]) : 0);
+    return sum;
+}
+
+int evaluation_formulas(const struct evaluation *evaluation, struct model *model,
+                        const struct run_spec *spec, int64_t step, struct evaluation_formulas *ret,
+                        struct err *err)
+{
+    const struct evaluation *e = evaluation;
+    size_t t = e->width - 1, micro = (size_t)run_spec_micro_batch(spec);
+    size_t first = e->row / micro * micro, n = first + micro < e->rows ? first + micro : e->rows;
+    struct choices choices = { model, e->row - first };
+    const struct reference reference = { spec,    model_params(model), model_pool(model),
+                                         keys_of, experts_of,          &choices };
+    struct evaluation_formulas found = { 0 };
+    struct model_eval ignored;
+    double *by_window = calloc(e->batch, sizeof *by_window);
+    double *nll = calloc(2 * t, sizeof *nll);
+    int status = by_window == NULL || nll == NULL ? err_no_memory(err, "a window's losses") : 0;
+    if (status == 0) {
+        model_watch_evaluation(model, &(struct model_watch){ .by_window = by_window });
+        model_evaluate(model, e->kept, (int64_t)n, step, &ignored);
+        model_watch_evaluation(model, NULL);
+        found.again = by_window[e->row];
+        status = reference_nll(&reference, e->kept + e->row * e->width, false, nll, err);
+    }
+    if (status == 0)
+        status = reference_nll(&reference, e->kept + e->row * e->width, true, nll + t, err);
+    for (size_t i = 0; status == 0 && i < t; i++)
+        found.exact += nll[i];
+    if (status == 0) {
+        found.bound = bound_of(nll, nll + t, t);
+        *ret = found;
+    }
+    free(by_window);
+    free(nll);
+    return status;
 }

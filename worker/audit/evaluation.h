@@ -31,9 +31,9 @@ struct evaluation {
     size_t first_misplaced;
     double nll, told; /* summed over windows; the loss that was told */
     int64_t targets;
-    int32_t *kept;      /* [B × (T+1)] the batch of the picked window */
-    size_t rows, row;   /* of that batch; the picked one among them */
-    double picked;      /* its loss, summed over its targets */
+    int32_t *kept;    /* [B × (T+1)] the batch of the picked window */
+    size_t rows, row; /* of that batch; the picked one among them */
+    double picked;    /* its loss, summed over its targets */
 };
 
 /* Errors: NO_MEMORY. */
@@ -54,5 +54,15 @@ struct evaluation_states {
 /* Errors: NO_MEMORY. */
 int evaluation_states(struct model *model, const struct run_spec *spec, const int32_t *windows,
                       size_t n, int64_t step, struct evaluation_states *ret, struct err *err);
+
+/* The picked window's loss, summed over its targets: in another pass of evaluation, and in double
+ * (reference.h); and by how much these two may differ. */
+struct evaluation_formulas {
+    double again, exact, bound;
+};
+/* After an evaluation of all windows, `step` steps done. Errors: NO_MEMORY. */
+int evaluation_formulas(const struct evaluation *evaluation, struct model *model,
+                        const struct run_spec *spec, int64_t step, struct evaluation_formulas *ret,
+                        struct err *err);
 
 #endif

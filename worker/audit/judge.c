@@ -364,32 +364,59 @@ static bool say_handed(const struct evaluation *e, struct finding *ret)
     return ret->detail[0] != '\0';
 }
 
+static void say_computed(const struct evaluation_states *states,
+                         const struct evaluation_formulas *f, const struct evaluation *e,
+                         struct finding *ret)
+{
+    double differs = fabs(e->picked - f->exact);
+    if (!states->finite || !isfinite(e->picked) || !isfinite(f->exact))
+        finding_say(ret, AUDIT_SKIPPED, "the model's states aren't finite numbers");
+    else if (states->differing > 0)
+        finding_say(ret, AUDIT_FAIL,
+                    "evaluation has other states than training has without dropout and noise: %zu "
+                    "of them differ, that of position %zu first",
+                    states->differing, states->position);
+    else if (f->again != e->picked)
+        finding_say(ret, AUDIT_FAIL,
+                    "evaluated again, window %zu has a loss of %.9g in the place of %.9g", e->pick,
+                    f->again, e->picked);
+    else if (!(differs <= f->bound))
+        finding_say(ret, AUDIT_FAIL,
+                    "evaluation reports a loss of %.9g for window %zu, and the formulas give %.9g "
+                    "for its tokens: float32 explains a difference of %.1e",
+                    e->picked, e->pick, f->exact, f->bound);
+    else
+        finding_say(ret, AUDIT_PASS,
+                    "the %zu windows are those of the specification; evaluation has the bits of "
+                    "training without dropout and noise, and window %zu's loss in double is within "
+                    "%.1e of what is reported",
+                    e->handed, e->pick, differs);
+}
+
 int audit_evaluation(struct audits *a, struct finding *ret, struct err *err)
 {
     const struct audit_context *c = &a->context;
     const struct evaluation *e = &a->evaluation;
     size_t micro = (size_t)run_spec_micro_batch(c->spec);
     struct evaluation_states states;
-    int status = evaluation_states(c->model, c->spec, e->kept, e->rows < micro ? e->rows : micro,
-                                   c->spec->train.steps, &states, err);
-    if (status != 0)
-        return status;
-    ret->evidence = json_pack("{s:I, s:I, s:I, s:I}", "windows", (json_int_t)e->handed, "misplaced",
-                              (json_int_t)e->misplaced, "differing_states",
-                              (json_int_t)states.differing, "window", (json_int_t)e->pick);
+    struct evaluation_formulas formulas;
+    int64_t steps = c->spec->train.steps;
+    ret->evidence = json_pack("{s:I, s:I, s:I}", "windows", (json_int_t)e->handed, "misplaced",
+                              (json_int_t)e->misplaced, "window", (json_int_t)e->pick);
     if (say_handed(e, ret))
         return 0;
-    if (states.differing > 0)
-        finding_say(ret, AUDIT_FAIL,
-                    "the kernels of evaluation aren't those of training without dropout and noise: "
-                    "%zu states differ, at position %zu first",
-                    states.differing, states.position);
-    else if (!states.finite)
-        finding_say(ret, AUDIT_SKIPPED, "the model's states aren't finite numbers");
-    else
-        finding_say(ret, AUDIT_PASS,
-                    "the windows are the specification's, and evaluation has the "
-                    "kernels of training");
+    int status = evaluation_states(c->model, c->spec, e->kept, e->rows < micro ? e->rows : micro,
+                                   steps, &states, err);
+    if (status == 0)
+        status = evaluation_formulas(e, c->model, c->spec, steps, &formulas, err);
+    if (status != 0)
+        return status;
+    json_t *more =
+        json_pack("{s:I, s:o, s:o, s:o}", "differing_states", (json_int_t)states.differing,
+                  "reported", jsonx_number(e->picked), "in_double", jsonx_number(formulas.exact),
+                  "bound", jsonx_number(formulas.bound));
+    json_object_update_new(ret->evidence, more);
+    say_computed(&states, &formulas, e, ret);
     return 0;
 }
 

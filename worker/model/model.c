@@ -381,11 +381,11 @@ void model_watch_evaluation(struct model *model, const struct model_watch *watch
 static void note(struct model *m, size_t first, size_t scored)
 {
     const struct model_watch *w = &m->watch;
-    for (size_t i = 0; w->by_window != NULL && i < scored; i++) {
-        size_t place = m->loss.place[i];
-        w->by_window[first + place / m->t] += m->loss.nll[i];
-        w->by_position[place % m->t] += m->loss.nll[i];
-        w->positions[place % m->t]++;
+    for (size_t i = 0; w->by_window != NULL && i < scored; i++)
+        w->by_window[first + m->loss.place[i] / m->t] += m->loss.nll[i];
+    for (size_t i = 0; w->by_position != NULL && i < scored; i++) {
+        w->by_position[m->loss.place[i] % m->t] += m->loss.nll[i];
+        w->positions[m->loss.place[i] % m->t]++;
     }
 }
 
@@ -409,6 +409,17 @@ void model_evaluate(struct model *model, const int32_t *windows, int64_t n, int6
         note(m, first, (size_t)loss.targets);
     }
     *ret = sum;
+}
+
+size_t model_keys(const struct model *model, int64_t layer, size_t b, size_t t, int32_t *ret)
+{
+    return attn_seen(&model->blocks[layer].attn, b * model->t + t, ret);
+}
+
+const int32_t *model_experts(const struct model *model, int64_t layer, size_t b, size_t t)
+{
+    const struct moe *moe = &model->blocks[layer].moe;
+    return moe->chosen + (b * model->t + t) * moe->k;
 }
 
 bool model_recall(struct model *model, int64_t n, bool indexed, double *ret)

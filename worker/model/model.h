@@ -58,11 +58,16 @@ void model_evaluate(struct model *model, const int32_t *windows, int64_t n, int6
  * attention mass that the chosen keys hold (attn_recall), averaged over the layers where not every
  * past key was seen (`indexed`: over those of them that have an indexer). False: there are none. */
 bool model_recall(struct model *model, int64_t n, bool indexed, double *ret);
+/* What the last pass chose in a layer, at place t of window b of its micro-batch: the keys that the
+ * query saw, ascending, into ret [T], with their number; and the experts that the token visited, in
+ * the order of their weights. For audits. */
+size_t model_keys(const struct model *model, int64_t layer, size_t b, size_t t, int32_t *ret);
+const int32_t *model_experts(const struct model *model, int64_t layer, size_t b, size_t t);
 /* From now on model_evaluate sets the sum of each window's −ln p, and adds each target's to that of
- * its position. The arrays are borrowed; NULL ends it. */
-struct model_watch {
+ * its position. NULL ends it. */
+struct model_watch {     /* arrays are borrowed, or NULL */
     double *by_window;   /* [B] */
-    double *by_position; /* [T] */
+    double *by_position; /* [T], with the next */
     int64_t *positions;  /* [T] targets in that sum */
 };
 void model_watch_evaluation(struct model *model, const struct model_watch *watch);
