@@ -102,6 +102,17 @@ static const struct audit_info evaluation = {
               "run's specification, and compare nothing until then.",
 };
 
+static const struct audit_info update = {
+    .name = "update",
+    .scope = AUDIT_OF_ARM,
+    .invalidates = true,
+    .what = "Each step changes the parameters once, as gradient, moments, learning rate, decay and "
+            "clipping of the specification have it.",
+    .remedy =
+        "No specification mends this: the optimiser updates wrongly; report it with the run's "
+        "specification, and try another train.optimizer meanwhile.",
+};
+
 static const struct audit_info finite = {
     .name = "finite",
     .scope = AUDIT_OF_RUN,

@@ -24,6 +24,7 @@
     X(DENSE_EQUIVALENCE, dense_equivalence)                                                        \
     X(REPLAY, replay)                                                                              \
     X(EVALUATION, evaluation)                                                                      \
+    X(UPDATE, update)                                                                              \
     X(FINITE, finite)                                                                              \
     X(INDEXER_LEARNS, indexer_learns)                                                              \
     X(BUDGET, budget)                                                                              \

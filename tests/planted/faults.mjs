@@ -21,4 +21,8 @@ export const FAULTS = [
   { fault: "eval_mask", audit: "evaluation", kinds: ALL },
   { fault: "eval_train", audit: "evaluation", kinds: ALL },
   { fault: "eval_early", audit: "evaluation", kinds: ALL },
+  { fault: "micro_scale", audit: "update", kinds: ALL },
+  { fault: "twice_lr", audit: "update", kinds: ALL },
+  { fault: "twice_decay", audit: "update", kinds: ALL },
+  { fault: "update_left_out", audit: "update", kinds: ALL },
 ];

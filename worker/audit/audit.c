@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static bool replays(const struct audit_context *context)
+static bool of_arm(const struct audit_context *context)
 {
     return context->replays;
 }
@@ -32,7 +32,8 @@ static const struct row {
     { AUDIT_CAUSALITY, true, NULL, audit_causality },
     { AUDIT_EVALUATION, true, NULL, audit_evaluation },
     { AUDIT_INDEXER_LEARNS, true, NULL, audit_learns },
-    { AUDIT_REPLAY, true, replays, audit_replay },
+    { AUDIT_UPDATE, true, of_arm, audit_update },
+    { AUDIT_REPLAY, true, of_arm, audit_replay },
 };
 
 static void tell(struct audits *a, const char *name, struct finding *finding, double seconds)
@@ -92,6 +93,8 @@ int audits_new(const struct audit_context *context, struct audits **ret, struct 
     int status = a->windows == NULL || a->nll == NULL || a->nll_n == NULL
                      ? err_no_memory(err, "the audits")
                      : evaluation_new(context->data, &a->evaluation, err);
+    if (status == 0 && context->replays)
+        status = update_new(context->spec, model_params(context->model), &a->update, err);
     if (status != 0) {
         audits_free(a);
         return status;
@@ -108,6 +111,7 @@ void audits_free(struct audits *audits)
         return;
     checkpoint_remove(audits->folder, audits->replay.from);
     evaluation_done(&audits->evaluation);
+    update_done(&audits->update);
     free(audits->windows);
     free(audits->nll);
     free(audits->nll_n);
@@ -117,6 +121,24 @@ void audits_free(struct audits *audits)
 void audits_begin(struct audits *audits)
 {
     make(audits, false);
+}
+
+void audits_batch(struct audits *audits, int64_t step, const int32_t *windows)
+{
+    if (audits->context.replays)
+        update_begin(&audits->update, audits->context.model, windows, step);
+}
+
+void audits_gradient(struct audits *audits, int64_t step)
+{
+    if (audits->context.replays)
+        update_note(&audits->update, step);
+}
+
+void audits_updated(struct audits *audits, int64_t step, const struct optim_stats *stats)
+{
+    if (audits->context.replays)
+        update_check(&audits->update, step, stats);
 }
 
 void audits_step(struct audits *audits, int64_t step, double loss)

@@ -16,6 +16,7 @@
 #include "worker/data/data.h"
 #include "worker/files/checkpoint.h"
 #include "worker/model/model.h"
+#include "worker/optim/optim.h"
 #include "worker/process/emit.h"
 
 struct audits;
@@ -38,6 +39,11 @@ void audits_free(struct audits *audits);
 
 /* Before the first step: split_overlap, dense_equivalence, entropy_floor, causality. */
 void audits_begin(struct audits *audits);
+/* In each step: once its batch is known, which may take passes of the model; before the update; and
+ * after it. */
+void audits_batch(struct audits *audits, int64_t step, const int32_t *windows);
+void audits_gradient(struct audits *audits, int64_t step);
+void audits_updated(struct audits *audits, int64_t step, const struct optim_stats *stats);
 /* After each step: in the middle a checkpoint is put aside, and the steps that follow it are noted.
  */
 void audits_step(struct audits *audits, int64_t step, double loss);
@@ -49,7 +55,7 @@ void audits_evaluated(struct audits *audits, size_t i, const int32_t *windows, s
                       const struct model_eval *found);
 void audits_told(struct audits *audits, double loss);
 /* After the last step, once the final weights are saved, since replay trains again: causality,
- * evaluation, indexer_learns, replay. */
+ * evaluation, indexer_learns, update, replay. */
 void audits_end(struct audits *audits);
 
 #endif

@@ -420,6 +420,52 @@ int audit_evaluation(struct audits *a, struct finding *ret, struct err *err)
     return 0;
 }
 
+/* update */
+
+static void say_off(const struct params *params, int64_t step, const struct update_worst *w,
+                    struct finding *ret)
+{
+    finding_say(ret, AUDIT_FAIL,
+                "step %lld isn't the one that the specification has: a %s of %s became %.9g, and "
+                "ought to be %.9g, %.1e times what float32 explains",
+                (long long)step, w->what, params->tensors[w->tensor].name, w->got, w->expected,
+                w->off);
+}
+
+int audit_update(struct audits *a, struct finding *ret, struct err *err)
+{
+    const struct update *x = &a->update;
+    const struct params *params = model_params(a->context.model);
+    (void)err;
+    if (x->steps == 0) {
+        finding_say(ret, AUDIT_SKIPPED, "the steps of this run were trained by another attempt");
+        return 0;
+    }
+    ret->evidence = json_pack(
+        "{s:I, s:I, s:o, s:I, s:o, s:I, s:I, s:I}", "step", (json_int_t)x->step, "numbers",
+        (json_int_t)x->many.n, "worst", jsonx_number(x->worst.off), "micro_batches",
+        (json_int_t)x->micro_batches, "worst_of_micro_batches", jsonx_number(x->parts.off), "from",
+        (json_int_t)x->first, "steps", (json_int_t)x->steps, "updates", (json_int_t)x->updates);
+    if (!x->finite)
+        finding_say(ret, AUDIT_SKIPPED, "parameters aren't finite numbers");
+    else if (x->parts.off > 1)
+        finding_say(ret, AUDIT_FAIL,
+                    "the gradient of step %lld isn't the mean of its %zu micro-batches': that of "
+                    "%s has a norm of %.9g, and theirs together %.9g",
+                    (long long)x->step, x->micro_batches, params->tensors[x->parts.tensor].name,
+                    x->parts.got, x->parts.expected);
+    else if (x->worst.off > 1)
+        say_off(params, x->step, &x->worst, ret);
+    else if (x->updates != x->steps)
+        say_off(params, x->otherwise, &x->how, ret);
+    else
+        finding_say(ret, AUDIT_PASS,
+                    "step %lld in double, from gradient, moments and specification, is within %.2f "
+                    "of what float32 explains; %lld steps made %lld updates",
+                    (long long)x->step, x->worst.off, (long long)x->steps, (long long)x->updates);
+    return 0;
+}
+
 /* replay */
 
 int audit_replay(struct audits *a, struct finding *ret, struct err *err)

@@ -6,6 +6,7 @@
 #include "worker/audit/audit.h"
 #include "worker/audit/evaluation.h"
 #include "worker/audit/replay.h"
+#include "worker/audit/update.h"
 
 #include <limits.h>
 
@@ -15,6 +16,7 @@ struct audits {
     int32_t *windows; /* [B × (T+1)] */
     char folder[PATH_MAX];
     struct replay replay;
+    struct update update;         /* of an arm's first run */
     struct evaluation evaluation; /* the last validation */
     bool watching;                /* it is going on */
     bool at_end;                  /* training is over */
@@ -41,6 +43,7 @@ int audit_entropy(struct audits *a, struct finding *ret, struct err *err);
 int audit_causality(struct audits *a, struct finding *ret, struct err *err);
 int audit_evaluation(struct audits *a, struct finding *ret, struct err *err);
 int audit_learns(struct audits *a, struct finding *ret, struct err *err);
+int audit_update(struct audits *a, struct finding *ret, struct err *err);
 int audit_replay(struct audits *a, struct finding *ret, struct err *err);
 
 #endif

@@ -23,9 +23,9 @@ struct walk {
     double *nll; /* [T] */
     bool shaken;
     size_t t, c, h, d, f, e, k, v;
-    double *x, *qkv;           /* [T × C], [T × 3C] */
-    double *cosines, *sines;   /* [T × D/2], rounded to float32 */
-    double *scratch;           /* [threads × span] */
+    double *x, *qkv;         /* [T × C], [T × 3C] */
+    double *cosines, *sines; /* [T × D/2], rounded to float32 */
+    double *scratch;         /* [threads × span] */
     size_t span;
     int32_t *keys; /* [threads × T] */
     int64_t layer; /* that the walk is in, and its parameters */
@@ -38,7 +38,7 @@ struct walk {
 struct place {
     const struct walk *w;
     size_t t;
-    uint64_t draws; /* keys the next sign */
+    uint64_t draws;            /* keys the next sign */
     double *normed, *y, *most; /* [C] each */
     double *hidden;            /* [F] */
     double *wide;              /* [T], and [V] */
@@ -334,8 +334,7 @@ int reference_nll(const struct reference *reference, const int32_t *window, bool
     };
     size_t half = w.d / 2, wide = w.t > w.v ? w.t : w.v;
     w.span = 3 * w.c + w.f + (wide > w.k ? wide : w.k);
-    double *numbers =
-        calloc(w.t * (4 * w.c + 2 * half) + threads * w.span, sizeof *numbers);
+    double *numbers = calloc(w.t * (4 * w.c + 2 * half) + threads * w.span, sizeof *numbers);
     w.keys = calloc(threads * w.t, sizeof *w.keys);
     w.experts = calloc(w.e, sizeof *w.experts);
     int status = 0;

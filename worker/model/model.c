@@ -372,6 +372,16 @@ void model_step(struct model *model, const int32_t *windows, int64_t step, struc
     *ret = sum;
 }
 
+void model_step_alone(struct model *model, const int32_t *windows, size_t first, int64_t step)
+{
+    struct model_stats ignored;
+    struct batch_pass pass = pass_of(model, first, model->whole, step, step);
+    pass.tokens = pass.batch * model->t;
+    memset(model->params.grad, 0, model->params.count * sizeof *model->params.grad);
+    model->loss.mean_over = 0;
+    step_part(model, &pass, windows, &ignored);
+}
+
 void model_watch_evaluation(struct model *model, const struct model_watch *watch)
 {
     model->watch = watch != NULL ? *watch : (struct model_watch){ 0 };

@@ -45,6 +45,10 @@ struct pool *model_pool(struct model *model);
  * parameter. */
 void model_step(struct model *model, const int32_t *windows, int64_t step, struct model_stats *ret);
 
+/* The same for one micro-batch, that which begins with window `first` of the batch, as if it were the
+ * whole: gradients are those of the mean over its own targets. For audits. */
+void model_step_alone(struct model *model, const int32_t *windows, size_t first, int64_t step);
+
 /* Evaluation pass (no dropout, no noise) over n ≤ B windows. `step` = training steps done: during
  * dense_warmup_steps attention is dense. */
 struct model_eval {

@@ -45,7 +45,7 @@ struct train {
     int64_t last;           /* the one to end with */
     int waits_for;          /* DISK_FULL: room on the disk; STORAGE: its folder; 0 = nothing */
     int64_t waits_since_ms; /* for that */
-    double waited_s;        /* in all */
+    double waited_s;        /* in all, audits included */
     struct finite finite;
     bool finished; /* and said so */
     struct interference_sample began;
@@ -246,6 +246,16 @@ static int save_checkpoint(struct train *t, struct err *err)
     return status;
 }
 
+/* What they do with a batch before it is trained isn't a part of the step's time. */
+static void ask_audits_of(struct train *t, int64_t step)
+{
+    double start = clock_mono_s();
+    if (t->audits == NULL)
+        return;
+    audits_batch(t->audits, step, t->windows);
+    t->waited_s += clock_mono_s() - start;
+}
+
 static int one_step(struct train *t, struct err *err)
 {
     const struct spec_train *train = &t->spec->train;
@@ -261,13 +271,18 @@ static int one_step(struct train *t, struct err *err)
     while (wait_for_room(t, status, err));
     if (status != 0)
         return status;
+    ask_audits_of(t, step);
     model_step(t->model, t->windows, step, &figures.model);
     do
         status = artifacts_gradients(&t->artifacts, step, params, err);
     while (wait_for_room(t, status, err));
     if (status != 0)
         return status;
+    if (t->audits != NULL)
+        audits_gradient(t->audits, step);
     optim_step(train, params, step, model_pool(t->model), &figures.optim);
+    if (t->audits != NULL)
+        audits_updated(t->audits, step, &figures.optim);
     t->step = step;
     figures.seconds = clock_mono_s() - t->waited_s - start;
     emit_step(t, &figures);

@@ -85,7 +85,7 @@ static void test_very_many_gaps_are_told_together(void **state)
     struct err err = { 0 };
     const struct fairness_input in = { s.spec, runs, 2 * POINTS, s.reported, spec_of, init_of, &s };
     assert_ok(fairness_find(&in, &s.found, &s.found_n, &err), err);
-    assert_int_equal(s.found_n, 5 + 2 + 2 + 1 + 2 + 1 + 2 + 2);
+    assert_int_equal(s.found_n, 5 + 2 + 2 + 1 + 2 + 1 + 2 + 2 + 2);
     const struct audit_row *row = only(&s, "indexer_learns");
     assert_string_equal(row->arm, "dsa");
     assert_null(row->grid);
