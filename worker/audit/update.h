@@ -37,17 +37,17 @@ struct update {
     const struct run_spec *spec;
     struct params *params; /* borrowed, both */
     struct update_sample many, few;
-    int64_t step;             /* that is recomputed as a whole; 0: not chosen yet */
-    bool done;                /* it was */
+    int64_t step;              /* that is recomputed as a whole; 0: not chosen yet */
+    bool done;                 /* it was */
     struct update_worst worst; /* of it */
     struct update_worst parts; /* of its gradient, by tensor */
     size_t micro_batches;      /* that this is the sum of; 1: nothing to compare */
-    double *sum, *size;        /* [many.n] of their gradients; [tensors] of these gradients' norms */
-    bool finite;               /* no number was NaN or infinite */
-    int64_t first, steps;      /* the steps of this attempt */
-    int64_t updates;           /* those that changed parameters as specified */
-    int64_t otherwise;         /* the first that didn't */
-    struct update_worst how;   /* it didn't */
+    double *sum, *size;      /* [many.n] of their gradients; [tensors] of these gradients' norms */
+    bool finite;             /* no number was NaN or infinite */
+    int64_t first, steps;    /* the steps of this attempt */
+    int64_t updates;         /* those that changed parameters as specified */
+    int64_t otherwise;       /* the first that didn't */
+    struct update_worst how; /* it didn't */
 };
 
 /* Errors: NO_MEMORY. */

@@ -19,6 +19,7 @@
 #include "worker/process/interference.h"
 #include "worker/train/fingerprints.h"
 #include "worker/train/finite.h"
+#include "worker/train/handed.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -38,8 +39,7 @@ struct train {
     struct artifacts artifacts;
     struct audits *audits;  /* NULL = this run isn't audited */
     int32_t *windows;       /* [B × (T+1)] */
-    struct digest handed;   /* of the windows that evaluations were handed: val, then test */
-    bool handed_val;        /* these of val, at least */
+    struct handed handed;   /* windows that evaluations were handed */
     int64_t from;           /* the step that the attempt begins after */
     int64_t step;           /* the last one done */
     int64_t last;           /* the one to end with */
@@ -121,28 +121,6 @@ static bool stopping(const struct train *t)
     return emit_stopped(t->emit) != NULL;
 }
 
-/* The next windows of a part, from number i on, as an evaluation is handed them: these are what
- * eval_sha256 is the digest of. Validation begins it anew. */
-static size_t hand_in(struct train *t, enum corpus_part part, size_t i)
-{
-    size_t n = data_eval_windows(t->data, part), batch = (size_t)t->spec->train.batch_size;
-    size_t width = (size_t)t->spec->data.seq_len + 1, rows = n - i < batch ? n - i : batch;
-    if (part == CORPUS_VAL && i == 0)
-        digest_init(&t->handed);
-    for (size_t b = 0; b < rows; b++)
-        data_eval_window(t->data, part, i + b, t->windows + b * width);
-    digest_add(&t->handed, t->windows, rows * width * sizeof *t->windows);
-    t->handed_val |= part == CORPUS_VAL && i + rows == n;
-    return rows;
-}
-
-/* Of a part that this attempt doesn't evaluate. */
-static void hand_in_all(struct train *t, enum corpus_part part)
-{
-    for (size_t i = 0; i < data_eval_windows(t->data, part);)
-        i += hand_in(t, part, i);
-}
-
 /* Sums over the windows of a part, and the recall of the first batch unless ret_figures is NULL.
  * False when a stop came meanwhile. */
 static bool measure(struct train *t, enum corpus_part part, struct model_eval *ret,
@@ -152,7 +130,7 @@ static bool measure(struct train *t, enum corpus_part part, struct model_eval *r
     *ret = (struct model_eval){ 0 };
     for (size_t i = 0; i < n && !stopping(t); i += rows) {
         struct model_eval got;
-        rows = hand_in(t, part, i);
+        rows = handed_next(&t->handed, part, i, t->windows);
         model_evaluate(t->model, t->windows, (int64_t)rows, t->step, &got);
         if (t->audits != NULL)
             audits_evaluated(t->audits, i, t->windows, rows, &got);
@@ -352,6 +330,8 @@ static int begin(struct train *t, struct err *err)
     if (status == 0)
         status = data_new(t->spec, t->config->dataset, &t->data, err);
     if (status == 0)
+        t->handed = handed_of(t->data);
+    if (status == 0)
         t->origin = (struct checkpoint_origin){ .run_digest = t->run_digest,
                                                 .environment_digest = t->environment.digest,
                                                 .blas_core = gemm_blas_core(),
@@ -436,12 +416,9 @@ static int finish(struct train *t, struct err *err)
     bool whole = t->step == t->spec->train.steps;
     if (whole && t->from == t->step)
         watch_validation(t);
-    if (!t->handed_val)
-        hand_in_all(t, CORPUS_VAL);
+    handed_fill(&t->handed, CORPUS_VAL, t->windows);
     if (whole)
         evaluate(t, CORPUS_TEST);
-    else
-        hand_in_all(t, CORPUS_TEST);
     if (stopping(t))
         return 0;
     finite_parameters(&t->finite, model_params(t->model), t->step);
@@ -460,7 +437,8 @@ static int finish(struct train *t, struct err *err)
         return status;
     finite_end(&t->finite, t->from, t->step);
     data_consumed(t->data, consumed);
-    digest_end_hex(&t->handed, evaluated);
+    handed_fill(&t->handed, CORPUS_TEST, t->windows);
+    handed_end(&t->handed, evaluated);
     emit_event(t->emit, WIRE_FINISHED,
                json_pack("{s:I, s:o, s:s, s:s, s:o}", "step", (json_int_t)t->step, "artifacts",
                          artifacts, "consumed_sha256", consumed, "eval_sha256", evaluated,
