@@ -44,8 +44,7 @@ static void evaluate(struct trial *t, size_t from, size_t to, size_t shift)
 {
     size_t batch = (size_t)t->spec.train.batch_size, width = (size_t)t->spec.data.seq_len + 1;
     evaluation_begin(&t->evaluation);
-    model_watch_evaluation(t->model,
-                           &(struct model_watch){ .by_window = t->evaluation.by_window });
+    model_watch_evaluation(t->model, &(struct model_watch){ .by_window = t->evaluation.by_window });
     for (size_t i = from; i < to; i += batch) {
         struct model_eval found;
         size_t n = to - i < batch ? to - i : batch;
@@ -61,8 +60,7 @@ static struct evaluation_formulas formulas_of(struct trial *t)
 {
     struct evaluation_formulas found;
     struct err err;
-    assert_int_equal(
-        evaluation_formulas(&t->evaluation, t->model, &t->spec, 1, &found, &err), 0);
+    assert_int_equal(evaluation_formulas(&t->evaluation, t->model, &t->spec, 1, &found, &err), 0);
     return found;
 }
 
@@ -80,8 +78,8 @@ static const struct sketch sketches[] = {
     { .attention = "\"kind\":\"random_topk\",\"top_k\":9", .model = ",\"dropout\":0.2" },
     { .attention = "\"kind\":\"oracle_topk\",\"top_k\":9" },
     { .attention = "\"kind\":\"strided\",\"stride\":5,\"window\":4" },
-    { .attention = "\"kind\":\"dense\"", .seq_len = 600, .layers = 1 },       /* flash */
-    { .attention = DSA ",\"top_k\":100", .seq_len = 1024, .layers = 1 },      /* gather */
+    { .attention = "\"kind\":\"dense\"", .seq_len = 600, .layers = 1 },  /* flash */
+    { .attention = DSA ",\"top_k\":100", .seq_len = 1024, .layers = 1 }, /* gather */
 };
 enum { SKETCHES = sizeof sketches / sizeof *sketches };
 

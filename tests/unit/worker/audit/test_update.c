@@ -81,14 +81,13 @@ enum { OPTIMISERS = sizeof optimisers / sizeof *optimisers };
 static void test_sound_steps(void **state)
 {
     (void)state;
-    static const char *const attentions[] = {
-        "\"kind\":\"dense\"", DSA, DSA ",\"indexer_training\":\"frozen\"", DSA ",\"kl_weight\":0"
-    };
+    static const char *const attentions[] = { "\"kind\":\"dense\"", DSA,
+                                              DSA ",\"indexer_training\":\"frozen\"",
+                                              DSA ",\"kl_weight\":0" };
     for (size_t i = 0; i < OPTIMISERS; i++)
         for (size_t k = 0; k < sizeof attentions / sizeof *attentions; k++)
             for (int64_t steps = 1; steps <= 7; steps += 6) {
-                struct update x =
-                    trained(optimisers[i], attentions[k], steps, (struct wrong){ 0 });
+                struct update x = trained(optimisers[i], attentions[k], steps, (struct wrong){ 0 });
                 if (x.worst.off > 0.8 || x.parts.off > 0.2 || x.updates != steps || !x.finite)
                     fail_msg("%s, %s: %.2f (%s: %.9g, %.9g), parts %.2g, %lld updates",
                              optimisers[i], attentions[k], x.worst.off, x.worst.what, x.worst.got,
@@ -101,8 +100,12 @@ static void test_wrong_steps(void **state)
 {
     (void)state;
     static const struct wrong wrongs[] = {
-        { .lr = 2 },         { .lr = 1.001 },     { .decay = 2 },
-        { .clip = 1.5 },     { .beta = 1.0001 },  { .nudged = "norm.weight" },
+        { .lr = 2 },
+        { .lr = 1.001 },
+        { .decay = 2 },
+        { .clip = 1.5 },
+        { .beta = 1.0001 },
+        { .nudged = "norm.weight" },
         { .nudged = "embed.weight" },
     };
     for (size_t i = 0; i < sizeof wrongs / sizeof *wrongs; i++) {
