@@ -74,7 +74,8 @@ static void make(struct audits *a, bool at_end)
             finding_say(&finding, AUDIT_SKIPPED, "it couldn't be made: %s", err.message);
         if (audit_stopped(a)) /* it may have ended halfway */
             finding.detail[0] = '\0';
-        tell(a, audit_table[rows[i].audit]->name, &finding, clock_mono_s() - start);
+        tell(a, audit_table[rows[i].audit]->name, &finding,
+             a->spent_s[rows[i].audit] + clock_mono_s() - start);
     }
 }
 
@@ -125,20 +126,26 @@ void audits_begin(struct audits *audits)
 
 void audits_batch(struct audits *audits, int64_t step, const int32_t *windows)
 {
+    double start = clock_mono_s();
     if (audits->context.replays)
         update_begin(&audits->update, audits->context.model, windows, step);
+    audits->spent_s[AUDIT_UPDATE] += clock_mono_s() - start;
 }
 
 void audits_gradient(struct audits *audits, int64_t step)
 {
+    double start = clock_mono_s();
     if (audits->context.replays)
         update_note(&audits->update, step);
+    audits->spent_s[AUDIT_UPDATE] += clock_mono_s() - start;
 }
 
 void audits_updated(struct audits *audits, int64_t step, const struct optim_stats *stats)
 {
+    double start = clock_mono_s();
     if (audits->context.replays)
         update_check(&audits->update, step, stats);
+    audits->spent_s[AUDIT_UPDATE] += clock_mono_s() - start;
 }
 
 void audits_step(struct audits *audits, int64_t step, double loss)

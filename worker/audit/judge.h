@@ -20,6 +20,7 @@ struct audits {
     struct evaluation evaluation; /* the last validation */
     bool watching;                /* it is going on */
     bool at_end;                  /* training is over */
+    double spent_s[AUDITS];       /* within steps */
     double *nll;                  /* [T] summed over the last evaluation's windows */
     int64_t *nll_n;               /* [T] how many were scored */
 };

@@ -224,13 +224,21 @@ static int save_checkpoint(struct train *t, struct err *err)
     return status;
 }
 
-/* What they do with a batch before it is trained isn't a part of the step's time. */
-static void ask_audits_of(struct train *t, int64_t step)
+/* What audits do in the midst of a step isn't a part of its time. */
+enum moment { OF_BATCH, OF_GRADIENT, OF_UPDATE };
+
+static void tell_audits(struct train *t, enum moment moment, int64_t step,
+                        const struct optim_stats *stats)
 {
     double start = clock_mono_s();
     if (t->audits == NULL)
         return;
-    audits_batch(t->audits, step, t->windows);
+    if (moment == OF_BATCH)
+        audits_batch(t->audits, step, t->windows);
+    else if (moment == OF_GRADIENT)
+        audits_gradient(t->audits, step);
+    else
+        audits_updated(t->audits, step, stats);
     t->waited_s += clock_mono_s() - start;
 }
 
@@ -249,18 +257,16 @@ static int one_step(struct train *t, struct err *err)
     while (wait_for_room(t, status, err));
     if (status != 0)
         return status;
-    ask_audits_of(t, step);
+    tell_audits(t, OF_BATCH, step, NULL);
     model_step(t->model, t->windows, step, &figures.model);
     do
         status = artifacts_gradients(&t->artifacts, step, params, err);
     while (wait_for_room(t, status, err));
     if (status != 0)
         return status;
-    if (t->audits != NULL)
-        audits_gradient(t->audits, step);
+    tell_audits(t, OF_GRADIENT, step, NULL);
     optim_step(train, params, step, model_pool(t->model), &figures.optim);
-    if (t->audits != NULL)
-        audits_updated(t->audits, step, &figures.optim);
+    tell_audits(t, OF_UPDATE, step, &figures.optim);
     t->step = step;
     figures.seconds = clock_mono_s() - t->waited_s - start;
     emit_step(t, &figures);
