@@ -21,6 +21,7 @@ export const FAULTS = [
   { fault: "eval_mask", audit: "evaluation", kinds: ALL },
   { fault: "eval_train", audit: "evaluation", kinds: ALL },
   { fault: "eval_train", audit: "split_overlap", kinds: ALL },
+  { fault: "test_train", audit: "evaluation", kinds: ALL },
   { fault: "eval_early", audit: "evaluation", kinds: ALL },
   { fault: "micro_scale", audit: "update", kinds: ALL },
   { fault: "twice_lr", audit: "update", kinds: ALL },

@@ -163,16 +163,21 @@ void audits_watch(struct audits *audits, bool on)
 {
     const struct model_watch watch = { audits->evaluation.by_window, audits->nll, audits->nll_n };
     if (on)
-        evaluation_begin(&audits->evaluation);
+        evaluation_begin(&audits->evaluation, CORPUS_VAL);
     audits->watching = on;
     model_watch_evaluation(audits->context.model, on ? &watch : NULL);
 }
 
-void audits_evaluated(struct audits *audits, size_t i, const int32_t *windows, size_t n,
-                      const struct model_eval *found)
+void audits_evaluated(struct audits *audits, enum corpus_part part, size_t i,
+                      const int32_t *windows, size_t n, const struct model_eval *found)
 {
-    if (audits->watching)
-        evaluation_note(&audits->evaluation, i, windows, n, found);
+    struct evaluation *e = &audits->evaluation;
+    if (part == CORPUS_TEST && i == 0)
+        evaluation_begin(e, CORPUS_TEST);
+    if (part == CORPUS_TEST || audits->watching)
+        evaluation_hand(e, part, i, windows, n);
+    if (part == CORPUS_VAL && audits->watching)
+        evaluation_note(e, i, windows, n, found);
 }
 
 void audits_told(struct audits *audits, double loss)

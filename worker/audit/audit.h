@@ -49,10 +49,10 @@ void audits_updated(struct audits *audits, int64_t step, const struct optim_stat
 void audits_step(struct audits *audits, int64_t step, double loss);
 /* Around the last validation: what it is handed and finds is noted. */
 void audits_watch(struct audits *audits, bool on);
-/* Heard while watching, else passed over: model_evaluate found this of the windows from number i on;
- * and this is the loss that is told in the end. */
-void audits_evaluated(struct audits *audits, size_t i, const int32_t *windows, size_t n,
-                      const struct model_eval *found);
+/* Heard of the test, and of val while watching, else passed over: model_evaluate found this of n
+ * windows from number i on; and this is the loss that is told in the end. */
+void audits_evaluated(struct audits *audits, enum corpus_part part, size_t i,
+                      const int32_t *windows, size_t n, const struct model_eval *found);
 void audits_told(struct audits *audits, double loss);
 /* After the last step, once the final weights are saved, since replay trains again: causality,
  * evaluation, indexer_learns, update, replay. */

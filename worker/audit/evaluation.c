@@ -10,28 +10,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-static size_t windows_of(const struct data *data)
+static size_t named(const struct data *data, enum corpus_part part)
 {
-    size_t n = data->split.parts[CORPUS_VAL].windows, m = (size_t)data->spec.train.eval_windows;
+    size_t n = data->split.parts[part].windows, m = (size_t)data->spec.train.eval_windows;
     if (data->spec.data.kind != DATASET_STORED)
         return m > 0 ? m : DATA_EVAL_WINDOWS;
     return m > 0 && m < n ? m : n;
 }
 
-/* Window i of those that validation looks at, as schema/numerics.md §4 has it. */
-static void expect(const struct evaluation *e, size_t i, int32_t *ret)
+/* Window i of those that an evaluation looks at, as schema/numerics.md §4 has it. */
+static void expect(const struct evaluation *e, enum corpus_part part, size_t i, int32_t *ret)
 {
     const struct corpus_split *split = &e->data->split;
     const struct spec_data *data = &e->data->spec.data;
     if (data->kind != DATASET_STORED) {
-        const struct philox stream = philox_stream(data->split_seed, "data", "val");
+        const struct philox stream =
+            philox_stream(data->split_seed, "data", part == CORPUS_VAL ? "val" : "test");
         task_window(data, &stream, i, ret);
         return;
     }
-    size_t number = i * split->parts[CORPUS_VAL].windows / e->windows;
-    const uint32_t *starts = split->parts[CORPUS_VAL].starts;
-    size_t at = split->parts[CORPUS_VAL].first +
-                (starts != NULL ? starts[number] : number * (e->width - 1));
+    size_t number = i * split->parts[part].windows / e->windows[part].named;
+    const uint32_t *starts = split->parts[part].starts;
+    size_t at =
+        split->parts[part].first + (starts != NULL ? starts[number] : number * (e->width - 1));
     for (size_t t = 0; t < e->width; t++)
         ret[t] = split->tokens[at + t];
 }
@@ -43,9 +44,10 @@ int evaluation_new(const struct data *data, struct evaluation *ret, struct err *
         .data = data,
         .batch = (size_t)data->spec.train.batch_size,
         .width = (size_t)data->spec.data.seq_len + 1,
-        .windows = windows_of(data),
     };
-    e.pick = philox_word(&lot, 0, 0) % e.windows;
+    for (int part = CORPUS_VAL; part < CORPUS_PARTS; part++)
+        e.windows[part].named = named(data, (enum corpus_part)part);
+    e.pick = philox_word(&lot, 0, 0) % e.windows[CORPUS_VAL].named;
     e.by_window = calloc(e.batch, sizeof *e.by_window);
     e.expected = calloc(e.width, sizeof *e.expected);
     e.kept = calloc(e.batch * e.width, sizeof *e.kept);
@@ -64,32 +66,43 @@ void evaluation_done(struct evaluation *evaluation)
     free(evaluation->kept);
 }
 
-void evaluation_begin(struct evaluation *evaluation)
+void evaluation_begin(struct evaluation *evaluation, enum corpus_part part)
 {
     struct evaluation *e = evaluation;
-    e->handed = e->misplaced = e->rows = 0;
+    e->windows[part] = (struct evaluation_windows){ .named = e->windows[part].named };
+    if (part != CORPUS_VAL)
+        return;
     e->nll = e->told = 0;
     e->targets = 0;
+    e->rows = 0;
 }
 
-void evaluation_note(struct evaluation *evaluation, size_t i, const int32_t *windows, size_t rows,
+void evaluation_hand(struct evaluation *evaluation, enum corpus_part part, size_t i,
+                     const int32_t *windows, size_t n)
+{
+    struct evaluation *e = evaluation;
+    struct evaluation_windows *w = &e->windows[part];
+    for (size_t b = 0; b < n; b++) {
+        bool known = i + b < w->named;
+        if (known)
+            expect(e, part, i + b, e->expected);
+        if (!known || memcmp(e->expected, windows + b * e->width, e->width * sizeof *windows) != 0)
+            w->first = w->misplaced++ == 0 ? i + b : w->first;
+    }
+    w->handed += n;
+}
+
+void evaluation_note(struct evaluation *evaluation, size_t i, const int32_t *windows, size_t n,
                      const struct model_eval *found)
 {
     struct evaluation *e = evaluation;
-    for (size_t b = 0; b < rows; b++) {
-        bool known = i + b < e->windows;
-        if (known)
-            expect(e, i + b, e->expected);
-        if (!known || memcmp(e->expected, windows + b * e->width, e->width * sizeof *windows) != 0)
-            e->first_misplaced = e->misplaced++ == 0 ? i + b : e->first_misplaced;
+    for (size_t b = 0; b < n; b++)
         e->nll += e->by_window[b];
-    }
-    e->handed += rows;
     e->targets += found->targets;
-    if (e->pick < i || e->pick >= i + rows)
+    if (e->pick < i || e->pick >= i + n)
         return;
-    memcpy(e->kept, windows, rows * e->width * sizeof *windows);
-    e->rows = rows;
+    memcpy(e->kept, windows, n * e->width * sizeof *windows);
+    e->rows = n;
     e->row = e->pick - i;
     e->picked = e->by_window[e->row];
 }

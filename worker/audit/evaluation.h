@@ -1,5 +1,5 @@
 /* evaluation: does what evaluation reports follow from the model and the windows of the
- * specification? Four questions, of the last validation:
+ * specification? Four questions, of the last validation, the first of the test as well:
  *
  *   its windows   each that was handed in is held against the tokens at the place where the
  *                 specification has it, found here once more
@@ -18,17 +18,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What an evaluation was handed and found. */
+/* The windows that an evaluation was handed. */
+struct evaluation_windows {
+    size_t named;     /* that the specification names */
+    size_t handed;    /* that were handed in */
+    size_t misplaced; /* of them, other ones than it names */
+    size_t first;     /* of those */
+};
+
+/* What evaluations were handed and found. */
 struct evaluation {
     const struct data *data; /* borrowed */
     size_t batch, width;     /* B, T + 1 */
-    size_t windows;          /* that the specification names */
-    size_t pick;             /* the one of them that is computed once more */
-    double *by_window;       /* [B] of the batch at hand, for model_watch */
-    int32_t *expected;       /* [T + 1] scratch */
-    size_t handed;           /* windows that were handed in */
-    size_t misplaced;        /* of them, not those of the specification */
-    size_t first_misplaced;
+    size_t pick;             /* the window of val that is computed once more */
+    struct evaluation_windows windows[CORPUS_PARTS]; /* val's and test's */
+    double *by_window;                               /* [B] of the batch at hand, for model_watch */
+    int32_t *expected;                               /* [T + 1] scratch */
+    /* Of the last validation: */
     double nll, told; /* summed over windows; the loss that was told */
     int64_t targets;
     int32_t *kept;    /* [B × (T+1)] the batch of the picked window */
@@ -39,9 +45,12 @@ struct evaluation {
 /* Errors: NO_MEMORY. */
 int evaluation_new(const struct data *data, struct evaluation *ret, struct err *err);
 void evaluation_done(struct evaluation *evaluation);
-void evaluation_begin(struct evaluation *evaluation);
-/* Windows from number i on, with what model_evaluate found; by_window says it of each. */
-void evaluation_note(struct evaluation *evaluation, size_t i, const int32_t *windows, size_t rows,
+/* A part is handed to an evaluation anew; windows of it, from number i on. */
+void evaluation_begin(struct evaluation *evaluation, enum corpus_part part);
+void evaluation_hand(struct evaluation *evaluation, enum corpus_part part, size_t i,
+                     const int32_t *windows, size_t n);
+/* What model_evaluate found of such windows of val; by_window says it of each. */
+void evaluation_note(struct evaluation *evaluation, size_t i, const int32_t *windows, size_t n,
                      const struct model_eval *found);
 
 /* How the states of the two passes differ, of windows[n × (T+1)], at most a micro-batch, after

@@ -348,17 +348,19 @@ int audit_learns(struct audits *a, struct finding *ret, struct err *err)
 static bool say_handed(const struct evaluation *e, struct finding *ret)
 {
     double sum = e->told * (double)e->targets;
-    if (e->misplaced > 0)
-        finding_say(ret, AUDIT_FAIL,
-                    "%zu of the %zu windows that validation was handed aren't those that the "
-                    "specification names, number %zu the first of them",
-                    e->misplaced, e->handed, e->first_misplaced);
-    else if (e->handed != e->windows)
-        finding_say(ret, AUDIT_FAIL,
-                    "validation was handed %zu windows; the specification names "
-                    "%zu",
-                    e->handed, e->windows);
-    else if (fabs(sum - e->nll) > 1e-9 * fabs(e->nll))
+    for (int part = CORPUS_VAL; part < CORPUS_PARTS && ret->detail[0] == '\0'; part++) {
+        const struct evaluation_windows *w = &e->windows[part];
+        if (w->misplaced > 0)
+            finding_say(ret, AUDIT_FAIL,
+                        "%zu of the %zu windows of %s that were evaluated aren't those that the "
+                        "specification names, number %zu the first of them",
+                        w->misplaced, w->handed, corpus_part_names[part], w->first);
+        else if (w->handed != w->named)
+            finding_say(ret, AUDIT_FAIL,
+                        "%zu windows of %s were evaluated; the specification names %zu", w->handed,
+                        corpus_part_names[part], w->named);
+    }
+    if (ret->detail[0] == '\0' && fabs(sum - e->nll) > 1e-9 * fabs(e->nll))
         finding_say(ret, AUDIT_FAIL, "validation reports a loss of %.9g, and its windows have %.9g",
                     e->told, e->nll / (double)e->targets);
     return ret->detail[0] != '\0';
@@ -387,10 +389,11 @@ static void say_computed(const struct evaluation_states *states,
                     e->picked, e->pick, f->exact, f->bound);
     else
         finding_say(ret, AUDIT_PASS,
-                    "the %zu windows are those of the specification; evaluation has the bits of "
-                    "training without dropout and noise, and window %zu's loss in double is within "
-                    "%.1e of what is reported",
-                    e->handed, e->pick, differs);
+                    "the windows of val (%zu) and test (%zu) are those of the specification; "
+                    "evaluation has the bits of training without dropout and noise, and window "
+                    "%zu's loss in double is within %.1e of what is reported",
+                    e->windows[CORPUS_VAL].handed, e->windows[CORPUS_TEST].handed, e->pick,
+                    differs);
 }
 
 int audit_evaluation(struct audits *a, struct finding *ret, struct err *err)
@@ -401,8 +404,11 @@ int audit_evaluation(struct audits *a, struct finding *ret, struct err *err)
     struct evaluation_states states;
     struct evaluation_formulas formulas;
     int64_t steps = c->spec->train.steps;
-    ret->evidence = json_pack("{s:I, s:I, s:I}", "windows", (json_int_t)e->handed, "misplaced",
-                              (json_int_t)e->misplaced, "window", (json_int_t)e->pick);
+    ret->evidence = json_pack(
+        "{s:I, s:I, s:I, s:I}", "windows", (json_int_t)e->windows[CORPUS_VAL].handed,
+        "test_windows", (json_int_t)e->windows[CORPUS_TEST].handed, "misplaced",
+        (json_int_t)(e->windows[CORPUS_VAL].misplaced + e->windows[CORPUS_TEST].misplaced),
+        "window", (json_int_t)e->pick);
     if (say_handed(e, ret))
         return 0;
     int status = evaluation_states(c->model, c->spec, e->kept, e->rows < micro ? e->rows : micro,

@@ -133,7 +133,7 @@ static bool measure(struct train *t, enum corpus_part part, struct model_eval *r
         rows = handed_next(&t->handed, part, i, t->windows);
         model_evaluate(t->model, t->windows, (int64_t)rows, t->step, &got);
         if (t->audits != NULL)
-            audits_evaluated(t->audits, i, t->windows, rows, &got);
+            audits_evaluated(t->audits, part, i, t->windows, rows, &got);
         ret->nll += got.nll;
         ret->correct += got.correct;
         ret->targets += got.targets;

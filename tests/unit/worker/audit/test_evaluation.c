@@ -43,7 +43,7 @@ static void end(struct trial *t)
 static void evaluate(struct trial *t, size_t from, size_t to, size_t shift)
 {
     size_t batch = (size_t)t->spec.train.batch_size, width = (size_t)t->spec.data.seq_len + 1;
-    evaluation_begin(&t->evaluation);
+    evaluation_begin(&t->evaluation, CORPUS_VAL);
     model_watch_evaluation(t->model, &(struct model_watch){ .by_window = t->evaluation.by_window });
     for (size_t i = from; i < to; i += batch) {
         struct model_eval found;
@@ -51,6 +51,7 @@ static void evaluate(struct trial *t, size_t from, size_t to, size_t shift)
         for (size_t b = 0; b < n; b++)
             data_eval_window(t->data, CORPUS_VAL, i + b + shift, t->windows + b * width);
         model_evaluate(t->model, t->windows, (int64_t)n, 1, &found);
+        evaluation_hand(&t->evaluation, CORPUS_VAL, i, t->windows, n);
         evaluation_note(&t->evaluation, i, t->windows, n, &found);
     }
     model_watch_evaluation(t->model, NULL);
@@ -167,30 +168,40 @@ static void test_windows_of_a_task(void **state)
     struct trial t;
     begin(&t, sketches[0], DATASET_UNIFORM);
     const struct evaluation *e = &t.evaluation;
-    assert_int_equal(e->windows, 7);
+    const struct evaluation_windows *val = &e->windows[CORPUS_VAL];
+    assert_int_equal(val->named, 7);
     evaluate(&t, 0, 7, 0);
-    assert_int_equal(e->handed, 7);
-    assert_int_equal(e->misplaced, 0);
+    assert_int_equal(val->handed, 7);
+    assert_int_equal(val->misplaced, 0);
     assert_int_equal(e->targets, 7 * 48);
     assert_true(e->nll > 0);
     evaluate(&t, 0, 7, 1);
-    assert_int_equal(e->misplaced, 7);
-    assert_int_equal(e->first_misplaced, 0);
+    assert_int_equal(val->misplaced, 7);
+    assert_int_equal(val->first, 0);
     evaluate(&t, 0, 9, 0);
-    assert_int_equal(e->handed, 9);
-    assert_int_equal(e->misplaced, 2);
-    assert_int_equal(e->first_misplaced, 7);
+    assert_int_equal(val->handed, 9);
+    assert_int_equal(val->misplaced, 2);
+    assert_int_equal(val->first, 7);
     evaluate(&t, 0, 5, 0);
-    assert_int_equal(e->handed, 5);
+    assert_int_equal(val->handed, 5);
+    for (int part = CORPUS_VAL; part < CORPUS_PARTS; part++) { /* as the test's windows */
+        evaluation_begin(&t.evaluation, CORPUS_TEST);
+        for (size_t i = 0; i < 7; i++) {
+            data_eval_window(t.data, (enum corpus_part)part, i, t.windows);
+            evaluation_hand(&t.evaluation, CORPUS_TEST, i, t.windows, 1);
+        }
+        assert_int_equal(e->windows[CORPUS_TEST].handed, 7);
+        assert_int_equal(e->windows[CORPUS_TEST].misplaced, part == CORPUS_TEST ? 0 : 7);
+    }
     end(&t);
 }
 
-/* A stored corpus cut by hand: validation is tokens 60 … 119, or windows at starts of their own. */
-static void check_stored(uint32_t *starts, size_t n, int64_t asked)
+/* A stored corpus cut by hand: a part is tokens 60 … 119, or windows at starts of their own. */
+static void check_stored(enum corpus_part part, uint32_t *starts, size_t n, int64_t asked)
 {
     enum { TOKENS = 200, L = 8 };
     uint16_t tokens[TOKENS];
-    int32_t windows[4 * (L + 1)];
+    int32_t window[L + 1];
     struct data data = { .split = { .tokens = tokens, .seq_len = L } };
     struct evaluation e;
     struct err err;
@@ -200,24 +211,25 @@ static void check_stored(uint32_t *starts, size_t n, int64_t asked)
     data.spec.data.seq_len = L;
     data.spec.train.batch_size = 4;
     data.spec.train.eval_windows = asked;
-    data.split.parts[CORPUS_VAL].first = 60;
-    data.split.parts[CORPUS_VAL].n = 60;
-    data.split.parts[CORPUS_VAL].starts = starts;
-    data.split.parts[CORPUS_VAL].windows = n;
+    data.split.parts[CORPUS_VAL].windows = 1;
+    data.split.parts[part].first = 60;
+    data.split.parts[part].n = 60;
+    data.split.parts[part].starts = starts;
+    data.split.parts[part].windows = n;
     assert_int_equal(evaluation_new(&data, &e, &err), 0);
+    const struct evaluation_windows *w = &e.windows[part];
+    assert_int_equal(w->named, asked > 0 && (size_t)asked < n ? (size_t)asked : n);
     for (int32_t early = 0; early < 2; early++) {
-        evaluation_begin(&e);
-        for (size_t i = 0; i < e.windows; i++) {
-            data_eval_window(&data, CORPUS_VAL, i, windows);
+        evaluation_begin(&e, part);
+        for (size_t i = 0; i < w->named; i++) {
+            data_eval_window(&data, part, i, window);
             for (size_t t = 0; t <= L; t++)
-                windows[t] -= early;
-            evaluation_note(&e, i, windows, 1, &(struct model_eval){ .targets = L });
+                window[t] -= early;
+            evaluation_hand(&e, part, i, window, 1);
         }
-        assert_int_equal(e.windows, asked > 0 && (size_t)asked < n ? (size_t)asked : n);
-        assert_int_equal(e.handed, e.windows);
-        assert_int_equal(e.misplaced, early ? e.windows : 0);
-        assert_in_range(e.pick, 0, e.windows - 1);
-        assert_int_equal(e.rows, 1);
+        assert_int_equal(w->handed, w->named);
+        assert_int_equal(w->misplaced, early ? w->named : 0);
+        assert_in_range(e.pick, 0, e.windows[CORPUS_VAL].named - 1);
     }
     evaluation_done(&e);
 }
@@ -226,11 +238,13 @@ static void test_windows_of_a_corpus(void **state)
 {
     (void)state;
     uint32_t starts[] = { 1, 2, 17, 30, 41 };
-    check_stored(NULL, 7, 0);
-    check_stored(NULL, 7, 3);
-    check_stored(NULL, 7, 9);
-    check_stored(starts, 5, 0);
-    check_stored(starts, 5, 2);
+    for (int part = CORPUS_VAL; part < CORPUS_PARTS; part++) {
+        check_stored((enum corpus_part)part, NULL, 7, 0);
+        check_stored((enum corpus_part)part, NULL, 7, 3);
+        check_stored((enum corpus_part)part, NULL, 7, 9);
+        check_stored((enum corpus_part)part, starts, 5, 0);
+        check_stored((enum corpus_part)part, starts, 5, 2);
+    }
 }
 
 int main(void)
