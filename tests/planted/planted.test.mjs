@@ -23,6 +23,9 @@ for (const kind of ALL)
       for (const { name, status, detail } of await audited({ kind, seed: 1, audit })) assert.equal(status, "pass", `${name}: ${detail}`);
   });
 
+test("an audit that there isn't can't be asked for", () =>
+  assert.rejects(audited({ kind: "dense", seed: 1, audit: "causalty" }), /there is no audit causalty/));
+
 test("what is shipped holds no trace of the faults", async () => {
   const [shipped, planted] = await Promise.all([SHIPPED, PLANTED].map((path) => readFile(path, "latin1")));
   for (const word of ["ABLATE_PLANTED", ...FAULTS.map(({ fault }) => fault)]) {

@@ -41,7 +41,7 @@ struct place {
     uint64_t draws;            /* keys the next sign */
     double *normed, *y, *most; /* [C] each */
     double *hidden;            /* [F] */
-    double *wide;              /* [T], and [V] */
+    double *wide;              /* [the larger of T and V] */
     int32_t *keys;             /* [T] */
 };
 

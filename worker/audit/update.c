@@ -153,7 +153,8 @@ int update_new(const struct run_spec *spec, struct params *params, struct update
         status = sample_new(&x, params->n, &x.few, err);
     x.sum = calloc(n, sizeof *x.sum);
     x.size = calloc(params->n, sizeof *x.size);
-    if (status == 0 && (x.sum == NULL || x.size == NULL))
+    x.squares = calloc(params->n, sizeof *x.squares);
+    if (status == 0 && (x.sum == NULL || x.size == NULL || x.squares == NULL))
         status = err_no_memory(err, "a sample of the gradient");
     if (status != 0) {
         update_done(&x);
@@ -176,6 +177,7 @@ void update_done(struct update *update)
     sample_done(&update->few);
     free(update->sum);
     free(update->size);
+    free(update->squares);
 }
 
 /* The gradients of the micro-batches, each the mean of its own, in the share that it has of the
@@ -192,20 +194,15 @@ void update_begin(struct update *update, struct model *model, const int32_t *win
     x->micro_batches = whole / micro;
     for (size_t first = 0; first < whole && x->micro_batches > 1; first += micro) {
         double share = (double)micro / (double)whole;
-        double *squares = calloc(x->params->n, sizeof *squares);
-        if (squares == NULL) {
-            x->micro_batches = 1;
-            return;
-        }
+        memset(x->squares, 0, x->params->n * sizeof *x->squares);
         model_step_alone(model, windows, first, step);
         for (size_t i = 0; i < x->many.n; i++) {
             double g = share * (double)x->params->grad[x->many.at[i]];
             x->sum[i] += g;
-            squares[x->many.tensor[i]] += g * g;
+            x->squares[x->many.tensor[i]] += g * g;
         }
         for (size_t i = 0; i < x->params->n; i++)
-            x->size[i] += sqrt(squares[i]);
-        free(squares);
+            x->size[i] += sqrt(x->squares[i]);
     }
 }
 

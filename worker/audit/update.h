@@ -42,12 +42,13 @@ struct update {
     struct update_worst worst; /* of it */
     struct update_worst parts; /* of its gradient, by tensor */
     size_t micro_batches;      /* that this is the sum of; 1: nothing to compare */
-    double *sum, *size;      /* [many.n] of their gradients; [tensors] of these gradients' norms */
-    bool finite;             /* no number was NaN or infinite */
-    int64_t first, steps;    /* the steps of this attempt */
-    int64_t updates;         /* those that changed parameters as specified */
-    int64_t otherwise;       /* the first that didn't */
-    struct update_worst how; /* it didn't */
+    double *sum;               /* [many.n] of their gradients, in proportion */
+    double *size, *squares;    /* [tensors] the norms of these, added up; of one */
+    bool finite;               /* no number was NaN or infinite */
+    int64_t first, steps;      /* the steps of this attempt */
+    int64_t updates;           /* those that changed parameters as specified */
+    int64_t otherwise;         /* the first that didn't */
+    struct update_worst how;   /* it didn't */
 };
 
 /* Errors: NO_MEMORY. */
