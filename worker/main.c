@@ -1,5 +1,6 @@
 /* ablate-worker: trains. `train` works alone and prints its events; `run` and `attempt` are the two
  * processes of an attempt that the daemon starts; `verify` checks a capsule. */
+#include "common/audit/audits.h"
 #include "common/base/files.h"
 #include "common/base/log.h"
 #include "common/base/stdio.h"
@@ -27,7 +28,7 @@
 #include <unistd.h>
 
 struct arguments {
-    const char *file, *dataset, *out, *dir;
+    const char *file, *dataset, *out, *dir, *audit;
     int64_t threads, run, door;
     bool audits;
 };
@@ -103,16 +104,19 @@ static int threads_of(int64_t asked, int64_t from_spec)
     return n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : (int)n;
 }
 
-/* ablate-worker train RUNSPEC [--dataset DIR] --out DIR [--threads N] [--audits] */
+/* ablate-worker train RUNSPEC [--dataset DIR] --out DIR [--threads N] [--audits | --audit NAME] */
 static int command_train(const struct arguments *a, struct err *err)
 {
     struct train_config config = { .dataset = a->dataset,
                                    .out = a->out,
-                                   .audits = a->audits,
-                                   .replays = a->audits,
+                                   .audits = a->audits || a->audit != NULL,
+                                   .replays = a->audits || a->audit != NULL,
+                                   .only = a->audit,
                                    .resume = true };
     if (a->file == NULL || a->out == NULL)
         return err_set(err, ERR_USAGE, "train needs RUNSPEC and --out DIR");
+    if (a->audit != NULL && audit_find(a->audit) == NULL)
+        return err_set(err, ERR_USAGE, "there is no audit %s", a->audit);
     int status = read_spec(a->file, &config.spec, err);
     if (status == 0 && config.spec.data.kind == DATASET_STORED && a->dataset == NULL)
         status = err_set(err, ERR_USAGE, "a stored corpus needs --dataset DIR");
@@ -227,11 +231,12 @@ static const struct {
     const char *name, *usage, *what;
     int (*run)(const struct arguments *a, struct err *err);
 } commands[] = {
-    { "train", "train RUNSPEC [--dataset DIR] --out DIR [--threads N] [--audits]",
+    { "train", "train RUNSPEC [--dataset DIR] --out DIR [--threads N] [--audits | --audit NAME]",
       "trains the run in the file RUNSPEC and prints its events, a JSON object a line;\n"
       "      goes on from the last checkpoint in --out (exit status 75: a signal stopped it\n"
-      "      before its last step); --audits: checks itself (causality, …), too. The daemon's\n"
-      "      folder has both inputs: runs/ID/spec.json and datasets/DIGEST",
+      "      before its last step); --audits: checks itself (causality, …), too;\n"
+      "      --audit: by this one alone. The daemon's folder has both inputs:\n"
+      "      runs/ID/spec.json and datasets/DIGEST",
       command_train },
     { "verify", "verify CAPSULE [--run ID [--dataset DIR] [--threads N] [--out DIR]]",
       "checks the archive of experiments/ID/capsule: every file, every run's specification;\n"
@@ -255,7 +260,10 @@ static int take_option(struct arguments *a, const char *name, const char *value,
 {
     const struct {
         const char *name, **to;
-    } texts[] = { { "--dataset", &a->dataset }, { "--out", &a->out }, { "--dir", &a->dir } };
+    } texts[] = { { "--dataset", &a->dataset },
+                  { "--out", &a->out },
+                  { "--dir", &a->dir },
+                  { "--audit", &a->audit } };
     const struct {
         const char *name;
         int64_t *to, max;

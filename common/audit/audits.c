@@ -110,6 +110,27 @@ static const struct audit_info replay = {
               "program and libraries stayed the same, then retry the run and verify it.",
 };
 
+static const struct audit_info evaluation = {
+    .name = "evaluation",
+    .scope = AUDIT_OF_CELL,
+    .invalidates = true,
+    .what = "Evaluation looks at the windows that the specification names, by the model that is "
+            "trained, without dropout and noise, and reports what the formulas give for them.",
+    .remedy = "No specification mends this: the trainer evaluates wrongly; report it with the "
+              "run's specification, and compare nothing until then.",
+};
+
+static const struct audit_info update = {
+    .name = "update",
+    .scope = AUDIT_OF_ARM,
+    .invalidates = true,
+    .what = "Each step changes the parameters once, as gradient, moments, learning rate, decay and "
+            "clipping of the specification have it.",
+    .remedy =
+        "No specification mends this: the optimiser updates wrongly; report it with the run's "
+        "specification, and try another train.optimizer meanwhile.",
+};
+
 static const struct audit_info finite = {
     .name = "finite",
     .scope = AUDIT_OF_RUN,

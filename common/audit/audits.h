@@ -24,6 +24,8 @@
     X(DISTINCT_SEEDS, distinct_seeds)                                                              \
     X(DENSE_EQUIVALENCE, dense_equivalence)                                                        \
     X(REPLAY, replay)                                                                              \
+    X(EVALUATION, evaluation)                                                                      \
+    X(UPDATE, update)                                                                              \
     X(FINITE, finite)                                                                              \
     X(INDEXER_LEARNS, indexer_learns)                                                              \
     X(LEARNED, learned)                                                                            \

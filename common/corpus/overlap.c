@@ -1,6 +1,10 @@
 /* Places of the corpus are places in split.tokens, where each token stands once. A context with its
  * target is identified by a 64-bit rolling hash. The hashes of validation go into a table, in which
- * those of the training stream are then looked up. */
+ * those of the training stream are then looked up.
+ *
+ * What validation asks for is read from the windows that it is handed, not from where they ought to
+ * stand. A window that doesn't hold what stands at its place is looked for in training; if it isn't
+ * there either, it has no place, and nothing before it. */
 #include "common/corpus/overlap.h"
 
 #include "common/corpus/rolling.h"
@@ -14,7 +18,7 @@ enum { GRAM = OVERLAP_CONTEXT + 1 };
 struct table {
     uint64_t *keys; /* 0 = empty */
     uint8_t *known;
-    size_t mask;
+    size_t mask, used; /* at most half */
 };
 
 static size_t slot_of(const struct table *table, uint64_t key)
@@ -23,6 +27,16 @@ static size_t slot_of(const struct table *table, uint64_t key)
     while (table->keys[slot] != 0 && table->keys[slot] != key)
         slot = (slot + 1) & table->mask;
     return slot;
+}
+
+/* The table has room for what stands in the part; windows of anything else may find it full. */
+static void insert(struct table *table, uint64_t key)
+{
+    size_t slot = slot_of(table, key);
+    if (table->keys[slot] == 0 && table->used <= table->mask / 2) {
+        table->keys[slot] = key;
+        table->used++;
+    }
 }
 
 static size_t start_of(const struct corpus_split *split, enum corpus_part part, size_t window)
@@ -39,29 +53,90 @@ static void mark_targets(const struct corpus_split *split, uint8_t *marks)
         memset(marks + start_of(split, CORPUS_TRAIN, i) + 1, 1, split->seq_len);
 }
 
-static uint64_t hash_ending(const uint16_t *tokens, size_t at)
+/* A window that validation is handed, with what stands before it in its part. */
+struct window {
+    int32_t *tokens; /* [OVERLAP_CONTEXT + T + 1] */
+    size_t first;    /* of what is known; the window begins at OVERLAP_CONTEXT */
+    size_t start;    /* its place in the corpus; NOWHERE */
+};
+enum { NOWHERE = -1 };
+
+static bool stands_at(const struct corpus_split *split, const int32_t *tokens, size_t place)
 {
-    uint64_t h = 0;
-    for (size_t i = at + 1 - GRAM; i <= at; i++)
-        h = rolling_add(h, tokens[i]);
-    return rolling_key(h);
+    for (size_t t = 0; t <= split->seq_len; t++)
+        if (tokens[t] != split->tokens[place + t])
+            return false;
+    return true;
 }
 
-/* Counts the validation targets, and puts the hashes of their contexts into the table. m: windows
- * that evaluation looks at. */
-static void ask(const struct corpus_split *split, size_t m, const uint8_t *marks,
-                struct table *table, struct overlap *ret)
+/* The part where the window stands, in *ret_start its place: validation's own, or training. */
+static enum corpus_part find(const struct corpus_split *split, const int32_t *tokens, size_t own,
+                             size_t *ret_start)
 {
-    size_t n = split->parts[CORPUS_VAL].windows;
-    for (size_t i = 0; i < m; i++) {
-        size_t start = start_of(split, CORPUS_VAL, i * n / m);
-        for (size_t at = start + 1; at <= start + split->seq_len; at++) {
+    size_t first = split->parts[CORPUS_TRAIN].first;
+    size_t end = first + split->parts[CORPUS_TRAIN].n;
+    *ret_start = own;
+    if (stands_at(split, tokens, own))
+        return CORPUS_VAL;
+    for (size_t at = first; at + split->seq_len < end; at++)
+        if (stands_at(split, tokens, at)) {
+            *ret_start = at;
+            return CORPUS_TRAIN;
+        }
+    *ret_start = (size_t)NOWHERE;
+    return CORPUS_VAL;
+}
+
+/* The windows of validation, of which m are looked at. */
+struct handed {
+    const struct corpus_split *split;
+    const struct overlap_windows *windows; /* NULL: as the split has them */
+    size_t m;
+};
+
+static void read_window(const struct handed *handed, size_t i, struct window *ret)
+{
+    const struct corpus_split *split = handed->split;
+    size_t own = i * split->parts[CORPUS_VAL].windows / handed->m, before = 0;
+    int32_t *tokens = ret->tokens + OVERLAP_CONTEXT;
+    if (handed->windows != NULL)
+        handed->windows->read(handed->windows->arg, i, tokens);
+    else
+        corpus_split_window(split, CORPUS_VAL, own, tokens);
+    enum corpus_part part = find(split, tokens, start_of(split, CORPUS_VAL, own), &ret->start);
+    if (ret->start != (size_t)NOWHERE)
+        before = ret->start - split->parts[part].first;
+    if (before > OVERLAP_CONTEXT)
+        before = OVERLAP_CONTEXT;
+    for (size_t k = 1; k <= before; k++)
+        ret->tokens[OVERLAP_CONTEXT - k] = split->tokens[ret->start - k];
+    ret->first = OVERLAP_CONTEXT - before;
+}
+
+/* Whether OVERLAP_CONTEXT tokens before the window's target t are known, and the hash of it all. */
+static bool context_of(const struct window *window, size_t t, uint64_t *ret)
+{
+    uint64_t h = 0;
+    if (t < window->first)
+        return false;
+    for (size_t i = t; i < t + GRAM; i++)
+        h = rolling_add(h, (uint16_t)window->tokens[i]);
+    *ret = rolling_key(h);
+    return true;
+}
+
+/* Counts the validation targets, and puts the hashes of their contexts into the table. */
+static void ask(const struct handed *handed, const uint8_t *marks, struct table *table,
+                struct window *window, struct overlap *ret)
+{
+    for (size_t i = 0; i < handed->m; i++) {
+        uint64_t key;
+        read_window(handed, i, window);
+        for (size_t t = 1; t <= handed->split->seq_len; t++) {
             ret->targets++;
-            ret->same += marks[at];
-            if (at < split->parts[CORPUS_VAL].first + OVERLAP_CONTEXT)
-                continue;
-            uint64_t key = hash_ending(split->tokens, at);
-            table->keys[slot_of(table, key)] = key;
+            ret->same += window->start != (size_t)NOWHERE && marks[window->start + t];
+            if (context_of(window, t, &key))
+                insert(table, key);
         }
     }
 }
@@ -82,17 +157,17 @@ static void search(const struct corpus_split *split, const uint8_t *marks, struc
     }
 }
 
-static void answer(const struct corpus_split *split, size_t m, const struct table *table,
+static void answer(const struct handed *handed, const struct table *table, struct window *window,
                    struct overlap *ret)
 {
-    size_t n = split->parts[CORPUS_VAL].windows;
-    for (size_t i = 0; i < m; i++) {
-        size_t start = start_of(split, CORPUS_VAL, i * n / m);
-        for (size_t at = start + 1; at <= start + split->seq_len; at++) {
-            if (at < split->parts[CORPUS_VAL].first + OVERLAP_CONTEXT)
+    for (size_t i = 0; i < handed->m; i++) {
+        uint64_t key;
+        read_window(handed, i, window);
+        for (size_t t = 1; t <= handed->split->seq_len; t++) {
+            if (!context_of(window, t, &key))
                 continue;
             ret->contexts++;
-            ret->known += table->known[slot_of(table, hash_ending(split->tokens, at))];
+            ret->known += table->known[slot_of(table, key)];
         }
     }
 }
@@ -106,32 +181,36 @@ static size_t tokens_in(const struct corpus_split *split)
     return most;
 }
 
-int overlap_measure(const struct corpus_split *split, int64_t eval_windows, struct overlap *ret,
-                    struct err *err)
+int overlap_measure(const struct corpus_split *split, int64_t eval_windows,
+                    const struct overlap_windows *windows, struct overlap *ret, struct err *err)
 {
-    size_t m = corpus_eval_windows(split, CORPUS_VAL, eval_windows);
-    size_t targets = m * split->seq_len, size = 1024;
+    const struct handed handed = { split, windows,
+                                   corpus_eval_windows(split, CORPUS_VAL, eval_windows) };
+    size_t targets = handed.m * split->seq_len, size = 1024;
     size_t places = split->parts[CORPUS_VAL].n < targets ? split->parts[CORPUS_VAL].n : targets;
     struct overlap found = { 0 };
+    struct window window = { 0 };
     while (size < 2 * places)
         size *= 2;
     struct table table = { .mask = size - 1 };
     uint8_t *marks = calloc(tokens_in(split) + 1, sizeof *marks);
     table.keys = calloc(size, sizeof *table.keys);
     table.known = calloc(size, sizeof *table.known);
+    window.tokens = calloc(OVERLAP_CONTEXT + split->seq_len + 1, sizeof *window.tokens);
     int status = 0;
-    if (marks == NULL || table.keys == NULL || table.known == NULL) {
+    if (marks == NULL || table.keys == NULL || table.known == NULL || window.tokens == NULL) {
         status = err_no_memory(err, "a comparison of %zu targets", targets);
     } else {
         mark_targets(split, marks);
-        ask(split, m, marks, &table, &found);
+        ask(&handed, marks, &table, &window, &found);
         search(split, marks, &table);
-        answer(split, m, &table, &found);
+        answer(&handed, &table, &window, &found);
         *ret = found;
     }
     free(marks);
     free(table.keys);
     free(table.known);
+    free(window.tokens);
     return status;
 }
 

@@ -17,9 +17,16 @@ struct overlap {
     int64_t known; /* of those, with the same tokens before the same target somewhere in training */
 };
 
-/* eval_windows: of the specification. Errors: NO_MEMORY. */
-int overlap_measure(const struct corpus_split *split, int64_t eval_windows, struct overlap *ret,
-                    struct err *err);
+/* Where the i-th window that evaluation looks at is read from [T + 1]. */
+struct overlap_windows {
+    void (*read)(void *arg, size_t i, int32_t *ret);
+    void *arg;
+};
+
+/* eval_windows: of the specification. windows: what a run is really handed; NULL: what the split
+ * gives. Errors: NO_MEMORY. */
+int overlap_measure(const struct corpus_split *split, int64_t eval_windows,
+                    const struct overlap_windows *windows, struct overlap *ret, struct err *err);
 
 enum overlap_grade { OVERLAP_LITTLE, OVERLAP_SOME, OVERLAP_MUCH };
 enum overlap_grade overlap_grade(const struct overlap *overlap);

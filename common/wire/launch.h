@@ -11,7 +11,7 @@
 struct launch {
     int64_t run, attempt, threads, memory_bytes, steps;
     bool audits;            /* this run audits its arm at its grid point, for the other seeds too */
-    bool replays;           /* and whether its arm's training repeats, for the other points too */
+    bool replays;           /* and those of its arm: whether training repeats, and updates well */
     char token[65];         /* proves to the daemon that a worker belongs to this attempt */
     char socket[PATH_MAX];  /* the daemon's */
     char spec[PATH_MAX];    /* the frozen run spec */

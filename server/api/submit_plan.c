@@ -81,7 +81,7 @@ static int measure(const struct planned *p, const struct run_spec *spec, struct 
         tokens = (size_t)spec->data.tokens;
     *ret_why = tokens > TOKENS_MOST ? large : NULL;
     if (*ret_why == NULL && (status = corpus_split_new(&corpus, spec, &split, err)) == 0) {
-        status = overlap_measure(&split, spec->train.eval_windows, ret, err);
+        status = overlap_measure(&split, spec->train.eval_windows, NULL, ret, err);
         corpus_split_done(&split);
     }
     corpus_done(&corpus);

@@ -185,10 +185,10 @@ test("the first seed of a cell audits, or the next when it ended without; a gap 
   }
   const gaps = async () => (await get(`/experiments/${id}/report`)).audits.filter(({ run, arm, name }) => run === null && arm === "dsa" && !OF_ARMS.includes(name));
   const valid = async (arm) => (await get(`/experiments/${id}/report`)).arms[arm].valid;
-  const [gap, ...more] = await gaps(); // only the arm's very first run trains a piece of itself again
+  const [gap, ...more] = await gaps(); // only the arm's very first run makes these two
   assert.equal(gap.name, "replay");
   assert.deepEqual([await valid("dense"), await valid("dsa")], [true, null]);
-  assert.deepEqual(more, []);
+  assert.deepEqual(more.map(({ name }) => name), ["update"]);
   assert.deepEqual([gap.status, gap.evidence], ["skipped", { run: first.id, state: "cancelled", others: 0 }]);
   assert.match(gap.detail, /was cancelled before it did/);
   const before = await own(id);
@@ -233,6 +233,13 @@ test("the published mask: invalid, with the share of positions that see the answ
   for (const arm of ["dense", "published"]) {
     const replays = made.filter((one) => one.name === "replay" && one.arm === arm);
     assert.deepEqual(replays.map(({ status }) => status), ["pass"], "one run an arm");
+    const updates = made.filter((one) => one.name === "update" && one.arm === arm);
+    assert.deepEqual(updates.map(({ status, evidence }) => [status, evidence.steps, evidence.updates]), [["pass", 10, 10]]);
+    for (const seqLen of [16, 32]) {
+      const [{ status, evidence }, ...others] = of("evaluation", arm, seqLen);
+      assert.deepEqual([status, evidence.windows, evidence.differing_states, others.length], ["pass", 4, 0, 0]);
+      assert.ok(Math.abs(evidence.reported - evidence.in_double) <= evidence.bound && evidence.bound < 1e-3);
+    }
   }
   assert.equal(report.arms.published.valid, false);
   assert.ok(report.comparisons.every(({ verdict }) => verdict === "invalid"));

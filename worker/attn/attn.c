@@ -179,6 +179,19 @@ void attn_forward(struct attn *attn, const struct batch_pass *pass, const real *
                 (struct mat){ attn->w_out, c, true }, 0, out, c);
 }
 
+size_t attn_seen(const struct attn *attn, size_t row, int32_t *ret)
+{
+    size_t n = 0;
+    if (attn->use_lists) {
+        memcpy(ret, attn->keys + row * attn->k, (size_t)attn->n[row] * sizeof *ret);
+        return (size_t)attn->n[row];
+    }
+    for (size_t s = 0; s < attn->t; s++)
+        if (attn->use_mask ? attn->mask[row * attn->t + s] : s <= row % attn->t)
+            ret[n++] = (int32_t)s;
+    return n;
+}
+
 double attn_backward(struct attn *attn, const struct batch_pass *pass, const real *x,
                      const real *dout, real *dx)
 {

@@ -97,6 +97,9 @@ void attn_forward(struct attn *attn, const struct batch_pass *pass, const real *
  * kind's own loss (the indexer's KL), unweighted. */
 double attn_backward(struct attn *attn, const struct batch_pass *pass, const real *x,
                      const real *dout, real *dx);
+/* After attn_forward: the places that the query of row b·T + t saw, ascending, into ret [T]; returns
+ * how many. */
+size_t attn_seen(const struct attn *attn, size_t row, int32_t *ret);
 /* After attn_forward: whether that pass let some query see fewer than all its past keys. */
 static inline bool attn_leaves_out(const struct attn *attn)
 {

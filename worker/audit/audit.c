@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static bool replays(const struct audit_context *context)
+static bool of_arm(const struct audit_context *context)
 {
     return context->replays;
 }
@@ -32,8 +32,10 @@ static const struct row {
     { AUDIT_CAUSALITY, false, NULL, audit_causality },
     { AUDIT_ENTROPY_FLOOR, false, NULL, audit_entropy },
     { AUDIT_CAUSALITY, true, NULL, audit_causality },
+    { AUDIT_EVALUATION, true, NULL, audit_evaluation },
     { AUDIT_INDEXER_LEARNS, true, NULL, audit_learns },
-    { AUDIT_REPLAY, true, replays, audit_replay },
+    { AUDIT_UPDATE, true, of_arm, audit_update },
+    { AUDIT_REPLAY, true, of_arm, audit_replay },
 };
 
 static void tell(struct audits *a, const char *name, struct finding *finding, double seconds)
@@ -55,7 +57,9 @@ static void tell(struct audits *a, const char *name, struct finding *finding, do
 
 static bool is_made(const struct audits *a, const struct row *row)
 {
+    const char *only = a->context.only, *name = audit_table[row->audit]->name;
     return row->at_end == a->at_end && (row->made == NULL || row->made(&a->context)) &&
+           (only == NULL || strcmp(only, name) == 0) &&
            audit_concerns(audit_table[row->audit], a->context.spec);
 }
 
@@ -72,7 +76,8 @@ static void make(struct audits *a, bool at_end)
             finding_say(&finding, AUDIT_SKIPPED, "it couldn't be made: %s", err.message);
         if (audit_stopped(a)) /* it may have ended halfway */
             finding.detail[0] = '\0';
-        tell(a, audit_table[rows[i].audit]->name, &finding, clock_mono_s() - start);
+        tell(a, audit_table[rows[i].audit]->name, &finding,
+             a->spent_s[rows[i].audit] + clock_mono_s() - start);
     }
 }
 
@@ -88,9 +93,14 @@ int audits_new(const struct audit_context *context, struct audits **ret, struct 
     a->nll = calloc(t, sizeof *a->nll);
     a->nll_n = calloc(t, sizeof *a->nll_n);
     snprintf(a->folder, sizeof a->folder, "%s/audit", context->out);
-    if (a->windows == NULL || a->nll == NULL || a->nll_n == NULL) {
+    int status = a->windows == NULL || a->nll == NULL || a->nll_n == NULL
+                     ? err_no_memory(err, "the audits")
+                     : evaluation_new(context->data, &a->evaluation, err);
+    if (status == 0 && context->replays)
+        status = update_new(context->spec, model_params(context->model), &a->update, err);
+    if (status != 0) {
         audits_free(a);
-        return err_no_memory(err, "the audits");
+        return status;
     }
     if (context->replays)
         replay_plan(&a->replay, context->spec->train.steps);
@@ -103,6 +113,8 @@ void audits_free(struct audits *audits)
     if (audits == NULL)
         return;
     checkpoint_remove(audits->folder, audits->replay.from);
+    evaluation_done(&audits->evaluation);
+    update_done(&audits->update);
     free(audits->windows);
     free(audits->nll);
     free(audits->nll_n);
@@ -125,6 +137,30 @@ void audits_begin(struct audits *audits)
     make(audits, false);
 }
 
+void audits_batch(struct audits *audits, int64_t step, const int32_t *windows)
+{
+    double start = clock_mono_s();
+    if (audits->context.replays)
+        update_begin(&audits->update, audits->context.model, windows, step);
+    audits->spent_s[AUDIT_UPDATE] += clock_mono_s() - start;
+}
+
+void audits_gradient(struct audits *audits, int64_t step)
+{
+    double start = clock_mono_s();
+    if (audits->context.replays)
+        update_note(&audits->update, step);
+    audits->spent_s[AUDIT_UPDATE] += clock_mono_s() - start;
+}
+
+void audits_updated(struct audits *audits, int64_t step, const struct optim_stats *stats)
+{
+    double start = clock_mono_s();
+    if (audits->context.replays)
+        update_check(&audits->update, step, stats);
+    audits->spent_s[AUDIT_UPDATE] += clock_mono_s() - start;
+}
+
 void audits_step(struct audits *audits, int64_t step, double loss)
 {
     const struct audit_context *c = &audits->context;
@@ -138,8 +174,29 @@ void audits_step(struct audits *audits, int64_t step, double loss)
 
 void audits_watch(struct audits *audits, bool on)
 {
-    model_watch_positions(audits->context.model, on ? audits->nll : NULL,
-                          on ? audits->nll_n : NULL);
+    const struct model_watch watch = { audits->evaluation.by_window, audits->nll, audits->nll_n };
+    if (on)
+        evaluation_begin(&audits->evaluation, CORPUS_VAL);
+    audits->watching = on;
+    model_watch_evaluation(audits->context.model, on ? &watch : NULL);
+}
+
+void audits_evaluated(struct audits *audits, enum corpus_part part, size_t i,
+                      const int32_t *windows, size_t n, const struct model_eval *found)
+{
+    struct evaluation *e = &audits->evaluation;
+    if (part == CORPUS_TEST && i == 0)
+        evaluation_begin(e, CORPUS_TEST);
+    if (part == CORPUS_TEST || audits->watching)
+        evaluation_hand(e, part, i, windows, n);
+    if (part == CORPUS_VAL && audits->watching)
+        evaluation_note(e, i, windows, n, found);
+}
+
+void audits_told(struct audits *audits, double loss)
+{
+    if (audits->watching)
+        audits->evaluation.told = loss;
 }
 
 void audits_end(struct audits *audits)

@@ -16,6 +16,7 @@
 #include "worker/data/data.h"
 #include "worker/files/checkpoint.h"
 #include "worker/model/model.h"
+#include "worker/optim/optim.h"
 #include "worker/process/emit.h"
 
 struct audits;
@@ -28,7 +29,8 @@ struct audit_context {
     struct emit *emit;
     const char *out;                        /* the run's folder: audit/ goes there */
     const struct checkpoint_origin *origin; /* of this run's checkpoints */
-    bool replays;                           /* makes the audit replay, too */
+    bool replays;                           /* makes the audits of its arm, too: replay, update */
+    const char *only;                       /* the name of the one to make; NULL = all */
 };
 
 /* Errors: NO_MEMORY. */
@@ -40,13 +42,23 @@ void audits_free(struct audits *audits);
 json_t *audits_guess(const struct audits *audits);
 /* Before the first step: split_overlap, dense_equivalence, entropy_floor, causality. */
 void audits_begin(struct audits *audits);
+/* In each step: once its batch is known, which may take passes of the model; before the update; and
+ * after it. */
+void audits_batch(struct audits *audits, int64_t step, const int32_t *windows);
+void audits_gradient(struct audits *audits, int64_t step);
+void audits_updated(struct audits *audits, int64_t step, const struct optim_stats *stats);
 /* After each step: in the middle a checkpoint is put aside, and the steps that follow it are noted.
  */
 void audits_step(struct audits *audits, int64_t step, double loss);
-/* Around the last evaluation: notes the loss by position. */
+/* Around the last validation: what it is handed and finds is noted. */
 void audits_watch(struct audits *audits, bool on);
+/* Heard of the test, and of val while watching, else passed over: model_evaluate found this of n
+ * windows from number i on; and this is the loss that is told in the end. */
+void audits_evaluated(struct audits *audits, enum corpus_part part, size_t i,
+                      const int32_t *windows, size_t n, const struct model_eval *found);
+void audits_told(struct audits *audits, double loss);
 /* After the last step, once the final weights are saved, since replay trains again: causality,
- * indexer_learns, replay. */
+ * evaluation, indexer_learns, update, replay. */
 void audits_end(struct audits *audits);
 
 #endif

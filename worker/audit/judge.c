@@ -58,15 +58,21 @@ static void load_windows(struct audits *a)
 
 /* split_overlap */
 
+static void read_handed(void *arg, size_t i, int32_t *ret)
+{
+    data_eval_window(arg, CORPUS_VAL, i, ret);
+}
+
 int audit_overlap(struct audits *a, struct finding *ret, struct err *err)
 {
     static const enum audit_status statuses[] = {
         [OVERLAP_LITTLE] = AUDIT_PASS, [OVERLAP_SOME] = AUDIT_WARN, [OVERLAP_MUCH] = AUDIT_FAIL
     };
-    const struct data *data = a->context.data;
+    struct data *data = a->context.data;
+    const struct overlap_windows handed = { read_handed, data };
     struct overlap o;
     struct buf text;
-    int status = overlap_measure(&data->split, data->spec.train.eval_windows, &o, err);
+    int status = overlap_measure(&data->split, data->spec.train.eval_windows, &handed, &o, err);
     if (status != 0)
         return status;
     buf_init(&text, 0);
@@ -328,6 +334,136 @@ int audit_learns(struct audits *a, struct finding *ret, struct err *err)
                     "the chosen keys hold %.1f %% of the dense attention's mass; the untrained "
                     "indexer's %.1f %%, chance's %.1f %%",
                     100 * l.trained, 100 * l.untrained, 100 * l.chance);
+    return 0;
+}
+
+/* evaluation */
+
+/* What is wrong with the windows, or with the loss that was told of them. */
+static bool say_handed(const struct evaluation *e, struct finding *ret)
+{
+    double sum = e->told * (double)e->targets;
+    for (int part = CORPUS_VAL; part < CORPUS_PARTS && ret->detail[0] == '\0'; part++) {
+        const struct evaluation_windows *w = &e->windows[part];
+        if (w->misplaced > 0)
+            finding_say(ret, AUDIT_FAIL,
+                        "%zu of the %zu windows of %s that were evaluated aren't those that the "
+                        "specification names, number %zu the first of them",
+                        w->misplaced, w->handed, corpus_part_names[part], w->first);
+        else if (w->handed != w->named)
+            finding_say(ret, AUDIT_FAIL,
+                        "%zu windows of %s were evaluated; the specification names %zu", w->handed,
+                        corpus_part_names[part], w->named);
+    }
+    if (ret->detail[0] == '\0' && fabs(sum - e->nll) > 1e-9 * fabs(e->nll))
+        finding_say(ret, AUDIT_FAIL, "validation reports a loss of %.9g, and its windows have %.9g",
+                    e->told, e->nll / (double)e->targets);
+    return ret->detail[0] != '\0';
+}
+
+static void say_computed(const struct evaluation_states *states,
+                         const struct evaluation_formulas *f, const struct evaluation *e,
+                         struct finding *ret)
+{
+    double differs = fabs(e->picked - f->exact);
+    if (!states->finite || !isfinite(e->picked) || !isfinite(f->exact))
+        finding_say(ret, AUDIT_SKIPPED, "the model's states aren't finite numbers");
+    else if (states->differing > 0)
+        finding_say(ret, AUDIT_FAIL,
+                    "evaluation has other states than training has without dropout and noise: %zu "
+                    "of them differ, that of position %zu first",
+                    states->differing, states->position);
+    else if (f->again != e->picked)
+        finding_say(ret, AUDIT_FAIL,
+                    "evaluated again, window %zu has a loss of %.9g in the place of %.9g", e->pick,
+                    f->again, e->picked);
+    else if (!(differs <= f->bound))
+        finding_say(ret, AUDIT_FAIL,
+                    "evaluation reports a loss of %.9g for window %zu, and the formulas give %.9g "
+                    "for its tokens: float32 explains a difference of %.1e",
+                    e->picked, e->pick, f->exact, f->bound);
+    else
+        finding_say(ret, AUDIT_PASS,
+                    "the windows of val (%zu) and test (%zu) are those of the specification; "
+                    "evaluation has the bits of training without dropout and noise, and window "
+                    "%zu's loss in double is within %.1e of what is reported",
+                    e->windows[CORPUS_VAL].handed, e->windows[CORPUS_TEST].handed, e->pick,
+                    differs);
+}
+
+int audit_evaluation(struct audits *a, struct finding *ret, struct err *err)
+{
+    const struct audit_context *c = &a->context;
+    const struct evaluation *e = &a->evaluation;
+    size_t micro = (size_t)run_spec_micro_batch(c->spec);
+    struct evaluation_states states;
+    struct evaluation_formulas formulas;
+    int64_t steps = c->spec->train.steps;
+    ret->evidence = json_pack(
+        "{s:I, s:I, s:I, s:I}", "windows", (json_int_t)e->windows[CORPUS_VAL].handed,
+        "test_windows", (json_int_t)e->windows[CORPUS_TEST].handed, "misplaced",
+        (json_int_t)(e->windows[CORPUS_VAL].misplaced + e->windows[CORPUS_TEST].misplaced),
+        "window", (json_int_t)e->pick);
+    if (say_handed(e, ret))
+        return 0;
+    int status = evaluation_states(c->model, c->spec, e->kept, e->rows < micro ? e->rows : micro,
+                                   steps, &states, err);
+    if (status == 0)
+        status = evaluation_formulas(e, c->model, c->spec, steps, &formulas, err);
+    if (status != 0)
+        return status;
+    json_t *more =
+        json_pack("{s:I, s:o, s:o, s:o}", "differing_states", (json_int_t)states.differing,
+                  "reported", jsonx_number(e->picked), "in_double", jsonx_number(formulas.exact),
+                  "bound", jsonx_number(formulas.bound));
+    json_object_update_new(ret->evidence, more);
+    say_computed(&states, &formulas, e, ret);
+    return 0;
+}
+
+/* update */
+
+static void say_off(const struct params *params, int64_t step, const struct update_worst *w,
+                    struct finding *ret)
+{
+    finding_say(ret, AUDIT_FAIL,
+                "step %lld isn't the one that the specification has: a %s of %s became %.9g, and "
+                "ought to be %.9g, %.1e times what float32 explains",
+                (long long)step, w->what, params->tensors[w->tensor].name, w->got, w->expected,
+                w->off);
+}
+
+int audit_update(struct audits *a, struct finding *ret, struct err *err)
+{
+    const struct update *x = &a->update;
+    const struct params *params = model_params(a->context.model);
+    (void)err;
+    if (x->steps == 0) {
+        finding_say(ret, AUDIT_SKIPPED, "the steps of this run were trained by another attempt");
+        return 0;
+    }
+    ret->evidence = json_pack(
+        "{s:I, s:I, s:o, s:I, s:o, s:I, s:I, s:I}", "step", (json_int_t)x->step, "numbers",
+        (json_int_t)x->many.n, "worst", jsonx_number(x->worst.off), "micro_batches",
+        (json_int_t)x->micro_batches, "worst_of_micro_batches", jsonx_number(x->parts.off), "from",
+        (json_int_t)x->first, "steps", (json_int_t)x->steps, "updates", (json_int_t)x->updates);
+    if (!x->finite)
+        finding_say(ret, AUDIT_SKIPPED, "parameters aren't finite numbers");
+    else if (x->parts.off > 1)
+        finding_say(ret, AUDIT_FAIL,
+                    "the gradient of step %lld isn't the mean of its %zu micro-batches': that of "
+                    "%s has a norm of %.9g, and theirs together %.9g",
+                    (long long)x->step, x->micro_batches, params->tensors[x->parts.tensor].name,
+                    x->parts.got, x->parts.expected);
+    else if (x->worst.off > 1)
+        say_off(params, x->step, &x->worst, ret);
+    else if (x->updates != x->steps)
+        say_off(params, x->otherwise, &x->how, ret);
+    else
+        finding_say(ret, AUDIT_PASS,
+                    "step %lld in double, from gradient, moments and specification, is within %.2f "
+                    "of what float32 explains; %lld steps made %lld updates",
+                    (long long)x->step, x->worst.off, (long long)x->steps, (long long)x->updates);
     return 0;
 }
 

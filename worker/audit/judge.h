@@ -4,7 +4,9 @@
 
 #include "common/audit/audits.h"
 #include "worker/audit/audit.h"
+#include "worker/audit/evaluation.h"
 #include "worker/audit/replay.h"
+#include "worker/audit/update.h"
 
 #include <limits.h>
 
@@ -14,9 +16,13 @@ struct audits {
     int32_t *windows; /* [B × (T+1)] */
     char folder[PATH_MAX];
     struct replay replay;
-    bool at_end;    /* training is over */
-    double *nll;    /* [T] summed over the last evaluation's windows */
-    int64_t *nll_n; /* [T] how many were scored */
+    struct update update;         /* of an arm's first run */
+    struct evaluation evaluation; /* the last validation */
+    bool watching;                /* it is going on */
+    bool at_end;                  /* training is over */
+    double spent_s[AUDITS];       /* within steps */
+    double *nll;                  /* [T] summed over the last evaluation's windows */
+    int64_t *nll_n;               /* [T] how many were scored */
 };
 
 /* What an audit says. One without a detail isn't told. */
@@ -36,7 +42,9 @@ int audit_overlap(struct audits *a, struct finding *ret, struct err *err);
 int audit_equivalence(struct audits *a, struct finding *ret, struct err *err);
 int audit_entropy(struct audits *a, struct finding *ret, struct err *err);
 int audit_causality(struct audits *a, struct finding *ret, struct err *err);
+int audit_evaluation(struct audits *a, struct finding *ret, struct err *err);
 int audit_learns(struct audits *a, struct finding *ret, struct err *err);
+int audit_update(struct audits *a, struct finding *ret, struct err *err);
 int audit_replay(struct audits *a, struct finding *ret, struct err *err);
 
 #endif

@@ -19,6 +19,7 @@ struct batch_pass {
     size_t batch;  /* sequences in this pass, at most a micro-batch */
     size_t tokens; /* B·T of the whole batch, which gradients are the mean over; 0 = none is made */
     uint64_t step;      /* keys dropout and noise; 0 = evaluation: neither */
+    bool lots_of_eval;  /* an audit's training pass: choices by lot are keyed as in evaluation */
     int64_t done;       /* training steps begun: decides about each layer's dense warm-up */
     bool row_invariant; /* gathered rows by gemm_rows: a token's bits don't depend on the others */
 };

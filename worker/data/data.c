@@ -3,6 +3,7 @@
 #include "worker/data/data.h"
 
 #include "common/philox.h"
+#include "worker/base/planted.h"
 #include "worker/data/tasks.h"
 
 #include <stdlib.h>
@@ -148,5 +149,9 @@ void data_eval_window(const struct data *data, enum corpus_part part, size_t i, 
         task_window(&data->spec.data, &data->streams[part], i, ret);
         return;
     }
+    if (planted("eval_train") || (planted("test_train") && part == CORPUS_TEST))
+        part = CORPUS_TRAIN;
     corpus_split_window(&data->split, part, i * n / m, ret);
+    if (planted("eval_early"))
+        memmove(ret + 1, ret, (size_t)data->spec.data.seq_len * sizeof *ret);
 }

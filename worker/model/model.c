@@ -6,6 +6,7 @@
 #include "worker/attn/recall.h"
 #include "worker/base/arena.h"
 #include "worker/base/batch_pass.h"
+#include "worker/base/planted.h"
 #include "worker/data/tasks.h"
 #include "worker/moe/moe.h"
 #include "worker/ops/act.h"
@@ -34,7 +35,7 @@ struct block {
 };
 
 struct model {
-    struct run_spec spec;
+    struct run_spec spec, bare; /* bare: the same without dropout and noise */
     struct params params;
     struct pool *pool;
     bool borrows; /* the pool */
@@ -52,8 +53,7 @@ struct model {
     real *branch;              /* [N × C] what a half of a block adds */
     real *dx, *dbranch, *dnormed, *parts;
     int32_t *inputs, *targets; /* [N] */
-    double *position_nll;      /* [T], borrowed; NULL = nobody watches */
-    int64_t *position_n;
+    struct model_watch watch;  /* of evaluations; empty = nobody watches */
 };
 
 static const real *value_of(const struct model *m, const char *name)
@@ -117,7 +117,8 @@ static int build(const struct run_spec *spec, int threads, struct pool *pool, st
     struct model *m = calloc(1, sizeof *m);
     if (m == NULL)
         return err_no_memory(err, "a model");
-    m->spec = *spec;
+    m->spec = m->bare = *spec;
+    m->bare.model.dropout = m->bare.model.router_noise = 0;
     m->batch = (size_t)run_spec_micro_batch(spec);
     m->whole = (size_t)spec->train.batch_size;
     m->t = (size_t)spec->data.seq_len;
@@ -247,7 +248,7 @@ static void keep_task(void *arg, size_t i, int thread)
 static struct drop branch_drop(const struct model *m, const struct batch_pass *pass,
                                const char *name)
 {
-    return drop_of(m->spec.seed, name, m->spec.model.dropout, pass->step,
+    return drop_of(m->spec.seed, name, pass->spec->model.dropout, pass->step,
                    pass->first * m->t * m->c);
 }
 
@@ -356,7 +357,8 @@ void model_step(struct model *model, const int32_t *windows, int64_t step, struc
     struct model_stats sum = { 0 }, part;
     double share = (double)m->batch / (double)m->whole;
     memset(m->params.grad, 0, m->params.count * sizeof *m->params.grad);
-    m->loss.mean_over = scored(m, windows);
+    size_t targets = scored(m, windows);
+    m->loss.mean_over = planted("micro_scale") ? 0 : targets;
     for (size_t first = 0; first < m->whole; first += m->batch) {
         struct batch_pass pass = pass_of(m, first, m->whole, step, step);
         pass.tokens = m->whole * m->t;
@@ -366,21 +368,34 @@ void model_step(struct model *model, const int32_t *windows, int64_t step, struc
         sum.kl += share * part.kl;
         sum.imbalance += share * part.imbalance;
     }
-    sum.loss /= (double)m->loss.mean_over;
+    sum.loss /= (double)targets;
     *ret = sum;
 }
 
-void model_watch_positions(struct model *model, double *sum, int64_t *count)
+void model_step_alone(struct model *model, const int32_t *windows, size_t first, int64_t step)
 {
-    model->position_nll = sum;
-    model->position_n = count;
+    struct model_stats ignored;
+    struct batch_pass pass = pass_of(model, first, model->whole, step, step);
+    pass.tokens = pass.batch * model->t;
+    memset(model->params.grad, 0, model->params.count * sizeof *model->params.grad);
+    model->loss.mean_over = 0;
+    step_part(model, &pass, windows, &ignored);
 }
 
-static void note_positions(struct model *m, size_t scored)
+void model_watch_evaluation(struct model *model, const struct model_watch *watch)
 {
-    for (size_t i = 0; m->position_nll != NULL && i < scored; i++) {
-        m->position_nll[m->loss.place[i] % m->t] += m->loss.nll[i];
-        m->position_n[m->loss.place[i] % m->t]++;
+    model->watch = watch != NULL ? *watch : (struct model_watch){ 0 };
+}
+
+/* Of the pass whose first window is number `first` of the evaluation. */
+static void note(struct model *m, size_t first, size_t scored)
+{
+    const struct model_watch *w = &m->watch;
+    for (size_t i = 0; w->by_window != NULL && i < scored; i++)
+        w->by_window[first + m->loss.place[i] / m->t] += m->loss.nll[i];
+    for (size_t i = 0; w->by_position != NULL && i < scored; i++) {
+        w->by_position[m->loss.place[i] % m->t] += m->loss.nll[i];
+        w->positions[m->loss.place[i] % m->t]++;
     }
 }
 
@@ -389,6 +404,8 @@ void model_evaluate(struct model *model, const int32_t *windows, int64_t n, int6
 {
     struct model *m = model;
     struct model_eval sum = { 0 };
+    if (m->watch.by_window != NULL)
+        memset(m->watch.by_window, 0, (size_t)n * sizeof *m->watch.by_window);
     for (size_t first = 0; first < (size_t)n; first += m->batch) {
         struct model_stats ignored = { 0 };
         struct loss_result loss;
@@ -399,9 +416,20 @@ void model_evaluate(struct model *model, const int32_t *windows, int64_t n, int6
         sum.nll += loss.nll;
         sum.correct += loss.correct;
         sum.targets += loss.targets;
-        note_positions(m, (size_t)loss.targets);
+        note(m, first, (size_t)loss.targets);
     }
     *ret = sum;
+}
+
+size_t model_keys(const struct model *model, int64_t layer, size_t b, size_t t, int32_t *ret)
+{
+    return attn_seen(&model->blocks[layer].attn, b * model->t + t, ret);
+}
+
+const int32_t *model_experts(const struct model *model, int64_t layer, size_t b, size_t t)
+{
+    const struct moe *moe = &model->blocks[layer].moe;
+    return moe->chosen + (b * model->t + t) * moe->k;
 }
 
 bool model_recall(struct model *model, int64_t n, bool indexed, double *ret)
@@ -427,6 +455,22 @@ const real *model_states(struct model *model, const int32_t *windows, int64_t n,
     struct model_stats ignored = { 0 };
     struct batch_pass pass = pass_of(model, 0, (size_t)n, step, model->spec.train.steps + 1);
     pass.row_invariant = true;
+    split_windows(model, windows, (size_t)n);
+    forward(model, &pass, &ignored);
+    return model->normed;
+}
+
+const real *model_bare_states(struct model *model, const int32_t *windows, int64_t n, int64_t step,
+                              bool training)
+{
+    struct model_stats ignored = { 0 };
+    struct batch_pass pass = pass_of(model, 0, (size_t)n, training ? step : 0, step);
+    pass.row_invariant = true;
+    if (training) {
+        pass.spec = &model->bare;
+        pass.lots_of_eval = true;
+        pass.tokens = model->whole * model->t;
+    }
     split_windows(model, windows, (size_t)n);
     forward(model, &pass, &ignored);
     return model->normed;

@@ -45,6 +45,10 @@ struct pool *model_pool(struct model *model);
  * parameter. */
 void model_step(struct model *model, const int32_t *windows, int64_t step, struct model_stats *ret);
 
+/* The same for one micro-batch, that which begins with window `first` of the batch, as if it were the
+ * whole: gradients are those of the mean over its own targets. For audits. */
+void model_step_alone(struct model *model, const int32_t *windows, size_t first, int64_t step);
+
 /* Evaluation pass (no dropout, no noise) over n ≤ B windows. `step` = training steps done: during
  * dense_warmup_steps attention is dense. */
 struct model_eval {
@@ -58,15 +62,30 @@ void model_evaluate(struct model *model, const int32_t *windows, int64_t n, int6
  * attention mass that the chosen keys hold (attn_recall), averaged over the layers where not every
  * past key was seen (`indexed`: over those of them that have an indexer). False: there are none. */
 bool model_recall(struct model *model, int64_t n, bool indexed, double *ret);
-/* From now on model_evaluate adds each target's −ln p to the sum [T] of its position, and one to
- * that count [T]; both borrowed, NULL ends it. */
-void model_watch_positions(struct model *model, double *sum, int64_t *count);
+/* What the last pass chose in a layer, at place t of window b of its micro-batch: the keys that the
+ * query saw, ascending, into ret [T], with their number; and the experts that the token visited, in
+ * the order of their weights. For audits. */
+size_t model_keys(const struct model *model, int64_t layer, size_t b, size_t t, int32_t *ret);
+const int32_t *model_experts(const struct model *model, int64_t layer, size_t b, size_t t);
+/* From now on model_evaluate sets the sum of each window's −ln p, and adds each target's to that of
+ * its position. NULL ends it. */
+struct model_watch {     /* arrays are borrowed, or NULL */
+    double *by_window;   /* [B] */
+    double *by_position; /* [T], with the next */
+    int64_t *positions;  /* [T] targets in that sum */
+};
+void model_watch_evaluation(struct model *model, const struct model_watch *watch);
 /* What the output layer sees [n × T × C] for n windows, at most a micro-batch, valid until the next
  * pass. As long as sequences keep their places in the batch, the bits of a row depend on nothing
  * but the tokens that it can see (gemm_rows). Sparse kinds choose their keys, dense warm-up or not.
  * step as in model_logits. For audits. */
 const real *model_states(struct model *model, const int32_t *windows, int64_t n, int64_t step);
-/* Logits of the same pass into ret[n × T × V]; for tests and audits. step 0 = evaluation mode;
+/* The same, after `step` ≥ 1 steps, by the pass of evaluation, dense warm-up included; or by the
+ * training pass of that step with dropout and noise 0 and what is keyed by a step keyed by 0, which
+ * ought to have the same bits. For audits. */
+const real *model_bare_states(struct model *model, const int32_t *windows, int64_t n, int64_t step,
+                              bool training);
+/* Logits of model_states' pass into ret[n × T × V]; for tests and audits. step 0 = evaluation mode;
  * step ≥ 1 = training mode with that step's masks and noise. */
 void model_logits(struct model *model, const int32_t *windows, int64_t n, int64_t step, real *ret);
 

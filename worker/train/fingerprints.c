@@ -102,19 +102,3 @@ json_t *fingerprints_weights(const struct params *params)
     free(entries);
     return object;
 }
-
-void fingerprints_windows(const struct data *data, int32_t *window, char ret[DIGEST_HEX])
-{
-    static const enum corpus_part parts[] = { CORPUS_VAL, CORPUS_TEST };
-    size_t width = (size_t)data->spec.data.seq_len + 1;
-    struct digest digest;
-    digest_init(&digest);
-    for (size_t p = 0; p < sizeof parts / sizeof *parts; p++) {
-        size_t n = data_eval_windows(data, parts[p]);
-        for (size_t i = 0; i < n; i++) {
-            data_eval_window(data, parts[p], i, window);
-            digest_add(&digest, window, width * sizeof *window);
-        }
-    }
-    digest_end_hex(&digest, ret);
-}

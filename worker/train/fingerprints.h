@@ -1,11 +1,10 @@
-/* fingerprints: digests of what an attempt begins with and is evaluated on, by which the daemon
- * compares runs (schema/wire.md).
+/* fingerprints: digests of what an attempt begins with, by which the daemon compares runs
+ * (schema/wire.md).
  */
 #ifndef ABLATE_WORKER_FINGERPRINTS_H
 #define ABLATE_WORKER_FINGERPRINTS_H
 
 #include "worker/base/params.h"
-#include "worker/data/data.h"
 
 #include <jansson.h>
 
@@ -18,8 +17,5 @@ enum { FINGERPRINTS_EXPERT_TENSORS = 4000 };
  * those of a layer in order, their number first in its shape; w2 alike. New reference; NULL when
  * memory runs out. */
 json_t *fingerprints_weights(const struct params *params);
-/* SHA-256 of the token ids of the windows that evaluations look at: val, then test, in order.
- * window [T+1] is scratch. */
-void fingerprints_windows(const struct data *data, int32_t *window, char ret[DIGEST_HEX]);
 
 #endif

@@ -19,6 +19,7 @@
 #include "worker/process/interference.h"
 #include "worker/train/fingerprints.h"
 #include "worker/train/finite.h"
+#include "worker/train/handed.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -38,12 +39,13 @@ struct train {
     struct artifacts artifacts;
     struct audits *audits;  /* NULL = this run isn't audited */
     int32_t *windows;       /* [B × (T+1)] */
+    struct handed handed;   /* windows that evaluations were handed */
     int64_t from;           /* the step that the attempt begins after */
     int64_t step;           /* the last one done */
     int64_t last;           /* the one to end with */
     int waits_for;          /* DISK_FULL: room on the disk; STORAGE: its folder; 0 = nothing */
     int64_t waits_since_ms; /* for that */
-    double waited_s;        /* in all */
+    double waited_s;        /* in all, audits included */
     struct finite finite;
     bool finished; /* and said so */
     struct interference_sample began;
@@ -124,15 +126,14 @@ static bool stopping(const struct train *t)
 static bool measure(struct train *t, enum corpus_part part, struct model_eval *ret,
                     struct eval_figures *ret_figures)
 {
-    size_t n = data_eval_windows(t->data, part), batch = (size_t)t->spec->train.batch_size;
-    size_t width = (size_t)t->spec->data.seq_len + 1;
+    size_t n = data_eval_windows(t->data, part), rows;
     *ret = (struct model_eval){ 0 };
-    for (size_t i = 0; i < n && !stopping(t); i += batch) {
+    for (size_t i = 0; i < n && !stopping(t); i += rows) {
         struct model_eval got;
-        size_t rows = n - i < batch ? n - i : batch;
-        for (size_t b = 0; b < rows; b++)
-            data_eval_window(t->data, part, i + b, t->windows + b * width);
+        rows = handed_next(&t->handed, part, i, t->windows);
         model_evaluate(t->model, t->windows, (int64_t)rows, t->step, &got);
+        if (t->audits != NULL)
+            audits_evaluated(t->audits, part, i, t->windows, rows, &got);
         ret->nll += got.nll;
         ret->correct += got.correct;
         ret->targets += got.targets;
@@ -154,6 +155,8 @@ static void evaluate(struct train *t, enum corpus_part part)
         return;
     f->loss = sum.nll / (double)sum.targets;
     f->accuracy = (double)sum.correct / (double)sum.targets;
+    if (t->audits != NULL)
+        audits_told(t->audits, f->loss);
     const char *names[EVAL_METRICS_N];
     double numbers[EVAL_METRICS_N];
     size_t n = 0;
@@ -221,6 +224,24 @@ static int save_checkpoint(struct train *t, struct err *err)
     return status;
 }
 
+/* What audits do in the midst of a step isn't a part of its time. */
+enum moment { OF_BATCH, OF_GRADIENT, OF_UPDATE };
+
+static void tell_audits(struct train *t, enum moment moment, int64_t step,
+                        const struct optim_stats *stats)
+{
+    double start = clock_mono_s();
+    if (t->audits == NULL)
+        return;
+    if (moment == OF_BATCH)
+        audits_batch(t->audits, step, t->windows);
+    else if (moment == OF_GRADIENT)
+        audits_gradient(t->audits, step);
+    else
+        audits_updated(t->audits, step, stats);
+    t->waited_s += clock_mono_s() - start;
+}
+
 static int one_step(struct train *t, struct err *err)
 {
     const struct spec_train *train = &t->spec->train;
@@ -236,13 +257,16 @@ static int one_step(struct train *t, struct err *err)
     while (wait_for_room(t, status, err));
     if (status != 0)
         return status;
+    tell_audits(t, OF_BATCH, step, NULL);
     model_step(t->model, t->windows, step, &figures.model);
     do
         status = artifacts_gradients(&t->artifacts, step, params, err);
     while (wait_for_room(t, status, err));
     if (status != 0)
         return status;
+    tell_audits(t, OF_GRADIENT, step, NULL);
     optim_step(train, params, step, model_pool(t->model), &figures.optim);
+    tell_audits(t, OF_UPDATE, step, &figures.optim);
     t->step = step;
     figures.seconds = clock_mono_s() - t->waited_s - start;
     emit_step(t, &figures);
@@ -312,6 +336,8 @@ static int begin(struct train *t, struct err *err)
     if (status == 0)
         status = data_new(t->spec, t->config->dataset, &t->data, err);
     if (status == 0)
+        t->handed = handed_of(t->data);
+    if (status == 0)
         t->origin = (struct checkpoint_origin){ .run_digest = t->run_digest,
                                                 .environment_digest = t->environment.digest,
                                                 .blas_core = gemm_blas_core(),
@@ -340,6 +366,7 @@ static int begin(struct train *t, struct err *err)
         .out = t->config->out,
         .origin = &t->origin,
         .replays = t->config->replays,
+        .only = t->config->only,
     };
     if (status == 0 && t->config->audits)
         status = audits_new(&audited, &t->audits, err);
@@ -375,15 +402,16 @@ static json_t *interference(const struct train *t)
     return interference_between(&t->began, &now);
 }
 
-/* An attempt that resumes behind the last step evaluates nothing more; the audits still ask for the
- * losses by position. */
-static void watch_positions(struct train *t)
+/* An attempt that resumes behind the last step validates nothing more; the audits still ask for the
+ * last validation. */
+static void watch_validation(struct train *t)
 {
-    struct model_eval ignored;
+    struct model_eval sum;
     if (t->audits == NULL)
         return;
     audits_watch(t->audits, true);
-    measure(t, CORPUS_VAL, &ignored, NULL);
+    if (measure(t, CORPUS_VAL, &sum, NULL))
+        audits_told(t->audits, sum.nll / (double)sum.targets);
     audits_watch(t->audits, false);
 }
 
@@ -393,10 +421,11 @@ static int finish(struct train *t, struct err *err)
     char consumed[DIGEST_HEX], evaluated[DIGEST_HEX];
     int status = 0;
     bool whole = t->step == t->spec->train.steps;
+    if (whole && t->from == t->step)
+        watch_validation(t);
+    handed_fill(&t->handed, CORPUS_VAL, t->windows);
     if (whole)
         evaluate(t, CORPUS_TEST);
-    if (whole && t->from == t->step)
-        watch_positions(t);
     if (stopping(t))
         return 0;
     finite_parameters(&t->finite, model_params(t->model), t->step);
@@ -415,7 +444,8 @@ static int finish(struct train *t, struct err *err)
         return status;
     finite_end(&t->finite, t->from, t->step);
     data_consumed(t->data, consumed);
-    fingerprints_windows(t->data, t->windows, evaluated);
+    handed_fill(&t->handed, CORPUS_TEST, t->windows);
+    handed_end(&t->handed, evaluated);
     emit_event(t->emit, WIRE_FINISHED,
                json_pack("{s:I, s:o, s:s, s:s, s:o}", "step", (json_int_t)t->step, "artifacts",
                          artifacts, "consumed_sha256", consumed, "eval_sha256", evaluated,

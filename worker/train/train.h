@@ -16,8 +16,9 @@ struct train_config {
     int64_t until; /* end after this step, without a test if the spec has more (a verification of a
                       cancelled run); 0 = all of the spec's */
     bool audits;   /* this run makes the audits of its arm and grid point */
-    bool replays;  /* and the one of its arm, replay */
-    bool resume;   /* go on from the newest sound checkpoint, if there is one */
+    bool replays;  /* and those of its arm, such as replay */
+    const char *only; /* of all these the audit of this name alone; NULL = all */
+    bool resume;      /* go on from the newest sound checkpoint, if there is one */
     struct emit *emit;
     /* Called when all threads have been made, before the corpus is read; NULL: nothing. */
     int (*settled)(struct err *err);

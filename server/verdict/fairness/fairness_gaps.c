@@ -1,5 +1,5 @@
 /* Audits of an arm at a grid point are made by its first planned seed, and should that run end
- * without a word, by the next one that begins (SQL_RUN_AUDITS); `replay` by the arm's first run.
+ * without a word, by the next one that begins (SQL_RUN_AUDITS); those of an arm by its first run.
  * What nobody reported is shown as a gap, told of the run that was to make it; where an audit
  * concerns no such run (common/audit/audits.h) there is no gap. */
 #include "server/verdict/fairness/fairness_plan.h"

@@ -33,7 +33,7 @@ static void choose(struct attn *attn, const struct batch_pass *pass, const real 
 {
     (void)x;
     struct lot lot = { attn, philox_stream(pass->spec->seed, "select", attn->select_name),
-                       pass->step, pass->first * attn->t };
+                       pass->lots_of_eval ? 0 : pass->step, pass->first * attn->t };
     pool_run(pass->pool, pass->batch * attn->t, random_task, &lot);
 }
 

@@ -301,18 +301,18 @@ static void test_overlap(void **state)
     data.split.parts[CORPUS_VAL].first = 1500;
     data.split.parts[CORPUS_VAL].n = 500;
     data.split.parts[CORPUS_VAL].windows = 9;
-    assert_int_equal(overlap_measure(&data.split, 0, &found, &err), 0);
+    assert_int_equal(overlap_measure(&data.split, 0, NULL, &found, &err), 0);
     assert_int_equal(found.targets, 9 * L);
     assert_int_equal(found.same, 0);
     assert_int_equal(found.contexts, 9 * L - OVERLAP_CONTEXT + 1);
     assert_int_equal(found.known, 0);
     /* 40 tokens that stand in both: 8 runs of 33 */
     memcpy(tokens + 1700, tokens + 200, 40 * sizeof *tokens);
-    assert_int_equal(overlap_measure(&data.split, 0, &found, &err), 0);
+    assert_int_equal(overlap_measure(&data.split, 0, NULL, &found, &err), 0);
     assert_int_equal(found.known, 8);
     /* and once more in training: known twice is known once */
     memcpy(tokens + 900, tokens + 200, 40 * sizeof *tokens);
-    assert_int_equal(overlap_measure(&data.split, 0, &found, &err), 0);
+    assert_int_equal(overlap_measure(&data.split, 0, NULL, &found, &err), 0);
     assert_int_equal(found.known, 8);
 }
 
@@ -335,7 +335,7 @@ static void test_overlap_of_windows(void **state)
         data.split.parts[part].starts = part == CORPUS_TRAIN ? train : val;
         data.split.parts[part].windows = part == CORPUS_TRAIN ? trains : vals;
     }
-    assert_int_equal(overlap_measure(&data.split, 0, &found, &err), 0);
+    assert_int_equal(overlap_measure(&data.split, 0, NULL, &found, &err), 0);
     assert_int_equal(found.targets, (int64_t)vals * L);
     assert_int_equal(found.same, found.targets);
     assert_int_equal(found.known, found.contexts);

@@ -72,59 +72,11 @@ static void test_many_experts_are_told_by_layer(void **state)
     params_done(&p);
 }
 
-static struct data *data_of(int64_t seed, int64_t eval_windows, int64_t split_seed)
-{
-    struct run_spec spec =
-        spec_of((struct sketch){ .attention = "\"kind\":\"dense\"", .seed = seed });
-    struct data *data = NULL;
-    struct err err;
-    spec.data.kind = DATASET_COPY;
-    spec.data.vocab = 16;
-    spec.data.split_seed = split_seed;
-    spec.train.eval_windows = eval_windows;
-    assert_int_equal(data_new(&spec, NULL, &data, &err), 0);
-    return data;
-}
-
-static void eval_of(int64_t seed, int64_t eval_windows, int64_t split_seed, char ret[DIGEST_HEX])
-{
-    int32_t window[49];
-    struct data *data = data_of(seed, eval_windows, split_seed);
-    fingerprints_windows(data, window, ret);
-    data_free(data);
-}
-
-static void test_evaluation_windows(void **state)
-{
-    (void)state;
-    char got[DIGEST_HEX], hex[DIGEST_HEX];
-    int32_t window[49];
-    struct digest digest;
-    struct data *data = data_of(1, 3, 0);
-    digest_init(&digest);
-    for (int part = CORPUS_VAL; part <= CORPUS_TEST; part++)
-        for (size_t i = 0; i < 3; i++) {
-            data_eval_window(data, (enum corpus_part)part, i, window);
-            digest_add(&digest, window, sizeof window);
-        }
-    digest_end_hex(&digest, hex);
-    fingerprints_windows(data, window, got);
-    assert_string_equal(got, hex);
-    data_free(data);
-    eval_of(2, 3, 0, hex); /* the run's seed plays no part */
-    assert_string_equal(got, hex);
-    eval_of(1, 4, 0, hex);
-    assert_string_not_equal(got, hex);
-    eval_of(1, 3, 1, hex);
-    assert_string_not_equal(got, hex);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_tensor),
         cmocka_unit_test(test_many_experts_are_told_by_layer),
-        cmocka_unit_test(test_evaluation_windows),
     };
     return cmocka_run_group_tests_name("fingerprints", tests, NULL, NULL);
 }

@@ -1,0 +1,23 @@
+// Every planted fault on every kind that it touches, at three seeds; and every kind without a fault, with whatever fields a
+// fault asks for: all audits pass.
+
+import { after, before, test } from "node:test";
+import { ALL, FAULTS } from "../planted/faults.mjs";
+import { caught, cleanUp, prepare, settings, sound } from "../planted/plant.mjs";
+
+const SEEDS = [1, 2, 3];
+
+before(prepare);
+after(cleanUp);
+
+for (const row of FAULTS)
+  test(`${row.fault}: ${row.audit} catches it`, async (t) => {
+    for (const kind of row.kinds)
+      for (const seed of SEEDS) await t.test(`${kind}, seed ${seed}`, () => caught(row, kind, seed));
+  });
+
+for (const kind of ALL)
+  test(`${kind} without a fault passes every audit`, async (t) => {
+    for (const fields of settings(kind))
+      for (const seed of SEEDS) await t.test(`seed ${seed} ${JSON.stringify(fields)}`, () => sound(kind, seed, fields));
+  });

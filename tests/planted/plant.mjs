@@ -1,0 +1,76 @@
+// Runs of the planted build's `ablate-worker train … --audits`, with a fault of the table or without one, and what their
+// audits say. Models and corpus are as small as leaves every audit something to see.
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { ABLATED } from "../e2e/daemon.mjs";
+import { make, remove } from "../e2e/folder.mjs";
+import { FAULTS, KINDS } from "./faults.mjs";
+
+export const SHIPPED = join(dirname(ABLATED), "ablate-worker");
+export const PLANTED = join(dirname(ABLATED), "planted", "ablate-worker");
+
+let folder, count = 0;
+
+/** Random documents of few letters, of which no two share 33 bytes in a row. */
+function documents(n, bytes) {
+  let state = 1;
+  const below = (k) => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) % 65521 % k;
+  return Array.from({ length: n }, () => Buffer.from(Array.from({ length: bytes }, () => 97 + below(3) + below(4))));
+}
+
+/** Makes the corpus (common/corpus/corpus.h); to be called before any run. */
+export async function prepare() {
+  folder = await make("planted");
+  const all = documents(80, 100), ends = Buffer.alloc(8 * all.length);
+  all.reduce((end, text, i) => (ends.writeBigUInt64LE(BigInt(end + text.length), 8 * i), end + text.length), 0);
+  await mkdir(join(folder, "corpus"));
+  await writeFile(join(folder, "corpus", "text"), Buffer.concat(all));
+  await writeFile(join(folder, "corpus", "index"), ends);
+}
+export const cleanUp = () => remove(folder);
+
+const spec = (kind, seed, fields) => {
+  const of = {
+    data: { dataset: "corpus", seq_len: 16 },
+    model: { layers: 2, heads: 2, d_model: 24, d_ff: 32, experts: 3, experts_per_token: 2, dropout: 0.2, router_noise: 0.3, init: "gpt2", attention: KINDS[kind] },
+    train: { steps: 8, batch_size: 4, micro_batch_size: 2, optimizer: "adamw", lr: 0.003, weight_decay: 0.1, grad_clip: 1, schedule: "cosine", warmup_steps: 2,
+      eval_every: 4, eval_windows: 10, checkpoint_every: 8 },
+    seed,
+  };
+  for (const [path, value] of Object.entries(fields)) {
+    const [section, field] = path.split(".");
+    of[section][field] = value;
+  }
+  return of;
+};
+
+/** The audits that a run makes of itself: [{name, status, detail, evidence}]. `fault`: "" for none; `audit`: that one alone. */
+export async function audited({ fault = "", kind, seed, fields = {}, audit, worker = PLANTED }) {
+  const out = join(folder, String(++count)), file = `${out}.json`;
+  await writeFile(file, JSON.stringify(spec(kind, seed, fields)));
+  const { stdout } = await promisify(execFile)(worker, ["train", file, "--dataset", join(folder, "corpus"), "--out", out, "--threads", "1", ...audit ? ["--audit", audit] : ["--audits"]],
+    { env: { ...process.env, ABLATE_PLANTED: fault }, maxBuffer: 1 << 26 });
+  const events = stdout.trim().split("\n").map((line) => JSON.parse(line));
+  assert.equal(events.at(-1).type, "finished", `${kind}, seed ${seed}, ${fault || "no fault"}`);
+  return events.filter(({ type }) => type === "audit");
+}
+
+/** Fails unless every audit of a run without a fault passes. */
+export async function sound(kind, seed, fields) {
+  for (const { name, status, detail } of await audited({ kind, seed, fields }))
+    assert.equal(status, "pass", `${name} of ${kind}, seed ${seed}: ${detail}`);
+}
+
+/** Fails unless the row's audit catches its fault. */
+export async function caught({ fault, audit, status = "fail", with: fields }, kind, seed) {
+  const said = await audited({ fault, kind, seed, fields, audit });
+  assert.ok(said.some((one) => one.status === status),
+    `${audit} must ${status} of ${kind} with ${fault}, seed ${seed}; it said ${JSON.stringify(said.map((one) => [one.status, one.detail]))}`);
+}
+
+/** What `with` the rows ask for, each once: a run without a fault has to pass with it, too. */
+export const settings = (kind) => [...new Set(FAULTS.filter(({ kinds }) => kinds.includes(kind)).map((row) => JSON.stringify(row.with ?? {})))].map((text) => JSON.parse(text));
