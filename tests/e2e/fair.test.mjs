@@ -129,6 +129,22 @@ test("seeds submitted again are named with what came of the others", async () =>
   assert.ok(evidence.experiments.some(({ experiment, purged }) => experiment === first.id && purged));
 });
 
+test("the default split passes its audit, and where it leaves nothing, what would do is said", async () => {
+  const { planned_audits: planned, id } = await call("POST", "/experiments", spec({ data: { dataset: "corpus", seq_len: 16 }, seeds: [1] }), 201);
+  assert.equal(planned.find(({ name }) => name === "split_overlap").status, "pass");
+  const { spec: whole } = await get(`/experiments/${id}`), { items: [{ id: run }] } = await get(`/runs?experiment=${id}`);
+  assert.deepEqual([whole.data.split, (await get(`/runs/${run}`)).spec.data.split], ["families", "families"]);
+
+  await call("PUT", "/datasets/copies", Array.from({ length: 200 }, (_, i) => `${i} ${"and some words to learn ".repeat(8)}`).join("\n\n"), 201);
+  const refused = await call("POST", "/experiments", spec({ data: { dataset: "copies", seq_len: 16 } }), 422);
+  assert.deepEqual([refused.code, refused.pointer], ["corpus_too_short", "/data/dataset"]);
+  assert.match(refused.detail, /0 validation and 0 test windows .* data\.split families holds .* "documents" would do, though/);
+  const { planned_audits: warned } = await call("POST", "/experiments?dry_run=1", spec({ data: { dataset: "copies", seq_len: 16, split: "documents" } }));
+  assert.equal(warned.find(({ name }) => name === "split_overlap").status, "fail", "as it said");
+  const tiny = await call("POST", "/experiments", spec({ data: { dataset: "copies", seq_len: 16384 } }), 422);
+  assert.match(tiny.detail, /A shorter seq_len, a smaller batch_size or a larger corpus would do$/);
+});
+
 test("one environment", async () => {
   const { items: [{ id }] } = await get("/experiments");
   await ended(id);

@@ -310,6 +310,57 @@ static void test_too_many(void **state)
     }
 }
 
+/* A stored corpus is split by families unless it is said how; a synthetic task by nothing, as ever;
+ * where the arms name the corpus, by what each names. */
+static void test_the_split_of_a_corpus(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *spec;
+        int splits[2]; /* of runs 0 and 1 */
+        const char *filled;
+    } rows[] = {
+        { "{'data':{'dataset':'x'},'seeds':[1,2]}",
+          { SPLIT_FAMILIES, SPLIT_FAMILIES },
+          "families" },
+        { "{'data':{'dataset':'x','split':'documents'},'seeds':[1,2]}",
+          { SPLIT_DOCUMENTS, SPLIT_DOCUMENTS },
+          "documents" },
+        { "{'data':{'dataset':'synthetic:copy'},'seeds':[1,2]}",
+          { SPLIT_DOCUMENTS, SPLIT_DOCUMENTS },
+          "documents" },
+        { "{'arms':{'a':{'data.dataset':'x'},'b':{'data.dataset':'synthetic:copy'}}}",
+          { SPLIT_FAMILIES, SPLIT_DOCUMENTS },
+          NULL },
+        { "{'data':{'split':'windows'},'grid':{'data.dataset':['x','y']}}",
+          { SPLIT_WINDOWS, SPLIT_WINDOWS },
+          "windows" },
+        { "{'data':{'dataset':'x'},'grid':{'data.split':['documents','families']}}",
+          { SPLIT_DOCUMENTS, SPLIT_FAMILIES },
+          "families" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        json_t *json = spec_json(rows[i].spec);
+        struct sweep *sweep;
+        struct err err = { 0 };
+        if (sweep_new(json, &sweep, &err) != 0)
+            fail_msg("%s: %s", rows[i].spec, err.message);
+        const char *filled =
+            json_string_value(json_object_get(json_object_get(sweep->spec, "data"), "split"));
+        assert_int_equal(filled != NULL, rows[i].filled != NULL);
+        if (filled != NULL)
+            assert_string_equal(filled, rows[i].filled);
+        for (size_t run = 0; run < 2; run++) {
+            struct sweep_item item;
+            assert_int_equal(sweep_run(sweep, run, &item, &err), 0);
+            assert_int_equal(item.spec.data.split, rows[i].splits[run]);
+            json_decref(item.grid);
+        }
+        sweep_free(sweep);
+        json_decref(json);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -320,6 +371,7 @@ int main(void)
         cmocka_unit_test(test_a_grid_value_replaces_an_arm_s),
         cmocka_unit_test(test_steps_and_flops_replace_each_other),
         cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_the_split_of_a_corpus),
     };
     return cmocka_run_group_tests_name("sweep", tests, NULL, NULL);
 }
