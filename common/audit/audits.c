@@ -13,6 +13,16 @@ static bool has_indexer(const struct run_spec *spec)
     return run_spec_any(spec, attention_is_indexed);
 }
 
+static bool has_kl(const struct spec_attention *attention)
+{
+    return attention_learns(attention) && attention->kl_weight > 0;
+}
+
+static bool learns_by_kl(const struct run_spec *spec)
+{
+    return run_spec_any(spec, has_kl);
+}
+
 static bool has_split(const struct run_spec *spec)
 {
     return spec->data.kind == DATASET_STORED;
@@ -99,6 +109,29 @@ static const struct audit_info dense_equivalence = {
     .remedy = "No specification mends this: the kernel is wrong for this shape; report it with "
               "the run's specification, and try another model.attention or data.seq_len "
               "meanwhile.",
+};
+
+static const struct audit_info gradient = {
+    .name = "gradient",
+    .scope = AUDIT_OF_CELL,
+    .invalidates = true,
+    .what = "The gradient that this arm was trained by is the slope of its loss, at its own shape "
+            "and in its own kernels: a gradient wrong by 1 % in one tensor shows.",
+    .remedy = "No specification mends this: the backward pass is wrong for this shape; report it "
+              "with the run's specification, and try another model.attention or data.seq_len "
+              "meanwhile.",
+};
+
+static const struct audit_info detached = {
+    .name = "detached",
+    .scope = AUDIT_OF_CELL,
+    .invalidates = true,
+    .concerns = learns_by_kl,
+    .moot = "no indexer of this arm is trained",
+    .what = "Nothing but the indexer learns from the indexer's loss: without it all other "
+            "gradients have the same bits.",
+    .remedy = "No specification mends this: the indexer's loss reaches the model that it reads; "
+              "report it with the run's specification, and compare nothing with the arm.",
 };
 
 static const struct audit_info replay = {

@@ -23,6 +23,8 @@
     X(SAME_BATCHES, same_batches)                                                                  \
     X(DISTINCT_SEEDS, distinct_seeds)                                                              \
     X(DENSE_EQUIVALENCE, dense_equivalence)                                                        \
+    X(GRADIENT, gradient)                                                                          \
+    X(DETACHED, detached)                                                                          \
     X(REPLAY, replay)                                                                              \
     X(EVALUATION, evaluation)                                                                      \
     X(UPDATE, update)                                                                              \

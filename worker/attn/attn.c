@@ -170,8 +170,9 @@ void attn_forward(struct attn *attn, const struct batch_pass *pass, const real *
     pool_run(pass->pool, pass->batch, turn_task, &(struct turn){ attn, attn->qkv, 0 });
     attn->use_lists = chosen && attn->kernel == &attn_gather;
     attn->use_mask = chosen && !attn->use_lists;
-    /* A dense pass chooses nothing, but the indexer may learn from it. */
-    if (chosen || learns(attn, pass))
+    attn->held = pass->held;
+    /* A dense pass chooses nothing, nor does one that is held, but the indexer may learn from it. */
+    if ((chosen && !pass->held) || learns(attn, pass))
         attn->kind->select(attn, pass, x);
     struct attn_core core = core_of(attn, pass);
     kernel_in_use(attn)->forward(&core);

@@ -82,6 +82,7 @@ struct attn {
     real *mean;     /* gather, indexed: [N × K] probability before dropout, summed over heads */
     bool use_mask;  /* in this pass; else causal */
     bool use_lists; /* in this pass: keys and n instead of a mask */
+    bool held;      /* in this pass: mask, or keys and n, stay as they are */
 };
 
 void attn_shared_layout(struct attn_shared *shared, struct arena *arena,

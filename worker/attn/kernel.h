@@ -44,7 +44,7 @@ struct attn_core {
 /* Weight in the gradient of what a query has to learn by itself; 0 = nothing learns. */
 static inline double attn_kl_scale(const struct attn *attn, const struct batch_pass *pass)
 {
-    return pass->tokens > 0 ? attn->kl_weight / (double)pass->tokens : 0;
+    return pass->tokens > 0 && !pass->without_kl ? attn->kl_weight / (double)pass->tokens : 0;
 }
 
 /* D^-½ */

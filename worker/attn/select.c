@@ -21,6 +21,8 @@ struct select_block select_block(const struct attn *attn, size_t i)
 void select_largest(const struct attn *a, size_t row, const real *scores, size_t n,
                     topk_key *scratch)
 {
+    if (a->held)
+        return;
     if (a->use_lists) {
         a->n[row] = (int32_t)topk_list(scores, n, a->k, a->keys + row * a->k, scratch);
         return;

@@ -13,7 +13,8 @@ struct select_block {
 size_t select_blocks(const struct attn *attn);
 struct select_block select_block(const struct attn *attn, size_t i);
 
-/* The K largest of scores[n], as `row` (b·T + t) of what this pass uses. scratch [n]. */
+/* The K largest of scores[n], as `row` (b·T + t) of what this pass uses, unless it is held.
+ * scratch [n]. */
 void select_largest(const struct attn *attn, size_t row, const real *scores, size_t n,
                     topk_key *scratch);
 

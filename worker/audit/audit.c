@@ -3,6 +3,7 @@
 #include "worker/audit/audit.h"
 
 #include "common/base/clock.h"
+#include "common/spec/attention.h"
 #include "worker/audit/guess.h"
 #include "worker/audit/judge.h"
 #include "worker/files/checkpoint.h"
@@ -18,6 +19,17 @@ static bool of_arm(const struct audit_context *context)
     return context->replays;
 }
 
+static bool has_warm_up(const struct spec_attention *attention)
+{
+    return attention_is_indexed(attention) && attention->dense_warmup_steps > 0;
+}
+
+/* Its first steps are others than its last: what follows a gradient is asked of both. */
+static bool warms_up(const struct audit_context *context)
+{
+    return run_spec_any(context->spec, has_warm_up);
+}
+
 /* In the order in which they are made: cheap ones first. Which runs an audit concerns is said in
  * common/audit/audits.h; `made` says which of the audited runs makes it, NULL: every one. */
 static const struct row {
@@ -29,9 +41,13 @@ static const struct row {
 } rows[] = {
     { AUDIT_SPLIT_OVERLAP, false, NULL, audit_overlap },
     { AUDIT_DENSE_EQUIVALENCE, false, NULL, audit_equivalence },
+    { AUDIT_DETACHED, false, warms_up, audit_detached },
+    { AUDIT_GRADIENT, false, warms_up, audit_gradient },
     { AUDIT_CAUSALITY, false, NULL, audit_causality },
     { AUDIT_ENTROPY_FLOOR, false, NULL, audit_entropy },
     { AUDIT_CAUSALITY, true, NULL, audit_causality },
+    { AUDIT_DETACHED, true, NULL, audit_detached },
+    { AUDIT_GRADIENT, true, NULL, audit_gradient },
     { AUDIT_EVALUATION, true, NULL, audit_evaluation },
     { AUDIT_INDEXER_LEARNS, true, NULL, audit_learns },
     { AUDIT_UPDATE, true, of_arm, audit_update },

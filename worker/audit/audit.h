@@ -40,7 +40,8 @@ void audits_free(struct audits *audits);
 /* What is scored without a model, as the `started` event tells it: {unigram, bigram} in nats, null
  * where there is no such figure. New reference; NULL when memory ran out. */
 json_t *audits_guess(const struct audits *audits);
-/* Before the first step: split_overlap, dense_equivalence, entropy_floor, causality. */
+/* Before the first step: split_overlap, dense_equivalence, entropy_floor, causality, and of a run
+ * with a dense warm-up detached and gradient. */
 void audits_begin(struct audits *audits);
 /* In each step: once its batch is known, which may take passes of the model; before the update; and
  * after it. */
@@ -58,7 +59,7 @@ void audits_evaluated(struct audits *audits, enum corpus_part part, size_t i,
                       const int32_t *windows, size_t n, const struct model_eval *found);
 void audits_told(struct audits *audits, double loss);
 /* After the last step, once the final weights are saved, since replay trains again: causality,
- * evaluation, indexer_learns, update, replay. */
+ * detached, gradient, evaluation, indexer_learns, update, replay. */
 void audits_end(struct audits *audits);
 
 #endif

@@ -40,6 +40,8 @@ bool audit_stopped(void *arg);
 /* Each measures, and fills *ret, which is empty before. Errors: those of what it measures with. */
 int audit_overlap(struct audits *a, struct finding *ret, struct err *err);
 int audit_equivalence(struct audits *a, struct finding *ret, struct err *err);
+int audit_gradient(struct audits *a, struct finding *ret, struct err *err);
+int audit_detached(struct audits *a, struct finding *ret, struct err *err);
 int audit_entropy(struct audits *a, struct finding *ret, struct err *err);
 int audit_causality(struct audits *a, struct finding *ret, struct err *err);
 int audit_evaluation(struct audits *a, struct finding *ret, struct err *err);

@@ -3,6 +3,7 @@
 #include "worker/model/model.h"
 
 #include "worker/attn/attn.h"
+#include "worker/attn/kl.h"
 #include "worker/attn/recall.h"
 #include "worker/base/arena.h"
 #include "worker/base/batch_pass.h"
@@ -351,9 +352,9 @@ static void step_part(struct model *m, const struct batch_pass *pass, const int3
     ret->loss = loss.nll;
 }
 
-void model_step(struct model *model, const int32_t *windows, int64_t step, struct model_stats *ret)
+static void whole_step(struct model *m, const int32_t *windows, int64_t step, bool without_kl,
+                       struct model_stats *ret)
 {
-    struct model *m = model;
     struct model_stats sum = { 0 }, part;
     double share = (double)m->batch / (double)m->whole;
     memset(m->params.grad, 0, m->params.count * sizeof *m->params.grad);
@@ -362,6 +363,7 @@ void model_step(struct model *model, const int32_t *windows, int64_t step, struc
     for (size_t first = 0; first < m->whole; first += m->batch) {
         struct batch_pass pass = pass_of(m, first, m->whole, step, step);
         pass.tokens = m->whole * m->t;
+        pass.without_kl = without_kl;
         step_part(m, &pass, windows, &part);
         sum.loss += part.loss;
         sum.balance += share * part.balance;
@@ -370,6 +372,76 @@ void model_step(struct model *model, const int32_t *windows, int64_t step, struc
     }
     sum.loss /= (double)targets;
     *ret = sum;
+}
+
+void model_step(struct model *model, const int32_t *windows, int64_t step, struct model_stats *ret)
+{
+    whole_step(model, windows, step, false, ret);
+}
+
+void model_step_without_kl(struct model *model, const int32_t *windows, int64_t step,
+                           struct model_stats *ret)
+{
+    whole_step(model, windows, step, true, ret);
+}
+
+static double squares(const real *x, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += (double)x[i] * (double)x[i];
+    return sum;
+}
+
+/* What a layer takes of the room for its q and k. */
+static size_t kl_reals(const struct attn *attn, size_t n)
+{
+    return attn->kl_weight > 0 ? n * attn->indexer.i * (attn->indexer.j + 1) : 0;
+}
+
+static size_t part_kl(struct attn *attn, const struct batch_pass *pass, real *room,
+                      struct model_part *ret)
+{
+    size_t n = pass->batch * attn->t;
+    if (kl_reals(attn, n) == 0)
+        return 0;
+    struct attn_kl_point point = { room, room + n * attn->indexer.i * attn->indexer.j };
+    if (!pass->held)
+        attn_kl_keep(attn, pass, &point);
+    struct attn_kl found = attn_kl(attn, pass, pass->held ? &point : NULL);
+    ret->kl += attn->kl_weight * found.kl;
+    ret->slope += attn->kl_weight * sqrt(fmax(found.kl, 0)) * found.scores;
+    return kl_reals(attn, n);
+}
+
+size_t model_kl_reals(const struct model *model)
+{
+    size_t sum = 0;
+    for (size_t l = 0; l < model->layers; l++)
+        sum += kl_reals(&model->blocks[l].attn, model->batch * model->t);
+    return sum;
+}
+
+void model_part_loss(struct model *model, const int32_t *windows, int64_t first, int64_t step,
+                     bool held, real *kl, struct model_part *ret)
+{
+    struct model *m = model;
+    struct model_stats stats = { 0 };
+    struct loss_result loss;
+    struct batch_pass pass = pass_of(m, (size_t)first, m->whole, step, step);
+    pass.tokens = kl != NULL ? m->whole * m->t : 0;
+    pass.held = held;
+    split_windows(m, windows + first * (int64_t)(m->t + 1), pass.batch);
+    forward(m, &pass, &stats);
+    loss_forward(&m->loss, m->pool, pass.batch * m->t, m->normed, m->w_head, m->targets, &loss);
+    *ret =
+        (struct model_part){ .nll = loss.nll, .targets = loss.targets, .balance = stats.balance };
+    for (size_t i = 0; i < pass.batch * m->t; i++)
+        if (m->targets[i] != LOSS_UNSCORED)
+            ret->spread += squares(m->normed + i * m->c, m->c) *
+                           squares(m->w_head + (size_t)m->targets[i] * m->c, m->c) / (double)m->c;
+    for (size_t l = 0; kl != NULL && l < m->layers; l++)
+        kl += part_kl(&m->blocks[l].attn, &pass, kl, ret);
 }
 
 void model_step_alone(struct model *model, const int32_t *windows, size_t first, int64_t step)

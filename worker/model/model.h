@@ -48,6 +48,26 @@ void model_step(struct model *model, const int32_t *windows, int64_t step, struc
 /* The same for one micro-batch, that which begins with window `first` of the batch, as if it were the
  * whole: gradients are those of the mean over its own targets. For audits. */
 void model_step_alone(struct model *model, const int32_t *windows, size_t first, int64_t step);
+/* The same with every kl_weight 0. For audits. */
+void model_step_without_kl(struct model *model, const int32_t *windows, int64_t step,
+                           struct model_stats *ret);
+
+/* The loss of a training pass over one micro-batch, that from window `first` on of windows[B ×
+ * (T+1)], without a gradient. `held`: the keys and experts that the pass before chose stay chosen,
+ * and gates of the indexer's heads as they were in the last that wasn't held, so that the loss is a
+ * smooth function of the parameters. kl: NULL, or room for model_kl_reals reals, the same from call
+ * to call: with it the KL is measured, too. For audits. */
+struct model_part {
+    double nll;    /* summed over the scored targets */
+    double spread; /* Σ over scored targets of |W_target|²·|x|²/C: of a logit, were x by chance */
+    int64_t targets;
+    double balance; /* Σ over layers of the balance loss, unweighted */
+    double kl;      /* Σ over layers of kl_weight · KL, by attn/kl.h; 0 without room */
+    double slope;   /* Σ over layers of kl_weight · √KL · scores (attn/kl.h) */
+};
+void model_part_loss(struct model *model, const int32_t *windows, int64_t first, int64_t step,
+                     bool held, real *kl, struct model_part *ret);
+size_t model_kl_reals(const struct model *model);
 
 /* Evaluation pass (no dropout, no noise) over n ≤ B windows. `step` = training steps done: during
  * dense_warmup_steps attention is dense. */

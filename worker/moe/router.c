@@ -19,6 +19,7 @@ struct routing {
     struct philox noise;
     uint64_t step;
     real amplitude; /* 0 = no noise */
+    bool held;      /* chosen stays as it is */
 };
 
 static void softmax_small(const real *x, size_t n, real *y)
@@ -62,6 +63,7 @@ static void route_task(void *arg, size_t i, int thread)
             g[e] += r->amplitude *
                     (real)(float)philox_normal(&r->noise, r->step, (r->first + n) * m->e + e);
         softmax_small(g, m->e, m->probs + n * m->e);
+        if (!r->held)
         choose(g, m->e, m->k, chosen);
         for (size_t k = 0; k < m->k; k++)
             selected[k] = g[chosen[k]];
@@ -84,7 +86,9 @@ void router_forward(struct moe *moe, const struct batch_pass *pass, const real *
         only_expert(moe, n);
         return;
     }
-    struct routing r = { .moe = moe, .n = n, .first = pass->first * moe->t, .step = pass->step };
+    struct routing r = {
+        .moe = moe, .n = n, .first = pass->first * moe->t, .step = pass->step, .held = pass->held
+    };
     if ((pass->step > 0 || planted("eval_noise")) && pass->spec->model.router_noise > 0) {
         r.noise = philox_stream(pass->spec->seed, "router", moe->noise_name);
         r.amplitude = (real)pass->spec->model.router_noise;
