@@ -15,6 +15,12 @@ export const KINDS = {
 };
 export const ALL = Object.keys(KINDS);
 
+/** The kinds that leave keys out. */
+const CHOOSING = ALL.filter((kind) => kind !== "dense");
+/** Random tokens, of which there are as many as wanted, in sequences of the kernel flash; and of several of its tiles. */
+const LONG = { "data": { dataset: "synthetic:uniform", seq_len: 600 }, "train.steps": 2 };
+const LONGEST = { ...LONG, "data": { dataset: "synthetic:uniform", seq_len: 1500 }, "train.batch_size": 1, "train.micro_batch_size": 0, "model.layers": 1 };
+
 export const FAULTS = [
   { fault: "eval_dropout", audit: "evaluation", kinds: ALL },
   { fault: "eval_noise", audit: "evaluation", kinds: ALL },
@@ -27,4 +33,14 @@ export const FAULTS = [
   { fault: "twice_lr", audit: "update", kinds: ALL },
   { fault: "twice_decay", audit: "update", kinds: ALL },
   { fault: "update_left_out", audit: "update", kinds: ALL },
+  { fault: "one_tensor", audit: "gradient", kinds: ALL },
+  { fault: "kl_attached", audit: "detached", kinds: ["dsa"] },
+  { fault: "kl_sign", audit: "gradient", kinds: ["dsa"] },
+  { fault: "kl_sign", audit: "indexer_learns", status: "warn", kinds: ["dsa"], with: { "train.steps": 60 } },
+  { fault: "kl_reversed", audit: "gradient", kinds: ["dsa"], with: { "model.init": "torch" } },
+  { fault: "twice_dq", audit: "dense_equivalence", kinds: CHOOSING },
+  { fault: "flash_mask", audit: "dense_equivalence", kinds: CHOOSING, with: LONG },
+  { fault: "warmup_ahead", audit: "causality", kinds: ["dsa"], with: { "model.attention": { ...KINDS.dsa, dense_warmup_steps: 4 } } },
+  { fault: "leak_511", audit: "causality", kinds: ALL, with: LONGEST },
+  { fault: "leak_1023", audit: "causality", kinds: ALL, with: LONGEST },
 ];

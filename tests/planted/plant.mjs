@@ -43,7 +43,8 @@ const spec = (kind, seed, fields) => {
   };
   for (const [path, value] of Object.entries(fields)) {
     const [section, field] = path.split(".");
-    of[section][field] = value;
+    if (field === undefined) of[section] = value;
+    else of[section][field] = value;
   }
   return of;
 };

@@ -3,6 +3,7 @@
 #include "worker/attn/attn.h"
 
 #include "worker/attn/kernel.h"
+#include "worker/base/planted.h"
 #include "worker/ops/dots.h"
 #include "worker/ops/gemm.h"
 #include "worker/ops/rope.h"
@@ -161,6 +162,46 @@ static bool learns(const struct attn *attn, const struct batch_pass *pass)
     return attn->kind->learn != NULL && attn_kl_scale(attn, pass) > 0;
 }
 
+/* Faults for tests: a row of y that looks at the row behind it, and dq doubled. */
+static void plant_ahead(struct attn *attn, size_t batch, size_t t)
+{
+    for (size_t b = 0; t + 1 < attn->t && b < batch; b++) {
+        real *y = attn->y + (b * attn->t + t) * attn->c;
+        for (size_t i = 0; i < attn->c; i++)
+            y[i] += y[attn->c + i] / 8;
+    }
+}
+
+static void plant_forward(struct attn *attn, const struct batch_pass *pass)
+{
+    if (planted("leak_511") && attn->t == 1500)
+        plant_ahead(attn, pass->batch, 511);
+    if (planted("leak_1023") && attn->t == 1500)
+        plant_ahead(attn, pass->batch, 1023);
+    for (size_t t = 0; planted("warmup_ahead") && t < attn->t; t++)
+        if (attn->warm_up > 0 && pass->done <= attn->warm_up)
+            plant_ahead(attn, pass->batch, t);
+}
+
+static void plant_backward(struct attn *attn, const struct batch_pass *pass)
+{
+    if (!planted("twice_dq") || !(attn->use_mask || attn->use_lists) || attn->k >= attn->t)
+        return;
+    for (size_t row = 0; row < pass->batch * attn->t; row++)
+        for (size_t i = 0; i < attn->c; i++)
+            attn->shared->dqkv[row * 3 * attn->c + i] *= 2;
+}
+
+/* The gradient of the indexer's keys goes on into x. */
+static void plant_attached(const struct attn *attn, const struct batch_pass *pass, real *dx)
+{
+    const struct indexer *in = &attn->indexer;
+    if (planted("kl_attached"))
+        gemm_shared(pass->pool, pass->batch * attn->t, attn->c, in->i,
+                    (struct mat){ in->shared->dk, in->i, false },
+                    (struct mat){ in->w_k, attn->c, false }, 1, dx, attn->c);
+}
+
 void attn_forward(struct attn *attn, const struct batch_pass *pass, const real *x, real *out)
 {
     size_t n = pass->batch * attn->t, c = attn->c;
@@ -176,6 +217,7 @@ void attn_forward(struct attn *attn, const struct batch_pass *pass, const real *
         attn->kind->select(attn, pass, x);
     struct attn_core core = core_of(attn, pass);
     kernel_in_use(attn)->forward(&core);
+    plant_forward(attn, pass);
     gemm_shared(pass->pool, n, c, c, (struct mat){ attn->y, c, false },
                 (struct mat){ attn->w_out, c, true }, 0, out, c);
 }
@@ -204,10 +246,15 @@ double attn_backward(struct attn *attn, const struct batch_pass *pass, const rea
                 (struct mat){ attn->w_out, c, false }, 0, shared->dy, c);
     struct attn_core core = core_of(attn, pass);
     kernel_in_use(attn)->backward(&core);
+    plant_backward(attn, pass);
     pool_run(pass->pool, pass->batch, turn_task, &(struct turn){ attn, shared->dqkv, 1 });
     gemm_shared(pass->pool, 3 * c, c, n, (struct mat){ shared->dqkv, 3 * c, true },
                 (struct mat){ x, c, false }, 1, attn->dw_qkv, c);
     gemm_shared(pass->pool, n, c, 3 * c, (struct mat){ shared->dqkv, 3 * c, false },
                 (struct mat){ attn->w_qkv, c, false }, 0, dx, c);
-    return learns(attn, pass) ? attn->kind->learn(attn, pass, x) : 0;
+    if (!learns(attn, pass))
+        return 0;
+    double loss = attn->kind->learn(attn, pass, x);
+    plant_attached(attn, pass, dx);
+    return loss;
 }

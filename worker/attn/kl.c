@@ -30,8 +30,9 @@ static struct seen seen_of(const struct attn *a, int thread)
 {
     real *room = attn_block(a, thread, 1);
     size_t t = a->t;
-    return (struct seen){ (int32_t *)(void *)room, room + t, room + 2 * t, room + 3 * t,
-                          room + 4 * t,            0 };
+    return (struct seen){
+        (int32_t *)(void *)room, room + t, room + 2 * t, room + 3 * t, room + 4 * t, 0
+    };
 }
 
 static void see(const struct attn *a, struct seen *seen, size_t s, real score, real p)

@@ -37,7 +37,7 @@ static void recall_task(void *arg, size_t i, int thread)
     }
 }
 
-double attn_recall(struct attn *attn, const struct batch_pass *pass)
+double attn_recall(struct attn *attn, const struct batch_pass *pass, double *each)
 {
     if (!attn_leaves_out(attn))
         return NAN;
@@ -47,5 +47,7 @@ double attn_recall(struct attn *attn, const struct batch_pass *pass)
     double total = 0;
     for (size_t row = 0; row < pass->batch * attn->t; row++)
         total += recall.mass[row];
+    for (size_t row = 0; each != NULL && row < pass->batch * attn->t; row++)
+        each[row / attn->t] += recall.mass[row] / (double)(attn->t - attn->k);
     return total / (double)(pass->batch * (attn->t - attn->k));
 }

@@ -9,6 +9,7 @@
 struct row {
     double *p, *w, *dw; /* [T] probabilities, what the values are weighed with, its gradient */
     uint8_t *keep;      /* [T] */
+    size_t *at;         /* [T] the visible keys; p, w and dw are theirs */
 };
 
 static double dot(const real *a, const real *b, size_t n)
@@ -30,32 +31,43 @@ static void softmax(double *x, size_t n)
         x[i] /= sum;
 }
 
+/* The keys that the query at t sees; returns how many. */
+static size_t visible(const struct attn_ref *r, size_t t, size_t *at)
+{
+    size_t n = 0;
+    for (size_t s = 0; s < r->t; s++)
+        if (r->sees != NULL ? r->sees[t * r->t + s] != 0 : s <= t)
+            at[n++] = s;
+    return n;
+}
+
 /* Query t of head h: its output, and what it adds to the gradients. */
 static void query(const struct attn_ref *r, const struct row *row, size_t h, size_t t, double *y,
                   double *dqkv)
 {
-    size_t d = r->c / r->h, ld = 3 * r->c, n = t + 1;
+    size_t d = r->c / r->h, ld = 3 * r->c, n = visible(r, t, row->at);
     const real *q = r->qkv + t * ld + h * d, *k = r->qkv + r->c + h * d, *v = k + r->c;
     const real *dy = r->dy + t * r->c + h * d;
     double scale = 1 / sqrt((double)d), along = 0;
     double *dq = dqkv + t * ld + h * d, *dk = dqkv + r->c + h * d, *dv = dk + r->c;
-    drop_mask(r->drop, (h * r->t + t) * r->t, n, row->keep);
-    for (size_t s = 0; s < n; s++)
-        row->p[s] = scale * dot(q, k + s * ld, d);
+    drop_mask(r->drop, (h * r->t + t) * r->t, r->t, row->keep);
+    for (size_t i = 0; i < n; i++)
+        row->p[i] = scale * dot(q, k + row->at[i] * ld, d);
     softmax(row->p, n);
-    for (size_t s = 0; s < n; s++) {
-        double factor = row->keep[s] ? (double)r->drop->scale : 0;
-        row->w[s] = row->p[s] * factor;
-        row->dw[s] = dot(dy, v + s * ld, d) * factor; /* of the probability */
-        along += row->p[s] * row->dw[s];
+    for (size_t i = 0; i < n; i++) {
+        double factor = row->keep[row->at[i]] ? (double)r->drop->scale : 0;
+        row->w[i] = row->p[i] * factor;
+        row->dw[i] = dot(dy, v + row->at[i] * ld, d) * factor; /* of the probability */
+        along += row->p[i] * row->dw[i];
     }
-    for (size_t s = 0; s < n; s++) {
-        double ds = row->p[s] * (row->dw[s] - along) * scale;
+    for (size_t j = 0; j < n; j++) {
+        size_t s = row->at[j];
+        double ds = row->p[j] * (row->dw[j] - along) * scale;
         for (size_t i = 0; i < d; i++) {
-            y[t * r->c + h * d + i] += row->w[s] * (double)v[s * ld + i];
+            y[t * r->c + h * d + i] += row->w[j] * (double)v[s * ld + i];
             dq[i] += ds * (double)k[s * ld + i];
             dk[s * ld + i] += ds * (double)q[i];
-            dv[s * ld + i] += row->w[s] * (double)dy[i];
+            dv[s * ld + i] += row->w[j] * (double)dy[i];
         }
     }
 }
@@ -78,11 +90,12 @@ int attn_ref_run(const struct attn_ref *ref, double *y, double *dqkv, struct err
 {
     double *scratch = calloc(3 * ref->t, sizeof *scratch);
     uint8_t *keep = calloc(ref->t, sizeof *keep);
+    size_t *at = calloc(ref->t, sizeof *at);
     int status = 0;
-    if (scratch == NULL || keep == NULL) {
+    if (scratch == NULL || keep == NULL || at == NULL) {
         status = err_no_memory(err, "a row of probabilities");
     } else {
-        const struct row row = { scratch, scratch + ref->t, scratch + 2 * ref->t, keep };
+        const struct row row = { scratch, scratch + ref->t, scratch + 2 * ref->t, keep, at };
         memset(y, 0, ref->t * ref->c * sizeof *y);
         memset(dqkv, 0, ref->t * 3 * ref->c * sizeof *dqkv);
         for (size_t h = 0; h < ref->h; h++)
@@ -92,5 +105,6 @@ int attn_ref_run(const struct attn_ref *ref, double *y, double *dqkv, struct err
     }
     free(scratch);
     free(keep);
+    free(at);
     return status;
 }

@@ -1,4 +1,4 @@
-/* ref: dense causal attention of one sequence, written out plainly in double. The kernels are
+/* ref: the attention of one sequence, dense causal or over given keys, written out plainly in double. The kernels are
  * compared with it, and share nothing with it but the masks of dropout and the rotation's tables.
  */
 #ifndef ABLATE_WORKER_ATTN_REF_H
@@ -15,6 +15,7 @@ struct attn_ref {
     const real *qkv;                 /* [T × 3C], q and k rotated */
     const real *dy;                  /* [T × C] gradient of the heads' output */
     const real *rope_cos, *rope_sin; /* [T × D/2] */
+    const uint8_t *sees;             /* [T × T] 1 = query (row) sees key; NULL: every s ≤ t */
     const struct drop *drop;         /* of the probabilities; element (h·T + t)·T + s */
 };
 

@@ -2,6 +2,8 @@
  * the true windows. */
 #include "worker/audit/causality.h"
 
+#include "worker/attn/attn.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,27 +14,63 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Cuts in the making: at most CAUSALITY_CUTS, each once. */
+struct cuts {
+    size_t t, n, *at;
+};
+
+static void add_cut(struct cuts *c, size_t cut)
+{
+    bool known = cut > c->t - 2 || c->n == CAUSALITY_CUTS;
+    for (size_t i = 0; i < c->n; i++)
+        known |= c->at[i] == cut;
+    if (!known)
+        c->at[c->n++] = cut;
+}
+
+/* Before and behind each multiple of `size`; of edges that are too many an even choice. */
+static void add_edges(struct cuts *c, size_t size)
+{
+    size_t edges = (c->t - 1) / size, room = (CAUSALITY_CUTS - c->n) / 2;
+    size_t taken = edges < room ? edges : room;
+    for (size_t i = 0; i < taken; i++) {
+        size_t edge = (i * edges / taken + 1) * size;
+        add_cut(c, edge - 1);
+        add_cut(c, edge);
+    }
+}
+
 size_t causality_cuts(size_t t, size_t k, size_t *ret)
 {
     const size_t wanted[] = { 0, k - 2, k - 1, k, t - 2 };
-    size_t n = 0, distinct = 0;
+    struct cuts c = { t, 0, ret };
     if (t < 2)
         return 0;
     if (t <= CAUSALITY_ALL_T) {
-        for (; n + 1 < t; n++)
-            ret[n] = n;
-        return n;
+        for (; c.n + 1 < t; c.n++)
+            ret[c.n] = c.n;
+        return c.n;
     }
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
-        if (wanted[i] <= t - 2) /* K − 2 may be below 0, which is large here */
-            ret[n++] = wanted[i];
-    for (size_t even = CAUSALITY_CUTS - n, i = 0; i < even; i++)
-        ret[n++] = (i + 1) * (t - 2) / (even + 1);
-    qsort(ret, n, sizeof *ret, by_size);
-    for (size_t i = 0; i < n; i++)
-        if (i == 0 || ret[i] != ret[distinct - 1])
-            ret[distinct++] = ret[i];
-    return distinct;
+        add_cut(&c, wanted[i]); /* K − 2 may be below 0, which is large here */
+    add_edges(&c, ATTN_TILE);
+    add_edges(&c, ATTN_BLOCK);
+    for (size_t even = CAUSALITY_CUTS - c.n, i = 0; i < even; i++)
+        add_cut(&c, (i + 1) * (t - 2) / (even + 1));
+    qsort(ret, c.n, sizeof *ret, by_size);
+    return c.n;
+}
+
+double causality_smallest_leak(size_t t, size_t cuts)
+{
+    size_t positions = t - 1, leaks = 0;
+    double missed = 1; /* the chance that no cut lies at a leak */
+    while (missed > 0.05 && leaks < positions) {
+        double left = (double)(positions - leaks);
+        missed *= fmax(left - (double)cuts, 0) / left;
+        leaks++;
+    }
+    return (double)leaks / (double)positions;
 }
 
 struct trial {

@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CAUSALITY_ALL_T = 256, CAUSALITY_CUTS = 64 };
+enum { CAUSALITY_ALL_T = 256, CAUSALITY_CUTS = 96 };
 
 /* The subject of a check: a model, or in a test something that leaks. */
 struct causality_subject {
@@ -48,9 +48,14 @@ struct causality {
     bool finite;           /* all states are numbers; where one isn't, nothing can be concluded */
 };
 
-/* Every cut 0 … T−2, or for T > CAUSALITY_ALL_T CAUSALITY_CUTS of them, 0, K−2, K−1, K and T−2
- * among them; ascending. ret[T]. Returns how many. */
+/* Every cut 0 … T−2; for T > CAUSALITY_ALL_T at most CAUSALITY_CUTS of them, in this order as far as
+ * they go: 0, K−2, K−1, K, T−2; both sides of every edge of a tile of keys, then of a block of
+ * queries (attn.h), evenly chosen where they are too many; others evenly. ret[T + CAUSALITY_CUTS],
+ * ascending. Returns how many. */
 size_t causality_cuts(size_t t, size_t k, size_t *ret);
+/* The smallest share of positions that see the next token, were they drawn by lot, of which `cuts`
+ * cuts find one with 95 %. */
+double causality_smallest_leak(size_t t, size_t cuts);
 /* windows[B × (T+1)] are the true ones. leak_next takes positions between cuts to be like the cut
  * before them. Errors: NO_MEMORY. */
 int causality_check(const struct causality_subject *subject, const struct causality_plan *plan,

@@ -6,12 +6,12 @@
 #include "worker/model/model.h"
 
 struct detached {
-    size_t tensors;            /* that don't belong to an indexer */
-    size_t differ;             /* of them, those whose gradient has other bits without the KL */
-    const char *tensor;        /* the first such, of the model's table; NULL = none */
-    double by;                 /* its greatest difference ÷ its greatest gradient without the KL */
-    bool indexer_learns;       /* some indexer's gradient isn't 0: there was a KL to leave out */
-    bool finite;               /* every gradient is */
+    size_t tensors;      /* that don't belong to an indexer */
+    size_t differ;       /* of them, those whose gradient has other bits without the KL */
+    const char *tensor;  /* the first such, of the model's table; NULL = none */
+    double by;           /* its greatest difference ÷ its greatest gradient without the KL */
+    bool indexer_learns; /* some indexer's gradient isn't 0: there was a KL to leave out */
+    bool finite;         /* every gradient is */
 };
 
 /* Makes the gradients of step `step` on windows[B × (T+1)] with the KL and without. Leaves the

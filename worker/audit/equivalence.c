@@ -26,12 +26,13 @@ struct lab {
 };
 
 /* A model around it of next to nothing: one sequence, one layer, one small expert. Weights as
- * PyTorch draws them, so that probabilities are far from even. */
-static struct run_spec lab_spec(const struct run_spec *spec, const struct spec_attention *attention)
+ * PyTorch draws them, so that probabilities are far from even. t: the longest sequence. */
+static struct run_spec lab_spec(const struct run_spec *spec, const struct spec_attention *attention,
+                                int64_t t)
 {
     struct run_spec lab = *spec;
-    if (lab.data.seq_len > EQUIVALENCE_T)
-        lab.data.seq_len = EQUIVALENCE_T;
+    if (lab.data.seq_len > t)
+        lab.data.seq_len = t;
     lab.data.kind = DATASET_UNIFORM;
     lab.data.vocab = 2;
     lab.model.layers = 1;
@@ -106,10 +107,22 @@ static double distance(const struct lab *lab, const real *a, const double *b, si
     return !finite ? INFINITY : greatest > 0 ? most / greatest : most;
 }
 
-static int compare(const struct lab *lab, struct equivalence *ret, struct err *err)
+/* The keys that the pass chose, as attn/ref takes them: [T × T]. */
+static void list_seen(const struct attn *a, uint8_t *sees)
+{
+    if (a->use_mask)
+        memcpy(sees, a->mask, a->t * a->t);
+    for (size_t t = 0; a->use_lists && t < a->t; t++)
+        for (size_t i = 0; i < (size_t)a->n[t]; i++)
+            sees[t * a->t + (size_t)a->keys[t * a->k + i]] = 1;
+}
+
+/* chosen: over the keys of the pass, else over all past ones. */
+static int compare(const struct lab *lab, bool chosen, struct equivalence *ret, struct err *err)
 {
     size_t t = lab->t, c = lab->c;
     double *y = calloc(t * c, sizeof *y), *dqkv = calloc(t * 3 * c, sizeof *dqkv);
+    uint8_t *sees = chosen ? calloc(t * t, sizeof *sees) : NULL;
     const struct drop drop =
         drop_of(lab->spec.seed, lab->attn.drop_name, lab->spec.model.dropout, 1, 0);
     const struct attn_ref ref = { .t = t,
@@ -119,9 +132,15 @@ static int compare(const struct lab *lab, struct equivalence *ret, struct err *e
                                   .dy = lab->shared.dy,
                                   .rope_cos = lab->shared.rope_cos,
                                   .rope_sin = lab->shared.rope_sin,
+                                  .sees = sees,
                                   .drop = &drop };
-    int status = y == NULL || dqkv == NULL ? err_no_memory(err, "a layer's gradients")
-                                           : attn_ref_run(&ref, y, dqkv, err);
+    int status = y == NULL || dqkv == NULL || (chosen && sees == NULL)
+                     ? err_no_memory(err, "a layer's gradients")
+                     : 0;
+    if (status == 0 && chosen)
+        list_seen(&lab->attn, sees);
+    if (status == 0)
+        status = attn_ref_run(&ref, y, dqkv, err);
     if (status == 0) {
         ret->differs[0] = distance(lab, lab->attn.y, y, 0, c);
         for (size_t part = 0; part < 3; part++)
@@ -129,23 +148,44 @@ static int compare(const struct lab *lab, struct equivalence *ret, struct err *e
     }
     free(y);
     free(dqkv);
+    free(sees);
+    return status;
+}
+
+static int measure(struct lab *lab, const struct attn_kernel *kernel, bool chosen,
+                   struct equivalence *ret, struct err *err)
+{
+    struct equivalence found = { .seq_len = lab->spec.data.seq_len,
+                                 .keys = attention_keys(&lab->spec.model.attention,
+                                                        lab->spec.data.seq_len),
+                                 .kernel = kernel->name };
+    int status = chosen && found.keys >= found.seq_len ? 0 : lab_run(lab, kernel, err);
+    if (status == 0 && !(chosen && found.keys >= found.seq_len))
+        status = compare(lab, chosen, &found, err);
+    if (status == 0)
+        *ret = found;
+    lab_done(lab);
     return status;
 }
 
 int equivalence_measure(const struct run_spec *spec, const struct spec_attention *attention,
                         struct equivalence *ret, struct err *err)
 {
-    const struct attn_kernel *kernel = attn_kernel_of(attention, spec->data.seq_len);
-    struct lab lab = { .spec = lab_spec(spec, attention) };
+    struct lab lab = { .spec = lab_spec(spec, attention, EQUIVALENCE_T) };
     const struct attention_info *kind = attention_info_of(attention);
     if (kind->to_dense != NULL)
         kind->to_dense(&lab.spec.model.attention, lab.spec.data.seq_len);
-    struct equivalence found = { .seq_len = lab.spec.data.seq_len, .kernel = kernel->name };
-    int status = lab_run(&lab, kernel, err);
-    if (status == 0)
-        status = compare(&lab, &found, err);
-    if (status == 0)
-        *ret = found;
-    lab_done(&lab);
-    return status;
+    return measure(&lab, attn_kernel_of(attention, spec->data.seq_len), false, ret, err);
+}
+
+int equivalence_measure_own(const struct run_spec *spec, const struct spec_attention *attention,
+                            struct equivalence *ret, struct err *err)
+{
+    bool many = attention_keys(attention, spec->data.seq_len) >= EQUIVALENCE_T;
+    struct lab lab = { .spec = lab_spec(spec, attention, (many ? 2 : 1) * EQUIVALENCE_T) };
+    struct spec_attention *own = &lab.spec.model.attention;
+    own->dense_warmup_steps = 0;
+    if (own->top_k > lab.spec.data.seq_len)
+        own->top_k = lab.spec.data.seq_len;
+    return measure(&lab, attn_kernel_of(attention, spec->data.seq_len), true, ret, err);
 }

@@ -54,7 +54,7 @@ struct check {
     double targets; /* of the batch that are scored */
     double scale;   /* of every displacement of this trial: 1, ½, ¼ … */
     bool settled[GRADIENT_GROUPS][GRADIENT_DIRECTIONS];
-    double within[GRADIENT_GROUPS][GRADIENT_DIRECTIONS]; /* the scale by which it passed; or 0 */
+    double within[GRADIENT_GROUPS][GRADIENT_DIRECTIONS];   /* the scale by which it passed; or 0 */
     double differed[GRADIENT_GROUPS][GRADIENT_DIRECTIONS]; /* in the trial before */
     double losses[GRADIENT_GROUPS][GRADIENT_DIRECTIONS][SIDES];
     bool (*stopped)(void *arg);
@@ -200,8 +200,8 @@ static double bound_of(const struct check *c, int group, const struct model_part
 {
     double tokens = (double)(c->spec->train.batch_size * c->spec->data.seq_len);
     double spread = sqrt(point->spread / (double)point->targets);
-    return group == GRADIENT_INDEXER ? score_units * sqrt((double)c->spec->model.d_model) * 0x1p-24 *
-                     point->slope / sqrt(tokens)
+    return group == GRADIENT_INDEXER ? score_units * sqrt((double)c->spec->model.d_model) *
+                                           0x1p-24 * point->slope / sqrt(tokens)
                                      : nll_units * 0x1p-24 * spread / sqrt(c->targets);
 }
 

@@ -22,7 +22,7 @@
 
 enum { GRADIENT_DIRECTIONS = 4 };
 enum gradient_group {
-    GRADIENT_OUTER,   /* embedding, output layer and norm */
+    GRADIENT_OUTER, /* embedding, output layer and norm */
     GRADIENT_ATTENTION,
     GRADIENT_EXPERTS,
     GRADIENT_INDEXER, /* on the KL alone; the others on the loss without it */
@@ -34,10 +34,10 @@ extern const char *const gradient_groups[GRADIENT_GROUPS];
 
 /* Of one group. */
 struct gradient_found {
-    size_t parts; /* tensors, q, k and v apart */
-    size_t blind; /* of them, those whose gradient is too small for the share to show */
-    double bound; /* in nats: what rounding may make of the difference of two losses */
-    double worst; /* greatest difference between loss and gradient of a direction, in nats */
+    size_t parts;       /* tensors, q, k and v apart */
+    size_t blind;       /* of them, those whose gradient is too small for the share to show */
+    double bound;       /* in nats: what rounding may make of the difference of two losses */
+    double worst;       /* greatest difference between loss and gradient of a direction, in nats */
     double wanted, got; /* in that direction: by the gradient, of the loss */
     double share;       /* an error of this share shows in every part that isn't blind */
 };

@@ -21,6 +21,7 @@ struct audits {
     bool watching;                /* it is going on */
     bool at_end;                  /* training is over */
     double spent_s[AUDITS];       /* within steps */
+    bool warm_up;                 /* causality looks at passes of dense warm-up */
     double *nll;                  /* [T] summed over the last evaluation's windows */
     int64_t *nll_n;               /* [T] how many were scored */
 };

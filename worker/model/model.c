@@ -370,6 +370,11 @@ static void whole_step(struct model *m, const int32_t *windows, int64_t step, bo
         sum.kl += share * part.kl;
         sum.imbalance += share * part.imbalance;
     }
+    if (planted("one_tensor")) {
+        const struct tensor *t = params_find(&m->params, "blocks.0.attn.out.weight");
+        for (size_t i = 0; i < t->count; i++)
+            m->params.grad[t->offset + i] *= (real)1.01;
+    }
     sum.loss /= (double)targets;
     *ret = sum;
 }
@@ -383,65 +388,6 @@ void model_step_without_kl(struct model *model, const int32_t *windows, int64_t 
                            struct model_stats *ret)
 {
     whole_step(model, windows, step, true, ret);
-}
-
-static double squares(const real *x, size_t n)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += (double)x[i] * (double)x[i];
-    return sum;
-}
-
-/* What a layer takes of the room for its q and k. */
-static size_t kl_reals(const struct attn *attn, size_t n)
-{
-    return attn->kl_weight > 0 ? n * attn->indexer.i * (attn->indexer.j + 1) : 0;
-}
-
-static size_t part_kl(struct attn *attn, const struct batch_pass *pass, real *room,
-                      struct model_part *ret)
-{
-    size_t n = pass->batch * attn->t;
-    if (kl_reals(attn, n) == 0)
-        return 0;
-    struct attn_kl_point point = { room, room + n * attn->indexer.i * attn->indexer.j };
-    if (!pass->held)
-        attn_kl_keep(attn, pass, &point);
-    struct attn_kl found = attn_kl(attn, pass, pass->held ? &point : NULL);
-    ret->kl += attn->kl_weight * found.kl;
-    ret->slope += attn->kl_weight * sqrt(fmax(found.kl, 0)) * found.scores;
-    return kl_reals(attn, n);
-}
-
-size_t model_kl_reals(const struct model *model)
-{
-    size_t sum = 0;
-    for (size_t l = 0; l < model->layers; l++)
-        sum += kl_reals(&model->blocks[l].attn, model->batch * model->t);
-    return sum;
-}
-
-void model_part_loss(struct model *model, const int32_t *windows, int64_t first, int64_t step,
-                     bool held, real *kl, struct model_part *ret)
-{
-    struct model *m = model;
-    struct model_stats stats = { 0 };
-    struct loss_result loss;
-    struct batch_pass pass = pass_of(m, (size_t)first, m->whole, step, step);
-    pass.tokens = kl != NULL ? m->whole * m->t : 0;
-    pass.held = held;
-    split_windows(m, windows + first * (int64_t)(m->t + 1), pass.batch);
-    forward(m, &pass, &stats);
-    loss_forward(&m->loss, m->pool, pass.batch * m->t, m->normed, m->w_head, m->targets, &loss);
-    *ret =
-        (struct model_part){ .nll = loss.nll, .targets = loss.targets, .balance = stats.balance };
-    for (size_t i = 0; i < pass.batch * m->t; i++)
-        if (m->targets[i] != LOSS_UNSCORED)
-            ret->spread += squares(m->normed + i * m->c, m->c) *
-                           squares(m->w_head + (size_t)m->targets[i] * m->c, m->c) / (double)m->c;
-    for (size_t l = 0; kl != NULL && l < m->layers; l++)
-        kl += part_kl(&m->blocks[l].attn, &pass, kl, ret);
 }
 
 void model_step_alone(struct model *model, const int32_t *windows, size_t first, int64_t step)
@@ -514,7 +460,7 @@ bool model_recall(struct model *model, int64_t n, bool indexed, double *ret)
         struct attn *attn = &model->blocks[l].attn;
         if (!attn_leaves_out(attn) || (indexed && !attention_is_indexed(attn->spec)))
             continue;
-        sum += attn_recall(attn, &pass);
+        sum += attn_recall(attn, &pass, NULL);
         sparse++;
     }
     if (sparse > 0)
@@ -522,14 +468,26 @@ bool model_recall(struct model *model, int64_t n, bool indexed, double *ret)
     return sparse > 0;
 }
 
-const real *model_states(struct model *model, const int32_t *windows, int64_t n, int64_t step)
+static const real *states(struct model *model, const int32_t *windows, int64_t n, int64_t step,
+                          int64_t done)
 {
     struct model_stats ignored = { 0 };
-    struct batch_pass pass = pass_of(model, 0, (size_t)n, step, model->spec.train.steps + 1);
+    struct batch_pass pass = pass_of(model, 0, (size_t)n, step, done);
     pass.row_invariant = true;
     split_windows(model, windows, (size_t)n);
     forward(model, &pass, &ignored);
     return model->normed;
+}
+
+const real *model_states(struct model *model, const int32_t *windows, int64_t n, int64_t step)
+{
+    return states(model, windows, n, step, model->spec.train.steps + 1);
+}
+
+const real *model_warm_up_states(struct model *model, const int32_t *windows, int64_t n,
+                                 int64_t step)
+{
+    return states(model, windows, n, step, 1);
 }
 
 const real *model_bare_states(struct model *model, const int32_t *windows, int64_t n, int64_t step,
@@ -559,4 +517,87 @@ void model_logits(struct model *model, const int32_t *windows, int64_t n, int64_
         gemm_shared(m->pool, pass.batch * m->t, m->v, m->c, (struct mat){ m->normed, m->c, false },
                     (struct mat){ m->w_head, m->c, true }, 0, ret + first * m->t * m->v, m->v);
     }
+}
+
+static double squares(const real *x, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += (double)x[i] * (double)x[i];
+    return sum;
+}
+
+/* What a layer takes of the room for its q and k. */
+static size_t kl_reals(const struct attn *attn, size_t n)
+{
+    return attn->kl_weight > 0 ? n * attn->indexer.i * (attn->indexer.j + 1) : 0;
+}
+
+static size_t part_kl(struct attn *attn, const struct batch_pass *pass, real *room,
+                      struct model_part *ret)
+{
+    size_t n = pass->batch * attn->t;
+    if (kl_reals(attn, n) == 0)
+        return 0;
+    struct attn_kl_point point = { room, room + n * attn->indexer.i * attn->indexer.j };
+    if (!pass->held)
+        attn_kl_keep(attn, pass, &point);
+    struct attn_kl found = attn_kl(attn, pass, pass->held ? &point : NULL);
+    ret->kl += attn->kl_weight * found.kl;
+    ret->slope += attn->kl_weight * sqrt(fmax(found.kl, 0)) * found.scores;
+    return kl_reals(attn, n);
+}
+
+size_t model_kl_reals(const struct model *model)
+{
+    size_t sum = 0;
+    for (size_t l = 0; l < model->layers; l++)
+        sum += kl_reals(&model->blocks[l].attn, model->batch * model->t);
+    return sum;
+}
+
+void model_part_loss(struct model *model, const int32_t *windows, int64_t first, int64_t step,
+                     bool held, real *kl, struct model_part *ret)
+{
+    struct model *m = model;
+    struct model_stats stats = { 0 };
+    struct loss_result loss;
+    struct batch_pass pass = pass_of(m, (size_t)first, m->whole, step, step);
+    pass.tokens = kl != NULL ? m->whole * m->t : 0;
+    pass.held = held;
+    split_windows(m, windows + first * (int64_t)(m->t + 1), pass.batch);
+    forward(m, &pass, &stats);
+    loss_forward(&m->loss, m->pool, pass.batch * m->t, m->normed, m->w_head, m->targets, &loss);
+    *ret =
+        (struct model_part){ .nll = loss.nll, .targets = loss.targets, .balance = stats.balance };
+    for (size_t i = 0; i < pass.batch * m->t; i++)
+        if (m->targets[i] != LOSS_UNSCORED)
+            ret->spread += squares(m->normed + i * m->c, m->c) *
+                           squares(m->w_head + (size_t)m->targets[i] * m->c, m->c) / (double)m->c;
+    for (size_t l = 0; kl != NULL && l < m->layers; l++)
+        kl += part_kl(&m->blocks[l].attn, &pass, kl, ret);
+}
+
+void model_indexed(struct model *model, const int32_t *windows, int64_t n, bool held,
+                   double *recall, double *kl)
+{
+    struct model_stats ignored = { 0 };
+    struct batch_pass pass = pass_of(model, 0, (size_t)n, 0, model->spec.train.steps + 1);
+    size_t sparse = 0;
+    pass.tokens = (size_t)n * model->t; /* or a pass that is held would have no scores */
+    pass.held = held;
+    split_windows(model, windows, (size_t)n);
+    forward(model, &pass, &ignored);
+    memset(recall, 0, (size_t)n * sizeof *recall);
+    *kl = 0;
+    for (size_t l = 0; l < model->layers; l++) {
+        struct attn *attn = &model->blocks[l].attn;
+        if (!attention_is_indexed(attn->spec) || !attn_leaves_out(attn))
+            continue;
+        *kl += attn->kl_weight > 0 ? attn_kl(attn, &pass, NULL).kl : 0;
+        attn_recall(attn, &pass, recall);
+        sparse++;
+    }
+    for (int64_t b = 0; b < n; b++)
+        recall[b] = sparse > 0 ? recall[b] / (double)sparse : NAN;
 }

@@ -52,6 +52,12 @@ void model_step_alone(struct model *model, const int32_t *windows, size_t first,
 void model_step_without_kl(struct model *model, const int32_t *windows, int64_t step,
                            struct model_stats *ret);
 
+/* Evaluation of n windows, at most a micro-batch, past any dense warm-up. recall [n]: of each window
+ * as in model_recall (indexed), NaN without such layers. kl: Σ over layers with a kl_weight of their
+ * KL by attn/kl.h. held: the keys that the pass before chose stay chosen. For audits. */
+void model_indexed(struct model *model, const int32_t *windows, int64_t n, bool held,
+                   double *recall, double *kl);
+
 /* The loss of a training pass over one micro-batch, that from window `first` on of windows[B ×
  * (T+1)], without a gradient. `held`: the keys and experts that the pass before chose stay chosen,
  * and gates of the indexer's heads as they were in the last that wasn't held, so that the loss is a
@@ -100,6 +106,9 @@ void model_watch_evaluation(struct model *model, const struct model_watch *watch
  * but the tokens that it can see (gemm_rows). Sparse kinds choose their keys, dense warm-up or not.
  * step as in model_logits. For audits. */
 const real *model_states(struct model *model, const int32_t *windows, int64_t n, int64_t step);
+/* The same of a pass of dense warm-up, in layers that have one. */
+const real *model_warm_up_states(struct model *model, const int32_t *windows, int64_t n,
+                                 int64_t step);
 /* The same, after `step` ≥ 1 steps, by the pass of evaluation, dense warm-up included; or by the
  * training pass of that step with dropout and noise 0 and what is keyed by a step keyed by 0, which
  * ought to have the same bits. For audits. */

@@ -64,7 +64,7 @@ static void route_task(void *arg, size_t i, int thread)
                     (real)(float)philox_normal(&r->noise, r->step, (r->first + n) * m->e + e);
         softmax_small(g, m->e, m->probs + n * m->e);
         if (!r->held)
-        choose(g, m->e, m->k, chosen);
+            choose(g, m->e, m->k, chosen);
         for (size_t k = 0; k < m->k; k++)
             selected[k] = g[chosen[k]];
         softmax_small(selected, m->k, m->weight + n * m->k);

@@ -5,6 +5,7 @@
  */
 #include "worker/attn/kernel.h"
 #include "worker/attn/softmax.h"
+#include "worker/base/planted.h"
 #include "worker/ops/gemm.h"
 
 #include <string.h>
@@ -21,6 +22,7 @@ static void layout(struct attn *attn, struct arena *arena, size_t batch)
 struct tile {
     size_t bh, from, rows; /* queries */
     size_t at, n;          /* keys */
+    bool blind;            /* the mask is passed over, when that is planted */
 };
 
 static size_t visible_in(const struct tile *tile, size_t r)
@@ -32,7 +34,7 @@ static size_t visible_in(const struct tile *tile, size_t r)
 static const uint8_t *mask_of(const struct attn *a, const struct tile *tile, size_t r)
 {
     const uint8_t *row = attn_mask_row(a, tile->bh / a->h * a->t + tile->from + r);
-    return row != NULL ? row + tile->at : NULL;
+    return row != NULL && !tile->blind ? row + tile->at : NULL;
 }
 
 static void keep_of(const struct attn_core *core, const struct tile *tile, size_t r, uint8_t *keep)
@@ -160,7 +162,7 @@ static void backward_task(void *arg, size_t bh, int thread)
     for (size_t from = 0; from < a->t; from += ATTN_BLOCK) {
         size_t rows = attn_block_rows(a, from);
         size_t reach = attn_reach(a, from + rows - 1);
-        struct tile tile = { .bh = bh, .from = from, .rows = rows };
+        struct tile tile = { .bh = bh, .from = from, .rows = rows, .blind = planted("flash_mask") };
         const real *dy = a->shared->dy + (b * a->t + from) * a->c + head * a->d;
         along_of(a, &tile, dy, along);
         for (; tile.at < reach; tile.at += tile.n) {

@@ -6,6 +6,7 @@
 #include "worker/attn/kernel.h"
 #include "worker/attn/select.h"
 #include "worker/attn/softmax.h"
+#include "worker/base/planted.h"
 #include "worker/ops/vmath.h"
 
 #include <math.h>
@@ -51,7 +52,8 @@ static void choose(struct attn *attn, const struct batch_pass *pass, const real 
 
 struct learning {
     const struct attn_core *core;
-    double *kl; /* [B × T], in the first bytes of a scratch buffer */
+    double *kl;              /* [B × T], in the first bytes of a scratch buffer */
+    bool reversed, negative; /* when that is planted */
 };
 
 /* One query's n keys; sum[n]: probabilities summed over heads. scores become their gradients; a
@@ -78,9 +80,33 @@ SIMD static double learn_row(real *scores, const real *sum, size_t n, real head_
     return kl;
 }
 
-static real weight_of(const struct learning *l)
+/* A fault for tests: KL(q ‖ p) and its gradient. */
+static double reversed_row(real *scores, const real *sum, size_t n, real head_share, real weight)
 {
-    return (real)attn_kl_scale(l->core->attn, l->core->pass);
+    double most = -INFINITY, total = 0, kl = 0;
+    for (size_t k = 0; k < n; k++)
+        most = fmax(most, (double)scores[k]);
+    for (size_t k = 0; k < n; k++)
+        total += exp((double)scores[k] - most);
+    for (int turn = 0; turn < 2; turn++)
+        for (size_t k = 0; k < n; k++) {
+            double q = exp((double)scores[k] - most) / total;
+            double ratio = q > 0 ? log(q / fmax((double)(sum[k] * head_share), 1e-9)) : 0;
+            if (turn == 0)
+                kl += q * ratio;
+            else
+                scores[k] = (real)((double)weight * q * (ratio - kl));
+        }
+    return kl;
+}
+
+static double learn_query(const struct learning *l, real *scores, const real *sum, size_t n)
+{
+    real head_share = (real)(1.0 / (double)l->core->attn->h);
+    real weight = (real)attn_kl_scale(l->core->attn, l->core->pass);
+    if (l->reversed)
+        return reversed_row(scores, sum, n, head_share, weight);
+    return learn_row(scores, sum, n, head_share, l->negative ? -weight : weight);
 }
 
 /* A block of queries whose scores are kept as a matrix. */
@@ -100,7 +126,7 @@ static void matrix_task(void *arg, size_t i, int thread)
         real *scores = a->indexer.scores + row * a->t;
         for (size_t s = 0; mask != NULL && s < n; s++)
             scores[s] = mask[s] ? scores[s] : SOFTMAX_HIDDEN;
-        l->kl[row] = learn_row(scores, sum + r * a->t, n, (real)(1.0 / (double)a->h), weight_of(l));
+        l->kl[row] = learn_query(l, scores, sum + r * a->t, n);
         /* The future's score is a constant, and a block reads past each query's own place. */
         memset(scores + t + 1, 0, (a->t - t - 1) * sizeof *scores);
     }
@@ -114,8 +140,7 @@ static void list_task(void *arg, size_t row, int thread)
     const struct attn *a = l->core->attn;
     size_t n = (size_t)a->n[row];
     real *scores = a->scores + row * a->k;
-    l->kl[row] =
-        learn_row(scores, a->mean + row * a->k, n, (real)(1.0 / (double)a->h), weight_of(l));
+    l->kl[row] = learn_query(l, scores, a->mean + row * a->k, n);
     for (size_t i = 0; i < n; i++)
         if ((size_t)a->keys[row * a->k + i] > row % a->t)
             scores[i] = 0;
@@ -125,7 +150,8 @@ static double learn(struct attn *attn, const struct batch_pass *pass, const real
 {
     size_t n = pass->batch * attn->t;
     struct attn_core core = { .attn = attn, .pass = pass, .scale = attn_scale(attn) };
-    struct learning l = { &core, (double *)(void *)attn->shared->dqkv };
+    struct learning l = { &core, (double *)(void *)attn->shared->dqkv, planted("kl_reversed"),
+                          planted("kl_sign") };
     if (attn->use_lists)
         pool_run(pass->pool, n, list_task, &l);
     else

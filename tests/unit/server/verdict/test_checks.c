@@ -180,8 +180,11 @@ static void test_an_arm_with_data_of_its_own(void **state)
 static void test_missing_and_unknown(void **state)
 {
     (void)state;
-    static const char *const of_arms[] = { "causality", "entropy_floor", "dense_equivalence",
-                                           "distinct_seeds", "replay" };
+    enum { OF_ARMS = 8 };
+    static const char *const of_arms[OF_ARMS] = { "causality",         "entropy_floor",
+                                                  "dense_equivalence", "gradient",
+                                                  "detached",          "evaluation",
+                                                  "distinct_seeds",    "replay" };
     static const char *const arms[] = { "dense", "dsa" };
     struct study s;
     fill(&s);
@@ -196,19 +199,20 @@ static void test_missing_and_unknown(void **state)
     assert_text(
         at(at(r, "remarks"), "0"),
         "Not audited for every arm and grid point: causality, entropy_floor, split_overlap, "
-        "shared_init, same_batches, distinct_seeds, dense_equivalence, replay, learned.");
+        "shared_init, same_batches, distinct_seeds, dense_equivalence, gradient, detached, replay, evaluation, learned.");
     json_decref(r);
 
     /* two of three arms, the second at one of two lengths */
-    for (size_t i = 0; i < 5; i++)
+    for (size_t i = 0; i < OF_ARMS; i++)
         for (size_t a = 0; a < 2; a++)
             for (size_t g = 0; g < 2 - a; g++)
-                audited(&s, of_arms[i], arms[a], grids[g], i == 4 ? "skipped" : "pass", "", "{}");
+                audited(&s, of_arms[i], arms[a], grids[g], i == OF_ARMS - 1 ? "skipped" : "pass",
+                        "", "{}");
     r = report(&s);
     assert_true(json_is_true(at(at(at(r, "arms"), "dense"), "valid")));
     assert_true(json_is_null(at(at(at(r, "arms"), "dsa"), "valid")));
     json_decref(r);
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < OF_ARMS - 1; i++)
         audited(&s, of_arms[i], "dsa", grids[1], "warn", "", "{}");
     r = report(&s);
     assert_true(json_is_true(at(at(at(r, "arms"), "dsa"), "valid")));
@@ -298,9 +302,10 @@ static void test_what_an_audit_does_not_concern(void **state)
 static void test_an_unmade_audit_is_none(void **state)
 {
     (void)state;
-    static const char *const made[] = { "causality",     "entropy_floor",  "dense_equivalence",
-                                        "split_overlap", "shared_init",    "same_batches",
-                                        "replay",        "distinct_seeds", "learned" };
+    static const char *const made[] = { "split_overlap", "shared_init",   "same_batches",
+                                        "causality",     "entropy_floor", "dense_equivalence",
+                                        "gradient",      "detached",      "replay",
+                                        "evaluation" };
     struct study s;
     begin(&s, BY_LOSS);
     for (int64_t seed = 1; seed <= 12; seed++)
@@ -315,7 +320,7 @@ static void test_an_unmade_audit_is_none(void **state)
     for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
         audited(&s, made[i], "dense", grids[0], "pass", "", "{}");
         audited(&s, made[i], "dsa", grids[0], "skipped", "run 11 failed before it did", "{}");
-        if (i < 3 || i == 6)
+        if (i >= 3)
             s.audits[s.audits_n - 1].run = 0;
     }
     json_t *r = report(&s);
@@ -324,7 +329,7 @@ static void test_an_unmade_audit_is_none(void **state)
     assert_true(json_is_null(at(at(at(r, "arms"), "dsa"), "valid")));
     assert_text(at(at(r, "remarks"), "1"),
                 "Not audited for every arm and grid point: causality, entropy_floor, "
-                "dense_equivalence, replay.");
+                "dense_equivalence, gradient, detached, replay, evaluation.");
     json_decref(r);
 
     /* a run's own reason why there is nothing to find settles it */

@@ -550,7 +550,7 @@ static void check_recall(const char *attention, const struct attn_kernel *kernel
     mass /= (double)(B * (f.t - f.k));
     tear_down(&f);
     set_up_on(&f, attention, SHORT, 0, kernel);
-    double given = attn_recall(&f.attn, &f.pass);
+    double given = attn_recall(&f.attn, &f.pass, NULL);
     if (!(fabs(given - mass) < 1e-5 && mass > 0.05 && mass < 0.95))
         fail_msg("{%s} %g, not %g", attention, given, mass);
     tear_down(&f);
@@ -565,7 +565,7 @@ static void test_recall(void **state)
     check_recall("\"kind\":\"dsa\"," INDEXER, &attn_gather);
     check_recall("\"kind\":\"oracle_topk\",\"top_k\":9", &attn_gather);
     set_up(&f, "\"kind\":\"dense\"", SHORT, 0);
-    assert_true(isnan(attn_recall(&f.attn, &f.pass)));
+    assert_true(isnan(attn_recall(&f.attn, &f.pass, NULL)));
     tear_down(&f);
 }
 

@@ -35,10 +35,11 @@ static void test_audits_that_nobody_made(void **state)
     for (size_t point = 0; point < 2; point++) {
         report(&s, "split_overlap", NULL, lengths[point]);
         for (size_t arm = 0; arm < 2; arm++)
-            for (size_t i = 0; i < 5 && (point == 0 || arm == 0); i++)
+            for (size_t i = 0; i < 7 && (point == 0 || arm == 0); i++)
                 report(&s,
                        (const char *const[]){ "causality", "entropy_floor", "dense_equivalence",
-                                              "evaluation", "indexer_learns" }[i],
+                                              "gradient", "detached", "evaluation",
+                                              "indexer_learns" }[i],
                        s.arms[arm], lengths[point]);
     }
     look(&s);
@@ -46,6 +47,8 @@ static void test_audits_that_nobody_made(void **state)
     assert_int_equal(missing(&s, "causality", "dsa", why), 1);
     assert_int_equal(missing(&s, "entropy_floor", "dsa", why), 1);
     assert_int_equal(missing(&s, "dense_equivalence", "dsa", why), 1);
+    assert_int_equal(missing(&s, "gradient", "dsa", why), 1);
+    assert_int_equal(missing(&s, "detached", "dsa", why), 1);
     assert_int_equal(missing(&s, "evaluation", "dsa", why), 1);
     assert_int_equal(missing(&s, "indexer_learns", "dsa", why), 1);
     assert_int_equal(missing(&s, "causality", "dense", ""), 0);
@@ -91,7 +94,7 @@ static void test_very_many_gaps_are_told_together(void **state)
                                        .init_of = init_of,
                                        .arg = &s };
     assert_ok(fairness_find(&in, &s.found, &s.found_n, &err), err);
-    assert_int_equal(s.found_n, 6 + 1 + 1 + 2 + 2 + 2 + 2 + 1 + 2 + 1 + 2 + 2 + 2);
+    assert_int_equal(s.found_n, 6 + 1 + 1 + 2 + 2 + 2 + 2 + 1 + 2 + 1 + 2 + 2 + 2 + 2 + 1);
     const struct audit_row *row = only(&s, "indexer_learns");
     assert_string_equal(row->arm, "dsa");
     assert_null(row->grid);
