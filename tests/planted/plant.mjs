@@ -60,9 +60,9 @@ export async function audited({ fault = "", kind, seed, fields = {}, audit, work
   return events.filter(({ type }) => type === "audit");
 }
 
-/** Fails unless every audit of a run without a fault passes. */
-export async function sound(kind, seed, fields) {
-  for (const { name, status, detail } of await audited({ kind, seed, fields }))
+/** Fails unless every audit of a run without a fault passes; `audit`: that one alone is made. */
+export async function sound(kind, seed, fields, audit) {
+  for (const { name, status, detail } of await audited({ kind, seed, fields, audit }))
     assert.equal(status, "pass", `${name} of ${kind}, seed ${seed}: ${detail}`);
 }
 
@@ -73,5 +73,6 @@ export async function caught({ fault, audit, status = "fail", with: fields }, ki
     `${audit} must ${status} of ${kind} with ${fault}, seed ${seed}; it said ${JSON.stringify(said.map((one) => [one.status, one.detail]))}`);
 }
 
-/** What `with` the rows ask for, each once: a run without a fault has to pass with it, too. */
-export const settings = (kind) => [...new Set(FAULTS.filter(({ kinds }) => kinds.includes(kind)).map((row) => JSON.stringify(row.with ?? {})))].map((text) => JSON.parse(text));
+/** What `with` the rows ask for, each once, with the audit that a run without a fault has to pass with it, too. */
+export const settings = (kind) => [...new Set(FAULTS.filter((row) => row.kinds.includes(kind) && row.with !== undefined).map((row) => JSON.stringify([row.with, row.audit])))]
+  .map((text) => JSON.parse(text));

@@ -32,7 +32,7 @@ static void test_cuts(void **state)
     for (size_t k = 1; k <= 2000; k += 333) {
         const size_t wanted[] = { 0, k - 2, k - 1, k, 1998 };
         size_t n = causality_cuts(2000, k, cuts);
-        assert_in_range(n, 60, CAUSALITY_CUTS);
+        assert_in_range(n, CAUSALITY_CUTS - 8, CAUSALITY_CUTS);
         for (size_t i = 1; i < n; i++)
             assert_true(cuts[i] > cuts[i - 1]);
         for (size_t w = 0; w < sizeof wanted / sizeof *wanted; w++) {
@@ -42,6 +42,44 @@ static void test_cuts(void **state)
             assert_true(found);
         }
     }
+}
+
+static bool is_cut(const size_t *cuts, size_t n, size_t cut)
+{
+    bool found = false;
+    for (size_t i = 0; i < n; i++)
+        found |= cuts[i] == cut;
+    return found;
+}
+
+static void test_cuts_at_edges(void **state)
+{
+    (void)state;
+    size_t cuts[40000 + CAUSALITY_CUTS], n = causality_cuts(1500, 750, cuts);
+    for (size_t edge = 64; edge < 1500; edge += 64)
+        assert_true(is_cut(cuts, n, edge - 1) && is_cut(cuts, n, edge));
+    n = causality_cuts(16384, 100, cuts); /* the edges of tiles alone leave room for few blocks */
+    for (size_t edge = 512; edge < 16384; edge += 512)
+        assert_true(is_cut(cuts, n, edge - 1) && is_cut(cuts, n, edge));
+    assert_in_range(n, 80, CAUSALITY_CUTS);
+    n = causality_cuts(40000, 100, cuts); /* more of them than cuts */
+    assert_in_range(n, 80, CAUSALITY_CUTS);
+    for (size_t i = 0; i < n; i++)
+        assert_true(cuts[i] <= 39998 && (i == 0 || cuts[i] > cuts[i - 1]));
+}
+
+static void test_smallest_leak(void **state)
+{
+    (void)state;
+    assert_true(causality_smallest_leak(128, 127) == 1.0 / 127); /* every cut is tried */
+    double share = causality_smallest_leak(1500, 96), missed = 1, less = 1;
+    double leaks = share * 1499;
+    for (int i = 0; i < (int)(leaks + 0.5); i++) {
+        less = missed;
+        missed *= (1499.0 - 96 - i) / (1499.0 - i);
+    }
+    assert_true(missed <= 0.05 && less > 0.05);
+    assert_true(share > 0.02 && share < 0.04);
 }
 
 enum { B = 7, T = 12, C = 2, V = 7 };
@@ -249,6 +287,50 @@ static void test_dense_limits(void **state)
                      worst(sound[i].attention, sound[i].t));
     /* At its limit it is a kernel like any other; the mask is causality's to find. */
     assert_true(worst(PUBLISHED ",\"top_k\":9", 48) <= EQUIVALENCE_TOLERANCE);
+}
+
+/* At its own K, against the formulas over the keys that it chose. */
+static struct equivalence own(const char *attention, int64_t t)
+{
+    const struct run_spec spec = spec_of((struct sketch){
+        .attention = attention, .model = ",\"dropout\":0.1", .seq_len = t, .seed = 2 });
+    struct equivalence found;
+    struct err err;
+    assert_int_equal(equivalence_measure_own(&spec, &spec.model.attention, &found, &err), 0);
+    return found;
+}
+
+static void test_own_keys(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *attention;
+        int64_t t, tried, keys;
+    } sound[] = {
+        { DSA ",\"top_k\":9", 48, 48, 9 },
+        { DSA ",\"top_k\":200", 700, 700, 200 },
+        { DSA ",\"top_k\":64", 1024, 1024, 64 },     /* gather */
+        { DSA ",\"top_k\":1100", 1500, 1500, 1100 }, /* more keys than fit into 1024 */
+        { PUBLISHED ",\"top_k\":9", 48, 48, 9 },     /* as it chose, future keys included */
+        { PUBLISHED ",\"top_k\":64", 1024, 1024, 64 },
+        { "\"kind\":\"window\",\"window\":5,\"sink\":2", 48, 48, 7 },
+        { "\"kind\":\"window\",\"window\":50", 2048, 1024, 50 },
+        { "\"kind\":\"random_topk\",\"top_k\":9", 48, 48, 9 },
+        { "\"kind\":\"oracle_topk\",\"top_k\":9", 600, 600, 9 },
+        { "\"kind\":\"strided\",\"stride\":5,\"window\":4", 48, 48, 13 },
+        { "\"kind\":\"dense\"", 48, 48, 48 },
+    };
+    for (size_t i = 0; i < sizeof sound / sizeof *sound; i++) {
+        struct equivalence found = own(sound[i].attention, sound[i].t);
+        assert_int_equal(found.seq_len, sound[i].tried);
+        assert_int_equal(found.keys, sound[i].keys);
+        for (int part = 0; part < EQUIVALENCE_PARTS; part++) {
+            if (found.differs[part] > EQUIVALENCE_TOLERANCE)
+                fail_msg("%s: %s differs by %g", sound[i].attention, equivalence_parts[part],
+                         found.differs[part]);
+            assert_int_equal(found.differs[part] > 0, found.keys < found.seq_len);
+        }
+    }
 }
 
 /* entropy_floor */
@@ -461,8 +543,21 @@ static void test_learning(void **state)
     struct learns found = trained(DSA ",\"top_k\":8", 20);
     assert_true(found.trained > found.untrained + 0.02);
     assert_true(found.trained > found.chance + 0.02);
+    assert_true(fabs(found.gain - (found.trained - found.untrained)) < 1e-12);
+    assert_true(found.kl < found.kl_untrained);
+    assert_int_equal(found.windows, 3);
+    assert_true(learns_shown(&found));
+    struct learns less = found;
+    less.kl = less.kl_untrained; /* it learnt nothing of the teacher */
+    assert_false(learns_shown(&less));
+    less = found;
+    less.error = less.gain / 1.9;
+    assert_false(learns_shown(&less));
+    less.error = (double)NAN; /* of a single window nothing is known */
+    assert_false(learns_shown(&less));
     found = trained(DSA ",\"top_k\":8,\"kl_weight\":0", 20); /* nothing to learn from */
     assert_true(found.trained == found.untrained);
+    assert_false(learns_shown(&found));
     found = trained(DSA ",\"top_k\":48", 1);
     assert_true(isnan(found.trained));
     assert_true(isnan(learns_chance(48, 48)));
@@ -590,12 +685,15 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cuts),
+        cmocka_unit_test(test_cuts_at_edges),
+        cmocka_unit_test(test_smallest_leak),
         cmocka_unit_test(test_planted_leaks),
         cmocka_unit_test(test_every_pair_of_sequences_is_tried),
         cmocka_unit_test(test_first_leak_is_enough),
         cmocka_unit_test(test_models_are_causal),
         cmocka_unit_test(test_published_leaks),
         cmocka_unit_test(test_dense_limits),
+        cmocka_unit_test(test_own_keys),
         cmocka_unit_test(test_entropy),
         cmocka_unit_test(test_overlap),
         cmocka_unit_test(test_overlap_of_windows),
