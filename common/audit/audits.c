@@ -105,7 +105,7 @@ static const struct audit_info dense_equivalence = {
     .scope = AUDIT_OF_CELL,
     .invalidates = true,
     .what = "Allowed to see every past key, the attention of this arm gives what dense causal "
-            "attention gives, forward and backward.",
+            "attention gives, forward and backward; at its own K, what the formulas give.",
     .remedy = "No specification mends this: the kernel is wrong for this shape; report it with "
               "the run's specification, and try another model.attention or data.seq_len "
               "meanwhile.",
@@ -177,7 +177,7 @@ static const struct audit_info indexer_learns = {
     .concerns = has_indexer,
     .moot = "this arm has no indexer",
     .what = "The trained indexer finds more of the dense attention's mass than it did untrained, "
-            "and more than chance.",
+            "and more than chance, and its loss on held-out text is lower.",
     .remedy = "Train the indexer: \"indexer_training\": \"kl\" with kl_weight above 0, more "
               "train.steps, or a dense_warmup_steps before it chooses.",
 };

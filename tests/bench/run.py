@@ -200,7 +200,7 @@ def audits(bench):
                 spent, trained = spent + own, trained + whole
                 yield (name, seq_len, *(f"{seconds[audit]:.1f}" if audit in seconds else "–" for audit in columns), f"{own:.1f}",
                        f"{whole:.0f}", f"{100 * own / whole:.1f} %")
-    columns = ("causality", "entropy_floor", "dense_equivalence", "evaluation", "update", "replay")
+    columns = ("causality", "entropy_floor", "dense_equivalence", "gradient", "detached", "evaluation", "update", "replay")
     table(f"Seconds of audits against {STUDY_STEPS} steps; V = 257, B = 16",
           (("arm", 8), ("L", 4), *((audit, len(audit)) for audit in columns), ("audits", 6), ("training", 8), ("share", 6)), rows())
     print(f"an experiment of the study's size: {spent:.0f} s of audits, {trained:.0f} s of steps: {100 * spent / trained:.1f} %")

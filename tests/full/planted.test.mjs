@@ -16,6 +16,11 @@ for (const row of FAULTS)
       for (const seed of SEEDS) await t.test(`${kind}, seed ${seed}`, () => caught(row, kind, seed));
   });
 
+test("an indexer that learns the wrong way round never passes for one that learns", async (t) => {
+  const row = FAULTS.find(({ fault, audit }) => fault === "kl_sign" && audit === "indexer_learns");
+  for (let seed = 1; seed <= 20; seed++) await t.test(`seed ${seed}`, () => caught(row, "dsa", seed));
+});
+
 for (const kind of ALL)
   test(`${kind} without a fault passes every audit`, async (t) => {
     for (const seed of SEEDS) {

@@ -15,9 +15,10 @@ const char *const gradient_groups[GRADIENT_GROUPS] = { "outer", "attention", "ex
 
 enum { CHUNK = 4096, SIDES = 2, TRIALS = 6 };
 
-/* Roundings of float32 that a target's −ln p, or a query's scores, may be off by, in all; of many
- * models and points a third of that was seen at most. A score is a sum of d_model products. */
-static const double nll_units = 128, score_units = 4;
+/* Roundings of float32 that a target's −ln p, or a query's scores, may be off by, in all. Of many
+ * models and points a third of that was seen as a rule, three quarters at most. A score is a sum of
+ * d_model products. */
+static const double nll_units = 64, score_units = 4;
 /* A part shows an error of GRADIENT_SHARE if the loss changes by so many bounds along it. */
 static const double amount = 3 / GRADIENT_SHARE;
 /* The farthest that a part is displaced: that share of its own norm, or of what its norm would be
@@ -25,7 +26,7 @@ static const double amount = 3 / GRADIENT_SHARE;
 static const double reach = 0.003, least = 0.01;
 /* Of two trials the second has half the displacement, and an error half the difference; with
  * rounding, more than that share. */
-static const double halved = 0.35;
+static const double halved = 0.3;
 /* Of chance alone, in shares of the gradient's root mean square. */
 static const double chance = 0.5;
 

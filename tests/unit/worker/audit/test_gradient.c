@@ -46,9 +46,8 @@ static struct gradient measure(struct subject *s)
     struct err err;
     char before[DIGEST_HEX], after[DIGEST_HEX];
     params_digest(model_params(s->model), before);
-    assert_int_equal(gradient_measure(s->model, &s->spec, s->windows, s->step, NULL, NULL, &found,
-                                      &err),
-                     0);
+    assert_int_equal(
+        gradient_measure(s->model, &s->spec, s->windows, s->step, NULL, NULL, &found, &err), 0);
     params_digest(model_params(s->model), after);
     assert_string_equal(before, after);
     assert_true(found.finite);
@@ -92,8 +91,9 @@ static void test_sound_models(void **state)
         for (int g = 0; g < GRADIENT_GROUPS; g++) {
             const struct gradient_found *f = &found.groups[g];
             if (found.wrong > 0 || f->worst > f->bound)
-                fail_msg("%s: %s: the loss changes by %g, not %g; bound %g", sound[i].sketch.attention,
-                         gradient_groups[g], f->got, f->wanted, f->bound);
+                fail_msg("%s: %s: the loss changes by %g, not %g; bound %g",
+                         sound[i].sketch.attention, gradient_groups[g], f->got, f->wanted,
+                         f->bound);
         }
         assert_true(found.groups[GRADIENT_OUTER].blind == 0);
         assert_int_equal(found.groups[GRADIENT_INDEXER].parts > 0,
@@ -212,10 +212,8 @@ static void test_detached(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sound_models),
-        cmocka_unit_test(test_one_per_cent_of_each_tensor),
-        cmocka_unit_test(test_wrong_gradients),
-        cmocka_unit_test(test_a_stop),
+        cmocka_unit_test(test_sound_models),    cmocka_unit_test(test_one_per_cent_of_each_tensor),
+        cmocka_unit_test(test_wrong_gradients), cmocka_unit_test(test_a_stop),
         cmocka_unit_test(test_detached),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
