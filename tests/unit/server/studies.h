@@ -21,7 +21,7 @@ struct study {
     struct experiment_row experiment;
     struct run_row runs[RUNS];
     struct run_final finals[RUNS][4];
-    struct audit_row audits[32];
+    struct audit_row audits[64];
     struct curve_point curves[256];
     struct timing_row timings[RUNS]; /* nothing disturbed a run unless a test says so */
     size_t audits_n, curves_n;

@@ -180,11 +180,12 @@ static void test_an_arm_with_data_of_its_own(void **state)
 static void test_missing_and_unknown(void **state)
 {
     (void)state;
-    enum { OF_ARMS = 8 };
-    static const char *const of_arms[OF_ARMS] = { "causality",         "entropy_floor",
-                                                  "dense_equivalence", "gradient",
-                                                  "detached",          "evaluation",
-                                                  "distinct_seeds",    "replay" };
+    enum { OF_ARMS = 9 };
+    static const char *const of_arms[OF_ARMS] = {
+        "causality",      "entropy_floor", "dense_equivalence",
+        "gradient",       "detached",      "evaluation",
+        "distinct_seeds", "update",        "replay"
+    };
     static const char *const arms[] = { "dense", "dsa" };
     struct study s;
     fill(&s);
@@ -199,7 +200,8 @@ static void test_missing_and_unknown(void **state)
     assert_text(
         at(at(r, "remarks"), "0"),
         "Not audited for every arm and grid point: causality, entropy_floor, split_overlap, "
-        "shared_init, same_batches, distinct_seeds, dense_equivalence, gradient, detached, replay, evaluation, learned.");
+        "shared_init, same_batches, distinct_seeds, dense_equivalence, gradient, detached, replay, "
+        "evaluation, update, learned.");
     json_decref(r);
 
     /* two of three arms, the second at one of two lengths */
@@ -302,10 +304,11 @@ static void test_what_an_audit_does_not_concern(void **state)
 static void test_an_unmade_audit_is_none(void **state)
 {
     (void)state;
-    static const char *const made[] = { "split_overlap", "shared_init",   "same_batches",
-                                        "causality",     "entropy_floor", "dense_equivalence",
-                                        "gradient",      "detached",      "replay",
-                                        "evaluation" };
+    static const char *const made[] = {
+        "split_overlap", "shared_init",   "same_batches", "distinct_seeds", "learned",
+        "causality",     "entropy_floor", "gradient",     "detached",       "dense_equivalence",
+        "replay",        "evaluation",    "update"
+    };
     struct study s;
     begin(&s, BY_LOSS);
     for (int64_t seed = 1; seed <= 12; seed++)
@@ -320,7 +323,7 @@ static void test_an_unmade_audit_is_none(void **state)
     for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
         audited(&s, made[i], "dense", grids[0], "pass", "", "{}");
         audited(&s, made[i], "dsa", grids[0], "skipped", "run 11 failed before it did", "{}");
-        if (i >= 3)
+        if (i >= 5)
             s.audits[s.audits_n - 1].run = 0;
     }
     json_t *r = report(&s);
@@ -329,7 +332,7 @@ static void test_an_unmade_audit_is_none(void **state)
     assert_true(json_is_null(at(at(at(r, "arms"), "dsa"), "valid")));
     assert_text(at(at(r, "remarks"), "1"),
                 "Not audited for every arm and grid point: causality, entropy_floor, "
-                "dense_equivalence, gradient, detached, replay, evaluation.");
+                "dense_equivalence, gradient, detached, replay, evaluation, update.");
     json_decref(r);
 
     /* a run's own reason why there is nothing to find settles it */
