@@ -16,9 +16,11 @@ const char *const gradient_groups[GRADIENT_GROUPS] = { "outer", "attention", "ex
 enum { CHUNK = 4096, SIDES = 2, TRIALS = 6 };
 
 /* Roundings of float32 that a target's −ln p, or a query's scores, may be off by, in all. Of many
- * models and points a third of that was seen as a rule, three quarters at most. A score is a sum of
+ * models and points a third of that was seen as a rule, three quarters at most. Small models whose
+ * indexer has hardly begun to learn need most: their scores lie far from 0 beside what tells them
+ * apart. A score is a sum of
  * d_model products. */
-static const double nll_units = 64, score_units = 4;
+static const double nll_units = 64, score_units = 24;
 /* A part shows an error of GRADIENT_SHARE if the loss changes by so many bounds along it. */
 static const double amount = 3 / GRADIENT_SHARE;
 /* The farthest that a part is displaced: that share of its own norm, or of what its norm would be
