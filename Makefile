@@ -140,7 +140,7 @@ calibrate: ## simulate experiments without a difference, and count how many clai
 	@deploy/setup.sh build test
 	@mkdir -p $(BUILD) && echo "Building …"
 	@$(again) $(calibrate) $(quiet)
-	@$(calibrate) $(CALIBRATE) arms equivalence >$(BUILD)/calibrate.arms & \
+	@$(calibrate) $(CALIBRATE) arms looks equivalence >$(BUILD)/calibrate.arms & \
 	  $(calibrate) $(CALIBRATE) claims lost needed coverage && wait $$! && cat $(BUILD)/calibrate.arms
 
 bench: ## measure the trainer: against sgemm, PyTorch, itself; BENCH="share sparse" chooses parts

@@ -114,6 +114,47 @@ static void many_arms(void)
         }
 }
 
+/* One arm that doesn't differ, looked at several times as seeds are added: how many experiments say at
+ * any look that it does? Undeclared, they claim nothing once seeds were added. */
+static void several_looks(void)
+{
+    static const struct {
+        const char *looks;
+        size_t seeds[3], n;
+    } rows[] = { { NULL, { 8 }, 1 },
+                 { "[8,16]", { 8, 16 }, 2 },
+                 { "[8,12,16]", { 8, 12, 16 }, 3 } };
+    heading(
+        "**It doesn't differ, and is looked at again as seeds are added**: experiments that say "
+        "better or worse at any look, in %",
+        "", "compare.looks | normal | t with 3 degrees of freedom");
+    for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+        printf("| %s |", rows[r].looks != NULL ? rows[r].looks : "none, 8 seeds");
+        for (int d = 0; d <= SIM_T3; d++) {
+            int wrong = 0;
+            for (int i = 0; i < experiments; i++) {
+                bool any = false;
+                for (size_t k = 0; k < rows[r].n; k++) {
+                    struct sim_plan plan = { .arms = 1,
+                                             .seeds = rows[r].seeds[k],
+                                             .distribution = (enum sim_distribution)d,
+                                             .margin = 1e-9,
+                                             .number = i,
+                                             .looks = rows[r].looks,
+                                             .submitted = 8 };
+                    struct sim_verdicts v;
+                    sim_judge(&plan, &v);
+                    any |= claims_any(&v);
+                }
+                wrong += any;
+            }
+            printf(" %.1f |", 100.0 * wrong / experiments);
+            fflush(stdout);
+        }
+        printf("\n");
+    }
+}
+
 /* Arms that differ by just the margin: how many experiments call one equivalent? */
 static void false_equivalence(void)
 {
@@ -250,8 +291,13 @@ static const struct {
     const char *name;
     void (*tell)(void);
 } parts[] = {
-    { "claims", false_claims },           { "arms", many_arms }, { "lost", worst_lost },
-    { "equivalence", false_equivalence }, { "needed", needed },  { "coverage", coverage },
+    { "claims", false_claims },
+    { "arms", many_arms },
+    { "looks", several_looks },
+    { "lost", worst_lost },
+    { "equivalence", false_equivalence },
+    { "needed", needed },
+    { "coverage", coverage },
 };
 
 int main(int argc, char **argv)

@@ -93,17 +93,27 @@ static void mark_worst(const double *values, size_t seeds, size_t n, bool *lost)
     }
 }
 
+static void write_spec(const struct sim_plan *plan, char *ret, size_t size)
+{
+    size_t submitted = plan->looks != NULL ? plan->submitted : plan->seeds;
+    int n = snprintf(ret, size,
+                     "{\"compare\":{\"metric\":\"val/loss\",\"goal\":\"min\",\"at\":\"last\","
+                     "\"baseline\":\"base\",\"margin\":%.17g%s%s},\"seeds\":[",
+                     plan->margin, plan->looks != NULL ? ",\"looks\":" : "",
+                     plan->looks != NULL ? plan->looks : "");
+    for (size_t i = 0; i < submitted; i++)
+        n += snprintf(ret + n, size - (size_t)n, "%s%d", i > 0 ? "," : "", (int)i + 1);
+    snprintf(ret + n, size - (size_t)n, "]}");
+}
+
 void sim_judge(const struct sim_plan *plan, struct sim_verdicts *ret)
 {
     static struct made m;
-    char spec[256];
+    char spec[1024];
     double values[SIM_ARMS][SIM_SEEDS], scale = plan->scale > 0 ? plan->scale : 1;
     bool lost[SIM_SEEDS] = { false };
     m = (struct made){ 0 };
-    snprintf(spec, sizeof spec,
-             "{\"compare\":{\"metric\":\"val/loss\",\"goal\":\"min\",\"at\":\"last\","
-             "\"baseline\":\"base\",\"margin\":%.17g}}",
-             plan->margin);
+    write_spec(plan, spec, sizeof spec);
     m.experiment.spec = spec;
     snprintf(m.arms[0], sizeof m.arms[0], "base");
     for (size_t arm = 0; arm < plan->arms; arm++) {

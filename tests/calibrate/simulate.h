@@ -32,6 +32,8 @@ struct sim_plan {
     size_t worst_lost; /* this many of the first arm's worst runs end so; or … */
     size_t any_lost;   /* … these many seeds, whatever they gave, in both arms */
     enum run_state lost_as;
+    const char *looks; /* compare.looks as JSON, the first of them being: */
+    size_t submitted;  /* seeds; looks NULL: all that there are */
 };
 
 struct sim_verdicts {
