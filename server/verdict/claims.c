@@ -1,7 +1,7 @@
 /* Claims out of outcomes: pairs, their two sides when some count against, the families, the verdict. */
 #include "server/verdict/claims.h"
 
-#include "server/verdict/bootstrap.h"
+#include "server/verdict/statistics/bootstrap.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -28,7 +28,7 @@
 #define ABLATE_SERVER_CLAIMS_H
 
 #include "server/verdict/checks.h"
-#include "server/verdict/stats.h"
+#include "server/verdict/statistics/stats.h"
 
 enum verdict {
     VERDICT_BETTER,

@@ -2,8 +2,8 @@
 #include "tests/calibrate/intervals.h"
 
 #include "common/philox.h"
-#include "server/verdict/bootstrap.h"
-#include "server/verdict/distributions.h"
+#include "server/verdict/statistics/bootstrap.h"
+#include "server/verdict/statistics/distributions.h"
 #include "tests/calibrate/simulate.h"
 
 #include <math.h>

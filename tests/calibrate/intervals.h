@@ -2,7 +2,7 @@
 #ifndef ABLATE_TESTS_INTERVALS_H
 #define ABLATE_TESTS_INTERVALS_H
 
-#include "server/verdict/stats.h"
+#include "server/verdict/statistics/stats.h"
 
 enum interval { INTERVAL_FLIPS, INTERVAL_BOOTSTRAP_T, INTERVAL_BCA, INTERVAL_STUDENT, INTERVALS };
 extern const char *const interval_names[];

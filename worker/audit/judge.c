@@ -6,11 +6,11 @@
 #include "common/json/jsonx.h"
 #include "common/spec/attention.h"
 #include "worker/audit/causality.h"
-#include "worker/audit/detached.h"
 #include "worker/audit/entropy.h"
 #include "worker/audit/equivalence.h"
-#include "worker/audit/gradient.h"
 #include "worker/audit/learns.h"
+#include "worker/audit/training/detached.h"
+#include "worker/audit/training/gradient.h"
 
 #include <math.h>
 #include <stdlib.h>

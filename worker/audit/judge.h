@@ -6,7 +6,7 @@
 #include "worker/audit/audit.h"
 #include "worker/audit/evaluation.h"
 #include "worker/audit/replay.h"
-#include "worker/audit/update.h"
+#include "worker/audit/training/update.h"
 
 #include <limits.h>
 

@@ -12,7 +12,7 @@
  * the chosen configuration where there is one.
  */
 #include "server/verdict/fairness/fairness_plan.h"
-#include "server/verdict/stats.h"
+#include "server/verdict/statistics/stats.h"
 #include "server/verdict/study.h"
 
 #include <math.h>

@@ -1,7 +1,7 @@
 /* power: seeds that can be paired, what their spread lets one find out, and the floor below. */
 #include "tests/unit/server/fairness.h"
 
-#include "server/verdict/stats.h"
+#include "server/verdict/statistics/stats.h"
 
 #include <math.h>
 

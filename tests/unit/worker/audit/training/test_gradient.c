@@ -1,8 +1,8 @@
 /* gradient and detached on sound models of every kind and kernel, and on gradients that are wrong on
  * purpose. */
 #include "tests/unit/worker/models.h"
-#include "worker/audit/detached.h"
-#include "worker/audit/gradient.h"
+#include "worker/audit/training/detached.h"
+#include "worker/audit/training/gradient.h"
 #include "worker/optim/optim.h"
 
 #include <math.h>

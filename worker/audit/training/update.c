@@ -1,7 +1,7 @@
 /* The formulas of an optimiser are a row of a table. Each gives what a number becomes, and a bound
  * for what float32 makes of it: u = 2^-24 of a magnitude for each operation, and the least number
  * for what underflows. */
-#include "worker/audit/update.h"
+#include "worker/audit/training/update.h"
 
 #include "common/spec/optimizer.h"
 

@@ -1,8 +1,8 @@
 /* Sign flips: drawn or enumerated once for a number of seeds, then used by every test of that many. */
-#include "server/verdict/stats.h"
+#include "server/verdict/statistics/stats.h"
 
 #include "common/philox.h"
-#include "server/verdict/distributions.h"
+#include "server/verdict/statistics/distributions.h"
 
 #include <math.h>
 #include <stdint.h>

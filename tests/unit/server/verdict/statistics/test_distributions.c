@@ -1,6 +1,6 @@
 /* Quantiles and power against SciPy 1.10 (scipy.stats.t, chi2, nct). */
-#include "server/verdict/distributions.h"
-#include "server/verdict/stats.h"
+#include "server/verdict/statistics/distributions.h"
+#include "server/verdict/statistics/stats.h"
 #include "tests/unit/server/fixture.h"
 
 #include <math.h>

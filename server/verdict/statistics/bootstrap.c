@@ -1,5 +1,5 @@
 /* Resamples of the differences, studentised. */
-#include "server/verdict/bootstrap.h"
+#include "server/verdict/statistics/bootstrap.h"
 
 #include "common/philox.h"
 

@@ -1,7 +1,7 @@
 /* Series and continued fractions of the incomplete beta and gamma functions (Abramowitz & Stegun
  * 26.5.8, 6.5.29, 6.5.31), inverted by bisection: some hundred steps, and no starting value to get
  * wrong. */
-#include "server/verdict/distributions.h"
+#include "server/verdict/statistics/distributions.h"
 
 #include <float.h>
 #include <math.h>

@@ -4,7 +4,7 @@
 #ifndef ABLATE_SERVER_BOOTSTRAP_H
 #define ABLATE_SERVER_BOOTSTRAP_H
 
-#include "server/verdict/stats.h"
+#include "server/verdict/statistics/stats.h"
 
 enum { BOOTSTRAP_SAMPLES = 1999 };
 

@@ -1,5 +1,5 @@
 /* Statistics against values computed by hand or by enumeration in another language. */
-#include "server/verdict/stats.h"
+#include "server/verdict/statistics/stats.h"
 
 #include "common/philox.h"
 

@@ -1,5 +1,5 @@
 /* Two backward passes at one point, of which the second knows no KL. */
-#include "worker/audit/detached.h"
+#include "worker/audit/training/detached.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* The audit of updates: on optimisers, schedules and micro-batches, and on steps that are wrong on
  * purpose. */
 #include "tests/unit/worker/models.h"
-#include "worker/audit/update.h"
+#include "worker/audit/training/update.h"
 
 #define DSA "\"kind\":\"dsa\",\"indexer_heads\":2,\"indexer_dim\":8,\"top_k\":9"
 

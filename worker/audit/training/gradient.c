@@ -1,7 +1,7 @@
 /* The passes go micro-batch by micro-batch, since the model keeps the choices of one: the point's
  * own pass chooses, those on either side of it hold. What a direction displaces is drawn again for
  * each pass; only the group's weights are others meanwhile. */
-#include "worker/audit/gradient.h"
+#include "worker/audit/training/gradient.h"
 
 #include "common/philox.h"
 #include "common/spec/attention.h"
