@@ -58,8 +58,8 @@ struct sweep_item {
  * INCONSISTENT, TOO_MANY_RUNS (with the figure). */
 int sweep_new(const json_t *spec, struct sweep **ret, struct err *err);
 void sweep_free(struct sweep *sweep);
-/* Builds run i of 0 … runs_n−1. Errors: as run_spec_decode, and NOT_IMPLEMENTED for what the
- * trainer can't run yet; pointers into the experiment's spec. */
+/* Builds run i of 0 … runs_n−1. Errors: as run_spec_decode, with pointers into the experiment's
+ * spec. */
 int sweep_run(const struct sweep *sweep, size_t i, struct sweep_item *ret, struct err *err);
 
 /* Refuses fields of a stored corpus (split, tokens …) where every run that they reach is a

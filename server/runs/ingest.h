@@ -1,7 +1,9 @@
-/* ingest: the daemon's end of the workers' socket (ingest.c), and an attempt's lines on their way
- * into the store (ingest_line and ingest_file: ingest_file.c).
+/* ingest: the daemon's end of the workers' socket, and an attempt's lines on their way into the store.
  *
- * Frames lines on the loop thread, hands them to the writer (store_event_apply), acks after COMMIT.
+ *   ingest.c         connections, and lines out of bytes     ingest_greet.c   the first line of each
+ *   ingest_lines.c   the others, to the writer and back      ingest_file.c    a line, and a file of them
+ *
+ * Frames lines on the loop thread, hands them to the writer (ingest_line), acks after COMMIT.
  * After a gap, a reconnection or a worker's end the missing lines are read from the attempt's
  * events.ndjson, by the writer thread, from acked_seq + 1. A connection whose writer backlog is too
  * long isn't read until it shrinks.

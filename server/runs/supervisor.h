@@ -1,9 +1,9 @@
 /* supervisor: from a queued run to a process and back.
  *
- * Claims runs when slots and memory allow, writes the attempt's folder and launch.json, spawns
- * `ablate-worker run --dir …` (the keeper) detached in a session of its own, and settles the run
- * when the keeper has gone: a committed `finished` means succeeded; else exit.json decides. It
- * knows nothing of HTTP. Workers outlive the daemon; the supervisor does no work of its own, so
+ * Claims runs when slots and memory allow. Each claim becomes a child (child.h), which makes the
+ * attempt's folder, spawns `ablate-worker run --dir …` (the keeper) in a session of its own, and
+ * settles the run when that has gone, by what it said, a cancel, then exit.json (schema/wire.md has
+ * the order). It knows nothing of HTTP. Workers outlive the daemon; the supervisor does no work of its own, so
  * there is little in it that can fail.
  */
 #ifndef ABLATE_SERVER_SUPERVISOR_H

@@ -87,7 +87,7 @@ int store_execute(struct store *store, const char *sql, struct err *err);
 /* The first column of its first row, as an integer. */
 int store_read_int(struct store *store, const char *sql, int64_t *ret, struct err *err);
 
-/* store_migrate.c. check_ours, before anything is written: BAD_DATA for a foreign database, and one
+/* store_migrate.c. store_check_ours, before anything is written: BAD_DATA for a foreign database, and one
  * of a newer version. */
 int store_check_ours(struct store *store, const char *path, struct err *err);
 int store_migrate(struct store *store, const char *path, struct err *err);

@@ -1,4 +1,5 @@
-/* kernel: how a layer's attention is computed, chosen by shape alone (attention_kernel):
+/* kernel: how a layer's attention is computed, chosen by shape alone (attention_kernel,
+ * common/spec/attention.h):
  *
  *   kept     short sequences: probabilities [B × H × T × T] are kept for the backward pass
  *   flash    long ones: tiles of keys with an online softmax, probabilities made again when needed
