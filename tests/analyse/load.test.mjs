@@ -151,6 +151,7 @@ test("submissions: many at once, the same again, sweeps; cancelled, deleted, res
     token = page.next_page_token;
   }
   assert.equal(new Set(seen).size, 200);
+  await post(`/experiments/${wide[1].id}/seeds`, { seeds: [100, 101] }, 201);
   await Promise.all([...wide, ...made].map((e) => post(`/experiments/${e.id}/cancel`, undefined, 202)));
   await each(30, (i) => call("PATCH", `/experiments/${made[i].id}`, { name: `renamed ${i}`, notes: "n".repeat(i * 100) }));
   await Promise.all([...wide, ...made].map((e) => call("DELETE", `/experiments/${e.id}`, undefined, 204)));
