@@ -15,11 +15,9 @@ const char *const gradient_groups[GRADIENT_GROUPS] = { "outer", "attention", "ex
 
 enum { CHUNK = 4096, SIDES = 2, TRIALS = 6 };
 
-/* Roundings of float32 that a target's −ln p, or a query's scores, may be off by, in all. Of many
- * models and points a third of that was seen as a rule, three quarters at most. Small models whose
- * indexer has hardly begun to learn need most: their scores lie far from 0 beside what tells them
- * apart. A score is a sum of
- * d_model products. */
+/* Roundings of float32 that a target's −ln p, or a query's scores, may be off by, in all. A score is
+ * a sum of d_model products. Of scores 17 were seen at most, in small models whose indexer has
+ * hardly begun to learn: those lie far from 0 beside what tells them apart. */
 static const double nll_units = 64, score_units = 24;
 /* A part shows an error of GRADIENT_SHARE if the loss changes by so many bounds along it. */
 static const double amount = 3 / GRADIENT_SHARE;
