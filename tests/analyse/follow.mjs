@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import http from "node:http";
+import { PATIENCE_MS } from "../e2e/until.mjs";
 
-const PATIENCE_MS = 600000;
 const requests = new Set();
 
 /** Ends those that a failed test has left. */

@@ -8,11 +8,11 @@ import { chown, readFile, readdir, stat, unlink, writeFile } from "node:fs/promi
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { ablated, start } from "./daemon.mjs";
 import { ask, connect, parse } from "./raw.mjs";
 import { routes } from "./routes.mjs";
+import { until } from "./until.mjs";
 
 const KINDS = ["read", "submit", "admin"], FILES = { read: "token.read", submit: "token.submit", admin: "token" };
 const JSON_TYPE = "Content-Type: application/json\r\n";
@@ -46,13 +46,8 @@ async function counted(reason, one = daemon) {
 }
 
 /** Waits until the daemon has logged what matches, and returns it; `from`: characters to leave out. */
-async function logged(one, pattern, from = 0) {
-  for (let i = 0; i < 30000; i++, await sleep(10)) {
-    const found = pattern.exec(one.output().slice(from));
-    if (found) return found;
-  }
-  throw new Error(`${pattern} isn't logged: ${one.output().slice(from)}`);
-}
+const logged = (one, pattern, from = 0) =>
+  until(`${pattern} is logged`, () => pattern.exec(one.output().slice(from)), { told: () => one.output().slice(from) });
 
 test("each route lets in who may, and tells the others what they lack", async () => {
   const tokens = Object.fromEntries(await Promise.all(KINDS.map(async (kind) => [kind, await token(kind)])));

@@ -7,10 +7,10 @@ import { createHash } from "node:crypto";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { ABLATED, start } from "./daemon.mjs";
 import { make, remove } from "./folder.mjs";
+import { until } from "./until.mjs";
 
 const V1 = "/api/v1", BLOCK = 512;
 const WORKER = join(dirname(ABLATED), "ablate-worker");
@@ -299,12 +299,12 @@ test("of an experiment that goes on: partial, sound, and comparable as far as it
   const experiment = await submit({ name: "long", data: { dataset: "synthetic:copy", seq_len: 64, vocab: 64 }, model: { layers: 2, heads: 2, d_model: 96, d_ff: 96 },
     train: { steps: 100000, batch_size: 8, eval_every: 20, eval_windows: 4, checkpoint_every: 50 }, seeds: [1, 2, 3] });
   const list = async () => (await get(`/runs?experiment=${experiment}`)).items;
-  for (const deadline = Date.now() + 600000; !((await list())[0].step > 60); await sleep(20)) assert.ok(Date.now() < deadline);
+  await until("the first run is at step 60", async () => (await list())[0].step > 60);
   const running = await verify((await fetchCapsule(experiment)).bytes);
   assert.equal(running.status, 0, running.err);
   assert.match(running.out, /"long", running \(partial\)\n/);
   await daemon.fetch(`${V1}/experiments/${experiment}/cancel`, { method: "POST" });
-  for (const deadline = Date.now() + 600000; (await list()).some(({ state }) => state === "running"); await sleep(20)) assert.ok(Date.now() < deadline);
+  await until("none runs", async () => (await list()).every(({ state }) => state !== "running"));
   const [first, , last] = await list(), { bytes } = await fetchCapsule(experiment);
   const again = await verify(bytes, "--run", String(first.id));
   assert.equal(again.status, 0, again.err);

@@ -1,8 +1,6 @@
 /** The API as tests call it. `of`: gives the daemon, which may be another one after a restart. */
 import assert from "node:assert/strict";
-import { setTimeout as sleep } from "node:timers/promises";
-
-const PATIENCE_MS = 600000; // bounds a hang, nothing else
+import { until } from "./until.mjs";
 
 export function client(of, v1 = "/api/v1") {
   /** The reply's JSON, or its text; any status but the expected one fails the test. A body that is text is sent as it is. */
@@ -23,12 +21,6 @@ export function client(of, v1 = "/api/v1") {
         .join("\n\n"), 201),
     rows: async (sql) => (await call("POST", "/query", { sql })).rows,
     /** What `is` gives once it gives something. */
-    async until(what, is, every = 10) {
-      for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline; await sleep(every)) {
-        const value = await is();
-        if (value) return value;
-      }
-      throw new Error(`waited in vain: ${what}\n${of().output()}`);
-    },
+    until: (what, is, every) => until(what, is, { every, told: () => of().output() }),
   };
 }

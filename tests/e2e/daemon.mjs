@@ -10,15 +10,14 @@
 import { execFile, spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { make, remove } from "./folder.mjs";
+import { PATIENCE_MS, until } from "./until.mjs";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 export const ABLATED = process.env.ABLATED ?? `${ROOT}${process.env.BUILD ?? "build"}/ablated`;
 const UNDER = process.env.UNDER?.split(" ") ?? [];
-const PATIENCE_MS = 600000; // an analyser on a busy machine
 
 /** Everything that was started and hasn't ended; a test that fails leaves nothing running. */
 const running = new Set();
@@ -37,15 +36,14 @@ export async function ablated(...args) {
 }
 
 async function whenReady(path, child, output) {
-  for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline; await sleep(10)) {
+  return until("ablated is ready", async () => {
     if (child.exitCode !== null || child.signalCode !== null)
       throw new Error(`ablated ended with ${child.exitCode ?? child.signalCode}\n${output()}`);
     // The file of an earlier life of the folder doesn't count: this daemon has said where it is.
-    if (!/^Ablate is at /m.test(output())) continue;
+    if (!/^Ablate is at /m.test(output())) return null;
     const text = await readFile(path, "utf8").catch(() => "");
-    if (text.endsWith("\n")) return text.trim();
-  }
-  throw new Error(`ablated wasn't ready in time\n${output()}`);
+    return text.endsWith("\n") && text.trim();
+  }, { told: output });
 }
 
 /**

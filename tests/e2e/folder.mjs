@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+import { until } from "./until.mjs";
 
 const folders = new Set();
 process.on("exit", () => folders.forEach(endWorkers)); // a test that fails leaves nothing running
@@ -32,7 +32,7 @@ function endWorkers(dir) {
 
 /** Removes a folder in which no daemon runs any more, once its workers have ended. */
 export async function remove(dir) {
-  while (endWorkers(dir) > 0) await sleep(5);
+  await until(`no worker is left in ${dir}`, () => endWorkers(dir) === 0);
   await rm(dir, { recursive: true, force: true });
   folders.delete(dir);
 }

@@ -8,8 +8,8 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { client } from "./client.mjs";
 import { start } from "./daemon.mjs";
+import { PATIENCE_MS } from "./until.mjs";
 
-const PATIENCE_MS = 600000;
 const TASK = { data: { dataset: "synthetic:copy", seq_len: 16 }, model: { layers: 1, heads: 2, d_model: 32, d_ff: 32 }, artifacts: [] };
 let daemon, honest, reference, victim, other;
 
@@ -25,6 +25,20 @@ const trainer = async (id) => {
   return Number((await readFile(`/proc/${pid}/task/${pid}/children`, "utf8")).trim());
 };
 
+/** Stops a run's trainer, for good, when all that it has said is stored: what comes in its name from then on isn't its own. */
+async function silence(id) {
+  const pid = await trainer(id);
+  let tries = 0;
+  process.kill(pid, "SIGSTOP");
+  await until(`all that run ${id} has said is stored`, async () => {
+    const said = (await readFile(join(daemon.dir, `runs/${id}/attempts/1/events.ndjson`), "utf8")).split("\n");
+    const [[acked]] = await rows(`SELECT acked_seq FROM attempts WHERE run = ${id}`);
+    if (said.at(-1) === "" && JSON.parse(said.at(-2)).seq === acked) return true;
+    if (++tries % 100 === 0) for (const signal of ["SIGCONT", "SIGSTOP"]) process.kill(pid, signal); // it stood between its file and the socket
+    return false;
+  });
+}
+
 before(async () => {
   daemon = await start({ args: ["--slots", "4"] });
   reference = await submit({ steps: 300 });
@@ -33,7 +47,7 @@ before(async () => {
   other = await submit({ steps: 9999998 });
   for (const id of [victim, other]) {
     await running(id);
-    process.kill(await trainer(id), "SIGSTOP"); // what comes in its name from now on isn't its own
+    await silence(id);
   }
   honest = await submit({ steps: 300 });
 });

@@ -8,6 +8,7 @@ import { readFile, readdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ablated, start } from "./daemon.mjs";
 import { all, ask, connect, parse } from "./raw.mjs";
+import { until } from "./until.mjs";
 
 let daemon;
 before(async () => {
@@ -420,8 +421,7 @@ test("an upload goes to the disk as it comes, and leaves nothing when it is refu
     left.send(`PUT /api/v1/datasets/c HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${small.token}\r\nContent-Type: text/plain\r\nContent-Length: 500000\r\n\r\n${"x\n".repeat(100000)}`);
     await new Promise((resolve) => setTimeout(resolve, 200));
     left.end();
-    for (let i = 0; i < 15000 && (await readdir(join(small.dir, "tmp"))).length > 0; i++) await new Promise((resolve) => setTimeout(resolve, 20));
-    assert.deepEqual(await readdir(join(small.dir, "tmp")), []);
+    await until("nothing is left of it", async () => (await readdir(join(small.dir, "tmp"))).length === 0);
   } finally {
     assert.equal(await small.stop(), 0, small.output());
   }

@@ -96,9 +96,7 @@ export async function walk(page, most = 400) {
     };
     document.addEventListener("focusin", window.arrive);
   });
-  let steps = 0;
-  do await page.keyboard.press("Tab");
-  while (!await page.evaluate(() => window.round) && ++steps < most);
+  for (let steps = 0; steps < most && !await page.evaluate(() => window.round); steps++) await page.keyboard.press("Tab");
   return page.evaluate(() => {
     document.removeEventListener("focusin", window.arrive);
     const controls = [...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex='0']")];

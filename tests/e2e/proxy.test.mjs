@@ -9,12 +9,12 @@ import http2 from "node:http2";
 import net from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import tls from "node:tls";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { ablated, start } from "./daemon.mjs";
 import { make, remove } from "./folder.mjs";
+import { until } from "./until.mjs";
 
 const NAME = "ablate.example", ORIGIN = `https://${NAME}`, NOBODY = 65534;
 const run = promisify(execFile);
@@ -57,12 +57,10 @@ events { worker_connections 256; } http { access_log off; ${temporary} include $
   let gone = null;
   nginx.on("error", (error) => (gone = error)).on("exit", (code) => (gone ??= new Error(`nginx ended with ${code}`)));
   process.on("exit", () => nginx.kill("SIGKILL"));
-  for (let i = 0; i < 15000; i++, await sleep(20)) {
+  await until("nginx listens", async () => {
     if (gone) throw new Error(`${gone.message}\n${await readFile(join(dir, "error.log"), "utf8").catch(() => "")}`);
-    const open = await new Promise((resolve) => net.connect(ports[0], "127.0.0.1").on("connect", function () { this.destroy(); resolve(true); }).on("error", () => resolve(false)));
-    if (open) return;
-  }
-  throw new Error("nginx didn't begin to listen");
+    return new Promise((resolve) => net.connect(ports[0], "127.0.0.1").on("connect", function () { this.destroy(); resolve(true); }).on("error", () => resolve(false)));
+  });
 }
 
 before(async () => {
@@ -157,12 +155,12 @@ test("another Host is refused: by name, by port, by the certificate", async () =
 test("events come as they happen", async () => {
   const stream = open("GET", "/api/v1/events", await logIn());
   let text = "";
-  const until = async (pattern) => { for (let i = 0; i < 30000 && !pattern.test(text); i++) await sleep(10); assert.match(text, pattern); };
+  const comes = (pattern) => until(`${pattern}`, () => pattern.test(text), { told: () => text });
   stream.setEncoding("utf8").on("data", (data) => (text += data));
-  await until(/retry: /);
+  await comes(/retry: /);
   for (const paused of [false, true]) {
     await send("POST", "/api/v1/queue", JSON.stringify({ paused }), bearer());
-    await until(new RegExp(`event: queue\\ndata: .*"paused":${paused}`)); // and nothing has ended, nor filled a buffer
+    await comes(new RegExp(`event: queue\\ndata: .*"paused":${paused}`)); // and nothing has ended, nor filled a buffer
   }
   stream.close();
 });
@@ -171,10 +169,10 @@ test("a corpus goes through as it comes, and has the daemon's limit, not the req
   const piece = "A document of some length, and another of its kind.\n\n".repeat(20000); // 1 MiB
   const stream = open("PUT", "/api/v1/datasets/streamed", { ...bearer(), "content-type": "text/plain" }), answered = answer(stream);
   stream.write(piece);
-  let arrived = 0;
-  for (let i = 0; i < 30000 && arrived < piece.length / 2; i++, await sleep(10)) // on the daemon's disk, before the rest is sent
-    for (const name of await readdir(join(daemon.dir, "tmp"))) arrived = (await stat(join(daemon.dir, "tmp", name)).catch(() => ({ size: 0 }))).size;
-  assert.ok(arrived >= piece.length / 2, `${arrived}`);
+  await until("half of it is on the daemon's disk, before the rest is sent", async () => {
+    const sizes = await Promise.all((await readdir(join(daemon.dir, "tmp"))).map(async (name) => (await stat(join(daemon.dir, "tmp", name)).catch(() => ({ size: 0 }))).size));
+    return Math.max(0, ...sizes) >= piece.length / 2;
+  });
   stream.end(`${piece}${piece}The end.\n`);
   assert.equal((await answered).status, 201, (await answered).body);
   assert.equal((await send("POST", "/api/v1/experiments", `"${"x".repeat(2 << 20)}"`, bearer()).catch(() => ({ status: 413 }))).status, 413);
@@ -183,6 +181,5 @@ test("a corpus goes through as it comes, and has the daemon's limit, not the req
 test("whom the daemon logs is whom nginx has seen", async () => {
   await get("/healthz", { "x-forwarded-for": "203.0.113.9, garbage" });
   const seen = () => /msg="GET \/healthz: 200.* client="(\S+)"/.exec(daemon.output())?.[1];
-  while (seen() === undefined) await sleep(10); // it is logged when it is over
-  assert.equal(seen(), "127.0.0.1");
+  assert.equal(await until("it is logged, when it is over", seen), "127.0.0.1");
 });

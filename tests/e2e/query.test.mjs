@@ -4,10 +4,9 @@ import assert from "node:assert/strict";
 import { readFile, readdir } from "node:fs/promises";
 import { connect } from "node:net";
 import { after, before, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { start } from "./daemon.mjs";
+import { until } from "./until.mjs";
 
-const PATIENCE_MS = 60000;
 const ENDLESS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
 /** What becomes of a query on a machine that is too busy for it. */
 const BUSY = ["query_time", "too_many_requests"];
@@ -26,10 +25,6 @@ async function processes(parent) {
   const all = await Promise.all((await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(async (pid) =>
     (await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")).startsWith(`ablated\0query-process\0${parent}\0`) ? [pid] : []));
   return all.flat();
-}
-
-async function until(what, condition) {
-  for (const end = Date.now() + PATIENCE_MS; !(await condition()); await sleep(5)) if (Date.now() > end) assert.fail(`in vain: ${what}`);
 }
 
 const running = (n, of = daemon) => until(`${n} processes`, async () => (await processes(of.pid)).length === n);

@@ -5,11 +5,11 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
-import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { link } from "./browser.mjs";
 import { start } from "./daemon.mjs";
+import { until } from "./until.mjs";
 
 const CORPUS = Array.from({ length: 400 }, (_, i) => `Document ${i} says that ${i} times ${i} is ${i * i}.\n`).join("%\n");
 const SMALL = {
@@ -41,15 +41,14 @@ export const client = (daemon) => async (path, body) => {
 /** Kills the trainer of a run that would train for ever, which fails it. */
 async function failing(daemon, json) {
   const { id } = await json("experiments", { ...SMALL, name: "fails", train: { ...SMALL.train, steps: 1e6, eval_every: 1e6, checkpoint_every: 1e6 }, max_attempts: 1 });
-  for (;;) {
+  return until("it fails", async () => {
     const { stdout } = await promisify(execFile)("sqlite3", ["-readonly", `${daemon.dir}/ablate.db`,
       `SELECT pid FROM attempts JOIN runs ON runs.id = attempts.run WHERE experiment = ${id} AND pid IS NOT NULL AND step > 0`]).catch(() => ({ stdout: "" }));
     const keeper = stdout.trim();
     const children = keeper && await readFile(`/proc/${keeper}/task/${keeper}/children`, "utf8").catch(() => "");
     if (children?.trim()) process.kill(Number(children.trim().split(" ")[0]), "SIGKILL");
-    if ((await json(`experiments/${id}`)).state === "finished") return id;
-    await sleep(50);
-  }
+    return (await json(`experiments/${id}`)).state === "finished" && id;
+  }, { every: 50 });
 }
 
 /** Fills an empty daemon; returns ids by name: the experiments, and runs that diverged and failed. */

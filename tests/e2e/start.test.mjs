@@ -8,9 +8,9 @@ import { chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { ABLATED, ablated, start } from "./daemon.mjs";
+import { until } from "./until.mjs";
 
 const CORPUS = Array.from({ length: 400 }, (_, i) => `a sentence, the ${i}th of its kind, with ${i * 7} words`).join("\n\n");
 const SPEC = { data: { dataset: "small", seq_len: 16 }, model: { layers: 1, heads: 2, d_model: 16, d_ff: 16, experts: 2 },
@@ -22,15 +22,6 @@ async function folder(t) {
   const at = await mkdtemp(join(tmpdir(), "ablate-start-"));
   t.after(() => rm(at, { recursive: true, force: true }));
   return at;
-}
-
-/** Waits until ask() gives something. */
-async function until(ask, what) {
-  for (let i = 0; i < 6000; i++, await sleep(20)) {
-    const found = await ask();
-    if (found) return found;
-  }
-  throw new Error(`in vain: ${what}`);
 }
 
 /** Submits an experiment; its id. */
@@ -46,10 +37,10 @@ async function submit(one, spec) {
 /** Trains one run to its end. */
 async function train(one) {
   const id = await submit(one, SPEC);
-  const done = await until(async () => {
+  const done = await until("the experiment ends", async () => {
     const experiment = await (await one.fetch(`/api/v1/experiments/${id}?wait=60`)).json();
     return experiment.state === "finished" && experiment;
-  }, "the experiment ends");
+  });
   assert.equal(done.counts.succeeded, 1, JSON.stringify(done));
 }
 
@@ -65,7 +56,7 @@ for (const [closed, redirections] of [["0, 1 and 2", "<&- >&- 2>&-"], ["1", ">&-
     const child = spawn("sh", ["-c", `exec "$@" ${redirections}`, "sh", ABLATED, "--data", dir, "--listen", "127.0.0.1:0"], { stdio: "ignore" });
     const ended = new Promise((resolve) => child.on("close", resolve));
     t.after(() => child.kill("SIGKILL"));
-    const base = await until(() => readFile(join(dir, "address"), "utf8").catch(() => ""), "it serves");
+    const base = await until("it serves", () => readFile(join(dir, "address"), "utf8").catch(() => ""));
     const token = (await readFile(join(dir, "token"), "utf8")).trim();
     const one = { fetch: (path, init = {}) => fetch(base.trim() + path, { ...init, headers: { Authorization: `Bearer ${token}`, ...init.headers } }) };
     await train(one);
@@ -187,13 +178,13 @@ test("as process 1 it keeps no zombies, and ends by the signal and with the stat
   try {
     const id = await submit(one, { ...SPEC, train: { ...SPEC.train, steps: 1000000, checkpoint_every: 1000 }, seeds: [1, 2], max_attempts: 1 });
     const workers = async () => (await below(one.pid)).filter(({ name }) => /^ablate-(worker|trainer)/.test(name));
-    const found = await until(async () => {
+    const found = await until("two keepers and two trainers", async () => {
       const all = await workers();
       return all.length >= 4 && all;
-    }, "two keepers and two trainers");
+    });
     for (const { pid } of found) if (found.some((two) => two.parent === pid)) process.kill(pid, "SIGKILL");
-    await until(async () => (await (await one.fetch(`/api/v1/experiments/${id}`)).json()).state === "finished", "the runs have failed");
-    await until(async () => (await workers()).length === 0, "nothing is left of them, zombies included");
+    await until("the runs have failed", async () => (await (await one.fetch(`/api/v1/experiments/${id}`)).json()).state === "finished");
+    await until("nothing is left of them, zombies included", async () => (await workers()).length === 0);
     const [first] = await below(one.pid); // process 1, to those within
     process.kill(first.pid, "SIGTERM");
     assert.equal(await one.ended, 0, one.output());

@@ -26,7 +26,7 @@ before(async () => {
   daemon = await start();
   const { id } = await submit(daemon, { seeds: [1], artifacts: ["final"] });
   await ended(daemon, id);
-  await until(async () => (await files(daemon.dir)).includes("ballast"), "the folder is complete");
+  await until("the folder is complete", async () => (await files(daemon.dir)).includes("ballast"));
   routes = table.map((row) => ({ ...row, type: row.body === "upload" ? "text/plain" : "application/json",
     body: row.body === "upload" ? "a document" : BODIES[`${row.method} ${row.path.replace("/api/v1", "")}`] }));
   for (const { method, path, body } of table) assert.ok(body !== "json" || path === "/api/v1/session" || BODIES[`${method} ${path.replace("/api/v1", "")}`], `${method} ${path} has a body`);

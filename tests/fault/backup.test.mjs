@@ -7,7 +7,6 @@ import { cp, mkdir, readFile, readdir, rm, stat, writeFile } from "node:fs/promi
 import { basename, dirname, join } from "node:path";
 import { test } from "node:test";
 import { execFileSync, spawn } from "node:child_process";
-import { setTimeout as sleep } from "node:timers/promises";
 import { ABLATED, ablated } from "../e2e/daemon.mjs";
 import { call, curves, disk, ended, files, fill, folder, LONG, root, serve, submit, until } from "./faults.mjs";
 
@@ -38,10 +37,10 @@ test("what is restored says the same, and trains on", async (t) => {
   assert.deepEqual((await call(again, "GET", `experiments/${id}/report`)).audits, report.audits);
   const run = (await call(again, "GET", `runs?experiment=${id}`)).items[0].id;
   await call(again, "POST", `runs/${run}/verify`, undefined, 202);
-  const { verify } = await until(async () => {
+  const { verify } = await until("the verification ends", async () => {
     const one = await call(again, "GET", `runs/${run}`);
     return !/queued|running/.test(one.verify.state) && one;
-  }, "the verification ends");
+  });
   assert.equal(verify.state, "identical", verify.reason);
   await again.stop();
 });
@@ -49,7 +48,7 @@ test("what is restored says the same, and trains on", async (t) => {
 test("made while runs train: they go on from a checkpoint, and nothing is lost", async (t) => {
   const at = await folder(t), daemon = await serve(t, { dir: join(at, "data"), args: ["--slots", "2"] });
   const { id } = await submit(daemon, { ...LONG, artifacts: ["final", "batches"] });
-  await until(async () => (await call(daemon, "GET", `runs?experiment=${id}`)).items.every((run) => run.step > 100), "both train");
+  await until("both train", async () => (await call(daemon, "GET", `runs?experiment=${id}`)).items.every((run) => run.step > 100));
   for (let i = 0; i < 2; i++) {
     const made = await ablated("backup", "--data", daemon.dir, join(at, `copy${i}`));
     assert.equal(made.status, 0, made.stderr);
@@ -138,8 +137,7 @@ test("an artifact that isn't what was recorded is told of", async (t) => {
 async function interrupted(data, to, signal) {
   const child = spawn(ABLATED, ["backup", "--data", data, to], { stdio: "ignore" });
   const ended = new Promise((resolve) => child.on("close", (status, by) => resolve(by ?? status)));
-  const over = ended.then(() => true);
-  while (!(await partials(to)).length && !(await Promise.race([over, sleep(1)])));
+  await until("its folder is there", async () => (await partials(to)).length > 0 || child.exitCode !== null, { every: 1 });
   child.kill(signal);
   return ended;
 }
@@ -157,11 +155,11 @@ test("a backup that is interrupted leaves nothing: at once by a signal, else by 
   }
   for (let i = 0; i < 6; i++) assert.equal(await interrupted(daemon.dir, to, "SIGKILL"), "SIGKILL");
   assert.ok((await partials(to)).length <= 2, "of twelve kills there are at most what the last two have left");
-  await until(async () => {
+  await until("the next call, whatever its target, removes them", async () => {
     const { status } = await ablated("backup", "--data", daemon.dir, join(at, "other"));
     await rm(join(at, "other"), { recursive: true, force: true });
     return status === 0 && (await partials(to)).length === 0;
-  }, "the next call, whatever its target, removes them");
+  });
   assert.equal((await ablated("backup", "--data", daemon.dir, to)).status, 0);
   assert.deepEqual((await readdir(at)).sort(), ["copy", "data"]);
 });
@@ -180,7 +178,7 @@ test("a backup that is killed as it begins makes none", async (t) => {
     while (!(works = (await children(one.pid))[0]) && one.exitCode === null);
     one.kill("SIGKILL");
     await over;
-    if (works) await until(async () => !(await goesOn(works)), "nothing works on it any more");
+    if (works) await until("nothing works on it any more", async () => !(await goesOn(works)));
     assert.ok(!existsSync(to), `round ${i}`);
   }
 });

@@ -60,7 +60,7 @@ export async function boot(t) {
     return ended;
   });
   const downs = () => said.split("\n").filter((line) => line === "down").length;
-  await until(() => said.includes("ready"), `a machine: ${said}`);
+  await until(`a machine: ${said}`, () => said.includes("ready"));
 
   /** Runs a program in it; its output. Any status but 0 is an error that has what it said. */
   function run(...command) {
@@ -74,14 +74,14 @@ export async function boot(t) {
     run, tries,
     async boot() {
       child.stdin.write("boot\n");
-      leader = await until(() => descendant(child.pid, "systemd"), `systemd: ${said}`);
-      await until(() => /^(running|degraded)/.test(tries("systemctl", "is-system-running", "--wait")), `it has booted: ${said}`);
+      leader = await until(`systemd: ${said}`, () => descendant(child.pid, "systemd"));
+      await until(`it has booted: ${said}`, () => /^(running|degraded)/.test(tries("systemctl", "is-system-running", "--wait")));
     },
     /** What brings it down; waits until it is. */
     async down(how) {
       const before = downs();
       how();
-      await until(() => downs() > before, "it is down");
+      await until("it is down", () => downs() > before);
     },
     die: () => machine.down(() => process.kill(leader, "SIGKILL")),
     poweroff: () => machine.down(() => tries("systemctl", "poweroff")),
@@ -97,7 +97,7 @@ export async function boot(t) {
       await machine.up();
     },
     /** Waits until the daemon answers. */
-    up: () => until(() => /"ready":true/.test(tries("curl", "-sS", `${ADDRESS}/healthz`)), "the daemon is ready"),
+    up: () => until("the daemon is ready", () => /"ready":true/.test(tries("curl", "-sS", `${ADDRESS}/healthz`))),
     show: (property) => run("systemctl", "show", "-P", property, "ablated").trim(),
     journal: () => run("journalctl", "-u", "ablated", "--no-pager", "-o", "cat"),
     /** Pids of the unit's processes but the daemon's, there. The group goes with the last of them. */

@@ -138,6 +138,6 @@ test("no room for the copy: the migration isn't begun", { skip: !root }, async (
   execFileSync("rm", [join(at, "filler")]);
   const daemon = await serve(t, { dir });
   assert.deepEqual(content(dir), before);
-  await until(() => version(dir) === LATEST, "it is migrated");
+  await until("it is migrated", () => version(dir) === LATEST);
   await daemon.stop();
 });

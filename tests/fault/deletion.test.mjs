@@ -38,7 +38,7 @@ test("deleted, restored, deleted, purged", async (t) => {
 
   await call(daemon, "DELETE", path, undefined, 204);
   await call(daemon, "POST", `${path}/purge`, undefined, 202);
-  await until(() => rows(daemon.dir, `SELECT 1 FROM experiments WHERE id = ${gone.id}`).length === 0, "it is purged");
+  await until("it is purged", () => rows(daemon.dir, `SELECT 1 FROM experiments WHERE id = ${gone.id}`).length === 0);
   assert.deepEqual(held(daemon.dir, runs), TABLES.map(() => 0));
   assert.deepEqual(await readdir(join(daemon.dir, "runs")), (await runsOf(daemon, stays.id)).map(String));
   await call(daemon, "POST", `${path}/restore`, undefined, 404);
@@ -55,14 +55,14 @@ test("a corpus goes when neither a name nor a run holds it", async (t) => {
   await call(daemon, "PUT", "datasets/spare", "one\n%\ntwo");
   assert.equal((await corpora()).length, 2);
   await call(daemon, "DELETE", "datasets/spare", undefined, 204);
-  await until(async () => (await corpora()).length === 1, "the spare one goes");
+  await until("the spare one goes", async () => (await corpora()).length === 1);
   await call(daemon, "DELETE", "datasets/small", undefined, 204);
   await call(daemon, "DELETE", `experiments/${id}`, undefined, 204);
   await sleep(300);
   assert.equal((await corpora()).length, 1, "a deleted experiment holds it");
   await call(daemon, "POST", `experiments/${id}/purge`, undefined, 202);
-  await until(async () => (await corpora()).length === 0, "the last one goes");
-  await until(async () => (await readdir(join(daemon.dir, "tmp"))).length === 0, "and its bytes");
+  await until("the last one goes", async () => (await corpora()).length === 0);
+  await until("and its bytes", async () => (await readdir(join(daemon.dir, "tmp"))).length === 0);
   await daemon.stop();
 });
 
@@ -80,7 +80,7 @@ test("a purge is finished by the next start, whatever moment the daemon dies at"
     daemon.kill("SIGKILL");
     await daemon.ended;
     daemon = await serve(t, { dir });
-    await until(() => rows(dir, "SELECT 1 FROM experiments WHERE purge_at IS NOT NULL").length === 0, "what was begun is finished");
+    await until("what was begun is finished", () => rows(dir, "SELECT 1 FROM experiments WHERE purge_at IS NOT NULL").length === 0);
   }
   assert.deepEqual(await readdir(join(dir, "runs")), (await runsOf(daemon, kept.id)).map(String));
   assert.deepEqual(rows(dir, "SELECT DISTINCT run FROM metrics").map(({ run }) => run), await runsOf(daemon, kept.id));
@@ -124,10 +124,10 @@ test("what stays deleted is purged in time; without a daemon by hand; never whil
   const unlock = () => { try { process.kill(-lock.pid); } catch { /* it is gone */ } };
   t.after(unlock);
   daemon = await serve(t, { dir, args: ["--keep-deleted", "0"] });
-  await until(() => /purging waits: a backup is being made/.test(daemon.output()), "it waits for the backup");
+  await until("it waits for the backup", () => /purging waits: a backup is being made/.test(daemon.output()));
   assert.ok(existsSync(join(dir, "runs/1")));
   unlock();
-  await until(() => !existsSync(join(dir, "runs/1")), "then it goes");
+  await until("then it goes", () => !existsSync(join(dir, "runs/1")));
   await daemon.stop();
   daemon = await serve(t, { dir }); // keeps what is deleted for some days
   await call(daemon, "DELETE", `experiments/${later.id}`, undefined, 204);
@@ -148,11 +148,11 @@ test("events that are stored leave their files; the log stays", async (t) => {
   await daemon.stop();
   await writeFile(file(2), `${second}{"type":"garbage"}\n`); // more than is stored
   daemon = await serve(t, { dir, args: ["--keep-events", "0"] });
-  await until(async () => (await readFile(file(1), "utf8")).length < whole.length, "the file is cut");
+  await until("the file is cut", async () => (await readFile(file(1), "utf8")).length < whole.length);
   const cut = await readFile(file(1), "utf8");
   assert.equal(cut, whole.split("\n").filter((line) => line.startsWith('{"type":"log"')).map((line) => `${line}\n`).join(""));
   assert.ok(cut.length > 0);
-  await until(() => rows(dir, "SELECT events_file FROM attempts ORDER BY run").map((row) => row.events_file).join() === "0,2", "both are noted");
+  await until("both are noted", () => rows(dir, "SELECT events_file FROM attempts ORDER BY run").map((row) => row.events_file).join() === "0,2");
   assert.equal(await readFile(file(2), "utf8"), `${second}{"type":"garbage"}\n`);
   assert.equal(await log(1), before);
   assert.deepEqual(await curves(daemon, id), said);
@@ -164,8 +164,8 @@ async function round(daemon) {
   await call(daemon, "PUT", "datasets/spare", "one\n%\ntwo");
   const before = (await readdir(join(daemon.dir, "datasets"))).length;
   await call(daemon, "DELETE", "datasets/spare", undefined, 204);
-  await until(async () => (await readdir(join(daemon.dir, "datasets"))).length < before, "the spare corpus goes");
-  await until(async () => (await readdir(join(daemon.dir, "tmp"))).length === 0, "and its bytes");
+  await until("the spare corpus goes", async () => (await readdir(join(daemon.dir, "datasets"))).length < before);
+  await until("and its bytes", async () => (await readdir(join(daemon.dir, "tmp"))).length === 0);
 }
 
 test("checkpoints of runs that ended go in time, artifacts stay; a retry begins anew and meets its own values", async (t) => {
@@ -174,7 +174,7 @@ test("checkpoints of runs that ended go in time, artifacts stay; a retry begins 
   let daemon = await serve(t, { dir });
   const whole = await submit(daemon, { seeds: [1], artifacts: ["final"] }), cut = await submit(daemon, long), same = await submit(daemon, long);
   const [[done], [stopped]] = [await runsOf(daemon, whole.id), await runsOf(daemon, cut.id)];
-  await until(async () => (await kept(stopped)).length > 0, "a checkpoint");
+  await until("a checkpoint", async () => (await kept(stopped)).length > 0);
   await call(daemon, "POST", `runs/${stopped}/cancel`, undefined, 202);
   for (const { id } of [whole, cut, same]) await ended(daemon, id);
   assert.equal((await call(daemon, "GET", `runs/${stopped}`)).state, "cancelled");
@@ -184,17 +184,17 @@ test("checkpoints of runs that ended go in time, artifacts stay; a retry begins 
   await daemon.stop();
 
   daemon = await serve(t, { dir, args: ["--keep-checkpoints", "0"] });
-  await until(() => !existsSync(join(dir, `runs/${done}/checkpoints`)) && !existsSync(join(dir, `runs/${stopped}/checkpoints`)), "they go");
-  await until(() => /the checkpoints of 3 runs that have ended are removed/.test(daemon.output()), "it says so");
+  await until("they go", () => !existsSync(join(dir, `runs/${done}/checkpoints`)) && !existsSync(join(dir, `runs/${stopped}/checkpoints`)));
+  await until("it says so", () => /the checkpoints of 3 runs that have ended are removed/.test(daemon.output()));
   assert.deepEqual(await readdir(join(dir, "tmp")), []);
   assert.deepEqual(rows(dir, "SELECT run, step, sha256 FROM checkpoints"), digests);
   assert.deepEqual(rows(dir, `SELECT what FROM v_history WHERE run = ${stopped}`).map(({ what }) => what).slice(-2), ["cancelled", "checkpoints removed"]);
   assert.equal((await final(done)).status, 200);
   await call(daemon, "POST", `runs/${done}/verify`, undefined, 202);
-  const verify = await until(async () => {
+  const verify = await until("it is verified", async () => {
     const found = (await call(daemon, "GET", `runs/${done}`)).verify;
     return !/queued|running/.test(found.state) && found;
-  }, "it is verified");
+  });
   assert.equal(verify.state, "identical");
 
   // Whatever it said before it was cancelled is compared, and what comes of it is what comes of a run that nothing disturbed.

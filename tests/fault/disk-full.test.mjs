@@ -15,9 +15,9 @@ test("nearly full: nothing new is taken on, and it says why", { skip: !root }, a
   const at = await disk(t, 16), dir = join(at, "data"), daemon = await serve(t, { dir, args: ["--ballast", "2M"] });
   await call(daemon, "POST", "queue", { paused: true });
   const { id } = await submit(daemon, { seeds: [1] });
-  await until(async () => await ballast(dir) === 2 * MIB, "the ballast is laid down");
+  await until("the ballast is laid down", async () => await ballast(dir) === 2 * MIB);
   fill(at, MIB);
-  const low = await until(async () => { const h = await health(daemon); return !h.ready && h; }, "it says that it isn't ready");
+  const low = await until("it says that it isn't ready", async () => { const h = await health(daemon); return !h.ready && h; });
   assert.match(low.reasons.join(), /^disk_low: /);
   const refused = await call(daemon, "POST", "experiments", { data: { dataset: "small" } }, 503);
   assert.equal(refused.code, "disk_full");
@@ -36,13 +36,13 @@ test("nearly full: nothing new is taken on, and it says why", { skip: !root }, a
 test("full: trainers wait, the daemon may die, and nothing is lost", { skip: !root }, async (t) => {
   const at = await disk(t, 24), dir = join(at, "data"), args = ["--slots", "1", "--ballast", "2M"];
   let daemon = await serve(t, { dir, args });
-  await until(async () => await ballast(dir) === 2 * MIB, "the ballast is laid down");
+  await until("the ballast is laid down", async () => await ballast(dir) === 2 * MIB);
   const spec = { ...LONG, artifacts: ["final", "batches"], seeds: [1] };
   const { id } = await submit(daemon, spec);
   const step = async () => (await call(daemon, "GET", `runs?experiment=${id}`)).items[0].step;
-  await until(async () => await step() > 60, "it trains");
+  await until("it trains", async () => await step() > 60);
   fill(at);
-  await until(async () => await ballast(dir) === 0, "the ballast is given up");
+  await until("the ballast is given up", async () => await ballast(dir) === 0);
   fill(dir); // and what that gave, too
   await sleep(3000);
   const before = await step();
@@ -59,8 +59,8 @@ test("full: trainers wait, the daemon may die, and nothing is lost", { skip: !ro
   assert.equal((await health(daemon)).live, true);
 
   for (const filler of ["filler", "data/filler"]) await rm(join(at, filler), { force: true });
-  await until(async () => (await health(daemon)).ready, "it is ready again, by itself");
-  await until(async () => await ballast(dir) === 2 * MIB, "the ballast is laid down again");
+  await until("it is ready again, by itself", async () => (await health(daemon)).ready);
+  await until("the ballast is laid down again", async () => await ballast(dir) === 2 * MIB);
   assert.equal((await ended(daemon, id)).counts.succeeded, 1);
   assert.ok(!existsSync(join(dir, "runs/1/attempts/2")), "the same attempt has gone on");
   const said = await curves(daemon, id);
@@ -74,11 +74,11 @@ test("on a full disk one can delete and purge, which makes room", { skip: !root 
   const at = await disk(t, 16), dir = join(at, "data"), daemon = await serve(t, { dir, args: ["--ballast", "1M"] });
   const { id } = await submit(daemon, { seeds: [1], artifacts: ["init", "final", "batches"] });
   await ended(daemon, id);
-  await until(async () => await ballast(dir) === MIB, "the ballast is laid down");
+  await until("the ballast is laid down", async () => await ballast(dir) === MIB);
   fill(at);
-  await until(async () => await ballast(dir) === 0, "the ballast is given up");
-  await until(async () => (await daemon.fetch(`/api/v1/experiments/${id}`, { method: "DELETE" })).status === 204, "it is deleted");
+  await until("the ballast is given up", async () => await ballast(dir) === 0);
+  await until("it is deleted", async () => (await daemon.fetch(`/api/v1/experiments/${id}`, { method: "DELETE" })).status === 204);
   await call(daemon, "POST", `experiments/${id}/purge`, undefined, 202);
-  await until(() => !existsSync(join(dir, "runs/1")) && rows(dir, "SELECT 1 FROM experiments").length === 0, "it is purged");
+  await until("it is purged", () => !existsSync(join(dir, "runs/1")) && rows(dir, "SELECT 1 FROM experiments").length === 0);
   await daemon.stop();
 });

@@ -9,8 +9,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { ABLATED, start } from "../e2e/daemon.mjs";
 import { make, remove } from "../e2e/folder.mjs";
+import { until } from "../e2e/until.mjs";
 
-export { ABLATED, sleep };
+export { ABLATED, sleep, until };
 export const WORKER = join(dirname(ABLATED), "ablate-worker");
 export const root = process.getuid() === 0;
 /** What FAULTS_SEED says, and numbers from 0 to 1 that come of it (mulberry32). */
@@ -97,18 +98,10 @@ export async function submit(daemon, { steps = 40, seeds = [1, 2], train = {}, .
 export const LONG = { steps: 1500, train: { batch_size: 8, checkpoint_every: 100, eval_every: 500 }, data: { dataset: "small", seq_len: 48 },
   model: { layers: 2, heads: 2, d_model: 48, d_ff: 48, experts: 2, experts_per_token: 1 } };
 
-export async function until(test, what, ms = 600000) {
-  for (const end = Date.now() + ms; Date.now() < end; await sleep(50)) {
-    const found = await test();
-    if (found) return found;
-  }
-  throw new Error(`in vain: ${what}`);
-}
-
-export const ended = (daemon, id) => until(async () => {
+export const ended = (daemon, id) => until(`experiment ${id} ends`, async () => {
   const experiment = await call(daemon, "GET", `experiments/${id}?wait=30`);
   return experiment.counts.queued + experiment.counts.running === 0 && experiment;
-}, `experiment ${id} ends`);
+});
 
 /** A worker program that trains every run but the first, which floods its log (flooder.mjs). */
 export async function flooding(at) {

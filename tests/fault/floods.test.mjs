@@ -15,7 +15,7 @@ test("a worker that logs without end: bounded rows and memory, the other run as 
   const at = await folder(t), daemon = await serve(t, { dir: join(at, "data"), args: ["--slots", "2", "--worker", await flooding(at)] });
   const log = (name) => stat(join(daemon.dir, "runs/1/attempts/1", name)).then(({ size }) => size, () => 0);
   const { id: flood } = await submit(daemon, { ...SPEC, name: "flood" });
-  await until(async () => await log("events.ndjson") > 8 * MIB && await log("log.txt") > 0, "it floods");
+  await until("it floods", async () => await log("events.ndjson") > 8 * MIB && await log("log.txt") > 0);
   const before = await figures(daemon), { id } = await submit(daemon, SPEC);
   assert.equal((await ended(daemon, id)).counts.succeeded, 1);
   // The flood goes on meanwhile: what bounds the rows is looked at after them.
@@ -40,12 +40,12 @@ test("a worker that logs without end: bounded rows and memory, the other run as 
 
 test("a trainer whose file grows past its bound is ended by the kernel, and the next attempt goes on", { skip: !has("prlimit") && "no prlimit" }, async (t) => {
   const daemon = await serve(t, { args: ["--slots", "1"] }), { id } = await submit(daemon, SPEC);
-  await until(async () => (await call(daemon, "GET", "runs/1")).step > 150, "it trains");
+  await until("it trains", async () => (await call(daemon, "GET", "runs/1")).step > 150);
   const { trainers: [trainer] } = workers(daemon.dir);
   const [, bound] = /^Max file size +(\S+)/m.exec(await readFile(`/proc/${trainer}/limits`, "utf8"));
   assert.ok(Number(bound) > 512 * MIB && Number(bound) < 4096 * MIB, `a trainer's file may have ${bound} bytes`);
   execFileSync("prlimit", ["--pid", String(trainer), "--fsize=4096"]);
-  await until(() => !alive(trainer), "it is ended");
+  await until("it is ended", () => !alive(trainer));
   assert.equal((await ended(daemon, id)).counts.succeeded, 1);
   const attempts = rows(daemon.dir, "SELECT attempt, outcome FROM attempts");
   assert.deepEqual(attempts, [{ attempt: 1, outcome: "signal SIGXFSZ" }, { attempt: 2, outcome: "finished" }]);

@@ -10,10 +10,10 @@ test("no step is missing after a checkpoint, whenever the worker dies", async (t
   const attempt = () => rows(daemon.dir, "SELECT attempt, pid FROM attempts WHERE ended_at IS NULL AND pid IS NOT NULL")[0];
   const step = async () => (await call(daemon, "GET", "runs/1")).step;
   for (let kill = 0, from = 0; kill < 5 && from < steps - 80; kill++) {
-    await until(async () => await step() > from + 20, `it trains on from ${from}`);
-    const { pid } = await until(attempt, "it has a worker");
+    await until(`it trains on from ${from}`, async () => await step() > from + 20);
+    const { pid } = await until("it has a worker", attempt);
     process.kill(pid, "SIGKILL"); // its trainer dies with it
-    await until(() => rows(daemon.dir, `SELECT 1 FROM attempts WHERE pid = ${pid} AND ended_at IS NOT NULL`).length > 0, "that is seen");
+    await until("that is seen", () => rows(daemon.dir, `SELECT 1 FROM attempts WHERE pid = ${pid} AND ended_at IS NOT NULL`).length > 0);
     from = await step();
   }
   assert.equal((await ended(daemon, id)).counts.succeeded, 1);

@@ -19,7 +19,7 @@ async function lock(t, dir, begin) {
   let said = "";
   shell.stdout.on("data", (data) => (said += data));
   shell.stdin.write(`.timeout 10000\n${begin};\nSELECT 'held';\n`);
-  await until(() => said.includes("held"), "the lock is taken");
+  await until("the lock is taken", () => said.includes("held"));
   return { async free() {
     const gone = new Promise((resolve) => shell.on("close", resolve));
     shell.stdin.end("ROLLBACK;\n");
@@ -31,7 +31,7 @@ const post = (daemon, name) => daemon.fetch("/api/v1/experiments", { method: "PO
 
 test("a lock that is held for longer than a lease: nobody waits for everybody else, and the run trains on", async (t) => {
   const daemon = await serve(t, { args: ARGS }), { id } = await submit(daemon, SPEC);
-  await until(async () => (await call(daemon, "GET", "runs/1")).step > 100, "it trains");
+  await until("it trains", async () => (await call(daemon, "GET", "runs/1")).step > 100);
   const names = Array.from({ length: 60 }, (_, i) => `while locked ${i}`), log = join(daemon.dir, "runs/1/attempts/1/events.ndjson");
   const held = await lock(t, daemon.dir, "BEGIN EXCLUSIVE"), { size } = await stat(log), { step } = await call(daemon, "GET", "runs/1");
   const answers = await Promise.all(names.map(async (name) => {
@@ -49,7 +49,7 @@ test("a lock that is held for longer than a lease: nobody waits for everybody el
   assert.match((await (await daemon.fetch("/healthz")).json()).reasons.join(), /^database_locked: /);
   await held.free();
   assert.equal((await post(daemon, "after")).status, 201);
-  await until(async () => (await call(daemon, "GET", "runs/1")).state === "succeeded", "it ends");
+  await until("it ends", async () => (await call(daemon, "GET", "runs/1")).state === "succeeded");
   assert.deepEqual(rows(daemon.dir, "SELECT attempt, outcome FROM attempts WHERE run = 1"), [{ attempt: 1, outcome: "finished" }]);
   assert.deepEqual(rows(daemon.dir, "SELECT name FROM experiments WHERE id > 1"), [{ name: "after" }], "what was refused isn't there");
   assert.deepEqual((await (await daemon.fetch("/healthz")).json()).reasons, []);

@@ -36,7 +36,7 @@ test("a clock that jumps by a year, there and back, changes no value and ends no
   const spec = { ...LONG, seeds: [1] }, { id } = await submit(daemon, spec);
   const years = new Set();
   for (const [shift, step] of [["+365d", 100], ["-365d", 400], ["+0", 700]]) {
-    await until(async () => (await call(daemon, "GET", "runs/1")).step > step, "it trains on");
+    await until("it trains on", async () => (await call(daemon, "GET", "runs/1")).step > step);
     await writeFile(clock, shift);
     for (const { at: when } of rows(daemon.dir, "SELECT at FROM events ORDER BY seq DESC LIMIT 1")) years.add(new Date(when).getUTCFullYear());
   }
@@ -53,7 +53,7 @@ test("a clock that jumps by a year, there and back, changes no value and ends no
 
 test("a clock that is set back by a year lengthens no lease", { skip: !existsSync(FAKETIME) && "no faketime" }, async (t) => {
   const { daemon, clock } = await clocked(t), { id } = await submit(daemon, { ...LONG, seeds: [1] });
-  await until(async () => (await call(daemon, "GET", "runs/1")).step > 100, "it trains");
+  await until("it trains", async () => (await call(daemon, "GET", "runs/1")).step > 100);
   await writeFile(clock, "-365d");
   process.kill(workers(daemon.dir).trainers[0], "SIGSTOP");
   assert.equal((await ended(daemon, id)).counts.succeeded, 1);
@@ -114,7 +114,7 @@ test("what the daemon was started with isn't its workers'", async (t) => {
   const at = await folder(t), worker = await wrapped(at, `exec 7</etc/passwd`);
   const daemon = await serve(t, { dir: join(at, "data"), args: ["--slots", "1", "--worker", worker] });
   await submit(daemon, { ...LONG, seeds: [1] });
-  await until(async () => (await call(daemon, "GET", "runs/1")).step > 0, "it trains");
+  await until("it trains", async () => (await call(daemon, "GET", "runs/1")).step > 0);
   const [{ pid: keeper }] = rows(daemon.dir, "SELECT pid FROM attempts");
   const trainer = (await readFile(`/proc/${keeper}/task/${keeper}/children`, "latin1")).trim();
   for (const pid of [keeper, trainer]) {
@@ -147,13 +147,13 @@ test("the kernel kills a trainer for want of memory: its attempt says so, the ne
   const at = await folder(t), group = memoryGroup(t), worker = await wrapped(at, `echo 500 > /proc/$$/oom_score_adj; echo $$ > ${group.path}/cgroup.procs`);
   const daemon = await serve(t, { dir: join(at, "data"), args: ["--slots", "1", "--worker", worker] });
   const spec = { seeds: [1], steps: 250, model: { layers: 2, heads: 4, d_model: 128, d_ff: 256 } }, { id } = await submit(daemon, spec);
-  await until(async () => (await call(daemon, "GET", "runs/1")).step > 60, "it trains");
+  await until("it trains", async () => (await call(daemon, "GET", "runs/1")).step > 60);
   const { trainers: [trainer] } = workers(daemon.dir);
   const held = 1024 * Number(/RssAnon:\s+(\d+)/.exec(await readFile(`/proc/${trainer}/status`, "utf8"))[1]), spare = 24 << 20;
   await writeFile(group.limit, String(held + spare));
   // Another, whom the kernel chooses last, takes more than is left, and less than there is without the trainer.
   spawnSync("sh", ["-c", `echo $$ > ${group.path}/cgroup.procs; exec dd if=/dev/zero of=/dev/null bs=${Math.floor(held * 0.6) + spare} count=1`]);
-  await until(() => rows(daemon.dir, "SELECT 1 FROM attempts WHERE ended_at IS NOT NULL").length > 0, "that is seen");
+  await until("that is seen", () => rows(daemon.dir, "SELECT 1 FROM attempts WHERE ended_at IS NOT NULL").length > 0);
   await writeFile(group.limit, "-1").catch(() => writeFile(group.limit, "max"));
   assert.equal((await ended(daemon, id)).counts.succeeded, 1);
   const attempts = rows(daemon.dir, "SELECT attempt, outcome FROM attempts");
@@ -188,7 +188,7 @@ test("when no process can be made, a run waits without losing attempts, and star
   const limit = (n) => execFileSync(asNobody[0], [...asNobody.slice(1), "prlimit", "--pid", String(daemon.pid), `--nproc=${n}:`]);
   limit(1);
   const { id } = await submit(daemon, { seeds: [1], max_attempts: 1 });
-  await until(() => /could not be started/.test(daemon.output()), "it is refused a process");
+  await until("it is refused a process", () => /could not be started/.test(daemon.output()));
   assert.equal((await call(daemon, "GET", `experiments/${id}`)).counts.failed, 0);
   limit(soft);
   assert.equal((await ended(daemon, id)).counts.succeeded, 1, daemon.output());
@@ -200,18 +200,18 @@ test("a pid that has passed to another process is left alone, and nothing begins
   const at = await folder(t), dir = join(at, "data"), args = ["--slots", "1", "--lease", "10"];
   let daemon = await serve(t, { dir, args });
   const { id } = await submit(daemon, { ...LONG, seeds: [1] });
-  await until(async () => (await call(daemon, "GET", "runs/1")).step > 100, "it trains");
+  await until("it trains", async () => (await call(daemon, "GET", "runs/1")).step > 100);
   const [{ pid }] = rows(dir, "SELECT pid FROM attempts");
   daemon.kill("SIGKILL");
   await daemon.ended;
   process.kill(-pid, "SIGKILL");
-  await until(() => !alive(pid), "the keeper is gone");
+  await until("the keeper is gone", () => !alive(pid));
   const other = spawn("flock", [join(dir, "runs/1/attempts/1/lock"), "sleep", "600"], { detached: true, stdio: "ignore" });
   t.after(() => { try { process.kill(-other.pid, "SIGKILL"); } catch { /* ended */ } });
   await sleep(500);
   sql(dir, `UPDATE attempts SET pid = ${other.pid}`);
   daemon = await serve(t, { dir, args });
-  await until(() => /hasn't been heard of .* can't be killed/.test(daemon.output()), "its lease ends", 30000);
+  await until("its lease ends", () => /hasn't been heard of .* can't be killed/.test(daemon.output()));
   await sleep(1500);
   assert.ok(alive(other.pid), "the stranger lives");
   assert.equal(rows(dir, "SELECT count(*) AS n FROM attempts")[0].n, 1, "nothing begins while the lock is held");

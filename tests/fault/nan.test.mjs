@@ -47,10 +47,10 @@ test("a loss of NaN: the run ends as a success whose audit `finite` fails, and e
   for (const path of [`experiments/${id}/report?format=md`, `experiments/${id}/report?format=csv`, `experiments/${id}/figure.svg`, "runs?order_by=metrics.train/loss"])
     assert.equal((await daemon.fetch(`/api/v1/${path}`)).status, 200, path);
   await call(daemon, "POST", "runs/1/verify", undefined, 202);
-  const { state, compared } = await until(async () => {
+  const { state, compared } = await until("it is verified", async () => {
     const { verify } = await call(daemon, "GET", "runs/1");
     return !["queued", "running"].includes(verify.state) && verify;
-  }, "it is verified");
+  });
   assert.equal(state, "identical");
   t.diagnostic(`found: from step ${words[0][0]} on ${words.length} values of ${STEPS} are ${kinds.join(", ")}; finite: "${finite.detail}"; ${compared} values verified`);
   assert.equal(await daemon.stop(), 0);

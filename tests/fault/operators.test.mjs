@@ -44,7 +44,7 @@ test("figures, health, history and log", async (t) => {
   await call(daemon, "POST", "queue", { paused: false });
   await ended(daemon, id);
   await call(daemon, "POST", `runs/${one}/verify`, undefined, 202);
-  await until(async () => (await call(daemon, "GET", `runs/${one}`)).verify.state === "identical", "it is verified");
+  await until("it is verified", async () => (await call(daemon, "GET", `runs/${one}`)).verify.state === "identical");
 
   const text = await (await daemon.fetch("/metrics")).text(), families = parse(text);
   const value = (name, labels = "") => families[name].samples.find(([found]) => found === labels)[1];

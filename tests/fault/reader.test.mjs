@@ -18,7 +18,7 @@ test("somebody reads the database for long", { skip: !has("sqlite3") && "sqlite3
   const at = await folder(t), daemon = await serve(t, { dir: join(at, "data"), args: ["--slots", "1"] });
   await call(daemon, "POST", "queue", { paused: true });
   await submit(daemon);
-  await until(async () => await size(daemon) === 0, "an idle daemon's log is emptied");
+  await until("an idle daemon's log is emptied", async () => await size(daemon) === 0);
 
   const reader = spawn("sqlite3", ["-readonly", join(daemon.dir, "ablate.db")], { stdio: ["pipe", "pipe", "inherit"] });
   t.after(() => reader.kill("SIGKILL"));
@@ -31,17 +31,17 @@ test("somebody reads the database for long", { skip: !has("sqlite3") && "sqlite3
     n++;
   };
   while (await size(daemon) <= BOUND) await more();
-  await until(() => times(daemon, LARGE) > 0, "it says so");
+  await until("it says so", () => times(daemon, LARGE) > 0);
   const before = await gauge(daemon);
   assert.ok(before > BOUND);
   await more();
-  await until(async () => (await gauge(daemon)) > before, "nothing waits for the reader");
+  await until("nothing waits for the reader", async () => (await gauge(daemon)) > before);
   assert.deepEqual([times(daemon, LARGE), times(daemon, SMALL)], [1, 0]);
 
   reader.stdin.end("SELECT count(*) FROM experiments;\n"); // still of the moment that it began at
   assert.equal(await says(), "1\n");
-  await until(async () => (await gauge(daemon)) === 0, "it is emptied when the reader has left");
-  await until(() => times(daemon, SMALL) === 1, "and says so");
+  await until("it is emptied when the reader has left", async () => (await gauge(daemon)) === 0);
+  await until("and says so", () => times(daemon, SMALL) === 1);
   assert.equal(rows(daemon.dir, "SELECT count(*) AS n FROM experiments")[0].n, n);
   t.diagnostic(`found: the log held ${Math.round(before / 2 ** 20)} MiB while it was read, nothing after; every one of ${n} experiments is there`);
   await daemon.stop();

@@ -37,15 +37,15 @@ function follow(daemon, query = "") {
 async function got(reader, daemon, id) {
   const { items: [run] } = await call(daemon, "GET", `runs?experiment=${id}`), [stored] = Object.values(await curves(daemon, id));
   const came = (name) => reader.got[run.id]?.[name]?.length ?? 0;
-  await until(() => Object.keys(stored).every((name) => came(name) >= stored[name].length), "the rest comes");
+  await until("the rest comes", () => Object.keys(stored).every((name) => came(name) >= stored[name].length));
   for (const name of Object.keys(stored)) assert.deepEqual(reader.got[run.id][name], stored[name], name);
 }
 /** Descriptors, readers and memory are about what they were. */
 async function back(daemon, before, mib) {
-  const now = await until(async () => {
+  const now = await until("descriptors come back", async () => {
     const one = await figures(daemon);
     return one.ablate_event_readers <= before.ablate_event_readers && one.process_open_fds <= before.process_open_fds + 8 && one;
-  }, "descriptors come back");
+  });
   const grown = now.process_resident_memory_bytes - before.process_resident_memory_bytes;
   assert.ok(grown < mib * MIB, `the daemon has grown by ${grown} bytes`);
   return `${before.process_open_fds} descriptors before, ${now.process_open_fds} after; ${(grown / MIB).toFixed(1)} MiB more`;
@@ -56,7 +56,7 @@ test("300 readers who never read, and 300 more, under a flood of events: they ar
   await call(daemon, "POST", "queue", { paused: true }, 200);
   const { id: flood } = await submit(daemon, { ...SPEC, name: "flood" }), { id } = await submit(daemon, SPEC);
   const live = [follow(daemon), follow(daemon, `experiment=${id}`), follow(daemon, "run=2")];
-  await until(async () => (await figures(daemon)).ablate_event_readers === 3, "they follow");
+  await until("they follow", async () => (await figures(daemon)).ablate_event_readers === 3);
   const before = await figures(daemon), stalled = [], after = [];
   for (const paused of [false, false]) { // the second time shows whether anything stays
     for (let i = 0; i < 300; i++) {
@@ -65,9 +65,9 @@ test("300 readers who never read, and 300 more, under a flood of events: they ar
       one.send(`GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${daemon.token}\r\n\r\n`);
       stalled.push(one);
     }
-    await until(async () => (await figures(daemon)).ablate_connections >= 300, "all are let in");
+    await until("all are let in", async () => (await figures(daemon)).ablate_connections >= 300);
     await call(daemon, "POST", "queue", { paused }, 200);
-    await until(async () => (await figures(daemon)).ablate_event_readers === 3, "those who never read are dropped");
+    await until("those who never read are dropped", async () => (await figures(daemon)).ablate_event_readers === 3);
     after.push(await figures(daemon));
   }
   const [first, second] = after.map((one) => one.process_resident_memory_bytes);
@@ -76,7 +76,7 @@ test("300 readers who never read, and 300 more, under a flood of events: they ar
   for (const one of live) await got(one, daemon, id);
   assert.deepEqual(live.map(({ over, resync }) => [over, resync]), live.map(() => [null, 0]), "who reads is never sent away");
   const again = follow(daemon, "run=2&after=0"); // one of those who were, come back
-  await until(() => again.resync > 0 || again.got[2]?.["train/loss"]?.length === SPEC.steps, "what it has missed comes, or a word that it must look");
+  await until("what it has missed comes, or a word that it must look", () => again.resync > 0 || again.got[2]?.["train/loss"]?.length === SPEC.steps);
   await call(daemon, "POST", `experiments/${flood}/cancel`, undefined, 202);
   await ended(daemon, flood);
   again.close();
@@ -104,13 +104,13 @@ const mayCable = root && spawnSync("sh", ["-c", "ip netns add ablate-try && ip l
 test("300 readers whose host has gone, without a FIN or RST: they are given up, the others lose nothing", { skip: !mayCable && "no network namespace with a veth" }, async (t) => {
   const host = neighbour(t), daemon = await serve(t, { listen: `${host.address}:0`, args: ["--slots", "1", "--connections-per-address", "1000"] });
   const live = follow(daemon);
-  await until(async () => (await figures(daemon)).ablate_event_readers === 1, "it follows");
+  await until("it follows", async () => (await figures(daemon)).ablate_event_readers === 1);
   const before = await figures(daemon);
   const away = host.run(process.execPath, fileURLToPath(new URL("reader.mjs", import.meta.url)), host.address, String(daemon.port), daemon.token, "300");
   t.after(() => away.kill("SIGKILL"));
   let said = "";
   away.stdout.on("data", (data) => (said += data));
-  await until(() => said !== "", "they follow");
+  await until("they follow", () => said !== "");
   assert.equal(said, "ready\n");
   assert.equal((await figures(daemon)).ablate_event_readers, 301);
   host.pull();
@@ -129,14 +129,14 @@ test("300 readers whose host has gone, without a FIN or RST: they are given up, 
 const IDLE = 10000, files = Number(/^Max open files +\d+ +(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"))[1]);
 test("10,000 connections that say nothing: the API answers, a run trains to its end, and their descriptors come back", { skip: files < IDLE + 1000 && `${files} descriptors` }, async (t) => {
   const daemon = await serve(t, { args: ["--slots", "1", "--header-time", "3600"] }), live = follow(daemon);
-  await until(async () => (await figures(daemon)).ablate_event_readers === 1, "it follows");
+  await until("it follows", async () => (await figures(daemon)).ablate_event_readers === 1);
   const before = await figures(daemon), idle = [];
   while (idle.length < IDLE) {
     const some = Array.from({ length: 500 }, () => connect(daemon.port));
     idle.push(...some);
-    await until(() => some.every(({ socket }) => !socket.connecting), "they are connected");
+    await until("they are connected", () => some.every(({ socket }) => !socket.connecting));
   }
-  await until(async () => (await figures(daemon)).ablate_connections > IDLE, "all are taken");
+  await until("all are taken", async () => (await figures(daemon)).ablate_connections > IDLE);
   const { id } = await submit(daemon, SPEC);
   assert.equal((await ended(daemon, id)).counts.succeeded, 1);
   await got(live, daemon, id);
@@ -154,7 +154,7 @@ test("500 clients whose headers, bodies, reading are slow: the API answers, a ru
   await ended(daemon, (await submit(daemon, SPEC)).id);
   assert.ok((await (await daemon.fetch(long)).arrayBuffer()).byteLength > MIB / 4, "there is something to read slowly");
   const live = follow(daemon);
-  await until(async () => (await figures(daemon)).ablate_event_readers === 1, "it follows");
+  await until("it follows", async () => (await figures(daemon)).ablate_event_readers === 1);
   const before = await figures(daemon), { id } = await submit(daemon, { ...SPEC, steps: 3000 });
   for (const [name, options] of Object.entries(SLOW)) {
     const args = [...options, "-c", "500", "-r", "250", "-i", "5", "-l", "8", "-p", "3", "-u", `${daemon.base}${name === "reading" ? long : "/api/v1/experiments"}`];

@@ -12,7 +12,7 @@ const LEASE_S = 10, LONGER_S = 20 /* of which a busy machine may lose half */, S
 
 /** The run's keeper and trainer, once it trains. */
 async function worker(daemon) {
-  await until(async () => (await call(daemon, "GET", "runs/1")).step > 120, "it trains");
+  await until("it trains", async () => (await call(daemon, "GET", "runs/1")).step > 120);
   const [{ pid: keeper }] = rows(daemon.dir, "SELECT pid FROM attempts WHERE ended_at IS NULL");
   return { keeper, trainer: Number(readFileSync(`/proc/${keeper}/task/${keeper}/children`, "latin1")) };
 }
@@ -29,7 +29,7 @@ test("a worker that says nothing for a lease is killed, and its run goes on in t
   const { keeper, trainer } = await worker(daemon);
   process.kill(keeper, "SIGSTOP");
   process.kill(trainer, "SIGSTOP");
-  await until(() => attempts(daemon.dir).length === 2, "another attempt begins");
+  await until("another attempt begins", () => attempts(daemon.dir).length === 2);
   assert.ok(!alive(trainer), "there is nobody to wake");
   assert.match((await call(daemon, "GET", "runs/1")).attempts[0].outcome, /lost/);
   assert.match(daemon.output(), /nothing was heard of the worker for \d+ s/);
@@ -51,7 +51,7 @@ test("a worker whose pid was never stored is killed after a lease, too: it stand
   process.kill(trainer, "SIGSTOP");
   t.after(() => { try { process.kill(-keeper, "SIGKILL"); } catch { /* it has been */ } });
   daemon = await serve(t, { dir, args });
-  await until(() => attempts(dir).length === 2, "another attempt begins");
+  await until("another attempt begins", () => attempts(dir).length === 2);
   assert.ok(!alive(trainer), "there is nobody to wake");
   assert.equal((await ended(daemon, 1)).counts.succeeded, 1);
   await as(t, daemon, SPEC);
@@ -67,14 +67,14 @@ test("a keeper that comes after its attempt was settled ends without training", 
   const args = ["--slots", "1", "--worker", late];
   let daemon = await serve(t, { dir, args });
   await submit(daemon, SPEC);
-  const [{ pid }] = await until(() => rows(dir, "SELECT pid FROM attempts WHERE pid IS NOT NULL")[0] && rows(dir, "SELECT pid FROM attempts"), "it is started");
+  const [{ pid }] = await until("it is started", () => rows(dir, "SELECT pid FROM attempts WHERE pid IS NOT NULL")[0] && rows(dir, "SELECT pid FROM attempts"));
   t.after(() => writeFile(go, "").catch(() => {}));
   daemon.kill("SIGKILL");
   await daemon.ended;
   daemon = await serve(t, { dir, args });
-  await until(() => attempts(dir).length === 2, "another attempt begins");
+  await until("another attempt begins", () => attempts(dir).length === 2);
   await writeFile(go, "");
-  await until(() => !alive(pid), "the late one ends");
+  await until("the late one ends", () => !alive(pid));
   assert.match(readFileSync(`${dir}/runs/1/attempts/1/log.txt`, "utf8"), /the attempt in .* is over/);
   assert.ok(!existsSync(`${dir}/runs/1/attempts/1/events.ndjson`), "it has trained nothing");
   assert.equal((await ended(daemon, 1)).counts.succeeded, 1);
@@ -127,7 +127,7 @@ test("SIGTERM leaves workers training; with --stop-workers they leave a checkpoi
   assert.equal(await daemon.stop(), 0);
   assert.ok(alive(trainer));
   daemon = await serve(t, { dir, args: [...args, "--stop-workers"] });
-  await until(() => rows(dir, "SELECT 1 FROM runs WHERE step > 150").length > 0, "the next daemon hears of it");
+  await until("the next daemon hears of it", () => rows(dir, "SELECT 1 FROM runs WHERE step > 150").length > 0);
   assert.equal(attempts(dir).length, 1);
   assert.equal(await daemon.stop(), 0);
   assert.ok(!alive(trainer), "it has stopped");

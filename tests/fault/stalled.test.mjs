@@ -16,7 +16,7 @@ test("a loop that stands still is seen, told of, and gets on as if nothing had b
   const at = await folder(t), daemon = await serve(t, { dir: `${at}/data`, args: ["--slots", "1"] });
   const health = () => ask(daemon.port, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
   const { id } = await submit(daemon, SPEC);
-  await until(async () => (await call(daemon, "GET", "runs/1")).step > 0, "it trains");
+  await until("it trains", async () => (await call(daemon, "GET", "runs/1")).step > 0);
 
   const freezer = spawn("python3", [FREEZE, String(daemon.pid)], { stdio: ["pipe", "pipe", "inherit"] });
   t.after(() => freezer.kill("SIGKILL"));
@@ -32,10 +32,10 @@ test("a loop that stands still is seen, told of, and gets on as if nothing had b
   freezer.stdin.end();
   await once(freezer, "exit");
 
-  const { stalls, ready } = await until(async () => {
+  const { stalls, ready } = await until("it turns again", async () => {
     const reply = await health();
     return reply.status === 200 && reply.json().stalls.last !== null && reply.json();
-  }, "it turns again");
+  });
   assert.ok(ready && stalls.n === 1 && stalls.last.seconds >= 3, JSON.stringify(stalls));
   assert.equal((await figures(daemon)).ablate_loop_stalls_total, 1);
   assert.match(daemon.output(), /level=warn msg="the loop turns again, after \d/);

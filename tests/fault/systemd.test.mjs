@@ -29,7 +29,7 @@ async function undisturbed({ daemon }) {
 const runs = async ({ daemon }, id) => (await call(daemon, "GET", `runs?experiment=${id}`)).items;
 /** Waits until each run has trained so many steps since it was seen at those of `from`. */
 const training = (machine, id, steps = 0, from = {}) =>
-  until(async () => (await runs(machine, id)).every((run) => run.state === "running" && run.step > (from[run.id] ?? 0) + steps), "all train");
+  until("all train", async () => (await runs(machine, id)).every((run) => run.state === "running" && run.step > (from[run.id] ?? 0) + steps));
 const sound = (machine) => assert.deepEqual(machine.rows("PRAGMA integrity_check"), [{ integrity_check: "ok" }]);
 
 /** Puts options into the place where `systemctl edit` has them. */
@@ -89,13 +89,13 @@ test("restarts, kills, stops, upgrades while it trains: the same workers, one at
     async kill() {
       const main = machine.show("MainPID");
       systemctl("kill", "-s", "KILL", "--kill-whom=main", "ablated");
-      await until(() => !["0", main].includes(machine.show("MainPID")), "systemd starts it again");
+      await until("systemd starts it again", () => !["0", main].includes(machine.show("MainPID")));
     },
     async stop() {
       systemctl("stop", "ablated");
       assert.equal(machine.show("ActiveState"), "inactive");
       const size = events();
-      if (machine.workers().length > 0) await until(() => machine.workers().length === 0 || events() !== size, "workers train on");
+      if (machine.workers().length > 0) await until("workers train on", () => machine.workers().length === 0 || events() !== size);
       systemctl("start", "ablated");
     },
     // Another program, too, by its digest.
@@ -108,10 +108,10 @@ test("restarts, kills, stops, upgrades while it trains: the same workers, one at
   };
   const kinds = Object.keys(disturb), same = Object.fromEntries(kinds.map((kind) => [kind, 0]));
   for (let round = 0; round < 3 * kinds.length; round++) {
-    await until(async () => {
+    await until("there are workers", async () => {
       if ((await call(daemon, "GET", `experiments/${experiments.at(-1)}`)).state === "finished") experiments.push((await submit(daemon, SPEC)).id);
       return machine.workers().length > 0;
-    }, "there are workers");
+    });
     await sleep(Math.floor(next() * 800));
     const kind = kinds[round % kinds.length], before = machine.workers();
     await disturb[kind]();
@@ -177,7 +177,7 @@ test("by systemctl edit: a worker of an earlier daemon that says nothing is kill
   const workers = machine.workers().map(String);
   assert.equal(workers.length, 2, "keeper and trainer");
   machine.run("kill", "-STOP", ...workers);
-  await until(() => machine.rows("SELECT 1 FROM attempts WHERE outcome <> ''").length > 0, "it is given up", 60000);
+  await until("it is given up", () => machine.rows("SELECT 1 FROM attempts WHERE outcome <> ''").length > 0);
   assert.deepEqual(machine.rows("SELECT attempt, outcome FROM attempts WHERE outcome <> ''"), [{ attempt: 1, outcome: "lost" }]);
   assert.match(machine.journal(), /hasn't been heard of for \d+ s and is killed/);
 
@@ -207,7 +207,7 @@ test("a daemon that stands still is ended by the watchdog and started again; its
   const main = machine.show("MainPID"), workers = machine.workers();
   assert.deepEqual(machine.run("sh", "-c", `tr '\\0' '\\n' < /proc/${workers[0]}/environ | grep -c -e NOTIFY_SOCKET -e WATCHDOG || true`).trim(), "0");
   machine.run("kill", "-STOP", main);
-  await until(() => !["0", main].includes(machine.show("MainPID")), "the watchdog ends it, and systemd starts it again", 60000);
+  await until("the watchdog ends it, and systemd starts it again", () => !["0", main].includes(machine.show("MainPID")));
   await machine.up();
   assert.match(machine.journal(), /Watchdog timeout/);
   const same = machine.workers().filter((pid) => workers.includes(pid));

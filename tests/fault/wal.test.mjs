@@ -45,7 +45,7 @@ async function dies(daemon, dir, everybody) {
   daemon.kill("SIGKILL");
   if (everybody) kill(all);
   await daemon.ended;
-  await until(() => !everybody || !all.some(alive), "all are gone");
+  await until("all are gone", () => !everybody || !all.some(alive));
 }
 
 test("what remains is what was once there; files give back the rest; lost submissions confuse nobody", async (t) => {
@@ -93,7 +93,7 @@ for (const lives of [false, true])
     await take(dir, before);
     daemon = await serve(t, { dir, args: ARGS });
     await call(daemon, "POST", "queue", { paused: false }, 200);
-    await until(async () => (await call(daemon, "GET", "runs/1")).step > 300, "it trains");
+    await until("it trains", async () => (await call(daemon, "GET", "runs/1")).step > 300);
     const { trainers: [trainer] } = workers(dir);
     if (lives) process.kill(trainer, "SIGSTOP"); // it is in the middle, however long the next daemon takes
     await dies(daemon, dir, !lives);
@@ -103,7 +103,7 @@ for (const lives of [false, true])
     assert.deepEqual(rows(dir, "SELECT * FROM attempts"), []);
     daemon = await serve(t, { dir, args: ARGS });
     if (lives) {
-      await until(() => /msg="it had begun before.* run=1 attempt=1$/m.test(daemon.output()), "its trainer is waited for");
+      await until("its trainer is waited for", () => /msg="it had begun before.* run=1 attempt=1$/m.test(daemon.output()));
       process.kill(trainer, "SIGCONT");
     }
     assert.equal((await ended(daemon, id)).counts.succeeded, 1, (await call(daemon, "GET", "runs/1")).reason);

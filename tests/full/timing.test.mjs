@@ -3,7 +3,6 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { client } from "../e2e/client.mjs";
 import { start } from "../e2e/daemon.mjs";
 
@@ -14,7 +13,7 @@ before(async () => {
 });
 after(() => daemon?.stop());
 
-const { call, get, rows } = client(() => daemon);
+const { call, get, rows, until } = client(() => daemon);
 
 const spec = (more = {}, steps = { steps: 150 }) => ({
   data: { dataset: "synthetic:copy", seq_len: 16 }, model: { layers: 1, heads: 2, d_model: 32, d_ff: 32 },
@@ -57,7 +56,7 @@ test("exclusive runs take turns and run alone, whatever else waits", async () =>
   const beside = await submit({ seeds: [7] });
   const id = await submit({ exclusive: true, seeds: [1, 2] });
   const late = await submit({ seeds: [8], priority: 5 });
-  while ((await get(`/experiments/${id}`)).counts.running === 0) await sleep(5);
+  await until("it runs", async () => (await get(`/experiments/${id}`)).counts.running > 0);
   const urgent = await submit({ seeds: [9], priority: 9 });
   const [verified] = (await get(`/runs?experiment=1`)).items;
   await call("POST", `/runs/${verified.id}/verify`, undefined, 202);
@@ -65,7 +64,7 @@ test("exclusive runs take turns and run alone, whatever else waits", async () =>
   for (const other of [beside, late, urgent]) await finished(other);
   assert.ok(reasons(report).every((list) => !list.includes("another_run")), JSON.stringify(reasons(report)));
   assert.ok(!report.remarks.some((remark) => remark.includes("another run")), report.remarks.join(" "));
-  while (["queued", "running"].includes((await get(`/runs/${verified.id}`)).verify.state)) await sleep(10);
+  await until("it is verified", async () => !["queued", "running"].includes((await get(`/runs/${verified.id}`)).verify.state));
   assert.equal((await get(`/runs/${verified.id}`)).verify.state, "identical");
   const order = await rows(`SELECT r.arm, r.seed FROM attempts a JOIN runs r ON r.id = a.run WHERE r.experiment = ${id} ORDER BY a.started_at, a.run`);
   assert.deepEqual(order, [["dense", 1], ["window", 1], ["dense", 2], ["window", 2]]);

@@ -28,5 +28,15 @@ export default [
   },
   { files: ["web/theme.js"], languageOptions: { sourceType: "script" } },
   { files: ["tests/**/*.mjs", "tests/**/*.js"], languageOptions: { globals: globals.node } },
+  {
+    files: ["tests/**/*.mjs"],
+    ignores: ["tests/e2e/until.mjs"],
+    rules: {
+      "no-restricted-syntax": ["error", ...[
+        "DoWhileStatement:has(AwaitExpression)", "WhileStatement:has(CallExpression[callee.name='sleep'])",
+        "ForStatement > AwaitExpression.update",
+      ].map((selector) => ({ selector, message: "A loop that waits is until() of e2e/until.mjs." }))],
+    },
+  },
   { files: ["tests/e2e/{browser,deleted,look,page,views}*.mjs"], languageOptions: { globals: globals.browser } }, // run in it, in parts
 ];

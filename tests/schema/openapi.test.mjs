@@ -5,10 +5,10 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import test, { after, before } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { ablated, start } from "../e2e/daemon.mjs";
 import { ask } from "../e2e/raw.mjs";
 import { routes } from "../e2e/routes.mjs";
+import { until } from "../e2e/until.mjs";
 import { ROOT, schema } from "./contract.mjs";
 import { api, follow, operations, schemaOf, strictly } from "./openapi.mjs";
 
@@ -151,11 +151,14 @@ test("experiments and their runs, from the dry run to the report", async () => {
   await call("POST", `${run}/verify`, { at, status: 202 });
   await call("POST", `${run}/verify`, { at, status: 409 });
   await paused(false);
-  while ((await call("GET", run, { at })).verify.state !== "identical") await sleep(20);
+  const compared = () => until("it is verified", async () => {
+    const { verify } = await call("GET", run, { at });
+    return !/queued|running/.test(verify.state) && verify;
+  });
+  assert.equal((await compared()).state, "identical");
   spoil("UPDATE metrics SET value = value + 1 WHERE step = 3 AND name = (SELECT id FROM metric_names WHERE name = 'train/loss')");
   await call("POST", `${run}/verify`, { at, status: 202 });
-  let verify;
-  while (/queued|running/.test((({ verify } = await call("GET", run, { at })), verify.state))) await sleep(20);
+  const verify = await compared();
   assert.deepEqual([verify.state, verify.first_difference.step, verify.first_difference.metric], ["differs", 3, "train/loss"]);
 
   await paused(true);
@@ -167,7 +170,7 @@ test("experiments and their runs, from the dry run to the report", async () => {
   await call("POST", `${run}/cancel`, { at: { id: queued }, status: 202 });
   await call("POST", `${run}/retry`, { at: { id: queued } });
   await paused(false);
-  while ((await call("GET", one, { at: { id: later.id } })).counts.running === 0) await sleep(20);
+  await until("it runs", async () => (await call("GET", one, { at: { id: later.id } })).counts.running > 0);
   await call("DELETE", one, { at: { id: later.id }, status: 409 });
   await call("POST", `${one}/seeds`, { at: { id: later.id }, body: { seeds: [4] }, status: 201 });
   await call("POST", `${one}/cancel`, { at: { id: later.id }, status: 202 });
