@@ -55,7 +55,7 @@ fuzz_worker  := $(patsubst %,$(BUILD)/tests/fuzz/fuzz_%,safetensors tar capsule)
 fuzz_server  := $(filter-out $(fuzz_worker),$(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c)))
 bench_bin    := $(BUILD)/tests/bench/bench
 calibrate    := $(BUILD)/tests/calibrate/calibrate
-load_bins    := $(BUILD)/tests/bench/load $(BUILD)/tests/bench/flood
+load_bins    := $(BUILD)/tests/bench/load $(BUILD)/tests/bench/flood $(BUILD)/tests/bench/pacer
 tests_schema := $(BUILD)/tests/schema/decode
 node_tests   := $(patsubst %package.json,%node_modules/.package-lock.json,$(wildcard tests/*/package.json))
 

@@ -132,6 +132,9 @@ static void loop(struct buf *to)
     family(to, "ablate_loop_turn_longest_cpu_seconds", "gauge",
            "The most that a turn has computed: on a busy machine turns also wait.");
     buf_addf(to, "ablate_loop_turn_longest_cpu_seconds %.17g\n", figures.longest_cpu_s);
+    family(to, "ablate_loop_long_turns_total", "counter",
+           "Turns that computed for more than 5 ms.");
+    buf_addf(to, "ablate_loop_long_turns_total %llu\n", (unsigned long long)figures.long_turns);
     family(to, "ablate_loop_stalls_total", "counter", "Times that the loop stood still.");
     buf_addf(to, "ablate_loop_stalls_total %llu\n", (unsigned long long)figures.stalls);
     family(to, "ablate_loop_part_longest_seconds", "gauge",

@@ -121,6 +121,7 @@ static void on_prepare(uv_prepare_t *prepare)
             turns.longest_s = took_s;
         if (cpu_s > turns.longest_cpu_s)
             turns.longest_cpu_s = cpu_s;
+        turns.long_turns += cpu_s > WATCH_LONG_MS / 1e3;
         for (size_t i = 0; i < WATCH_BOUNDS; i++)
             turns.within[i] += took_s <= watch_bounds_s[i];
     }

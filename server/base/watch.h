@@ -43,7 +43,7 @@ struct watch_mark {
 struct watch_mark watch_enter(const char *step, const char *of);
 void watch_leave(struct watch_mark mark);
 
-enum { WATCH_BOUNDS = 9, WATCH_PLACES = 128 };
+enum { WATCH_BOUNDS = 9, WATCH_PLACES = 128, WATCH_LONG_MS = 5 };
 extern const double watch_bounds_s[WATCH_BOUNDS];
 
 struct watch_place {
@@ -55,6 +55,7 @@ struct watch_figures {
     uint64_t turns, within[WATCH_BOUNDS]; /* turns that took at most as long as the bound */
     double busy_s, longest_s;
     double longest_cpu_s; /* the most that a turn has computed: a busy machine makes turns wait */
+    uint64_t long_turns;  /* turns that computed for more than WATCH_LONG_MS */
     uint64_t stalls;      /* also the one that lasts */
     double stall_s;       /* how long the last one that is over took */
     int64_t stall_end_ms; /* and when it ended, by the wall clock; 0 = there was none */

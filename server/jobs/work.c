@@ -16,6 +16,7 @@ enum {
     QUEUE_MAX = 100000,
     LOOK_MS = 250,     /* at an idle WAL: how soon the clock is asked again */
     LOCKED_MS = 10000, /* a lock that was met is taken to be held for so long */
+    ENDS_US = 1000,    /* how far into its part of a turn the loop begins another job's end */
     FOREVER = -1
 };
 
@@ -260,9 +261,49 @@ void work_maybe_closed(struct work *work)
     uv_close((uv_handle_t *)&work->wake, work_free);
 }
 
+/* A commit's events, then its jobs' ends. False when the turn's time is over before they are. */
+static bool end_jobs(struct work *work, struct outcome *outcome, uint64_t until_ns, bool *full)
+{
+    struct watch_mark mark = watch_enter("publish", "");
+    if (outcome->batch != NULL)
+        work->hooks.publish(outcome->batch, work->hooks.arg);
+    outcome->batch = NULL;
+    watch_leave(mark);
+    while (outcome->first != NULL) {
+        struct job *job = outcome->first;
+        outcome->first = job->next;
+        pthread_mutex_lock(&work->lock);
+        work->waiting--;
+        pthread_mutex_unlock(&work->lock);
+        *full |= job->status == -ERR_DISK_FULL;
+        mark = watch_enter("end of a write", "");
+        job->done(job);
+        watch_leave(mark);
+        if (uv_hrtime() > until_ns)
+            break;
+    }
+    return outcome->first == NULL;
+}
+
+/* What the turn had no time for comes first in the next. */
+static void put_back(struct work *work, struct outcome *outcome)
+{
+    struct outcome *last = outcome;
+    while (last->next != NULL)
+        last = last->next;
+    pthread_mutex_lock(&work->lock);
+    last->next = work->outcomes;
+    if (work->outcomes == NULL)
+        work->outcomes_end = &last->next;
+    work->outcomes = outcome;
+    pthread_mutex_unlock(&work->lock);
+    uv_async_send(&work->wake);
+}
+
 static void on_wake(uv_async_t *handle)
 {
     struct work *work = handle->data;
+    const uint64_t until_ns = uv_hrtime() + ENDS_US * 1000ULL;
     pthread_mutex_lock(&work->lock);
     struct outcome *outcome = work->outcomes;
     work->outcomes = NULL;
@@ -272,25 +313,15 @@ static void on_wake(uv_async_t *handle)
     bool full = false, news = work->wal_news;
     work->wal_news = false;
     pthread_mutex_unlock(&work->lock);
-    while (outcome != NULL) {
+    while (outcome != NULL && end_jobs(work, outcome, until_ns, &full)) {
         struct outcome *next = outcome->next;
-        struct watch_mark mark = watch_enter("publish", "");
-        if (outcome->batch != NULL)
-            work->hooks.publish(outcome->batch, work->hooks.arg);
-        watch_leave(mark);
-        for (struct job *job = outcome->first, *after; job != NULL; job = after) {
-            after = job->next;
-            pthread_mutex_lock(&work->lock);
-            work->waiting--;
-            pthread_mutex_unlock(&work->lock);
-            full |= job->status == -ERR_DISK_FULL;
-            mark = watch_enter("end of a write", "");
-            job->done(job);
-            watch_leave(mark);
-        }
         free(outcome);
         outcome = next;
+        if (uv_hrtime() > until_ns)
+            break;
     }
+    if (outcome != NULL)
+        put_back(work, outcome);
     if (full && work->hooks.full != NULL)
         work->hooks.full(work->hooks.arg);
     if (news && work->hooks.wal != NULL)

@@ -224,6 +224,57 @@ static void test_waiting_jobs_share_a_commit(void **state)
     fixture_free(f);
 }
 
+/* Jobs of one commit whose ends take longer than their part of a turn. */
+struct lengthy {
+    struct job jobs[8];
+    int turns, ended_in[8], n;
+    bool all_done;
+};
+
+static void count_turn(uv_prepare_t *prepare)
+{
+    ((struct lengthy *)prepare->data)->turns++;
+}
+
+static void lengthy_done(struct job *job)
+{
+    struct lengthy *lengthy = job->data;
+    uv_sleep(2);
+    lengthy->ended_in[lengthy->n++] = lengthy->turns;
+    lengthy->all_done = lengthy->n == 8;
+}
+
+static int lengthy_run(struct job *job, struct store *store, struct err *err)
+{
+    (void)job;
+    return put(store, "k0", err);
+}
+
+static void test_long_ends_take_turns(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_new();
+    struct lengthy lengthy = { 0 };
+    uv_prepare_t prepare = { .data = &lengthy };
+    bool held = false;
+    struct job hold = { .run = hold_run, .done = nothing, .data = &held };
+    sem_init(&all_wait, 0, 0);
+    work_write(f->work, &hold);
+    uv_prepare_init(work_loop(f->work), &prepare);
+    uv_prepare_start(&prepare, count_turn);
+    for (int i = 0; i < 8; i++) {
+        lengthy.jobs[i] =
+            (struct job){ .run = lengthy_run, .done = lengthy_done, .data = &lengthy };
+        work_write(f->work, &lengthy.jobs[i]);
+    }
+    sem_post(&all_wait);
+    fixture_wait(f, &lengthy.all_done);
+    for (int i = 1; i < 8; i++)
+        assert_true(lengthy.ended_in[i] > lengthy.ended_in[i - 1]);
+    uv_close((uv_handle_t *)&prepare, NULL);
+    fixture_free(f);
+}
+
 static void test_a_lost_transaction_fails_all_its_jobs(void **state)
 {
     (void)state;
@@ -389,6 +440,7 @@ int main(void)
         cmocka_unit_test(test_order_and_isolation),
         cmocka_unit_test(test_slices_let_others_in),
         cmocka_unit_test(test_waiting_jobs_share_a_commit),
+        cmocka_unit_test(test_long_ends_take_turns),
         cmocka_unit_test(test_a_lost_transaction_fails_all_its_jobs),
         cmocka_unit_test(test_a_transaction_that_ended_early_reports_no_success),
         cmocka_unit_test(test_damage_is_fatal_once),
