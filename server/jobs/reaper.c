@@ -2,6 +2,8 @@
  * few. The signal alone says nothing (those of several children are one). */
 #include "server/jobs/reaper.h"
 
+#include "server/base/watch.h"
+
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,7 +17,9 @@ static void on_signal(uv_signal_t *signal, int number)
         return;
     reaper->pid = 0;
     uv_signal_stop(signal);
+    struct watch_mark mark = watch_enter("end of a process", "");
     reaper->ended(reaper, status);
+    watch_leave(mark);
 }
 
 void reaper_watch(struct reaper *reaper, uv_loop_t *loop, pid_t pid,

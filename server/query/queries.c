@@ -6,6 +6,7 @@
 #include "common/base/log.h"
 #include "common/json/jsonx.h"
 #include "server/base/program.h"
+#include "server/base/watch.h"
 #include "server/data/datadir.h"
 #include "server/jobs/reaper.h"
 #include "server/jobs/work.h"
@@ -182,6 +183,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer)
 {
     struct query_run *run = stream->data;
+    struct watch_mark mark = watch_enter("read of a query", "");
     struct err err;
     if (n > 0)
         buf_add(&run->bytes, buffer->base, (size_t)n);
@@ -193,6 +195,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer)
         err_set(&err, ERR_INTERNAL, "the query's reply is larger than it can be");
         kill_run(run, &err);
     }
+    watch_leave(mark);
 }
 
 static void on_deadline(uv_timer_t *timer)

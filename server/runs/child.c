@@ -5,6 +5,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "server/base/program.h"
+#include "server/base/watch.h"
 #include "server/data/datadir.h"
 #include "server/runs/forgotten.h"
 #include "server/runs/ingest.h"
@@ -206,11 +207,9 @@ static void spawn_on_pool(uv_work_t *request)
     child->log = -1;
 }
 
-static void spawned(uv_work_t *request, int uv_status)
+static void follow(struct child *child)
 {
-    struct child *child = request->data;
     struct children *children = child->children;
-    (void)uv_status; /* never cancelled */
     if (child->spawn_error != 0) {
         char why[256];
         snprintf(why, sizeof why, "%.200s: %s", children->worker_path,
@@ -231,6 +230,14 @@ static void spawned(uv_work_t *request, int uv_status)
     child->reaper.signal.data = child;
     reaper_watch(&child->reaper, children->loop, child->spawned, on_ended);
     children->restless(children);
+}
+
+static void spawned(uv_work_t *request, int uv_status)
+{
+    struct watch_mark mark = watch_enter("start of a worker", "");
+    (void)uv_status; /* never cancelled */
+    follow(request->data);
+    watch_leave(mark);
 }
 
 static void prepare_on_pool(uv_work_t *request)
@@ -254,10 +261,8 @@ static void prepare_on_pool(uv_work_t *request)
         child->status = attempt_prepare(datadir, &child->claim, threads, &child->log, &child->err);
 }
 
-static void prepared(uv_work_t *request, int uv_status)
+static void go_on(struct child *child)
 {
-    struct child *child = request->data;
-    (void)uv_status; /* never cancelled */
     if (child->children->closing && child->end.stop == STOP_NONE)
         child->end.stop = STOP_SHUTDOWN;
     if (child->status != 0)
@@ -279,6 +284,14 @@ static void prepared(uv_work_t *request, int uv_status)
         close(child->log);
     child->log = -1;
     settle(child);
+}
+
+static void prepared(uv_work_t *request, int uv_status)
+{
+    struct watch_mark mark = watch_enter("start of a worker", "");
+    (void)uv_status; /* never cancelled */
+    go_on(request->data);
+    watch_leave(mark);
 }
 
 void child_start(struct child *child)

@@ -4,6 +4,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "server/base/watch.h"
 #include "server/http/gate.h"
 #include "server/http/route.h"
 
@@ -165,10 +166,13 @@ static void pool_done(uv_work_t *work, int status)
 {
     (void)status; /* nobody cancels */
     struct exchange *x = work->data;
+    struct watch_mark mark =
+        watch_enter("end on the pool", x->req.endpoint != NULL ? x->req.endpoint->path : "");
     x->all->waiting--;
     if (x->pool_done != NULL)
         x->pool_done(x);
     exchange_resume(x);
+    watch_leave(mark);
 }
 
 void exchange_pool(struct exchange *x, void (*run)(struct exchange *),
