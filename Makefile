@@ -25,7 +25,10 @@ pkg-cflags  = $(shell pkg-config --cflags $(1) 2>/dev/null)
 pkg-libs    = $(shell pkg-config --libs $(1) 2>/dev/null)
 CFLAGS_PKG := $(call pkg-cflags,$(PKGS))
 
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+# The release is CHANGELOG.md's; a build of a checkout adds its commit.
+RELEASE := $(shell sed -n 's/^.. \([0-9][0-9.]*\) .*/\1/p' CHANGELOG.md | head -n 1)
+VERSION := $(RELEASE)$(addprefix +g,$(shell git describe --always --dirty --exclude '*' 2>/dev/null))
+DEB_VERSION ?= $(RELEASE)
 
 # Sources.
 common_src := $(wildcard common/*.c common/*/*.c)
@@ -60,7 +63,7 @@ tests_schema := $(BUILD)/tests/schema/decode
 node_tests   := $(patsubst %package.json,%node_modules/.package-lock.json,$(wildcard tests/*/package.json))
 
 .DEFAULT_GOAL := all
-.PHONY: all units fuzzers tests laid-out setup test test-full calibrate fault asan tsan valgrind fuzz bench bench-server run demo install lint format clean help check-packages
+.PHONY: all units fuzzers tests laid-out setup test test-full calibrate fault asan tsan valgrind fuzz bench bench-server run demo install deb lint format clean help check-packages
 
 all: check-packages $(programs) ## build the programs and the page
 units: $(unit_tests)
@@ -170,6 +173,12 @@ install: all ## install the programs and the systemd unit below DESTDIR/PREFIX
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERSDIR)
 	sed 's:/usr/local/bin:$(PREFIX)/bin:' deploy/ablated.service > $(DESTDIR)$(UNITDIR)/ablated.service
 	install -m 644 deploy/ablate.sysusers $(DESTDIR)$(SYSUSERSDIR)/ablate.conf
+
+deb: ## build the Debian package, BUILD/ablate_VERSION_ARCH.deb, and let lintian look at it
+	@deploy/setup.sh build deb
+	@mkdir -p $(BUILD) && echo "Building …"
+	@deploy/debian/build.sh $(BUILD) $(DEB_VERSION) $(quiet)
+	@ls $(BUILD)/ablate_$(DEB_VERSION)_*.deb
 
 # Packages.
 check-packages:

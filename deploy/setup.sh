@@ -1,11 +1,12 @@
 #!/bin/sh
 # Installs, or with --check only names, the Debian packages that building, testing and the demo need.
-# Usage: deploy/setup.sh [--check] [build|test|demo|fault|fuzz|valgrind|bench|load|oracle …]      (default: build)
+# Usage: deploy/setup.sh [--check] [build|test|demo|deb|fault|fuzz|valgrind|bench|load|oracle …]      (default: build)
 set -eu
 
 build="build-essential pkg-config libmicrohttpd-dev libjansson-dev libsqlite3-dev libopenblas-dev libseccomp-dev libuv1-dev nettle-dev"
 demo="curl jq sqlite3 fortunes fortunes-min gnuplot-nox"
 test="libcmocka-dev clang-format curl jq sqlite3 fortunes fortunes-min gnuplot-nox chromium nginx openssl strace python3-torch python3-numpy"
+deb="debhelper help2man lintian"
 fault="systemd-container faketime iproute2 slowhttptest"
 fuzz="clang"
 valgrind="valgrind"
@@ -25,13 +26,14 @@ for group in "$@"; do
         build) wanted=$build ;;
         demo) wanted=$demo ;;
         test) wanted=$test ;;
+        deb) wanted=$deb ;;
         fault) wanted=$fault ;;
         fuzz) wanted=$fuzz ;;
         valgrind) wanted=$valgrind ;;
         bench) wanted=$bench ;;
         load) wanted=$load ;;
         oracle) wanted=$oracle ;;
-        *) echo "setup: unknown group '$group' (build, test, demo, fault, fuzz, valgrind, bench, load, oracle)" >&2; exit 64 ;;
+        *) echo "setup: unknown group '$group' (build, test, demo, deb, fault, fuzz, valgrind, bench, load, oracle)" >&2; exit 64 ;;
     esac
     for package in $wanted; do
         case $package in
