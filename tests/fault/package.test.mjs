@@ -60,10 +60,12 @@ test("installed, upgraded while it trains, removed, installed again: no run is l
   const runs = async () => (await call(daemon, "GET", `runs?experiment=${id}`)).items;
   await until("both train", async () => (await runs()).every(({ step }) => step > 200));
   const main = machine.show("MainPID"), workers = machine.workers();
+  machine.run("kill", "-STOP", ...workers.map(String)); // they don't end meanwhile
   dpkg("-i", give(machine, later(dir)));
   await until("another daemon serves", () => !["0", main].includes(machine.show("MainPID")));
   await machine.up();
   assert.deepEqual(machine.workers(), workers, "the same workers");
+  machine.run("kill", "-CONT", ...workers.map(String));
   assert.equal((await ended(daemon, id)).counts.succeeded, 2);
   assert.deepEqual((await runs()).map(({ attempt }) => attempt), [1, 1]);
   assert.deepEqual(await curves(daemon, id), undisturbed);
@@ -73,6 +75,7 @@ test("installed, upgraded while it trains, removed, installed again: no run is l
   await until("both train", () => step() > 200);
   const files = dpkg("-L", "ablate").split("\n").filter((path) => path !== "");
   dpkg("-r", "ablate");
+  t.diagnostic(`found: removed at step ${step()} of ${SPEC.steps}`);
   assert.equal(machine.tries("pgrep", "-f", "ablate"), "", "nothing of it runs");
   assert.equal(machine.run("sh", "-c", 'while read -r path; do [ -d "$path" ] || [ ! -e "$path" ] || echo "$path"; done', { input: `${files.join("\n")}\n` }), "", "none of its files is left");
   assert.equal(machine.run("find", "/etc", "/lib/systemd", "/run/systemd", "/usr/bin", "/usr/lib/sysusers.d", "/usr/share", "-name", "*ablate*"), "");
