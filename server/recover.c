@@ -3,6 +3,7 @@
 #include "server/recover.h"
 
 #include "common/base/log.h"
+#include "server/jobs/work_beside.h"
 #include "server/runs/forgotten.h"
 #include "server/store/store_identity.h"
 

@@ -5,6 +5,7 @@
  * says that it changed, and when the time is over. The request owns the wait, and is done when
  * neither a look nor the time's job is under way. */
 #include "server/api/api.h"
+#include "server/jobs/work_beside.h"
 
 #include "common/json/jsonx.h"
 #include "server/feed/stream.h"

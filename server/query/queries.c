@@ -9,6 +9,7 @@
 #include "server/data/datadir.h"
 #include "server/jobs/reaper.h"
 #include "server/jobs/work.h"
+#include "server/jobs/work_beside.h"
 #include "server/query/process.h"
 
 #include <errno.h>

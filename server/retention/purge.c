@@ -5,6 +5,7 @@
 #include "common/base/clock.h"
 #include "common/base/files.h"
 #include "common/base/log.h"
+#include "server/jobs/work_beside.h"
 #include "server/retention/collect.h"
 #include "server/retention/compact.h"
 #include "server/runs/owner.h"

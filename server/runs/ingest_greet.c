@@ -1,4 +1,5 @@
 /* The first line of a connection: which attempt's worker it is, and whether that is true. */
+#include "server/jobs/work_beside.h"
 #include "server/runs/ingest_priv.h"
 
 #include "common/base/clock.h"

@@ -1,4 +1,5 @@
 /* Lines of a worker on their way through the writer, and what it is answered. */
+#include "server/jobs/work_beside.h"
 #include "server/runs/ingest_priv.h"
 
 #include "server/store/curves/store_metrics.h"

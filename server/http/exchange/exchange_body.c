@@ -11,6 +11,7 @@
 #include "server/http/exchange/exchange.h"
 #include "server/jobs/line.h"
 #include "server/jobs/space.h"
+#include "server/jobs/work_beside.h"
 
 #include <errno.h>
 #include <fcntl.h>

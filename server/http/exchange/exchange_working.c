@@ -2,6 +2,7 @@
  * belongs; then its endpoint's finish, and the reply. Steps that follow each other on a thread are
  * one job: nothing is read and then written. */
 #include "server/http/exchange/exchange.h"
+#include "server/jobs/work_beside.h"
 
 #include "server/base/watch.h"
 #include "server/jobs/line.h"
