@@ -6,6 +6,8 @@
 #include "server/report/figure.h"
 #include "server/report/plot.h"
 #include "server/report/report.h"
+#include "server/report/report_csv.h"
+#include "server/report/report_md.h"
 
 #include "common/base/digest.h"
 #include "common/json/jsonx.h"

@@ -4,6 +4,7 @@
 #include "common/json/jsonx.h"
 #include "common/spec/metrics.h"
 #include "server/report/reading.h"
+#include "server/report/report_md_conclusions.h"
 
 #include <math.h>
 #include <string.h>

@@ -3,7 +3,6 @@
 #include "server/capsule/capsule.h"
 
 #include "common/wire/tar.h"
-#include "server/report/report.h"
 #include "tests/unit/server/fixture.h"
 
 #include <math.h>
