@@ -7,7 +7,7 @@
 #include "server/jobs/line.h"
 #include "server/objects/objects.h"
 #include "server/retention/purge.h"
-#include "server/store/runs/store_runs.h"
+#include "server/store/runs/store_datasets.h"
 
 #include <stdlib.h>
 #include <string.h>

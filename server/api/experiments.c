@@ -8,8 +8,9 @@
 #include "server/objects/objects.h"
 #include "server/retention/purge.h"
 #include "server/runs/supervisor.h"
+#include "server/store/runs/store_experiments.h"
 #include "server/store/runs/store_purge.h"
-#include "server/store/runs/store_runs.h"
+#include "server/store/runs/store_transitions.h"
 
 #include <stddef.h>
 #include <stdio.h>

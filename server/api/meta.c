@@ -14,7 +14,7 @@
 #include "server/jobs/work.h"
 #include "server/objects/objects.h"
 #include "server/runs/supervisor.h"
-#include "server/store/runs/store_runs.h"
+#include "server/store/runs/store_attempts.h"
 
 #include <stddef.h>
 #include <stdio.h>

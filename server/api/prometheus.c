@@ -12,6 +12,7 @@
 #include "server/jobs/space.h"
 #include "server/jobs/work.h"
 #include "server/runs/supervisor.h"
+#include "server/store/runs/store_attempts.h"
 #include "server/store/runs/store_purge.h"
 #include "server/store/runs/store_runs.h"
 

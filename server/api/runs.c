@@ -8,8 +8,10 @@
 #include "server/objects/objects.h"
 #include "server/runs/owner.h"
 #include "server/runs/supervisor.h"
+#include "server/store/runs/store_attempts.h"
 #include "server/store/runs/store_audits.h"
 #include "server/store/runs/store_runs.h"
+#include "server/store/runs/store_transitions.h"
 
 #include <fcntl.h>
 #include <stddef.h>

@@ -11,7 +11,7 @@
 #include "server/jobs/space.h"
 #include "server/objects/objects.h"
 #include "server/runs/supervisor.h"
-#include "server/store/runs/store_runs.h"
+#include "server/store/runs/store_experiments.h"
 
 #include <stddef.h>
 #include <stdlib.h>

@@ -17,7 +17,8 @@
 #include "server/jobs/space.h"
 #include "server/objects/objects.h"
 #include "server/runs/supervisor.h"
-#include "server/store/runs/store_runs.h"
+#include "server/store/runs/store_datasets.h"
+#include "server/store/runs/store_experiments.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -11,6 +11,7 @@
 #include "server/feed/stream.h"
 #include "server/jobs/work.h"
 #include "server/objects/objects.h"
+#include "server/store/runs/store_experiments.h"
 #include "server/store/runs/store_runs.h"
 
 #include <stdlib.h>

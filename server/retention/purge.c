@@ -9,8 +9,8 @@
 #include "server/retention/collect.h"
 #include "server/retention/compact.h"
 #include "server/runs/owner.h"
+#include "server/store/runs/store_experiments.h"
 #include "server/store/runs/store_purge.h"
-#include "server/store/runs/store_runs.h"
 
 #include <errno.h>
 #include <stdio.h>

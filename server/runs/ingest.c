@@ -10,7 +10,6 @@
 #include "server/data/datadir.h"
 #include "server/store/curves/store_metrics.h"
 #include "server/store/curves/store_replay.h"
-#include "server/store/runs/store_runs.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -4,7 +4,7 @@
 #include "common/wire/wire.h"
 #include "server/runs/ingest.h"
 #include "server/store/curves/store_metrics.h"
-#include "server/store/runs/store_runs.h"
+#include "server/store/runs/store_attempts.h"
 
 #include <errno.h>
 #include <fcntl.h>

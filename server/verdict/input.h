@@ -5,6 +5,7 @@
 #include "server/store/curves/store_metrics.h"
 #include "server/store/curves/store_timings.h"
 #include "server/store/runs/store_audits.h"
+#include "server/store/runs/store_experiments.h"
 #include "server/store/runs/store_runs.h"
 
 struct study_input {

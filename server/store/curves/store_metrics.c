@@ -10,6 +10,7 @@
 #include "server/store/curves/rollup.h"
 #include "server/store/curves/store_digests.h"
 #include "server/store/curves/store_replay.h"
+#include "server/store/runs/store_attempts.h"
 #include "server/store/runs/store_runs.h"
 #include "server/store/store_priv.h"
 

@@ -1,4 +1,6 @@
 /* Attempts and the queue: claiming, ending, settling. */
+#include "server/store/runs/store_attempts.h"
+
 #include "common/base/clock.h"
 #include "server/store/curves/store_replay.h"
 #include "server/store/runs/store_runs.h"

@@ -1,7 +1,10 @@
 /* Experiments: added with all their runs, read with counts over those, changed, cancelled,
  * deleted. */
+#include "server/store/runs/store_experiments.h"
+
 #include "common/base/clock.h"
 #include "server/store/runs/store_runs.h"
+#include "server/store/runs/store_transitions.h"
 #include "server/store/store_priv.h"
 
 #include <stdlib.h>

@@ -8,7 +8,7 @@
 #include "server/jobs/work.h"
 #include "server/jobs/work_beside.h"
 #include "server/store/curves/store_metrics.h"
-#include "server/store/runs/store_runs.h"
+#include "server/store/runs/store_experiments.h"
 
 #include <ftw.h>
 #include <setjmp.h>

@@ -1,6 +1,7 @@
 /* What a commit says: order, content, and that live and replayed messages are the same bytes. */
 #include "common/json/jsonx.h"
 #include "server/feed/publish.h"
+#include "server/store/runs/store_attempts.h"
 #include "server/store/store_priv.h"
 #include "tests/unit/server/fixture.h"
 

@@ -7,6 +7,7 @@
 #include "common/json/jsonx.h"
 #include "server/query/process.h"
 #include "server/query/walls.h"
+#include "server/store/runs/store_attempts.h"
 
 #include <errno.h>
 #include <fcntl.h>

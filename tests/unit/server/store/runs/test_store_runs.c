@@ -1,4 +1,5 @@
 /* A run's states, every transition from every state; claims; lists by filter, order and page. */
+#include "server/store/runs/store_attempts.h"
 #include "server/store/store_priv.h"
 #include "tests/unit/server/fixture.h"
 
