@@ -3,6 +3,7 @@
 #include "server/store/store_copy.h"
 
 #include "server/store/store_priv.h"
+#include "server/store/store_rows.h"
 
 #include <errno.h>
 #include <fcntl.h>

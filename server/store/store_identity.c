@@ -3,6 +3,7 @@
 #include "server/store/store_identity.h"
 
 #include "server/store/store_priv.h"
+#include "server/store/store_rows.h"
 
 #include <stdio.h>
 

@@ -6,7 +6,7 @@
  * ones in all runs of a grid point.
  */
 #include "server/store/curves/store_metrics.h"
-#include "server/store/store_priv.h"
+#include "server/store/store_rows.h"
 
 #include <stdlib.h>
 

@@ -13,6 +13,7 @@
 #include "server/store/runs/store_attempts.h"
 #include "server/store/runs/store_runs.h"
 #include "server/store/store_priv.h"
+#include "server/store/store_rows.h"
 
 #include <math.h>
 #include <stdlib.h>

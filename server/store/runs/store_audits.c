@@ -7,6 +7,7 @@
 #include "common/base/clock.h"
 #include "common/spec/spec.h"
 #include "server/store/store_priv.h"
+#include "server/store/store_rows.h"
 
 #include <jansson.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
 #include "server/store/runs/store_datasets.h"
 
 #include "common/base/clock.h"
-#include "server/store/store_priv.h"
+#include "server/store/store_rows.h"
 
 #include <stdlib.h>
 #include <string.h>

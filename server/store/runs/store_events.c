@@ -8,6 +8,7 @@
 #include "common/base/clock.h"
 #include "common/json/jsonx.h"
 #include "server/store/store_priv.h"
+#include "server/store/store_rows.h"
 
 #include <stdlib.h>
 #include <string.h>

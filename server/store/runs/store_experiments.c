@@ -6,6 +6,7 @@
 #include "server/store/runs/store_runs.h"
 #include "server/store/runs/store_transitions.h"
 #include "server/store/store_priv.h"
+#include "server/store/store_rows.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 #include "common/base/clock.h"
 #include "server/store/runs/store_audits.h"
 #include "server/store/runs/store_cells.h"
-#include "server/store/store_priv.h"
+#include "server/store/store_rows.h"
 
 #include <stdlib.h>
 #include <string.h>

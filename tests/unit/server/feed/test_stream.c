@@ -3,7 +3,7 @@
 #include "server/feed/stream.h"
 #include "server/store/runs/store_attempts.h"
 #include "server/store/runs/store_audits.h"
-#include "server/store/store_priv.h"
+#include "server/store/store_rows.h"
 #include "tests/unit/server/fixture.h"
 
 enum { READERS = 24, EXPERIMENTS = 3, RUNS = 4 };

@@ -5,6 +5,7 @@
 #include "server/store/runs/store_attempts.h"
 #include "server/store/runs/store_purge.h"
 #include "server/store/store_priv.h"
+#include "server/store/store_rows.h"
 #include "tests/unit/server/fixture.h"
 
 enum { CROWD = 5 * RUN_SLICE / 2 }; /* two slices and a half */

@@ -2,6 +2,7 @@
  * the range and the number of points. */
 #include "server/store/curves/rollup.h"
 #include "server/store/store_priv.h"
+#include "server/store/store_rows.h"
 #include "tests/unit/server/fixture.h"
 
 #include <math.h>
