@@ -3,7 +3,7 @@
 #include "server/api/api.h"
 
 #include "common/json/jsonx.h"
-#include "server/store/curves/store_metrics.h"
+#include "server/store/curves/store_series.h"
 #include "server/store/runs/store_runs.h"
 
 #include <stdlib.h>

@@ -6,7 +6,7 @@
 #include "server/capsule/capsule_archive.h"
 #include "server/objects/objects.h"
 #include "server/store/curves/store_digests.h"
-#include "server/store/curves/store_metrics.h"
+#include "server/store/curves/store_series.h"
 #include "server/store/runs/store_audits.h"
 
 #include <math.h>

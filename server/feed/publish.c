@@ -5,7 +5,8 @@
 #include "common/base/clock.h"
 #include "common/json/jsonx.h"
 #include "server/objects/objects.h"
-#include "server/store/curves/store_metrics.h"
+#include "server/store/curves/store_series.h"
+#include "server/store/runs/store_events.h"
 
 #include <math.h>
 #include <stdlib.h>

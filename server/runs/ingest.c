@@ -8,7 +8,6 @@
 #include "common/wire/wire.h"
 #include "server/base/watch.h"
 #include "server/data/datadir.h"
-#include "server/store/curves/store_metrics.h"
 #include "server/store/curves/store_replay.h"
 
 #include <assert.h>

@@ -2,7 +2,6 @@
 #include "server/jobs/work_beside.h"
 #include "server/runs/ingest_priv.h"
 
-#include "server/store/curves/store_metrics.h"
 #include "server/store/curves/store_replay.h"
 
 #include <stdlib.h>

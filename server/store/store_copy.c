@@ -2,6 +2,7 @@
  * connection of its own and closes it. */
 #include "server/store/store_copy.h"
 
+#include "server/store/store_migrate.h"
 #include "server/store/store_priv.h"
 #include "server/store/store_rows.h"
 

@@ -4,7 +4,7 @@
 #ifndef ABLATE_SERVER_STORE_PRIV_H
 #define ABLATE_SERVER_STORE_PRIV_H
 
-#include "server/store/runs/store_audits.h"
+#include "server/store/runs/store_events.h"
 #include "server/store/store.h"
 #include "server/store/store_identity.h"
 #include "server/store/store_sql.h"
@@ -53,21 +53,5 @@ bool store_lacks_room(sqlite3 *db);
 int store_execute(struct store *store, const char *sql, struct err *err);
 /* The first column of its first row, as an integer. */
 int store_read_int(struct store *store, const char *sql, int64_t *ret, struct err *err);
-
-/* store_migrate.c. store_check_ours, before anything is written: BAD_DATA for a foreign database, and one
- * of a newer version. */
-int store_check_ours(struct store *store, const char *path, struct err *err);
-int store_migrate(struct store *store, const char *path, struct err *err);
-
-/* runs/store_cells.c: what the migrations call that SQL doesn't have. */
-int store_cells_define(struct store *store, struct err *err);
-
-/* runs/store_touches.c. A savepoint begins here. */
-void store_touches_mark(struct store *store);
-/* Forgets what was touched since the mark. */
-void store_touches_rollback(struct store *store);
-/* Forgets everything; done also frees the list. */
-void store_touches_clear(struct store *store);
-void store_touches_done(struct store *store);
 
 #endif

@@ -11,7 +11,9 @@
 #include "server/store/curves/store_digests.h"
 #include "server/store/curves/store_replay.h"
 #include "server/store/runs/store_attempts.h"
+#include "server/store/runs/store_audits.h"
 #include "server/store/runs/store_runs.h"
+#include "server/store/runs/store_touches.h"
 #include "server/store/store_priv.h"
 #include "server/store/store_rows.h"
 

@@ -1,9 +1,10 @@
 /* Reading curves: a series whole, or as buckets of its rollups when it is longer than was asked
  * for.
  */
+#include "server/store/curves/store_series.h"
+
 #include "common/base/buf.h"
 #include "server/store/curves/rollup.h"
-#include "server/store/curves/store_metrics.h"
 #include "server/store/store_rows.h"
 
 #include <math.h>

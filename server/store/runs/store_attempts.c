@@ -5,6 +5,7 @@
 #include "server/store/curves/store_replay.h"
 #include "server/store/runs/store_audits.h"
 #include "server/store/runs/store_runs.h"
+#include "server/store/runs/store_touches.h"
 #include "server/store/store_identity.h"
 #include "server/store/store_rows.h"
 

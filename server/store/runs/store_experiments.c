@@ -3,7 +3,9 @@
 #include "server/store/runs/store_experiments.h"
 
 #include "common/base/clock.h"
+#include "server/store/runs/store_audits.h"
 #include "server/store/runs/store_runs.h"
+#include "server/store/runs/store_touches.h"
 #include "server/store/runs/store_transitions.h"
 #include "server/store/store_priv.h"
 #include "server/store/store_rows.h"

@@ -3,8 +3,8 @@
 #include "server/store/runs/store_transitions.h"
 
 #include "common/base/clock.h"
-#include "server/store/runs/store_audits.h"
 #include "server/store/runs/store_runs.h"
+#include "server/store/runs/store_touches.h"
 #include "server/store/store_rows.h"
 
 #include <stdlib.h>

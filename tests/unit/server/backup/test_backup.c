@@ -3,7 +3,8 @@
 #include "server/backup/backup.h"
 #include "server/backup/manifest.h"
 #include "server/backup/target.h"
-#include "server/store/runs/store_audits.h"
+#include "server/store/runs/store_events.h"
+#include "server/store/runs/store_touches.h"
 #include "server/store/store_identity.h"
 
 #include <setjmp.h>

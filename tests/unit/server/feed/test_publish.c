@@ -2,6 +2,7 @@
 #include "common/json/jsonx.h"
 #include "server/feed/publish.h"
 #include "server/store/runs/store_attempts.h"
+#include "server/store/runs/store_touches.h"
 #include "tests/unit/server/fixture.h"
 
 static int fill_run(struct store *store, void *arg, struct err *err)

@@ -2,7 +2,8 @@
  * event after its place exactly once, in order; one that is too slow is dropped alone. */
 #include "server/feed/stream.h"
 #include "server/store/runs/store_attempts.h"
-#include "server/store/runs/store_audits.h"
+#include "server/store/runs/store_events.h"
+#include "server/store/runs/store_touches.h"
 #include "server/store/store_rows.h"
 #include "tests/unit/server/fixture.h"
 

@@ -4,6 +4,7 @@
 #include "server/store/curves/store_digests.h"
 #include "server/store/runs/store_attempts.h"
 #include "server/store/runs/store_purge.h"
+#include "server/store/runs/store_touches.h"
 #include "server/store/store_priv.h"
 #include "server/store/store_rows.h"
 #include "tests/unit/server/fixture.h"

@@ -3,6 +3,7 @@
 #include "server/base/embed.h"
 #include "server/store/curves/store_digests.h"
 #include "server/store/runs/store_attempts.h"
+#include "server/store/runs/store_audits.h"
 #include "server/store/runs/store_cells.h"
 #include "server/store/runs/store_datasets.h"
 #include "server/store/store_identity.h"

@@ -2,6 +2,7 @@
  * a verification, whatever its end. */
 #include "common/json/jsonx.h"
 #include "server/store/curves/store_replay.h"
+#include "server/store/runs/store_audits.h"
 #include "server/store/store_rows.h"
 #include "tests/unit/server/fixture.h"
 
