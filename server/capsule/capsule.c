@@ -5,6 +5,7 @@
 #include "common/base/version.h"
 #include "common/json/jsonx.h"
 #include "server/capsule/capsule_archive.h"
+#include "server/capsule/capsule_run.h"
 #include "server/objects/objects.h"
 #include "server/report/report_csv.h"
 #include "server/report/report_md.h"

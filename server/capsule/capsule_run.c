@@ -1,6 +1,7 @@
 /* A run's three files. Metrics are read row by row and written in chunks: a run may have millions.
  * */
-#include "server/capsule/capsule.h"
+
+#include "server/capsule/capsule_run.h"
 
 #include "common/json/jsonx.h"
 #include "server/capsule/capsule_archive.h"
