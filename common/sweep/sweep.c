@@ -10,6 +10,7 @@
 #include "common/spec/metrics.h"
 #include "common/spec/spec_json.h"
 #include "common/sweep/sweep_fields.h"
+#include "common/sweep/sweep_run.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -10,6 +10,8 @@
 #include "common/spec/metrics.h"
 #include "common/spec/spec_json.h"
 #include "common/sweep/sweep.h"
+#include "common/sweep/sweep_run.h"
+#include "common/sweep/sweep_unused.h"
 #include "server/api/submit_plan.h"
 #include "server/base/options.h"
 #include "server/base/presets.h"

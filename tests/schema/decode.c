@@ -10,6 +10,8 @@
 #include "common/spec/attention.h"
 #include "common/sweep/sweep.h"
 #include "common/sweep/sweep_fields.h"
+#include "common/sweep/sweep_run.h"
+#include "common/sweep/sweep_unused.h"
 #include "common/wire/wire.h"
 #include "server/base/presets.h"
 #include "server/http/endpoint.h"
