@@ -3,6 +3,7 @@
 
 #include "server/capsule/capsule.h"
 #include "server/data/datadir.h"
+#include "server/http/exchange/exchange_request.h"
 
 #include <fcntl.h>
 #include <stdatomic.h>

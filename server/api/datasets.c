@@ -4,6 +4,7 @@
 #include "common/base/clock.h"
 #include "common/json/jsonx.h"
 #include "server/data/import/import.h"
+#include "server/http/exchange/exchange_request.h"
 #include "server/jobs/line.h"
 #include "server/objects/objects.h"
 #include "server/retention/purge.h"

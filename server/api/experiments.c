@@ -5,6 +5,7 @@
 #include "common/json/jsonx.h"
 #include "common/sweep/sweep.h"
 #include "server/base/options.h"
+#include "server/http/exchange/exchange_request.h"
 #include "server/objects/objects.h"
 #include "server/retention/purge.h"
 #include "server/runs/supervisor.h"

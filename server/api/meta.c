@@ -10,6 +10,7 @@
 #include "server/base/presets.h"
 #include "server/base/watch.h"
 #include "server/data/datadir.h"
+#include "server/http/exchange/exchange_request.h"
 #include "server/jobs/space.h"
 #include "server/jobs/work.h"
 #include "server/objects/objects.h"

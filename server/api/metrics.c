@@ -3,6 +3,7 @@
 #include "server/api/api.h"
 
 #include "common/json/jsonx.h"
+#include "server/http/exchange/exchange_request.h"
 #include "server/store/curves/store_series.h"
 #include "server/store/runs/store_runs.h"
 

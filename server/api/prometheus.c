@@ -8,6 +8,7 @@
 #include "server/base/watch.h"
 #include "server/data/datadir.h"
 #include "server/feed/stream.h"
+#include "server/http/exchange/exchange_request.h"
 #include "server/http/httpd.h"
 #include "server/jobs/space.h"
 #include "server/jobs/work.h"

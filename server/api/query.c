@@ -2,6 +2,7 @@
 #include "server/api/api.h"
 
 #include "common/json/jsonx.h"
+#include "server/http/exchange/exchange_request.h"
 #include "server/query/queries.h"
 #include "server/store/store_query.h"
 

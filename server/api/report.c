@@ -3,6 +3,7 @@
 #include "server/api/api.h"
 
 #include "server/data/datadir.h"
+#include "server/http/exchange/exchange_request.h"
 #include "server/report/figure.h"
 #include "server/report/plot.h"
 #include "server/report/report.h"

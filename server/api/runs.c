@@ -5,6 +5,7 @@
 #include "common/base/files.h"
 #include "common/json/jsonx.h"
 #include "server/data/datadir.h"
+#include "server/http/exchange/exchange_request.h"
 #include "server/objects/objects.h"
 #include "server/runs/owner.h"
 #include "server/runs/supervisor.h"

@@ -8,6 +8,7 @@
 #include "common/sweep/sweep.h"
 #include "common/sweep/sweep_fields.h"
 #include "server/base/options.h"
+#include "server/http/exchange/exchange_request.h"
 #include "server/jobs/space.h"
 #include "server/objects/objects.h"
 #include "server/runs/supervisor.h"

@@ -6,6 +6,7 @@
 #include "common/json/jsonx.h"
 #include "server/data/datadir.h"
 #include "server/http/auth.h"
+#include "server/http/exchange/exchange_request.h"
 
 #include <string.h>
 

@@ -16,6 +16,7 @@
 #include "server/base/options.h"
 #include "server/base/presets.h"
 #include "server/data/datadir.h"
+#include "server/http/exchange/exchange_request.h"
 #include "server/jobs/space.h"
 #include "server/objects/objects.h"
 #include "server/runs/supervisor.h"

@@ -9,6 +9,7 @@
 
 #include "common/json/jsonx.h"
 #include "server/feed/stream.h"
+#include "server/http/exchange/exchange_request.h"
 #include "server/jobs/work.h"
 #include "server/objects/objects.h"
 #include "server/store/runs/store_experiments.h"

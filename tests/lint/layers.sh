@@ -30,7 +30,7 @@ server/capsule/                                     common/|server/(store|object
 server/http/httpd\.[ch]                              common/|server/(base|data|store|jobs|http)/
 server/http/exchange/                               common/|server/(base|data|store|jobs)/|server/http/(exchange/|(assets|auth|endpoint|gate|linger|peers|refusals|reply|route)\.h)
 server/http/                                        common/|server/(base|data|store|jobs)/|server/http/([a-z]+|exchange/state)\.h
-server/api/                                         common/|server/(base|data|store|objects|jobs|query|feed|runs|retention|verdict|report|capsule|api)/|server/http/(endpoint|reply|auth|httpd)\.h
+server/api/                                         common/|server/(base|data|store|objects|jobs|query|feed|runs|retention|verdict|report|capsule|api)/|server/http/(endpoint|reply|auth|httpd|exchange/exchange_request)\.h
 server/[a-z]+\.[ch]                                 common/|server/
 worker/base/                                         common/|worker/base/
 worker/ops/                                          common/|worker/(base|ops)/
