@@ -99,8 +99,6 @@ STORED(figure_svg_read);
 STORED(figure_png_read);
 ENCODE(figure_svg_encode);
 ENCODE(figure_png_encode);
-/* The report's JSON from what the store holds. */
-int report_make(struct store *store, int64_t experiment, json_t **ret, struct err *err);
 
 /* capsule.c */
 DECODE(capsule_decode);
