@@ -7,6 +7,8 @@
  */
 #include "common/sweep/sweep.h"
 
+#include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 #include "common/spec/metrics.h"
 #include "common/spec/spec_json.h"
 #include "common/sweep/sweep_fields.h"

@@ -12,6 +12,8 @@
 
 #include "common/spec/spec.h"
 
+#include <jansson.h>
+
 enum { SWEEP_MAX_RUNS = 10000, SWEEP_MAX_ARMS = 64, SWEEP_MAX_FACTORS = 8, SWEEP_MAX_LOOKS = 10 };
 enum goal { GOAL_MIN, GOAL_MAX };
 enum compare_at { COMPARE_LAST, COMPARE_BEST };

@@ -7,6 +7,7 @@
  */
 #include "common/sweep/sweep_run.h"
 
+#include "common/json/jsonx.h"
 #include "common/spec/spec_json.h"
 #include "common/sweep/sweep.h"
 

@@ -4,6 +4,7 @@
  * preset's own corpus. */
 #include "common/sweep/sweep_unused.h"
 
+#include "common/json/jsonx.h"
 #include "common/spec/spec_fields.h"
 #include "common/sweep/sweep.h"
 

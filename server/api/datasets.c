@@ -2,7 +2,7 @@
 #include "server/api/api.h"
 
 #include "common/base/clock.h"
-#include "common/json/jsonx.h"
+#include "common/json/jsonx_fields.h"
 #include "server/data/import/import.h"
 #include "server/http/exchange/exchange_request.h"
 #include "server/jobs/line.h"

@@ -2,7 +2,8 @@
 #include "server/api/api.h"
 
 #include "common/base/clock.h"
-#include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
+#include "common/json/jsonx_fields.h"
 #include "common/sweep/sweep.h"
 #include "server/base/options.h"
 #include "server/http/exchange/exchange_request.h"

@@ -3,7 +3,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/version.h"
-#include "common/json/jsonx.h"
+#include "common/json/jsonx_fields.h"
 #include "common/spec/metrics.h"
 #include "common/wire/wire.h"
 #include "server/base/options.h"

@@ -12,6 +12,7 @@
 
 #include "common/base/digest.h"
 #include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,6 +4,7 @@
 #include "common/base/digest.h"
 #include "common/base/files.h"
 #include "common/json/jsonx.h"
+#include "common/json/jsonx_fields.h"
 #include "server/data/datadir.h"
 #include "server/http/exchange/exchange_request.h"
 #include "server/objects/objects.h"

@@ -4,6 +4,8 @@
 #include "server/api/api.h"
 
 #include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
+#include "common/json/jsonx_fields.h"
 #include "common/spec/spec_json.h"
 #include "common/sweep/sweep.h"
 #include "common/sweep/sweep_fields.h"

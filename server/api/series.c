@@ -2,7 +2,7 @@
  * asked. */
 #include "server/api/api.h"
 
-#include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 #include "server/http/exchange/exchange_request.h"
 #include "server/store/curves/store_series.h"
 #include "server/store/runs/store_runs.h"

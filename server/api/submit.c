@@ -5,7 +5,7 @@
 #include "server/api/api.h"
 
 #include "common/corpus/corpus.h"
-#include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 #include "common/spec/cost.h"
 #include "common/spec/metrics.h"
 #include "common/spec/spec_json.h"

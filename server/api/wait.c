@@ -7,7 +7,7 @@
 #include "server/api/api.h"
 #include "server/jobs/work_beside.h"
 
-#include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 #include "server/feed/stream.h"
 #include "server/http/exchange/exchange_request.h"
 #include "server/jobs/work.h"

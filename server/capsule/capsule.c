@@ -3,7 +3,6 @@
 #include "server/capsule/capsule.h"
 
 #include "common/base/version.h"
-#include "common/json/jsonx.h"
 #include "server/capsule/capsule_archive.h"
 #include "server/capsule/capsule_run.h"
 #include "server/objects/objects.h"

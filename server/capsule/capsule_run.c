@@ -3,7 +3,7 @@
 
 #include "server/capsule/capsule_run.h"
 
-#include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 #include "server/capsule/capsule_archive.h"
 #include "server/objects/objects.h"
 #include "server/store/curves/store_digests.h"

@@ -4,7 +4,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 #include "server/base/program.h"
 #include "server/data/datadir.h"
 #include "server/jobs/reaper.h"

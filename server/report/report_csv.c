@@ -5,6 +5,7 @@
 #include "server/report/report_csv.h"
 
 #include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 #include "common/spec/metrics.h"
 #include "server/report/reading.h"
 

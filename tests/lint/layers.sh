@@ -12,7 +12,7 @@ common/philox\.[ch]                                  common/(base/|philox\.h)
 common/spec/                                         common/(base|json|spec)/
 common/sweep/                                        common/(base|json|spec|sweep)/
 common/audit/                                        common/(base|spec|audit)/
-common/corpus/                                       common/(base/|philox\.h|spec/|corpus/)
+common/corpus/                                       common/(base/|json/|philox\.h|spec/|corpus/)
 common/wire/                                         common/(base|json|wire)/
 server/base/                                        common/|server/base/
 server/data/                                        common/|server/(base|data)/

@@ -7,6 +7,8 @@
  *   decode --tables    prints the spec's field tables: [{"table", "rows": [{"key", "type", …}]}]
  *   decode --routes    prints the route table: [{"method", "path", "access", "body", "args"}] */
 #include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
+#include "common/json/jsonx_fields.h"
 #include "common/spec/attention.h"
 #include "common/sweep/sweep.h"
 #include "common/sweep/sweep_fields.h"

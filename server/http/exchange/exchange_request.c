@@ -1,7 +1,7 @@
 /* Parameters, and what else an endpoint has to do with its request. */
 #include "server/http/exchange/exchange_request.h"
 
-#include "common/json/jsonx.h"
+#include "common/json/jsonx_fields.h"
 #include "server/http/exchange/exchange_sending.h"
 #include "server/http/exchange/exchange_working.h"
 #include "server/http/exchange/state.h"

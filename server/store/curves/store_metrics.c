@@ -7,6 +7,7 @@
 
 #include "common/base/clock.h"
 #include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 #include "server/store/curves/rollup.h"
 #include "server/store/curves/store_digests.h"
 #include "server/store/curves/store_replay.h"

@@ -7,11 +7,11 @@
 
 #include "common/base/buf.h"
 #include "common/base/clock.h"
-#include "common/json/jsonx.h"
 #include "server/store/runs/store_touches.h"
 #include "server/store/store_priv.h"
 #include "server/store/store_rows.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -2,7 +2,7 @@
  * list of findings. */
 #include "server/verdict/fairness/fairness_plan.h"
 
-#include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 #include "common/spec/spec_json.h"
 
 #include <stdlib.h>
