@@ -277,17 +277,19 @@ sources := $(wildcard $(foreach program,common server worker,$(program)/*.c $(pr
 scripts := $(wildcard deploy/*.sh tests/fault/*.sh tests/lint/*.sh) tests/run tests/fuzz/run tests/analyse/under .ci/run
 have = command -v $(1) >/dev/null || { echo "lint: $(1) is not installed, left out"; exit 0; };
 
-# Includes go downwards, the sources are laid out as clang-format has them, and the linter has nothing to say of the page
-# and the tests in JavaScript: a part of every test.
+# Includes go downwards, headers declare what is their own file's, the sources are laid out as clang-format has them, and
+# the linter has nothing to say of the page and the tests in JavaScript: a part of every test.
 laid_out := git ls-files '*.[ch]' '*.inc'
 eslint   := tests/lint/node_modules/.bin/eslint --config tests/lint/eslint.config.js web tests
 laid-out: tests/lint/node_modules/.package-lock.json
 	tests/lint/layers.sh
+	tests/lint/headers.sh
 	$(laid_out) | xargs clang-format --dry-run -Werror
 	$(eslint)
 
-lint: tests/lint/node_modules/.package-lock.json ## check the layers and the page, and the code by clang-tidy, cppcheck and shellcheck where installed
+lint: tests/lint/node_modules/.package-lock.json ## check layers, headers and the page, and the code by clang-tidy, cppcheck and shellcheck where installed
 	@tests/lint/layers.sh
+	@tests/lint/headers.sh
 	@$(eslint)
 	@$(call have,clang-format) $(laid_out) | xargs clang-format --dry-run -Werror
 	@$(call have,shellcheck) shellcheck $(scripts)

@@ -5,6 +5,7 @@
 
 #include "server/backup/attend.h"
 #include "server/backup/backup.h"
+#include "server/backup/restore.h"
 #include "server/data/datadir.h"
 #include "server/data/passes.h"
 #include "server/retention/purge.h"

@@ -3,7 +3,9 @@
 #include "server/recover.h"
 
 #include "common/base/log.h"
+#include "server/jobs/work_beside.h"
 #include "server/runs/forgotten.h"
+#include "server/store/runs/store_attempts.h"
 #include "server/store/store_identity.h"
 
 enum { AGAIN_MS = 1000 };

@@ -5,6 +5,7 @@
 #include "common/base/log.h"
 #include "common/base/stdio.h"
 #include "common/base/version.h"
+#include "common/json/jsonx.h"
 #include "common/spec/spec_fields.h"
 #include "common/spec/spec_json.h"
 #include "common/sweep/sweep_fields.h"

@@ -53,7 +53,6 @@
     X(TOO_MANY_REQUESTS, "too_many_requests", 429, 75, "Too much at once")                         \
     X(TOO_MANY_CONNECTIONS, "too_many_connections", 429, 75, "Too many connections")               \
     X(HEADERS_TOO_LARGE, "headers_too_large", 431, 64, "The header is too large")                  \
-    X(NOT_IMPLEMENTED, "not_implemented", 501, 70, "This is not implemented")                      \
     X(UNAVAILABLE, "unavailable", 503, 75, "The service is not ready")                             \
     X(DISK_FULL, "disk_full", 503, 74, "There is no room on the disk")                             \
     X(STORAGE, "storage", 500, 74, "The storage failed")                                           \

@@ -8,6 +8,7 @@
 #include "common/corpus/overlap.h"
 
 #include "common/corpus/rolling.h"
+#include "common/json/jsonx.h"
 
 #include <stdbool.h>
 #include <stdlib.h>

@@ -3,6 +3,8 @@
  * values and pointers everywhere: non-finite numbers, prefixes, merging. */
 #include "common/json/jsonx.h"
 
+#include "common/json/jsonx_dump.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>

@@ -6,9 +6,13 @@
  * by their UTF-16 code units (§3.2.3), which differs from the order of UTF-8 bytes only where a
  * character beyond U+FFFF (a surrogate pair in UTF-16) meets one from U+E000 to U+FFFF.
  */
-#include "common/json/jsonx.h"
 
+#include "common/json/jsonx_dump.h"
+
+#include <jansson.h>
 #include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

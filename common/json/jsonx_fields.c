@@ -1,5 +1,7 @@
 /* Decoding and encoding by field tables: a function a type in `types`, and one walk over the rows.
  */
+#include "common/json/jsonx_fields.h"
+
 #include "common/json/jsonx.h"
 
 #include <math.h>

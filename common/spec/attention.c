@@ -2,6 +2,7 @@
  * (K keys a query, an indexer) stands once, above them. */
 #include "common/spec/attention.h"
 
+#include "common/json/jsonx.h"
 #include "common/spec/sizes.h"
 #include "common/spec/spec_row_macros.h"
 

@@ -8,6 +8,8 @@
 
 #include "common/spec/spec.h"
 
+#include <jansson.h>
+
 /* A row a metric, in the order in which people are shown them: losses, then what explains them,
  * then clocks. Its place in enum metric, name, title, unit, how its values are written, what is
  * better and what it takes; then, by name, members of struct metric_info that few rows have. */

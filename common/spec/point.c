@@ -1,8 +1,9 @@
 /* Grid points in words: the symbols of the field, and loops over a point's paths. */
 #include "common/spec/point.h"
 
-#include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 
+#include <stdint.h>
 #include <string.h>
 
 static const struct {

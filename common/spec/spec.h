@@ -18,7 +18,6 @@
 
 #include "common/base/digest.h"
 #include "common/base/err.h"
-#include "common/json/jsonx.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -7,7 +7,10 @@
 #ifndef ABLATE_COMMON_SPEC_FIELDS_H
 #define ABLATE_COMMON_SPEC_FIELDS_H
 
+#include "common/json/jsonx_fields.h"
 #include "common/spec/spec.h"
+
+#include <jansson.h>
 
 enum { SPEC_STEPS_MAX = 10000000 };
 static const double spec_momentum = 0.9; /* its default */

@@ -3,6 +3,8 @@
  * writes the resolved form, so that decoding what was encoded gives the same bits. */
 #include "common/spec/spec_json.h"
 
+#include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 #include "common/spec/attention.h"
 #include "common/spec/spec_check.h"
 #include "common/spec/spec_fields.h"

@@ -10,6 +10,8 @@
 #include "common/base/digest.h"
 #include "common/spec/spec.h"
 
+#include <jansson.h>
+
 /* Decodes {data, model, train, seed, artifacts}, fills defaults, resolves batch_tokens,
  * eval_tokens, flops and ratios, and checks every rule that needs no corpus (heads divide d_model,
  * head size even, K ≤ T, …). Errors: as jsonx_decode, and INCONSISTENT; pointers are absolute

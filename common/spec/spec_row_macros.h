@@ -3,7 +3,7 @@
 #ifndef ABLATE_COMMON_SPEC_ROW_MACROS_H
 #define ABLATE_COMMON_SPEC_ROW_MACROS_H
 
-#include "common/json/jsonx.h"
+#include "common/json/jsonx_fields.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 /* 2^53 − 1: the largest integer that every JSON implementation keeps. */

@@ -7,9 +7,12 @@
  */
 #include "common/sweep/sweep.h"
 
+#include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 #include "common/spec/metrics.h"
 #include "common/spec/spec_json.h"
 #include "common/sweep/sweep_fields.h"
+#include "common/sweep/sweep_run.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,4 @@
-/* sweep: an experiment spec (sweep.c), its expansion arms × grid × seeds into run specs
- * (sweep_run.c), and what of a submission would have no effect (sweep_unused.c).
+/* sweep: an experiment spec: its expansion arms × grid × seeds into run specs is sweep_run.h's.
  *
  * The experiment's JSON is first merged onto its preset, then decoded; an arm's paths are applied
  * to {data, model, train}, then the grid's; a value replaces whatever stands at its path. The
@@ -12,6 +11,8 @@
 #define ABLATE_COMMON_SWEEP_H
 
 #include "common/spec/spec.h"
+
+#include <jansson.h>
 
 enum { SWEEP_MAX_RUNS = 10000, SWEEP_MAX_ARMS = 64, SWEEP_MAX_FACTORS = 8, SWEEP_MAX_LOOKS = 10 };
 enum goal { GOAL_MIN, GOAL_MAX };
@@ -46,26 +47,11 @@ struct sweep {
     size_t runs_n;                               /* arms × grid points × seeds */
 };
 
-/* One run of the sweep, as sweep_run fills it. */
-struct sweep_item {
-    struct run_spec spec;
-    const char *arm; /* borrowed from the sweep */
-    json_t *grid;    /* owned by the caller: {"data.seq_len": 64} */
-};
-
 /* Decodes spec (not consumed) and checks what doesn't need building a run, and that some run
  * measures the compared metric. The caller has merged the preset already. Errors: as jsonx_decode,
  * INCONSISTENT, TOO_MANY_RUNS (with the figure). */
 int sweep_new(const json_t *spec, struct sweep **ret, struct err *err);
 void sweep_free(struct sweep *sweep);
-/* Builds run i of 0 … runs_n−1. Errors: as run_spec_decode, with pointers into the experiment's
- * spec. */
-int sweep_run(const struct sweep *sweep, size_t i, struct sweep_item *ret, struct err *err);
-
-/* Refuses fields of a stored corpus (split, tokens …) where every run that they reach is a
- * synthetic task. submission: as it came, before its preset, whose own values may stand. Errors:
- * INCONSISTENT. */
-int sweep_unused_check(const struct sweep *sweep, const json_t *submission, struct err *err);
 
 /* Names and values of tags. Errors: OUT_OF_RANGE, INVALID_VALUE, WRONG_TYPE, at "/tags/…". */
 int sweep_tags_check(const json_t *tags, struct err *err);

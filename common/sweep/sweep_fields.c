@@ -3,6 +3,7 @@
 
 #include "common/spec/metrics.h"
 #include "common/spec/spec_row_macros.h"
+#include "common/sweep/sweep.h"
 
 #define NESTED(m)     OBJECT(sweep_in, m)
 #define TEXT(m, most) AT(sweep_in, m), .type = JSONX_TEXT, .max = most

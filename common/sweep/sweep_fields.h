@@ -3,7 +3,6 @@
 #define ABLATE_COMMON_SWEEP_FIELDS_H
 
 #include "common/spec/spec_fields.h"
-#include "common/sweep/sweep.h"
 
 struct sweep_in {
     char name[SPEC_NAME_BYTES];

@@ -5,9 +5,11 @@
  * fields may point to one that the base gave while an override caused the contradiction; the
  * culprit is then the override without which the run would be sound.
  */
-#include "common/sweep/sweep.h"
+#include "common/sweep/sweep_run.h"
 
+#include "common/json/jsonx.h"
 #include "common/spec/spec_json.h"
+#include "common/sweep/sweep.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,9 +2,11 @@
  * corpus mean nothing to them, and a person who gives one expects otherwise. Only a submission is
  * checked for this: a run's frozen spec has every field, and a preset's values are meant for the
  * preset's own corpus. */
-#include "common/sweep/sweep.h"
+#include "common/sweep/sweep_unused.h"
 
+#include "common/json/jsonx.h"
 #include "common/spec/spec_fields.h"
+#include "common/sweep/sweep.h"
 
 #include <stdio.h>
 #include <string.h>

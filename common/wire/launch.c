@@ -4,6 +4,8 @@
 
 #include "common/base/files.h"
 #include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
+#include "common/json/jsonx_fields.h"
 
 #include <stddef.h>
 #include <stdio.h>

@@ -4,6 +4,8 @@
 #include "common/wire/wire.h"
 
 #include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
+#include "common/json/jsonx_fields.h"
 
 #include <math.h>
 #include <stdbool.h>

@@ -70,7 +70,7 @@ ENCODE(run_artifacts_encode);
 STORED(run_artifact_read);
 ENCODE(run_artifact_encode);
 
-/* metrics.c */
+/* series.c */
 DECODE(metrics_decode);
 STORED(metrics_read);
 ENCODE(metrics_encode);
@@ -90,7 +90,7 @@ DECODE(dataset_name_decode);
 STORED(dataset_delete_write);
 ENCODE(dataset_deleted_finish);
 
-/* report.c */
+/* reports.c */
 DECODE(report_decode);
 STORED(report_read);
 ENCODE(report_encode);
@@ -99,10 +99,8 @@ STORED(figure_svg_read);
 STORED(figure_png_read);
 ENCODE(figure_svg_encode);
 ENCODE(figure_png_encode);
-/* The report's JSON from what the store holds. */
-int report_make(struct store *store, int64_t experiment, json_t **ret, struct err *err);
 
-/* capsule.c */
+/* capsules.c */
 DECODE(capsule_decode);
 STORED(capsule_read);
 ENCODE(capsule_encode);

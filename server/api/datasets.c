@@ -2,12 +2,13 @@
 #include "server/api/api.h"
 
 #include "common/base/clock.h"
-#include "common/json/jsonx.h"
+#include "common/json/jsonx_fields.h"
 #include "server/data/import/import.h"
+#include "server/http/exchange/exchange_request.h"
 #include "server/jobs/line.h"
 #include "server/objects/objects.h"
 #include "server/retention/purge.h"
-#include "server/store/runs/store_runs.h"
+#include "server/store/runs/store_datasets.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,6 +2,7 @@
 #include "server/api/api.h"
 
 #include "server/feed/stream.h"
+#include "server/http/exchange/exchange_request.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -72,7 +73,7 @@ static void follow_closed(void *source)
 
 static void on_wake(void *arg)
 {
-    reply_wake(((struct following *)arg)->req);
+    request_wake(((struct following *)arg)->req);
 }
 
 static void on_drop(void *arg)
@@ -81,7 +82,7 @@ static void on_drop(void *arg)
     struct subscriber *subscriber = f->subscriber;
     f->subscriber = NULL;
     subscriber_free(subscriber);
-    reply_drop(f->req);
+    request_drop(f->req);
 }
 
 int events_encode(struct request *req, struct reply *reply, struct err *err)

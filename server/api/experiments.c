@@ -2,14 +2,17 @@
 #include "server/api/api.h"
 
 #include "common/base/clock.h"
-#include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
+#include "common/json/jsonx_fields.h"
 #include "common/sweep/sweep.h"
 #include "server/base/options.h"
+#include "server/http/exchange/exchange_request.h"
 #include "server/objects/objects.h"
 #include "server/retention/purge.h"
 #include "server/runs/supervisor.h"
+#include "server/store/runs/store_experiments.h"
 #include "server/store/runs/store_purge.h"
-#include "server/store/runs/store_runs.h"
+#include "server/store/runs/store_transitions.h"
 
 #include <stddef.h>
 #include <stdio.h>

@@ -3,18 +3,19 @@
 
 #include "common/base/clock.h"
 #include "common/base/version.h"
-#include "common/json/jsonx.h"
+#include "common/json/jsonx_fields.h"
 #include "common/spec/metrics.h"
 #include "common/wire/wire.h"
 #include "server/base/options.h"
 #include "server/base/presets.h"
 #include "server/base/watch.h"
 #include "server/data/datadir.h"
+#include "server/http/exchange/exchange_request.h"
 #include "server/jobs/space.h"
 #include "server/jobs/work.h"
 #include "server/objects/objects.h"
 #include "server/runs/supervisor.h"
-#include "server/store/runs/store_runs.h"
+#include "server/store/runs/store_attempts.h"
 
 #include <stddef.h>
 #include <stdio.h>

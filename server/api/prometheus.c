@@ -8,10 +8,12 @@
 #include "server/base/watch.h"
 #include "server/data/datadir.h"
 #include "server/feed/stream.h"
+#include "server/http/exchange/exchange_request.h"
 #include "server/http/httpd.h"
 #include "server/jobs/space.h"
 #include "server/jobs/work.h"
 #include "server/runs/supervisor.h"
+#include "server/store/runs/store_attempts.h"
 #include "server/store/runs/store_purge.h"
 #include "server/store/runs/store_runs.h"
 

@@ -1,7 +1,8 @@
 /* POST query: one read-only SELECT, in a process of its own (query/queries.h). */
 #include "server/api/api.h"
 
-#include "common/json/jsonx.h"
+#include "common/json/jsonx_fields.h"
+#include "server/http/exchange/exchange_request.h"
 #include "server/query/queries.h"
 #include "server/store/store_query.h"
 

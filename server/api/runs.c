@@ -4,12 +4,16 @@
 #include "common/base/digest.h"
 #include "common/base/files.h"
 #include "common/json/jsonx.h"
+#include "common/json/jsonx_fields.h"
 #include "server/data/datadir.h"
+#include "server/http/exchange/exchange_request.h"
 #include "server/objects/objects.h"
 #include "server/runs/owner.h"
 #include "server/runs/supervisor.h"
+#include "server/store/runs/store_attempts.h"
 #include "server/store/runs/store_audits.h"
 #include "server/store/runs/store_runs.h"
+#include "server/store/runs/store_transitions.h"
 
 #include <fcntl.h>
 #include <stddef.h>

@@ -4,14 +4,17 @@
 #include "server/api/api.h"
 
 #include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
+#include "common/json/jsonx_fields.h"
 #include "common/spec/spec_json.h"
 #include "common/sweep/sweep.h"
 #include "common/sweep/sweep_fields.h"
 #include "server/base/options.h"
+#include "server/http/exchange/exchange_request.h"
 #include "server/jobs/space.h"
 #include "server/objects/objects.h"
 #include "server/runs/supervisor.h"
-#include "server/store/runs/store_runs.h"
+#include "server/store/runs/store_experiments.h"
 
 #include <stddef.h>
 #include <stdlib.h>

@@ -3,9 +3,10 @@
  * session is on the disk before its cookie is given, and off it before a log-out is answered. */
 #include "server/api/api.h"
 
-#include "common/json/jsonx.h"
+#include "common/json/jsonx_fields.h"
 #include "server/data/datadir.h"
 #include "server/http/auth.h"
+#include "server/http/exchange/exchange_request.h"
 
 #include <string.h>
 

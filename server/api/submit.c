@@ -5,19 +5,23 @@
 #include "server/api/api.h"
 
 #include "common/corpus/corpus.h"
-#include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 #include "common/spec/cost.h"
 #include "common/spec/metrics.h"
 #include "common/spec/spec_json.h"
 #include "common/sweep/sweep.h"
+#include "common/sweep/sweep_run.h"
+#include "common/sweep/sweep_unused.h"
 #include "server/api/submit_plan.h"
 #include "server/base/options.h"
 #include "server/base/presets.h"
 #include "server/data/datadir.h"
+#include "server/http/exchange/exchange_request.h"
 #include "server/jobs/space.h"
 #include "server/objects/objects.h"
 #include "server/runs/supervisor.h"
-#include "server/store/runs/store_runs.h"
+#include "server/store/runs/store_datasets.h"
+#include "server/store/runs/store_experiments.h"
 
 #include <stdio.h>
 #include <stdlib.h>

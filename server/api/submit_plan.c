@@ -5,6 +5,7 @@
 
 #include "common/corpus/corpus.h"
 #include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 #include "common/spec/spec_json.h"
 #include "common/sweep/tuning.h"
 #include "server/objects/objects.h"

@@ -5,7 +5,7 @@
 
 #include "common/sweep/sweep.h"
 #include "server/data/datadir.h"
-#include "server/store/runs/store_runs.h"
+#include "server/store/runs/store_experiments.h"
 
 /* The runs of a sweep, frozen, that are to be. *ret: [{name, status, detail, arm, grid, evidence,
  * invalidates, what, remedy}], a new reference. Errors: NO_MEMORY, the store's, the corpus'. */

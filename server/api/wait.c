@@ -5,11 +5,14 @@
  * says that it changed, and when the time is over. The request owns the wait, and is done when
  * neither a look nor the time's job is under way. */
 #include "server/api/api.h"
+#include "server/jobs/work_beside.h"
 
-#include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 #include "server/feed/stream.h"
+#include "server/http/exchange/exchange_request.h"
 #include "server/jobs/work.h"
 #include "server/objects/objects.h"
+#include "server/store/runs/store_experiments.h"
 #include "server/store/runs/store_runs.h"
 
 #include <stdlib.h>

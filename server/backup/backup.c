@@ -4,6 +4,7 @@
 
 #include "common/base/files.h"
 #include "server/backup/manifest.h"
+#include "server/backup/restore.h"
 #include "server/backup/target.h"
 
 #include <dirent.h>

@@ -15,8 +15,6 @@
  * that came with it by their specifications (runs/owner.h). While a backup is made it holds the
  * folder's `hold` lock shared, so that nothing is purged.
  *
- * backup_make is backup.c's; backup_check and backup_restore are restore.c's.
- *
  * Whole or not at all: both work in a folder beside the target (TARGET.partial-XXXXXX), check what
  * they have written by reading it, sync it, and give it its name last.
  */
@@ -35,14 +33,5 @@ struct backup_result {
 /* Makes the backup `to`, which must not exist or be an empty folder, of the data folder `data`.
  * Errors: NOT_FOUND, CONFLICT (`to` holds something), BAD_DATA, STORAGE, DISK_FULL. */
 int backup_make(const char *data, const char *to, struct backup_result *ret, struct err *err);
-
-/* Whether a backup is whole: every file by its digest, the database by its pages, indexes,
- * references and rows. Errors: NOT_FOUND, BAD_DATA with the file, STORAGE. */
-int backup_check(const char *backup, struct backup_result *ret, struct err *err);
-
-/* Checks a backup and makes the data folder `data` of it, which must not exist or be empty.
- * Errors: as backup_check, CONFLICT, DISK_FULL. */
-int backup_restore(const char *backup, const char *data, struct backup_result *ret,
-                   struct err *err);
 
 #endif

@@ -6,6 +6,7 @@
 #include "common/base/files.h"
 #include "common/base/version.h"
 #include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 #include "common/wire/tar.h"
 
 #include <limits.h>

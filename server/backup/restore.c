@@ -3,9 +3,10 @@
  * A backup may come from anywhere, so it is believed in nothing that it could say: no link in it is
  * followed, and only files that its own database knows are placed. A token that somebody has put
  * into it would open the restored folder to them. */
-#include "server/backup/backup.h"
+#include "server/backup/restore.h"
 
 #include "common/base/files.h"
+#include "server/backup/backup.h"
 #include "server/backup/manifest.h"
 #include "server/backup/target.h"
 #include "server/store/store_identity.h"

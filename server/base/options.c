@@ -1,8 +1,9 @@
 /* The command line and the file of settings, and the help. */
-#include "server/base/options_priv.h"
+#include "server/base/options.h"
 
 #include "common/base/files.h"
 #include "common/base/version.h"
+#include "server/base/options_fields.h"
 
 #include <ctype.h>
 #include <stdlib.h>

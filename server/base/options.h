@@ -69,5 +69,7 @@ void options_help(FILE *to);
 void options_url(const struct options *options, int port, char *ret, size_t size);
 /* 127.0.0.0/8 or ::1. */
 bool options_is_loopback(const char *host);
+/* The settings of a file, a line each. Errors: USAGE, or what reading says. */
+int options_read_file(struct options *options, const char *path, struct err *err);
 
 #endif

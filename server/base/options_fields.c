@@ -1,5 +1,5 @@
 /* What can be set: a row an option, and how its text is read. */
-#include "server/base/options_priv.h"
+#include "server/base/options_fields.h"
 
 #include "common/base/log.h"
 #include "server/base/machine.h"

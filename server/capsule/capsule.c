@@ -3,10 +3,11 @@
 #include "server/capsule/capsule.h"
 
 #include "common/base/version.h"
-#include "common/json/jsonx.h"
 #include "server/capsule/capsule_archive.h"
+#include "server/capsule/capsule_run.h"
 #include "server/objects/objects.h"
-#include "server/report/report.h"
+#include "server/report/report_csv.h"
+#include "server/report/report_md.h"
 #include "server/store/curves/store_digests.h"
 
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  * The archive is built in a file: memory grows with the number of runs (their rows of the
  * manifest), not with their curves, which are read row by row. Same state, same bytes.
  *
- *   capsule_archive.h  the archive and its manifest      capsule_run.c  a run's files
+ *   capsule_archive.h  the archive and its manifest      capsule_run.h  a run's files
  */
 #ifndef ABLATE_SERVER_CAPSULE_H
 #define ABLATE_SERVER_CAPSULE_H
@@ -23,12 +23,5 @@ struct capsule {
  * within the same transaction. Errors: NOT_FOUND, STORAGE, DISK_FULL, NO_MEMORY. */
 int capsule_write(struct store *store, int64_t experiment, const json_t *report, FILE *file,
                   struct capsule *ret, struct err *err);
-
-/* capsule_run.c: adds spec.json, run.json and metrics.csv of one run; *row starts as
- * zeros and is the caller's (run_row_done), after an error, too. */
-struct capsule_archive;
-struct digests_row;
-int capsule_add_run(struct capsule_archive *archive, struct store *store,
-                    const struct digests_row *digests, struct run_row *row, struct err *err);
 
 #endif

@@ -2,7 +2,7 @@
  * manifest, which are the last two files of the archive. */
 #include "server/capsule/capsule_archive.h"
 
-#include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 
 #include <string.h>
 

@@ -1,12 +1,13 @@
 /* A run's three files. Metrics are read row by row and written in chunks: a run may have millions.
  * */
-#include "server/capsule/capsule.h"
 
-#include "common/json/jsonx.h"
+#include "server/capsule/capsule_run.h"
+
+#include "common/json/jsonx_dump.h"
 #include "server/capsule/capsule_archive.h"
 #include "server/objects/objects.h"
 #include "server/store/curves/store_digests.h"
-#include "server/store/curves/store_metrics.h"
+#include "server/store/curves/store_series.h"
 #include "server/store/runs/store_audits.h"
 
 #include <math.h>

@@ -4,8 +4,10 @@
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 #include "server/objects/objects.h"
-#include "server/store/curves/store_metrics.h"
+#include "server/store/curves/store_series.h"
+#include "server/store/runs/store_events.h"
 
 #include <math.h>
 #include <stdlib.h>

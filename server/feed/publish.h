@@ -4,8 +4,6 @@
 #ifndef ABLATE_SERVER_PUBLISH_H
 #define ABLATE_SERVER_PUBLISH_H
 
-#include "server/store/runs/store_audits.h"
-#include "server/store/runs/store_runs.h"
 #include "server/store/store.h"
 
 /* One rendered message, shared by all who are sent it. Loop thread only once it is published. */

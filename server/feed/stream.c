@@ -4,6 +4,7 @@
 #include "server/feed/stream.h"
 
 #include "server/feed/publish.h"
+#include "server/jobs/work_beside.h"
 
 #include <stdatomic.h>
 #include <stdio.h>

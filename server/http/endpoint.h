@@ -18,9 +18,7 @@
  * request with a problem document. 404, 405, HEAD and OPTIONS come out of the table, not out of
  * endpoints.
  *
- * The table is api/routes.c's; the functions below are those of exchange/exchange.c
- * (request_state), exchange_working.c (request_done), exchange_request.c (parameters) and
- * api/bodies.c.
+ * The table is api/routes.c's. What the steps ask of the request is exchange/exchange_request.h's.
  */
 #ifndef ABLATE_SERVER_ENDPOINT_H
 #define ABLATE_SERVER_ENDPOINT_H
@@ -118,22 +116,5 @@ struct endpoint {
 
 /* The route table (routes.c): every endpoint, ended by a row without a path. */
 extern const struct endpoint routes[];
-
-/* Allocates req->state (zeroed, freed with `state_free`, or free() when NULL). NULL: NO_MEMORY. */
-void *request_state(struct request *req, size_t size, void (*state_free)(void *), struct err *err);
-/* What the request waited for is over: encode follows, or, for a negative status, err's problem. */
-void request_done(struct request *req, int status, const struct err *err);
-/* The value of a query parameter, decoded; NULL when absent. */
-const char *request_arg(const struct request *req, const char *name);
-/* Refuses query parameters that the endpoint doesn't know. Errors: BAD_PARAMETER. */
-int request_args_check(const struct request *req, struct err *err);
-/* Refuses a body with members, for an endpoint that may have a body but knows no fields. Errors:
- * UNKNOWN_FIELD. (server/api/bodies.c) */
-int request_no_fields(const struct request *req, struct err *err);
-/* The path parameter i as a positive id. Errors: NOT_FOUND. */
-int request_id(const struct request *req, int i, int64_t *ret, struct err *err);
-/* A query parameter as an integer in [min, max]; absent = fallback. Errors: BAD_PARAMETER. */
-int request_arg_int(const struct request *req, const char *name, int64_t min, int64_t max,
-                    int64_t fallback, int64_t *ret, struct err *err);
 
 #endif

@@ -1,7 +1,7 @@
 /* Building a reply: JSON as a tree or as a list item by item, headers, problem documents. */
 #include "server/http/reply.h"
 
-#include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* reply: what is sent back. reply_wake and reply_drop are exchange/exchange.c's.
+/* reply: what is sent back.
  *
  * A reply starts as 200 with an empty JSON object. Security headers, Content-Length, ETag and
  * no-store are added by the http layer, in one place.
@@ -22,7 +22,7 @@ enum {
 };
 
 /* A body made while it is sent (SSE). read: fills up to max bytes, returns the count, 0 = nothing
- * now (the connection sleeps until reply_wake), < 0 = the end. closed: the connection is gone;
+ * now (the connection sleeps until request_wake), < 0 = the end. closed: the connection is gone;
  * frees the source. */
 struct reply_source {
     long (*read)(void *source, char *to, size_t max);
@@ -65,9 +65,5 @@ void reply_header(struct reply *reply, const char *name, const char *format, ...
     __attribute__((format(printf, 3, 4)));
 /* Makes a problem document (RFC 9457) of err: type, title, status, detail, code, pointer. */
 void reply_problem(struct reply *reply, const struct err *err);
-/* Wakes a connection whose source had nothing to send. Loop thread. */
-void reply_wake(struct request *req);
-/* Closes a connection at once and without a goodbye. */
-void reply_drop(struct request *req);
 
 #endif

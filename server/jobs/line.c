@@ -2,6 +2,8 @@
  * the next one have the thread. */
 #include "server/jobs/line.h"
 
+#include "server/jobs/work_beside.h"
+
 void line_init(struct line *line, struct work *work, size_t width)
 {
     *line = (struct line){ .work = work, .width = width };

@@ -3,6 +3,7 @@
 #include "server/jobs/space.h"
 
 #include "common/base/log.h"
+#include "server/jobs/work_beside.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,9 +1,11 @@
 /* The writer: its thread, the commits that it makes of waiting jobs, and their way back to the
  * loop. Readers, the pool and delays are work_beside.c's. */
-#include "server/jobs/work_priv.h"
+#include "server/jobs/work.h"
 
 #include "common/base/clock.h"
 #include "server/base/watch.h"
+#include "server/jobs/work_beside.h"
+#include "server/jobs/work_priv.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* work: which thread touches the database, and when. The writer is work.c's; readers, the pool and
- * delays (work_read, work_pool, work_later, work_hurry) are work_beside.c's.
+/* work: which thread touches the database, and when. The writer is here; readers, the pool and delays
+ * are work_beside.h's.
  *
  * One writer thread owns the connection that writes and checkpoints; readers are read-only
  * connections on libuv's thread pool. A job says what to do with a store (`run`, on such a thread)
@@ -63,18 +63,9 @@ struct work_hooks {
  * Errors: STORAGE, BAD_DATA (foreign or damaged database). */
 int work_new(uv_loop_t *loop, const char *path, const struct work_hooks *hooks, struct work **ret,
              struct err *err);
-/* Queues a job for the writer / for a reader. Never blocks. When the writer's queue is full
- * (bounded bytes are the callers' affair; at most 100,000 jobs) the job ends with ERR_UNAVAILABLE.
- */
+/* Queues a job for the writer. Never blocks. When the queue is full (bounded bytes are the callers'
+ * affair; at most 100,000 jobs) the job ends with ERR_UNAVAILABLE. */
 void work_write(struct work *work, struct job *job);
-void work_read(struct work *work, struct job *job);
-/* Queues a job without a store (NULL is given to run) on the pool: for files. */
-void work_pool(struct work *work, struct job *job);
-/* Calls job->done (no run) on the loop thread after ms milliseconds, or earlier when the work
- * closes. */
-void work_later(struct work *work, struct job *job, int64_t ms);
-/* The same, soon, for a job whose time hasn't come. */
-void work_hurry(struct job *job);
 /* The loop that `done` functions run on. */
 uv_loop_t *work_loop(const struct work *work);
 /* Jobs waiting for or inside the writer. */

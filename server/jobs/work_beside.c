@@ -1,7 +1,8 @@
 /* What runs beside the writer: jobs of readers and of the pool, and jobs that a timer holds. */
-#include "server/jobs/work_priv.h"
+#include "server/jobs/work_beside.h"
 
 #include "server/base/watch.h"
+#include "server/jobs/work_priv.h"
 
 /* delays */
 

@@ -1,4 +1,4 @@
-/* work_priv: what work.c and work_beside.c share. */
+/* work_priv: what work.c shows work_beside.c. */
 #ifndef ABLATE_SERVER_WORK_PRIV_H
 #define ABLATE_SERVER_WORK_PRIV_H
 
@@ -46,9 +46,7 @@ struct work {
     void *closed_arg;
 };
 
-/* work.c. Once it is to end: frees it when nothing is under way any more. */
+/* Once it is to end: frees it when nothing is under way any more. */
 void work_maybe_closed(struct work *work);
-/* work_beside.c. Ends all delays now, as if their time had come. */
-void work_end_delays(struct work *work);
 
 #endif

@@ -4,7 +4,10 @@
 #ifndef ABLATE_SERVER_OBJECTS_H
 #define ABLATE_SERVER_OBJECTS_H
 
+#include "server/store/runs/store_attempts.h"
 #include "server/store/runs/store_audits.h"
+#include "server/store/runs/store_datasets.h"
+#include "server/store/runs/store_experiments.h"
 #include "server/store/runs/store_runs.h"
 #include "server/store/store.h"
 

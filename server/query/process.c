@@ -3,6 +3,7 @@
 #include "server/query/process.h"
 
 #include "common/json/jsonx.h"
+#include "common/json/jsonx_fields.h"
 #include "server/query/walls.h"
 
 #include <errno.h>

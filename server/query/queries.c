@@ -4,12 +4,13 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 #include "server/base/program.h"
 #include "server/base/watch.h"
 #include "server/data/datadir.h"
 #include "server/jobs/reaper.h"
 #include "server/jobs/work.h"
+#include "server/jobs/work_beside.h"
 #include "server/query/process.h"
 
 #include <errno.h>

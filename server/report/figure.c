@@ -1,7 +1,7 @@
 /* The figure as a script for gnuplot: its four panels, with their data in it. */
 #include "server/report/figure.h"
 
-#include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 #include "common/spec/metrics.h"
 #include "common/spec/point.h"
 #include "server/report/reading.h"

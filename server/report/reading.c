@@ -1,6 +1,7 @@
 /* The report's JSON, read by key, and texts made safe for where they stand. */
 #include "server/report/reading.h"
 
+#include "common/json/jsonx.h"
 #include "common/spec/point.h"
 
 #include <math.h>

@@ -2,8 +2,9 @@
 #ifndef ABLATE_SERVER_READING_H
 #define ABLATE_SERVER_READING_H
 
-#include "server/report/report.h"
+#include "common/base/buf.h"
 
+#include <jansson.h>
 #include <stdbool.h>
 
 /* "" when it isn't there. */

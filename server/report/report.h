@@ -3,21 +3,16 @@
  *
  * Pure: the same input gives the same bytes. The JSON is made first (report.c, from what
  * server/verdict/ finds out); everything else is made from it, so that no two of them can say
- * different things: Markdown in report_md.c, CSV in report_csv.c, pictures in figure.h.
+ * different things: Markdown in report_md.h, CSV in report_csv.h, pictures in figure.h.
  */
 #ifndef ABLATE_SERVER_REPORT_H
 #define ABLATE_SERVER_REPORT_H
 
-#include "common/base/buf.h"
 #include "server/verdict/input.h"
 
 #include <jansson.h>
 
 /* New reference; NULL when memory runs out. */
 json_t *report_json(const struct study_input *in);
-void report_markdown(const json_t *report, struct buf *to);
-/* The table; the claims, primary ones first. */
-void report_csv(const json_t *report, struct buf *to);
-void report_csv_claims(const json_t *report, struct buf *to);
 
 #endif

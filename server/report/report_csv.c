@@ -2,10 +2,12 @@
  * one for each path of the grid, nothing inside that would have to be parsed again. Two tables:
  * what was measured (a row a grid point, arm and metric), and what is claimed (a row an arm, then a
  * row an arm and grid point). */
-#include "server/report/reading.h"
+#include "server/report/report_csv.h"
 
 #include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 #include "common/spec/metrics.h"
+#include "server/report/reading.h"
 
 #include <string.h>
 

@@ -1,9 +1,9 @@
 /* The report as Markdown, from its JSON: the verdict first, then what was measured. */
 #include "server/report/report_md.h"
 
-#include "common/json/jsonx.h"
 #include "common/spec/metrics.h"
 #include "server/report/reading.h"
+#include "server/report/report_md_conclusions.h"
 
 #include <math.h>
 #include <string.h>

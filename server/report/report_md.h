@@ -1,6 +1,4 @@
-/* report_md: the sections of the Markdown behind the tables of what was measured
- * (report_md_conclusions.c), for report_markdown (report.h). Each appends to a text.
- */
+/* report_md: the report as Markdown, from its JSON (report.h). */
 #ifndef ABLATE_SERVER_REPORT_MD_H
 #define ABLATE_SERVER_REPORT_MD_H
 
@@ -8,9 +6,6 @@
 
 #include <jansson.h>
 
-void markdown_differences(const json_t *report, struct buf *to);
-void markdown_tuning(const json_t *report, struct buf *to);
-void markdown_audits(const json_t *report, struct buf *to);
-void markdown_positions(const json_t *report, struct buf *to);
+void report_markdown(const json_t *report, struct buf *to);
 
 #endif

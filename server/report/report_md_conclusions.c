@@ -1,5 +1,6 @@
 /* Markdown of what is concluded: differences, tuning, audits, loss by position. */
-#include "server/report/report_md.h"
+
+#include "server/report/report_md_conclusions.h"
 
 #include "common/json/jsonx.h"
 #include "common/spec/metrics.h"

@@ -5,11 +5,12 @@
 #include "common/base/clock.h"
 #include "common/base/files.h"
 #include "common/base/log.h"
+#include "server/jobs/work_beside.h"
 #include "server/retention/collect.h"
 #include "server/retention/compact.h"
 #include "server/runs/owner.h"
+#include "server/store/runs/store_experiments.h"
 #include "server/store/runs/store_purge.h"
-#include "server/store/runs/store_runs.h"
 
 #include <errno.h>
 #include <stdio.h>

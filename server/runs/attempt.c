@@ -7,6 +7,7 @@
 #include "common/json/jsonx.h"
 #include "server/runs/forgotten.h"
 #include "server/runs/ingest.h"
+#include "server/runs/ingest_file.h"
 #include "server/runs/owner.h"
 #include "server/store/curves/store_replay.h"
 #include "server/store/runs/store_audits.h"

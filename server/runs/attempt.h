@@ -13,6 +13,7 @@
 
 #include "common/wire/launch.h"
 #include "server/data/datadir.h"
+#include "server/store/runs/store_attempts.h"
 #include "server/store/runs/store_runs.h"
 
 #include <sys/types.h>

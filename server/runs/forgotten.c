@@ -3,6 +3,7 @@
 
 #include "common/base/digest.h"
 #include "common/wire/launch.h"
+#include "server/store/runs/store_attempts.h"
 
 #include <dirent.h>
 #include <errno.h>

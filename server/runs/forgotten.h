@@ -16,7 +16,7 @@
 #define ABLATE_SERVER_FORGOTTEN_H
 
 #include "server/data/datadir.h"
-#include "server/store/runs/store_runs.h"
+#include "server/store/store.h"
 
 /* Reader. The newest run that has a folder, when no run has had its id; else 0. Names that are no
  * ids, or lie 2^32 beyond what was given so far, are nobody's. */

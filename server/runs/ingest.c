@@ -1,6 +1,6 @@
 /* The workers' socket and its connections. A connection's first line, by which a worker proves
  * itself, is ingest_greet.c's; the lines after it are ingest_lines.c's. */
-#include "server/runs/ingest_priv.h"
+#include "server/runs/ingest.h"
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -8,9 +8,10 @@
 #include "common/wire/wire.h"
 #include "server/base/watch.h"
 #include "server/data/datadir.h"
-#include "server/store/curves/store_metrics.h"
+#include "server/runs/ingest_greet.h"
+#include "server/runs/ingest_lines.h"
+#include "server/runs/ingest_priv.h"
 #include "server/store/curves/store_replay.h"
-#include "server/store/runs/store_runs.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -18,8 +18,8 @@
 struct ingest;
 struct datadir;
 
-/* Listens at worker.sock in the folder. datadir and work are borrowed. Loop thread, as all but the
- * last two. Errors: NO_MEMORY, STORAGE. */
+/* Listens at worker.sock in the folder. datadir and work are borrowed. Loop thread, as all of
+ * them. Errors: NO_MEMORY, STORAGE. */
 int ingest_new(uv_loop_t *loop, const struct datadir *datadir, struct work *work,
                struct ingest **ret, struct err *err);
 /* told(arg, run) whenever a trainer of that run has been let in. */
@@ -30,16 +30,5 @@ int64_t ingest_heard(const struct ingest *ingest, int64_t run);
 /* Sends `stop` to the run's trainer if it is connected. Returns whether it was. */
 bool ingest_stop(struct ingest *ingest, int64_t run, const char *reason);
 void ingest_close(struct ingest *ingest, void (*closed)(void *), void *arg);
-/* Writer thread: applies one line of an attempt. *ret_acked is set when it was an event. Errors:
- * PROTOCOL (a line that isn't one, or the attempt has ended) and CONFLICT (a gap before it), both
- * with nothing applied; otherwise the store's, and the transaction's savepoint must be given up. */
-int ingest_line(struct store *store, int64_t run, int64_t attempt, const char *line, size_t len,
-                uint64_t *ret_acked, struct err *err);
-/* Writer thread: applies the complete lines of the attempt's file after acked_seq, about 2 MiB of
- * them; *ret_more: there are others, for another transaction. A file that isn't there is an empty
- * one. Errors: PROTOCOL with the line's number, what stands before it being applied, or when the
- * file has lost lines that are stored; UNAVAILABLE; the store's. */
-int ingest_file(struct store *store, const char *attempt_dir, int64_t run, int64_t attempt,
-                bool *ret_more, struct err *err);
 
 #endif

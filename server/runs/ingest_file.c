@@ -1,10 +1,11 @@
 /* An attempt's events.ndjson is the log, the socket only its fast path. Lines stand in it in order
  * and without gaps, so that line n carries seq n: those that the store has are passed
  * over by counting newlines. */
+#include "server/runs/ingest_file.h"
+
 #include "common/wire/wire.h"
-#include "server/runs/ingest.h"
 #include "server/store/curves/store_metrics.h"
-#include "server/store/runs/store_runs.h"
+#include "server/store/runs/store_attempts.h"
 
 #include <errno.h>
 #include <fcntl.h>

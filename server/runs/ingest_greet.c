@@ -1,8 +1,10 @@
 /* The first line of a connection: which attempt's worker it is, and whether that is true. */
-#include "server/runs/ingest_priv.h"
+#include "server/runs/ingest_greet.h"
 
 #include "common/base/clock.h"
-#include "server/store/runs/store_runs.h"
+#include "server/jobs/work_beside.h"
+#include "server/runs/ingest_priv.h"
+#include "server/store/runs/store_attempts.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,9 @@
 /* Lines of a worker on their way through the writer, and what it is answered. */
-#include "server/runs/ingest_priv.h"
+#include "server/runs/ingest_lines.h"
 
-#include "server/store/curves/store_metrics.h"
+#include "server/jobs/work_beside.h"
+#include "server/runs/ingest_file.h"
+#include "server/runs/ingest_priv.h"
 #include "server/store/curves/store_replay.h"
 
 #include <stdlib.h>

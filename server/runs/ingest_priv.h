@@ -1,4 +1,4 @@
-/* ingest_priv: what ingest.c, ingest_greet.c and ingest_lines.c share. All of it is the loop
+/* ingest_priv: what ingest.c shows ingest_greet.c and ingest_lines.c. All of it is the loop
  * thread's.
  */
 #ifndef ABLATE_SERVER_INGEST_PRIV_H
@@ -52,11 +52,5 @@ void conn_read_on(struct conn *conn);
 void conn_send(struct conn *conn, struct buf *line);
 /* What a log line about it names. */
 struct log_about conn_about(const struct conn *conn);
-
-/* ingest_greet.c. Takes the first line, the first len bytes of conn->in; nothing more is read until
- * the store has said whether the worker is the one that it says. */
-void conn_greet(struct conn *conn, size_t len);
-/* ingest_lines.c. Takes complete lines, the first len bytes of conn->in. */
-void conn_pass_lines(struct conn *conn, size_t len);
 
 #endif

@@ -4,7 +4,7 @@
 #include "server/runs/owner.h"
 
 #include "common/base/files.h"
-#include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 #include "server/base/random.h"
 
 #include <dirent.h>

@@ -2,7 +2,7 @@
 #ifndef ABLATE_SERVER_QUEUE_H
 #define ABLATE_SERVER_QUEUE_H
 
-#include "server/store/runs/store_runs.h"
+#include "server/store/runs/store_attempts.h"
 
 struct queue_limits {
     int64_t slots;        /* runs at a time */

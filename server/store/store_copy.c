@@ -2,7 +2,9 @@
  * connection of its own and closes it. */
 #include "server/store/store_copy.h"
 
+#include "server/store/store_migrate.h"
 #include "server/store/store_priv.h"
+#include "server/store/store_rows.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,9 @@
  * parts it from the original's workers, so that no copy has the one without the others. */
 #include "server/store/store_identity.h"
 
+#include "server/store/store_migrate.h"
 #include "server/store/store_priv.h"
+#include "server/store/store_rows.h"
 
 #include <stdio.h>
 

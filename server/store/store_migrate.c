@@ -4,6 +4,8 @@
  * database is as it was before or after, and a copy <path>.before-<n> is one of schema n - 1 or
  * older.
  */
+#include "server/store/store_migrate.h"
+
 #include "common/base/files.h"
 #include "server/base/embed.h"
 #include "server/store/store_priv.h"

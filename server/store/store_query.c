@@ -5,7 +5,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/utf8.h"
-#include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 
 #include <sqlite3.h>
 #include <stdlib.h>

@@ -8,6 +8,7 @@
 #ifndef ABLATE_SERVER_CHECKS_H
 #define ABLATE_SERVER_CHECKS_H
 
+#include "common/base/buf.h"
 #include "server/verdict/findings.h"
 
 /* The checks of an arm, or with arm = NULL those of grid points and of the experiment as a whole:

@@ -1,6 +1,7 @@
 /* The stored findings: kept by what they are about, and asked for it. */
 #include "server/verdict/findings.h"
 
+#include "common/sweep/sweep_run.h"
 #include "server/objects/objects.h"
 
 #include <stdlib.h>

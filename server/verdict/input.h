@@ -2,9 +2,10 @@
 #ifndef ABLATE_SERVER_INPUT_H
 #define ABLATE_SERVER_INPUT_H
 
-#include "server/store/curves/store_metrics.h"
+#include "server/store/curves/store_curves.h"
 #include "server/store/curves/store_timings.h"
 #include "server/store/runs/store_audits.h"
+#include "server/store/runs/store_experiments.h"
 #include "server/store/runs/store_runs.h"
 
 struct study_input {

@@ -1,7 +1,7 @@
 /* Numbers of arms, points, seeds and places, each by first appearance. */
 #include "server/verdict/layout.h"
 
-#include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 #include "server/objects/objects.h"
 
 #include <stdio.h>

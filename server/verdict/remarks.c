@@ -1,7 +1,6 @@
 /* The sentences beside the verdict: what happened to the runs, what would change it. */
 #include "server/verdict/remarks.h"
 
-#include "common/json/jsonx.h"
 #include "server/verdict/disturbances.h"
 #include "server/verdict/words.h"
 

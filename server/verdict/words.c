@@ -1,7 +1,7 @@
 /* The sentences of claims and of the verdict: one function a verdict, and the parts they share. */
 #include "server/verdict/words.h"
 
-#include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 #include "common/spec/point.h"
 #include "server/objects/objects.h"
 #include "server/verdict/timing.h"

@@ -84,15 +84,11 @@ static void false_claims(void)
     }
 }
 
-/* The same of many arms: a primary claim about any of them. */
-static void many_arms(void)
+/* A row an arm count and distribution, a column a number of seeds: how many experiments are wrong. */
+static void rows_of_arms(const size_t *arms, size_t n, double shift, double margin,
+                         bool (*is_wrong)(const struct sim_verdicts *v))
 {
-    static const size_t arms[] = { 2, 5, 10 };
-    heading(
-        "**None of several arms differs**: experiments of which any primary claim says better or "
-        "worse, in %",
-        "", "arms beside the baseline | differences | n = 6 | 8 | 12 | 16");
-    for (size_t a = 0; a < sizeof arms / sizeof *arms; a++)
+    for (size_t a = 0; a < n; a++)
         for (int d = 0; d <= SIM_T3; d++) {
             printf("| %zu | %s |", arms[a], sim_names[d]);
             for (size_t k = 0; sizes[k] <= 16; k++) {
@@ -101,17 +97,29 @@ static void many_arms(void)
                     struct sim_plan plan = { .arms = arms[a],
                                              .seeds = sizes[k],
                                              .distribution = (enum sim_distribution)d,
-                                             .margin = 1e-9,
+                                             .shift = shift,
+                                             .margin = margin,
                                              .number = i };
                     struct sim_verdicts v;
                     sim_judge(&plan, &v);
-                    wrong += claims_any(&v);
+                    wrong += is_wrong(&v);
                 }
                 printf(" %.1f |", share(wrong, sizes[k]));
                 fflush(stdout);
             }
             printf("\n");
         }
+}
+
+/* The same of many arms: a primary claim about any of them. */
+static void many_arms(void)
+{
+    static const size_t arms[] = { 2, 5, 10 };
+    heading(
+        "**None of several arms differs**: experiments of which any primary claim says better or "
+        "worse, in %",
+        "", "arms beside the baseline | differences | n = 6 | 8 | 12 | 16");
+    rows_of_arms(arms, sizeof arms / sizeof *arms, 0, 1e-9, claims_any);
 }
 
 /* One arm that doesn't differ, looked at several times as seeds are added: how many experiments say at
@@ -161,27 +169,7 @@ static void false_equivalence(void)
     static const size_t arms[] = { 1, 5 };
     heading("**Every arm differs by just the margin**: experiments that call any equivalent, in %",
             "", "arms beside the baseline | differences | n = 6 | 8 | 12 | 16");
-    for (size_t a = 0; a < sizeof arms / sizeof *arms; a++)
-        for (int d = 0; d <= SIM_T3; d++) {
-            printf("| %zu | %s |", arms[a], sim_names[d]);
-            for (size_t k = 0; sizes[k] <= 16; k++) {
-                int wrong = 0;
-                for (int i = 0; i < experiments_of(sizes[k]); i++) {
-                    struct sim_plan plan = { .arms = arms[a],
-                                             .seeds = sizes[k],
-                                             .distribution = (enum sim_distribution)d,
-                                             .shift = 1,
-                                             .margin = 1,
-                                             .number = i };
-                    struct sim_verdicts v;
-                    sim_judge(&plan, &v);
-                    wrong += calls_any_equivalent(&v);
-                }
-                printf(" %.1f |", share(wrong, sizes[k]));
-                fflush(stdout);
-            }
-            printf("\n");
-        }
+    rows_of_arms(arms, sizeof arms / sizeof *arms, 1, 1, calls_any_equivalent);
 }
 
 /* No arm differs, but its worst runs fail, or are cancelled by somebody who looks. */

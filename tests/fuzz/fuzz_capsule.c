@@ -1,6 +1,6 @@
 /* The files of a capsule, by a forger who gets every digest right: the input is "==> PATH" lines,
  * each followed by that file's content, out of which an archive with a sound manifest is made. */
-#include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 #include "common/wire/tar.h"
 #include "tests/fuzz/fuzz.h"
 #include "worker/capsule/capsule_check.h"

@@ -1,6 +1,7 @@
 /* Whatever is read can be written, and what was written reads as the same and writes as the same.
  */
 #include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 #include "tests/fuzz/fuzz.h"
 
 static void write_and_read(const json_t *value, int flags)

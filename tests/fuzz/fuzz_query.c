@@ -1,10 +1,10 @@
 /* SQL from outside: whatever it is, it changes nothing and is answered by JSON or a problem.
  * Without the process around it, whose walls aren't SQLite's. */
-#include "common/json/jsonx.h"
 #include "server/store/store.h"
 #include "server/store/store_query.h"
 #include "tests/fuzz/fuzz.h"
 
+#include <jansson.h>
 #include <sqlite3.h>
 
 enum { ALLOWED_MS = 2000 };

@@ -1,5 +1,4 @@
 /* A file of weights: refused, or its tensors and metadata, written again, read as the same. */
-#include "common/json/jsonx.h"
 #include "tests/fuzz/fuzz.h"
 #include "worker/files/safetensors.h"
 

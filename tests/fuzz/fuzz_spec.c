@@ -4,6 +4,8 @@
 #include "common/spec/cost.h"
 #include "common/spec/spec_json.h"
 #include "common/sweep/sweep.h"
+#include "common/sweep/sweep_run.h"
+#include "common/sweep/sweep_unused.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { RUNS_TRIED = 6 };

@@ -1,6 +1,6 @@
 /* A line of a worker: refused as a breach of the protocol, or written again it decodes as the same
  * message. Files that a worker leaves in its attempt's folder are read by the same rule. */
-#include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 #include "common/wire/launch.h"
 #include "common/wire/wire.h"
 #include "tests/fuzz/fuzz.h"

@@ -8,7 +8,7 @@
  * the module.
  */
 #include "common/base/buf.h"
-#include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 #include "common/spec/spec_json.h"
 #include "worker/data/data.h"
 #include "worker/model/model.h"

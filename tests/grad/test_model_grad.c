@@ -4,6 +4,7 @@
  * by the perturbed weight alone. Selection and routing are discontinuous: the step is small enough
  * not to change them, and a difference that did would show as a gross error.
  */
+#include "common/json/jsonx.h"
 #include "common/spec/spec.h"
 #include "common/spec/spec_json.h"
 #include "worker/model/model.h"

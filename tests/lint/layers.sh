@@ -12,7 +12,7 @@ common/philox\.[ch]                                  common/(base/|philox\.h)
 common/spec/                                         common/(base|json|spec)/
 common/sweep/                                        common/(base|json|spec|sweep)/
 common/audit/                                        common/(base|spec|audit)/
-common/corpus/                                       common/(base/|philox\.h|spec/|corpus/)
+common/corpus/                                       common/(base/|json/|philox\.h|spec/|corpus/)
 common/wire/                                         common/(base|json|wire)/
 server/base/                                        common/|server/base/
 server/data/                                        common/|server/(base|data)/
@@ -30,7 +30,7 @@ server/capsule/                                     common/|server/(store|object
 server/http/httpd\.[ch]                              common/|server/(base|data|store|jobs|http)/
 server/http/exchange/                               common/|server/(base|data|store|jobs)/|server/http/(exchange/|(assets|auth|endpoint|gate|linger|peers|refusals|reply|route)\.h)
 server/http/                                        common/|server/(base|data|store|jobs)/|server/http/([a-z]+|exchange/state)\.h
-server/api/                                         common/|server/(base|data|store|objects|jobs|query|feed|runs|retention|verdict|report|capsule|api)/|server/http/(endpoint|reply|auth|httpd)\.h
+server/api/                                         common/|server/(base|data|store|objects|jobs|query|feed|runs|retention|verdict|report|capsule|api)/|server/http/(endpoint|reply|auth|httpd|exchange/exchange_request)\.h
 server/[a-z]+\.[ch]                                 common/|server/
 worker/base/                                         common/|worker/base/
 worker/ops/                                          common/|worker/(base|ops)/

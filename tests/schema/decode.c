@@ -7,9 +7,13 @@
  *   decode --tables    prints the spec's field tables: [{"table", "rows": [{"key", "type", …}]}]
  *   decode --routes    prints the route table: [{"method", "path", "access", "body", "args"}] */
 #include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
+#include "common/json/jsonx_fields.h"
 #include "common/spec/attention.h"
 #include "common/sweep/sweep.h"
 #include "common/sweep/sweep_fields.h"
+#include "common/sweep/sweep_run.h"
+#include "common/sweep/sweep_unused.h"
 #include "common/wire/wire.h"
 #include "server/base/presets.h"
 #include "server/http/endpoint.h"

@@ -90,14 +90,11 @@ static void matrix_task(void *arg, size_t i, int thread)
 {
     const struct measure *m = arg;
     const struct attn *a = m->core->attn;
-    const struct attn_kernel *kernel = a->use_mask ? a->kernel : a->dense_kernel;
     struct select_block block = select_block(a, i);
-    size_t cols = attn_reach(a, block.from + block.rows - 1);
-    real *sum = attn_block(a, thread, 0);
-    kernel->head_sum(m->core, block.b, block.from, block.rows, cols, sum, attn_block(a, thread, 1));
+    const real *sum = select_head_sum(m->core, &block, thread);
     for (size_t r = 0; r < block.rows; r++) {
         size_t t = block.from + r, row = block.b * a->t + t;
-        size_t n = a->open && a->use_mask ? a->t : t + 1;
+        size_t n = attn_reach(a, t);
         const uint8_t *mask = attn_mask_row(a, row);
         struct seen seen = seen_of(a, thread);
         for (size_t s = 0; s < n; s++)

@@ -103,3 +103,14 @@ void select_dense_sum(const struct attn *a, const struct select_block *block, re
         }
     }
 }
+
+const real *select_head_sum(const struct attn_core *core, const struct select_block *block,
+                            int thread)
+{
+    const struct attn *a = core->attn;
+    const struct attn_kernel *kernel = a->use_mask ? a->kernel : a->dense_kernel;
+    size_t cols = attn_reach(a, block->from + block->rows - 1);
+    real *sum = attn_block(a, thread, 0);
+    kernel->head_sum(core, block->b, block->from, block->rows, cols, sum, attn_block(a, thread, 1));
+    return sum;
+}

@@ -6,6 +6,8 @@
 #include "worker/attn/attn.h"
 #include "worker/ops/topk.h"
 
+struct attn_core;
+
 /* A block of queries of one sequence: of pass->batch · select_blocks(attn) tasks the i-th. */
 struct select_block {
     size_t b, from, rows;
@@ -29,5 +31,10 @@ void select_dense_pack(struct attn *attn, const struct batch_pass *pass);
 /* After that: sum [rows × T] = Σ over heads of a block's dense probabilities; scratch likewise. */
 void select_dense_sum(const struct attn *attn, const struct select_block *block, real *sum,
                       real *scratch);
+
+/* Of a pass whose kernel keeps scores as a matrix: [rows × T] = Σ over heads of a block's
+ * probabilities before dropout. In the thread's scratch. */
+const real *select_head_sum(const struct attn_core *core, const struct select_block *block,
+                            int thread);
 
 #endif

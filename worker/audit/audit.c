@@ -6,6 +6,8 @@
 #include "common/spec/attention.h"
 #include "worker/audit/guess.h"
 #include "worker/audit/judge.h"
+#include "worker/audit/judge_attention.h"
+#include "worker/audit/training/judge_training.h"
 #include "worker/files/checkpoint.h"
 
 #include <math.h>

@@ -1,4 +1,7 @@
-/* judge: each audit's figures turned into a finding: a status, a sentence and evidence. */
+/* judge: each audit's figures turned into a finding: a status, a sentence and evidence. What the
+ * audits share, and those of data and evaluation; of attention is judge_attention.h, of gradients and
+ * updates training/judge_training.h.
+ */
 #ifndef ABLATE_WORKER_AUDIT_JUDGE_H
 #define ABLATE_WORKER_AUDIT_JUDGE_H
 
@@ -37,17 +40,16 @@ void finding_say(struct finding *finding, enum audit_status status, const char *
 
 /* Whether the daemon wants this attempt to end; arg: the audits. */
 bool audit_stopped(void *arg);
+/* "trained" or "untrained". */
+const char *audit_when(const struct audits *a);
+/* A layer of each attention that the specification names: what concerns an attention is asked once.
+ */
+size_t audit_layers(const struct run_spec *spec, int64_t ret[SPEC_LAYERS]);
 
 /* Each measures, and fills *ret, which is empty before. Errors: those of what it measures with. */
 int audit_overlap(struct audits *a, struct finding *ret, struct err *err);
-int audit_equivalence(struct audits *a, struct finding *ret, struct err *err);
-int audit_gradient(struct audits *a, struct finding *ret, struct err *err);
-int audit_detached(struct audits *a, struct finding *ret, struct err *err);
 int audit_entropy(struct audits *a, struct finding *ret, struct err *err);
-int audit_causality(struct audits *a, struct finding *ret, struct err *err);
 int audit_evaluation(struct audits *a, struct finding *ret, struct err *err);
-int audit_learns(struct audits *a, struct finding *ret, struct err *err);
-int audit_update(struct audits *a, struct finding *ret, struct err *err);
 int audit_replay(struct audits *a, struct finding *ret, struct err *err);
 
 #endif

@@ -4,6 +4,7 @@
 #include "common/audit/recompute.h"
 #include "common/base/utf8.h"
 #include "common/json/jsonx.h"
+#include "common/json/jsonx_fields.h"
 #include "worker/capsule/capsule_run_reader.h"
 
 #include <stdlib.h>

@@ -3,6 +3,7 @@
 #include "worker/capsule/capsule_reader.h"
 
 #include "common/json/jsonx.h"
+#include "common/json/jsonx_fields.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
  * be larger than memory, so its rows are told one by one. */
 #include "worker/capsule/capsule_run_reader.h"
 
-#include "common/json/jsonx.h"
+#include "common/json/jsonx_fields.h"
 #include "common/spec/spec_json.h"
 
 #include <stdlib.h>

@@ -6,6 +6,7 @@
 #include "common/base/files.h"
 #include "common/corpus/corpus.h"
 #include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 #include "common/spec/metrics.h"
 #include "common/wire/wire.h"
 #include "worker/capsule/capsule_run_reader.h"

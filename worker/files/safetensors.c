@@ -4,6 +4,7 @@
 
 #include "common/base/files.h"
 #include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -1,6 +1,6 @@
 /* adam, adamw: as PyTorch: p −= lr/(1−β1^s)·m / (√v/√(1−β2^s) + eps), after the decay. */
 #include "worker/ops/vmath.h"
-#include "worker/optim/update.h"
+#include "worker/optim/optim_step.h"
 
 #include <math.h>
 

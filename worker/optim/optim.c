@@ -3,7 +3,7 @@
 
 #include "common/base/simd.h"
 #include "worker/base/planted.h"
-#include "worker/optim/update.h"
+#include "worker/optim/optim_step.h"
 
 #include <math.h>
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* sgd: with momentum, as PyTorch: v = μ·v + g, p −= lr·v, after the decay. */
 #include "common/base/simd.h"
-#include "worker/optim/update.h"
+#include "worker/optim/optim_step.h"
 
 SIMD static void update(const struct optim_step *step, size_t n, real *restrict p,
                         const real *restrict grad, real *const *moments)

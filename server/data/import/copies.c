@@ -1,5 +1,8 @@
 /* Copies of what was seen before: a set of halves of digests, by open addressing. */
-#include "server/data/import/parts.h"
+
+#include "server/data/import/copies.h"
+
+#include "server/data/import/import.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,27 @@
 /* The passes over an upload: it is checked, looked at, and stored. What was done beyond the
- * ordinary is counted on the way, and said in `sentences`. */
-#include "server/data/import/parts.h"
+ * ordinary is counted on the way, and said in `sentences`.
+ *
+ * The parts, in the order in which a piece of the upload passes them:
+ *
+ *   source       reads the upload, in pieces of whole characters, and checks them
+ *   lines        makes every line end with LF; drops byte order marks that lines begin with
+ *   look         tells what kind of file it is (a pass before the one that stores)
+ *   text, jsonl  find the documents
+ *   sink         writes them, and takes back what turns out to be none (copies)
+ *
+ * A part is handed pieces of any size and keeps no more than it needs to go on, so that neither a
+ * line nor a document has to fit into memory.
+ */
+
+#include "server/data/import/import.h"
 
 #include "common/base/files.h"
+#include "server/data/import/jsonl.h"
+#include "server/data/import/lines.h"
+#include "server/data/import/look.h"
+#include "server/data/import/sink.h"
+#include "server/data/import/source.h"
+#include "server/data/import/text.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,10 +1,13 @@
 /* JSON lines. Whatever its size the text goes to the sink as it is read; the rest of the line, with
  * "" in the text's place, is kept and parsed as any JSON (jsonx_load) when the line is whole. So
  * only where the text stands and how a string is spelt has to be known here. */
-#include "server/data/import/parts.h"
+
+#include "server/data/import/jsonl.h"
 
 #include "common/base/utf8.h"
 #include "common/json/jsonx.h"
+#include "server/data/import/import.h"
+#include "server/data/import/sink.h"
 
 #include <stdlib.h>
 #include <string.h>

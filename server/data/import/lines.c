@@ -1,6 +1,7 @@
 /* Lines, whatever ended them. CRs are held back until what follows tells what they are: with an LF
  * an end, alone a character, or each an end where the file has no LF at all. */
-#include "server/data/import/parts.h"
+
+#include "server/data/import/lines.h"
 
 #include <string.h>
 

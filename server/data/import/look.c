@@ -1,5 +1,6 @@
 /* What kind of file it is, by its lines: those of just "%", gaps of blank ones, and braces. */
-#include "server/data/import/parts.h"
+
+#include "server/data/import/look.h"
 
 #include <string.h>
 

@@ -4,12 +4,14 @@
  *
  * The content digest has each document's length before its bytes, and families need the whole
  * text's length, so that both are made from the files when all documents are there. */
-#include "server/data/import/parts.h"
+
+#include "server/data/import/sink.h"
 
 #include "common/base/files.h"
 #include "common/base/utf8.h"
 #include "common/corpus/families.h"
 #include "server/base/random.h"
+#include "server/data/import/copies.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,6 @@
 /* Reads the upload. A character that a piece breaks off in is kept for the next one. */
-#include "server/data/import/parts.h"
+
+#include "server/data/import/source.h"
 
 #include "common/base/utf8.h"
 

@@ -1,6 +1,9 @@
 /* Plain text. A line is written as it comes, and taken back when it turns out to separate documents
  * or to be blank; blank lines at a document's end are taken back when it ends. */
-#include "server/data/import/parts.h"
+
+#include "server/data/import/text.h"
+
+#include "server/data/import/sink.h"
 
 #include <string.h>
 

@@ -5,6 +5,10 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "server/base/watch.h"
+#include "server/http/exchange/exchange_body.h"
+#include "server/http/exchange/exchange_request.h"
+#include "server/http/exchange/exchange_respond.h"
+#include "server/http/exchange/exchange_sending.h"
 #include "server/http/gate.h"
 #include "server/http/route.h"
 
@@ -330,33 +334,6 @@ void exchanges_recheck(struct exchanges *all)
     for (struct exchange *x = all->first, *next; x != NULL; x = next) {
         next = x->next;
         if ((x->state == EXCHANGE_SENT || x->waits) && !auth_grant_holds(all->app->auth, &x->grant))
-            reply_drop(&x->req);
+            request_drop(&x->req);
     }
-}
-
-/* What endpoints see of a connection. */
-
-void reply_wake(struct request *req)
-{
-    sending_wake(req->exchange);
-}
-
-void reply_drop(struct request *req)
-{
-    struct exchange *x = req->exchange;
-    if (x->peer != NULL) {
-        const struct linger now = { .l_onoff = 1, .l_linger = 0 };
-        setsockopt(x->peer->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
-        shutdown(x->peer->fd, SHUT_RDWR);
-    }
-    sending_wake(x);
-}
-
-void *request_state(struct request *req, size_t size, void (*state_free)(void *), struct err *err)
-{
-    req->state = calloc(1, size);
-    req->state_free = state_free;
-    if (req->state == NULL)
-        err_no_memory(err, "the request");
-    return req->state;
 }

@@ -7,16 +7,15 @@
  * a running connection is undefined. Everything here happens on the loop thread, except what
  * exchange_pool and the store's jobs carry elsewhere.
  *
- * What is known of an exchange is state.h's. This header declares what the folder's other files
- * define:
+ * What is known of an exchange is state.h's. The folder's files:
  *
- *   exchange.c           from beginning to end, and what cuts a request short
- *   exchange_body.c      the body, and what is left of a refused one
- *   exchange_request.c   what endpoints ask of a request (endpoint.h)
- *   exchange_working.c   the steps of an endpoint
- *   exchange_respond.c   from a reply to bytes
- *   exchange_sending.c   bodies that are made while they are sent
- *   exchange_ending.c    the daemon's end
+ *   exchange           from beginning to end, and what cuts a request short
+ *   exchange_body      the body, and what is left of a refused one
+ *   exchange_request   what endpoints ask of a request
+ *   exchange_working   the steps of an endpoint
+ *   exchange_respond   from a reply to bytes
+ *   exchange_sending   bodies that are made while they are sent
+ *   exchange_ending    the daemon's end
  *
  * They use, in the folder above: gate.h for what microhttpd's parser lets through, route.h for the
  * table, auth.h for who may ask, peers.h for connections, linger.h for closing so that the reply is
@@ -60,48 +59,9 @@ void exchange_look(struct exchange *exchange);
 void exchanges_cut(struct exchanges *exchanges, const struct peer *peer);
 /* Ends what is being sent, or waited for, by a right that no longer holds. */
 void exchanges_recheck(struct exchanges *exchanges);
-/* The daemon ends. From then on exchanges_have_ended is asked after each run of microhttpd, some
- * milliseconds apart, until it says so. */
-void exchanges_end(struct exchanges *exchanges);
-bool exchanges_have_ended(struct exchanges *exchanges);
 /* Whether we, not its peer, are to do something next. */
 void exchange_our_turn(const struct exchange *exchange, bool ours);
 /* The reply is complete: a problem document of exchange->err when status is negative. */
 void exchange_ready(struct exchange *exchange, int status);
-/* decode, then what needs a thread, then encode. */
-void exchange_work(struct exchange *exchange);
-
-/* exchange_body.c. The header has been accepted, and a body comes. */
-void body_begin(struct exchange *exchange);
-/* exchange->err says why the body isn't wanted; the rest of it is drained. */
-void body_refuse(struct exchange *exchange);
-/* A part of the body. *n: in, the bytes that are here; out, those that aren't taken yet. */
-enum MHD_Result body_take(struct exchange *exchange, const char *bytes, size_t *n);
-/* All of the body is here: the steps of the endpoint begin. */
-void body_end(struct exchange *exchange);
-/* The exchange is over. */
-void body_discard(struct exchange *exchange);
-/* Nobody needs the JSON any more. Any thread that works for the exchange. */
-void body_forget(struct exchange *exchange);
-/* Closes a file, and removes it unless path is NULL, on the pool, since a large one takes its time.
- */
-void body_let_go(struct app *app, int fd, char *take_path);
-
-/* exchange_respond.c: queues exchange->reply. */
-enum MHD_Result exchange_respond(struct exchange *exchange);
-/* Writes the reply past microhttpd, which takes none while a body comes in. Ends the connection. */
-void exchange_respond_past(struct exchange *exchange);
-
-/* exchange_sending.c: makes a response of reply.source, or of reply.file (or fd) once sending_open
- * has opened it on the pool (state READY after that). NULL when memory runs out. */
-struct MHD_Response *sending_source(struct exchange *exchange);
-/* Of bytes that are ready, piece by piece. */
-struct MHD_Response *sending_bytes(struct exchange *exchange, char *take_bytes, size_t len);
-void sending_open(struct exchange *exchange);
-struct MHD_Response *sending_file(struct exchange *exchange);
-/* A source has something to say, or everything ends. */
-void sending_wake(struct exchange *exchange);
-/* The exchange is over. */
-void sending_end(struct exchange *exchange);
 
 #endif

@@ -3,14 +3,19 @@
  * the line of uploads and is written, so that a slow disk slows its sender and nothing else. What
  * is left of a refused body is read and forgotten, at most EXCHANGE_DRAIN_BYTES; then the reply
  * goes past microhttpd, which takes none while a body comes in, and the connection ends. */
+#include "server/http/exchange/exchange_body.h"
+
 #include "common/json/jsonx.h"
 #include "server/base/options.h"
 #include "server/base/random.h"
 #include "server/base/watch.h"
 #include "server/data/datadir.h"
 #include "server/http/exchange/exchange.h"
+#include "server/http/exchange/exchange_respond.h"
+#include "server/http/exchange/exchange_working.h"
 #include "server/jobs/line.h"
 #include "server/jobs/space.h"
+#include "server/jobs/work_beside.h"
 
 #include <errno.h>
 #include <fcntl.h>

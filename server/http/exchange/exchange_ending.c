@@ -3,9 +3,11 @@
  * answered as things stand; event streams are over. But a client may read a file as slowly as it
  * likes, so replies that are being sent have a second, and are then cut off: their clients got less
  * than Content-Length says. */
-#include "server/http/exchange/exchange.h"
+
+#include "server/http/exchange/exchange_ending.h"
 
 #include "common/base/log.h"
+#include "server/http/exchange/exchange_sending.h"
 
 enum { TURNS = 200 };
 

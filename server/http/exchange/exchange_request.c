@@ -1,8 +1,23 @@
-/* What endpoints ask of a request: its parameters. */
-#include "server/http/exchange/exchange.h"
+/* Parameters, and what else an endpoint has to do with its request. */
+#include "server/http/exchange/exchange_request.h"
+
+#include "common/json/jsonx_fields.h"
+#include "server/http/exchange/exchange_sending.h"
+#include "server/http/exchange/exchange_working.h"
+#include "server/http/exchange/state.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+
+void *request_state(struct request *req, size_t size, void (*state_free)(void *), struct err *err)
+{
+    req->state = calloc(1, size);
+    req->state_free = state_free;
+    if (req->state == NULL)
+        err_no_memory(err, "the request");
+    return req->state;
+}
 
 const char *request_arg(const struct request *req, const char *name)
 {
@@ -89,4 +104,30 @@ int request_arg_int(const struct request *req, const char *name, int64_t min, in
                        name, (long long)min, (long long)max, text);
     *ret = value;
     return 0;
+}
+
+int request_no_fields(const struct request *req, struct err *err)
+{
+    return req->body == NULL ? 0 : jsonx_decode(req->body, NULL, 0, NULL, "", err);
+}
+
+void request_done(struct request *req, int status, const struct err *err)
+{
+    exchange_waited(req->exchange, status, err);
+}
+
+void request_wake(struct request *req)
+{
+    sending_wake(req->exchange);
+}
+
+void request_drop(struct request *req)
+{
+    struct exchange *x = req->exchange;
+    if (x->peer != NULL) {
+        const struct linger now = { .l_onoff = 1, .l_linger = 0 };
+        setsockopt(x->peer->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+        shutdown(x->peer->fd, SHUT_RDWR);
+    }
+    sending_wake(x);
 }

@@ -1,8 +1,10 @@
 /* From a reply to bytes. Security headers, caching and deadlines are decided here, for everything.
  */
-#include "server/http/exchange/exchange.h"
+#include "server/http/exchange/exchange_respond.h"
 
 #include "server/base/watch.h"
+#include "server/http/exchange/exchange.h"
+#include "server/http/exchange/exchange_sending.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,10 @@
 /* Bodies that are made while they are sent. microhttpd pulls: a source is asked whenever the socket
  * takes more, and sleeps when it has nothing; a file is read on the pool, chunk by chunk, the
  * connection suspended meanwhile. */
+#include "server/http/exchange/exchange_sending.h"
+
 #include "server/http/exchange/exchange.h"
+#include "server/http/exchange/exchange_body.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>

@@ -1,10 +1,15 @@
 /* The steps of a request that has come whole: decode on the loop; read, write and encode where each
  * belongs; then its endpoint's finish, and the reply. Steps that follow each other on a thread are
  * one job: nothing is read and then written. */
-#include "server/http/exchange/exchange.h"
+#include "server/http/exchange/exchange_working.h"
 
 #include "server/base/watch.h"
+#include "server/http/exchange/exchange.h"
+#include "server/http/exchange/exchange_body.h"
+#include "server/http/exchange/exchange_request.h"
+#include "server/http/exchange/exchange_sending.h"
 #include "server/jobs/line.h"
+#include "server/jobs/work_beside.h"
 
 /* What is large is let go of here, too: taking a tree apart takes as long as building it. */
 static int encode(struct exchange *x, struct err *err)
@@ -78,9 +83,8 @@ static void conclude(struct exchange *x, int status, const struct err *err)
         exchange_resume(x);
 }
 
-void request_done(struct request *req, int status, const struct err *err)
+void exchange_waited(struct exchange *x, int status, const struct err *err)
 {
-    struct exchange *x = req->exchange;
     struct err own = { 0 };
     if (status == 0) {
         status = encode(x, &own);

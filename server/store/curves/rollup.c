@@ -2,7 +2,7 @@
  * is covered by whole buckets of one level, and at both ends by finer ones, down to the rows. */
 #include "server/store/curves/rollup.h"
 
-#include "server/store/store_priv.h"
+#include "server/store/store_rows.h"
 
 #include <math.h>
 #include <stdbool.h>

@@ -5,8 +5,9 @@
  * evaluation), so that multiples of first·k, k out of 1, 2, 5, 10, 20 …, exist, and are the same
  * ones in all runs of a grid point.
  */
-#include "server/store/curves/store_metrics.h"
-#include "server/store/store_priv.h"
+#include "server/store/curves/store_curves.h"
+
+#include "server/store/store_rows.h"
 
 #include <stdlib.h>
 

@@ -2,6 +2,7 @@
 #include "server/store/curves/store_digests.h"
 
 #include "server/store/store_priv.h"
+#include "server/store/store_rows.h"
 
 #include <stdlib.h>
 #include <string.h>

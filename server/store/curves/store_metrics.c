@@ -7,11 +7,16 @@
 
 #include "common/base/clock.h"
 #include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 #include "server/store/curves/rollup.h"
 #include "server/store/curves/store_digests.h"
 #include "server/store/curves/store_replay.h"
+#include "server/store/runs/store_attempts.h"
+#include "server/store/runs/store_audits.h"
 #include "server/store/runs/store_runs.h"
+#include "server/store/runs/store_touches.h"
 #include "server/store/store_priv.h"
+#include "server/store/store_rows.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,7 +1,5 @@
-/* store_metrics: series of (step, value), their rollups, and applying a worker's events.
- *
- *   store_metrics.c  store_event_apply          store_curves.c  store_curves
- *   store_series.c   the functions that read a run's series
+/* store_metrics: applying a worker's events, metrics among them: series of (step, value) and their
+ * rollups, which store_series.h and store_curves.h read.
  *
  * A row already stored stays: inserting the same (run, metric, step) again compares instead of
  * replacing, and only rows that were really inserted feed the rollups. */
@@ -9,7 +7,6 @@
 #define ABLATE_SERVER_STORE_METRICS_H
 
 #include "common/wire/wire.h"
-#include "server/store/curves/rollup.h"
 #include "server/store/store.h"
 
 /* Applies one event of an attempt and sets acked_seq to its seq. seq ≤ acked_seq: ignored (0). seq
@@ -18,49 +15,5 @@
  * other error the savepoint must be given up. *ret_acked: the attempt's acked_seq afterwards. */
 int store_event_apply(struct store *, int64_t run, int64_t attempt, const struct wire_message *,
                       uint64_t *ret_acked, struct err *);
-
-struct metric_point {
-    int64_t step;
-    double value;
-};
-struct metric_series {
-    char *name;  /* owned */
-    int64_t raw; /* rows it stands for, within the asked range */
-    /* Owned, [n]: points when there are no more of them than were asked for, else buckets. */
-    struct metric_point *points;
-    struct metric_bucket *buckets;
-    size_t n;
-};
-struct metric_query {
-    int64_t run;
-    const char *const *names; /* NULL = all */
-    size_t names_n;
-    int64_t from, to; /* steps, inclusive; to < 0 = no end */
-    int64_t points;   /* 0 = all of them, raw */
-};
-/* Reader. The series of a run that the query names, by name; *ret is the caller's
- * (metric_series_free). A name that the run has no series of is left out. */
-int store_metrics_get(struct store *, const struct metric_query *, struct metric_series **ret,
-                      size_t *ret_n, struct err *);
-/* The raw rows of one series by its name's id, for a feed row: fills name, raw, points and n of
- * *ret. */
-int store_metrics_range(struct store *, int64_t run, int64_t name, int64_t from, int64_t to,
-                        struct metric_series *ret, struct err *);
-/* Calls each() with every row of a run, by name (bytewise), then step. A status other than 0 ends
- * the walk and is returned. */
-int store_metrics_each(struct store *, int64_t run,
-                       int (*each)(void *arg, const char *name, const struct metric_point *,
-                                   struct err *),
-                       void *arg, struct err *);
-void metric_series_free(struct metric_series *series, size_t n);
-
-/* One metric over all runs of an experiment, by run, then step; of a series with more than `points`
- * rows, every so many-th (a round number) and the last. *ret is the caller's (free). */
-struct curve_point {
-    int64_t run, step;
-    double value;
-};
-int store_curves(struct store *, int64_t experiment, const char *metric, int64_t points,
-                 struct curve_point **ret, size_t *ret_n, struct err *);
 
 #endif

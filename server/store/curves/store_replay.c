@@ -4,8 +4,10 @@
 
 #include "common/audit/recompute.h"
 #include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 #include "common/spec/metrics.h"
-#include "server/store/store_priv.h"
+#include "server/store/runs/store_audits.h"
+#include "server/store/store_rows.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -18,6 +18,7 @@
 #define ABLATE_SERVER_STORE_REPLAY_H
 
 #include "common/audit/audits.h"
+#include "server/store/runs/store_attempts.h"
 #include "server/store/runs/store_runs.h"
 
 #include <jansson.h>

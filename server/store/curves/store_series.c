@@ -1,10 +1,11 @@
 /* Reading curves: a series whole, or as buckets of its rollups when it is longer than was asked
  * for.
  */
+#include "server/store/curves/store_series.h"
+
 #include "common/base/buf.h"
 #include "server/store/curves/rollup.h"
-#include "server/store/curves/store_metrics.h"
-#include "server/store/store_priv.h"
+#include "server/store/store_rows.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -18,19 +19,6 @@ void metric_series_free(struct metric_series *series, size_t n)
         free(series[i].buckets);
     }
     free(series);
-}
-
-double store_metric_value(sqlite3_stmt *s, int column)
-{
-    static const double words[] = { 0, NAN, INFINITY, -INFINITY };
-    int kind = sqlite3_column_int(s, column + 1) & 3;
-    return kind == 0 ? sqlite3_column_double(s, column) : words[kind];
-}
-
-double store_real(sqlite3_stmt *s, int column)
-{
-    return sqlite3_column_type(s, column) == SQLITE_NULL ? (double)NAN
-                                                         : sqlite3_column_double(s, column);
 }
 
 static int read_points(struct store *store, int64_t run, int64_t name, int64_t from, int64_t to,

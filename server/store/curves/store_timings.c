@@ -5,7 +5,7 @@
 #include "server/store/curves/store_timings.h"
 
 #include "common/base/clock.h"
-#include "server/store/store_priv.h"
+#include "server/store/store_rows.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,9 +1,13 @@
 /* Attempts and the queue: claiming, ending, settling. */
+#include "server/store/runs/store_attempts.h"
+
 #include "common/base/clock.h"
 #include "server/store/curves/store_replay.h"
+#include "server/store/runs/store_audits.h"
 #include "server/store/runs/store_runs.h"
+#include "server/store/runs/store_touches.h"
 #include "server/store/store_identity.h"
-#include "server/store/store_priv.h"
+#include "server/store/store_rows.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -243,16 +247,6 @@ void attempt_row_done(struct attempt_row *row)
 bool attempt_verifies(const struct attempt_row *row)
 {
     return strcmp(row->kind, "verify") == 0;
-}
-
-int store_find_attempt(struct store *store, enum sql id, int64_t run, int64_t attempt,
-                       sqlite3_stmt **ret, struct err *err)
-{
-    int status = store_first(store, id, ret, err, "ii", run, attempt);
-    if (status == 0)
-        return err_set(err, ERR_NOT_FOUND, "run %lld has no attempt %lld", (long long)run,
-                       (long long)attempt);
-    return status < 0 ? status : 0;
 }
 
 int store_attempt_get(struct store *store, int64_t run, int64_t attempt, struct attempt_row *ret,

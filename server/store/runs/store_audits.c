@@ -6,7 +6,9 @@
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/spec/spec.h"
+#include "server/store/runs/store_touches.h"
 #include "server/store/store_priv.h"
+#include "server/store/store_rows.h"
 
 #include <jansson.h>
 #include <stdio.h>

@@ -1,5 +1,4 @@
-/* store_audits: audits, artifacts, checkpoints (store_audits.c), the rows of the event feed
- * (store_events.c), and what a transaction touches (store_touches.c). */
+/* store_audits: audits, artifacts, checkpoints. */
 #ifndef ABLATE_SERVER_STORE_AUDITS_H
 #define ABLATE_SERVER_STORE_AUDITS_H
 
@@ -46,41 +45,5 @@ struct checkpoint_row {
 /* By step. *ret is the caller's (free). */
 int store_checkpoint_list(struct store *, int64_t run, struct checkpoint_row **ret, size_t *ret_n,
                           struct err *);
-
-enum event_kind {
-    EVENT_RUN,
-    EVENT_METRICS,
-    EVENT_AUDIT,
-    EVENT_EXPERIMENT,
-    EVENT_QUEUE,
-    EVENT_LOG,
-    EVENT_KINDS
-};
-extern const char *const event_kind_names[];
-struct event_row {
-    int64_t seq, experiment, run; /* 0 = none */
-    enum event_kind kind;
-    char *data; /* owned JSON text or NULL */
-};
-void event_row_done(struct event_row *row);
-/* Writer: marks what this transaction touched; one row a thing is inserted by store_events_flush.
- */
-void store_touch_run(struct store *, int64_t experiment, int64_t run);
-/* The same of one that has come to a terminal state. */
-void store_touch_ended(struct store *, int64_t experiment, int64_t run);
-void store_touch_experiment(struct store *, int64_t experiment);
-void store_touch_metrics(struct store *, int64_t experiment, int64_t run, int64_t name,
-                         int64_t from, int64_t to);
-void store_touch_audit(struct store *, int64_t experiment, int64_t run, int64_t audit);
-void store_touch_log(struct store *, int64_t experiment, int64_t run, const char *data);
-void store_touch_queue(struct store *);
-/* Inserts the rows of what was touched (seq in order) and returns them; forgets the touched set;
- * prunes beyond 1,000,000 rows. A savepoint that is rolled back forgets what was touched inside it.
- * *ret is the caller's (event_row_done of each, free). Errors: NO_MEMORY, also where it ran out
- * when something was touched; the store's. */
-int store_events_flush(struct store *, struct event_row **ret, size_t *ret_n, struct err *);
-/* Rows with seq > after, ascending, at most limit. *ret_lost: rows after `after` were pruned. */
-int store_events_list(struct store *, int64_t after, size_t limit, struct event_row **ret,
-                      size_t *ret_n, bool *ret_lost, struct err *);
 
 #endif

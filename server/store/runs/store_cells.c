@@ -4,6 +4,7 @@
 #include "common/json/jsonx.h"
 #include "common/spec/spec_json.h"
 #include "server/store/store_priv.h"
+#include "server/store/store_rows.h"
 
 #include <string.h>
 

@@ -25,4 +25,7 @@ int store_cells_measure(struct store *, const char *cell, const char *metric, st
 /* Keeps what stays of experiments that are to be purged. */
 int store_cells_keep(struct store *, struct err *);
 
+/* Defines what the migrations call that SQL doesn't have. */
+int store_cells_define(struct store *store, struct err *err);
+
 #endif

@@ -1,8 +1,9 @@
 /* Names of corpora. The content lies in the data folder and outlives its name while runs need it.
  * */
+#include "server/store/runs/store_datasets.h"
+
 #include "common/base/clock.h"
-#include "server/store/runs/store_runs.h"
-#include "server/store/store_priv.h"
+#include "server/store/store_rows.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,13 +2,16 @@
  *
  * Order within a commit: metrics before the run's state, runs before their experiment, so that a
  * reader who sees "succeeded" has seen every point before it. */
-#include "server/store/runs/store_audits.h"
+
+#include "server/store/runs/store_events.h"
 
 #include "common/base/buf.h"
 #include "common/base/clock.h"
-#include "common/json/jsonx.h"
+#include "server/store/runs/store_touches.h"
 #include "server/store/store_priv.h"
+#include "server/store/store_rows.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,8 +1,14 @@
 /* Experiments: added with all their runs, read with counts over those, changed, cancelled,
  * deleted. */
+#include "server/store/runs/store_experiments.h"
+
 #include "common/base/clock.h"
+#include "server/store/runs/store_audits.h"
 #include "server/store/runs/store_runs.h"
+#include "server/store/runs/store_touches.h"
+#include "server/store/runs/store_transitions.h"
 #include "server/store/store_priv.h"
+#include "server/store/store_rows.h"
 
 #include <stdlib.h>
 #include <string.h>

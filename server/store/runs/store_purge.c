@@ -2,9 +2,9 @@
 #include "server/store/runs/store_purge.h"
 
 #include "common/base/clock.h"
-#include "server/store/runs/store_audits.h"
 #include "server/store/runs/store_cells.h"
-#include "server/store/store_priv.h"
+#include "server/store/runs/store_touches.h"
+#include "server/store/store_rows.h"
 
 #include <stdlib.h>
 #include <string.h>

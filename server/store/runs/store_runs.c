@@ -9,6 +9,7 @@
 #include "common/spec/metrics.h"
 #include "server/store/runs/filter.h"
 #include "server/store/store_priv.h"
+#include "server/store/store_rows.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -163,15 +164,6 @@ static int read_finals(struct store *store, struct run_row *row, struct err *err
         final->nonfinite = sqlite3_column_int64(s, 8);
     }
     return status;
-}
-
-int store_find_run(struct store *store, enum sql id, int64_t run, sqlite3_stmt **ret,
-                   struct err *err)
-{
-    int status = store_first(store, id, ret, err, "i", run);
-    if (status == 0)
-        return err_set(err, ERR_NOT_FOUND, "there is no run %lld", (long long)run);
-    return status < 0 ? status : 0;
 }
 
 int store_run_get(struct store *store, int64_t id, struct run_row *ret, struct err *err)

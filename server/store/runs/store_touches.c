@@ -4,7 +4,9 @@
  * give up the newest only, so that what is given up always heads its chain. Cost: one look a touch,
  * however many things a transaction touches.
  */
-#include "server/store/runs/store_audits.h"
+#include "server/store/runs/store_touches.h"
+
+#include "server/store/runs/store_events.h"
 #include "server/store/store_priv.h"
 
 #include <stdlib.h>

@@ -1,8 +1,11 @@
 /* What a person may ask of a run: cancel, retry, verify, another place in the queue. Each looks
  * where the run stands and says why not, or moves it by a guarded UPDATE. */
+#include "server/store/runs/store_transitions.h"
+
 #include "common/base/clock.h"
 #include "server/store/runs/store_runs.h"
-#include "server/store/store_priv.h"
+#include "server/store/runs/store_touches.h"
+#include "server/store/store_rows.h"
 
 #include <stdlib.h>
 

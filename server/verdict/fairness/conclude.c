@@ -3,6 +3,7 @@
 
 #include "common/json/jsonx.h"
 #include "common/sweep/tuning.h"
+#include "server/store/runs/store_experiments.h"
 #include "server/verdict/fairness/fairness.h"
 
 #include <stdlib.h>

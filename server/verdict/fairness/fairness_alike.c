@@ -3,7 +3,7 @@
  * Arms are compared run by run at the same seed and grid point, each with each (fairness_pairs.h).
  * A run that didn't tell (it never began, or never finished) is left out and counted; nothing to
  * compare means skipped, not passed. */
-#include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 #include "common/spec/point.h"
 #include "server/verdict/fairness/fairness_pairs.h"
 

@@ -6,7 +6,8 @@
  * is set for both. Attention is compared as it was frozen, since its fields have defaults by kind
  * and may be set whole or one by one. A field's concern stands in its row
  * (common/spec/spec_fields.c). */
-#include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
+#include "common/json/jsonx_fields.h"
 #include "common/spec/spec_fields.h"
 #include "common/spec/spec_json.h"
 #include "server/verdict/fairness/fairness_plan.h"

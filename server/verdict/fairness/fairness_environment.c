@@ -7,7 +7,7 @@
  * bits depend on is one rule with verification (common/audit/recompute.h); processor and host decide
  * on times. A run that was resumed elsewhere has two environments. */
 #include "common/audit/recompute.h"
-#include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 #include "server/verdict/fairness/fairness_plan.h"
 
 #include <inttypes.h>

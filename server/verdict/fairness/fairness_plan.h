@@ -80,22 +80,36 @@ static inline json_t *plan_place(const struct plan *p, size_t place)
     return json_incref(p->layout.places[place].grid);
 }
 
-int fairness_shared_init(struct plan *p, struct err *err);
-int fairness_same_batches(struct plan *p, struct err *err);
-int fairness_learned(struct plan *p, struct err *err);
-int fairness_distinct_seeds(struct plan *p, struct err *err);
-int fairness_budget(struct plan *p, struct err *err);
-int fairness_tuning(struct plan *p, struct err *err);
-int fairness_selection(struct plan *p, struct err *err);
-int fairness_one_change(struct plan *p, struct err *err);
-int fairness_same_environment(struct plan *p, struct err *err);
-int fairness_power(struct plan *p, struct err *err);
-/* fairness_planned.c: of what is planned. */
-int fairness_planned_overlap(struct plan *p, struct err *err);
-int fairness_planned_seeds(struct plan *p, struct err *err);
-int fairness_planned_tuning(struct plan *p, struct err *err);
-int fairness_planned_power(struct plan *p, struct err *err);
-/* Structural audits that nobody reported. */
-int fairness_gaps(struct plan *p, struct err *err);
+/* Lays out the runs of p->in; all else is zero. plan_done follows, after an error, too, and leaves the
+ * findings. Errors: NO_MEMORY, in->spec_of's. */
+int plan_init(struct plan *p, struct err *err);
+void plan_done(struct plan *p);
+
+/* The checks, fairness_NAME, of runs and of what is planned, in the order in which a report tells
+ * them. */
+#define FAIRNESS_CHECKS(CHECK)                                                                     \
+    CHECK(shared_init)                                                                             \
+    CHECK(same_batches)                                                                            \
+    CHECK(distinct_seeds)                                                                          \
+    CHECK(learned)                                                                                 \
+    CHECK(budget)                                                                                  \
+    CHECK(tuning)                                                                                  \
+    CHECK(selection)                                                                               \
+    CHECK(one_change)                                                                              \
+    CHECK(same_environment)                                                                        \
+    CHECK(power)                                                                                   \
+    CHECK(gaps) /* structural audits that nobody reported */
+#define FAIRNESS_PLANNED(CHECK)                                                                    \
+    CHECK(planned_overlap)                                                                         \
+    CHECK(planned_seeds)                                                                           \
+    CHECK(budget)                                                                                  \
+    CHECK(planned_tuning)                                                                          \
+    CHECK(selection)                                                                               \
+    CHECK(one_change)                                                                              \
+    CHECK(planned_power)
+#define DECLARE(name) int fairness_##name(struct plan *p, struct err *err);
+FAIRNESS_CHECKS(DECLARE)
+FAIRNESS_PLANNED(DECLARE)
+#undef DECLARE
 
 #endif

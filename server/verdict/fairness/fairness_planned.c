@@ -2,7 +2,6 @@
  * look at specifications alone as they are, and here those that will look at what came of runs, by
  * what is planned. Each speaks of the experiment, or of a grid point; none is stored, since the end
  * says more. */
-#include "common/json/jsonx.h"
 #include "common/spec/point.h"
 #include "server/verdict/fairness/fairness_plan.h"
 

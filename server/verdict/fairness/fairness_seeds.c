@@ -5,7 +5,6 @@
  * are the same by right: a tensor that isn't drawn but begins as zeros or ones, and the order of so
  * few windows that two shuffles may well agree. */
 #include "common/base/digest.h"
-#include "common/json/jsonx.h"
 #include "server/verdict/fairness/fairness_plan.h"
 
 #include <inttypes.h>

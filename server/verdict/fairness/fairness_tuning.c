@@ -2,6 +2,7 @@
  * were measured, which one each arm chose at each place, and whether it may have chosen one further
  * out, had there been any. */
 #include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 #include "common/spec/point.h"
 #include "server/verdict/fairness/fairness_plan.h"
 

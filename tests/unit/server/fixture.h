@@ -6,8 +6,9 @@
 #include "server/data/datadir.h"
 #include "server/feed/publish.h"
 #include "server/jobs/work.h"
+#include "server/jobs/work_beside.h"
 #include "server/store/curves/store_metrics.h"
-#include "server/store/runs/store_runs.h"
+#include "server/store/runs/store_experiments.h"
 
 #include <ftw.h>
 #include <setjmp.h>

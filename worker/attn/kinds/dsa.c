@@ -114,14 +114,10 @@ static void matrix_task(void *arg, size_t i, int thread)
 {
     const struct learning *l = arg;
     const struct attn *a = l->core->attn;
-    const struct attn_kernel *kernel = a->use_mask ? a->kernel : a->dense_kernel;
     struct select_block block = select_block(a, i);
-    size_t cols = attn_reach(a, block.from + block.rows - 1);
-    real *sum = attn_block(a, thread, 0);
-    kernel->head_sum(l->core, block.b, block.from, block.rows, cols, sum, attn_block(a, thread, 1));
+    const real *sum = select_head_sum(l->core, &block, thread);
     for (size_t r = 0; r < block.rows; r++) {
-        size_t t = block.from + r, row = block.b * a->t + t,
-               n = a->open && a->use_mask ? a->t : t + 1;
+        size_t t = block.from + r, row = block.b * a->t + t, n = attn_reach(a, t);
         const uint8_t *mask = attn_mask_row(a, row);
         real *scores = a->indexer.scores + row * a->t;
         for (size_t s = 0; mask != NULL && s < n; s++)

@@ -1,5 +1,7 @@
 /* Strictness on the way in, RFC 8785 on the way out, and field tables between. */
 #include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
+#include "common/json/jsonx_fields.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,5 +1,7 @@
 /* Experiments: what is refused and where, how many runs, which, and in what order. */
 #include "common/sweep/sweep.h"
+#include "common/sweep/sweep_run.h"
+#include "common/sweep/sweep_unused.h"
 #include "tests/unit/common/specs.h"
 
 #define STUDY                                                                                      \

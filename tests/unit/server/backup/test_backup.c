@@ -2,8 +2,10 @@
 #include "common/base/files.h"
 #include "server/backup/backup.h"
 #include "server/backup/manifest.h"
+#include "server/backup/restore.h"
 #include "server/backup/target.h"
-#include "server/store/runs/store_audits.h"
+#include "server/store/runs/store_events.h"
+#include "server/store/runs/store_touches.h"
 #include "server/store/store_identity.h"
 
 #include <setjmp.h>

@@ -3,7 +3,8 @@
 #include "server/capsule/capsule.h"
 
 #include "common/wire/tar.h"
-#include "server/report/report.h"
+#include "server/store/curves/store_series.h"
+#include "server/store/runs/store_attempts.h"
 #include "tests/unit/server/fixture.h"
 
 #include <math.h>

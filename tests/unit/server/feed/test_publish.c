@@ -1,7 +1,8 @@
 /* What a commit says: order, content, and that live and replayed messages are the same bytes. */
 #include "common/json/jsonx.h"
 #include "server/feed/publish.h"
-#include "server/store/store_priv.h"
+#include "server/store/runs/store_attempts.h"
+#include "server/store/runs/store_touches.h"
 #include "tests/unit/server/fixture.h"
 
 static int fill_run(struct store *store, void *arg, struct err *err)

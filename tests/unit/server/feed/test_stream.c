@@ -1,8 +1,10 @@
 /* Subscribers of the feed: whatever the order of commits, subscriptions and reads, each gets every
  * event after its place exactly once, in order; one that is too slow is dropped alone. */
 #include "server/feed/stream.h"
-#include "server/store/runs/store_audits.h"
-#include "server/store/store_priv.h"
+#include "server/store/runs/store_attempts.h"
+#include "server/store/runs/store_events.h"
+#include "server/store/runs/store_touches.h"
+#include "server/store/store_rows.h"
 #include "tests/unit/server/fixture.h"
 
 enum { READERS = 24, EXPERIMENTS = 3, RUNS = 4 };

@@ -2,8 +2,11 @@
  * the runs that others have dealt with. The shape is what is guarded here, by rows and steps that
  * are counted; the seconds are `make bench-server`'s. */
 #include "server/store/curves/store_digests.h"
+#include "server/store/runs/store_attempts.h"
 #include "server/store/runs/store_purge.h"
+#include "server/store/runs/store_touches.h"
 #include "server/store/store_priv.h"
+#include "server/store/store_rows.h"
 #include "tests/unit/server/fixture.h"
 
 enum { CROWD = 5 * RUN_SLICE / 2 }; /* two slices and a half */

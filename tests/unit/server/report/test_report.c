@@ -1,4 +1,5 @@
 /* Reports over rows made here: figures by hand, pairs by seed, three formats of one content. */
+#include "server/report/report_md.h"
 #include "tests/unit/server/studies.h"
 
 /* Two seeds: dense 2.0, 3.0; dsa 1.5, 3.25. */

@@ -1,4 +1,5 @@
 /* The report as CSV: what was measured and what is claimed, in columns that need no parsing. */
+#include "server/report/report_csv.h"
 #include "tests/unit/server/studies.h"
 
 /* The first line that begins so. */

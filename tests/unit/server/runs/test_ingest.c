@@ -3,6 +3,9 @@
 #include "common/base/files.h"
 #include "common/wire/wire.h"
 #include "server/runs/ingest.h"
+#include "server/runs/ingest_file.h"
+#include "server/store/curves/store_series.h"
+#include "server/store/runs/store_attempts.h"
 #include "tests/unit/server/fixture.h"
 
 #include <errno.h>

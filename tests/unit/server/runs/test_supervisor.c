@@ -1,7 +1,6 @@
 /* The supervisor against a keeper that is a shell script: it holds the attempt's lock, writes what
  * a worker would leave behind, and ends as the test wants. */
 #include "common/base/files.h"
-#include "common/json/jsonx.h"
 #include "server/runs/attempt.h"
 #include "server/runs/ingest.h"
 #include "server/runs/supervisor.h"

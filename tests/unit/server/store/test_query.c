@@ -5,8 +5,10 @@
 #include "common/base/digest.h"
 #include "common/base/files.h"
 #include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 #include "server/query/process.h"
 #include "server/query/walls.h"
+#include "server/store/runs/store_attempts.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,12 +2,15 @@
 #include "common/spec/spec_json.h"
 #include "server/base/embed.h"
 #include "server/store/curves/store_digests.h"
+#include "server/store/runs/store_attempts.h"
+#include "server/store/runs/store_audits.h"
 #include "server/store/runs/store_cells.h"
+#include "server/store/runs/store_datasets.h"
 #include "server/store/store_identity.h"
-#include "server/store/store_priv.h"
 #include "tests/unit/server/fixture.h"
 
 #include <fcntl.h>
+#include <sqlite3.h>
 
 /* A folder of its own is a test's state. */
 static int make_folder(void **state)

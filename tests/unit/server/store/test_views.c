@@ -1,8 +1,9 @@
 /* The views as whoever queries the database sees them, in a new one and in one that was migrated:
  * numbers are numbers or NULL, words stand beside. */
 #include "server/base/embed.h"
-#include "server/store/store_priv.h"
 #include "tests/unit/server/fixture.h"
+
+#include <sqlite3.h>
 
 enum { BEFORE = 9 }; /* the last schema whose views had words among their numbers */
 

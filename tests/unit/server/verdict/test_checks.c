@@ -1,5 +1,6 @@
 /* Audits and tuning in the report: who is invalid and why, what is missing, which rate was chosen.
  */
+#include "server/report/report_md.h"
 #include "tests/unit/server/studies.h"
 
 static const char *const grids[] = { "{\"data.seq_len\":64}", "{\"data.seq_len\":128}" };

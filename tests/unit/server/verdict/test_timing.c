@@ -1,5 +1,7 @@
 /* Times in the report: marked where something disturbed them, and then nothing is claimed by them.
  */
+#include "server/report/report_csv.h"
+#include "server/report/report_md.h"
 #include "tests/unit/server/studies.h"
 
 #define BY_TIME                                                                                    \

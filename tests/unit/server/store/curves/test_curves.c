@@ -1,4 +1,6 @@
 /* store_curves: short series whole, long ones at round steps that all runs of a point share. */
+#include "server/store/curves/store_curves.h"
+#include "server/store/runs/store_attempts.h"
 #include "tests/unit/server/fixture.h"
 
 static void start(struct store *store, int64_t run)

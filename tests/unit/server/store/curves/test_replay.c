@@ -1,8 +1,8 @@
 /* What is computed again is compared: bits, the first difference, environments, and what becomes of
  * a verification, whatever its end. */
-#include "common/json/jsonx.h"
 #include "server/store/curves/store_replay.h"
-#include "server/store/store_priv.h"
+#include "server/store/runs/store_audits.h"
+#include "server/store/store_rows.h"
 #include "tests/unit/server/fixture.h"
 
 #include <math.h>

@@ -1,7 +1,9 @@
 /* Curves through rollups against brute force over the same rows, whatever the batches, the gaps,
  * the range and the number of points. */
 #include "server/store/curves/rollup.h"
+#include "server/store/curves/store_series.h"
 #include "server/store/store_priv.h"
+#include "server/store/store_rows.h"
 #include "tests/unit/server/fixture.h"
 
 #include <math.h>

@@ -1,6 +1,7 @@
 /* What disturbed clocks: overlaps of attempts, what trainers told, and a mean without the first
  * step. */
 #include "server/store/curves/store_timings.h"
+#include "server/store/runs/store_attempts.h"
 #include "server/store/store_priv.h"
 #include "tests/unit/server/fixture.h"
 

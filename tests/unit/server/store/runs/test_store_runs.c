@@ -1,5 +1,6 @@
 /* A run's states, every transition from every state; claims; lists by filter, order and page. */
-#include "server/store/store_priv.h"
+#include "server/store/runs/store_attempts.h"
+#include "server/store/store_rows.h"
 #include "tests/unit/server/fixture.h"
 
 #include <math.h>

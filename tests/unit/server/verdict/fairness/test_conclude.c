@@ -1,5 +1,8 @@
 /* An experiment's end: findings are stored with it, told once, and replaced when it ends anew. */
 #include "server/store/curves/store_digests.h"
+#include "server/store/runs/store_attempts.h"
+#include "server/store/runs/store_audits.h"
+#include "server/store/runs/store_touches.h"
 #include "server/store/store_priv.h"
 #include "server/verdict/fairness/conclude.h"
 #include "tests/unit/server/fixture.h"

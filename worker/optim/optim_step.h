@@ -1,6 +1,6 @@
-/* update: what an optimiser is to the trainer: a function that updates a run of parameters. */
-#ifndef ABLATE_WORKER_UPDATE_H
-#define ABLATE_WORKER_UPDATE_H
+/* optim_step: what an optimiser is to the trainer: a function that updates a run of parameters. */
+#ifndef ABLATE_WORKER_OPTIM_STEP_H
+#define ABLATE_WORKER_OPTIM_STEP_H
 
 #include "common/spec/optimizer.h"
 #include "worker/base/real.h"

@@ -3,6 +3,8 @@
 
 #include "server/capsule/capsule.h"
 #include "server/data/datadir.h"
+#include "server/http/exchange/exchange_request.h"
+#include "server/report/report_stored.h"
 
 #include <fcntl.h>
 #include <stdatomic.h>

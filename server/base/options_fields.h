@@ -1,7 +1,7 @@
-/* options: the table of what can be set (options_fields.c), for what reads it from the command line
- * and the file (options.c). */
-#ifndef ABLATE_SERVER_OPTIONS_PRIV_H
-#define ABLATE_SERVER_OPTIONS_PRIV_H
+/* options_fields: the table of what can be set, for what reads it from the command line and the file
+ * (options.c). */
+#ifndef ABLATE_SERVER_OPTIONS_FIELDS_H
+#define ABLATE_SERVER_OPTIONS_FIELDS_H
 
 #include "server/base/options.h"
 
@@ -22,7 +22,5 @@ const struct option_row *option_find(const char *name, size_t len);
 void options_default(struct options *ret);
 /* to[PATH_MAX]. Errors: USAGE. */
 int options_take_path(char *to, const char *name, const char *text, struct err *err);
-/* The settings of a file, a line each. Errors: USAGE, or what reading says. */
-int options_read_file(struct options *options, const char *path, struct err *err);
 
 #endif

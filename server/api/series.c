@@ -2,8 +2,9 @@
  * asked. */
 #include "server/api/api.h"
 
-#include "common/json/jsonx.h"
-#include "server/store/curves/store_metrics.h"
+#include "common/json/jsonx_dump.h"
+#include "server/http/exchange/exchange_request.h"
+#include "server/store/curves/store_series.h"
 #include "server/store/runs/store_runs.h"
 
 #include <stdlib.h>
