@@ -32,7 +32,7 @@ struct source {
 };
 /* Errors: BAD_CORPUS (there is no byte), STORAGE. */
 int source_open(struct source *source, const char *path, struct err *err);
-/* One pass from the beginning, without the byte order mark there. to may be NULL: only checks. */
+/* One pass from the beginning. to may be NULL: only checks. */
 int source_read(struct source *source, const struct taker *to, struct err *err);
 void source_done(struct source *source);
 
@@ -53,6 +53,8 @@ struct look {
     int64_t percents, gaps; /* lone "%" lines; blank lines between two others that aren't "%" */
     int64_t contents;       /* lines that are neither blank nor "%" */
     bool braces;            /* each of them begins with { and ends with } */
+    char opening[2];        /* the first two characters but blanks */
+    char closing;           /* the last one of those lines */
     bool in_gap, after_content;
     char first, last; /* of the line at hand, but blanks; 0 = there is none */
     int64_t length;   /* of the line at hand, up to 2 */
@@ -62,6 +64,8 @@ void look_init(struct look *look);
 int look_take(void *look, const char *bytes, size_t n, struct err *err);
 void look_end(struct look *look);
 bool look_percent_separates(const struct look *look);
+/* Whether it begins and ends as a JSON array or object does. */
+bool look_brackets(const struct look *look);
 
 /* sink */
 struct copies; /* digests of the documents that were kept */
