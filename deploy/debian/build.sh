@@ -44,4 +44,5 @@ cd "$stage"
 dpkg-buildpackage -b -us -uc
 cd "$top"
 mv "$build"/deb/*.deb "$build/"
+rm -rf "$build/deb"
 lintian --fail-on error,warning "$build"/ablate_"$version"_*.deb

@@ -3,7 +3,7 @@
 // nothing is begun in a stranger's folder, and what passes by itself fails nobody.
 
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readFile, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readFile, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -25,7 +25,10 @@ async function folder(t) {
 }
 /** A daemon in the folder, with what a test asks of it. */
 async function serve(dir, ...args) {
-  const daemon = await start({ dir, args: ["--stop-workers", ...args] }), api = client(() => daemon);
+  return serveUnder(undefined, dir, ...args);
+}
+async function serveUnder(under, dir, ...args) {
+  const daemon = await start({ dir, under, args: ["--stop-workers", ...args] }), api = client(() => daemon);
   started.push(daemon);
   return { ...daemon, ...api,
     submit: async (seed, train = {}) => {
@@ -256,4 +259,23 @@ test("a folder that is away for a while fails no run", async (t) => {
     assert.deepEqual([state, attempt, reason], ["succeeded", 1, ""]);
   }
   assert.deepEqual(await health(daemon), { status: 200, reasons: [] });
+});
+
+// Root passes by modes.
+const root = process.getuid() === 0;
+test("a folder of a run that can't be read for a while fails no run", async (t) => {
+  const at = await folder(t), dir = join(at, "data");
+  await chmod(at, 0o777);
+  const daemon = await serveUnder(root ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : undefined, dir);
+  const id = await daemon.submit(1, { steps: 4000, checkpoint_every: 20, eval_every: 4000 }), run = join(dir, `runs/${id}`);
+  const said = async (what, times) => (await readFile(join(run, "attempts/1/log.txt"), "utf8")).split(what).length - 1 === times;
+  await daemon.until("there is a checkpoint", () => exists(join(run, "checkpoints/step-20.safetensors")));
+  for (const [i, closed] of [join(run, "checkpoints"), ...(root ? [run] : [])].entries()) { // else nobody could read its log
+    await chmod(closed, 0);
+    await daemon.until("the trainer is held", () => said("the trainer is held: a folder of the run can't be read", i + 1));
+    await chmod(closed, 0o700);
+    await daemon.until("it goes on", () => said("the trainer goes on", i + 1));
+  }
+  const { state, attempt, reason } = await daemon.ended(id);
+  assert.deepEqual([state, attempt, reason], ["succeeded", 1, ""]);
 });

@@ -78,6 +78,7 @@ test("installed, upgraded while it trains, removed, installed again: no run is l
   t.diagnostic(`found: removed at step ${step()} of ${SPEC.steps}`);
   assert.equal(machine.tries("pgrep", "-f", "ablate"), "", "nothing of it runs");
   assert.equal(machine.run("sh", "-c", 'while read -r path; do [ -d "$path" ] || [ ! -e "$path" ] || echo "$path"; done', { input: `${files.join("\n")}\n` }), "", "none of its files is left");
+  dpkg("-P", "ablate");
   assert.equal(machine.run("find", "/etc", "/lib/systemd", "/run/systemd", "/usr/bin", "/usr/lib/sysusers.d", "/usr/share", "-name", "*ablate*"), "");
   assert.equal(machine.run("stat", "-c", "%a", "/var/lib/ablate/ablate.db").trim(), "600", "the data stay");
 

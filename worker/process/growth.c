@@ -14,16 +14,11 @@ enum { DEEPEST = 16 };
 struct sum {
     int64_t files, bytes;
     int64_t most; /* files; no further is counted */
+    bool hidden;
 };
 
-/* Counts as too many files: a folder that its owner can't read, or that lies deeper than DEEPEST,
- * and so may hide any number. Training makes no such folder. One that can't be looked at itself
- * hides nothing: somebody is changing the folder above it. */
-static void hide(struct sum *sum)
-{
-    sum->files = sum->most + 1;
-}
-
+/* What lies deeper than DEEPEST counts as too many files: training makes no such folder. One whose
+ * own place can't be looked at hides nothing: somebody is changing the folder above it. */
 static void add_folder(int at, const char *name, int depth, struct sum *sum)
 {
     struct stat info;
@@ -32,22 +27,21 @@ static void add_folder(int at, const char *name, int depth, struct sum *sum)
     if (dir == NULL && fd >= 0)
         close(fd);
     if (fd < 0 && errno == EACCES && fstatat(at, name, &info, AT_SYMLINK_NOFOLLOW) == 0)
-        hide(sum);
+        sum->hidden = true;
     for (struct dirent *one; dir != NULL && (one = readdir(dir)) != NULL;) {
         if (strcmp(one->d_name, ".") == 0 || strcmp(one->d_name, "..") == 0)
             continue;
         if (++sum->files > sum->most)
             break;
         if (fstatat(dirfd(dir), one->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0) {
-            if (errno == EACCES)
-                hide(sum);
+            sum->hidden |= errno == EACCES;
             continue; /* else it has gone */
         }
         sum->bytes += (int64_t)info.st_blocks * 512;
         if (S_ISDIR(info.st_mode) && depth < DEEPEST)
             add_folder(dirfd(dir), one->d_name, depth + 1, sum);
         else if (S_ISDIR(info.st_mode))
-            hide(sum);
+            sum->files = sum->most + 1;
     }
     if (dir != NULL)
         closedir(dir);
@@ -65,13 +59,20 @@ static struct sum look(const struct growth *growth, int64_t most)
 void growth_begin(struct growth *growth)
 {
     struct sum sum = look(growth, INT64_MAX / 2);
+    growth->begun = !sum.hidden;
     growth->files = sum.files;
     growth->bytes = sum.bytes;
 }
 
-bool growth_exceeded(const struct growth *growth)
+enum growth_state growth_look(struct growth *growth)
 {
+    if (!growth->begun) {
+        growth_begin(growth);
+        return growth->begun ? GROWTH_WITHIN : GROWTH_HIDDEN;
+    }
     struct sum sum = look(growth, growth->files + growth->more_files);
-    return sum.files > sum.most ||
-           (growth->more_bytes > 0 && sum.bytes > growth->bytes + growth->more_bytes);
+    if (sum.files > sum.most ||
+        (growth->more_bytes > 0 && sum.bytes > growth->bytes + growth->more_bytes))
+        return GROWTH_EXCEEDED;
+    return sum.hidden ? GROWTH_HIDDEN : GROWTH_WITHIN;
 }

@@ -230,12 +230,30 @@ static pid_t start(const char *dir, int door, const sigset_t *signals, struct er
     _exit(70);
 }
 
+/* Stops a trainer whose files can't be counted, and lets it go on when they can. */
+static void hold(pid_t pid, bool hidden, bool *held)
+{
+    if (hidden == *held)
+        return;
+    *held = hidden;
+    if (hidden)
+        log_warn("the trainer is held: a folder of the run can't be read");
+    else
+        log_info("the trainer goes on: the run's folders can be read again");
+    kill(pid, hidden ? SIGSTOP : SIGCONT);
+}
+
 /* Ends a trainer that fills the disk with files, and says why. */
-static void look_at(pid_t pid, const struct growth *growth, struct launch_exit *info)
+static void look_at(pid_t pid, struct growth *growth, bool *held, struct launch_exit *info)
 {
     char bytes[48] = "";
-    if (info->ended[0] != '\0' || !growth_exceeded(growth))
+    if (info->ended[0] != '\0')
         return;
+    enum growth_state state = growth_look(growth);
+    if (state != GROWTH_EXCEEDED) {
+        hold(pid, state == GROWTH_HIDDEN, held);
+        return;
+    }
     if (growth->more_bytes > 0)
         snprintf(bytes, sizeof bytes, ", or %lld MiB,", (long long)growth->more_bytes >> 20);
     snprintf(info->ended, sizeof info->ended,
@@ -246,17 +264,18 @@ static void look_at(pid_t pid, const struct growth *growth, struct launch_exit *
 }
 
 /* Serves the door until the trainer has ended, and notes how. */
-static void await(pid_t pid, struct door *door, const struct growth *growth,
-                  const sigset_t *signals, struct launch_exit *info)
+static void await(pid_t pid, struct door *door, struct growth *growth, const sigset_t *signals,
+                  struct launch_exit *info)
 {
     int how;
+    bool held = false;
     struct rusage usage;
     int64_t look_ms = clock_mono_ms() + LOOK_MS;
     while (wait4(pid, &how, WNOHANG, &usage) != pid) {
         struct pollfd asked;
         int64_t ms = door_poll(door, &asked), left = look_ms - clock_mono_ms();
         if (left <= 0) {
-            look_at(pid, growth, info);
+            look_at(pid, growth, &held, info);
             look_ms = clock_mono_ms() + LOOK_MS;
             left = LOOK_MS;
         }

@@ -34,7 +34,7 @@ const char *const import_format_names[] = { "text", "jsonl", NULL };
 static const char *const sentences[IMPORT_NOTES] = {
     [IMPORT_CR_ENDS] = "There is no LF: each of %lld CRs was taken for the end of a line.",
     [IMPORT_CRCRLF] = "%lld lines end in CR CR LF: each was taken for one end.",
-    [IMPORT_MARKS] = "%lld byte order marks inside, at the beginning of lines, were dropped.",
+    [IMPORT_MARKS] = "%lld byte order marks at the beginning of lines were dropped.",
     [IMPORT_MARKS_KEPT] = "%lld byte order marks inside of lines were kept as characters.",
     [IMPORT_PERCENT_KEPT] =
         "%lld lines of just % are few in a text of paragraphs: blank lines separate the documents, "
@@ -45,6 +45,9 @@ static const char *const sentences[IMPORT_NOTES] = {
         "Each of %lld lines is a JSON object, and they were taken as text, as format=text asks.",
     [IMPORT_JSON_KEPT] = "Each of %lld lines looks like a JSON object, but the first has no string "
                          "\"text\": they were taken as text.",
+    [IMPORT_BRACKETS_KEPT] =
+        "It begins and ends as JSON does, and its %lld lines were taken as text. JSON lines are an "
+        "object a line with a \"text\": of an array of such objects jq -c '.[]' makes them.",
     [IMPORT_UNSEEN_DROPPED] = "%lld documents without a visible character were dropped.",
     [IMPORT_UNSEEN_KEPT] = "%lld documents have no visible character.",
 };
@@ -125,6 +128,8 @@ static int store_text(struct import *im, struct err *err)
     bool percent = look_percent_separates(&im->look);
     text_init(&text, &im->sink, percent);
     im->result.notes[IMPORT_PERCENT_KEPT] = percent ? 0 : im->look.percents;
+    if (!im->look.braces && look_brackets(&im->look))
+        im->result.notes[IMPORT_BRACKETS_KEPT] = im->look.contents;
     int status = read_lines(im, (struct taker){ text_take, &text }, err);
     return status == 0 ? text_end(&text, err) : status;
 }

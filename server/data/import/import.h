@@ -16,11 +16,13 @@
  *          IMPORT_BESIDE_MAX bytes.
  *
  * Unless `stated`, text whose lines (but blank ones) all begin with { and end with }, and the first
- * of which is an object with a string "text", is taken for jsonl. An exact copy of an earlier
+ * of which is an object with a string "text", is taken for jsonl; JSON of
+ * another shape is text, and noted. An exact copy of an earlier
  * document is dropped and counted. What was done beyond the ordinary is in the notes.
  *
- * Memory grows with the number of documents (a digest each, so that there is a bound), not with
- * their size.
+ * Memory grows with the number of documents, not with their size: half a digest in a table that is
+ * at most half full, so 32 to 64 bytes a document, and while the table grows its former one.
+ * IMPORT_DOCUMENTS_MAX bounds it, at 768 MiB.
  */
 #ifndef ABLATE_SERVER_IMPORT_H
 #define ABLATE_SERVER_IMPORT_H
@@ -48,6 +50,7 @@ enum import_note {
     IMPORT_TAKEN_AS_JSONL,
     IMPORT_LOOKS_LIKE_JSONL,
     IMPORT_JSON_KEPT,
+    IMPORT_BRACKETS_KEPT,
     IMPORT_UNSEEN_DROPPED,
     IMPORT_UNSEEN_KEPT,
     IMPORT_NOTES

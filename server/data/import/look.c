@@ -18,6 +18,7 @@ static void end_line(struct look *look)
         look->contents++;
         look->gaps += look->in_gap && look->after_content;
         look->braces &= look->first == '{' && look->last == '}';
+        look->closing = look->last;
     }
     if (!blank)
         look->after_content = !percent;
@@ -37,6 +38,10 @@ static void add(struct look *look, char c)
         look->first = c;
     look->last = c;
     look->length += look->length < 2;
+    if (look->opening[0] == 0)
+        look->opening[0] = c;
+    else if (look->opening[1] == 0)
+        look->opening[1] = c;
 }
 
 /* Of a stretch only both ends tell anything. */
@@ -78,4 +83,11 @@ bool look_percent_separates(const struct look *look)
 {
     double n = (double)look->percents;
     return n > 0 && (double)look->gaps <= 2 * n * n;
+}
+
+bool look_brackets(const struct look *look)
+{
+    char first = look->opening[0], second = look->opening[1];
+    return second != 0 && strchr("{[\"", second) != NULL &&
+           ((first == '[' && look->closing == ']') || (first == '{' && look->closing == '}'));
 }

@@ -67,8 +67,7 @@ static int refuse_byte(struct source *source, const char *bytes, size_t at, int6
 static int take(struct source *source, const struct taker *to, char *bytes, size_t *n, bool last,
                 int64_t before, struct err *err)
 {
-    static const char mark[] = "\xEF\xBB\xBF";
-    size_t whole = 0, skip;
+    size_t whole = 0;
     const char *nul = memchr(bytes, '\0', *n);
     bool sound = utf8_valid(bytes, *n, &whole) || (!last && *n - whole < CHARACTER);
     if (nul != NULL && (size_t)(nul - bytes) < whole)
@@ -76,9 +75,7 @@ static int take(struct source *source, const struct taker *to, char *bytes, size
     if (!sound)
         return refuse_byte(source, bytes, whole, before, err);
     count_ends(source, bytes, whole);
-    skip = before == 0 && whole >= 3 && memcmp(bytes, mark, 3) == 0 ? 3 : 0;
-    int status =
-        to != NULL && whole > skip ? to->take(to->self, bytes + skip, whole - skip, err) : 0;
+    int status = to != NULL && whole > 0 ? to->take(to->self, bytes, whole, err) : 0;
     *n -= whole;
     memmove(bytes, bytes + whole, *n);
     return status;

@@ -22,7 +22,7 @@ struct source {
 };
 /* Errors: BAD_CORPUS (there is no byte), STORAGE. */
 int source_open(struct source *source, const char *path, struct err *err);
-/* One pass from the beginning, without the byte order mark there. to may be NULL: only checks. */
+/* One pass from the beginning. to may be NULL: only checks. */
 int source_read(struct source *source, const struct taker *to, struct err *err);
 void source_done(struct source *source);
 

@@ -150,6 +150,10 @@ static void test_answers(void **state)
                   "\"truncated\":false");
     assert_answer(b, "SELECT random() IS NULL AS r, length(datetime('now', 'localtime')) AS n", 10,
                   "{\"columns\":[\"r\",\"n\"],\"rows\":[[0,19]],\"truncated\":false");
+    /* specifications are JSON */
+    assert_answer(b, "SELECT e.value, t.fullkey FROM json_each('[7]') e, json_tree('[8]') t", 10,
+                  "{\"columns\":[\"value\",\"fullkey\"],\"rows\":[[7,\"$\"],[7,\"$[0]\"]],"
+                  "\"truncated\":false");
     /* every value allowed by itself, the row too much */
     assert_answer(b,
                   "SELECT zeroblob(2e6) a, zeroblob(2e6) b, zeroblob(2e6) c, zeroblob(2e6) d, "

@@ -63,12 +63,12 @@ static void test_files(void **state)
     assert_int_equal(growth.files, 4);
     for (int i = 0; i < 5; i++) {
         make_file(i % 2 == 0 ? "new" : "folder0/new", i, 0);
-        assert_false(growth_exceeded(&growth));
+        assert_int_equal(growth_look(&growth), GROWTH_WITHIN);
     }
     assert_int_equal(symlink("/", at("link", 0)), 0); /* is one, and leads nowhere */
-    assert_true(growth_exceeded(&growth));
+    assert_int_equal(growth_look(&growth), GROWTH_EXCEEDED);
     unlink(at("link", 0));
-    assert_false(growth_exceeded(&growth)); /* what goes makes room */
+    assert_int_equal(growth_look(&growth), GROWTH_WITHIN); /* what goes makes room */
 }
 
 static void test_bytes(void **state)
@@ -77,11 +77,11 @@ static void test_bytes(void **state)
     struct growth growth = { .folders = { root, NULL }, .more_files = 99, .more_bytes = 1 << 20 };
     growth_begin(&growth);
     make_file("new", 0, 1 << 19);
-    assert_false(growth_exceeded(&growth));
+    assert_int_equal(growth_look(&growth), GROWTH_WITHIN);
     make_file("folder0/new", 0, 1 << 20);
-    assert_true(growth_exceeded(&growth));
+    assert_int_equal(growth_look(&growth), GROWTH_EXCEEDED);
     growth.more_bytes = 0;
-    assert_false(growth_exceeded(&growth));
+    assert_int_equal(growth_look(&growth), GROWTH_WITHIN);
 }
 
 static void test_depth(void **state)
@@ -95,7 +95,7 @@ static void test_depth(void **state)
         strcat(path, "/d");
         assert_int_equal(mkdir(path, 0700), 0);
     }
-    assert_true(growth_exceeded(&growth));
+    assert_int_equal(growth_look(&growth), GROWTH_EXCEEDED);
 }
 
 /* Without what lets root pass by modes. */
@@ -107,13 +107,14 @@ static void obey_modes(void)
         _exit(254);
 }
 
-/* Whether it is too much in `watched` when a folder gets that mode, before or after the beginning.
- */
-static bool is_too_much(const char *watched, const char *name, mode_t mode, bool before)
+/* What is seen in `watched` while a folder has that mode, before or after the beginning, and when it
+ * has its own again and `more` files have come. */
+static void check_hidden(const char *watched, const char *name, mode_t mode, bool before, int more,
+                         enum growth_state then, enum growth_state in_the_end)
 {
     pid_t pid = fork();
     if (pid == 0) {
-        struct growth growth = { .folders = { watched, NULL }, .more_files = 99 };
+        struct growth growth = { .folders = { watched, NULL }, .more_files = 9 };
         obey_modes();
         if (!before)
             growth_begin(&growth);
@@ -121,27 +122,39 @@ static bool is_too_much(const char *watched, const char *name, mode_t mode, bool
             _exit(253);
         if (before)
             growth_begin(&growth);
-        _exit(growth_exceeded(&growth));
+        int seen = (int)growth_look(&growth);
+        if (chmod(name, 0700) != 0)
+            _exit(252);
+        if (before) /* what there was is known from the next look on */
+            seen |= (growth_look(&growth) != GROWTH_WITHIN) << 6;
+        for (int i = 0; i < more; i++)
+            make_file("folder0/more", i, 0);
+        _exit(seen | (int)growth_look(&growth) << 3);
     }
     int how;
     assert_int_equal(waitpid(pid, &how, 0), pid);
-    assert_int_equal(chmod(name, 0700), 0);
-    assert_true(WIFEXITED(how) && WEXITSTATUS(how) <= 1);
-    return WEXITSTATUS(how);
+    assert_true(WIFEXITED(how));
+    assert_int_equal(WEXITSTATUS(how), (int)then | (int)in_the_end << 3);
+    for (int i = 0; i < more; i++)
+        unlink(at("folder0/more", i));
 }
 
 static void test_hidden(void **state)
 {
     (void)state;
     char folder[96];
+    const enum growth_state in = GROWTH_WITHIN, hidden = GROWTH_HIDDEN, more = GROWTH_EXCEEDED;
     snprintf(folder, sizeof folder, "%s", at("folder", 0));
     make_file("folder0/new", 0, 0);
-    assert_false(is_too_much(root, folder, 0700, false));
-    assert_true(is_too_much(root, folder, 0300, false)); /* files can be made there */
-    assert_true(is_too_much(root, folder, 0300, true));
-    assert_true(is_too_much(root, folder, 0600, false)); /* their sizes aren't to be seen */
-    assert_true(is_too_much(folder, folder, 0300, false));
-    assert_false(is_too_much(folder, root, 0, false));
+    check_hidden(root, folder, 0700, false, 9, in, in);
+    check_hidden(root, folder, 0300, false, 9, hidden, in); /* files can be made there */
+    check_hidden(root, folder, 0300, false, 10, hidden, more);
+    check_hidden(root, folder, 0300, true, 9, hidden, in);
+    check_hidden(root, folder, 0300, true, 10, hidden, more);
+    check_hidden(root, folder, 0600, false, 0, hidden, in); /* their sizes aren't to be seen */
+    check_hidden(root, folder, 0, false, 0, hidden, in);
+    check_hidden(folder, folder, 0300, false, 0, hidden, in);
+    check_hidden(folder, root, 0, false, 0, in, in);
 }
 
 int main(void)

@@ -168,6 +168,9 @@ static const struct {
     { "a\n\n\xEF\xBB\xBF"
       "b\n\n\xEF\xBB\xBF\n\nc",
       "a|b|c", IMPORT_MARKS, 2 },
+    { "\xEF\xBB\xBF"
+      "a\n\nb",
+      "a|b", IMPORT_MARKS, 1 },
     { "a\xEF\xBB\xBF"
       "b",
       "a\xEF\xBB\xBF"
@@ -181,6 +184,12 @@ static const struct {
     { "{\"text\":\"a\"}\r{\"text\":\"\\u00a0\"}", "a|\xC2\xA0", IMPORT_NOTES, 0 },
     { "{\"content\":\"a\"}\n{\"content\":\"b\"}\n", "{\"content\":\"a\"}\n{\"content\":\"b\"}",
       IMPORT_JSON_KEPT, 2 },
+    { "[{\"text\":\"a\"},{\"text\":\"b\"}]", "[{\"text\":\"a\"},{\"text\":\"b\"}]",
+      IMPORT_BRACKETS_KEPT, 1 },
+    { "\n[\n \"a\",\n \"b\"\n]\n\n", "[\n \"a\",\n \"b\"\n]", IMPORT_BRACKETS_KEPT, 4 },
+    { "{\n \"text\": \"a\"\n}\n", "{\n \"text\": \"a\"\n}", IMPORT_BRACKETS_KEPT, 3 },
+    { "[a] b [c]", "[a] b [c]", IMPORT_NOTES, 0 },
+    { "[\"a\" b", "[\"a\" b", IMPORT_NOTES, 0 },
     { "{a}\n\nb", "{a}|b", IMPORT_NOTES, 0 },
     { "{\"text\":\"a\"}\nb", "{\"text\":\"a\"}\nb", IMPORT_NOTES, 0 },
 };
@@ -208,7 +217,10 @@ static void test_notes(void **state)
         assert_documents(p, &result, noted[i].documents);
         size_t n = notes_of(&result, &notes);
         snprintf(times, sizeof times, "%lld ", (long long)noted[i].times);
-        if (noted[i].note != IMPORT_NOTES) {
+        bool ends = strchr(noted[i].text, '\r') != NULL;
+        if (noted[i].note == IMPORT_NOTES && !ends) {
+            assert_int_equal(n, 0);
+        } else if (noted[i].note != IMPORT_NOTES) {
             assert_int_equal(n, 1);
             assert_int_equal(result.notes[noted[i].note], noted[i].times);
             assert_non_null(strstr(notes.data, times));
