@@ -1,6 +1,7 @@
 /* ablated: the daemon. This file only wires: options, data folder, threads, and the way out. */
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/shortage.h"
 #include "common/base/stdio.h"
 #include "common/base/version.h"
 #include "server/api/api.h"
@@ -30,6 +31,7 @@
 #include "server/store/store_copy.h"
 #include "server/verdict/fairness/conclude.h"
 
+#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -410,6 +412,7 @@ int main(int argc, char **argv)
         return err_exit_status(ERR_INTERNAL); /* there may be nowhere to say it */
     umask(077);                               /* all that is made here is its owner's alone */
     prctl(PR_SET_DUMPABLE, 0);                /* a core would hold tokens */
+    json_set_alloc_funcs(shortage_malloc, free);
     int status = options_parse(argc, argv, &options, &command, &err);
     if (status == 0)
         status = commands[command](&options, &err);

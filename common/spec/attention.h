@@ -10,7 +10,6 @@
 #include "common/json/jsonx_fields.h"
 #include "common/spec/spec.h"
 
-
 /* How a layer's attention is computed, which follows from its shape alone. The trainer has the
  * kernels (worker/attn/kernel.h); the estimate of memory knows what each keeps (cost.c). */
 enum attention_kernel {

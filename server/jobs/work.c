@@ -3,6 +3,7 @@
 #include "server/jobs/work.h"
 
 #include "common/base/clock.h"
+#include "common/base/shortage.h"
 #include "server/base/watch.h"
 #include "server/jobs/work_beside.h"
 #include "server/jobs/work_priv.h"
@@ -31,7 +32,8 @@ static void run_job(struct work *work, struct job *job)
     job->status = store_savepoint(work->writer, &job->err);
     if (job->status != 0)
         return;
-    job->status = job->run(job, work->writer, &job->err);
+    shortage_begin();
+    job->status = shortage_end(job->run(job, work->writer, &job->err), &job->err);
     struct err release = { 0 };
     int status = store_release(work->writer, job->status == 0, &release);
     if (status != 0 && job->status == 0) {
@@ -144,9 +146,12 @@ static int commit(struct work *work, struct outcome *outcome, struct err *err)
         return err_set(err, ERR_UNAVAILABLE,
                        "what was written beside this could not be: the transaction was given up");
     }
-    int status = work->hooks.collect == NULL
-                     ? 0
-                     : work->hooks.collect(work->writer, &outcome->batch, work->hooks.arg, err);
+    int status = 0;
+    if (work->hooks.collect != NULL) {
+        shortage_begin();
+        status = shortage_end(
+            work->hooks.collect(work->writer, &outcome->batch, work->hooks.arg, err), err);
+    }
     return status == 0 ? store_commit(work->writer, err) : status;
 }
 

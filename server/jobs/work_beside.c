@@ -1,6 +1,7 @@
 /* What runs beside the writer: jobs of readers and of the pool, and jobs that a timer holds. */
 #include "server/jobs/work_beside.h"
 
+#include "common/base/shortage.h"
 #include "server/base/watch.h"
 #include "server/jobs/work_priv.h"
 
@@ -97,8 +98,10 @@ static void read_on_pool(uv_work_t *request)
         return;
     }
     job->status = store_begin(store, &job->err);
-    if (job->status == 0)
-        job->status = job->run(job, store, &job->err);
+    if (job->status == 0) {
+        shortage_begin();
+        job->status = shortage_end(job->run(job, store, &job->err), &job->err);
+    }
     store_rollback(store);
     if (job->status == -ERR_BAD_DATA && store_damaged(store))
         tell_fatal(job->work, &job->err);
@@ -136,7 +139,8 @@ static void run_on_pool(uv_work_t *request)
 {
     struct job *job = request->data;
     job->err = (struct err){ 0 };
-    job->status = job->run(job, NULL, &job->err);
+    shortage_begin();
+    job->status = shortage_end(job->run(job, NULL, &job->err), &job->err);
 }
 
 void work_pool(struct work *work, struct job *job)

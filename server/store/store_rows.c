@@ -1,6 +1,7 @@
 /* A statement is prepared when it is first asked for, and stays. */
 #include "server/store/store_rows.h"
 
+#include "common/base/shortage.h"
 #include "server/store/store_priv.h"
 
 #include <math.h>
@@ -184,10 +185,13 @@ int store_all(struct store *store, enum sql id, const struct store_rows *rows, v
 
 char *store_text(sqlite3_stmt *statement, int column, bool null_stays)
 {
+    bool is_null = sqlite3_column_type(statement, column) == SQLITE_NULL;
     const char *text = (const char *)sqlite3_column_text(statement, column);
+    if (text == NULL && !is_null)
+        shortage_note();
     if (text == NULL && null_stays)
         return NULL;
-    return strdup(text != NULL ? text : "");
+    return shortage_strdup(text != NULL ? text : "");
 }
 
 void store_text_into(sqlite3_stmt *statement, int column, char *ret, size_t size)

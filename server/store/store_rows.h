@@ -49,7 +49,7 @@ int store_get_int(struct store *store, enum sql id, int64_t missing, int64_t *re
                   const char *format, ...);
 
 /* Copies of column values. Text is duplicated ("" for NULL unless null_stays), and the caller's
- * (free); NULL also when memory runs out. */
+ * (free); NULL also when memory runs out, which is noted (common/base/shortage.h). */
 char *store_text(sqlite3_stmt *statement, int column, bool null_stays);
 void store_text_into(sqlite3_stmt *statement, int column, char *ret, size_t size);
 

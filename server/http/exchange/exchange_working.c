@@ -3,6 +3,7 @@
  * one job: nothing is read and then written. */
 #include "server/http/exchange/exchange_working.h"
 
+#include "common/base/shortage.h"
 #include "server/base/watch.h"
 #include "server/http/exchange/exchange.h"
 #include "server/http/exchange/exchange_body.h"
@@ -28,7 +29,8 @@ static int tell(struct exchange *x)
         return 0;
     x->told = true;
     struct watch_mark mark = watch_enter("finish", endpoint->path);
-    int status = endpoint->finish(&x->req, &x->reply, &x->err);
+    shortage_begin();
+    int status = shortage_end(endpoint->finish(&x->req, &x->reply, &x->err), &x->err);
     watch_leave(mark);
     return status;
 }
@@ -87,7 +89,8 @@ void exchange_waited(struct exchange *x, int status, const struct err *err)
 {
     struct err own = { 0 };
     if (status == 0) {
-        status = encode(x, &own);
+        shortage_begin();
+        status = shortage_end(encode(x, &own), &own);
         err = &own;
     }
     conclude(x, status, err);
@@ -155,7 +158,8 @@ void exchange_work(struct exchange *x)
     bool works = endpoint->read != NULL || endpoint->write != NULL || endpoint->waiting != NULL;
     if (status == 0 && !works) {
         mark = watch_enter("encode", endpoint->path);
-        status = encode(x, &x->err);
+        shortage_begin();
+        status = shortage_end(encode(x, &x->err), &x->err);
         watch_leave(mark);
     }
     if (status < 0) {

@@ -5,6 +5,7 @@
 #include "server/store/curves/store_timings.h"
 
 #include "common/base/clock.h"
+#include "common/base/shortage.h"
 #include "server/store/store_rows.h"
 
 #include <stdlib.h>
@@ -86,7 +87,7 @@ static int read_own(struct store *store, int64_t experiment, int64_t now, struct
         }
         const char *here = (const char *)sqlite3_column_text(s, 5);
         if (first == NULL && here != NULL)
-            first = strdup(here);
+            first = shortage_strdup(here);
         *span = (struct timing_span){ sqlite3_column_int64(s, 1), sqlite3_column_int64(s, 2) };
         span->to = span->to > span->from ? span->to : span->from; /* a clock was set back */
         bool told = sqlite3_column_type(s, 3) != SQLITE_NULL;

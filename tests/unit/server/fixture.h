@@ -12,6 +12,7 @@
 
 #include <ftw.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -42,6 +43,12 @@ struct fixture {
     void (*publish)(struct fixture *, struct publish_batch *);
     void *data;
 };
+
+/* As the daemon does: who writes to a process that has died is told by the write. */
+__attribute__((constructor)) static void fixture_ignore_sigpipe(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+}
 
 static inline int fixture_remove(const char *path, const struct stat *info, int type,
                                  struct FTW *where)

@@ -265,12 +265,22 @@ static int settle(struct base *b, struct attempt_found *found, struct err *err)
     "{\"type\":\"started\",\"seq\":1,\"step\":0,\"environment\":{}}\n"                             \
     "{\"type\":\"finished\",\"seq\":2,\"step\":100,\"artifacts\":[]}\n"
 
+/* The attempt is settled, and its run is then of this state. */
+static void assert_settles(struct base *b, struct attempt_found *found, enum run_state state)
+{
+    struct run_row row;
+    struct err err;
+    assert_ok(settle(b, found, &err), err);
+    assert_ok(store_run_get(b->base.store, 1, &row, &err), err);
+    assert_int_equal(row.state, state);
+    run_row_done(&row);
+}
+
 /* Who can't be looked at may live: that is no end, and is asked again. */
 static void test_what_cannot_be_read_is_not_settled(void **state)
 {
     struct base *b = *state;
     struct attempt_found found;
-    struct run_row row;
     struct err err;
     struct claim made = claim(b);
     put(b, "runs/1/attempts/1/events.ndjson", FINISHED);
@@ -282,10 +292,7 @@ static void test_what_cannot_be_read_is_not_settled(void **state)
     assert_int_equal(rename(b->base.folder, moved), 0);
     assert_int_equal(settle(b, &found, &err), -ERR_UNAVAILABLE);
     assert_int_equal(rename(moved, b->base.folder), 0);
-    assert_ok(settle(b, &found, &err), err);
-    assert_ok(store_run_get(b->base.store, 1, &row, &err), err);
-    assert_int_equal(row.state, RUN_SUCCEEDED);
-    run_row_done(&row);
+    assert_settles(b, &found, RUN_SUCCEEDED);
     claim_done(&made);
 }
 
@@ -293,15 +300,10 @@ static void test_a_strangers_events_are_nobodys(void **state)
 {
     struct base *b = *state;
     struct attempt_found found;
-    struct run_row row;
-    struct err err;
     struct claim made = claim(b);
     put(b, "runs/1/attempts/1/events.ndjson", FINISHED);
     put(b, "runs/1/owner.json", "{\"database\":\"another\"}\n");
-    assert_ok(settle(b, &found, &err), err);
-    assert_ok(store_run_get(b->base.store, 1, &row, &err), err);
-    assert_int_equal(row.state, RUN_QUEUED);
-    run_row_done(&row);
+    assert_settles(b, &found, RUN_QUEUED);
     assert_non_null(strstr(found.verdict.reason, "one of another run or database"));
     claim_done(&made);
 }

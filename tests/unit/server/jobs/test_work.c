@@ -1,4 +1,5 @@
 /* The writer's promises: order, isolation, grouping, and what a transaction that was lost means. */
+#include "common/base/shortage.h"
 #include "server/jobs/wal.h"
 #include "server/store/store_priv.h"
 #include "tests/unit/server/fixture.h"
@@ -35,7 +36,7 @@ static int count(struct fixture *f)
     return n;
 }
 
-enum deed { PUT, FAIL_AFTER_PUT, FILL };
+enum deed { PUT, FAIL_AFTER_PUT, FILL, RUN_SHORT };
 
 struct task {
     struct job job;
@@ -73,6 +74,8 @@ static int task_run(struct job *job, struct store *store, struct err *err)
     if (task->deed == FILL)
         return fill(store, err);
     int status = put(store, key, err);
+    if (task->deed == RUN_SHORT)
+        shortage_note();
     return task->deed == FAIL_AFTER_PUT ? err_set(err, ERR_CONFLICT, "on purpose") : status;
 }
 
@@ -117,6 +120,21 @@ static void test_order_and_isolation(void **state)
     assert_int_equal(count(f), good);
     assert_int_equal(f->fatal.code, 0);
     assert_int_equal(work_backlog(f->work), 0);
+    fixture_free(f);
+}
+
+/* Memory that ran out where nobody looked: the job fails and has changed nothing, the next is another. */
+static void test_shortage_fails_the_job(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_new();
+    struct tasks tasks;
+    const enum deed deeds[] = { PUT, RUN_SHORT, PUT };
+    submit(f, &tasks, deeds, 3);
+    assert_int_equal(tasks.items[0].job.status, 0);
+    assert_int_equal(tasks.items[1].job.status, -ERR_NO_MEMORY);
+    assert_int_equal(tasks.items[2].job.status, 0);
+    assert_int_equal(count(f), 2);
     fixture_free(f);
 }
 
@@ -438,6 +456,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_order_and_isolation),
+        cmocka_unit_test(test_shortage_fails_the_job),
         cmocka_unit_test(test_slices_let_others_in),
         cmocka_unit_test(test_waiting_jobs_share_a_commit),
         cmocka_unit_test(test_long_ends_take_turns),

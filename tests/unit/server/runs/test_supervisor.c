@@ -191,32 +191,33 @@ static void test_a_run_succeeds(void **state)
     rig_free(rig);
 }
 
-static void test_a_crash_is_told_and_tried_again(void **state)
+/* A worker whose first attempt's trainer dies of a signal, and whose second finishes. */
+#define DIES_ONCE(signal)                                                                          \
+    LOCK STARTED                                                                                   \
+        "case $3 in */1)\n" EXIT(0, signal, 0) ";;\n*)\n" FINISHED EXIT(1, 0, 0) ";; esac\n"
+
+static void assert_second_attempt_succeeds(const char *worker, int64_t max_attempts)
 {
-    (void)state;
-    /* The first attempt's trainer dies of SIGSEGV, the second finishes. */
-    struct rig *rig = rig_new(LOCK STARTED "case $3 in */1)\n" EXIT(
-        0, 11, 0) ";;\n*)\n" FINISHED EXIT(1, 0, 0) ";; esac\n");
+    struct rig *rig = rig_new(worker);
     start(rig, 1);
-    submit(rig, 1, 3, false);
+    submit(rig, 1, max_attempts, false);
     struct look look = wait_for(rig, 1, RUN_SUCCEEDED, 2);
     assert_int_equal(look.run.attempt, 2);
     look_done(&look);
     rig_free(rig);
 }
 
+static void test_a_crash_is_told_and_tried_again(void **state)
+{
+    (void)state;
+    assert_second_attempt_succeeds(DIES_ONCE(11), 3);
+}
+
 /* A machine that is switched off tells everybody to end, also a trainer that has just begun. */
 static void test_a_trainer_told_to_end_forgives(void **state)
 {
     (void)state;
-    struct rig *rig = rig_new(LOCK STARTED "case $3 in */1)\n" EXIT(
-        0, 15, 0) ";;\n*)\n" FINISHED EXIT(1, 0, 0) ";; esac\n");
-    start(rig, 1);
-    submit(rig, 1, 1, false);
-    struct look look = wait_for(rig, 1, RUN_SUCCEEDED, 2);
-    assert_int_equal(look.run.attempt, 2);
-    look_done(&look);
-    rig_free(rig);
+    assert_second_attempt_succeeds(DIES_ONCE(15), 1);
 }
 
 static const struct {
