@@ -3,6 +3,7 @@
 #include "common/base/stdio.h"
 #include "common/base/version.h"
 #include "server/client/commands.h"
+#include "server/client/deliver.h"
 #include "server/client/say.h"
 
 #include <locale.h>
@@ -36,6 +37,8 @@ int main(int argc, char **argv)
         printf("ablate %s\n", ablate_version());
         return 0;
     }
+    if (argc == 2 && strcmp(argv[1], DELIVER) == 0)
+        return deliver_main();
     int status = call_parse(argc, argv, &call, &err);
     if (status == 0 && call.option[OPTION_HELP] != NULL)
         help_say(call.command);

@@ -70,7 +70,7 @@ static int take_folder(struct where *to, struct err *err)
 
 /* The literal loopback addresses; what isn't one is no address of this machine, whatever a resolver
  * says. */
-static bool is_loopback(const char *host)
+bool where_is_loopback(const char *host)
 {
     unsigned char bytes[16];
     char inner[64];
@@ -106,7 +106,7 @@ static int take_parts(const char *what, const char *url, const struct parts *p, 
                        "\"%.100s\"",
                        what, url);
     bool local = strcmp(p->host, "localhost") == 0;
-    to->loopback = local || is_loopback(p->host);
+    to->loopback = local || where_is_loopback(p->host);
     if (!https && !to->loopback)
         return err_set(err, ERR_FORBIDDEN,
                        "%s is http://%.100s: a token goes over plain HTTP to this machine alone "

@@ -33,6 +33,8 @@ struct where {
 /* Errors: USAGE; UNAVAILABLE when no daemon serves the folder; NOT_FOUND, STORAGE; FORBIDDEN for a
  * URL that no token may be sent to; BAD_DATA for a token that can't be one. */
 int where_find(const struct where_options *options, struct where *ret, struct err *err);
+/* Whether a URL's host is 127.0.0.0/8 or [::1], spelt out. */
+bool where_is_loopback(const char *host);
 /* Takes a URL apart: fills base, pin and loopback. `what` is what an error calls it. Errors: USAGE,
  * FORBIDDEN. */
 int where_take_url(const char *what, const char *url, struct where *to, struct err *err);

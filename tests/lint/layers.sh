@@ -23,6 +23,7 @@ server/query/                                       common/|server/(base|data|st
 server/feed/                                        common/|server/(base|data|store|objects|jobs|feed)/
 server/runs/                                        common/|server/(base|data|store|objects|jobs|runs)/
 server/retention/                                   common/|server/(base|data|store|objects|jobs|runs|retention)/
+server/notices/                                     common/|server/(base|data|store|objects|jobs|notices)/
 server/objects/                                     common/|server/(store|objects)/
 server/verdict/                                     common/|server/(store|objects|verdict)/
 server/report/                                      common/|server/(base|store|objects|verdict|report)/
@@ -54,7 +55,7 @@ microhttpd\.h                                       server/http/
 cblas\.h                                            worker/ops/gemm\.c
 linux/landlock\.h                                    common/base/confine\.c
 seccomp\.h                                           common/base/confine\.c|worker/process/sandbox\.c|server/query/walls\.c
-uv\.h                                               server/(main\.c|base/watch\.c|jobs/|http/(exchange/|(httpd|linger)\.[ch])|query/queries\.c|runs/|feed/stream\.[ch])
+uv\.h                                               server/(main\.c|base/watch\.c|jobs/|http/(exchange/|(httpd|linger)\.[ch])|query/queries\.c|notices/|runs/|feed/stream\.[ch])
 curl/curl\.h                                        server/client/(where|http|deliver)\.c
 nettle/.*                                           common/base/digest\.[ch]
 '
