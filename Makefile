@@ -168,9 +168,13 @@ demo: ## train the demo's three arms and show the table and the page
 run: all ## start the daemon on var/
 	$(BUILD)/ablated --data var
 
-install: all ## install the programs and the systemd unit below DESTDIR/PREFIX
+install: all ## install the programs, ablate's manual page and completion, and the systemd unit below DESTDIR/PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(programs) $(DESTDIR)$(PREFIX)/bin
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -m 644 deploy/ablate.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	$(BUILD)/ablate completion bash > $(BUILD)/ablate.bash
+	install -m 644 $(BUILD)/ablate.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/ablate
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERSDIR)
 	sed 's:/usr/local/bin:$(PREFIX)/bin:' deploy/ablated.service > $(DESTDIR)$(UNITDIR)/ablated.service
 	install -m 644 deploy/ablate.sysusers $(DESTDIR)$(SYSUSERSDIR)/ablate.conf
