@@ -141,15 +141,18 @@ static void add(struct curve *curve, int64_t step, const json_t *value)
     if ((curve->n > 0 && step <= curve->step) || jsonx_to_double(value, &number) != 0)
         return;
     curve->step = step;
-    if (curve->every > 1 && ++curve->skipped < curve->every)
+    curve->last = number;
+    curve->every = curve->every > 0 ? curve->every : 1;
+    if (++curve->skipped < curve->every)
         return;
-    curve->skipped = 0;
-    if (curve->n == PROGRESS_VALUES) {
+    if (curve->n == PROGRESS_VALUES) { /* this one is the first half of a longer wait */
         for (size_t i = 0; i < PROGRESS_VALUES / 2; i++)
             curve->values[i] = curve->values[2 * i + 1];
         curve->n = PROGRESS_VALUES / 2;
-        curve->every = curve->every > 1 ? 2 * curve->every : 2;
+        curve->every *= 2;
+        return;
     }
+    curve->skipped = 0;
     curve->values[curve->n++] = number;
 }
 

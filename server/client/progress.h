@@ -16,9 +16,9 @@ enum { PROGRESS_VALUES = 4096, PROGRESS_CURVES = 2 };
 struct curve {
     double values[PROGRESS_VALUES];
     size_t n;
-    int64_t step;  /* the last one */
-    int64_t every; /* only every so-many-th value is kept */
-    int64_t skipped;
+    int64_t step;           /* the last one */
+    double last;            /* its value */
+    int64_t every, skipped; /* every so-many-th value is kept; those since the last that was */
 };
 
 struct progress_run {

@@ -11,6 +11,7 @@
 #include "server/client/units.h"
 
 #include "common/base/clock.h"
+#include "common/json/jsonx.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -62,7 +63,7 @@ static void draw_arm(struct buf *to, const struct watcher *w, const struct progr
                        : SPARK_MIN;
     spark_line(to, curve->values, curve->n, width < SPARK_MAX ? width : SPARK_MAX, w->ascii);
     if (curve->n > 0) {
-        json_t *last = json_real(curve->values[curve->n - 1]);
+        json_t *last = jsonx_number(curve->last);
         buf_addf(to, "  %s %s", compared ? w->progress.metric : progress_loss,
                  units_value(last, value));
         json_decref(last);
