@@ -69,7 +69,8 @@ import_corpus
 "$client" submit --watch --patience 20 demo || [ $? = 1 ] || fail "not every run succeeded"
 trap 'exit 0' INT
 say ''
-"$client" report "$("$client" ls --json --limit 1 | jq '.items[0].id')" | sed '/^## Sizes/,$d'
+"$client" report "$("$client" ls --json --limit 1 | jq '.items[0].id')" |
+    sed -n '/^± /,/^## Sizes/{/^## Sizes/!p}'
 say "Database  $data/ablate.db, for example:"
 say "            sqlite3 -readonly -box $data/ablate.db 'SELECT run, arm, seed, final, best, seconds FROM v_runs'"
 say "            (v_curves has every step: run, metric, step, value, and value_word where that isn't finite)"

@@ -241,8 +241,9 @@ int command_completion(struct call *call, struct err *err)
         ";;\n"
         "    --access) mapfile -t COMPREPLY < <(compgen -W 'read submit admin' -- \"$word\"); return "
         ";;\n"
-        "    --format) mapfile -t COMPREPLY < <(compgen -W 'md csv json text jsonl' -- \"$word\"); "
+        "    --format) mapfile -t COMPREPLY < <(compgen -W 'md csv json text jsonl tensorboard' -- \"$word\"); "
         "return ;;\n"
+        "    --what) mapfile -t COMPREPLY < <(compgen -W 'capsule curves runs' -- \"$word\"); return ;;\n"
         "    --table) mapfile -t COMPREPLY < <(compgen -W 'rows claims' -- \"$word\"); return ;;\n"
         "    esac\n    case $command in\n");
     for (int i = 0; i < command_table_n; i++)

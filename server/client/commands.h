@@ -30,8 +30,10 @@
     X(EXPERIMENT, "experiment", 'e', "ID", "runs of this experiment")                              \
     X(ORDER_BY, "order-by", 0, "FIELD", "sort by a field of filters; -FIELD: greatest first")      \
     X(FOLLOW, "follow", 'f', NULL, "go on until the run has ended")                                \
-    X(FORMAT, "format", 0, "FORMAT",                                                               \
-      "of a report: md, csv or json (md); of a corpus: text, jsonl")                               \
+    X(WHAT, "what", 0, "WHAT", "capsule, curves or runs (capsule)")                                \
+    X(ARM, "arm", 0, "ARM", "curves or runs of this arm alone")                                    \
+    X(NAMES, "names", 0, "NAMES", "curves of these metrics alone, with commas between")            \
+    X(FORMAT, "format", 0, "FORMAT", "how it is written; the manual page lists what there is")     \
     X(TABLE, "table", 0, "TABLE", "of a report as csv: rows or claims (rows)")                     \
     X(OUTPUT, "output", 'o', "FILE", "write there; - is standard output")                          \
     X(ACCESS, "access", 0, "KIND", "what the link may: read, submit or admin (admin)")

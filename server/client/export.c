@@ -144,23 +144,53 @@ static int to_file(struct save *s, const char *file, const char *path, struct er
     return status;
 }
 
+/* What is asked for, and the name of the file that it is kept in unless another is given. */
+static int take_what(const struct call *call, int64_t id, struct buf *path, char *name, size_t size,
+                     struct err *err)
+{
+    const char *what = call->option[OPTION_WHAT], *format = call->option[OPTION_FORMAT];
+    bool capsule = what == NULL || strcmp(what, "capsule") == 0;
+    static const enum option rest[] = { OPTION_ARM, OPTION_NAMES };
+    if (capsule &&
+        (format != NULL || call->option[OPTION_ARM] != NULL || call->option[OPTION_NAMES] != NULL))
+        return err_set(err, ERR_USAGE,
+                       "a capsule is all of the experiment, in one format: --format, "
+                       "--arm and --names go with --what curves or runs");
+    snprintf(name, size, "experiment-%lld%s%.20s.%.20s", (long long)id, capsule ? "" : "-",
+             capsule ? "" : what,
+             capsule                              ? "tar"
+             : format == NULL                     ? "csv"
+             : strcmp(format, "tensorboard") == 0 ? "tar"
+                                                  : format);
+    *path = path_of(capsule ? "/experiments/%lld/capsule" : "/experiments/%lld/export", id);
+    if (!capsule)
+        http_query(path, "what", what);
+    if (format != NULL)
+        http_query(path, "format", format);
+    for (size_t i = 0; i < sizeof rest / sizeof *rest; i++)
+        if (call->option[rest[i]] != NULL)
+            http_query(path, option_table[rest[i]].name, call->option[rest[i]]);
+    return strchr(name, '/') == NULL ? 0 : err_set(err, ERR_USAGE, "--what and --format are words");
+}
+
 int command_export(struct call *call, struct err *err)
 {
     struct save *s = calloc(1, sizeof *s);
     const char *file = call->option[OPTION_OUTPUT];
-    char name[60], bytes[UNITS_TEXT];
+    char name[100] = "", bytes[UNITS_TEXT];
     int64_t id = 0;
     if (s == NULL)
         return err_no_memory(err, "the export");
     int status = take_number("an experiment", call->operands[0], 1, 9007199254740991, &id, err);
     s->call = call;
     s->tell = say_columns(stderr) > 0;
-    snprintf(name, sizeof name, "experiment-%lld.tar", (long long)id);
-    struct buf path = path_of("/experiments/%lld/capsule", id);
+    struct buf path = { 0 };
+    if (status == 0)
+        status = take_what(call, id, &path, name, sizeof name, err);
     bool standard = file != NULL && strcmp(file, "-") == 0;
     follow_catch();
     if (status == 0 && standard && say_columns(stdout) > 0)
-        status = err_set(err, ERR_USAGE, "an archive isn't for a terminal; give --output FILE");
+        status = err_set(err, ERR_USAGE, "an export isn't for a terminal; give --output FILE");
     s->fd = STDOUT_FILENO;
     if (status == 0)
         status = standard ? fetch_all(s, path.data, err)

@@ -17,7 +17,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-enum { BAR = 40, SPARK_MIN = 8, SPARK_MAX = 40, DRAW_MS = 100, POINTS = 200 };
+enum { BAR = 40, SPARK_MIN = 8, SPARK_MAX = 40, SPARK_FILE = 24, DRAW_MS = 100, POINTS = 200 };
 
 /* How an experiment ended, as an exit status; the greatest of what holds, but for a refusal. */
 enum {
@@ -58,9 +58,9 @@ static void draw_arm(struct buf *to, const struct watcher *w, const struct progr
     bool compared = arm->curves[0].n > 1 || arm->curves[1].n == 0;
     const struct curve *curve = &arm->curves[compared ? 0 : 1];
     size_t used = name_width + 34 + strlen(w->progress.metric) + 16;
-    size_t width = w->columns > 0 && (size_t)w->columns > used + SPARK_MIN
-                       ? (size_t)w->columns - used
-                       : SPARK_MIN;
+    size_t width = w->columns == 0                         ? SPARK_FILE
+                   : (size_t)w->columns > used + SPARK_MIN ? (size_t)w->columns - used
+                                                           : SPARK_MIN;
     spark_line(to, curve->values, curve->n, width < SPARK_MAX ? width : SPARK_MAX, w->ascii);
     if (curve->n > 0) {
         json_t *last = jsonx_number(curve->last);

@@ -395,6 +395,22 @@ test("an export that was cut off goes on where it stopped, if it is still the sa
   await remove(dir);
 });
 
+test("curves and runs are exported by the words that the API has for them", async (t) => {
+  const dir = await make("export"), { env, asked } = await fake(t, (_, reply) => reply.writeHead(200).end("run,arm\n"));
+  for (const [args, url, file] of [
+    [["--what", "curves", "--arm", "a b", "--names", "val/loss,train/loss"], "/export?what=curves&arm=a%20b&names=val%2Floss%2Ctrain%2Floss", "experiment-7-curves.csv"],
+    [["--what", "runs", "--format", "jsonl"], "/export?what=runs&format=jsonl", "experiment-7-runs.jsonl"],
+    [["--what", "curves", "--format", "tensorboard"], "/export?what=curves&format=tensorboard", "experiment-7-curves.tar"]]) {
+    const said = await ablate(["export", "7", ...args], { env, cwd: dir });
+    assert.deepEqual([said.status, said.stdout], [0, `${file}: 8 B\n`], said.stderr);
+    assert.equal(asked.at(-1).url, `/api/v1/experiments/7${url}`);
+    assert.equal(await readFile(join(dir, file), "utf8"), "run,arm\n");
+  }
+  assert.equal((await ablate(["export", "7", "--arm", "a"], { env })).status, 64);
+  assert.equal((await ablate(["export", "7", "--what", "../x"], { env })).status, 64);
+  await remove(dir);
+});
+
 test("an upload that is refused is told why, however long it is", async (t) => {
   const { env } = await fake(t, (request, reply) => { json(reply, { detail: "too large a corpus", code: "too_large", status: 413 }, 413, "application/problem+json"); request.socket.end(); });
   const dir = await make("upload"), file = join(dir, "large");
