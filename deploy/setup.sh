@@ -5,7 +5,7 @@ set -eu
 
 build="build-essential pkg-config libmicrohttpd-dev libjansson-dev libsqlite3-dev libopenblas-dev libseccomp-dev libuv1-dev nettle-dev libcurl4-openssl-dev"
 demo="curl jq sqlite3 fortunes fortunes-min gnuplot-nox"
-test="libcmocka-dev clang-format curl jq sqlite3 fortunes fortunes-min gnuplot-nox chromium nginx openssl strace python3-torch python3-numpy"
+test="libcmocka-dev clang-format curl jq sqlite3 fortunes fortunes-min gnuplot-nox chromium nginx openssl strace mandoc python3-torch python3-numpy"
 fault="systemd-container faketime iproute2 slowhttptest"
 fuzz="clang"
 valgrind="valgrind"

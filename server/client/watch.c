@@ -371,7 +371,10 @@ int watch_experiment(struct call *call, int64_t id, struct err *err)
     if (status == 0 && w->over) {
         if (!w->json)
             say_last(w);
-        status = conclude(w, id, err);
+        int64_t trouble_ms = 0;
+        do
+            status = conclude(w, id, err);
+        while (status != 0 && follow_wait(call, status, err, &trouble_ms));
     } else if (status == 0) {
         call->exit = EXIT_INTERRUPT;
         say_aside(
