@@ -18,9 +18,10 @@ LDFLAGS_ALL := -pthread $(SANITIZE) $(LDFLAGS)
 PKG_COMMON := jansson nettle
 PKG_SERVER := $(PKG_COMMON) libmicrohttpd sqlite3 libuv libseccomp
 PKG_WORKER := $(PKG_COMMON) libseccomp
+PKG_CLIENT := $(PKG_COMMON) libcurl
 PKG_TEST   := cmocka
 # The worker loads OpenBLAS itself, when it trains (worker/ops/gemm.c): only its header is wanted here.
-PKGS       := $(PKG_COMMON) libmicrohttpd sqlite3 libuv openblas libseccomp
+PKGS       := $(PKG_COMMON) libmicrohttpd sqlite3 libuv openblas libseccomp libcurl
 pkg-cflags  = $(shell pkg-config --cflags $(1) 2>/dev/null)
 pkg-libs    = $(shell pkg-config --libs $(1) 2>/dev/null)
 CFLAGS_PKG := $(call pkg-cflags,$(PKGS))
@@ -32,12 +33,14 @@ DEB_VERSION ?= $(RELEASE)
 
 # Sources.
 common_src := $(wildcard common/*.c common/*/*.c)
-server_src := $(filter-out server/main.c,$(wildcard server/*.c server/*/*.c server/*/*/*.c))
+client_src := $(filter-out server/client/main.c,$(wildcard server/client/*.c))
+server_src := $(filter-out server/main.c server/client/%,$(wildcard server/*.c server/*/*.c server/*/*/*.c))
 worker_src := $(filter-out worker/main.c,$(wildcard worker/*.c worker/*/*.c worker/*/*/*.c))
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 common_lib := $(BUILD)/libcommon.a
 server_lib := $(BUILD)/libserver.a
+client_lib := $(BUILD)/libclient.a
 worker_lib := $(BUILD)/libworker.a
 # The worker once more with `real` = double, for the gradient checks.
 double_lib := $(BUILD)/double/libworker.a
@@ -45,15 +48,16 @@ double_lib := $(BUILD)/double/libworker.a
 # And once more with the faults of tests/planted.
 planted  := $(BUILD)/planted/ablate-worker
 
-programs := $(BUILD)/ablated $(BUILD)/ablate-worker
+programs := $(BUILD)/ablated $(BUILD)/ablate-worker $(BUILD)/ablate
 
 # Tests: the folder decides what a test links. Below tests/unit lie the folders of what they test.
 test_bin = $(patsubst %.c,$(BUILD)/%,$(wildcard $(1)/test_*.c $(1)/*/test_*.c $(1)/*/*/test_*.c))
 tests_common := $(call test_bin,tests/unit/common)
-tests_server := $(call test_bin,tests/unit/server)
+tests_client := $(call test_bin,tests/unit/server/client)
+tests_server := $(filter-out $(tests_client),$(call test_bin,tests/unit/server))
 tests_worker := $(call test_bin,tests/unit/worker) $(call test_bin,tests/golden)
 tests_grad   := $(call test_bin,tests/grad)
-unit_tests   := $(tests_common) $(tests_server) $(tests_worker) $(tests_grad)
+unit_tests   := $(tests_common) $(tests_server) $(tests_client) $(tests_worker) $(tests_grad)
 fuzz_worker  := $(patsubst %,$(BUILD)/tests/fuzz/fuzz_%,safetensors tar capsule)
 fuzz_server  := $(filter-out $(fuzz_worker),$(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c)))
 bench_bin    := $(BUILD)/tests/bench/bench
@@ -167,9 +171,13 @@ demo: ## train the demo's three arms and show the table and the page
 run: all ## start the daemon on var/
 	$(BUILD)/ablated --data var
 
-install: all ## install the programs and the systemd unit below DESTDIR/PREFIX
+install: all ## install the programs, ablate's manual page and completion, and the systemd unit below DESTDIR/PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(programs) $(DESTDIR)$(PREFIX)/bin
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -m 644 deploy/ablate.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	$(BUILD)/ablate completion bash > $(BUILD)/ablate.bash
+	install -m 644 $(BUILD)/ablate.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/ablate
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSUSERSDIR)
 	sed 's:/usr/local/bin:$(PREFIX)/bin:' deploy/ablated.service > $(DESTDIR)$(UNITDIR)/ablated.service
 	install -m 644 deploy/ablate.sysusers $(DESTDIR)$(SYSUSERSDIR)/ablate.conf
@@ -206,6 +214,7 @@ FORCE:
 
 $(common_lib): $(call obj,$(common_src))
 $(server_lib): $(call obj,$(server_src)) $(BUILD)/embedded.o
+$(client_lib): $(call obj,$(client_src))
 $(worker_lib): $(call obj,$(worker_src))
 $(double_lib): $(patsubst %.c,$(BUILD)/double/%.o,$(worker_src))
 %.a:
@@ -233,6 +242,8 @@ link = @mkdir -p $(@D) && $(CC) $(filter %.o %.a,$^) $(LDFLAGS_ALL) $(call pkg-l
 
 $(BUILD)/ablated: $(BUILD)/server/main.o $(server_lib) $(common_lib)
 	$(call link,$(PKG_SERVER))
+$(BUILD)/ablate: $(BUILD)/server/client/main.o $(client_lib) $(common_lib)
+	$(call link,$(PKG_CLIENT))
 $(BUILD)/ablate-worker: $(BUILD)/worker/main.o $(worker_lib) $(common_lib)
 	$(call link,$(PKG_WORKER))
 
@@ -243,6 +254,8 @@ $(tests_common): $(BUILD)/%: $(BUILD)/%.o $(common_lib)
 	$(call link,$(PKG_COMMON) $(PKG_TEST))
 $(tests_server): $(BUILD)/%: $(BUILD)/%.o $(server_lib) $(common_lib)
 	$(call link,$(PKG_SERVER) $(PKG_TEST))
+$(tests_client): $(BUILD)/%: $(BUILD)/%.o $(client_lib) $(common_lib)
+	$(call link,$(PKG_CLIENT) $(PKG_TEST))
 $(tests_worker): $(BUILD)/%: $(BUILD)/%.o $(worker_lib) $(common_lib)
 	$(call link,$(PKG_WORKER) $(PKG_TEST))
 $(patsubst $(BUILD)/%,$(BUILD)/double/%.o,$(tests_grad)): CFLAGS_ALL += -DABLATE_DOUBLE

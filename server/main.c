@@ -21,6 +21,7 @@
 #include "server/jobs/line.h"
 #include "server/jobs/space.h"
 #include "server/jobs/work.h"
+#include "server/notices/notices.h"
 #include "server/query/process.h"
 #include "server/query/queries.h"
 #include "server/query/walls.h"
@@ -61,6 +62,7 @@ struct daemon {
     struct supervisor *supervisor;
     struct purge *purge;
     struct space *space;
+    struct notices *notices;
     struct httpd *httpd;
     struct auth *auth;
     struct line uploads, imports;
@@ -76,6 +78,7 @@ static void store_closed(void *arg)
     supervisor_free(d->supervisor);
     purge_free(d->purge);
     space_free(d->space);
+    notices_close(d->notices);
     watch_close(d->watch);
     for (size_t i = 0; i < SIGNALS; i++)
         uv_close((uv_handle_t *)&d->signals[i], NULL);
@@ -112,6 +115,7 @@ static void on_signal(uv_signal_t *handle, int number)
     notify_state("STOPPING=1");
     purge_close(d->purge);
     space_close(d->space);
+    notices_stop(d->notices);
     line_close(&d->uploads);
     line_close(&d->imports);
     queries_close(d->app.queries);
@@ -220,6 +224,7 @@ static void recovered(int status, struct err *err, void *arg)
     struct daemon *d = arg;
     if (status == 0) {
         stream_attach(d->stream, d->work, d->recovery.last_seq);
+        notices_attach(d->notices, d->work);
         status = ingest_new(&d->loop, &d->datadir, d->work, &d->ingest, err);
     }
     if (status == 0) {
@@ -266,6 +271,8 @@ static int collect(struct store *store, void **ret_batch, void *arg, struct err 
     struct daemon *d = arg;
     bool render = stream_subscribers(d->stream) > 0;
     int status = conclude_experiments(store, err);
+    if (status == 0)
+        status = notices_collect(d->notices, store, err);
     if (status == 0 && !d->recovery.event_ids.strange)
         status = event_ids_pass(&d->recovery.event_ids, store, err);
     if (status == 0)
@@ -319,6 +326,8 @@ static int start(struct daemon *d, struct err *err)
     if (status == 0)
         status = stream_new(&d->loop, &d->stream, err);
     if (status == 0)
+        status = notices_new(&d->loop, &d->options, &d->datadir, &d->notices, err);
+    if (status == 0)
         status = check_database(d, path, err);
     if (status == 0)
         status = work_new(&d->loop, path, &hooks, &d->work, err);
@@ -368,6 +377,7 @@ static int serve(const struct options *options, struct err *err)
     uv_loop_close(&d.loop);
     queries_free(d.app.queries);
     auth_free(d.auth);
+    notices_free(d.notices);
     event_ids_end(&d.recovery.event_ids, &d.datadir);
     datadir_set_unclean(&d.datadir, false, NULL);
     datadir_done(&d.datadir);

@@ -45,17 +45,17 @@ int64_t machine_cores(void)
     return n > 0 ? n : 1;
 }
 
-void machine_find_worker(char ret[PATH_MAX])
+void machine_find_program(const char *name, char ret[PATH_MAX])
 {
     char self[PATH_MAX], path[PATH_MAX];
     ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
     self[len > 0 ? len : 0] = '\0';
     char *slash = strrchr(self, '/');
-    snprintf(ret, PATH_MAX, "%.*s/ablate-worker", slash != NULL ? (int)(slash - self) : 0, self);
+    snprintf(ret, PATH_MAX, "%.*s/%s", slash != NULL ? (int)(slash - self) : 0, self, name);
     const char *folders = getenv("PATH");
     while (access(ret, X_OK) != 0 && folders != NULL) {
         size_t n = strcspn(folders, ":");
-        snprintf(path, sizeof path, "%.*s/ablate-worker", (int)n, folders);
+        snprintf(path, sizeof path, "%.*s/%s", (int)n, folders, name);
         if (n > 0 && access(path, X_OK) == 0) {
             snprintf(ret, PATH_MAX, "%s", path);
             return;

@@ -9,7 +9,8 @@
 int64_t machine_memory(void);
 /* Cores that we may use; at least 1. */
 int64_t machine_cores(void);
-/* The worker beside this program, else the first one in PATH. */
-void machine_find_worker(char ret[PATH_MAX]);
+/* The program of that name beside this one, else the first one in PATH; where there is none, a path
+ * at which it isn't. */
+void machine_find_program(const char *name, char ret[PATH_MAX]);
 
 #endif

@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum { OPTIONS_PROXIES = 16 };
+enum { OPTIONS_PROXIES = 16, OPTIONS_HOSTS = 16, OPTIONS_URL = 512 };
 
 /* What a stranger may take of us. */
 struct limits {
@@ -36,15 +36,20 @@ struct options {
     struct network proxies[OPTIONS_PROXIES]; /* whose X-Forwarded-For is believed */
     size_t proxies_n;
     struct limits limits;
-    int64_t upload_limit;        /* bytes */
-    int64_t ballast_bytes;       /* server/jobs/space.h; 0 = none */
-    int64_t keep_deleted_ms;     /* before what was deleted is purged; INT64_MAX = for ever */
-    int64_t keep_events_ms;      /* before events files that are stored give up their room */
-    int64_t keep_checkpoints_ms; /* of a run that has ended */
-    char worker[PATH_MAX];       /* the ablate-worker program */
-    char operand[PATH_MAX];      /* of a command that takes one; "" = none was given */
-    enum access access;          /* `link`: what its session may do */
-    enum access rotate;          /* `token`: which one is made anew; ACCESS_PUBLIC: none */
+    int64_t upload_limit;          /* bytes */
+    int64_t ballast_bytes;         /* server/jobs/space.h; 0 = none */
+    int64_t keep_deleted_ms;       /* before what was deleted is purged; INT64_MAX = for ever */
+    int64_t keep_events_ms;        /* before events files that are stored give up their room */
+    int64_t keep_checkpoints_ms;   /* of a run that has ended */
+    char worker[PATH_MAX];         /* the ablate-worker program */
+    char on_end[PATH_MAX];         /* is started with the id of what has ended; "" = nothing is */
+    char webhook[OPTIONS_URL];     /* is told that an experiment has ended; "" = nobody is */
+    char webhook_secret[PATH_MAX]; /* the file of what signs it; "" = the data folder's own */
+    char webhook_hosts[OPTIONS_HOSTS][256]; /* beside loopback */
+    size_t webhook_hosts_n;
+    char operand[PATH_MAX]; /* of a command that takes one; "" = none was given */
+    enum access access;     /* `link`: what its session may do */
+    enum access rotate;     /* `token`: which one is made anew; ACCESS_PUBLIC: none */
     bool rotate_all;
 };
 

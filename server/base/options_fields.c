@@ -288,6 +288,67 @@ static int set_public_url(struct options *o, const char *text, struct err *err)
     return 0;
 }
 
+static int set_on_end(struct options *o, const char *text, struct err *err)
+{
+    int status = options_take_path(o->on_end, "on-end", text, err);
+    if (status == 0 && text[0] != '/')
+        status =
+            err_set(err, ERR_USAGE,
+                    "--on-end must be a program's whole path, such as /usr/local/bin/tell, not "
+                    "\"%.60s\": no shell takes it apart",
+                    text);
+    return status;
+}
+
+static int set_webhook_secret(struct options *o, const char *text, struct err *err)
+{
+    return options_take_path(o->webhook_secret, "webhook-secret-file", text, err);
+}
+
+/* Who is asked is decided by the program that asks (client/deliver.c), by a URL that libcurl took
+ * apart; this only refuses at the start what it would refuse every time. */
+static int set_webhook(struct options *o, const char *text, struct err *err)
+{
+    const char *host = strstr(text, "://");
+    bool http = strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0;
+    bool fits = http && strlen(text) < sizeof o->webhook && host[3] != '\0' && host[3] != '/' &&
+                strpbrk(host, "@ #\\") == NULL;
+    for (const char *c = text; fits && *c != '\0'; c++)
+        fits = *c > ' ' && *c < 0x7f;
+    if (!fits)
+        return err_set(
+            err, ERR_USAGE,
+            "--webhook must be a URL such as http://127.0.0.1:9000/ended, without a name "
+            "and password, not \"%.60s\"",
+            text);
+    snprintf(o->webhook, sizeof o->webhook, "%s", text);
+    return 0;
+}
+
+/* Replaces what stood there before, as --trusted-proxy does. */
+static int set_webhook_host(struct options *o, const char *text, struct err *err)
+{
+    size_t n = 0;
+    for (const char *at = text; at != NULL; at = strchr(at, ',')) {
+        at += *at == ',';
+        at += strspn(at, " ");
+        size_t len = strcspn(at, ",");
+        while (len > 0 && at[len - 1] == ' ')
+            len--;
+        if (n == OPTIONS_HOSTS)
+            return err_set(err, ERR_USAGE, "--webhook-host takes at most %d names", OPTIONS_HOSTS);
+        if (len == 0 || len >= sizeof *o->webhook_hosts || strspn(at, url_characters) < len)
+            return err_set(
+                err, ERR_USAGE,
+                "--webhook-host must be names or addresses such as hooks.example,10.0.0.7, "
+                "not \"%.60s\"",
+                text);
+        snprintf(o->webhook_hosts[n++], sizeof *o->webhook_hosts, "%.*s", (int)len, at);
+    }
+    o->webhook_hosts_n = n;
+    return 0;
+}
+
 const struct option_row option_rows[] = {
     { "data", "DIR", "data folder; created when missing (needed)", set_data },
     { "listen", "ADDRESS:PORT", "where to listen; port 0 takes a free one (127.0.0.1:8642)",
@@ -324,6 +385,14 @@ const struct option_row option_rows[] = {
       "before the checkpoints of ended runs go; one that is retried then begins anew (7)",
       set_keep_checkpoints },
     { "worker", "FILE", "the ablate-worker program (the one beside this, or in PATH)", set_worker },
+    { "on-end", "PROGRAM",
+      "started with the id of each experiment that ends; a whole path, no shell (nothing)",
+      set_on_end },
+    { "webhook", "URL", "is told of each experiment that ends, signed (nobody)", set_webhook },
+    { "webhook-secret-file", "FILE", "what signs it, 16 bytes or more (webhook.key in the folder)",
+      set_webhook_secret },
+    { "webhook-host", "NAMES", "whom --webhook may name beside this machine, with commas between",
+      set_webhook_host },
     { "access", "KIND", "with link: read, submit or admin (admin)", set_access },
     { "rotate", "KIND", "with token: make the read, submit or admin token anew, or all",
       set_rotate },
@@ -355,5 +424,5 @@ void options_default(struct options *ret)
     take_days("keep-deleted", "30", &ret->keep_deleted_ms, NULL);
     take_days("keep-events", "7", &ret->keep_events_ms, NULL);
     take_days("keep-checkpoints", "7", &ret->keep_checkpoints_ms, NULL);
-    machine_find_worker(ret->worker);
+    machine_find_program("ablate-worker", ret->worker);
 }

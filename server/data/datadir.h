@@ -4,6 +4,7 @@
  *   hold                 flock: shared while a backup is made, exclusive while files are removed
  *   token…  curlrc…      instance, key: tokens.h
  *   links/  sessions/    passes.h
+ *   webhook.key          notices/notices.h
  *   address              the base URL of the daemon that serves the folder
  *   unclean              there while a daemon serves, and after one that died
  *   ballast              jobs/space.h

@@ -152,6 +152,7 @@ enum { RUN_COLUMNS_N = 28 };
     X(PURGE_ATTEMPTS, "DELETE FROM attempts WHERE run = ?")                                                        \
     X(PURGE_RUN, "DELETE FROM runs WHERE id = ?")                                                                  \
     X(PURGE_AUDITS, "DELETE FROM audits WHERE experiment = ?")                                                     \
+    X(PURGE_NOTICES, "DELETE FROM notices WHERE experiment = ?")                                                   \
     X(PURGE_EXPERIMENT, "DELETE FROM experiments WHERE id = ?")                                                    \
     /* store_cells.c */                                                                                            \
     X(CELLS_ELSEWHERE,                                                                                             \
@@ -426,7 +427,17 @@ enum { RUN_COLUMNS_N = 28 };
     X(EVENT_PRUNE, "DELETE FROM events WHERE seq <= ?")                                                            \
     X(EVENT_KNOWN, "SELECT EXISTS (SELECT 1 FROM events WHERE seq IN (?1, ?1 + 1))")                               \
     X(EVENT_LIST,                                                                                                  \
-      "SELECT seq, kind, experiment, run, data FROM events WHERE seq > ? ORDER BY seq LIMIT ?")
+      "SELECT seq, kind, experiment, run, data FROM events WHERE seq > ? ORDER BY seq LIMIT ?")                    \
+    /* store_notices.c */                                                                                          \
+    X(NOTICE_ADD,                                                                                                  \
+      "INSERT INTO notices (experiment, ended_at, channel, next_at) SELECT ?1, max(ended_at), ?2, "                \
+      "?3 FROM runs WHERE experiment = ?1 ON CONFLICT DO NOTHING")                                                 \
+    X(NOTICE_NEXT,                                                                                                 \
+      "SELECT id, experiment, ended_at, attempts, next_at FROM notices WHERE channel = ? AND "                     \
+      "next_at IS NOT NULL ORDER BY next_at, id LIMIT 1")                                                          \
+    X(NOTICE_CLAIM, "UPDATE notices SET attempts = attempts + 1, next_at = ?2 WHERE id = ?1")                      \
+    X(NOTICE_HURRY, "UPDATE notices SET next_at = ?2 WHERE channel = ?1 AND next_at > ?2")                         \
+    X(NOTICE_SETTLE, "UPDATE notices SET next_at = nullif(?2, 0), outcome = ?3 WHERE id = ?1")
 
 enum sql {
 #define SQL_ENUM(id, text) SQL_##id,

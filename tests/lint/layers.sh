@@ -23,6 +23,7 @@ server/query/                                       common/|server/(base|data|st
 server/feed/                                        common/|server/(base|data|store|objects|jobs|feed)/
 server/runs/                                        common/|server/(base|data|store|objects|jobs|runs)/
 server/retention/                                   common/|server/(base|data|store|objects|jobs|runs|retention)/
+server/notices/                                     common/|server/(base|data|store|objects|jobs|notices)/
 server/objects/                                     common/|server/(store|objects)/
 server/verdict/                                     common/|server/(store|objects|verdict)/
 server/report/                                      common/|server/(base|store|objects|verdict|report)/
@@ -31,6 +32,7 @@ server/http/httpd\.[ch]                              common/|server/(base|data|s
 server/http/exchange/                               common/|server/(base|data|store|jobs)/|server/http/(exchange/|(assets|auth|endpoint|gate|linger|peers|refusals|reply|route)\.h)
 server/http/                                        common/|server/(base|data|store|jobs)/|server/http/([a-z]+|exchange/state)\.h
 server/api/                                         common/|server/(base|data|store|objects|jobs|query|feed|runs|retention|verdict|report|capsule|api)/|server/http/(endpoint|reply|auth|httpd|exchange/exchange_request)\.h
+server/client/                                      common/|server/client/
 server/[a-z]+\.[ch]                                 common/|server/
 worker/base/                                         common/|worker/base/
 worker/ops/                                          common/|worker/(base|ops)/
@@ -53,7 +55,8 @@ microhttpd\.h                                       server/http/
 cblas\.h                                            worker/ops/gemm\.c
 linux/landlock\.h                                    common/base/confine\.c
 seccomp\.h                                           common/base/confine\.c|worker/process/sandbox\.c|server/query/walls\.c
-uv\.h                                               server/(main\.c|base/watch\.c|jobs/|http/(exchange/|(httpd|linger)\.[ch])|query/queries\.c|runs/|feed/stream\.[ch])
+uv\.h                                               server/(main\.c|base/watch\.c|jobs/|http/(exchange/|(httpd|linger)\.[ch])|query/queries\.c|notices/|runs/|feed/stream\.[ch])
+curl/curl\.h                                        server/client/(where|http|deliver)\.c
 nettle/.*                                           common/base/digest\.[ch]
 '
 

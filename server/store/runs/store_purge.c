@@ -140,6 +140,8 @@ int store_purge_runs(struct store *store, struct purge_part *part, struct err *e
 int store_purge_experiment(struct store *store, int64_t experiment, struct err *err)
 {
     int status = store_run_sql(store, SQL_PURGE_AUDITS, NULL, err, "i", experiment);
+    if (status == 0)
+        status = store_run_sql(store, SQL_PURGE_NOTICES, NULL, err, "i", experiment);
     return status == 0 ? store_run_sql(store, SQL_PURGE_EXPERIMENT, NULL, err, "i", experiment)
                        : status;
 }
