@@ -8,6 +8,11 @@
 #define STORED(name) int name(struct request *req, struct store *store, struct err *err)
 #define ENCODE(name) int name(struct request *req, struct reply *reply, struct err *err)
 
+/* search.c. filter, order and page_token of a list, "" where they aren't given; borrowed. Errors:
+ * BAD_PARAMETER. */
+int request_search(const struct request *req, const char **ret_filter, const char **ret_order,
+                   const char **ret_token, struct err *err);
+
 /* submit.c */
 DECODE(submit_decode);
 STORED(submit_read);

@@ -25,12 +25,6 @@ enum {
     ARTIFACT_READ_BYTES = 64 << 20 /* read whole before it is sent */
 };
 
-static const char *arg_or_empty(const struct request *req, const char *name)
-{
-    const char *value = request_arg(req, name);
-    return value != NULL ? value : "";
-}
-
 /* GET runs */
 
 struct list {
@@ -55,10 +49,9 @@ int runs_list_decode(struct request *req, struct err *err)
     if (status == 0)
         status = request_arg_int(req, "experiment", 1, INT64_MAX, 0, &l->query.experiment, err);
     l->query.page_size = (size_t)page_size;
-    l->query.filter = arg_or_empty(req, "filter");
-    l->query.order_by = arg_or_empty(req, "order_by");
-    l->query.page_token = arg_or_empty(req, "page_token");
-    return status;
+    return status == 0 ? request_search(req, &l->query.filter, &l->query.order_by,
+                                        &l->query.page_token, err)
+                       : status;
 }
 
 int runs_list_read(struct request *req, struct store *store, struct err *err)

@@ -118,6 +118,8 @@ int store_open(const char *path, enum store_mode mode, struct store **ret, struc
     if (status == 0 && mode == STORE_WRITER)
         status = store_cells_define(store, err);
     if (status == 0 && mode == STORE_WRITER)
+        status = store_parts_define(store, err);
+    if (status == 0 && mode == STORE_WRITER)
         status = store_migrate(store, path, err);
     if (status == 0 && mode == STORE_WRITER)
         status = know_itself(store, err);

@@ -92,8 +92,9 @@ int store_read_int(struct store *store, const char *sql, int64_t *ret, struct er
 int store_check_ours(struct store *store, const char *path, struct err *err);
 int store_migrate(struct store *store, const char *path, struct err *err);
 
-/* runs/store_cells.c: what the migrations call that SQL doesn't have. */
+/* runs/store_cells.c, store_parts.c: what the migrations call that SQL doesn't have. */
 int store_cells_define(struct store *store, struct err *err);
+int store_parts_define(struct store *store, struct err *err);
 
 /* Copies of column values. Text is duplicated ("" for NULL unless null_stays), and the caller's
  * (free); NULL also when memory runs out. */

@@ -46,6 +46,8 @@ enum verify_state verify_state_of(const char *name);
 /* Queued or running. */
 bool verify_is_open(enum verify_state state);
 
+enum { STORE_TOKEN_BYTES = 2048 }; /* of a page's token */
+
 struct dataset_row {
     int64_t id, documents, bytes, duplicates, created_at;
     char name[SPEC_NAME_BYTES], digest[DIGEST_HEX], format[8];
@@ -140,10 +142,23 @@ int store_experiment_grow(struct store *, int64_t id, const struct new_run *runs
                           size_t most, struct err *);
 /* Errors: NOT_FOUND. */
 int store_experiment_get(struct store *, int64_t id, struct experiment_row *ret, struct err *);
-/* Newest first; before = 0 or the last id of the page before. deleted: those alone that are, and
- * can be restored (store_purge.h). */
-int store_experiment_list(struct store *, bool deleted, int64_t before, size_t limit,
-                          struct experiment_row **ret, size_t *ret_n, struct err *);
+struct experiment_query {
+    bool deleted;           /* those alone that are, and can be restored (store_purge.h) */
+    const char *filter;     /* "" or as of runs, below, of an experiment's fields */
+    const char *order;      /* "" = the newest first */
+    const char *page_token; /* "" = first page */
+    size_t page_size;
+};
+struct experiment_list {
+    struct experiment_row *items;
+    char **tokens; /* owned: of the page that begins behind each */
+    size_t n, tokens_n;
+    bool more; /* there are others behind the last one */
+};
+/* Errors: as store_run_list. */
+int store_experiment_list(struct store *, const struct experiment_query *,
+                          struct experiment_list *ret, struct err *);
+void experiment_list_done(struct experiment_list *list);
 /* NULL = unchanged; tags is JSON text. */
 int store_experiment_patch(struct store *, int64_t id, const char *name, const char *notes,
                            const char *tags, struct err *);
@@ -174,16 +189,17 @@ struct run_query {
     int64_t experiment; /* 0 = all */
     /* "" or e.g. state = "failed" and arm != "dense" and metrics.val/loss < 2 (filter.h) */
     const char *filter;
-    const char *order_by;   /* "" = id; e.g. "-created_at", "metrics.val/loss" */
+    const char *order_by;   /* "" = id; e.g. "-created_at", "metrics.val/loss,seed" */
     const char *page_token; /* "" = first page; bound to the query: BAD_PARAMETER otherwise */
     size_t page_size;
 };
 struct run_list {
     struct run_row *items;
     size_t n;
-    char next_page_token[512]; /* "" = the last page */
+    char next_page_token[STORE_TOKEN_BYTES]; /* "" = the last page */
 };
-/* Errors: BAD_PARAMETER with the place in the filter. Runs of deleted experiments are left out. */
+/* Errors: BAD_PARAMETER with the place in the filter; QUERY_TIME. Runs of deleted experiments are
+ * left out. */
 int store_run_list(struct store *, const struct run_query *, struct run_list *ret, struct err *);
 void run_list_done(struct run_list *list);
 

@@ -401,21 +401,20 @@ static void test_idempotency(void **state)
     assert_ok(store_experiment_add(store, &experiment, &again, &existing, &err), err);
     assert_false(existing);
     assert_true(again != first);
-    struct experiment_row *rows = NULL;
-    size_t n = 0;
-    assert_ok(store_experiment_list(store, false, 0, 10, &rows, &n, &err), err);
-    assert_int_equal(n, 2);
-    assert_int_equal(rows[0].id, again);
-    assert_int_equal(rows[0].counts[RUN_QUEUED], 1);
-    for (size_t i = 0; i < n; i++)
-        experiment_row_done(&rows[i]);
-    free(rows);
-    rows = NULL;
-    n = 0;
-    assert_ok(store_experiment_list(store, false, again, 10, &rows, &n, &err), err);
-    assert_int_equal(n, 1);
-    experiment_row_done(&rows[0]);
-    free(rows);
+    struct experiment_list list;
+    struct experiment_query query = { false, "", "", "", 10 };
+    assert_ok(store_experiment_list(store, &query, &list, &err), err);
+    assert_int_equal(list.n, 2);
+    assert_false(list.more);
+    assert_int_equal(list.items[0].id, again);
+    assert_int_equal(list.items[0].counts[RUN_QUEUED], 1);
+    query.page_token = list.tokens[0];
+    struct experiment_list rest;
+    assert_ok(store_experiment_list(store, &query, &rest, &err), err);
+    assert_int_equal(rest.n, 1);
+    assert_int_equal(rest.items[0].id, first);
+    experiment_list_done(&rest);
+    experiment_list_done(&list);
 }
 
 static void test_experiments_change_and_go(void **state)
