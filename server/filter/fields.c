@@ -19,15 +19,23 @@ static const char *const run_states[] = { "queued", "running",   "succeeded",
                                           "failed", "cancelled", NULL };
 static const char *const experiment_states[] = { "queued", "running", "finished", "cancelled",
                                                  NULL };
-static const char *const verify_states[] = { "queued",  "running", "identical", "differs",
-                                             "failed",  "skipped", NULL };
+static const char *const verify_states[] = { "queued", "running", "identical", "differs",
+                                             "failed", "skipped", NULL };
 static const char *const goals[] = { "min", "max", NULL };
 
 /* Rows: a column; one that may be NULL; one of the run's experiment. */
-#define COLUMN(name, type, column) { name, type, "", column, "", column, NULL, NULL, false }
-#define MAYBE(name, type, column)  { name, type, "", column, "", column, NULL, NULL, true }
+#define COLUMN(name, type, column)                                                                 \
+    {                                                                                              \
+        name, type, "", column, "", column, NULL, NULL, false                                      \
+    }
+#define MAYBE(name, type, column)                                                                  \
+    {                                                                                              \
+        name, type, "", column, "", column, NULL, NULL, true                                       \
+    }
 #define FOUND(name, type, column)                                                                  \
-    { name, type, "", column, "", column, "SELECT r.id FROM runs r WHERE ", NULL, false }
+    {                                                                                              \
+        name, type, "", column, "", column, "SELECT r.id FROM runs r WHERE ", NULL, false          \
+    }
 #define OF_EXPERIMENT(name, type, column)                                                          \
     {                                                                                              \
         name, type, "r.experiment IN (SELECT x.id FROM experiments x WHERE ", "x." column, ")",    \
@@ -48,8 +56,8 @@ static const struct filter_field run_fields[] = {
     OF_EXPERIMENT("name", TYPE_TEXT, "name"),
     FOUND("arm", TYPE_TEXT, "r.arm"),
     COLUMN("seed", TYPE_NUMBER, "r.seed"),
-    { "state", TYPE_WORD, "", "r.state", "", "r.state", "SELECT r.id FROM runs r WHERE ", run_states,
-      false },
+    { "state", TYPE_WORD, "", "r.state", "", "r.state", "SELECT r.id FROM runs r WHERE ",
+      run_states, false },
     COLUMN("reason", TYPE_TEXT, "r.reason"),
     COLUMN("cancel_requested", TYPE_BOOL, "r.cancel"),
     COLUMN("priority", TYPE_NUMBER, "r.priority"),
@@ -105,8 +113,7 @@ static const struct filter_field experiment_fields[] = {
 #define METRIC(name, type, value, key)                                                             \
     {                                                                                              \
         name, type, "EXISTS (SELECT 1 FROM series s WHERE s.run = r.id AND " SERIES " AND ",       \
-            value, ")",                                                                            \
-            "(SELECT " key " FROM series s WHERE s.run = r.id AND " SERIES ")",                    \
+            value, ")", "(SELECT " key " FROM series s WHERE s.run = r.id AND " SERIES ")",        \
             "SELECT s.run FROM series s WHERE (" SERIES " AND ", NULL, true                        \
     }
 static const struct filter_field metric_fields[] = {
@@ -118,19 +125,28 @@ static const struct filter_field metric_fields[] = {
 static const struct filter_field *const metric_last = &metric_fields[3];
 
 static const struct filter_field tag_of_run = {
-    "tags.", TYPE_TAG, "r.experiment IN (SELECT t.experiment FROM tags t WHERE t.key = ? AND ",
-    "t.value", ")",
+    "tags.",
+    TYPE_TAG,
+    "r.experiment IN (SELECT t.experiment FROM tags t WHERE t.key = ? AND ",
+    "t.value",
+    ")",
     "(SELECT coalesce(t.number, substr(t.value, 1, 40)) FROM tags t WHERE t.experiment = "
     "r.experiment AND t.key = ?)",
-    "SELECT r.id FROM tags t JOIN runs r ON r.experiment = t.experiment WHERE (t.key = ? AND ", NULL,
+    "SELECT r.id FROM tags t JOIN runs r ON r.experiment = t.experiment WHERE (t.key = ? AND ",
+    NULL,
     true
 };
 static const struct filter_field tag_of_experiment = {
-    "tags.", TYPE_TAG, "e.id IN (SELECT t.experiment FROM tags t WHERE t.key = ? AND ", "t.value",
+    "tags.",
+    TYPE_TAG,
+    "e.id IN (SELECT t.experiment FROM tags t WHERE t.key = ? AND ",
+    "t.value",
     ")",
     "(SELECT coalesce(t.number, substr(t.value, 1, 40)) FROM tags t WHERE t.experiment = e.id AND "
     "t.key = ?)",
-    NULL, NULL, true
+    NULL,
+    NULL,
+    true
 };
 
 /* A path of a specification, by the part that it lies in. */
@@ -138,9 +154,8 @@ static const struct filter_field tag_of_experiment = {
     {                                                                                              \
         name, TYPE_JSON,                                                                           \
             "ifnull(" column " IN (SELECT p.part FROM params p WHERE p.path = ? AND ", "p.value",  \
-            "), 0)",                                                                               \
-            "(SELECT p.value FROM params p WHERE p.part = " column " AND p.path = ?)", NULL, NULL, \
-            true                                                                                   \
+            "), 0)", "(SELECT p.value FROM params p WHERE p.part = " column " AND p.path = ?)",    \
+            NULL, NULL, true                                                                       \
     }
 static const struct filter_field part_fields[] = {
     PART("data.", "r.part_data"),
@@ -148,11 +163,18 @@ static const struct filter_field part_fields[] = {
     PART("train.", "r.part_train"),
 };
 static const struct filter_field grid_of_run = PART("grid.", "r.part_grid");
-static const struct filter_field param_of_experiment = COMPUTED(
-    "params.", TYPE_JSON, "json_extract(e.spec, '$.' || ?) AS v", NULL);
+static const struct filter_field param_of_experiment =
+    COMPUTED("params.", TYPE_JSON, "json_extract(e.spec, '$.' || ?) AS v", NULL);
 static const struct filter_field grid_of_experiment = {
-    "grid.", TYPE_JSON, "EXISTS (SELECT 1 FROM json_each(e.spec, '$.grid.\"' || ? || '\"') g WHERE ",
-    "g.value", ")", NULL, NULL, NULL, true
+    "grid.",
+    TYPE_JSON,
+    "EXISTS (SELECT 1 FROM json_each(e.spec, '$.grid.\"' || ? || '\"') g WHERE ",
+    "g.value",
+    ")",
+    NULL,
+    NULL,
+    NULL,
+    true
 };
 static const struct filter_field count_of_experiment =
     COMPUTED("counts.", TYPE_NUMBER,
@@ -160,8 +182,8 @@ static const struct filter_field count_of_experiment =
 
 /* audits.NAME: the worst finding that speaks of the run, by how far the audit reaches; of an
  * experiment, the worst of all. */
-#define WORST(of)                                                                                  \
-    "CASE max(CASE a.status WHEN 'pass' THEN 0 WHEN 'skipped' THEN 1 WHEN 'warn' THEN 2 ELSE 3 "   \
+#define WORST(of)                                                                                   \
+    "CASE max(CASE a.status WHEN 'pass' THEN 0 WHEN 'skipped' THEN 1 WHEN 'warn' THEN 2 ELSE 3 "    \
     "END) WHEN 0 THEN 'pass' WHEN 1 THEN 'skipped' WHEN 2 THEN 'warn' WHEN 3 THEN 'fail' END AS v " \
     "FROM audits a WHERE " of " AND a.name = ?"
 #define AUDIT(of) COMPUTED("audits.", TYPE_WORD, WORST(of), audit_status_names)
@@ -362,8 +384,8 @@ static bool find_member(enum filter_of of, const char *family, const char *membe
 
 bool fields_find(enum filter_of of, const char *name, char *member, struct filter_ref *ret)
 {
-    static const char *const families[] = { "tags.", "params.", "grid.", "audits.", "counts.",
-                                            "metrics." };
+    static const char *const families[] = { "tags.",   "params.", "grid.",
+                                            "audits.", "counts.", "metrics." };
     const struct filter_field *rows = of == FILTER_RUNS ? run_fields : experiment_fields;
     size_t n = of == FILTER_RUNS ? N(run_fields) : N(experiment_fields);
     *ret = (struct filter_ref){ .name = name };

@@ -24,7 +24,8 @@ struct filter_field {
     enum filter_type type;
     const char *before, *value, *after; /* of a family, one ? in before binds the member */
     const char *key; /* the value to sort by, with one ? of a family; NULL: it has no order */
-    const char *driver; /* the beginning of a SELECT of ids, up to the condition and `after`; one ? as
+    const char
+        *driver; /* the beginning of a SELECT of ids, up to the condition and `after`; one ? as
                            in before; NULL: no index finds them */
     const char *const *choices; /* TYPE_WORD */
     bool nullable;              /* value and key may be NULL */

@@ -98,8 +98,8 @@ struct filter_key {
 };
 struct filter_order {
     struct filter_key keys[FILTER_MAX_KEYS + 1];
-    size_t n;              /* without id, which always comes last */
-    bool descending;       /* id's direction */
+    size_t n;        /* without id, which always comes last */
+    bool descending; /* id's direction */
     char texts[FILTER_TEXTS];
     size_t texts_n;
 };

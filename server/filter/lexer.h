@@ -8,10 +8,10 @@
 
 enum token_kind {
     TOKEN_END,
-    TOKEN_WORD,  /* letters, digits and _ . / - : + % */
-    TOKEN_TEXT,  /* between " or ', a doubled one stands for itself */
-    TOKEN_SIGN,  /* = != < <= > >= ~ ( ) , */
-    TOKEN_OPEN,  /* a text whose closing quote is missing */
+    TOKEN_WORD,   /* letters, digits and _ . / - : + % */
+    TOKEN_TEXT,   /* between " or ', a doubled one stands for itself */
+    TOKEN_SIGN,   /* = != < <= > >= ~ ( ) , */
+    TOKEN_OPEN,   /* a text whose closing quote is missing */
     TOKEN_STRANGE /* a character that begins nothing */
 };
 struct token {

@@ -34,9 +34,10 @@ void near_add(struct near *near, const char *name)
     if (len >= NEAR_BYTES || wanted >= NEAR_BYTES || wanted == 0)
         return;
     const char *end = len > wanted ? name + len - wanted : name;
-    size_t far = strcasecmp(end, near->wanted) == 0 && (end == name || strchr("./", end[-1]) != NULL)
-                     ? 1
-                     : distance(near->wanted, name);
+    size_t far =
+        strcasecmp(end, near->wanted) == 0 && (end == name || strchr("./", end[-1]) != NULL)
+            ? 1
+            : distance(near->wanted, name);
     if (far > 1 + wanted / 5)
         return;
     for (size_t i = 0; i < near->n; i++)
@@ -60,6 +61,5 @@ void near_text(const struct near *near, char *ret, size_t size)
     for (size_t i = 0;
          i < near->n && used < size && near->best[i].distance <= near->best[0].distance + 1; i++)
         used += (size_t)snprintf(ret + used, size - used, "%s%s",
-                                 i > 0 ? ", " : "; near: ",
-                                 near->best[i].name);
+                                 i > 0 ? ", " : "; near: ", near->best[i].name);
 }

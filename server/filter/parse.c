@@ -40,8 +40,8 @@ static int fail_at(struct parser *p, const struct token *token, const char *form
     vsnprintf(said, sizeof said, format, args);
     va_end(args);
     size_t at = (size_t)(token->at - p->text);
-    return err_set_in(p->err, ERR_BAD_PARAMETER, p->text, at, token->len,
-                      "%s, at character %d: %s", p->what, err_character(p->text, at), said);
+    return err_set_in(p->err, ERR_BAD_PARAMETER, p->text, at, token->len, "%s, at character %d: %s",
+                      p->what, err_character(p->text, at), said);
 }
 
 /* What stands here, for an error: in quotes, cut; "the end". */
@@ -174,7 +174,9 @@ static bool read_word_number(const char *text, double *ret)
     static const struct {
         const char *word;
         double value;
-    } words[] = { { "nan", NAN }, { "inf", INFINITY }, { "+inf", INFINITY }, { "-inf", -INFINITY } };
+    } words[] = {
+        { "nan", NAN }, { "inf", INFINITY }, { "+inf", INFINITY }, { "-inf", -INFINITY }
+    };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strcmp(text, words[i].word) == 0) {
             *ret = words[i].value;
@@ -323,10 +325,10 @@ static const struct {
     enum filter_op op;
     bool negated;
 } operators[] = {
-    { "=", FILTER_EQUAL, false },          { "!=", FILTER_EQUAL, true },
-    { "<", FILTER_LESS, false },           { "<=", FILTER_LESS_EQUAL, false },
-    { ">", FILTER_GREATER, false },        { ">=", FILTER_GREATER_EQUAL, false },
-    { "~", FILTER_CONTAINS, false },       { "like", FILTER_LIKE, false },
+    { "=", FILTER_EQUAL, false },    { "!=", FILTER_EQUAL, true },
+    { "<", FILTER_LESS, false },     { "<=", FILTER_LESS_EQUAL, false },
+    { ">", FILTER_GREATER, false },  { ">=", FILTER_GREATER_EQUAL, false },
+    { "~", FILTER_CONTAINS, false }, { "like", FILTER_LIKE, false },
     { "in", FILTER_IN, false },
 };
 #define OPERATORS (sizeof operators / sizeof *operators)
@@ -451,9 +453,14 @@ static int too_long(const char *what, struct err *err)
 
 int filter_parse(struct filter *ret, enum filter_of of, const char *text, struct err *err)
 {
-    struct parser p = { .what = "filter",      .text = text,          .of = of,
-                        .filter = ret,         .texts = ret->texts,   .texts_n = &ret->texts_n,
-                        .token = lexer_next(text), .err = err };
+    struct parser p = { .what = "filter",
+                        .text = text,
+                        .of = of,
+                        .filter = ret,
+                        .texts = ret->texts,
+                        .texts_n = &ret->texts_n,
+                        .token = lexer_next(text),
+                        .err = err };
     ret->of = of;
     ret->root = -1;
     ret->nodes_n = 0;
@@ -482,8 +489,7 @@ static int take_key(struct parser *p, struct filter_key *ret)
     if (status != 0)
         return status;
     if (ret->ref.field->key == NULL)
-        return fail_at(p, &token, "%.60s has many values: nothing is sorted by it",
-                       ret->ref.name);
+        return fail_at(p, &token, "%.60s has many values: nothing is sorted by it", ret->ref.name);
     bool down = token_is(&p->token, "desc");
     if (down && ret->descending)
         return fail_at(p, &p->token, "\"-\" in front or \"desc\" behind, not both");
@@ -496,8 +502,12 @@ static int take_key(struct parser *p, struct filter_key *ret)
 int filter_order_parse(struct filter_order *ret, enum filter_of of, const char *text,
                        struct err *err)
 {
-    struct parser p = { .what = "order",     .text = text,              .of = of,
-                        .texts = ret->texts, .texts_n = &ret->texts_n, .token = lexer_next(text),
+    struct parser p = { .what = "order",
+                        .text = text,
+                        .of = of,
+                        .texts = ret->texts,
+                        .texts_n = &ret->texts_n,
+                        .token = lexer_next(text),
                         .err = err };
     ret->n = ret->texts_n = 0;
     ret->descending = of == FILTER_EXPERIMENTS;

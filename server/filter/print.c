@@ -19,7 +19,8 @@ static void print_quoted(const char *text, struct buf *to)
 static void print_name(const char *name, struct buf *to)
 {
     size_t n = 0, dot = strcspn(name, ".");
-    while (isalnum((unsigned char)name[n]) || (name[n] != '\0' && strchr("_./-:+", name[n]) != NULL))
+    while (isalnum((unsigned char)name[n]) ||
+           (name[n] != '\0' && strchr("_./-:+", name[n]) != NULL))
         n++;
     if (name[n] == '\0') {
         buf_adds(to, name);
@@ -39,9 +40,11 @@ static void print_value(const struct filter_literal *literal, struct buf *to)
 
 static void print_test(const struct filter *filter, const struct filter_node *node, struct buf *to)
 {
-    static const char *const yes[] = { "=", "<", "<=", ">", ">=", "~", "like", "in", "is not null" };
-    static const char *const no[] = { "!=", "<", "<=", ">", ">=", "~", "not like", "not in",
-                                      "is null" };
+    static const char *const yes[] = {
+        "=", "<", "<=", ">", ">=", "~", "like", "in", "is not null"
+    };
+    static const char *const no[] = { "!=", "<",        "<=",     ">",      ">=",
+                                      "~",  "not like", "not in", "is null" };
     bool opposite = node->negated && strcmp(yes[node->op], no[node->op]) != 0;
     if (node->negated && !opposite)
         buf_adds(to, "not ");
@@ -67,7 +70,8 @@ static void print_node(const struct filter *filter, int at, int above, struct bu
     print_node(filter, node->left, (int)node->kind, to);
     buf_adds(to, node->kind == FILTER_AND ? " and " : " or ");
     /* Chains lean to the left: what leans to the right was enclosed. */
-    bool right = filter->nodes[node->right].kind == node->kind && !filter->nodes[node->right].negated;
+    bool right =
+        filter->nodes[node->right].kind == node->kind && !filter->nodes[node->right].negated;
     buf_adds(to, right ? "(" : "");
     print_node(filter, node->right, right ? FILTER_TEST : (int)node->kind, to);
     buf_adds(to, right ? ")" : "");

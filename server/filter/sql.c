@@ -221,8 +221,8 @@ bool filter_key_nullable(const struct filter_key *key)
 
 void filter_compile_key(const struct filter_key *key, struct filter_sql *to)
 {
-    bool text = key->ref.type == TYPE_TEXT || key->ref.type == TYPE_WORD ||
-                key->ref.type == TYPE_JSON;
+    bool text =
+        key->ref.type == TYPE_TEXT || key->ref.type == TYPE_WORD || key->ref.type == TYPE_JSON;
     buf_addf(&to->text, text ? "substr(%s, 1, 40)" : "%s", key->ref.field->key);
     if (key->ref.member != NULL)
         filter_sql_bind_text(to, key->ref.member);

@@ -24,8 +24,8 @@ enum { PAGE_SEARCH_MS = 5000 };
 
 struct page_query {
     enum filter_of of;
-    int64_t experiment;               /* of runs; 0 = all */
-    bool deleted;                     /* of experiments: those alone that are */
+    int64_t experiment; /* of runs; 0 = all */
+    bool deleted;       /* of experiments: those alone that are */
     const char *filter, *order, *token;
     size_t size;
 };
