@@ -25,7 +25,7 @@ enum {
     FILTER_MAX_TESTS = 64,
     FILTER_MAX_VALUES = 256,
     FILTER_MAX_DEPTH = 16,
-    FILTER_MAX_KEYS = 4, /* of an order, without the last one, which is id */
+    FILTER_MAX_KEYS = 5, /* of an order, without id, which always comes last */
     FILTER_TEXTS = 2 * FILTER_MAX_BYTES + 2 * FILTER_MAX_VALUES
 };
 
@@ -97,7 +97,7 @@ struct filter_key {
     bool descending;
 };
 struct filter_order {
-    struct filter_key keys[FILTER_MAX_KEYS + 1];
+    struct filter_key keys[FILTER_MAX_KEYS];
     size_t n;        /* without id, which always comes last */
     bool descending; /* id's direction */
     char texts[FILTER_TEXTS];

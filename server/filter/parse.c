@@ -518,17 +518,17 @@ int filter_order_parse(struct filter_order *ret, enum filter_of of, const char *
         ret->descending = false;
     while (!by_id) {
         struct token token = p.token;
-        struct filter_key *key = &ret->keys[ret->n];
-        if (ret->n == FILTER_MAX_KEYS + 1)
-            return fail_at(&p, &token, "more than %d keys", FILTER_MAX_KEYS + 1);
-        int status = take_key(&p, key);
+        struct filter_key key;
+        int status = take_key(&p, &key);
         if (status != 0)
             return status;
-        by_id = strcmp(key->ref.name, "id") == 0;
+        by_id = strcmp(key.ref.name, "id") == 0;
         if (by_id)
-            ret->descending = key->descending;
+            ret->descending = key.descending;
+        else if (ret->n == FILTER_MAX_KEYS)
+            return fail_at(&p, &token, "more than %d keys beside id", FILTER_MAX_KEYS);
         else
-            ret->n++;
+            ret->keys[ret->n++] = key;
         if (!token_is(&p.token, ","))
             break;
         advance(&p);

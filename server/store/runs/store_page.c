@@ -27,7 +27,7 @@ struct place_key {
 struct place {
     bool begun; /* false: the beginning */
     int64_t id;
-    struct place_key keys[FILTER_MAX_KEYS + 1];
+    struct place_key keys[FILTER_MAX_KEYS];
 };
 
 /* What a list is made from, on the heap: filter and order are large. */

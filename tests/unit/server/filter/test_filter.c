@@ -222,6 +222,9 @@ static void test_orders(void **state)
     assert_true(order.keys[0].descending && order.keys[2].descending && order.descending);
     assert_false(order.keys[1].descending);
     assert_string_equal(filter_metric(&order.keys[0].ref, true), "val/loss");
+    assert_int_equal(
+        filter_order_parse(&order, FILTER_RUNS, "seed,arm,state,attempt,step,id", &err), 0);
+    assert_int_equal(order.n, FILTER_MAX_KEYS);
     static const struct {
         const char *text;
         int character;
@@ -234,7 +237,7 @@ static void test_orders(void **state)
         { "arm,", 5, "a field expected" },
         { "arm, audits.no", 6, "is no field" },
         { "a.\"b", 3, "" },
-        { "seed,arm,state,attempt,step,steps", 29, "more than 5 keys" },
+        { "seed,arm,state,attempt,step,steps", 29, "more than 5 keys beside id" },
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         int status = filter_order_parse(&order, FILTER_RUNS, wrong[i].text, &err);
