@@ -284,6 +284,8 @@ static void test_what_is_searched(void **state)
                      1);
     assert_int_equal(found_by(store, "not params.model.tied = true and grid.train.lr is null"), 1);
     assert_int_equal(found_by(store, "tags.layers > 3 and tags.topic = dsa"), 2);
+    assert_int_equal(found_by(store, "tags.layers = 4 and tags.layers in (5, 4.0)"), 2);
+    assert_int_equal(found_by(store, "tags.layers = \"4.0\""), 0);
     experiment.tags = "{\"layers\":\"5\"}";
     fixture_add(store, &experiment);
     assert_int_equal(int_in(folder, "ablate.db", "SELECT count(*) FROM parts"), 4);
