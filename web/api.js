@@ -3,7 +3,8 @@
 export class Problem extends Error {
   constructor(status, document) {
     super(document.detail ?? document.title ?? `The daemon answered ${status}`);
-    Object.assign(this, { status, code: document.code, title: document.title, pointer: document.pointer });
+    const { code, title, pointer, context } = document;
+    Object.assign(this, { status, code, title, pointer, context });
   }
 }
 

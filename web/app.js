@@ -2,7 +2,7 @@
 //
 // A view is a function (view) => Promise: it fills view.root and ends with view.signal. The address
 // after the # is its only state that a link carries:
-// #/ · #/deleted · #/experiments/7 · #/runs/17 · #/queue · #/new.
+// #/ · #/?filter=… · #/deleted · #/experiments/7 · #/runs/17 · #/queue · #/new.
 
 import { get, post, Problem, remove } from "./api.js";
 import { h, setAttribute, setText } from "./dom.js";
@@ -17,7 +17,7 @@ import queue from "./views/queue.js";
 import run from "./views/run.js";
 
 const ROUTES = [
-  { pattern: /^\/?$/, view: experiments, title: "Experiments", nav: "#/" },
+  { pattern: /^\/?(?:\?.*)?$/, view: experiments, title: "Experiments", nav: "#/" },
   { pattern: /^\/deleted$/, view: deleted, title: "Deleted experiments", under: "#/" },
   { pattern: /^\/experiments\/(\d+)$/, view: experiment, title: "Experiment", under: "#/" },
   { pattern: /^\/runs\/(\d+)$/, view: run, title: "Run", under: "#/" },

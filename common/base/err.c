@@ -5,6 +5,7 @@
 #include "common/base/utf8.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,8 +37,56 @@ static int fill(struct err *err, enum err_code code, const char *pointer, const 
         snprintf(err->pointer, sizeof err->pointer, "%s", pointer != NULL ? pointer : "");
         make_utf8(err->message);
         make_utf8(err->pointer);
+        err->character = 0;
+        err->context[0] = '\0';
     }
     return -(int)code;
+}
+
+static bool begins_character(char c)
+{
+    return ((unsigned char)c & 0xc0) != 0x80;
+}
+
+/* Characters of text[0, len). */
+static int characters(const char *text, size_t len)
+{
+    int n = 0;
+    for (size_t i = 0; i < len; i++)
+        n += begins_character(text[i]);
+    return n;
+}
+
+int err_character(const char *text, size_t at)
+{
+    return characters(text, at) + 1;
+}
+
+/* The byte at which the character begins that stands n characters behind `at` (n < 0: before). */
+static size_t step(const char *text, size_t at, int n)
+{
+    for (; n > 0 && text[at] != '\0'; n--)
+        for (at++; !begins_character(text[at]); at++)
+            ;
+    for (; n < 0 && at > 0; n++)
+        for (at--; at > 0 && !begins_character(text[at]); at--)
+            ;
+    return at;
+}
+
+/* Two lines: the text around the place, and carets below it. */
+static void put_context(char *ret, size_t size, const char *text, size_t at, size_t len)
+{
+    enum { BEFORE = 24, MARKED = 16, AFTER = 12 };
+    size_t from = step(text, at, -BEFORE), marked = (size_t)characters(text + at, len);
+    marked = marked < 1 ? 1 : marked > MARKED ? MARKED : marked;
+    size_t to = step(text, at, (int)marked + AFTER);
+    snprintf(ret, size, "%.*s\n%*s%.*s", (int)(to - from), text + from,
+             characters(text + from, at - from), "", (int)marked, "^^^^^^^^^^^^^^^^");
+    for (size_t i = 0; i < to - from && i < size && ret[i] != '\0'; i++)
+        if ((unsigned char)ret[i] < ' ')
+            ret[i] = ' ';
+    make_utf8(ret);
 }
 
 int err_set(struct err *err, enum err_code code, const char *format, ...)
@@ -55,6 +104,20 @@ int err_set_at(struct err *err, enum err_code code, const char *pointer, const c
     va_start(args, format);
     int status = fill(err, code, pointer, format, args);
     va_end(args);
+    return status;
+}
+
+int err_set_in(struct err *err, enum err_code code, const char *text, size_t at, size_t len,
+               const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int status = fill(err, code, NULL, format, args);
+    va_end(args);
+    if (err != NULL) {
+        err->character = err_character(text, at);
+        put_context(err->context, sizeof err->context, text, at, len);
+    }
     return status;
 }
 

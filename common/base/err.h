@@ -9,6 +9,7 @@
 #define ABLATE_COMMON_ERR_H
 
 #include <stdarg.h>
+#include <stddef.h>
 
 /*  symbol               name                    HTTP exit title */
 #define ERR_TABLE(X)                                                                               \
@@ -73,6 +74,8 @@ struct err {
     int code;          /* an enum err_code; 0 while nothing failed */
     char message[512]; /* a sentence for a person: what is wrong, what would do; valid UTF-8 */
     char pointer[256]; /* JSON pointer (RFC 6901) to the culprit, or "" */
+    int character; /* of a text that was parsed: where the culprit begins, from 1; 0 = nowhere */
+    char context[256]; /* then: what stands around it, and in a second line a mark below it */
 };
 
 /* Fills err (which may be NULL) and returns -code, so that `return err_set(...)` reads well. */
@@ -81,6 +84,11 @@ int err_set(struct err *err, enum err_code code, const char *format, ...)
 /* As err_set, with a JSON pointer; pointer may be NULL. */
 int err_set_at(struct err *err, enum err_code code, const char *pointer, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* As err_set, with the place of len bytes at byte `at` of text (UTF-8, one line). */
+int err_set_in(struct err *err, enum err_code code, const char *text, size_t at, size_t len,
+               const char *format, ...) __attribute__((format(printf, 6, 7)));
+/* Which character begins at byte `at`, from 1. */
+int err_character(const char *text, size_t at);
 /* Memory ran out: "no memory for " and what it was for; returns -ERR_NO_MEMORY. The format names a
  * thing ("the request", "%zu runs"). */
 int err_no_memory(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -6,6 +6,7 @@
 #include "common/json/jsonx_fields.h"
 #include "common/sweep/sweep.h"
 #include "server/base/options.h"
+#include "server/api/search.h"
 #include "server/http/exchange/exchange_request.h"
 #include "server/objects/objects.h"
 #include "server/retention/purge.h"
@@ -23,17 +24,15 @@ enum { PAGE = 100, PAGE_MAX = 1000 };
 /* GET experiments */
 
 struct list {
-    int64_t page_size, before, deleted;
-    struct experiment_row *rows;
-    size_t n;
+    int64_t page_size, deleted;
+    struct experiment_query query;
+    struct experiment_list list;
 };
 
 static void list_free(void *arg)
 {
     struct list *l = arg;
-    for (size_t i = 0; i < l->n; i++)
-        experiment_row_done(&l->rows[i]);
-    free(l->rows);
+    experiment_list_done(&l->list);
     free(l);
 }
 
@@ -44,17 +43,18 @@ int experiments_list_decode(struct request *req, struct err *err)
         return -ERR_NO_MEMORY;
     int status = request_arg_int(req, "page_size", 1, PAGE_MAX, PAGE, &l->page_size, err);
     if (status == 0)
-        status = request_arg_int(req, "page_token", 1, INT64_MAX, 0, &l->before, err);
-    if (status == 0)
         status = request_arg_int(req, "deleted", 0, 1, 0, &l->deleted, err);
+    if (status == 0)
+        status = request_search(req, &l->query.filter, &l->query.order, &l->query.page_token, err);
+    l->query.page_size = (size_t)l->page_size;
+    l->query.deleted = l->deleted != 0;
     return status;
 }
 
 int experiments_list_read(struct request *req, struct store *store, struct err *err)
 {
     struct list *l = req->state;
-    return store_experiment_list(store, l->deleted != 0, l->before, (size_t)l->page_size + 1,
-                                 &l->rows, &l->n, err);
+    return store_experiment_list(store, &l->query, &l->list, err);
 }
 
 /* When nobody restores it until then. */
@@ -78,15 +78,12 @@ static json_t *item_json(const struct request *req, const struct experiment_row 
 int experiments_list_encode(struct request *req, struct reply *reply, struct err *err)
 {
     (void)err;
-    const struct list *l = req->state;
-    char token[24];
-    size_t n = 0, most = (size_t)l->page_size;
+    const struct experiment_list *list = &((const struct list *)req->state)->list;
+    size_t n = 0;
     reply_list_begin(reply);
-    for (; n < l->n && n < most && reply_list_add(reply, item_json(req, &l->rows[n])); n++)
-        ;
-    if (l->n > n)
-        snprintf(token, sizeof token, "%lld", (long long)l->rows[n - 1].id);
-    reply_list_end(reply, l->n > n ? token : NULL, req->as_of);
+    while (n < list->n && reply_list_add(reply, item_json(req, &list->items[n])))
+        n++;
+    reply_list_end(reply, n < list->n || list->more ? list->tokens[n - 1] : NULL, req->as_of);
     return 0;
 }
 

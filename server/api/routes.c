@@ -10,7 +10,7 @@
 const struct endpoint routes[] = {
     { SUBMIT("POST", "/experiments", BODY_JSON, "dry_run"), submit_decode, submit_read,
       submit_write, submit_encode, submit_finish },
-    { READ("GET", "/experiments", BODY_NONE, "page_token, page_size, deleted"),
+    { READ("GET", "/experiments", BODY_NONE, "deleted, filter, order, page_token, page_size"),
       experiments_list_decode, experiments_list_read, NULL, experiments_list_encode, NULL },
     { "GET", V1 "/experiments/{id}", ACCESS_READ, BODY_NONE, "wait", &experiment_waiting,
       experiment_get_decode, NULL, NULL, experiment_get_encode, NULL },
@@ -34,7 +34,7 @@ const struct endpoint routes[] = {
       NULL, figure_png_encode, NULL },
     { READ("GET", "/experiments/{id}/capsule", BODY_NONE, ""), capsule_decode, capsule_read, NULL,
       capsule_encode, NULL },
-    { READ("GET", "/runs", BODY_NONE, "experiment, filter, order_by, page_token, page_size"),
+    { READ("GET", "/runs", BODY_NONE, "experiment, filter, order, order_by, page_token, page_size"),
       runs_list_decode, runs_list_read, NULL, runs_list_encode, NULL },
     { READ("GET", "/runs/{id}", BODY_NONE, ""), run_id_decode, run_get_read, NULL, run_get_encode,
       NULL },

@@ -5,6 +5,7 @@
 #include "common/base/files.h"
 #include "common/json/jsonx.h"
 #include "common/json/jsonx_fields.h"
+#include "server/api/search.h"
 #include "server/data/datadir.h"
 #include "server/http/exchange/exchange_request.h"
 #include "server/objects/objects.h"
@@ -28,12 +29,6 @@ enum {
     LOG_TAIL_BYTES = 256 << 10,    /* of each file */
     ARTIFACT_READ_BYTES = 64 << 20 /* read whole before it is sent */
 };
-
-static const char *arg_or_empty(const struct request *req, const char *name)
-{
-    const char *value = request_arg(req, name);
-    return value != NULL ? value : "";
-}
 
 /* GET runs */
 
@@ -59,10 +54,9 @@ int runs_list_decode(struct request *req, struct err *err)
     if (status == 0)
         status = request_arg_int(req, "experiment", 1, INT64_MAX, 0, &l->query.experiment, err);
     l->query.page_size = (size_t)page_size;
-    l->query.filter = arg_or_empty(req, "filter");
-    l->query.order_by = arg_or_empty(req, "order_by");
-    l->query.page_token = arg_or_empty(req, "page_token");
-    return status;
+    return status == 0 ? request_search(req, &l->query.filter, &l->query.order_by,
+                                        &l->query.page_token, err)
+                       : status;
 }
 
 int runs_list_read(struct request *req, struct store *store, struct err *err)

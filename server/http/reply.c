@@ -125,6 +125,10 @@ void reply_problem(struct reply *reply, const struct err *err)
                                 "detail", err->message, "code", err_name(err->code));
     if (err->pointer[0] != '\0')
         json_object_set_new(problem, "pointer", json_string(err->pointer));
+    if (err->character > 0) {
+        json_object_set_new(problem, "offset", json_integer(err->character - 1));
+        json_object_set_new(problem, "context", json_string(err->context));
+    }
     buf_clear(&reply->body);
     drop_file(reply);
     reply->content_type = "application/problem+json";

@@ -8,6 +8,7 @@
 #include "server/store/store.h"
 
 #include "server/store/runs/store_cells.h"
+#include "server/store/runs/store_parts.h"
 #include "server/store/runs/store_touches.h"
 #include "server/store/store_migrate.h"
 #include "server/store/store_priv.h"
@@ -115,6 +116,8 @@ int store_open(const char *path, enum store_mode mode, struct store **ret, struc
             err);
     if (status == 0 && mode == STORE_WRITER)
         status = store_cells_define(store, err);
+    if (status == 0 && mode == STORE_WRITER)
+        status = store_parts_define(store, err);
     if (status == 0 && mode == STORE_WRITER)
         status = store_migrate(store, path, err);
     if (status == 0 && mode == STORE_WRITER)

@@ -102,14 +102,14 @@ enum { RUN_COLUMNS_N = 28 };
     X(EXPERIMENT_GET,                                                                                              \
       "SELECT " EXPERIMENT_COLUMNS " FROM experiments e LEFT JOIN " EXPERIMENT_COUNTS                              \
       "r.experiment = ?1) c WHERE e.id = ?1 AND e.deleted_at IS NULL")                                             \
-    X(EXPERIMENT_LIST,                                                                                             \
-      "SELECT " EXPERIMENT_COLUMNS                                                                                 \
-      " FROM (SELECT * FROM experiments WHERE (deleted_at IS NOT NULL) = ?3 AND purge_at IS NULL "                 \
-      "AND "                                                                                                       \
-      "(?1 = 0 OR id < ?1) ORDER BY id DESC LIMIT ?2) e LEFT JOIN " EXPERIMENT_COUNTS                              \
-      "r.experiment IN (SELECT id FROM experiments WHERE (deleted_at IS NOT NULL) = ?3 AND "                       \
-      "purge_at IS NULL AND (?1 = 0 OR id < ?1) "                                                                  \
-      "ORDER BY id DESC LIMIT ?2) GROUP BY r.experiment) c ON c.id = e.id ORDER BY e.id DESC")                     \
+    X(EXPERIMENT_LISTED,                                                                                           \
+      "SELECT " EXPERIMENT_COLUMNS " FROM experiments e LEFT JOIN " EXPERIMENT_COUNTS                              \
+      "r.experiment = ?1) c WHERE e.id = ?1")                                                                      \
+    X(TAGS_CLEAR, "DELETE FROM tags WHERE experiment = ?")                                                         \
+    X(TAGS_PUT,                                                                                                    \
+      "INSERT INTO tags SELECT e.id, t.key, CAST(t.value AS TEXT), CASE WHEN json_valid(t.value) "                 \
+      "AND json_type(t.value) IN ('integer', 'real') THEN CAST(t.value AS REAL) END "                              \
+      "FROM experiments e JOIN json_each(e.tags) t WHERE e.id = ?")                                                \
     X(EXPERIMENT_PATCH,                                                                                            \
       "UPDATE experiments SET name = coalesce(?2, name), notes = coalesce(?3, notes), "                            \
       "tags = coalesce(?4, tags) WHERE id = ?1 AND deleted_at IS NULL")                                            \
@@ -185,11 +185,26 @@ enum { RUN_COLUMNS_N = 28 };
       "(ended_at, id) > (?2, ?3) ORDER BY ended_at, id LIMIT ?4")                                                  \
     X(CHECKPOINTS_GONE, "UPDATE runs SET checkpoints = 0 WHERE id = ?")                                            \
     /* runs */                                                                                                     \
-    X(RUN_ADD, "INSERT INTO runs (experiment, arm, grid, seed, priority, exclusive, "                              \
-               "max_attempts, steps, spec, "                                                                       \
-               "digest, dataset_digest, parameters, memory_bytes, flops_per_step, created_at, "                    \
-               "cell, windows) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "                           \
-               "nullif(?, 0))")                                                                                    \
+    X(RUN_ADD,                                                                                                     \
+      "INSERT INTO runs (experiment, arm, grid, seed, priority, exclusive, "                                       \
+      "max_attempts, steps, spec, "                                                                                \
+      "digest, dataset_digest, parameters, memory_bytes, flops_per_step, created_at, "                             \
+      "cell, windows, part_data, part_model, part_train, part_grid) VALUES (?, ?, ?, ?, ?, ?, "                    \
+      "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, 0), nullif(?, 0), nullif(?, 0), nullif(?, 0), "                     \
+      "nullif(?, 0))")                                                                                             \
+    /* store_parts.c: NULL where a text isn't one of an object */                                                  \
+    X(PART_TEXTS,                                                                                                  \
+      "SELECT iif(json_type(s, '$.data') = 'object', json_extract(s, '$.data'), NULL), "                           \
+      "iif(json_type(s, '$.model') = 'object', json_extract(s, '$.model'), NULL), "                                \
+      "iif(json_type(s, '$.train') = 'object', json_extract(s, '$.train'), NULL), "                                \
+      "iif(json_type(g) = 'object', g, NULL) FROM (SELECT iif(json_valid(?1), ?1, NULL) AS s, "                    \
+      "iif(json_valid(?2), ?2, NULL) AS g)")                                                                       \
+    X(PART_GET, "SELECT id FROM parts WHERE digest = ?")                                                           \
+    X(PART_ADD, "INSERT INTO parts (digest) VALUES (?)")                                                           \
+    X(PART_PARAMS,                                                                                                 \
+      "INSERT OR IGNORE INTO params SELECT ?1, ?2 || replace(substr(j.fullkey, 2), '\"', ''), j.value "            \
+      "FROM json_tree(?3) j WHERE j.value IS NOT NULL AND j.parent IS NOT NULL")                                   \
+    X(RUN_LISTED, "SELECT " RUN_COLUMNS " FROM runs r WHERE r.id = ?")                                             \
     X(RUN_GET,                                                                                                     \
       "SELECT " RUN_COLUMNS ", r.spec FROM runs r JOIN experiments e ON e.id = r.experiment "                      \
       "WHERE r.id = ? AND e.deleted_at IS NULL")                                                                   \
@@ -301,6 +316,7 @@ enum { RUN_COLUMNS_N = 28 };
     /* metrics */                                                                                                  \
     X(NAME_GET, "SELECT id FROM metric_names WHERE name = ?")                                                      \
     X(NAME_TEXT, "SELECT name FROM metric_names WHERE id = ?")                                                     \
+    X(NAME_LIST, "SELECT name FROM metric_names")                                                                  \
     X(NAME_ADD, "INSERT INTO metric_names (name) VALUES (?)")                                                      \
     X(METRIC_ADD, "INSERT INTO metrics (run, name, step, value, kind) VALUES (?, ?, ?, ?, ?) ON "                  \
                   "CONFLICT DO NOTHING")                                                                           \

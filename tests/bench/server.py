@@ -2,7 +2,7 @@
 """`make bench-server`: what the daemon bears, each figure beside its target and what peers publish.
 
 usage: server.py [--build DIR] [--csv FILE] [PART ...]
-       parts: cold submit crowd curve rate flood readers query connections slow attacks turns (default: all)
+       parts: cold submit crowd curve rate flood readers query filter connections slow attacks turns (default: all)
 
 Every part starts a daemon of its own on loopback and a temporary folder. Load comes from tests/bench/load.c, metrics from
 tests/bench/flood.c in the worker's place. Load and daemon share the machine's cores. The table goes to standard output,
@@ -16,6 +16,7 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -23,6 +24,7 @@ import tempfile
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 from machine import ROOT, Watch, arguments
@@ -336,6 +338,91 @@ def query(bench):
         bench.tell("resident, peak", daemon.memory_mib("VmHWM"), "MiB", most=128)
 
 
+KINDS = ("dense", "dsa", "window", "random_topk")
+MEASURED = ("val/loss", "train/loss", "val/accuracy", "test/loss", "test/accuracy", "dsa/kl", "dsa/recall", "train/grad_norm", "train/balance",
+            "moe/imbalance", "train/lr", "time/step_s", "throughput/tokens_per_s")
+# What is submitted has one seed; twenty-four copies make twenty-five of them. Then runs get what they would have measured, by their id; one in
+# fifty diverged.
+FINISHED = """
+INSERT INTO runs (experiment, arm, grid, seed, max_attempts, steps, spec, digest, parameters, memory_bytes, flops_per_step, created_at, cell,
+                  part_data, part_model, part_train, part_grid)
+    SELECT experiment, arm, grid, seed + value, max_attempts, steps, json_set(spec, '$.seed', seed + value), digest, parameters, memory_bytes, flops_per_step,
+           created_at, cell, part_data, part_model, part_train, part_grid FROM runs CROSS JOIN json_each('[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24]');
+UPDATE runs SET state = CASE WHEN id % 40 = 0 THEN 'queued' WHEN id % 13 = 0 THEN 'failed' WHEN id % 57 = 0 THEN 'cancelled' ELSE 'succeeded' END,
+    attempt = 1, step = steps, created_at = 1767225600000 + 60000 * id, started_at = 1767225600000 + 90000 * id;
+UPDATE runs SET ended_at = started_at + 1000 * (id % 977), reason = iif(state = 'failed', 'signal SIGKILL', '') WHERE state <> 'queued';
+INSERT OR IGNORE INTO metric_names (name) SELECT value FROM json_each(?);
+INSERT INTO series (run, name, count, nonfinite, last_step, last, last_kind, min, min_step, max, max_step, sum)
+    SELECT r.id, n.id, 100, 0, 100, 1 + (r.id * 7919 + n.id * 104729) % 99991 / 20000.0, r.id % 50 = 0, 1, 100, 6, 1, 300
+    FROM runs r CROSS JOIN metric_names n WHERE r.state <> 'queued';
+INSERT INTO audits (experiment, run, arm, grid, name, status, detail, created_at)
+    SELECT experiment, id, arm, grid, 'finite', iif(id % 97 = 0, 'fail', 'pass'), '', 1 FROM runs WHERE state <> 'queued';
+"""
+
+
+def searchable(daemon, n):
+    """n runs, 2,000 an experiment: some are submitted, the rest is written into the store, with what they would have measured."""
+    daemon.api("queue", {"paused": True})
+    for i in range(n // 2000):
+        arms = {f"{kind} {size}": {"model.attention": {"kind": kind, **({} if kind == "dense" else {"window": 4} if kind == "window" else {"top_k": 4})},
+                                   "model.d_ff": size} for kind in KINDS for size in (16, 32)}
+        daemon.api("experiments", dict(SPEC, name=f"study {i}", tags={"topic": KINDS[i % 4], "layers": str(i % 8), "batch": f"b{i}"},
+                                       train={"steps": 1000 + i, "batch_size": 2, "eval_every": 100}, arms=arms,
+                                       grid={"train.lr": [0.001, 0.003, 0.01, 0.03, 0.1], "data.seq_len": [16, 32]}, seeds=[1]))
+    with contextlib.closing(sqlite3.connect(os.path.join(daemon.dir, "ablate.db"), timeout=PATIENCE_S)) as db:
+        for statement in FINISHED.split(";"):
+            db.execute(statement, [json.dumps(MEASURED)] if "?" in statement else [])
+        db.commit()
+
+
+# Filter and order; those of the first list are the common ones, which have a target.
+COMMON = (("", ""), ("", "-id"), ("", "-created_at"), ("state = failed", ""), ("state = queued or state = running", ""), ("state = running", ""),
+          ("arm = \"dsa 16\"", ""), ("arm = nobody", ""), ("experiment = 7", ""), ("experiment = 7 and state = failed", "-metrics.val/loss"),
+          ("tags.topic = dsa", ""), ("not tags.topic = dsa", "-id"), ("tags.layers = 4", ""), ("tags.layers > 6", ""), ("tags.batch = b7", ""), ("tags.batch = b7", "metrics.val/loss"),
+          ("params.model.attention.kind = dsa", ""), ("params.model.d_ff > 16", ""), ("params.train.steps = 1007", ""), ("params.train.lr < 0.0001", ""),
+          ("grid.train.lr >= 0.01", "-id"), ("metrics.val/loss < 3", ""), ("metrics.val/loss < 1.001", ""), ("metrics.val/loss < 0", ""),
+          ("", "metrics.val/loss"), ("", "-metrics.val/loss"), ("metrics.val/loss < 3", "metrics.val/loss"), ("metrics.val/loss < 3", "-metrics.val/loss,created_at,id"),
+          ("state = failed and metrics.val/loss < 3", "metrics.val/loss"), ("arm = \"dsa 16\" and state = succeeded", "metrics.val/loss"),
+          ("created_at >= 2026-02-01 and created_at < 2026-02-02", ""), ("created_at > 2026-03-01", "created_at"), ("created_at < 2020-01-01", ""),
+          ("state = failed and arm = \"dsa 16\" and params.train.lr = 0.001", ""), ("state = succeeded and arm = nobody", "-created_at"))
+RARE = (("metrics.val/loss = nan", ""), ("audits.finite = fail", ""), ("name ~ \"study 3\"", ""), ("reason ~ SIGKILL and seed = 99", ""),
+        ("metrics.val/loss < 3 and params.train.lr < 0.0001", "metrics.val/loss"), ("metrics.val/loss < 3 and metrics.train/loss > 6", "metrics.val/loss"),
+        ("step < 5", ""), ("params.artifacts ~ final", ""), ("", "-metrics.val/loss.mean"), ("", "-params.train.lr,-metrics.val/loss"))
+SEARCHED = 100_000
+
+
+def filter_shapes(bench, daemon, n, shapes, most):
+    """The median of the slowest, and the processor time that the daemon spent on the most expensive, in ms."""
+    slowest = dearest = 0.0
+    for text, order in shapes:
+        path = "runs?" + urllib.parse.urlencode({"page_size": 50, "filter": text, "order": order})
+        times, before = [], daemon.processor_s()
+        for _ in range(9):
+            begun = time.perf_counter()
+            daemon.api(path)
+            times.append(1000 * (time.perf_counter() - begun))
+        slowest = max(slowest, statistics.median(times))
+        dearest = max(dearest, 1000 * (daemon.processor_s() - before) / 9)
+        bench.tell(f"{n:,} runs: `{text or '(all)'}`{f', by `{order}`' if order else ''}, median", statistics.median(times), "ms", most=most)
+    return slowest, dearest
+
+
+def filters(bench):
+    """Pages of fifty of many runs, by what people search them for."""
+    with Daemon(bench) as daemon:
+        searchable(daemon, SEARCHED)
+        slowest, dearest = filter_shapes(bench, daemon, SEARCHED, COMMON, 50)
+        bench.tell("the slowest of the common searches, median", slowest, "ms", most=50)
+        bench.tell("processor time of the daemon for the most expensive", dearest, "ms", most=50)
+        filter_shapes(bench, daemon, SEARCHED, RARE, None)
+        times = []
+        for text in ("state = finished", "tags.layers = 4", "arms = \"dsa 16\"", "params.train.steps > 1040", "counts.failed > 100"):
+            begun = time.perf_counter()
+            daemon.api("experiments?" + urllib.parse.urlencode({"filter": text, "order": "-created_at"}))
+            times.append(1000 * (time.perf_counter() - begun))
+        bench.tell(f"{SEARCHED // 2000} experiments of them, the slowest of five searches", max(times), "ms", most=200)
+
+
 def connections(bench):
     """Ten thousand that say nothing, and what an eleventh thousand would meet."""
     idle = 10_000
@@ -462,7 +549,7 @@ def turns(bench):
     bench.tell("the longest turn by the clock", nothing["longest_ms"], "ms")
 
 
-PARTS = {"cold": cold, "submit": submit, "crowd": crowd, "curve": curve, "rate": rate, "flood": flood, "readers": readers, "query": query, "connections": connections, "slow": slow,
+PARTS = {"cold": cold, "submit": submit, "crowd": crowd, "curve": curve, "rate": rate, "flood": flood, "readers": readers, "query": query, "filter": filters, "connections": connections, "slow": slow,
          "attacks": attacks, "turns": turns}
 
 

@@ -335,7 +335,7 @@ test("a body must be what the endpoint takes", async () => {
 test("query parameters are known, single and well formed", async () => {
   for (const query of ["nope=1", "page_size=1&page_size=2", "page_size=x", "page_size=-1", "page_size=1001", "page_size=", "page_size"])
     assertProblem(await send(`GET /api/v1/runs?${query}`), 400, "bad_parameter");
-  for (const line of ["GET /api/v1/queue?page_siz=1", "GET /api/v1/runs?filter,=1", "GET /api/v1/runs?experiment%2C%20filter=1", "GET /api/v1/runs?order=1", "GET /api/v1/version?=1"])
+  for (const line of ["GET /api/v1/queue?page_siz=1", "GET /api/v1/runs?filter,=1", "GET /api/v1/runs?experiment%2C%20filter=1", "GET /api/v1/runs?sort=1", "GET /api/v1/version?=1"])
     assertProblem(await send(line), 400, "bad_parameter");
   assert.equal((await send("GET /healthz?from=monitor")).status, 200);
 });

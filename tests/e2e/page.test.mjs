@@ -366,3 +366,32 @@ test("pages that don't exist say so", async () => {
   await goto("#/nowhere");
   await page.getByRole("heading", { name: "There is no such page" }).waitFor();
 });
+
+test("the list is searched by the daemon's own filter, which the address keeps and whose mistakes are marked", async () => {
+  await pause(true);
+  const found = await submit({ ...SPEC, name: "sought", tags: { layers: "4" } });
+  await submit({ ...SPEC, name: "other" });
+  await logIn();
+  const field = page.getByRole("searchbox", { name: "Filter" }), names = page.locator("tbody a.name");
+  await field.fill("tags.layers = 4 and name like \"sou%\"");
+  await field.press("Enter");
+  await page.waitForURL(/#\/\?filter=tags\.layers/);
+  await page.getByText("other", { exact: true }).waitFor({ state: "detached" });
+  assert.deepEqual(await names.allInnerTexts(), ["sought"]);
+  await page.reload(); // the address is all of it
+  await names.getByText("sought").waitFor();
+  assert.equal(await field.inputValue(), "tags.layers = 4 and name like \"sou%\"");
+  await field.fill("state = done");
+  await field.press("Enter");
+  await page.getByRole("alert").getByText("`done` is no state").waitFor();
+  assert.equal(await page.locator(".mistake pre").innerText(), "state = done\n        ^^^^");
+  await field.fill("tags.layers > 1000");
+  await field.press("Enter");
+  await page.getByText("No experiment passes this filter.").waitFor();
+  await field.fill("");
+  await field.press("Enter");
+  await names.getByText("other").first().waitFor();
+  await json(`/api/v1/experiments/${found.id}/cancel`, { method: "POST" });
+  await json(`/api/v1/experiments/${found.id + 1}/cancel`, { method: "POST" });
+  await pause(false);
+});

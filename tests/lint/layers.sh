@@ -16,7 +16,8 @@ common/corpus/                                       common/(base/|json/|philox\
 common/wire/                                         common/(base|json|wire)/
 server/base/                                        common/|server/base/
 server/data/                                        common/|server/(base|data)/
-server/store/                                       common/|server/(base|store)/
+server/filter/                                      common/|server/filter/
+server/store/                                       common/|server/(base|filter|store)/
 server/jobs/                                        common/|server/(base|data|store|jobs)/
 server/backup/                                      common/|server/(base|data|store|backup)/
 server/query/                                       common/|server/(base|data|store|jobs|query)/

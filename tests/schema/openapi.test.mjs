@@ -134,6 +134,10 @@ test("experiments and their runs, from the dry run to the report", async () => {
   await call("GET", `${one}/capsule`, { at: { id } });
 
   const { items } = await call("GET", runs, { query: `?experiment=${id}&filter=${encodeURIComponent("state = succeeded")}&order_by=-seed` });
+  await call("GET", runs, { query: `?filter=${encodeURIComponent("params.model.d_model = 16 and not tags.topic = old")}&order=-metrics.val/loss,created_at,id` });
+  await call("GET", all, { query: `?filter=${encodeURIComponent("state = finished and arms = dsa")}&order=state,-created_at` });
+  await call("GET", runs, { query: `?filter=${encodeURIComponent("state = done")}`, status: 400 });
+  await call("GET", all, { query: "?order=nosuch", status: 400 });
   assert.equal(items.length, 4);
   const at = { id: items[0].id };
   await call("GET", run, { at });

@@ -23,11 +23,9 @@ async function invalidArms(experiment, signal) {
   return experiment.arms.filter((arm) => arms[arm]?.valid === false || (claims.get(arm) ?? rest));
 }
 
-/** A filter of runs for some of the arms, in the fewer words. */
-function among(arms, without) {
-  const within = arms.filter((arm) => !without.includes(arm));
-  return without.length <= within.length ? without.map((arm) => ` and arm != "${arm}"`).join("")
-    : ` and (${within.map((arm) => `arm = "${arm}"`).join(" or ")})`;
+/** A filter of runs without some of the arms. */
+function butThese(arms) {
+  return arms.length === 0 ? "" : ` and arm not in (${arms.map((arm) => `"${arm}"`).join(", ")})`;
 }
 
 /** The arm that leads by the last value of the compared metric, with that value; arms in `without` can't. */
@@ -35,8 +33,9 @@ async function leader(experiment, without, signal) {
   const { metric: name, goal } = experiment.compare;
   const { items } = await limited(() => get("runs", {
     experiment: experiment.id, page_size: 1,
-    filter: `metrics.${name} < 1e300${among(experiment.arms, without)}`, // < leaves out runs that have no value yet
-    order_by: (goal === "max" ? "-" : "") + `metrics.${name}`,
+    // A run that has no value yet is left out.
+    filter: `metrics.${name} > -inf and metrics.${name} < inf${butThese(without)}`,
+    order: (goal === "max" ? "-" : "") + `metrics.${name}`,
   }, signal));
   const value = number(items[0]?.final?.[name]);
   return value === undefined ? null : { arm: items[0].arm, value, metric: metric(name) };
@@ -92,7 +91,31 @@ function row(view) {
   };
 }
 
+/** The filter that the address has; the field changes the address, and the daemon says what is wrong with it. */
+function search(filter) {
+  const field = h("input", { type: "search", name: "filter", value: filter, autocomplete: "off", spellcheck: "false",
+    "aria-label": "Filter", placeholder: "state = finished and arms = dsa and not tags.topic = old" });
+  const form = h("form.search", { role: "search" }, field, h("button", { type: "submit" }, "Search"));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const text = field.value.trim();
+    location.hash = text === "" ? "#/" : `#/?${new URLSearchParams({ filter: text })}`;
+  });
+  return form;
+}
+
+const nothingYet = () => [
+  empty("Nothing has been submitted yet. An experiment compares arms over seeds and ends with a verdict: ",
+    h("a", { href: "#/new" }, "begin with the smallest comparison or a preset"), ", or POST a specification:"),
+  command(`curl -K DIR/curlrc --json '{"preset": "mqar-small"}' ${location.origin}${address("experiments")}`),
+];
+
+function mistake({ message, context }) {
+  return h("div.mistake", { role: "alert" }, h("pre", null, context), h("p", null, message));
+}
+
 export default async function experiments(view) {
+  const filter = new URLSearchParams(location.hash.split("?").slice(1).join("?")).get("filter") ?? "";
   const summary = h("p.lede", { role: "status" });
   const list = pages(view, {
     table: table({
@@ -100,22 +123,29 @@ export default async function experiments(view) {
       headings: ["Experiment", "State", "Progress", "Arms", "Runs", "Audits", "Best so far", numeric("Created")],
     }),
     row: row(view),
-    none: h("div", { hidden: true },
-      empty("Nothing has been submitted yet. An experiment compares arms over seeds and ends with a verdict: ",
-        h("a", { href: "#/new" }, "begin with the smallest comparison or a preset"), ", or POST a specification:"),
-      command(`curl -K DIR/curlrc --json '{"preset": "mqar-small"}' ${location.origin}${address("experiments")}`)),
+    query: { filter },
+    none: h("div", { hidden: true }, filter !== "" ? empty("No experiment passes this filter.") : nothingYet()),
   });
+  const again = throttled(list.load, 3000, view.signal);
   const showQueue = (queue) => setText(summary, queueText(queue) + (queue.paused ? "; the queue is paused" : ""));
 
-  const after = await list.load();
   view.root.append(heading("Experiments", h("div.row.end", null, h("a.button", { href: "#/deleted" }, "Deleted"),
-    h("a.button.primary", { href: "#/new" }, "New experiment"))), summary, ...list.elements);
+    h("a.button.primary", { href: "#/new" }, "New experiment"))), summary, search(filter));
+  let after;
+  try {
+    after = await list.load();
+  } catch (error) {
+    if (!error.context) throw error;
+    return view.root.append(mistake(error));
+  }
+  view.root.append(...list.elements);
   showQueue(await get("queue", {}, view.signal));
   view.follow({ after }, {
     experiment({ experiment, deleted }) {
       if (deleted) list.known.delete(deleted);
-      else list.known.set(experiment.id, experiment);
-      list.draw();
+      else if (filter === "" || list.known.has(experiment.id)) list.known.set(experiment.id, experiment);
+      else return again(); // whether it passes now is the daemon's to say
+      return list.draw();
     },
     queue: ({ queue }) => showQueue(queue),
     resync: list.load,

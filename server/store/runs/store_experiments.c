@@ -4,6 +4,8 @@
 
 #include "common/base/clock.h"
 #include "server/store/runs/store_audits.h"
+#include "server/store/runs/store_page.h"
+#include "server/store/runs/store_parts.h"
 #include "server/store/runs/store_runs.h"
 #include "server/store/runs/store_touches.h"
 #include "server/store/runs/store_transitions.h"
@@ -73,19 +75,48 @@ int store_experiment_by_key(struct store *store, const char *key, const char *bo
     return 0;
 }
 
+/* Runs come seed by seed: one that repeats the cell of the run `period` before it has its parts. */
+struct parts_seen {
+    struct run_parts *of; /* of each run so far */
+    size_t period;        /* 0 = no run has repeated the first one's cell */
+};
+
+static bool same_cell(const struct new_run *a, const struct new_run *b)
+{
+    return strcmp(a->arm, b->arm) == 0 && strcmp(a->grid, b->grid) == 0;
+}
+
+static int find_parts(struct store *store, const struct new_run *runs, size_t i,
+                      struct parts_seen *seen, struct err *err)
+{
+    if (seen->period == 0 && i > 0 && same_cell(&runs[i], &runs[0]))
+        seen->period = i;
+    if (seen->period > 0 && same_cell(&runs[i], &runs[i - seen->period])) {
+        seen->of[i] = seen->of[i - seen->period];
+        return 0;
+    }
+    return store_parts_put(store, runs[i].spec, runs[i].grid, &seen->of[i], err);
+}
+
 static int add_runs(struct store *store, int64_t experiment, const struct new_run *runs, size_t n,
                     int64_t now, struct err *err)
 {
     int64_t gone = 0;
-    int status = 0;
+    struct parts_seen seen = { calloc(n + 1, sizeof *seen.of), 0 };
+    int status = seen.of == NULL ? err_no_memory(err, "%zu runs", n) : 0;
     for (size_t i = 0; i < n && status == 0; i++) {
         const struct new_run *run = &runs[i];
+        if ((status = find_parts(store, runs, i, &seen, err)) != 0)
+            break;
+        const int64_t *parts = seen.of[i].ids;
         status = store_run_sql(
-            store, SQL_RUN_ADD, NULL, err, "ittiiiiitttiiditi", experiment, run->arm, run->grid,
+            store, SQL_RUN_ADD, NULL, err, "ittiiiiitttiiditiiiii", experiment, run->arm, run->grid,
             run->seed, run->priority, (int64_t)run->exclusive, run->max_attempts, run->steps,
             run->spec, run->digest, run->dataset_digest, run->cost.parameters,
-            run->cost.memory_bytes, run->cost.flops_per_step, now, run->cell, run->windows);
+            run->cost.memory_bytes, run->cost.flops_per_step, now, run->cell, run->windows,
+            parts[PART_OF_DATA], parts[PART_OF_MODEL], parts[PART_OF_TRAIN], parts[PART_OF_GRID]);
     }
+    free(seen.of);
     /* The corpus was there when the spec was resolved; from here on it stays for these runs. */
     if (status == 0)
         status = store_get_int(store, SQL_EXPERIMENT_DATASET_GONE, -1, &gone, err, "i", experiment);
@@ -115,7 +146,9 @@ int store_experiment_add(struct store *store, const struct new_experiment *new, 
     if (status != 0)
         return status;
     id = sqlite3_last_insert_rowid(store->db);
-    status = add_runs(store, id, new->runs, new->runs_n, now, err);
+    status = store_run_sql(store, SQL_TAGS_PUT, NULL, err, "i", id);
+    if (status == 0)
+        status = add_runs(store, id, new->runs, new->runs_n, now, err);
     if (status != 0)
         return status;
     store_touch_experiment(store, id);
@@ -239,29 +272,58 @@ int store_experiment_get(struct store *store, int64_t id, struct experiment_row 
     return 0;
 }
 
-static void experiment_done(void *row)
+void experiment_list_done(struct experiment_list *list)
 {
-    experiment_row_done(row);
+    for (size_t i = 0; i < list->n; i++)
+        experiment_row_done(&list->items[i]);
+    free(list->items);
+    for (size_t i = 0; i < list->tokens_n; i++)
+        free(list->tokens[i]);
+    free(list->tokens);
+    *list = (struct experiment_list){ 0 };
 }
 
-int store_experiment_list(struct store *store, bool deleted, int64_t before, size_t limit,
-                          struct experiment_row **ret, size_t *ret_n, struct err *err)
+static int add_item(struct store *store, const struct page_item *item, struct experiment_list *list,
+                    struct err *err)
 {
-    static const struct store_rows all = { sizeof **ret, experiment_from, experiment_done };
-    struct experiment_row *rows = NULL;
-    size_t n = 0;
-    int status = store_all(store, SQL_EXPERIMENT_LIST, &all, (void **)&rows, &n, err, "iii", before,
-                           (int64_t)limit, (int64_t)deleted);
-    for (size_t i = 0; i < n && status == 0; i++)
-        status = store_audit_counts(store, rows[i].id, rows[i].audits, err);
+    sqlite3_stmt *statement = NULL;
+    int status = store_first(store, SQL_EXPERIMENT_LISTED, &statement, err, "i", item->id);
+    if (status <= 0)
+        return status;
+    struct experiment_row *row = store_grow((void **)&list->items, &list->n, sizeof *list->items);
+    if (row != NULL)
+        experiment_from(statement, row);
+    sqlite3_reset(statement);
+    char **token =
+        row == NULL ? NULL : store_grow((void **)&list->tokens, &list->tokens_n, sizeof *token);
+    if (token == NULL || (*token = strdup(item->token)) == NULL)
+        return err_no_memory(err, "a page of experiments");
+    return store_audit_counts(store, item->id, row->audits, err);
+}
+
+int store_experiment_list(struct store *store, const struct experiment_query *query,
+                          struct experiment_list *ret, struct err *err)
+{
+    const struct page_query asked = { .of = FILTER_EXPERIMENTS,
+                                      .deleted = query->deleted,
+                                      .filter = query->filter,
+                                      .order = query->order,
+                                      .token = query->page_token,
+                                      .size = query->page_size };
+    struct experiment_list list = { 0 };
+    struct page page;
+    int status = store_page(store, &asked, &page, err);
+    if (status != 0)
+        return status;
+    list.more = page.more;
+    for (size_t i = 0; i < page.n && status == 0; i++)
+        status = add_item(store, &page.items[i], &list, err);
+    page_done(&page);
     if (status < 0) {
-        for (size_t i = 0; i < n; i++)
-            experiment_row_done(&rows[i]);
-        free(rows);
+        experiment_list_done(&list);
         return status;
     }
-    *ret = rows;
-    *ret_n = n;
+    *ret = list;
     return 0;
 }
 
@@ -279,6 +341,10 @@ int store_experiment_patch(struct store *store, int64_t id, const char *name, co
     int status =
         store_run_sql(store, SQL_EXPERIMENT_PATCH, &changes, err, "ittt", id, name, notes, tags);
     status = must_change(status, changes, id, err);
+    if (status == 0 && tags != NULL)
+        status = store_run_sql(store, SQL_TAGS_CLEAR, NULL, err, "i", id);
+    if (status == 0 && tags != NULL)
+        status = store_run_sql(store, SQL_TAGS_PUT, NULL, err, "i", id);
     if (status == 0)
         store_touch_experiment(store, id);
     return status;

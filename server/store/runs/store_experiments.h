@@ -60,10 +60,23 @@ int store_experiment_grow(struct store *, int64_t id, const struct new_run *runs
                           size_t most, struct err *);
 /* Errors: NOT_FOUND. */
 int store_experiment_get(struct store *, int64_t id, struct experiment_row *ret, struct err *);
-/* Newest first; before = 0 or the last id of the page before. deleted: those alone that are, and
- * can be restored (store_purge.h). */
-int store_experiment_list(struct store *, bool deleted, int64_t before, size_t limit,
-                          struct experiment_row **ret, size_t *ret_n, struct err *);
+struct experiment_query {
+    bool deleted;           /* those alone that are, and can be restored (store_purge.h) */
+    const char *filter;     /* "" or as of runs (store_runs.h), of an experiment's fields */
+    const char *order;      /* "" = the newest first */
+    const char *page_token; /* "" = first page */
+    size_t page_size;
+};
+struct experiment_list {
+    struct experiment_row *items;
+    char **tokens; /* owned: of the page that begins behind each */
+    size_t n, tokens_n;
+    bool more; /* there are others behind the last one */
+};
+/* Errors: as store_run_list. */
+int store_experiment_list(struct store *, const struct experiment_query *,
+                          struct experiment_list *ret, struct err *);
+void experiment_list_done(struct experiment_list *list);
 /* NULL = unchanged; tags is JSON text. */
 int store_experiment_patch(struct store *, int64_t id, const char *name, const char *notes,
                            const char *tags, struct err *);

@@ -3,6 +3,7 @@
 
 #include "common/base/clock.h"
 #include "server/store/store_priv.h"
+#include "server/store/store_rows.h"
 
 const char *const notice_channels[NOTICE_CHANNELS] = { "command", "webhook" };
 

@@ -1,13 +1,8 @@
-/* Runs: single rows, filtered and ordered pages.
- *
- * Pages use keyset tokens: "<digest of the query>.<type><value of the order key>.<last id>", so
- * that a token belongs to one query and a page costs the same wherever it lies. Missing values (a
- * metric that a run doesn't have) come last in both directions. */
+/* Runs: single rows, and pages of them (store_page.c finds which). */
 #include "server/store/runs/store_runs.h"
 
-#include "common/base/clock.h"
 #include "common/spec/metrics.h"
-#include "server/store/runs/filter.h"
+#include "server/store/runs/store_page.h"
 #include "server/store/store_priv.h"
 #include "server/store/store_rows.h"
 
@@ -184,209 +179,34 @@ int store_run_get(struct store *store, int64_t id, struct run_row *ret, struct e
     return 0;
 }
 
-/* pages */
-
-struct order {
-    char field[128];
-    bool descending, by_id;
-};
-
-static int parse_order(const char *text, struct order *ret, struct err *err)
-{
-    *ret = (struct order){ 0 };
-    if (*text == '-') {
-        ret->descending = true;
-        text++;
-    }
-    size_t len = strcspn(text, " ");
-    const char *rest = text + len + strspn(text + len, " ");
-    if (strcmp(rest, "desc") == 0 && !ret->descending)
-        ret->descending = true;
-    else if (*rest != '\0' && strcmp(rest, "asc") != 0)
-        return err_set(err, ERR_BAD_PARAMETER,
-                       "order_by is a field, with \"-\" before or \" desc\" behind it");
-    if (len >= sizeof ret->field)
-        return err_set(err, ERR_BAD_PARAMETER, "order_by is too long");
-    memcpy(ret->field, text, len);
-    ret->by_id = len == 0 || strcmp(ret->field, "id") == 0;
-    return 0;
-}
-
-static void query_digest(const struct run_query *query, char ret[17])
-{
-    char id[32], hex[DIGEST_HEX];
-    snprintf(id, sizeof id, "%lld", (long long)query->experiment);
-    struct digest digest;
-    digest_init(&digest);
-    digest_add(&digest, id, strlen(id) + 1);
-    digest_add(&digest, query->filter, strlen(query->filter) + 1);
-    digest_add(&digest, query->order_by, strlen(query->order_by) + 1);
-    digest_end_hex(&digest, hex);
-    memcpy(ret, hex, 16);
-    ret[16] = '\0';
-}
-
-/* The place after which a page begins: the order key (typed) and the id of the last row before it.
- */
-struct place {
-    char type; /* n = NULL, d = number, t = text, i = by id alone, 0 = the beginning */
-    double number;
-    char text[164]; /* 40 characters */
-    int64_t id;
-};
-
-static int parse_token(const struct run_query *query, struct place *ret, struct err *err)
-{
-    *ret = (struct place){ 0 };
-    if (query->page_token[0] == '\0')
-        return 0;
-    char digest[17], key[321];
-    long long id;
-    char type;
-    query_digest(query, digest);
-    if (strncmp(query->page_token, digest, 16) != 0 || query->page_token[16] != '.')
-        return err_set(err, ERR_BAD_PARAMETER,
-                       "page_token belongs to another query, or is damaged");
-    const char *at = query->page_token + 17;
-    int used = 0;
-    if (sscanf(at, "%lld.%c%n", &id, &type, &used) != 2 || strchr("ndti", type) == NULL ||
-        strlen(at + used) > 320)
-        return err_set(err, ERR_BAD_PARAMETER, "page_token is damaged");
-    snprintf(key, sizeof key, "%s", at + used);
-    ret->type = type;
-    ret->id = id;
-    if (type == 'd')
-        ret->number = strtod(key, NULL);
-    for (size_t i = 0;
-         type == 't' && key[2 * i] != '\0' && key[2 * i + 1] != '\0' && i < sizeof ret->text - 1;
-         i++) {
-        unsigned byte = 0;
-        sscanf(key + 2 * i, "%2x", &byte);
-        ret->text[i] = (char)byte;
-    }
-    return 0;
-}
-
-static void make_token(const struct run_query *query, const struct order *order, sqlite3_stmt *s,
-                       int column, int64_t id, char *ret, size_t size)
-{
-    char digest[17];
-    query_digest(query, digest);
-    int len = snprintf(ret, size, "%s.%lld.", digest, (long long)id);
-    char *at = ret + len;
-    size_t room = size - (size_t)len;
-    int type = order->by_id ? SQLITE_BLOB : sqlite3_column_type(s, column);
-    if (type == SQLITE_BLOB)
-        snprintf(at, room, "i");
-    else if (type == SQLITE_NULL)
-        snprintf(at, room, "n");
-    else if (type == SQLITE_TEXT) {
-        *at = 't';
-        char cut[164];
-        store_text_into(s, column, cut, sizeof cut);
-        digest_hex((const uint8_t *)cut, strlen(cut), at + 1);
-    } else
-        snprintf(at, room, "d%.17g", sqlite3_column_double(s, column));
-}
-
-static int bind_values(sqlite3_stmt *s, const struct filter *filter, int at)
-{
-    for (size_t i = 0; i < filter->values_n; i++, at++) {
-        double number = filter->values[i].number;
-        if (filter->values[i].text != NULL)
-            sqlite3_bind_text(s, at, filter->values[i].text, -1, SQLITE_TRANSIENT);
-        else if (number == trunc(number) && fabs(number) < 0x1p53)
-            sqlite3_bind_int64(s, at, (int64_t)number); /* so that the arm 42 equals 42 */
-        else
-            sqlite3_bind_double(s, at, number);
-    }
-    return at;
-}
-
-/* SELECT … FROM (filtered runs with their order key k) WHERE (after the place) ORDER BY k IS NULL,
- * k, id. Texts are ordered by their beginnings, so that a token holds a whole key. */
-static int compile_list(const struct run_query *query, const struct order *order,
-                        const struct place *place, struct filter *filter, struct err *err)
-{
-    const char *cmp = order->descending ? "<" : ">", *dir = order->descending ? "DESC" : "ASC";
-    buf_adds(&filter->sql, "SELECT * FROM (SELECT *, CASE typeof(f) WHEN 'text' THEN "
-                           "substr(f, 1, 40) ELSE f END AS k FROM (SELECT " RUN_COLUMNS ", ");
-    int status = order->by_id ? (buf_adds(&filter->sql, "r.id"), 0)
-                              : filter_field(filter, order->field, strlen(order->field), err);
-    if (status != 0)
-        return status;
-    buf_adds(
-        &filter->sql,
-        " AS f FROM runs r JOIN experiments e ON e.id = r.experiment WHERE e.deleted_at IS NULL ");
-    if (query->experiment > 0)
-        buf_addf(&filter->sql, "AND r.experiment = %lld ", (long long)query->experiment);
-    buf_adds(&filter->sql, "AND (");
-    if ((status = filter_compile(filter, query->filter, err)) != 0)
-        return status;
-    buf_adds(&filter->sql, "))) ");
-    if (place->type == 'i')
-        buf_addf(&filter->sql, "WHERE id %s %lld ", cmp, (long long)place->id);
-    else if (place->type == 'n')
-        buf_addf(&filter->sql, "WHERE k IS NULL AND id %s %lld ", cmp, (long long)place->id);
-    else if (place->type != 0)
-        buf_addf(&filter->sql, "WHERE (k %s ?%d OR (k = ?%d AND id %s %lld) OR k IS NULL) ", cmp,
-                 (int)filter->values_n + 1, (int)filter->values_n + 1, cmp, (long long)place->id);
-    buf_addf(&filter->sql, "ORDER BY k IS NULL, k %s, id %s LIMIT %zu", dir, dir,
-             query->page_size + 1);
-    return filter_check(filter, err);
-}
-
 int store_run_list(struct store *store, const struct run_query *query, struct run_list *ret,
                    struct err *err)
 {
-    enum { KEY = RUN_COLUMNS_N + 1 };
-    struct filter filter;
-    struct order order;
-    struct place place;
+    const struct page_query asked = { .of = FILTER_RUNS,
+                                      .experiment = query->experiment,
+                                      .filter = query->filter,
+                                      .order = query->order_by,
+                                      .token = query->page_token,
+                                      .size = query->page_size };
     struct run_list list = { 0 };
+    struct page page;
     sqlite3_stmt *s = NULL;
-    filter_init(&filter);
-    int status = parse_order(query->order_by, &order, err);
-    if (status == 0)
-        status = parse_token(query, &place, err);
-    if (status == 0)
-        status = compile_list(query, &order, &place, &filter, err);
+    int status = store_page(store, &asked, &page, err);
     if (status != 0)
-        goto out;
-    if (sqlite3_prepare_v2(store->db, filter.sql.data, -1, &s, NULL) != SQLITE_OK) {
-        status = store_error(store, err, "listing runs");
-        goto out;
-    }
-    int at = bind_values(s, &filter, 1);
-    if (place.type == 'd')
-        sqlite3_bind_double(s, at, place.number);
-    else if (place.type == 't')
-        sqlite3_bind_text(s, at, place.text, -1, SQLITE_TRANSIENT);
-    bool more = false;
-    while ((status = store_step(store, s, err)) == 1) {
-        if ((more = list.n == query->page_size)) {
-            status = 0;
+        return status;
+    if (page.more)
+        snprintf(list.next_page_token, sizeof list.next_page_token, "%s",
+                 page.items[page.n - 1].token);
+    for (size_t i = 0; i < page.n && status == 0; i++) {
+        if ((status = store_first(store, SQL_RUN_LISTED, &s, err, "i", page.items[i].id)) <= 0)
             break;
-        }
         struct run_row *row = store_grow((void **)&list.items, &list.n, sizeof *list.items);
-        if (row == NULL) {
-            status = err_no_memory(err, "a page of runs");
-            break;
-        }
-        run_from(s, row);
-        if (list.n == query->page_size)
-            make_token(query, &order, s, KEY, row->id, list.next_page_token,
-                       sizeof list.next_page_token);
+        if (row != NULL)
+            run_from(s, row);
+        sqlite3_reset(s);
+        status = row != NULL ? read_finals(store, row, err) : err_no_memory(err, "a page of runs");
     }
-    if (!more)
-        list.next_page_token[0] = '\0';
-    sqlite3_finalize(s);
-    s = NULL;
-    for (size_t i = 0; i < list.n && status == 0; i++)
-        status = read_finals(store, &list.items[i], err);
-out:
-    sqlite3_finalize(s);
-    filter_done(&filter);
+    page_done(&page);
     if (status != 0) {
         run_list_done(&list);
         return status;

@@ -42,6 +42,8 @@ enum verify_state verify_state_of(const char *name);
 /* Queued or running. */
 bool verify_is_open(enum verify_state state);
 
+enum { STORE_TOKEN_BYTES = 2048 }; /* of a page's token */
+
 struct run_row {
     int64_t id, experiment, seed, priority, attempt, max_attempts, step, steps;
     int64_t parameters, memory_bytes, created_at, started_at, ended_at; /* 0 = none */
@@ -75,16 +77,17 @@ struct run_query {
     int64_t experiment; /* 0 = all */
     /* "" or e.g. state = "failed" and arm != "dense" and metrics.val/loss < 2 (filter.h) */
     const char *filter;
-    const char *order_by;   /* "" = id; e.g. "-created_at", "metrics.val/loss" */
+    const char *order_by;   /* "" = id; e.g. "-created_at", "metrics.val/loss,seed" */
     const char *page_token; /* "" = first page; bound to the query: BAD_PARAMETER otherwise */
     size_t page_size;
 };
 struct run_list {
     struct run_row *items;
     size_t n;
-    char next_page_token[512]; /* "" = the last page */
+    char next_page_token[STORE_TOKEN_BYTES]; /* "" = the last page */
 };
-/* Errors: BAD_PARAMETER with the place in the filter. Runs of deleted experiments are left out. */
+/* Errors: BAD_PARAMETER with the place in the filter; QUERY_TIME. Runs of deleted experiments are
+ * left out. */
 int store_run_list(struct store *, const struct run_query *, struct run_list *ret, struct err *);
 void run_list_done(struct run_list *list);
 

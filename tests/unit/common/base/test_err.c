@@ -101,6 +101,32 @@ static void test_messages_are_utf8(void **state)
     assert_string_equal(err.message + 510, "?"); /* 170 whole ones, and what is left of the next */
 }
 
+/* A place in a text is told in characters, with what stands around it. */
+static void test_a_place(void **state)
+{
+    (void)state;
+    struct err err;
+    char many[400] = "";
+    assert_int_equal(err_set_in(&err, ERR_BAD_PARAMETER, "a = \xc3\xa4 b", 7, 1, "no %s", "b"),
+                     -ERR_BAD_PARAMETER);
+    assert_string_equal(err.message, "no b");
+    assert_int_equal(err.character, 7);
+    assert_string_equal(err.context, "a = \xc3\xa4 b\n      ^");
+    err_set_in(&err, ERR_BAD_PARAMETER, "a\tb", 3, 0, "the end");
+    assert_int_equal(err.character, 4);
+    assert_string_equal(err.context, "a b\n   ^");
+    for (int i = 0; i < 90; i++)
+        strcat(many, "\xf0\x9f\x98\x80");
+    err_set_in(&err, ERR_BAD_PARAMETER, many, 200, 100, "many");
+    assert_int_equal(err.character, 51);
+    assert_non_null(strchr(err.context, '\n'));
+    assert_string_equal(strchr(err.context, '\n') + 1 + 24, "^^^^^^^^^^^^^^^^");
+    err_set(&err, ERR_BAD_PARAMETER, "another");
+    assert_int_equal(err.character, 0);
+    assert_string_equal(err.context, "");
+    err_set_in(NULL, ERR_BAD_PARAMETER, many, 0, 1, "nobody listens");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -109,6 +135,7 @@ int main(void)
         cmocka_unit_test(test_errno),
         cmocka_unit_test(test_the_table),
         cmocka_unit_test(test_messages_are_utf8),
+        cmocka_unit_test(test_a_place),
     };
     return cmocka_run_group_tests_name("err", tests, NULL, NULL);
 }

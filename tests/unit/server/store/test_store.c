@@ -246,6 +246,66 @@ static void test_migrates(void **state)
     sqlite3_close(db);
 }
 
+static int64_t found_by(struct store *store, const char *filter)
+{
+    const struct run_query query = { 0, filter, "", "", 100 };
+    struct run_list list;
+    struct err err;
+    assert_ok(store_run_list(store, &query, &list, &err), err);
+    int64_t n = (int64_t)list.n;
+    run_list_done(&list);
+    return n;
+}
+
+/* What was submitted before is searched like what comes after it, and both share their parts, which
+ * go with the last run that has them. */
+static void test_what_is_searched(void **state)
+{
+    const char *folder = *state;
+    static const char spec[] = "{\"data\":{\"seq_len\":8},\"model\":{\"tied\":true},\"seed\":1,"
+                               "\"train\":{\"betas\":[0.9,0.999],\"lr\":0.003}}";
+    const struct new_run run = { .arm = "dense",
+                                 .grid = "{\"train.lr\":0.003}",
+                                 .spec = spec,
+                                 .digest = "d",
+                                 .max_attempts = 1,
+                                 .steps = 1 };
+    struct new_experiment experiment = fixture_plain(&run, 1);
+    char more[1024];
+    snprintf(more, sizeof more,
+             "UPDATE runs SET spec = '%s', grid = '{\"train.lr\":0.003}';"
+             "UPDATE experiments SET tags = '{\"layers\":\"4\",\"topic\":\"dsa\"}';"
+             "INSERT INTO runs (experiment, arm, grid, seed, max_attempts, steps, spec, digest, "
+             "parameters, memory_bytes, flops_per_step, created_at) VALUES (1, 'odd', 'no JSON', "
+             "1, 1, 1, '[]', 'd', 1, 1, 1, 1)",
+             spec);
+    write_version_1(folder, more);
+    struct store *store = fixture_store(folder);
+    assert_int_equal(int_in(folder, "ablate.db", "SELECT count(*) FROM parts"), 4);
+    assert_int_equal(found_by(store, "params.train.lr = 0.003 and grid.train.lr > 0.002"), 1);
+    assert_int_equal(found_by(store, "params.model.tied = true and params.train.betas.1 = 0.999"),
+                     1);
+    assert_int_equal(found_by(store, "not params.model.tied = true and grid.train.lr is null"), 1);
+    assert_int_equal(found_by(store, "tags.layers > 3 and tags.topic = dsa"), 2);
+    assert_int_equal(found_by(store, "tags.layers = 4 and tags.layers in (5, 4.0)"), 2);
+    assert_int_equal(found_by(store, "tags.layers = \"4.0\""), 0);
+    experiment.tags = "{\"layers\":\"5\"}";
+    fixture_add(store, &experiment);
+    assert_int_equal(int_in(folder, "ablate.db", "SELECT count(*) FROM parts"), 4);
+    assert_int_equal(
+        int_in(folder, "ablate.db", "SELECT min(uses) = 2 AND max(uses) = 2 FROM parts"), 1);
+    assert_int_equal(found_by(store, "params.train.lr = 0.003"), 2);
+    assert_int_equal(found_by(store, "tags.layers = 5"), 1);
+    store_close(store);
+    write_database(folder, "DELETE FROM runs WHERE id = 1");
+    assert_int_equal(int_in(folder, "ablate.db", "SELECT count(*) FROM parts WHERE uses = 1"), 4);
+    write_database(folder, "DELETE FROM runs; DELETE FROM experiments");
+    assert_int_equal(int_in(folder, "ablate.db",
+                            "SELECT (SELECT count(*) FROM parts) + (SELECT count(*) FROM params) + "
+                            "(SELECT count(*) FROM tags)"),
+                     0);
+}
+
 static struct store_identity identity_of(const char *folder)
 {
     struct store_identity identity;
@@ -404,21 +464,20 @@ static void test_idempotency(void **state)
     assert_ok(store_experiment_add(store, &experiment, &again, &existing, &err), err);
     assert_false(existing);
     assert_true(again != first);
-    struct experiment_row *rows = NULL;
-    size_t n = 0;
-    assert_ok(store_experiment_list(store, false, 0, 10, &rows, &n, &err), err);
-    assert_int_equal(n, 2);
-    assert_int_equal(rows[0].id, again);
-    assert_int_equal(rows[0].counts[RUN_QUEUED], 1);
-    for (size_t i = 0; i < n; i++)
-        experiment_row_done(&rows[i]);
-    free(rows);
-    rows = NULL;
-    n = 0;
-    assert_ok(store_experiment_list(store, false, again, 10, &rows, &n, &err), err);
-    assert_int_equal(n, 1);
-    experiment_row_done(&rows[0]);
-    free(rows);
+    struct experiment_list list;
+    struct experiment_query query = { false, "", "", "", 10 };
+    assert_ok(store_experiment_list(store, &query, &list, &err), err);
+    assert_int_equal(list.n, 2);
+    assert_false(list.more);
+    assert_int_equal(list.items[0].id, again);
+    assert_int_equal(list.items[0].counts[RUN_QUEUED], 1);
+    query.page_token = list.tokens[0];
+    struct experiment_list rest;
+    assert_ok(store_experiment_list(store, &query, &rest, &err), err);
+    assert_int_equal(rest.n, 1);
+    assert_int_equal(rest.items[0].id, first);
+    experiment_list_done(&rest);
+    experiment_list_done(&list);
 }
 
 static void test_experiments_change_and_go(void **state)
@@ -475,6 +534,7 @@ int main(void)
         IN_FOLDER(test_a_failed_migration_changes_nothing),
         IN_FOLDER(test_refuses_what_is_no_database),
         IN_FOLDER(test_migrates),
+        IN_FOLDER(test_what_is_searched),
         cmocka_unit_test(test_identity),
         IN_FOLDER(test_a_copy_becomes_another_database),
         IN_STORE(test_savepoints),

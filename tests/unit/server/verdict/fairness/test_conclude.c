@@ -292,8 +292,8 @@ static void test_counts_merge(void **state)
     (void)state;
     struct base *b = fixture_base_new(sizeof(struct base));
     struct err err;
-    struct experiment_row row, *list = NULL;
-    size_t n = 0;
+    struct experiment_row row;
+    struct experiment_list list;
     int64_t id = submit(b->base.store);
     assert_int_equal(sqlite3_exec(b->base.store->db,
                                   "UPDATE runs SET grid = '{\"data.seq_len\":128}' WHERE id > 2",
@@ -315,11 +315,11 @@ static void test_counts_merge(void **state)
     assert_int_equal(row.audits[AUDIT_FAIL], 1);
     assert_int_equal(row.audits[AUDIT_WARN], 2);
     assert_int_equal(row.audits[AUDIT_SKIPPED], 1);
-    assert_ok(store_experiment_list(b->base.store, false, 0, 10, &list, &n, &err), err);
-    assert_int_equal(n, 1);
-    assert_memory_equal(list[0].audits, row.audits, sizeof row.audits);
-    experiment_row_done(&list[0]);
-    free(list);
+    const struct experiment_query query = { false, "", "", "", 10 };
+    assert_ok(store_experiment_list(b->base.store, &query, &list, &err), err);
+    assert_int_equal(list.n, 1);
+    assert_memory_equal(list.items[0].audits, row.audits, sizeof row.audits);
+    experiment_list_done(&list);
     experiment_row_done(&row);
     fixture_base_free(b);
 }
