@@ -2,6 +2,7 @@
 #include "server/client/deliver.h"
 
 #include "common/base/version.h"
+#include "common/base/buf.h"
 #include "common/json/jsonx.h"
 #include "server/client/say.h"
 #include "server/client/where.h"

@@ -3,6 +3,7 @@
 
 #include "common/base/version.h"
 #include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 
 #include <curl/curl.h>
 #include <stdlib.h>

@@ -5,6 +5,7 @@
 #include "server/client/units.h"
 
 #include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 
 #include <stdlib.h>
 #include <string.h>

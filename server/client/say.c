@@ -3,6 +3,7 @@
 
 #include "common/base/utf8.h"
 #include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
 #include "server/client/clean.h"
 
 #include <langinfo.h>

@@ -8,6 +8,8 @@
 
 #include "common/base/files.h"
 #include "common/json/jsonx.h"
+#include "common/json/jsonx_dump.h"
+#include "common/json/jsonx_fields.h"
 
 #include <errno.h>
 #include <stdlib.h>

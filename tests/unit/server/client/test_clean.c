@@ -1,6 +1,7 @@
 /* What a terminal may be shown of what a stranger wrote. */
 #include "server/client/clean.h"
 
+#include "common/json/jsonx.h"
 #include "common/json/jsonx_dump.h"
 
 #include <setjmp.h>
