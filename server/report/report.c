@@ -78,6 +78,9 @@ static json_t *claim_json(const struct study *study, const struct claims *claims
     json_object_set_new(claim, "pairs", pairs);
     buf_done(&text);
     add_needed(claim, &c->needed);
+    json_object_set_new(claim, "power", study_number(!isnan(c->power), c->power));
+    json_object_set_new(claim, "ci95_bootstrap",
+                        isnan(c->bootstrap.low) ? json_null() : interval_json(c, &c->bootstrap));
     json_object_set_new(claim, "median_difference", study_number(c->n > 0, c->median));
     json_object_set_new(claim, "differences", differences_json(study, c));
     json_object_set_new(claim, "p_adjusted", study_number(c->tested, c->p_adjusted));

@@ -1,5 +1,6 @@
 /* report_md: the sections of the Markdown behind the tables of what was measured
- * (report_md_conclusions.c), for report_markdown (report.h). Each appends to a text.
+ * (report_md_claims.c, report_md_conclusions.c), for report_markdown (report.h). Each appends to a
+ * text.
  */
 #ifndef ABLATE_SERVER_REPORT_MD_H
 #define ABLATE_SERVER_REPORT_MD_H
