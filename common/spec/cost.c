@@ -8,17 +8,19 @@
  *
  * Memory is an estimate of the peak: parameters, their gradients and moments; what the forward
  * pass of a micro-batch leaves for the backward pass; one chunk of logits, which turns into its
- * gradient; and the process itself. It decides how many runs are started side by side, so it rounds
- * up where it isn't sure.
+ * gradient; what the audits have beside all this; and the process itself. It decides how many runs
+ * are started side by side, so it rounds up where it isn't sure: any run may be the one that audits
+ * its arm.
  */
 #include "common/spec/cost.h"
 
 #include "common/spec/attention.h"
 #include "common/spec/optimizer.h"
+#include "common/spec/probes.h"
 #include "common/spec/sizes.h"
 
-enum { FLOAT = 4, SCRATCH_THREADS = 4 };       /* threads of a machine of moderate size */
-static const int64_t process_bytes = 48 << 20; /* code, OpenBLAS's buffers, the corpus */
+enum { FLOAT = 4, DOUBLE = 8, SCRATCH_THREADS = 4 }; /* threads of a machine of moderate size */
+static const int64_t process_bytes = 48 << 20;       /* code, OpenBLAS's buffers, the corpus */
 
 struct sizes {
     int64_t batch, pass; /* windows of a step, and of a pass: a micro-batch */
@@ -183,19 +185,26 @@ int64_t cost_steps(const struct run_spec *spec, double flops, int64_t most)
     return least;
 }
 
-void cost_estimate(const struct run_spec *spec, struct cost *ret)
+static int64_t parameters_of(const struct run_spec *spec)
+{
+    const struct sizes first = sizes_of(spec, 0);
+    int64_t parameters = (spec->model.tied ? 1 : 2) * first.v * first.c + first.c;
+    for (int64_t layer = 0; layer < spec->model.layers; layer++) {
+        const struct sizes s = sizes_of(spec, layer);
+        parameters += layer_parameters(&s);
+    }
+    return parameters;
+}
+
+/* Parameters and all that a step takes. forced: the kernel of every layer; NULL: its own. */
+static int64_t model_bytes(const struct run_spec *spec, const enum attention_kernel *forced)
 {
     const struct sizes first = sizes_of(spec, 0);
     int64_t kept = 0, largest = 0, gathered = 0, own[ATTENTION_SCRATCH] = { 0 };
-    struct cost cost = {
-        .parameters = (spec->model.tied ? 1 : 2) * first.v * first.c + first.c,
-        .flops_per_step = logit_flops(spec),
-        .flops_total = cost_flops(spec, spec->train.steps),
-    };
     for (int64_t layer = 0; layer < spec->model.layers; layer++) {
-        const struct sizes s = sizes_of(spec, layer);
-        cost.parameters += layer_parameters(&s);
-        cost.flops_per_step += layer_flops(&s, cost_pairs(s.attention, s.t));
+        struct sizes s = sizes_of(spec, layer);
+        if (forced != NULL)
+            s.shape.kernel = *forced;
         kept += layer_reals(&s);
         largest = larger(largest, layer_reals(&s));
         if (s.shape.kernel == KERNEL_GATHER)
@@ -208,6 +217,60 @@ void cost_estimate(const struct run_spec *spec, struct cost *ret)
     for (int i = 0; i < ATTENTION_SCRATCH; i++)
         reals += own[i];
     int64_t arrays = 2 + optimizer_info_of(&spec->train)->moments; /* values, gradients */
-    cost.memory_bytes = process_bytes + (arrays * cost.parameters + reals) * FLOAT;
+    return (arrays * parameters_of(spec) + reals) * FLOAT;
+}
+
+/* One layer tried by itself, and the same again in double with the list of keys. */
+static int64_t layer_probe_bytes(const struct run_spec *spec,
+                                 const struct spec_attention *attention, bool chooses)
+{
+    const enum attention_kernel kernel = attention_kernel(attention, spec->data.seq_len);
+    const struct attention_info *kind = attention_info_of(attention);
+    struct run_spec lab = probe_layer(spec, attention, probe_layer_t(spec, attention, chooses));
+    const int64_t t = lab.data.seq_len, c = lab.model.d_model;
+    if (!chooses && kind->to_dense != NULL)
+        kind->to_dense(&lab.model.attention, t);
+    if (lab.model.attention.top_k > t)
+        lab.model.attention.top_k = t;
+    return model_bytes(&lab, &kernel) + 4 * t * c * (FLOAT + DOUBLE) + (chooses ? t * t : 0);
+}
+
+/* What the audits ask for beside the model: of those that are made one after the other the most,
+ * and a sample of the parameters all along. */
+static int64_t audits_bytes(const struct run_spec *spec)
+{
+    const int64_t parameters = parameters_of(spec),
+                  tokens = run_spec_micro_batch(spec) * spec->data.seq_len;
+    const struct spec_attention *last = NULL;
+    int64_t point = parameters, probes = 0; /* reals; bytes */
+    for (int64_t layer = 0; layer < spec->model.layers; layer++) {
+        const struct spec_attention *a = run_spec_attention(spec, layer);
+        if (attention_learns(a)) /* queries and keys of the indexer, as they were */
+            point += tokens * a->indexer_dim * (a->indexer_heads + 1);
+        if (a == last)
+            continue;
+        last = a;
+        const struct run_spec random = probe_random(spec, a);
+        probes = larger(probes, model_bytes(&random, NULL));
+        probes = larger(probes, layer_probe_bytes(spec, a, false));
+        probes = larger(probes, layer_probe_bytes(spec, a, true));
+    }
+    int64_t sample = parameters < PROBE_SAMPLE ? parameters : PROBE_SAMPLE;
+    return larger(larger(point, tokens * spec->model.d_model) * FLOAT, probes) +
+           sample * PROBE_SAMPLE_BYTES;
+}
+
+void cost_estimate(const struct run_spec *spec, struct cost *ret)
+{
+    struct cost cost = {
+        .parameters = parameters_of(spec),
+        .memory_bytes = process_bytes + model_bytes(spec, NULL) + audits_bytes(spec),
+        .flops_per_step = logit_flops(spec),
+        .flops_total = cost_flops(spec, spec->train.steps),
+    };
+    for (int64_t layer = 0; layer < spec->model.layers; layer++) {
+        const struct sizes s = sizes_of(spec, layer);
+        cost.flops_per_step += layer_flops(&s, cost_pairs(s.attention, s.t));
+    }
     *ret = cost;
 }

@@ -1,9 +1,11 @@
-/* The figure as a script for gnuplot: its four panels, with their data in it. */
+/* The figure as a script for gnuplot: its panels, with their data in it. */
 #include "server/report/figure.h"
 
 #include "common/json/jsonx_dump.h"
 #include "common/spec/metrics.h"
 #include "common/spec/point.h"
+#include "server/report/figure_pairs.h"
+#include "server/report/figure_parts.h"
 #include "server/report/reading.h"
 
 #include <math.h>
@@ -11,20 +13,19 @@
 
 const char *const figure_format_names[] = { "svg", "png", NULL };
 
-static const char *const terminals[] = {
-    [FIGURE_SVG] = "svg size 1000,760 fixed noenhanced font 'DejaVu Sans,Helvetica,sans-serif,12'",
-    [FIGURE_PNG] =
-        "pngcairo size 2000,1520 noenhanced font 'DejaVu Sans,12' fontscale 2 linewidth 2 "
-        "pointscale 2",
+/* The page is 1000 wide in these units, and UPPER high without the panel of differences. */
+enum { WIDTH = 1000, UPPER = 760 };
+
+static const struct {
+    const char *kind, *settings;
+    int scale; /* pixels a unit */
+} terminals[] = {
+    [FIGURE_SVG] = { "svg", "fixed noenhanced font 'DejaVu Sans,Helvetica,sans-serif,12'", 1 },
+    [FIGURE_PNG] = { "pngcairo",
+                     "noenhanced font 'DejaVu Sans,12' fontscale 2 linewidth 2 pointscale 2", 2 },
 };
 
-/* Colour, point type, dash type of the arms; then they repeat. */
-static const struct {
-    const char *color;
-    int point, dash;
-} looks[] = { { "#0072B2", 7, 1 },  { "#D55E00", 5, 2 }, { "#009E73", 9, 4 }, { "#CC79A7", 13, 5 },
-              { "#B58900", 11, 3 }, { "#56B4E9", 6, 1 }, { "#6B5FB5", 4, 2 }, { "#5F666D", 8, 4 } };
-enum { LOOKS = sizeof looks / sizeof *looks, ARMS_MAX = 64 };
+enum { ARMS_MAX = 64, LEGEND_NAME = 36 }; /* arms; characters of a name in the legend */
 
 /* The figure's view of the report. */
 struct view {
@@ -37,26 +38,8 @@ struct view {
     double least, most; /* of them */
     bool log;           /* doubling lengths stand evenly */
     const char *judged, *by_step; /* the metric that decides; the one in the curves */
+    int height;                   /* of the page */
 };
-
-/* Text in single quotes. */
-static void add_quoted(const char *text, struct buf *to)
-{
-    buf_addc(to, '\'');
-    for (const char *c = text; *c != '\0'; c++)
-        buf_addc(to, *c == '\'' || *c == '`' || *c == '\\' || (unsigned char)*c < 32 ? ' ' : *c);
-    buf_addc(to, '\'');
-}
-
-/* gnuplot's NaN for what isn't there or isn't finite. */
-static void add_number(double value, struct buf *to)
-{
-    buf_addc(to, ' ');
-    if (isfinite(value))
-        buf_addf(to, "%.9g", value);
-    else
-        buf_adds(to, "NaN");
-}
 
 /* The grid factor that is left after tuning and is made of two numbers or more; L before others. */
 static const char *find_factor(const json_t *report)
@@ -122,6 +105,7 @@ static void view_init(struct view *v, const json_t *report)
         v->most = fmax(v->most, json_number_value(json_array_get(v->xs, i)));
     }
     v->log = v->least > 0 && v->most / v->least >= 2;
+    v->height = UPPER + figure_pairs_height(report);
     const char *metric = reading_text(json_object_get(experiment, "compare"), "metric");
     v->judged = json_is_object(tuning) ? reading_text(tuning, "compared") : metric;
     v->by_step = json_is_object(tuning) ? reading_text(tuning, "chosen_by") : metric;
@@ -186,9 +170,9 @@ static size_t add_by_factor(const struct view *v, const char *block, const char 
             const json_t *grid = point_of(v, v->arms[a], i);
             const json_t *m = grid != NULL ? metric_at(v, v->arms[a], grid, metric) : NULL;
             double mean = reading_number(m, "mean"), sd = reading_number(m, "sd");
-            add_number(place_of(v, a, i), to);
-            add_number(scale * mean, to);
-            add_number(isfinite(sd) ? scale * sd : 0, to);
+            figure_number(place_of(v, a, i), to);
+            figure_number(scale * mean, to);
+            figure_number(isfinite(sd) ? scale * sd : 0, to);
             buf_addc(to, '\n');
             finite += isfinite(mean) ? 1 : 0;
         }
@@ -212,10 +196,10 @@ static size_t add_curve(const struct view *v, size_t a, const json_t *grid, stru
             const json_t *m = json_object_get(json_object_get(row, "arms"), v->arms[a]);
             if (m == NULL)
                 continue;
-            add_number(reading_number(row, "step"), to);
-            add_number(reading_number(m, "mean"), to);
-            add_number(reading_number(m, "min"), to);
-            add_number(reading_number(m, "max"), to);
+            figure_number(reading_number(row, "step"), to);
+            figure_number(reading_number(m, "mean"), to);
+            figure_number(reading_number(m, "min"), to);
+            figure_number(reading_number(m, "max"), to);
             buf_addc(to, '\n');
             finite += isfinite(reading_number(m, "mean")) ? 1 : 0;
         }
@@ -224,23 +208,30 @@ static size_t add_curve(const struct view *v, size_t a, const json_t *grid, stru
     return finite;
 }
 
-/* Places of the panels on the page: left, right, bottom, top. */
+/* A height above the foot of the page's upper part, as a part of the page. */
+static double upper(const struct view *v, double height)
+{
+    return 1 - (1 - height) * UPPER / v->height;
+}
+
+/* Places of the panels in the upper part: left, right, bottom, top. */
 static const double places[4][4] = { { 0.095, 0.475, 0.54, 0.85 },
                                      { 0.59, 0.97, 0.54, 0.85 },
                                      { 0.095, 0.475, 0.11, 0.42 },
                                      { 0.59, 0.97, 0.11, 0.42 } };
 
-static void begin_panel(size_t panel, const char *title, const char *ylabel, struct buf *to)
+static void begin_panel(const struct view *v, size_t panel, const char *title, const char *ylabel,
+                        struct buf *to)
 {
     const double *p = places[panel];
     buf_addf(to,
              "set lmargin at screen %g\nset rmargin at screen %g\nset bmargin at screen %g\n"
              "set tmargin at screen %g\n",
-             p[0], p[1], p[2], p[3]);
+             p[0], p[1], upper(v, p[2]), upper(v, p[3]));
     buf_adds(to, "set title ");
-    add_quoted(title, to);
+    figure_quoted(title, to);
     buf_adds(to, " offset 0,-0.5\nset ylabel ");
-    add_quoted(ylabel, to);
+    figure_quoted(ylabel, to);
     buf_adds(to, " offset 1.5,0\n");
 }
 
@@ -257,7 +248,7 @@ static void add_factor_axis(const struct view *v, struct buf *to)
     if (v->factor == NULL) {
         for (size_t a = 0; a < v->arms_n; a++) {
             buf_adds(to, a > 0 ? ", " : "");
-            add_quoted(v->arms[a], to);
+            figure_quoted(v->arms[a], to);
             buf_addf(to, " %zu", a + 1);
         }
         buf_addf(to, ")%s\nset xrange [0.5:%g]\nset xlabel ''\nunset logscale x\n",
@@ -269,15 +260,15 @@ static void add_factor_axis(const struct view *v, struct buf *to)
         buf_adds(to, i > 0 ? ", '" : "'");
         jsonx_dump_double(x, to);
         buf_adds(to, "'");
-        add_number(x, to);
+        figure_number(x, to);
     }
     double pad = v->log ? pow(v->most / v->least, 0.08) : (v->most - v->least) * 0.08;
     buf_adds(to, ")\nset xrange [");
-    add_number(v->log ? v->least / pad : v->least - pad, to);
+    figure_number(v->log ? v->least / pad : v->least - pad, to);
     buf_addc(to, ':');
-    add_number(v->log ? v->most * pad : v->most + pad, to);
+    figure_number(v->log ? v->most * pad : v->most + pad, to);
     buf_addf(to, "]\n%s logscale x\nset xlabel ", v->log ? "set" : "unset");
-    add_quoted(strcmp(v->factor, "data.seq_len") == 0 ? "L, sequence length" : v->factor, to);
+    figure_quoted(strcmp(v->factor, "data.seq_len") == 0 ? "L, sequence length" : v->factor, to);
     buf_adds(to, " offset 0,0.3\n");
 }
 
@@ -291,7 +282,7 @@ static void add_panel_by_factor(const struct view *v, size_t at, const struct pa
                                 struct buf *to)
 {
     size_t finite = add_by_factor(v, p->block, p->metric, p->scale, to);
-    begin_panel(at, p->title, p->ylabel, to);
+    begin_panel(v, at, p->title, p->ylabel, to);
     if (finite == 0) {
         add_empty(to);
         return;
@@ -325,7 +316,7 @@ static void add_panel_curves(const struct view *v, struct buf *to)
         buf_addf(&title, ", %s = ", length ? "L" : point_factor(v->factor));
         jsonx_dump(json_array_get(v->xs, last), JSONX_CANONICAL, &title);
     }
-    begin_panel(3, title.data != NULL ? title.data : "", v->by_step, to);
+    begin_panel(v, 3, title.data != NULL ? title.data : "", v->by_step, to);
     buf_done(&title);
     buf_adds(to, "unset logscale x\nset xtics nomirror autofreq norotate\nset xrange [0:*]\n"
                  "set xlabel 'step' offset 0,0.3\n");
@@ -336,8 +327,8 @@ static void add_panel_curves(const struct view *v, struct buf *to)
     for (size_t a = 0; a < v->arms_n; a++)
         buf_addf(to,
                  "%s $curve_%zu using 1:3:4 with filledcurves fillstyle transparent solid 0.18 "
-                 "noborder linecolor rgb '%s' notitle",
-                 drawn++ == 0 ? "plot" : ",", a, looks[a % LOOKS].color);
+                 "noborder linecolor rgb '#%s' notitle",
+                 drawn++ == 0 ? "plot" : ",", a, figure_look(a).color);
     size_t interval = 1 + finite / v->arms_n / 10; /* about ten marks a curve */
     for (size_t a = 0; a < v->arms_n; a++)
         buf_addf(to,
@@ -349,23 +340,28 @@ static void add_panel_curves(const struct view *v, struct buf *to)
 /* The legend: a panel of its own above the others. */
 static void add_legend(const struct view *v, struct buf *to)
 {
-    buf_adds(to, "set lmargin at screen 0.04\nset rmargin at screen 0.98\nset bmargin at screen "
-                 "0.90\nset tmargin at screen 0.95\nunset border\nunset tics\nunset title\n"
-                 "unset xlabel\nunset ylabel\nunset grid\nset key center center horizontal "
-                 "maxrows 2 samplen 3\n");
+    const bool many = v->arms_n > 5; /* two rows of larger letters wouldn't have the room */
+    buf_addf(to,
+             "set lmargin at screen 0.04\nset rmargin at screen 0.98\nset bmargin at screen %g\n"
+             "set tmargin at screen %g\n",
+             upper(v, 0.90), upper(v, 0.95));
+    buf_adds(to, "unset border\nunset tics\nunset title\n"
+                 "unset xlabel\nunset ylabel\nunset grid\n");
+    buf_addf(to, "set key center center horizontal maxrows 2 samplen %d font ',%d'\n", many ? 2 : 3,
+             many ? 9 : 12);
     for (size_t a = 0; a < v->arms_n; a++) {
         const json_t *arm = json_object_get(json_object_get(v->report, "arms"), v->arms[a]);
         double diverged = reading_number(json_object_get(arm, "counts"), "diverged");
         struct buf label;
         buf_init(&label, 0);
-        buf_adds(&label, v->arms[a]);
+        figure_clip(v->arms[a], many ? LEGEND_NAME / 2 : LEGEND_NAME, &label);
         if (json_is_false(json_object_get(arm, "valid")))
             buf_adds(&label, " (invalid)");
         if (diverged > 0)
             buf_addf(&label, " (%g diverged)", diverged);
         buf_addf(to, "%s -1 with linespoints linestyle %zu title ",
                  a == 0 ? "plot [0:1][0:1]" : ",", a + 1);
-        add_quoted(label.data != NULL ? label.data : "", to);
+        figure_quoted(label.data != NULL ? label.data : "", to);
         buf_done(&label);
     }
     buf_addc(to, '\n');
@@ -374,21 +370,28 @@ static void add_legend(const struct view *v, struct buf *to)
 static void add_page(const struct view *v, enum figure_format format, struct buf *to)
 {
     const json_t *experiment = json_object_get(v->report, "experiment");
-    buf_addf(to, "set terminal %s background rgb 'white'\nset encoding utf8\n", terminals[format]);
-    for (size_t a = 0; a < v->arms_n; a++)
+    const int scale = terminals[format].scale;
+    buf_addf(to, "set terminal %s size %d,%d %s background rgb 'white'\nset encoding utf8\n",
+             terminals[format].kind, scale * WIDTH, scale * v->height, terminals[format].settings);
+    for (size_t a = 0; a < v->arms_n; a++) {
+        const struct figure_look look = figure_look(a);
         buf_addf(to,
-                 "set style line %zu linecolor rgb '%s' linewidth 1.6 pointtype %d pointsize 0.9 "
+                 "set style line %zu linecolor rgb '#%s' linewidth 1.6 pointtype %d pointsize 0.9 "
                  "dashtype %d\n",
-                 a + 1, looks[a % LOOKS].color, looks[a % LOOKS].point, looks[a % LOOKS].dash);
+                 a + 1, look.color, look.point, look.dash);
+    }
     buf_adds(to, "set multiplot\nset label 1 ");
-    add_quoted(reading_text(experiment, "name"), to);
-    buf_adds(to, " at screen 0.5,0.972 center font ',15'\nset label 2 'Error bars: ± one standard "
-                 "deviation over seeds. Band: least to greatest seed. Seeds planned: ");
+    figure_quoted(reading_text(experiment, "name"), to);
+    buf_addf(to,
+             " at screen 0.5,%g center font ',15'\nset label 2 'Error bars: ± one standard "
+             "deviation over seeds. Band: least to greatest seed. Seeds planned: ",
+             upper(v, 0.972));
     const json_t *tuned = json_object_get(json_object_get(v->report, "tuning"), "paths");
     size_t factors = json_object_size(json_object_get(experiment, "grid")) - json_array_size(tuned);
-    buf_addf(to, "%zu.%s' at screen 0.5,0.02 center textcolor rgb '#555555'\n",
+    buf_addf(to, "%zu.%s' at screen 0.5,%g center textcolor rgb '#555555'\n",
              json_array_size(json_object_get(experiment, "seeds")),
-             factors > (v->factor != NULL) ? " Other factors at their first value." : "");
+             factors > (v->factor != NULL) ? " Other factors at their first value." : "",
+             upper(v, 0.02));
 }
 
 /* Some times were taken while something else used the machine. */
@@ -432,6 +435,8 @@ void figure_script(const json_t *report, enum figure_format format, struct buf *
         add_panel_by_factor(&v, i, &panels[i], to);
     if (v.arms_n > 0)
         add_panel_curves(&v, to);
+    if (v.height > UPPER)
+        figure_pairs(report, v.height, to);
     buf_adds(to, "unset multiplot\n");
     view_done(&v);
 }

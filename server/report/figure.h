@@ -1,7 +1,8 @@
-/* figure: the report's four panels, drawn by gnuplot: the deciding metric, accuracy and time a step
+/* figure: the report's panels, drawn by gnuplot: the deciding metric, accuracy and time a step
  * (of these the one that decides gives way to the loss) by the first numeric grid factor (L, if it
  * is one), and the compared metric by step at its greatest value. Without such a factor the first
- * three show a mark an arm.
+ * three show a mark an arm. Below them, where there is something to compare, every pair's
+ * difference (figure_pairs.h), for which the page grows.
  *
  * Pure: makes gnuplot's script, data included, from the report's JSON (plot.h runs it). Names and
  * values enter it only in single quotes and without what gnuplot could take for more than text.

@@ -53,9 +53,9 @@ static json_t *against_json(const struct statement *c)
 static json_t *claim_json(const struct study *study, const struct claims *claims,
                           const struct statement *c)
 {
-    struct buf sentence;
-    buf_init(&sentence, 0);
-    words_claim(study, claims, c, &sentence);
+    struct buf text;
+    buf_init(&text, 0);
+    words_claim(study, claims, c, &text);
     bool relative = c->n > 0 && isfinite(c->base_mean) && c->base_mean != 0;
     json_t *claim =
         json_pack("{s:s, s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:s, s:s}", "baseline",
@@ -65,16 +65,22 @@ static json_t *claim_json(const struct study *study, const struct claims *claims
                   study_number(!isnan(c->sd), c->sd), "ci95", interval_json(c, &c->ci95), "ci90",
                   interval_json(c, &c->ci90), "p", study_number(c->tested, c->p), "agree",
                   (json_int_t)c->agree, "verdict", verdict_names[c->verdict], "sentence",
-                  sentence.data != NULL ? sentence.data : "");
-    buf_done(&sentence);
+                  text.data != NULL ? text.data : "");
     json_t *pairs =
         json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "planned", (json_int_t)c->planned,
                   "disturbed", (json_int_t)c->disturbed, "lost", (json_int_t)c->lost, "one_sided",
                   (json_int_t)c->one_sided, "cancelled", (json_int_t)c->cancelled, "open",
                   (json_int_t)c->open, "diverged", (json_int_t)c->diverged, "baseline_diverged",
                   (json_int_t)c->base_diverged);
+    buf_clear(&text);
+    words_pairs(study, c, &text);
+    json_object_set_new(pairs, "note", json_string(text.data != NULL ? text.data : ""));
     json_object_set_new(claim, "pairs", pairs);
+    buf_done(&text);
     add_needed(claim, &c->needed);
+    json_object_set_new(claim, "power", study_number(!isnan(c->power), c->power));
+    json_object_set_new(claim, "ci95_bootstrap",
+                        isnan(c->bootstrap.low) ? json_null() : interval_json(c, &c->bootstrap));
     json_object_set_new(claim, "median_difference", study_number(c->n > 0, c->median));
     json_object_set_new(claim, "differences", differences_json(study, c));
     json_object_set_new(claim, "p_adjusted", study_number(c->tested, c->p_adjusted));

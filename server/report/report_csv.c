@@ -7,6 +7,7 @@
 #include "common/json/jsonx.h"
 #include "common/json/jsonx_dump.h"
 #include "common/spec/metrics.h"
+#include "server/report/claim_fields.h"
 #include "server/report/reading.h"
 
 #include <string.h>
@@ -46,15 +47,6 @@ static void add_flag(const json_t *flag, struct buf *to)
 {
     if (json_is_boolean(flag))
         buf_adds(to, json_is_true(flag) ? "true" : "false");
-    buf_addc(to, ',');
-}
-
-/* An end of an interval. */
-static void add_end(const json_t *claim, const char *key, size_t end, struct buf *to)
-{
-    double value;
-    if (jsonx_to_double(json_array_get(json_object_get(claim, key), end), &value) == 0)
-        jsonx_dump_double(value, to);
     buf_addc(to, ',');
 }
 
@@ -135,47 +127,45 @@ void report_csv(const json_t *report, struct buf *to)
     }
 }
 
-/* grid, tuned: objects with a member for each path whose columns the table has. */
-static void add_claim(const json_t *claim, const char *which, const json_t *grid,
-                      const json_t *tuned, struct buf *to)
+/* The columns of those fields that came later, or of the others: a claim's, or their names for
+ * NULL. */
+static void add_fields(const json_t *report, const json_t *claim, bool later, struct buf *to)
 {
-    static const char *const figures[] = { "n", "mean_difference", "relative_difference", "sd",
-                                           NULL };
-    static const char *const counts[] = { "p", "p_adjusted", "agree", "needed_seeds", NULL };
+    for (size_t i = 0; i < claim_fields_n; i++) {
+        const struct claim_field *f = &claim_fields[i];
+        const json_t *value = claim != NULL ? claim_field_value(f, report, claim) : NULL;
+        for (size_t end = 0; f->later == later && end < (f->ends ? 2 : 1); end++) {
+            if (claim != NULL) {
+                add_value(f->ends ? json_array_get(value, end) : value, to);
+                continue;
+            }
+            buf_adds(to, f->column != NULL ? f->column : f->key);
+            buf_adds(to, !f->ends ? "," : end == 0 ? "_low," : "_high,");
+        }
+    }
+}
+
+/* grid, tuned: objects with a member for each path whose columns the table has. */
+static void add_claim(const json_t *report, const json_t *claim, const char *which,
+                      const json_t *grid, const json_t *tuned, struct buf *to)
+{
     json_t *nowhere = json_object();
     const json_t *chosen = json_object_get(claim, "chosen");
     const json_t *base_chosen = json_object_get(claim, "baseline_chosen");
     const json_t *at = json_object_get(claim, "grid");
     add_text(which, to);
     add_paths(grid, at != NULL ? at : nowhere, "", to);
-    add_text(reading_text(claim, "arm"), to);
-    add_text(reading_text(claim, "baseline"), to);
-    add_text(reading_text(claim, "metric"), to);
-    for (size_t i = 0; figures[i] != NULL; i++)
-        add_number(claim, figures[i], to);
-    for (size_t end = 0; end < 2; end++)
-        add_end(claim, "ci95", end, to);
-    for (size_t end = 0; end < 2; end++)
-        add_end(claim, "ci90", end, to);
-    for (size_t i = 0; counts[i] != NULL; i++)
-        add_number(claim, counts[i], to);
-    add_text(reading_text(claim, "verdict"), to);
-    add_text(reading_text(claim, "against"), to);
+    add_fields(report, claim, false, to);
     add_paths(tuned, json_is_object(chosen) ? chosen : nowhere, "", to);
     add_paths(tuned, json_is_object(base_chosen) ? base_chosen : nowhere, "", to);
     add_text(reading_text(claim, "sentence"), to);
+    add_fields(report, claim, true, to);
     end_line(to);
     json_decref(nowhere);
 }
 
 void report_csv_claims(const json_t *report, struct buf *to)
 {
-    static const char *const columns[] = { "arm",        "baseline",        "metric",
-                                           "n",          "mean_difference", "relative_difference",
-                                           "sd",         "ci95_low",        "ci95_high",
-                                           "ci90_low",   "ci90_high",       "p",
-                                           "p_adjusted", "agree",           "needed_seeds",
-                                           "verdict",    "against",         NULL };
     json_t *grid = json_copy((json_t *)(uintptr_t)grid_of(report)), *tuned = json_object(), *path,
            *claim;
     size_t i;
@@ -186,15 +176,16 @@ void report_csv_claims(const json_t *report, struct buf *to)
     }
     add_text("claim", to);
     add_paths(grid, NULL, "", to);
-    add_header(columns, to);
+    add_fields(report, NULL, false, to);
     add_paths(tuned, NULL, "chosen.", to);
     add_paths(tuned, NULL, "baseline_chosen.", to);
     add_text("sentence", to);
+    add_fields(report, NULL, true, to);
     end_line(to);
     json_array_foreach(json_object_get(report, "primary"), i, claim)
-        add_claim(claim, "primary", grid, tuned, to);
+        add_claim(report, claim, "primary", grid, tuned, to);
     json_array_foreach(json_object_get(report, "comparisons"), i, claim)
-        add_claim(claim, "secondary", grid, tuned, to);
+        add_claim(report, claim, "secondary", grid, tuned, to);
     json_decref(grid);
     json_decref(tuned);
 }

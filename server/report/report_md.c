@@ -3,6 +3,7 @@
 
 #include "common/spec/metrics.h"
 #include "server/report/reading.h"
+#include "server/report/report_md_claims.h"
 #include "server/report/report_md_conclusions.h"
 
 #include <math.h>

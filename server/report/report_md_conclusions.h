@@ -8,7 +8,6 @@
 
 #include <jansson.h>
 
-void markdown_differences(const json_t *report, struct buf *to);
 void markdown_tuning(const json_t *report, struct buf *to);
 void markdown_audits(const json_t *report, struct buf *to);
 void markdown_positions(const json_t *report, struct buf *to);

@@ -69,9 +69,10 @@ struct statement {
     double p, p_adjusted; /* of a difference, alone and adjusted */
     double p_equivalent;  /* of more than the margin, adjusted */
     struct stats_interval ci95, ci90;
-    struct stats_interval bootstrap; /* 95 %, by bootstrap-t; where skewed could be asked */
+    struct stats_interval bootstrap; /* 95 %, by bootstrap-t; NaN where skewed can't be asked */
     bool skewed; /* mean and median disagree in sign, or the two 95 % intervals about 0 */
     struct stats_needed needed;
+    double power; /* that n pairs had to detect a difference of the margin; NaN: unknown */
     enum verdict verdict;
     enum claim_reason reason;
     const struct audit_row *against; /* why it is invalid; borrowed */

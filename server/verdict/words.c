@@ -374,6 +374,30 @@ void words_claim(const struct study *study, const struct claims *claims,
     buf_addc(to, '.');
 }
 
+void words_pairs(const struct study *study, const struct statement *claim, struct buf *to)
+{
+    const struct {
+        size_t n;
+        const char *what, *arm;
+    } parts[] = {
+        { claim->lost, "lost by both", NULL },
+        { claim->one_sided, "lost by one", NULL },
+        { claim->cancelled, "cancelled", NULL },
+        { claim->open, "open", NULL },
+        { claim->diverged, "diverged", claim->arm },
+        { claim->base_diverged, "diverged", study->compare.baseline },
+        { claim->disturbed, "disturbed", NULL },
+    };
+    buf_addf(to, "%zu of %zu pair%s", claim->n, claim->planned, claim->planned == 1 ? "" : "s");
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (parts[i].n == 0)
+            continue;
+        buf_addf(to, ", %zu %s", parts[i].n, parts[i].what);
+        if (parts[i].arm != NULL)
+            buf_addf(to, " (%s)", parts[i].arm);
+    }
+}
+
 static json_t *string_of(struct buf *text)
 {
     json_t *made = json_string(text->data != NULL ? text->data : "");

@@ -15,6 +15,8 @@ void words_cell(const struct cell *cell, struct buf *to);
 void words_amount(const struct study *study, double size, int digits, struct buf *to);
 /* "14 to 60 seeds": the range of what is needed. */
 void words_seeds(const struct stats_needed *needed, struct buf *to);
+/* What became of a claim's pairs: "7 of 9 pairs, 1 lost by both, 1 lost by one". */
+void words_pairs(const struct study *study, const struct statement *claim, struct buf *to);
 /* What a claim says: a sentence, of an invalid one two. */
 void words_claim(const struct study *study, const struct claims *claims,
                  const struct statement *claim, struct buf *to);

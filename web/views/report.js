@@ -40,14 +40,6 @@ export function verdictPanel() {
   return { element, update };
 }
 
-function pairsNote({ pairs, n, arm, baseline }) {
-  const parts = [[pairs.lost, "lost by both"], [pairs.one_sided, "lost by one"],
-    [pairs.cancelled, "cancelled"], [pairs.open, "open"],
-    [pairs.diverged, `diverged (${arm})`], [pairs.baseline_diverged, `diverged (${baseline})`]];
-  const missing = parts.filter(([k]) => k > 0).map(([k, what]) => `, ${integer(k)} ${what}`);
-  return `${integer(n)} of ${integer(pairs.planned)} pairs${missing.join("")}`;
-}
-
 /** Differences to the baseline: an arm's mean over the grid, then each grid point. */
 export function differencesTable(experiment) {
   const element = h("div");
@@ -57,7 +49,7 @@ export function differencesTable(experiment) {
     const about = metric(claim.metric), { verdict } = claim, tone = toneOf(verdict);
     return h(`tr${primary ? ".strong" : ""}`, null, h("td", null, place),
       h("th", { scope: "row" }, armLabel(experiment.arms, claim.arm)),
-      h("td.num", { title: pairsNote(claim) }, integer(claim.n)),
+      h("td.num", { title: claim.pairs.note }, integer(claim.n)),
       h(`td.num${tone}`, null, signed(about.format(number(claim.mean_difference)))),
       h(`td.num${tone}`, null, signed(percent(number(claim.relative_difference)))),
       h("td", null, pairsPlot(claim, most, margin, about.format)),
@@ -177,7 +169,9 @@ export function positionsSection(experiment, signal) {
 /** The figure as gnuplot draws it, fetched once it is looked at and again when the report has changed. */
 export function figureSection(experiment, signal) {
   const image = h("img.figure", {
-    alt: "Final loss, accuracy and time a step by grid point, and the loss by step, for each arm", hidden: true,
+    alt: "Final loss, accuracy and time a step by grid point, and the loss by step, for each arm; " +
+      "its differences to the baseline by seed",
+    hidden: true,
   });
   const said = h("p.empty", null, "Not drawn yet.");
   const file = (format) => h("a.button", {

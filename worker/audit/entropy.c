@@ -1,63 +1,13 @@
-/* The small model's sizes are fixed here, so that the audit takes seconds whatever the run's own
- * sizes are; only seq_len and attention are the run's. */
+/* A small model (common/spec/probes.h) is trained as a run is, without evaluations. */
 #include "worker/audit/entropy.h"
 
+#include "common/spec/probes.h"
 #include "worker/data/data.h"
 #include "worker/model/model.h"
 #include "worker/optim/optim.h"
 
 #include <math.h>
 #include <stdlib.h>
-
-enum {
-    TOKENS = 1024,
-    SEQUENCES = 64,
-    D_MODEL = 64,
-    HEADS = 4,
-    D_FF = 128,
-    WARMUP = 20,
-    DENSE_MOST = 50
-};
-
-static int64_t batch_of(int64_t t)
-{
-    int64_t batch = TOKENS / t;
-    return batch < 1 ? 1 : batch > SEQUENCES ? SEQUENCES : batch;
-}
-
-static struct run_spec small_spec(const struct run_spec *spec,
-                                  const struct spec_attention *attention)
-{
-    struct run_spec small = { .seed = spec->seed };
-    small.data = (struct spec_data){ .kind = DATASET_UNIFORM,
-                                     .seq_len = spec->data.seq_len,
-                                     .vocab = ENTROPY_VOCAB };
-    small.model = (struct spec_model){
-        .layers = 2,
-        .heads = HEADS,
-        .d_model = D_MODEL,
-        .d_ff = D_FF,
-        .experts = 1,
-        .experts_per_token = 1,
-        .init = INIT_GPT2,
-        .tied = true,
-        .attention = *attention,
-    };
-    if (small.model.attention.dense_warmup_steps > DENSE_MOST)
-        small.model.attention.dense_warmup_steps = DENSE_MOST;
-    small.train = (struct spec_train){
-        .steps = ENTROPY_STEPS,
-        .batch_size = batch_of(spec->data.seq_len),
-        .optimizer = OPTIMIZER_ADAM,
-        .lr = 3e-3,
-        .betas = { 0.9, 0.999 },
-        .eps = 1e-8,
-        .schedule = SCHEDULE_CONSTANT,
-        .warmup_steps = WARMUP,
-        .min_lr_ratio = 1,
-    };
-    return small;
-}
 
 static void sum_up(const double *losses, struct entropy *ret)
 {
@@ -75,7 +25,7 @@ int entropy_measure(const struct run_spec *spec, const struct spec_attention *at
                     struct pool *pool, bool (*stopped)(void *arg), void *arg, struct entropy *ret,
                     struct err *err)
 {
-    const struct run_spec small = small_spec(spec, attention);
+    const struct run_spec small = probe_random(spec, attention);
     struct data *data = NULL;
     struct model *model = NULL;
     double losses[ENTROPY_LAST];

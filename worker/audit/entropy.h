@@ -4,13 +4,13 @@
 #define ABLATE_WORKER_AUDIT_ENTROPY_H
 
 #include "common/base/err.h"
-#include "common/spec/spec.h"
+#include "common/spec/probes.h"
 #include "worker/base/pool.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { ENTROPY_STEPS = 300, ENTROPY_LAST = 100, ENTROPY_VOCAB = 32 };
+enum { ENTROPY_STEPS = PROBE_STEPS, ENTROPY_LAST = 100, ENTROPY_VOCAB = PROBE_VOCAB };
 
 struct entropy {
     double mean, sd; /* of the losses of the last ENTROPY_LAST steps, in nats */

@@ -25,27 +25,6 @@ struct lab {
     real *x, *out, *dout, *dx;
 };
 
-/* A model around it of next to nothing: one sequence, one layer, one small expert. Weights as
- * PyTorch draws them, so that probabilities are far from even. t: the longest sequence. */
-static struct run_spec lab_spec(const struct run_spec *spec, const struct spec_attention *attention,
-                                int64_t t)
-{
-    struct run_spec lab = *spec;
-    if (lab.data.seq_len > t)
-        lab.data.seq_len = t;
-    lab.data.kind = DATASET_UNIFORM;
-    lab.data.vocab = 2;
-    lab.model.layers = 1;
-    lab.model.experts = lab.model.experts_per_token = 1;
-    lab.model.d_ff = 1;
-    lab.model.init = INIT_TORCH;
-    lab.model.attention = *attention;
-    lab.model.attention_layers_n = 0;
-    lab.train.batch_size = 1;
-    lab.train.micro_batch_size = 0;
-    return lab;
-}
-
 static void lab_layout(struct lab *lab)
 {
     attn_shared_layout(&lab->shared, &lab->arena, &lab->spec, 1, 1);
@@ -171,7 +150,8 @@ static int measure(struct lab *lab, const struct attn_kernel *kernel, bool chose
 int equivalence_measure(const struct run_spec *spec, const struct spec_attention *attention,
                         struct equivalence *ret, struct err *err)
 {
-    struct lab lab = { .spec = lab_spec(spec, attention, EQUIVALENCE_T) };
+    struct lab lab = { .spec =
+                           probe_layer(spec, attention, probe_layer_t(spec, attention, false)) };
     const struct attention_info *kind = attention_info_of(attention);
     if (kind->to_dense != NULL)
         kind->to_dense(&lab.spec.model.attention, lab.spec.data.seq_len);
@@ -181,8 +161,7 @@ int equivalence_measure(const struct run_spec *spec, const struct spec_attention
 int equivalence_measure_own(const struct run_spec *spec, const struct spec_attention *attention,
                             struct equivalence *ret, struct err *err)
 {
-    bool many = attention_keys(attention, spec->data.seq_len) >= EQUIVALENCE_T;
-    struct lab lab = { .spec = lab_spec(spec, attention, (many ? 2 : 1) * EQUIVALENCE_T) };
+    struct lab lab = { .spec = probe_layer(spec, attention, probe_layer_t(spec, attention, true)) };
     struct spec_attention *own = &lab.spec.model.attention;
     own->dense_warmup_steps = 0;
     if (own->top_k > lab.spec.data.seq_len)

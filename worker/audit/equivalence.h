@@ -5,13 +5,13 @@
 #define ABLATE_WORKER_AUDIT_EQUIVALENCE_H
 
 #include "common/base/err.h"
-#include "common/spec/spec.h"
+#include "common/spec/probes.h"
 
 #include <stdint.h>
 
 enum {
     EQUIVALENCE_PARTS = 4,
-    EQUIVALENCE_T = 1024
+    EQUIVALENCE_T = PROBE_T
 }; /* longer sequences are tried at this length, by the same kernel; from as many keys on at twice */
 #define EQUIVALENCE_TOLERANCE 1e-5
 

@@ -117,24 +117,25 @@ static void find_origin(const json_t *metadata, const struct checkpoint_origin *
     snprintf(ret->blas_core, sizeof ret->blas_core, "%s", core != NULL ? core : "");
 }
 
-static int load_one(const char *path, struct params *params, const struct checkpoint_origin *origin,
-                    struct checkpoint_found *ret, struct err *err)
+/* Whether the file at path is a sound checkpoint of step ret->step and of here. */
+static int check_one(const char *path, const struct params *params,
+                     const struct checkpoint_origin *origin, char ret_content[DIGEST_HEX],
+                     struct checkpoint_found *ret, struct err *err)
 {
     struct safetensors_part parts[PARTS];
     json_t *metadata = NULL;
-    char content[DIGEST_HEX], number[24];
+    char number[24];
     size_t parts_n = parts_of(params, parts);
-    int status = safetensors_read(path, params, parts, parts_n, &metadata, err);
+    int status = safetensors_check(path, params, parts, parts_n, &metadata, ret_content, err);
     if (status != 0)
         return status;
     const char *corpus = json_string_value(json_object_get(metadata, "corpus_sha256"));
     snprintf(number, sizeof number, "%lld", (long long)ret->step);
-    params_digest(params, content);
     if (!says(metadata, "format", FORMAT) || !says(metadata, "step", number))
         status = err_set(err, ERR_BAD_DATA, "%s is no checkpoint of step %s", path, number);
     else if (!says(metadata, "run_digest", origin->run_digest))
         status = err_set(err, ERR_BAD_DATA, "%s belongs to another run", path);
-    else if (!says(metadata, "content_sha256", content))
+    else if (!says(metadata, "content_sha256", ret_content))
         status = err_set(err, ERR_BAD_DATA, "%s is damaged: its content isn't what its digest says",
                          path);
     else if (corpus != NULL && origin->corpus[0] != '\0' && strcmp(corpus, origin->corpus) != 0)
@@ -149,41 +150,42 @@ static int load_one(const char *path, struct params *params, const struct checkp
     return status;
 }
 
-/* Loading works on copies: a file that turns out bad halfway must leave the fresh model alone. */
+/* Reads a file that check_one found sound, and holds it against what that saw. */
+static int read_one(const char *path, struct params *params, const char *content, struct err *err)
+{
+    struct safetensors_part parts[PARTS];
+    json_t *metadata = NULL;
+    char now[DIGEST_HEX];
+    size_t parts_n = parts_of(params, parts);
+    int status = safetensors_read(path, params, parts, parts_n, &metadata, err);
+    json_decref(metadata);
+    if (status != 0)
+        return status;
+    params_digest(params, now);
+    return strcmp(now, content) == 0
+               ? 0
+               : err_set(err, ERR_STORAGE, "%s changed while it was being read", path);
+}
+
+/* A file that turns out bad halfway must leave the fresh model alone: each is read twice, first to
+ * check it. A copy of all parameters and moments would take what a run's estimate hasn't. */
 int checkpoint_load(const char *out, struct params *params, const struct checkpoint_origin *origin,
                     void (*refused)(void *arg, const char *file, const struct err *why), void *arg,
                     struct checkpoint_found *ret, struct err *err)
 {
     int64_t steps[LISTED];
-    size_t n = 0, bytes = params->count * sizeof(real);
-    int status = list_steps(out, steps, LISTED, &n, err);
-    if (status != 0)
-        return status;
-    struct params copy = *params;
+    size_t n = 0;
     struct checkpoint_found newest = { 0 };
-    if (n == 0) {
-        *ret = newest;
-        return 0;
-    }
-    struct safetensors_part here[PARTS], there[PARTS];
-    size_t parts_n = parts_of(params, here);
-    real *arrays = calloc(parts_n, bytes);
-    if (arrays == NULL)
-        return err_no_memory(err, "a checkpoint");
-    copy.value = arrays;
-    for (size_t i = 1; i < parts_n; i++)
-        copy.moments[i - 1] = arrays + i * params->count;
-    parts_of(&copy, there);
+    int status = list_steps(out, steps, LISTED, &n, err);
     for (size_t i = 0; i < n && status == 0 && newest.step == 0; i++) {
-        char file[64], path[PATH_MAX];
+        char file[64], path[PATH_MAX], content[DIGEST_HEX];
         struct checkpoint_found found = { .step = steps[i] };
         struct err why = { 0 };
         file_of(file, steps[i]);
         snprintf(path, sizeof path, "%s/%s", out, file);
-        int refusal = load_one(path, &copy, origin, &found, &why);
+        int refusal = check_one(path, params, origin, content, &found, &why);
         if (refusal == 0) {
-            for (size_t p = 0; p < parts_n; p++)
-                memcpy(here[p].data, there[p].data, bytes);
+            status = read_one(path, params, content, err);
             newest = found;
         } else if (refusal == -ERR_INCONSISTENT) {
             status = refusal;
@@ -193,7 +195,6 @@ int checkpoint_load(const char *out, struct params *params, const struct checkpo
             refused(arg, file, &why);
         }
     }
-    free(arrays);
     if (status == 0)
         *ret = newest;
     return status;

@@ -48,8 +48,8 @@ int checkpoint_save(const char *out, const struct params *params, int64_t step,
 /* Removes the checkpoint of `step`, if it is there. */
 void checkpoint_remove(const char *out, int64_t step);
 /* Loads the newest sound one; params are untouched if there is none. refused(arg, file, why) is
- * told of each that had to be passed over. Errors: STORAGE, NO_MEMORY, INCONSISTENT (another
- * corpus). */
+ * told of each that had to be passed over. Errors: STORAGE and BAD_DATA, after which the params are
+ * unspecified (a file that was sound changed meanwhile); INCONSISTENT (another corpus). */
 int checkpoint_load(const char *out, struct params *params, const struct checkpoint_origin *origin,
                     void (*refused)(void *arg, const char *file, const struct err *why), void *arg,
                     struct checkpoint_found *ret, struct err *err);

@@ -19,7 +19,7 @@ static const char dtype[] = "F64";
 static const char dtype[] = "F32";
 #endif
 
-enum { HEADER_MAX = 16 << 20 };
+enum { HEADER_MAX = 16 << 20, CHUNK = 64 << 10 };
 
 static json_t *shape_of(const struct tensor *t)
 {
@@ -147,9 +147,10 @@ static int read_header(FILE *file, const char *path, json_t **ret, struct err *e
     return status;
 }
 
-int safetensors_read(const char *path, const struct params *table,
-                     const struct safetensors_part *parts, size_t n, json_t **ret_metadata,
-                     struct err *err)
+/* Opens the file behind its header, which must be that of these tensors, and of so many bytes. */
+static int open_checked(const char *path, const struct params *table,
+                        const struct safetensors_part *parts, size_t n, FILE **ret,
+                        json_t **ret_metadata, size_t *ret_bytes, struct err *err)
 {
     FILE *file = fopen(path, "re");
     if (file == NULL)
@@ -164,20 +165,77 @@ int safetensors_read(const char *path, const struct params *table,
         if (!json_equal(header, expected))
             status = damaged(err, path, "it holds other tensors");
     }
+    json_decref(header);
+    json_decref(expected);
+    if (status == 0) {
+        *ret = file;
+        *ret_metadata = metadata;
+        *ret_bytes = bytes;
+    } else {
+        json_decref(metadata);
+        fclose(file);
+    }
+    return status;
+}
+
+/* Ends the reading: status, or that the file doesn't end here. *metadata is freed on failure. */
+static int close_checked(FILE *file, const char *path, int status, json_t **metadata,
+                         struct err *err)
+{
+    if (status == 0 && fgetc(file) != EOF)
+        status = damaged(err, path, "something stands behind its end");
+    fclose(file);
+    if (status != 0)
+        json_decref(*metadata);
+    return status;
+}
+
+int safetensors_read(const char *path, const struct params *table,
+                     const struct safetensors_part *parts, size_t n, json_t **ret_metadata,
+                     struct err *err)
+{
+    FILE *file = NULL;
+    json_t *metadata = NULL;
+    size_t bytes = 0;
+    int status = open_checked(path, table, parts, n, &file, &metadata, &bytes, err);
+    if (status != 0)
+        return status;
     for (size_t p = 0; p < n && status == 0; p++)
         for (size_t i = 0; i < table->n && status == 0; i++) {
             const struct tensor *t = &table->tensors[i];
             if (fread(parts[p].data + t->offset, sizeof(real), t->count, file) != t->count)
                 status = damaged(err, path, "it ends too early");
         }
-    if (status == 0 && fgetc(file) != EOF)
-        status = damaged(err, path, "something stands behind its end");
-    fclose(file);
-    json_decref(header);
-    json_decref(expected);
-    if (status != 0)
-        json_decref(metadata);
-    else
+    status = close_checked(file, path, status, &metadata, err);
+    if (status == 0)
         *ret_metadata = metadata;
+    return status;
+}
+
+int safetensors_check(const char *path, const struct params *table,
+                      const struct safetensors_part *parts, size_t n, json_t **ret_metadata,
+                      char ret_sha256[DIGEST_HEX], struct err *err)
+{
+    FILE *file = NULL;
+    json_t *metadata = NULL;
+    struct digest digest;
+    char chunk[CHUNK];
+    size_t left = 0;
+    int status = open_checked(path, table, parts, n, &file, &metadata, &left, err);
+    if (status != 0)
+        return status;
+    digest_init(&digest);
+    while (left > 0 && status == 0) {
+        size_t now = left < sizeof chunk ? left : sizeof chunk;
+        if (fread(chunk, 1, now, file) != now)
+            status = damaged(err, path, "it ends too early");
+        digest_add(&digest, chunk, now);
+        left -= now;
+    }
+    status = close_checked(file, path, status, &metadata, err);
+    if (status == 0) {
+        digest_end_hex(&digest, ret_sha256);
+        *ret_metadata = metadata;
+    }
     return status;
 }

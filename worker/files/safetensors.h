@@ -32,4 +32,9 @@ int safetensors_write(const char *path, const struct params *table,
 int safetensors_read(const char *path, const struct params *table,
                      const struct safetensors_part *parts, size_t n, json_t **ret_metadata,
                      struct err *err);
+/* Reads such a file without keeping it. ret_sha256: of the tensors' bytes, part by part. Of parts
+ * the prefixes count alone. Errors: those of safetensors_read. */
+int safetensors_check(const char *path, const struct params *table,
+                      const struct safetensors_part *parts, size_t n, json_t **ret_metadata,
+                      char ret_sha256[DIGEST_HEX], struct err *err);
 #endif

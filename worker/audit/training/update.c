@@ -4,12 +4,13 @@
 #include "worker/audit/training/update.h"
 
 #include "common/spec/optimizer.h"
+#include "common/spec/probes.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MANY = 1 << 18 }; /* numbers of the step that is recomputed as a whole, about */
+enum { MANY = PROBE_SAMPLE }; /* numbers of the step that is recomputed as a whole, about */
 
 static const double u = 0x1p-24, least = 0x1p-149;
 

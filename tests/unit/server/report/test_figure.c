@@ -4,6 +4,7 @@
 
 #include "common/base/digest.h"
 #include "server/report/figure.h"
+#include "server/report/figure_pairs.h"
 #include "server/report/plot.h"
 
 #include <dirent.h>
@@ -152,6 +153,109 @@ static void test_no_panel_twice(void **state)
     }
 }
 
+/* Six seeds, dsa worse by 0.01 a seed's number; two lengths, at the second of which it diverges in
+ * the third seed and is lost in the fourth. */
+static void fill_pairs(struct study *s)
+{
+    static const char *const grids[] = { "{\"data.seq_len\":64}", "{\"data.seq_len\":256}" };
+    begin(s, BY_LOSS);
+    with_grid(s, "{\"data.seq_len\":[64,256]}");
+    for (int64_t seed = 1; seed <= 6; seed++)
+        for (int g = 0; g < 2; g++) {
+            final(add(s, "dense", grids[g], seed, RUN_SUCCEEDED), "val/loss", 2, 2, 2);
+            double value = g == 1 && seed == 3 ? (double)NAN : 2 + 0.01 * (double)seed;
+            final(add(s, "dsa", grids[g], seed, g == 1 && seed == 4 ? RUN_FAILED : RUN_SUCCEEDED),
+                  "val/loss", value, 2, 3);
+        }
+}
+
+static size_t lines_of(const struct buf *text, const char *block)
+{
+    size_t n = 0;
+    const char *at = strstr(text->data, block);
+    assert_non_null(at);
+    for (at = strchr(at, '\n') + 1; strncmp(at, "END\n", 4) != 0; at = strchr(at, '\n') + 1)
+        n++;
+    return n;
+}
+
+/* A row a claim: its seeds, mean, interval, and what became of its pairs. */
+static void test_pairs(void **state)
+{
+    (void)state;
+    struct study s;
+    struct buf text;
+    fill_pairs(&s);
+    script_of(&s, &text);
+    assert_has(&text, "set terminal svg size 1000,1008 "); /* 760 + 44 + 96 + 3 rows of 36 */
+    assert_has(&text, "'val/loss: differences to dense, paired by seed'");
+    assert_has(&text,
+               "set ytics scale 0 font ',10' ('dsa, mean over the grid' 1, 'dsa, seq_len 64' 2, "
+               "'dsa, seq_len 256' 3)");
+    assert_has(&text, "'undetermined: 5 of 6 pairs, 1 lost by one, 1 diverged (dsa)' 1, "
+                      "'worse: 6 of 6 pairs' 2, ");
+    /* of the second row: the first seed on top, in dsa's colour */
+    assert_int_equal(lines_of(&text, "$pairs << END"), 4 + 6 + 4);
+    assert_has(&text, "\n 0.01 1.79166667 0x60D55E00\n 0.02 1.875 0x60D55E00\n");
+    assert_int_equal(lines_of(&text, "$diverged << END"), 2);
+    assert_has(&text, "\n 0.063 1 0x00D55E00\n 0.063 3 0x00D55E00\nEND");
+    assert_has(&text, "$means << END\n NaN 1\n 0.035 2\n NaN 3\nEND");
+    /* low and length; of five pairs there is none */
+    assert_has(&text, "$spans << END\n NaN 1 NaN\n 0.01 2 0.05\n NaN 3 NaN\nEND");
+    assert_has(&text, "rectangle from -0.01, graph 0 to 0.01, graph 1");
+    assert_has(&text, "Band: within ±0.01. Cross: one of the two diverged. '");
+    buf_done(&text);
+}
+
+/* Shares in points; no band without a margin; and nothing where there is nothing to compare. */
+static void test_pairs_of_shares(void **state)
+{
+    (void)state;
+    struct study s;
+    struct buf text;
+    begin(&s, "{\"metric\":\"val/accuracy\",\"goal\":\"max\",\"baseline\":\"dense\"}");
+    final(add(&s, "dense", "{}", 1, RUN_SUCCEEDED), "val/accuracy", 0.5, 0.5, 0.5);
+    script_of(&s, &text);
+    assert_has(&text, "set terminal svg size 1000,760 ");
+    assert_null(strstr(text.data, "paired by seed"));
+    buf_done(&text);
+    struct run_row *run = add(&s, "dsa", "{}", 1, RUN_RUNNING);
+    script_of(&s, &text);
+    assert_has(&text, "'No seed has a value of both arms yet.'");
+    buf_done(&text);
+    run->state = RUN_SUCCEEDED;
+    final(run, "val/accuracy", 0.625, 0.5, 0.7);
+    script_of(&s, &text);
+    assert_has(&text, "$pairs << END\n 12.5 1 0x60D55E00\nEND");
+    assert_has(&text, "'Δ val/accuracy, points'");
+    assert_null(strstr(text.data, "Band: within"));
+    assert_null(strstr(text.data, "rectangle from"));
+    buf_done(&text);
+}
+
+/* However many claims, the page stays bounded, and says what it leaves out. */
+static void test_many_claims(void **state)
+{
+    (void)state;
+    static char grids[8][32];
+    static const char *const arms[] = { "dense", "a", "b", "c", "d", "e", "f", "g", "h", "i" };
+    struct study s;
+    struct buf text;
+    begin(&s, BY_LOSS);
+    with_grid(&s, "{\"data.seq_len\":[1,2,3,4,5,6,7,8]}");
+    for (int g = 0; g < 8; g++)
+        for (size_t a = 0; a < 10; a++) {
+            snprintf(grids[g], sizeof grids[g], "{\"data.seq_len\":%d}", g + 1);
+            final(add(&s, arms[a], grids[g], 1, RUN_SUCCEEDED), "val/loss", 2, 2, 2);
+        }
+    script_of(&s, &text);
+    assert_has(&text, "set terminal svg size 1000,1604 "); /* 760 + 44 + 96 + 32 rows of 22 */
+    assert_has(&text, "32 of 81 claims are shown; the report has all.");
+    assert_int_equal(lines_of(&text, "$pairs << END"), FIGURE_PAIRS_MAX);
+    assert_int_equal(lines_of(&text, "$means << END"), FIGURE_PAIRS_MAX);
+    buf_done(&text);
+}
+
 /* Names come from people: nothing of them is run, and no line of the script is theirs. */
 static void test_text_stays_text(void **state)
 {
@@ -180,6 +284,44 @@ static size_t count(const char *folder, const char *prefix)
         n += strncmp(e->d_name, prefix, strlen(prefix)) == 0;
     closedir(dir);
     return n;
+}
+
+/* What becomes of the panel in the picture: a mark a seed, and text that stays text there as well. */
+static void test_pairs_drawn(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/ablate-figure-XXXXXX", command[128];
+    static char name[] = "<b>&\"'";
+    struct study s;
+    struct buf text, picture;
+    struct err err = { 0 };
+    size_t dots = 0, crosses = 0;
+    if (!installed())
+        skip();
+    assert_non_null(mkdtemp(folder));
+    fill_pairs(&s);
+    s.experiment.name = name;
+    script_of(&s, &text);
+    buf_init(&picture, 0);
+    if (plot_make(folder, "pairs", "svg", &text, &picture, &err) != 0)
+        fail_msg("%s", err.message);
+    const char *at = strstr(picture.data, "id=\"gnuplot_plot_3f\""); /* the sixth plot's dots */
+    assert_non_null(at);
+    assert_non_null(strstr(picture.data, "differences to dense, paired by seed"));
+    assert_non_null(strstr(picture.data, "dsa, mean over the grid"));
+    assert_non_null(strstr(picture.data, "worse: 6 of 6 pairs"));
+    for (; (at = strstr(at, "<use xlink:href='#gpPt")) != NULL; at++) {
+        dots += strncmp(at, "<use xlink:href='#gpPt6'", 24) == 0;
+        crosses += strncmp(at, "<use xlink:href='#gpPt1'", 24) == 0;
+    }
+    assert_int_equal(dots, 14);
+    assert_int_equal(crosses, 2);
+    assert_non_null(strstr(picture.data, "&lt;b>&amp;"));
+    assert_null(strstr(picture.data, "<b>"));
+    buf_done(&text);
+    buf_done(&picture);
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
 }
 
 static void test_gnuplot_draws_it(void **state)
@@ -267,6 +409,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_by_length),       cmocka_unit_test(test_without_a_factor),
         cmocka_unit_test(test_tuned),           cmocka_unit_test(test_no_panel_twice),
+        cmocka_unit_test(test_pairs),           cmocka_unit_test(test_pairs_of_shares),
+        cmocka_unit_test(test_many_claims),     cmocka_unit_test(test_pairs_drawn),
         cmocka_unit_test(test_text_stays_text), cmocka_unit_test(test_gnuplot_draws_it),
         cmocka_unit_test(test_without_gnuplot),
     };

@@ -235,6 +235,11 @@ static void test_accuracy_in_points(void **state)
     assert_non_null(strstr(text.data, "| Δ val/accuracy, points | 95 % interval |"));
     assert_non_null(
         strstr(text.data, "| all | dsa | 6 | +3.10 | +2.85 … +3.35 | 0.0312 | 6 | better |"));
+    assert_non_null(
+        strstr(text.data, "\n### Claims in full\n\n| where | arm | in % | sd | 90 % interval"));
+    assert_non_null(strstr(
+        text.data, "| all | dsa | – | 0.19 | +2.95 … +3.25 | 0.0312 | +3.10 | +2.89 … +3.29 | no | "
+                   "1.0000 | 1 | 1.0000 | 6 … 6 | 6 of 6 pairs | 1.00 | – | 1 | 0.0500 |\n"));
     buf_done(&text);
     json_decref(r);
 }
