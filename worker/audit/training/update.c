@@ -264,13 +264,20 @@ static bool compare(const struct update *x, const struct update_sample *s, const
 
 /* The live gradient of each tensor against the sum of its micro-batches. Both were computed in
  * float32: a norm may be off by u·√n for each product on the way back from the loss, n being the
- * longest sum of one; twice that, since both are. */
+ * longest sum of one; twice that, since both are. Besides, a tensor's gradient may be the small
+ * difference of large numbers (of a softmax that is as good as decided, it is): these aren't taken
+ * to be larger than the gradient of the tensor's whole group, nor than that of the balance loss by a
+ * gate whose tokens all want the same expert: x, of norm √C, times its weight. */
 static void compare_parts(struct update *x)
 {
     const struct run_spec *spec = x->spec;
     double longest = (double)(spec->train.batch_size * spec->data.seq_len);
     longest = fmax(longest, fmax((double)run_spec_vocab(spec), (double)spec->model.d_ff));
     double bound = 2 * u * sqrt(longest) * (double)(8 * spec->model.layers + 4);
+    double whole[PARAM_GROUPS] = { 0 };
+    for (size_t i = 0; i < x->params->n; i++)
+        whole[x->params->tensors[i].group] += x->size[i] * x->size[i];
+    whole[PARAM_MAIN] += pow(spec->model.balance_weight, 2) * (double)spec->model.d_model;
     for (size_t i = 0, from = 0; i < x->params->n; i++) {
         double off = 0, got = 0, expected = 0;
         for (; from < x->many.n && x->many.tensor[from] == i; from++) {
@@ -281,7 +288,7 @@ static void compare_parts(struct update *x)
         }
         if (!x->params->tensors[i].frozen)
             consider(&x->parts, i, "gradient", sqrt(expected) + sqrt(off), sqrt(expected),
-                     bound * x->size[i] + least);
+                     bound * x->size[i] + 2 * u * sqrt(whole[x->params->tensors[i].group]) + least);
         if (x->parts.tensor == i)
             x->parts.got = sqrt(got);
     }
