@@ -106,6 +106,9 @@ export const DRAWS = {
   "attention.indexer_dim": (r) => r.pick(1, 4, 8, 8, 16, r.whole(1, 12)),
   "attention.kl_weight": some(0, 1e-3, 1, 1, 30, 1e6),
   "attention.dense_warmup_steps": (r, spec) => r.pick(0, r.whole(0, steps(spec)), steps(spec)),
+  // All layers that have such steps must agree, and a frozen indexer has none.
+  "attention.indexer_only_steps": (r, { model }, { indexer_training: training, dense_warmup_steps: most }) =>
+    training === "kl" && model.attention === undefined && r.chance(0.4) ? r.whole(0, most) : 0,
   "attention.indexer_rope": (r, spec, { indexer_dim: dim }) => dim % 4 === 0 && r.chance(0.5),
   "attention.window": (r, { data }) => r.pick(1, r.whole(1, data.seq_len), r.whole(1, Math.ceil(data.seq_len / 4))),
   "attention.sink": (r, { data }) => r.pick(0, 0, r.whole(0, Math.min(4, data.seq_len)), r.whole(0, data.seq_len)),

@@ -45,6 +45,7 @@ static struct run_spec small_spec(const struct run_spec *spec,
     };
     if (small.model.attention.dense_warmup_steps > DENSE_MOST)
         small.model.attention.dense_warmup_steps = DENSE_MOST;
+    small.model.attention.indexer_only_steps = 0;
     small.train = (struct spec_train){
         .steps = ENTROPY_STEPS,
         .batch_size = batch_of(spec->data.seq_len),

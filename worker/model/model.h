@@ -72,7 +72,7 @@ struct model_part {
     double balance;        /* Σ over layers of the balance loss, unweighted */
     double balance_spread; /* Σ over layers of router_spread */
     double kl;             /* Σ over layers of kl_weight · KL, by attn/kl.h; 0 without room */
-    double slope; /* Σ over layers of kl_weight · (√KL + 0.01) · scores (attn/kl.h) */
+    double slope;          /* Σ over layers of kl_weight · (√KL + 0.01) · scores (attn/kl.h) */
 };
 void model_part_loss(struct model *model, const int32_t *windows, int64_t first, int64_t step,
                      bool held, real *kl, struct model_part *ret);

@@ -238,7 +238,7 @@ static void consider(struct update_worst *worst, size_t tensor, const char *what
 
 /* What became of the sample's numbers; returns whether they were all finite. */
 static bool compare(const struct update *x, const struct update_sample *s, const struct formula *f,
-                    struct update_worst *worst)
+                    int64_t step, struct update_worst *worst)
 {
     const struct params *params = x->params;
     int moments = params->optimizer->moments;
@@ -249,8 +249,10 @@ static bool compare(const struct update *x, const struct update_sample *s, const
         struct number before = { .value = (double)s->value[i] }, after = before, off = { 0 };
         for (int m = 0; m < moments; m++)
             after.moments[m] = before.moments[m] = (double)s->moments[m][i];
-        if (!t->frozen)
-            rows[f->train->optimizer](f, keep, f->scale[t->group] * (double)s->grad[i], &before,
+        struct formula of = *f;
+        of.step = (double)params_updates(params, t, step);
+        if (params_updated(params, t, step))
+            rows[f->train->optimizer](&of, keep, f->scale[t->group] * (double)s->grad[i], &before,
                                       &after, &off);
         double got = (double)params->value[s->at[i]];
         finite &= isfinite(got) && isfinite(after.value);
@@ -302,7 +304,7 @@ void update_check(struct update *update, int64_t step, const struct optim_stats 
     struct update_worst worst = { 0 };
     if (x->steps++ == 0)
         x->first = step;
-    x->finite &= compare(x, &x->few, &f, &worst);
+    x->finite &= compare(x, &x->few, &f, step, &worst);
     if (worst.off <= 1)
         x->updates++;
     else if (x->otherwise == 0) {
@@ -314,7 +316,7 @@ void update_check(struct update *update, int64_t step, const struct optim_stats 
     double norms[PARAM_GROUPS];
     measure_norms(x->params, norms);
     f = formula_of(train, step, norms);
-    x->finite &= compare(x, &x->many, &f, &x->worst);
+    x->finite &= compare(x, &x->many, &f, step, &x->worst);
     if (x->micro_batches > 1)
         compare_parts(x);
     x->done = true;

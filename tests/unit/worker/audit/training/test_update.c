@@ -91,7 +91,9 @@ static void test_sound_steps(void **state)
     (void)state;
     static const char *const attentions[] = { "\"kind\":\"dense\"", DSA,
                                               DSA ",\"indexer_training\":\"frozen\"",
-                                              DSA ",\"kl_weight\":0" };
+                                              DSA ",\"kl_weight\":0",
+                                              DSA ",\"dense_warmup_steps\":5,"
+                                                  "\"indexer_only_steps\":3" };
     for (size_t i = 0; i < OPTIMISERS; i++)
         for (size_t k = 0; k < sizeof attentions / sizeof *attentions; k++)
             for (int64_t steps = 1; steps <= 7; steps += 6) {
