@@ -40,6 +40,6 @@ test("every choice is drawn, each number at several values", () => {
 });
 
 test("with a planted fault it would fail", () =>
-  assert.rejects(quiet(1, { worker: PLANTED, fault: "twice_lr" }), /"name":"update","status":"fail".*SEED=1 N=1 tries it again/s));
+  assert.rejects(quiet(1, { worker: PLANTED, fault: "twice_lr", audit: "update" }), /"name":"update","status":"fail".*SEED=1 N=1 tries it again/s));
 
 quietTest({ seed: 1, n: 20 });
