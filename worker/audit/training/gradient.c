@@ -30,9 +30,9 @@ static const double reach = 0.003, least = 0.01;
 /* Of two trials the second has half the displacement, and an error half the difference; with
  * rounding, more than that share. */
 static const double halved = 0.3;
-/* Along an error the loss is straight: on both sides of the point it differs from what the gradient
- * says by the same amount, to that share. A softmax that is as good as decided changes on one side
- * alone, and there at once. */
+/* Where an error can be told, the loss is straight: it changes on both sides of the point alike, to
+ * that share of what it changes, or of what the gradient says of each part. A softmax that is as good
+ * as decided changes on one side alone, and there at once. */
 static const double uneven = 0.5;
 /* Of chance alone, in shares of the gradient's root mean square. */
 static const double chance = 0.5;
@@ -209,7 +209,7 @@ static double bound_of(const struct check *c, int group, const struct model_part
 {
     double tokens = (double)(c->spec->train.batch_size * c->spec->data.seq_len);
     double spread = sqrt(point->spread / (double)point->targets);
-    double nll = hypot(nll_units * spread, exp_units) / sqrt(c->targets);
+    double nll = fmax(nll_units * spread, exp_units) / sqrt(c->targets);
     double balance = c->spec->model.balance_weight *
                      (nll_units * sqrt(micro_share(c->spec) * point->balance_spread) +
                       share_units * point->balance);
@@ -285,13 +285,16 @@ static bool try_all(struct check *c, struct gradient *planned)
 static void judge_direction(struct check *c, int g, int d, struct gradient *ret)
 {
     struct gradient_found *f = &ret->groups[g];
-    double wanted = 0, got = c->losses[g][d][1] - c->losses[g][d][0];
+    double wanted = 0, parts = 0, got = c->losses[g][d][1] - c->losses[g][d][0];
     for (size_t i = 0; i < c->parts_n; i++)
-        wanted += (int)c->parts[i].group == g ? c->parts[i].wanted[d] : 0;
+        if ((int)c->parts[i].group == g) {
+            wanted += c->parts[i].wanted[d];
+            parts += fabs(c->parts[i].wanted[d]);
+        }
     double differs = fabs(got - wanted), before = c->differed[g][d];
     double bent = fabs(c->losses[g][d][0] + c->losses[g][d][1] - 2 * c->at_point[g]);
-    bool wrong =
-        c->scale < 1 && differs > f->bound && differs > halved * before && bent < uneven * differs;
+    bool wrong = c->scale < 1 && differs > f->bound && differs > halved * before &&
+                 bent < uneven * fmax(fabs(got), parts);
     ret->finite &= isfinite(wanted) && isfinite(got);
     c->differed[g][d] = differs;
     c->settled[g][d] = wrong || !(differs > f->bound);
