@@ -20,7 +20,7 @@ enum { CHUNK = 4096, SIDES = 2, TRIALS = 6 };
  * hardly begun to learn: those lie far from 0 beside what tells them apart. */
 static const double nll_units = 64, score_units = 24;
 /* What is near 1 whatever the logits are: a sum of exponentials; and a router's probabilities
- * together, whose errors are alike where tokens are. */
+ * together. Their errors are alike where tokens are: of the first there are V that differ. */
 static const double exp_units = 4, share_units = 2;
 /* A part shows an error of GRADIENT_SHARE if the loss changes by so many bounds along it. */
 static const double amount = 3 / GRADIENT_SHARE;
@@ -209,7 +209,8 @@ static double bound_of(const struct check *c, int group, const struct model_part
 {
     double tokens = (double)(c->spec->train.batch_size * c->spec->data.seq_len);
     double spread = sqrt(point->spread / (double)point->targets);
-    double nll = fmax(nll_units * spread, exp_units) / sqrt(c->targets);
+    double unlike = fmin(c->targets, (double)run_spec_vocab(c->spec));
+    double nll = fmax(nll_units * spread / sqrt(c->targets), exp_units / sqrt(unlike));
     double balance = c->spec->model.balance_weight *
                      (nll_units * sqrt(micro_share(c->spec) * point->balance_spread) +
                       share_units * point->balance);
