@@ -104,6 +104,7 @@ static const struct jsonx_field dsa_fields[] = {
     { ENUM(spec_attention, indexer_training, trainings, "\"kl\"") },
     { REAL(spec_attention, kl_weight, 0, 1e6, "1") },
     { INT(spec_attention, dense_warmup_steps, 0, 1e7, "0") },
+    { INT(spec_attention, indexer_only_steps, 0, 1e7, "0"), LATER },
     { FLAG(spec_attention, indexer_rope, "false") },
     { FLAG(spec_attention, indexer_norm, "false") },
     { ENUM(spec_attention, selection, selections, "\"causal\"") },
@@ -190,7 +191,7 @@ static void dsa_scratch(const struct spec_attention *a, const struct attention_s
 static void dsa_to_dense(struct spec_attention *a, int64_t t)
 {
     a->top_k = t;
-    a->dense_warmup_steps = 0;
+    a->dense_warmup_steps = a->indexer_only_steps = 0;
     a->selection = SELECTION_CAUSAL;
 }
 

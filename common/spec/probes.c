@@ -39,6 +39,7 @@ struct run_spec probe_random(const struct run_spec *spec, const struct spec_atte
     };
     if (small.model.attention.dense_warmup_steps > DENSE_MOST)
         small.model.attention.dense_warmup_steps = DENSE_MOST;
+    small.model.attention.indexer_only_steps = 0;
     small.train = (struct spec_train){
         .steps = PROBE_STEPS,
         .batch_size = batch_of(spec->data.seq_len),

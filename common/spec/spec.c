@@ -20,6 +20,24 @@ bool run_spec_any(const struct run_spec *spec, bool (*so)(const struct spec_atte
     return false;
 }
 
+struct spec_rest run_spec_rest(const struct run_spec *spec)
+{
+    struct spec_rest rest = { 1, 0 };
+    for (int64_t layer = 0; layer < spec->model.layers; layer++) {
+        const struct spec_attention *a = run_spec_attention(spec, layer);
+        if (a->indexer_only_steps > 0)
+            rest = (struct spec_rest){ a->dense_warmup_steps - a->indexer_only_steps + 1,
+                                       a->dense_warmup_steps };
+    }
+    return rest;
+}
+
+int64_t spec_rested(const struct spec_rest *rest, int64_t step)
+{
+    int64_t last = step < rest->last ? step : rest->last;
+    return last < rest->first ? 0 : last - rest->first + 1;
+}
+
 int64_t run_spec_micro_batch(const struct run_spec *spec)
 {
     const struct spec_train *train = &spec->train;

@@ -77,6 +77,7 @@ struct spec_attention {
     int indexer_training; /* enum indexer_training */
     double kl_weight;
     int64_t dense_warmup_steps;
+    int64_t indexer_only_steps; /* the last of these, in which the indexer alone is updated */
     bool indexer_rope, indexer_norm;
     int selection;        /* enum selection */
     int64_t window, sink; /* tokens */
@@ -125,6 +126,14 @@ struct run_spec {
 const struct spec_attention *run_spec_attention(const struct run_spec *spec, int64_t layer);
 /* Whether `so` holds for the attention of some layer. */
 bool run_spec_any(const struct run_spec *spec, bool (*so)(const struct spec_attention *attention));
+/* The steps in which indexers alone are updated, first … last: those of every layer that has such,
+ * since it is all other parameters that rest. {1, 0}: none. */
+struct spec_rest {
+    int64_t first, last;
+};
+struct spec_rest run_spec_rest(const struct run_spec *spec);
+/* How many of them are among steps 1 … step. */
+int64_t spec_rested(const struct spec_rest *rest, int64_t step);
 /* Windows that a pass through the model takes: the batch, or a part that divides it. */
 int64_t run_spec_micro_batch(const struct run_spec *spec);
 /* V: 257 for bytes, data.vocab for synthetic tasks. */

@@ -183,6 +183,33 @@ static int check_dense_warmup(const struct check *check)
     return 0;
 }
 
+static int check_indexer_only(const struct check *check)
+{
+    const struct spec_attention *a = check->attention;
+    if (a->indexer_only_steps == 0)
+        return 0;
+    if (a->indexer_only_steps > a->dense_warmup_steps)
+        return refuse(check, ERR_INCONSISTENT, "/indexer_only_steps",
+                      "indexer_only_steps are the last of the dense warm-up: at most "
+                      "dense_warmup_steps (%lld), not %lld",
+                      INT64(a->dense_warmup_steps), INT64(a->indexer_only_steps));
+    if (!attention_learns(a))
+        return refuse(check, ERR_INCONSISTENT, "/indexer_only_steps",
+                      "indexer_only_steps needs indexer_training \"kl\": a frozen indexer would "
+                      "leave nothing to update");
+    struct spec_rest all = run_spec_rest(check->spec);
+    bool alike =
+        all.last == a->dense_warmup_steps && all.last - all.first + 1 == a->indexer_only_steps;
+    if (all.last > 0 && !alike) /* 0: no layer has this attention */
+        return refuse(check, ERR_INCONSISTENT, "/indexer_only_steps",
+                      "layers with indexer_only_steps must have the same steps: %lld to %lld of "
+                      "another layer aren't %lld to %lld",
+                      INT64(all.first), INT64(all.last),
+                      INT64(a->dense_warmup_steps - a->indexer_only_steps + 1),
+                      INT64(a->dense_warmup_steps));
+    return 0;
+}
+
 /* A rule about an attention, applied to each that the model has. */
 static int each_attention(const struct check *run, int (*rule)(const struct check *))
 {
@@ -209,6 +236,11 @@ static int resolve_attentions(const struct check *check)
 static int check_dense_warmups(const struct check *check)
 {
     return each_attention(check, check_dense_warmup);
+}
+
+static int check_indexers_only(const struct check *check)
+{
+    return each_attention(check, check_indexer_only);
 }
 
 /* Comes after all that a step's cost depends on. */
@@ -299,9 +331,9 @@ static int check_momentum(const struct check *check)
 int spec_resolve(struct run_spec *spec, const char *pointer, struct err *err)
 {
     static int (*const rules[])(const struct check *) = {
-        check_fractions,     resolve_dataset, resolve_batch, check_micro_batch,  resolve_eval,
-        check_heads,         check_experts,   check_layers,  resolve_attentions, resolve_flops,
-        check_dense_warmups, check_warmup,    check_decay,   check_momentum,
+        check_fractions,     resolve_dataset,     resolve_batch, check_micro_batch,  resolve_eval,
+        check_heads,         check_experts,       check_layers,  resolve_attentions, resolve_flops,
+        check_dense_warmups, check_indexers_only, check_warmup,  check_decay,        check_momentum,
     };
     const struct check check = { .spec = spec, .base = pointer, .err = err, .at = "" };
     int status = 0;

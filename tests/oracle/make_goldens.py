@@ -84,6 +84,8 @@ GOLDENS = {
     "dsa-published-frozen": attention(indexer_training="frozen", selection="published"),
     "dsa-published-kl": attention(selection="published"),
     "dsa-dense-warmup": attention(dense_warmup_steps=2),
+    "dsa-indexer-only": {**attention(dense_warmup_steps=4, indexer_only_steps=2), "train.optimizer": "adamw",
+                         "train.weight_decay": 5, "train.eps": 0.001},
     "dsa-rope-norm-linear-clip": {**attention(indexer_rope=True, indexer_norm=True, kl_weight=3),
                                   "train.schedule": "linear", "train.warmup_steps": 1, "train.grad_clip": 0.02,
                                   "train.eps": 0.001},

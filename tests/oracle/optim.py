@@ -29,8 +29,9 @@ def is_decayed(name, tensor):
 
 
 class Optimizer:
-    def __init__(self, train, parameters):
-        self.train = train
+    def __init__(self, train, parameters, resting=()):
+        """resting: the steps in which the indexers' tensors alone are updated."""
+        self.train, self.resting = train, resting
         self.parameters = {name: p for name, p in parameters.items() if p.requires_grad}
         self.m = {name: torch.zeros_like(p) for name, p in self.parameters.items()}
         self.v = {name: torch.zeros_like(p) for name, p in self.parameters.items()}
@@ -56,7 +57,14 @@ class Optimizer:
         lr, norm = learning_rate(train, s), norm_of(gradients.values())
         self.clip(gradients)
         beta1, beta2 = train["betas"]
+        step = s
         for name, p in self.parameters.items():
+            if not is_indexer(name):
+                if step in self.resting:
+                    continue
+                s = step - sum(1 for other in self.resting if other < step)
+            else:
+                s = step
             g, m, v = gradients[name], self.m[name], self.v[name]
             if train["optimizer"] != "adam" and is_decayed(name, p):
                 p *= 1 - lr * train["weight_decay"]

@@ -12,8 +12,16 @@ class Trial:
         self.spec = spec
         self.data = Data(spec, documents)
         self.model = Model(spec, dtype)
-        self.optimizer = Optimizer(spec["train"], self.model.parameters)
+        self.optimizer = Optimizer(spec["train"], self.model.parameters, self.resting())
         self.micro = spec["train"]["micro_batch_size"] or spec["train"]["batch_size"]
+
+    def resting(self):
+        """Steps in which all but the indexers rest; layers that have such agree about them."""
+        model, steps = self.spec["model"], set()
+        for a in [model["attention"], *(row["attention"] for row in model.get("attention_layers", []))]:
+            last, alone = a.get("dense_warmup_steps", 0), a.get("indexer_only_steps", 0)
+            steps |= set(range(last - alone + 1, last + 1))
+        return steps
 
     def losses(self, windows, step):
         """What the gradient is of, and what a step reports, at step ≥ 1: means over the batch's micro-batches."""

@@ -41,6 +41,7 @@ export const FAULTS = [
   { fault: "twice_dq", audit: "dense_equivalence", kinds: CHOOSING },
   { fault: "flash_mask", audit: "dense_equivalence", kinds: CHOOSING, with: LONG },
   { fault: "warmup_ahead", audit: "causality", kinds: ["dsa"], with: { "model.attention": { ...KINDS.dsa, dense_warmup_steps: 4 } } },
+  { fault: "no_rest", audit: "update", kinds: ["dsa"], with: { "model.attention": { ...KINDS.dsa, dense_warmup_steps: 5, indexer_only_steps: 3 } } },
   { fault: "leak_511", audit: "causality", kinds: ALL, with: LONGEST },
   { fault: "leak_1023", audit: "causality", kinds: ALL, with: LONGEST },
 ];

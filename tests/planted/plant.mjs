@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { ABLATED } from "../e2e/daemon.mjs";
@@ -22,14 +22,21 @@ function documents(n, bytes) {
   return Array.from({ length: n }, () => Buffer.from(Array.from({ length: bytes }, () => 97 + below(3) + below(4))));
 }
 
-/** Makes the corpus (common/corpus/corpus.h); to be called before any run. */
+/** Stores a corpus (common/corpus/corpus.h). */
+async function store(name, all) {
+  const ends = Buffer.alloc(8 * all.length);
+  all.reduce((end, text, i) => (ends.writeBigUInt64LE(BigInt(end + text.length), 8 * i), end + text.length), 0);
+  await mkdir(join(folder, name));
+  await writeFile(join(folder, name, "text"), Buffer.concat(all));
+  await writeFile(join(folder, name, "index"), ends);
+}
+
+/** Makes the corpora that draw.mjs describes; to be called before any run. */
 export async function prepare() {
   folder = await make("planted");
-  const all = documents(80, 100), ends = Buffer.alloc(8 * all.length);
-  all.reduce((end, text, i) => (ends.writeBigUInt64LE(BigInt(end + text.length), 8 * i), end + text.length), 0);
-  await mkdir(join(folder, "corpus"));
-  await writeFile(join(folder, "corpus", "text"), Buffer.concat(all));
-  await writeFile(join(folder, "corpus", "index"), ends);
+  const all = documents(80, 100);
+  await store("corpus", all);
+  await store("copies", all.map((text, i) => i < 60 ? text : Buffer.concat([all[i - 20 - i % 3].subarray(i % 40), Buffer.from(`copy ${i}`)])));
 }
 export const cleanUp = () => remove(folder);
 
@@ -49,16 +56,22 @@ const spec = (kind, seed, fields) => {
   return of;
 };
 
-/** The audits that a run makes of itself: [{name, status, detail, evidence}]. `fault`: "" for none; `audit`: that one alone. */
-export async function audited({ fault = "", kind, seed, fields = {}, audit, worker = PLANTED }) {
+/** The audits that a run of this specification makes of itself: [{name, status, detail, evidence}]. `fault`: "" for none;
+ *  `audit`: that one alone; `threads`: 0 leaves them to the specification. Rejects with what the worker said if it refuses. */
+export async function trained(of, { fault = "", audit, threads = 1, worker = PLANTED } = {}) {
   const out = join(folder, String(++count)), file = `${out}.json`;
-  await writeFile(file, JSON.stringify(spec(kind, seed, fields)));
-  const { stdout } = await promisify(execFile)(worker, ["train", file, "--dataset", join(folder, "corpus"), "--out", out, "--threads", "1", ...audit ? ["--audit", audit] : ["--audits"]],
+  const corpus = join(folder, of.data.dataset.startsWith("synthetic:") ? "corpus" : of.data.dataset);
+  await writeFile(file, JSON.stringify(of));
+  const { stdout } = await promisify(execFile)(worker, ["train", file, "--dataset", corpus, "--out", out, ...threads ? ["--threads", String(threads)] : [], ...audit ? ["--audit", audit] : ["--audits"]],
     { env: { ...process.env, ABLATE_PLANTED: fault }, maxBuffer: 1 << 26 });
+  await rm(out, { recursive: true });
   const events = stdout.trim().split("\n").map((line) => JSON.parse(line));
-  assert.equal(events.at(-1).type, "finished", `${kind}, seed ${seed}, ${fault || "no fault"}`);
+  assert.equal(events.at(-1).type, "finished", `the last that was said: ${JSON.stringify(events.at(-1))}`);
   return events.filter(({ type }) => type === "audit");
 }
+
+/** The same of one of KINDS, with these fields. */
+export const audited = ({ kind, seed, fields = {}, ...how }) => trained(spec(kind, seed, fields), how);
 
 /** Fails unless every audit of a run without a fault passes; `audit`: that one alone is made. */
 export async function sound(kind, seed, fields, audit) {

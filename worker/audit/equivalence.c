@@ -163,7 +163,7 @@ int equivalence_measure_own(const struct run_spec *spec, const struct spec_atten
 {
     struct lab lab = { .spec = probe_layer(spec, attention, probe_layer_t(spec, attention, true)) };
     struct spec_attention *own = &lab.spec.model.attention;
-    own->dense_warmup_steps = 0;
+    own->dense_warmup_steps = own->indexer_only_steps = 0;
     if (own->top_k > lab.spec.data.seq_len)
         own->top_k = lab.spec.data.seq_len;
     return measure(&lab, attn_kernel_of(attention, spec->data.seq_len), true, ret, err);

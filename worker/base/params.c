@@ -144,7 +144,8 @@ int params_new(const struct run_spec *spec, struct params *ret, struct err *err)
     build(&count, spec);
     struct params p = { .n = count.n,
                         .count = count.count,
-                        .optimizer = optimizer_info_of(&spec->train) };
+                        .optimizer = optimizer_info_of(&spec->train),
+                        .rest = run_spec_rest(spec) };
     p.tensors = calloc(p.n, sizeof *p.tensors);
     layout(&p);
     if (p.tensors == NULL || arena_build(&p.arena, err) != 0) {
@@ -173,6 +174,17 @@ const struct tensor *params_find(const struct params *params, const char *name)
         if (strcmp(params->tensors[i].name, name) == 0)
             return &params->tensors[i];
     return NULL;
+}
+
+bool params_updated(const struct params *params, const struct tensor *t, int64_t step)
+{
+    bool rests = step >= params->rest.first && step <= params->rest.last;
+    return !t->frozen && !(rests && t->group == PARAM_MAIN);
+}
+
+int64_t params_updates(const struct params *params, const struct tensor *t, int64_t step)
+{
+    return t->group == PARAM_MAIN ? step - spec_rested(&params->rest, step) : step;
 }
 
 void params_digest(const struct params *params, char ret[DIGEST_HEX])

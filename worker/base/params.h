@@ -35,6 +35,7 @@ struct params {
     real *value, *grad;               /* [count] each, in the arena */
     real *moments[OPTIMIZER_MOMENTS]; /* likewise, as many as the optimiser keeps */
     const struct optimizer_info *optimizer;
+    struct spec_rest rest; /* steps in which all but the indexers' tensors are left alone */
     struct arena arena;
 };
 
@@ -46,6 +47,9 @@ void params_done(struct params *params);
 void params_draw(const struct tensor *t, const struct run_spec *spec, real *value);
 /* NULL when there is none of that name. */
 const struct tensor *params_find(const struct params *params, const char *name);
+/* Whether the tensor is updated in a step; and how many steps have updated it, that one included. */
+bool params_updated(const struct params *params, const struct tensor *t, int64_t step);
+int64_t params_updates(const struct params *params, const struct tensor *t, int64_t step);
 /* SHA-256 over all tensors in table order: value, then each moment, as stored (little-endian). */
 void params_digest(const struct params *params, char ret[DIGEST_HEX]);
 

@@ -64,12 +64,15 @@ void model_indexed(struct model *model, const int32_t *windows, int64_t n, bool 
  * smooth function of the parameters. kl: NULL, or room for model_kl_reals reals, the same from call
  * to call: with it the KL is measured, too. For audits. */
 struct model_part {
-    double nll;    /* summed over the scored targets */
-    double spread; /* Σ over scored targets of |W_target|²·|x|²/C: of a logit, were x by chance */
+    double nll; /* summed over the scored targets */
+    /* Σ over scored targets of |W_target|²·|x|²/C, of a logit, were x by chance; and of the square of
+     * what −ln p is beyond ln V, by which another token's logit is larger at least. */
+    double spread;
     int64_t targets;
-    double balance; /* Σ over layers of the balance loss, unweighted */
-    double kl;      /* Σ over layers of kl_weight · KL, by attn/kl.h; 0 without room */
-    double slope;   /* Σ over layers of kl_weight · √KL · scores (attn/kl.h) */
+    double balance;        /* Σ over layers of the balance loss, unweighted */
+    double balance_spread; /* Σ over layers of router_spread */
+    double kl;             /* Σ over layers of kl_weight · KL, by attn/kl.h; 0 without room */
+    double slope;          /* Σ over layers of kl_weight · (√KL + 0.01) · scores (attn/kl.h) */
 };
 void model_part_loss(struct model *model, const int32_t *windows, int64_t first, int64_t step,
                      bool held, real *kl, struct model_part *ret);

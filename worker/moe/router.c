@@ -9,6 +9,7 @@
 #include "worker/ops/vmath.h"
 
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
 enum { TOKENS = 256 };
@@ -116,6 +117,31 @@ void router_stats(const struct moe *moe, size_t n, struct moe_stats *ret)
         most = share(moe, e, n) > most ? share(moe, e, n) : most;
     }
     ret->imbalance = most * (double)moe->e;
+}
+
+static double squares(const real *x, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += (double)x[i] * (double)x[i];
+    return sum;
+}
+
+double router_spread(const struct moe *moe, size_t n, const real *x)
+{
+    double spread = 0;
+    for (size_t i = 0; moe->w_gate != NULL && i < n; i++) {
+        const real *p = moe->probs + i * moe->e, *g = moe->g + i * moe->e;
+        double each = (double)moe->e / (double)n, norm = squares(x + i * moe->c, moe->c), mean = 0;
+        for (size_t e = 0; e < moe->e; e++)
+            mean += share(moe, e, n) * (double)p[e];
+        for (size_t e = 0; e < moe->e; e++) {
+            double slope = each * (double)p[e] * (share(moe, e, n) - mean);
+            double logit = squares(moe->w_gate + e * moe->c, moe->c) * norm / (double)moe->c;
+            spread += slope * slope * (logit + pow((double)g[e] / 16, 2));
+        }
+    }
+    return spread;
 }
 
 /* ∂(weight·balance)/∂probs[n,e] = weight·E·f_e/N, the same for every token; as the mean over

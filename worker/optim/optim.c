@@ -99,14 +99,15 @@ void optim_step(const struct spec_train *train, struct params *params, int64_t s
         one.tensor = t;
         one.step = (struct optim_step){
             .train = train,
-            .step = step,
+            .step = params_updates(params, t, step),
             .lr = stats.lr,
             .keep = decays ? (real)(1 - stats.lr * train->weight_decay *
                                             (planted("twice_decay") ? 2 : 1))
                            : 1,
             .scale = clip > 0 ? (real)fmin(1, clip / (norm + 1e-6)) : 1,
         };
-        if (!t->frozen && !(planted("update_left_out") && step == 3))
+        bool updated = params_updated(params, t, step) || (planted("no_rest") && !t->frozen);
+        if (updated && !(planted("update_left_out") && step == 3))
             pool_run(pool, (t->count + CHUNK - 1) / CHUNK, update_task, &one);
     }
     *ret = stats;

@@ -19,6 +19,9 @@ enum { CHUNK = 4096, SIDES = 2, TRIALS = 6 };
  * a sum of d_model products. Of scores 17 were seen at most, in small models whose indexer has
  * hardly begun to learn: those lie far from 0 beside what tells them apart. */
 static const double nll_units = 64, score_units = 24;
+/* What is near 1 whatever the logits are: a sum of exponentials; and a router's probabilities
+ * together. Their errors are alike where tokens are: of the first there are V that differ. */
+static const double exp_units = 4, share_units = 2;
 /* A part shows an error of GRADIENT_SHARE if the loss changes by so many bounds along it. */
 static const double amount = 3 / GRADIENT_SHARE;
 /* The farthest that a part is displaced: that share of its own norm, or of what its norm would be
@@ -27,6 +30,10 @@ static const double reach = 0.003, least = 0.01;
 /* Of two trials the second has half the displacement, and an error half the difference; with
  * rounding, more than that share. */
 static const double halved = 0.3;
+/* Where an error can be told, the loss is straight: it changes on both sides of the point alike, to
+ * that share of what it changes, or of what the gradient says of each part. A softmax that is as good
+ * as decided changes on one side alone, and there at once. */
+static const double uneven = 0.5;
 /* Of chance alone, in shares of the gradient's root mean square. */
 static const double chance = 0.5;
 
@@ -58,6 +65,7 @@ struct check {
     double within[GRADIENT_GROUPS][GRADIENT_DIRECTIONS];   /* the scale by which it passed; or 0 */
     double differed[GRADIENT_GROUPS][GRADIENT_DIRECTIONS]; /* in the trial before */
     double losses[GRADIENT_GROUPS][GRADIENT_DIRECTIONS][SIDES];
+    double at_point[GRADIENT_GROUPS];
     bool (*stopped)(void *arg);
     void *arg;
 };
@@ -201,9 +209,14 @@ static double bound_of(const struct check *c, int group, const struct model_part
 {
     double tokens = (double)(c->spec->train.batch_size * c->spec->data.seq_len);
     double spread = sqrt(point->spread / (double)point->targets);
+    double unlike = fmin(c->targets, (double)run_spec_vocab(c->spec));
+    double nll = fmax(nll_units * spread / sqrt(c->targets), exp_units / sqrt(unlike));
+    double balance = c->spec->model.balance_weight *
+                     (nll_units * sqrt(micro_share(c->spec) * point->balance_spread) +
+                      share_units * point->balance);
     return group == GRADIENT_INDEXER ? score_units * sqrt((double)c->spec->model.d_model) *
                                            0x1p-24 * point->slope / sqrt(tokens)
-                                     : nll_units * 0x1p-24 * spread / sqrt(c->targets);
+                                     : 0x1p-24 * hypot(nll, balance);
 }
 
 static void plan(struct check *c, const struct model_part *point, struct gradient *ret)
@@ -248,12 +261,15 @@ static bool try_all(struct check *c, struct gradient *planned)
 {
     bool ended = false;
     memset(c->losses, 0, sizeof c->losses);
+    memset(c->at_point, 0, sizeof c->at_point);
     for (int64_t first = 0; first < c->spec->train.batch_size && !ended;
          first += run_spec_micro_batch(c->spec)) {
         struct model_part point;
         model_part_loss(c->model, c->windows, first, c->step, false, c->kl, &point);
         if (first == 0 && planned != NULL)
             plan(c, &point, planned);
+        for (int g = 0; g < GRADIENT_GROUPS; g++)
+            c->at_point[g] += loss_of(c, g, &point);
         for (int i = 0; i < GRADIENT_GROUPS * GRADIENT_DIRECTIONS && !ended; i++) {
             int g = i / GRADIENT_DIRECTIONS, d = i % GRADIENT_DIRECTIONS;
             if (!c->settled[g][d])
@@ -270,11 +286,16 @@ static bool try_all(struct check *c, struct gradient *planned)
 static void judge_direction(struct check *c, int g, int d, struct gradient *ret)
 {
     struct gradient_found *f = &ret->groups[g];
-    double wanted = 0, got = c->losses[g][d][1] - c->losses[g][d][0];
+    double wanted = 0, parts = 0, got = c->losses[g][d][1] - c->losses[g][d][0];
     for (size_t i = 0; i < c->parts_n; i++)
-        wanted += (int)c->parts[i].group == g ? c->parts[i].wanted[d] : 0;
+        if ((int)c->parts[i].group == g) {
+            wanted += c->parts[i].wanted[d];
+            parts += fabs(c->parts[i].wanted[d]);
+        }
     double differs = fabs(got - wanted), before = c->differed[g][d];
-    bool wrong = c->scale < 1 && differs > f->bound && differs > halved * before;
+    double bent = fabs(c->losses[g][d][0] + c->losses[g][d][1] - 2 * c->at_point[g]);
+    bool wrong = c->scale < 1 && differs > f->bound && differs > halved * before &&
+                 bent < uneven * fmax(fabs(got), parts);
     ret->finite &= isfinite(wanted) && isfinite(got);
     c->differed[g][d] = differs;
     c->settled[g][d] = wrong || !(differs > f->bound);

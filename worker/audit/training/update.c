@@ -239,7 +239,7 @@ static void consider(struct update_worst *worst, size_t tensor, const char *what
 
 /* What became of the sample's numbers; returns whether they were all finite. */
 static bool compare(const struct update *x, const struct update_sample *s, const struct formula *f,
-                    struct update_worst *worst)
+                    int64_t step, struct update_worst *worst)
 {
     const struct params *params = x->params;
     int moments = params->optimizer->moments;
@@ -250,8 +250,10 @@ static bool compare(const struct update *x, const struct update_sample *s, const
         struct number before = { .value = (double)s->value[i] }, after = before, off = { 0 };
         for (int m = 0; m < moments; m++)
             after.moments[m] = before.moments[m] = (double)s->moments[m][i];
-        if (!t->frozen)
-            rows[f->train->optimizer](f, keep, f->scale[t->group] * (double)s->grad[i], &before,
+        struct formula of = *f;
+        of.step = (double)params_updates(params, t, step);
+        if (params_updated(params, t, step))
+            rows[f->train->optimizer](&of, keep, f->scale[t->group] * (double)s->grad[i], &before,
                                       &after, &off);
         double got = (double)params->value[s->at[i]];
         finite &= isfinite(got) && isfinite(after.value);
@@ -265,13 +267,20 @@ static bool compare(const struct update *x, const struct update_sample *s, const
 
 /* The live gradient of each tensor against the sum of its micro-batches. Both were computed in
  * float32: a norm may be off by u·√n for each product on the way back from the loss, n being the
- * longest sum of one; twice that, since both are. */
+ * longest sum of one; twice that, since both are. Besides, a tensor's gradient may be the small
+ * difference of large numbers (of a softmax that is as good as decided, it is): these aren't taken
+ * to be larger than the gradient of the tensor's whole group, nor than that of the balance loss by a
+ * gate whose tokens all want the same expert: x, of norm √C, times its weight. */
 static void compare_parts(struct update *x)
 {
     const struct run_spec *spec = x->spec;
     double longest = (double)(spec->train.batch_size * spec->data.seq_len);
     longest = fmax(longest, fmax((double)run_spec_vocab(spec), (double)spec->model.d_ff));
     double bound = 2 * u * sqrt(longest) * (double)(8 * spec->model.layers + 4);
+    double whole[PARAM_GROUPS] = { 0 };
+    for (size_t i = 0; i < x->params->n; i++)
+        whole[x->params->tensors[i].group] += x->size[i] * x->size[i];
+    whole[PARAM_MAIN] += pow(spec->model.balance_weight, 2) * (double)spec->model.d_model;
     for (size_t i = 0, from = 0; i < x->params->n; i++) {
         double off = 0, got = 0, expected = 0;
         for (; from < x->many.n && x->many.tensor[from] == i; from++) {
@@ -282,7 +291,7 @@ static void compare_parts(struct update *x)
         }
         if (!x->params->tensors[i].frozen)
             consider(&x->parts, i, "gradient", sqrt(expected) + sqrt(off), sqrt(expected),
-                     bound * x->size[i] + least);
+                     bound * x->size[i] + 2 * u * sqrt(whole[x->params->tensors[i].group]) + least);
         if (x->parts.tensor == i)
             x->parts.got = sqrt(got);
     }
@@ -296,7 +305,7 @@ void update_check(struct update *update, int64_t step, const struct optim_stats 
     struct update_worst worst = { 0 };
     if (x->steps++ == 0)
         x->first = step;
-    x->finite &= compare(x, &x->few, &f, &worst);
+    x->finite &= compare(x, &x->few, &f, step, &worst);
     if (worst.off <= 1)
         x->updates++;
     else if (x->otherwise == 0) {
@@ -308,7 +317,7 @@ void update_check(struct update *update, int64_t step, const struct optim_stats 
     double norms[PARAM_GROUPS];
     measure_norms(x->params, norms);
     f = formula_of(train, step, norms);
-    x->finite &= compare(x, &x->many, &f, &x->worst);
+    x->finite &= compare(x, &x->many, &f, step, &x->worst);
     if (x->micro_batches > 1)
         compare_parts(x);
     x->done = true;

@@ -167,6 +167,51 @@ static void test_wrong_gradients(void **state)
     done(&s);
 }
 
+/* Losses of which hardly anything can be seen, for rounding or since a softmax is as good as decided:
+ * no alarm, and an error where there is something to see is found all the same. */
+static void test_large_weights(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *model, *train;
+        double gate; /* the gates are multiplied by */
+    } large[] = {
+        { ",\"balance_weight\":1000,\"dropout\":0.9", ",\"batch_size\":1", 1 },
+        { ",\"balance_weight\":1000,\"router_noise\":100,\"init\":\"torch\"", ",\"batch_size\":2",
+          1 },
+        { ",\"balance_weight\":1000,\"router_noise\":0", ",\"batch_size\":1", 1e5 },
+        { ",\"balance_weight\":1000,\"router_noise\":100", ",\"batch_size\":1", 1e6 },
+    };
+    for (size_t i = 0; i < sizeof large / sizeof *large; i++)
+        for (int64_t t = 3; t <= 11; t += 2) {
+            struct subject s = subject_of((struct sketch){ .attention = "\"kind\":\"dense\"",
+                                                           .model = large[i].model,
+                                                           .train = large[i].train,
+                                                           .seed = t,
+                                                           .seq_len = t },
+                                          0);
+            struct params *params = model_params(s.model);
+            struct model_stats stats;
+            for (size_t k = 0; k < params->n; k++)
+                if (strstr(params->tensors[k].name, ".gate.") != NULL)
+                    for (size_t at = 0; at < params->tensors[k].count; at++)
+                        params->value[params->tensors[k].offset + at] *= (real)large[i].gate;
+            model_step(s.model, s.windows, s.step, &stats);
+            struct gradient found = measure(&s);
+            if (found.wrong > 0)
+                fail_msg("%s, gates times %g, T = %d: wrong", large[i].model, large[i].gate,
+                         (int)t);
+            done(&s);
+        }
+    struct subject s = subject_of(
+        (struct sketch){ .attention = "\"kind\":\"dense\"", .model = large[0].model }, 0);
+    const struct tensor *gate = params_find(model_params(s.model), "blocks.1.moe.gate.weight");
+    for (size_t k = 0; k < gate->count; k++)
+        model_params(s.model)->grad[gate->offset + k] *= (real)1.1;
+    assert_true(measure(&s).wrong > 0);
+    done(&s);
+}
+
 static bool at_once(void *arg)
 {
     (void)arg;
@@ -214,7 +259,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sound_models),    cmocka_unit_test(test_one_per_cent_of_each_tensor),
         cmocka_unit_test(test_wrong_gradients), cmocka_unit_test(test_a_stop),
-        cmocka_unit_test(test_detached),
+        cmocka_unit_test(test_detached),        cmocka_unit_test(test_large_weights),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,8 @@
 #include "tests/unit/worker/models.h"
 #include "worker/audit/training/update.h"
 
+#include <math.h>
+
 #define DSA "\"kind\":\"dsa\",\"indexer_heads\":2,\"indexer_dim\":8,\"top_k\":9"
 
 /* What is done in the place of what the specification says. */
@@ -44,14 +46,9 @@ static void step_of(struct update *x, struct model *model, const struct run_spec
     free(windows);
 }
 
-static struct update trained(const char *train, const char *attention, int64_t steps,
-                             struct wrong wrong)
+static struct update trained_of(struct sketch sketch, int64_t steps, struct wrong wrong)
 {
-    struct run_spec spec = spec_of((struct sketch){ .attention = attention,
-                                                    .model = ",\"dropout\":0.1,\"tied\":false",
-                                                    .train = train,
-                                                    .seq_len = 24,
-                                                    .seed = 3 });
+    struct run_spec spec = spec_of(sketch);
     struct model *model = model_of(&spec, 2);
     struct update x;
     struct err err;
@@ -64,6 +61,17 @@ static struct update trained(const char *train, const char *attention, int64_t s
     update_done(&x);
     model_free(model);
     return x; /* the figures */
+}
+
+static struct update trained(const char *train, const char *attention, int64_t steps,
+                             struct wrong wrong)
+{
+    return trained_of((struct sketch){ .attention = attention,
+                                       .model = ",\"dropout\":0.1,\"tied\":false",
+                                       .train = train,
+                                       .seq_len = 24,
+                                       .seed = 3 },
+                      steps, wrong);
 }
 
 static const char *const optimisers[] = {
@@ -83,7 +91,9 @@ static void test_sound_steps(void **state)
     (void)state;
     static const char *const attentions[] = { "\"kind\":\"dense\"", DSA,
                                               DSA ",\"indexer_training\":\"frozen\"",
-                                              DSA ",\"kl_weight\":0" };
+                                              DSA ",\"kl_weight\":0",
+                                              DSA ",\"dense_warmup_steps\":5,"
+                                                  "\"indexer_only_steps\":3" };
     for (size_t i = 0; i < OPTIMISERS; i++)
         for (size_t k = 0; k < sizeof attentions / sizeof *attentions; k++)
             for (int64_t steps = 1; steps <= 7; steps += 6) {
@@ -147,6 +157,27 @@ static void test_gradients_out_of_proportion(void **state)
     assert_true(trained(optimisers[1], DSA, 7, (struct wrong){ .gradient = 1.01 }).parts.off > 1);
 }
 
+/* A router whose noise decides: of what the experts' weights depend on there is next to no gradient,
+ * the difference of numbers that were rounded. */
+static void test_gradients_that_vanish(void **state)
+{
+    (void)state;
+    double worst = 0;
+    for (int64_t seed = 0; seed < 20; seed++) {
+        struct sketch sketch = { .attention = "\"kind\":\"dense\"",
+                                 .model = ",\"router_noise\":100,\"dropout\":0.9",
+                                 .train = optimisers[1],
+                                 .seq_len = 3,
+                                 .seed = seed };
+        struct update x = trained_of(sketch, 3, (struct wrong){ 0 });
+        worst = fmax(worst, x.parts.off);
+        x = trained_of(sketch, 3, (struct wrong){ .gradient = 1.01 });
+        assert_true(x.parts.off > 1);
+    }
+    if (worst > 0.5)
+        fail_msg("%.2g bounds", worst);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -154,6 +185,7 @@ int main(void)
         cmocka_unit_test(test_wrong_steps),
         cmocka_unit_test(test_steps_that_are_counted),
         cmocka_unit_test(test_gradients_out_of_proportion),
+        cmocka_unit_test(test_gradients_that_vanish),
     };
     return cmocka_run_group_tests_name("update", tests, NULL, NULL);
 }
