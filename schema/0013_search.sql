@@ -33,7 +33,12 @@ UPDATE runs SET part_data = (SELECT id FROM parts WHERE digest = part_digest('da
     part_train = (SELECT id FROM parts WHERE digest = part_digest('train', json_extract(spec, '$.train'))),
     part_grid = (SELECT id FROM parts WHERE digest = part_digest('grid', grid))
 WHERE json_valid(spec);
-UPDATE parts SET uses = (SELECT count(*) FROM runs r WHERE parts.id IN (r.part_data, r.part_model, r.part_train, r.part_grid));
+UPDATE parts SET uses = u.n FROM (
+    SELECT id, sum(n) AS n FROM (
+        SELECT part_data AS id, count(*) AS n FROM runs GROUP BY 1 UNION ALL SELECT part_model, count(*) FROM runs GROUP BY 1
+        UNION ALL SELECT part_train, count(*) FROM runs GROUP BY 1 UNION ALL SELECT part_grid, count(*) FROM runs GROUP BY 1)
+    WHERE id IS NOT NULL GROUP BY id) u
+WHERE u.id = parts.id;
 CREATE INDEX params_by_value ON params (path, value);
 
 CREATE TRIGGER parts_used AFTER INSERT ON runs BEGIN

@@ -255,7 +255,7 @@ static void fill(struct store *store)
 static size_t list(struct store *store, int64_t experiment, const char *filter, const char *order,
                    size_t page, int64_t *ids)
 {
-    char token[512] = "";
+    char token[STORE_TOKEN_BYTES] = "";
     size_t n = 0;
     do {
         struct run_list got;
