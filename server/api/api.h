@@ -75,6 +75,11 @@ DECODE(metrics_decode);
 STORED(metrics_read);
 ENCODE(metrics_encode);
 
+/* export.c */
+DECODE(export_decode);
+STORED(export_read);
+ENCODE(export_encode);
+
 /* events.c */
 DECODE(events_decode);
 ENCODE(events_encode);

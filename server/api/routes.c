@@ -34,6 +34,8 @@ const struct endpoint routes[] = {
       NULL, figure_png_encode, NULL },
     { READ("GET", "/experiments/{id}/capsule", BODY_NONE, ""), capsule_decode, capsule_read, NULL,
       capsule_encode, NULL },
+    { READ("GET", "/experiments/{id}/export", BODY_NONE, "what, format, arm, names"), export_decode,
+      export_read, NULL, export_encode, NULL },
     { READ("GET", "/runs", BODY_NONE, "experiment, filter, order_by, page_token, page_size"),
       runs_list_decode, runs_list_read, NULL, runs_list_encode, NULL },
     { READ("GET", "/runs/{id}", BODY_NONE, ""), run_id_decode, run_get_read, NULL, run_get_encode,

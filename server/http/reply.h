@@ -21,13 +21,17 @@ enum {
     REPLY_LIST_MAX = 8 << 20, /* of a page of a list: what is beyond is the next page's */
 };
 
-/* A body made while it is sent (SSE). read: fills up to max bytes, returns the count, 0 = nothing
- * now (the connection sleeps until reply_wake), < 0 = the end. closed: the connection is gone;
- * frees the source. */
+/* A body made while it is sent (SSE, exports). read: fills up to max bytes, returns the count, 0 =
+ * nothing now (the connection sleeps until reply_wake), REPLY_END, or REPLY_BROKEN: the client shall
+ * see that it hasn't got all. closed: the connection is gone; frees the source. A `whole` source has
+ * an end of its own: it is broken off when the daemon ends, and its client must keep up as one of a
+ * file must. */
+enum { REPLY_END = -1, REPLY_BROKEN = -2 };
 struct reply_source {
     long (*read)(void *source, char *to, size_t max);
     void (*closed)(void *source);
     void *source;
+    bool whole;
 };
 
 struct reply {

@@ -37,7 +37,7 @@ export const anytime = (e, r) => [
 ];
 
 /** So many figures and capsules are made at a time, and no more. */
-export const ended = (e, r) => [`experiments/${e}/figure.svg`, `experiments/${e}/figure.png`, `experiments/${e}/capsule`,
+export const ended = (e, r) => [`experiments/${e}/figure.svg`, `experiments/${e}/figure.png`, `experiments/${e}/capsule`, ...["", "?format=jsonl", "?what=runs", "?what=runs&format=jsonl&arm=dsa"].map((query) => `experiments/${e}/export${query}`),
   `runs/${r}/artifacts/final.safetensors`, `runs/${r}/artifacts/batches.jsonl`].map((path) => [[200, 429], "GET", `${V1}/${path}`]);
 
 const submit = (status, body) => [status, "POST", `${V1}/experiments`, typeof body === "string" ? body : JSON.stringify(body), JSON_TYPE];
@@ -50,8 +50,8 @@ export const refused = (e, r) => [
   submit(422, { preset: "none" }), submit(422, spec({ model: { layers: 64, d_model: 8192, heads: 8 } })), submit(413, " ".repeat(1 << 21)),
   [415, "POST", `${V1}/experiments`, "{}", TEXT], [400, "POST", `${V1}/experiments?dry_run=yes`, JSON.stringify(spec()), JSON_TYPE],
   ...["runs?filter=arm%20%3D", "runs?filter=nope%3D1", "runs?order_by=nope", "runs?page_token=zzz", "runs?page_size=0", "events?run=x", "events?after=-1",
-    "experiments/1?wait=x", `experiments/${e}/report?format=pdf`, `runs/${r}/metrics?from=5&to=4`, "presets/..%2fx"].map((path) => [400, "GET", `${V1}/${path}`]),
-  ...["nothing", "runs/99999", "runs/0", "runs/x", "experiments/99999", "experiments/99999/report", "experiments/99999/capsule", "experiments/99999/figure.svg",
+    "experiments/1?wait=x", `experiments/${e}/report?format=pdf`, `experiments/${e}/export?what=all`, `experiments/${e}/export?arm=none`, `runs/${r}/metrics?from=5&to=4`, "presets/..%2fx"].map((path) => [400, "GET", `${V1}/${path}`]),
+  ...["nothing", "runs/99999", "runs/0", "runs/x", "experiments/99999", "experiments/99999/report", "experiments/99999/capsule", "experiments/99999/export", "experiments/99999/figure.svg",
     "runs/99999/metrics", `runs/${r}/artifacts/none`, "presets/none"].map((path) => [404, "GET", `${V1}/${path}`]),
   [404, "DELETE", `${V1}/datasets/none`], [404, "DELETE", `${V1}/experiments/99999`], [404, "POST", `${V1}/runs/99999/verify`],
   [405, "PUT", `${V1}/experiments`, "{}", JSON_TYPE], [405, "POST", "/app.js"],

@@ -87,7 +87,7 @@ function said(method, path, status, got, headers, text) {
   const schema = schemaOf(method, path, status, type);
   if (status !== 204) assert.ok(schema, `${where}\nundocumented: ${type}`);
   seen.add(`${method} ${path} ${status}`);
-  if (!/json$/.test(type)) return text;
+  if (!/[/+]json$/.test(type)) return text;
   const check = strictly(schema), value = JSON.parse(text);
   assert.ok(check(value), `${where}\n${JSON.stringify(check.errors, null, 1)}`);
   return value;
@@ -132,6 +132,7 @@ test("experiments and their runs, from the dry run to the report", async () => {
 
   for (const format of ["svg", "png"]) await call("GET", `${one}/figure.${format}`, { at: { id } });
   await call("GET", `${one}/capsule`, { at: { id } });
+  for (const query of ["", "?format=jsonl&arm=dsa&names=val/loss", "?what=runs", "?what=runs&format=jsonl"]) await call("GET", `${one}/export`, { at: { id }, query });
 
   const { items } = await call("GET", runs, { query: `?experiment=${id}&filter=${encodeURIComponent("state = succeeded")}&order_by=-seed` });
   assert.equal(items.length, 4);

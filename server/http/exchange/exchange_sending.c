@@ -3,6 +3,8 @@
  * connection suspended meanwhile. */
 #include "server/http/exchange/exchange.h"
 
+#include "common/base/clock.h"
+
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -28,6 +30,8 @@ struct sending {
     size_t len;        /* bytes in the chunk */
     char *chunk;
     bool failed;
+    int64_t since_ms, asleep_ms; /* of a whole source: begun, less what it slept; fell asleep */
+    uint64_t sent;
 };
 
 static struct sending *sending_new(struct exchange *x)
@@ -82,19 +86,47 @@ void sending_wake(struct exchange *x)
         exchange_resume(x);
 }
 
+/* The client of a whole source has the time that one of a file of what it got so far would have;
+ * while the source sleeps nobody waits for the client. */
+static void keep_pace(struct sending *s, long n)
+{
+    int64_t now = clock_mono_ms();
+    if (s->asleep_ms != 0)
+        s->since_ms += now - s->asleep_ms;
+    s->asleep_ms = n == 0 ? now : 0;
+    s->sent += (uint64_t)n;
+    int64_t allowed = SENDING_MS + (int64_t)(s->sent / SENDING_BYTES_PER_MS) - (now - s->since_ms);
+    peer_wait(s->exchange->peer, n == 0 ? 0 : allowed > 0 ? allowed : 1);
+}
+
 static ssize_t pull_source(void *arg, uint64_t pos, char *to, size_t max)
 {
     (void)pos;
     struct sending *s = arg;
+    bool whole = s->source.whole;
     if (s->exchange == NULL || s->exchange->req.app->closing)
-        return MHD_CONTENT_READER_END_OF_STREAM;
+        return whole ? MHD_CONTENT_READER_END_WITH_ERROR : MHD_CONTENT_READER_END_OF_STREAM;
     s->exchange->all->calls++;
     long n = s->source.read(s->source.source, to, max);
     if (n < 0)
-        return MHD_CONTENT_READER_END_OF_STREAM;
+        return n == REPLY_BROKEN ? MHD_CONTENT_READER_END_WITH_ERROR
+                                 : MHD_CONTENT_READER_END_OF_STREAM;
+    if (whole)
+        keep_pace(s, n);
     if (n == 0)
         exchange_suspend(s->exchange);
     return n;
+}
+
+/* A suspended connection never notices that its peer has gone: the kernel shall. */
+static void watch_peer(const struct peer *peer, bool whole)
+{
+    const unsigned dead_ms = DEAD_PEER_MS;
+    const int on = 1, ahead = AHEAD_BYTES;
+    if (!whole)
+        setsockopt(peer->fd, SOL_SOCKET, SO_SNDBUF, &ahead, sizeof ahead);
+    setsockopt(peer->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof dead_ms);
+    setsockopt(peer->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
 }
 
 struct MHD_Response *sending_source(struct exchange *x)
@@ -104,19 +136,29 @@ struct MHD_Response *sending_source(struct exchange *x)
         return NULL;
     s->source = x->reply.source;
     x->reply.source.closed = NULL; /* it has moved */
-    if (x->peer != NULL) {
-        /* A suspended connection never notices that its peer has gone: the kernel shall. */
-        const unsigned dead_ms = DEAD_PEER_MS;
-        const int on = 1, ahead = AHEAD_BYTES;
-        setsockopt(x->peer->fd, SOL_SOCKET, SO_SNDBUF, &ahead, sizeof ahead);
-        setsockopt(x->peer->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof dead_ms);
-        setsockopt(x->peer->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-    }
+    s->since_ms = clock_mono_ms();
+    if (x->peer != NULL)
+        watch_peer(x->peer, s->source.whole);
     struct MHD_Response *response = MHD_create_response_from_callback(
-        MHD_SIZE_UNKNOWN, SOURCE_BYTES, pull_source, s, sending_free);
+        MHD_SIZE_UNKNOWN, s->source.whole ? CHUNK_BYTES : SOURCE_BYTES, pull_source, s,
+        sending_free);
     if (response == NULL)
         sending_free(s);
     return response;
+}
+
+static ssize_t pull_nothing(void *arg, uint64_t pos, char *to, size_t max)
+{
+    (void)arg;
+    (void)pos;
+    (void)to;
+    (void)max;
+    return MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+struct MHD_Response *sending_head(void)
+{
+    return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 1, pull_nothing, NULL, NULL);
 }
 
 /* Bytes. */
