@@ -119,6 +119,8 @@ ENCODE(query_encode);
 
 /* meta.c */
 ENCODE(version_encode);
+ENCODE(openapi_encode);
+ENCODE(experiment_schema_encode);
 ENCODE(healthz_encode);
 ENCODE(presets_encode);
 ENCODE(preset_encode);

@@ -16,7 +16,7 @@
 
 struct request;
 enum {
-    REPLY_HEADERS = 6,
+    REPLY_HEADERS = 8,
     REPLY_MAX = 64 << 20,     /* bytes of any body that is made at once, as they are sent */
     REPLY_LIST_MAX = 8 << 20, /* of a page of a list: what is beyond is the next page's */
 };
@@ -67,6 +67,8 @@ void reply_take(struct reply *reply, struct buf *take_body);
 int reply_write(struct reply *reply, struct err *err);
 void reply_header(struct reply *reply, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The value of a header of this reply; NULL when it has none of that name. */
+const char *reply_header_value(const struct reply *reply, const char *name);
 /* Makes a problem document (RFC 9457) of err: type, title, status, detail, code, pointer. */
 void reply_problem(struct reply *reply, const struct err *err);
 /* Wakes a connection whose source had nothing to send. Loop thread. */

@@ -18,7 +18,7 @@ export const corpus = (which, separator = "\n%\n") => Array.from({ length: 300 +
   `${which}: document ${i} says that ${i} comes after ${i - 1}, and ${i * i % 97} ${"after some words to learn ".repeat(i % 5)}`).join(separator);
 
 export const anytime = (e, r) => [
-  ...["/", "/app.js", "/style.css", "/lib/uPlot.js", "/views/run.js", "/healthz", "/metrics", `${V1}/version`, `${V1}/session`, `${V1}/queue`,
+  ...["/", "/app.js", "/style.css", "/lib/uPlot.js", "/views/run.js", "/healthz", "/metrics", `${V1}/version`, `${V1}/openapi.json`, `${V1}/experiment.schema.json`, `${V1}/session`, `${V1}/queue`,
     `${V1}/datasets`, `${V1}/presets`, `${V1}/presets/demo`, `${V1}/metrics`,
     `${V1}/experiments`, `${V1}/experiments?page_size=1`, `${V1}/experiments?deleted=1`, `${V1}/experiments/${e}`, `${V1}/experiments/${e}?wait=1`,
     `${V1}/experiments/${e}/report`, `${V1}/experiments/${e}/report?format=md`, `${V1}/experiments/${e}/report?format=csv`,

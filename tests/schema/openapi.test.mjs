@@ -144,6 +144,9 @@ test("experiments and their runs, from the dry run to the report", async () => {
   assert.ok((await call("GET", `${run}/log`, { at })).length > 0);
   await call("GET", `${run}/artifacts`, { at });
   await call("GET", `${run}/artifacts/{name}`, { at: { ...at, name: "final.safetensors" } });
+  const final = { at: { ...at, name: "final.safetensors" } };
+  await call("GET", `${run}/artifacts/{name}`, { ...final, headers: { Range: "bytes=0-9" }, status: 206 });
+  await call("GET", `${run}/artifacts/{name}`, { ...final, headers: { Range: "bytes=999999999-" }, status: 416 });
   await call("POST", `${run}/retry`, { at, status: 409 });
 
   // A row is spoiled, so that a difference is found and described.
@@ -210,6 +213,13 @@ test("the rest", async () => {
   await call("POST", `${V1}/session`, { body: { code }, status: 401 });
   await call("DELETE", `${V1}/session`, { status: 204 });
   await call("GET", `${V1}/version`);
+  assert.deepEqual(await call("GET", `${V1}/openapi.json`), api);
+  assert.deepEqual(await call("GET", `${V1}/experiment.schema.json`), schema);
+  for (const path of [`${V1}/openapi.json`, `${V1}/experiment.schema.json`]) { // to anybody, and once
+    const etag = (await fetch(daemon.base + path)).headers.get("etag");
+    assert.match(etag, /^"[0-9a-f]{16}"$/);
+    assert.equal((await fetch(daemon.base + path, { headers: { "If-None-Match": etag } })).status, 304);
+  }
   await call("GET", "/healthz");
   await call("GET", "/metrics");
 });

@@ -4,6 +4,7 @@
 #include "server/http/exchange/exchange.h"
 
 #include "common/base/clock.h"
+#include "server/http/exchange/range.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -25,9 +26,10 @@ struct sending {
     struct reply_source source;
     struct app *app;
     int fd;
-    bool nameless;     /* its blocks are freed when it is closed */
-    uint64_t size, at; /* of the file; of the chunk in it */
-    size_t len;        /* bytes in the chunk */
+    bool nameless;       /* its blocks are freed when it is closed */
+    uint64_t from, size; /* the part of the file that is sent */
+    uint64_t at;         /* of the chunk in the file */
+    size_t len;          /* bytes in the chunk */
     char *chunk;
     bool failed;
     int64_t since_ms, asleep_ms; /* of a whole source: begun, less what it slept; fell asleep */
@@ -229,12 +231,36 @@ static void open_file(struct exchange *x)
     s->chunk = malloc(CHUNK_BYTES);
 }
 
+/* Of a file that is sent to a GET, the part that was asked for. */
+static int choose_part(struct exchange *x, struct sending *s)
+{
+    struct reply *reply = &x->reply;
+    uint64_t size = s->size;
+    enum range range = RANGE_WHOLE;
+    if (!x->head && range_holds(exchange_header(x, "If-Range"), reply_header_value(reply, "ETag"),
+                                reply_header_value(reply, "Last-Modified")))
+        range = range_of(exchange_header(x, "Range"), size, &s->from, &s->size);
+    if (range == RANGE_NOWHERE) {
+        reply->headers_n = 0; /* they are the file's */
+        reply_header(reply, "Content-Range", "bytes */%llu", (unsigned long long)size);
+        return err_set(&x->err, ERR_RANGE, "the file has %llu bytes, and the range none of them",
+                       (unsigned long long)size);
+    }
+    reply_header(reply, "Accept-Ranges", "bytes");
+    if (range == RANGE_PART) {
+        reply->status = 206;
+        reply_header(reply, "Content-Range", "bytes %llu-%llu/%llu", (unsigned long long)s->from,
+                     (unsigned long long)(s->from + s->size - 1), (unsigned long long)size);
+    }
+    return 0;
+}
+
 static void file_opened(struct exchange *x)
 {
     struct sending *s = x->sending;
     int status = s->failed ? err_set(&x->err, ERR_NOT_FOUND, "there is no such file any more")
                  : s->chunk == NULL ? err_no_memory(&x->err, "the file")
-                                    : 0;
+                                    : choose_part(x, s);
     exchange_ready(x, status);
     if (status != 0)
         sending_free(s);
@@ -262,6 +288,7 @@ static ssize_t pull_file(void *arg, uint64_t pos, char *to, size_t max)
     if (s->failed || s->exchange == NULL || s->exchange->all->cut)
         return MHD_CONTENT_READER_END_WITH_ERROR;
     s->exchange->all->calls++;
+    pos += s->from;
     if (pos < s->at || pos >= s->at + s->len) {
         s->at = pos;
         s->len = 0;
