@@ -13,12 +13,9 @@
 /* Runs without points make no text, and each costs a look. */
 enum { STEPS_A_PAGE = 2000, FULL = 1 };
 
-static const struct export_format *const formats[] = {
-    &export_curves_csv,
-    &export_curves_jsonl,
-    &export_runs_csv,
-    &export_runs_jsonl,
-};
+static const struct export_format *const formats[] = { &export_curves_csv, &export_curves_jsonl,
+                                                       &export_tensorboard, &export_runs_csv,
+                                                       &export_runs_jsonl };
 enum { FORMATS = sizeof formats / sizeof *formats };
 
 int export_format_find(const char *what, const char *format, const struct export_format **ret,

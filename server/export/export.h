@@ -14,6 +14,7 @@
  * What is written is a row of the table in export.c, with functions in files of their own:
  *
  *   curves.c  csv and jsonl, a line a point     runs.c  csv and jsonl, a line a run
+ *   tensorboard.c  event files in a tar         tfevents.h  their records
  *   format.h  what these share                  csv.h   cells
  */
 #ifndef ABLATE_SERVER_EXPORT_H

@@ -41,7 +41,7 @@ struct export_format {
 };
 
 extern const struct export_format export_curves_csv, export_curves_jsonl, export_runs_csv,
-    export_runs_jsonl;
+    export_runs_jsonl, export_tensorboard;
 
 /* The series that the walk is at, and the text of its metric's name. */
 const struct export_series *export_series(const struct export *export);

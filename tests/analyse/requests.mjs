@@ -37,7 +37,7 @@ export const anytime = (e, r) => [
 ];
 
 /** So many figures and capsules are made at a time, and no more. */
-export const ended = (e, r) => [`experiments/${e}/figure.svg`, `experiments/${e}/figure.png`, `experiments/${e}/capsule`, ...["", "?format=jsonl", "?what=runs", "?what=runs&format=jsonl&arm=dsa"].map((query) => `experiments/${e}/export${query}`),
+export const ended = (e, r) => [`experiments/${e}/figure.svg`, `experiments/${e}/figure.png`, `experiments/${e}/capsule`, ...["", "?format=jsonl", "?what=runs", "?what=runs&format=jsonl&arm=dsa", "?format=tensorboard"].map((query) => `experiments/${e}/export${query}`),
   `runs/${r}/artifacts/final.safetensors`, `runs/${r}/artifacts/batches.jsonl`].map((path) => [[200, 429], "GET", `${V1}/${path}`]);
 
 const submit = (status, body) => [status, "POST", `${V1}/experiments`, typeof body === "string" ? body : JSON.stringify(body), JSON_TYPE];

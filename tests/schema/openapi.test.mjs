@@ -132,7 +132,7 @@ test("experiments and their runs, from the dry run to the report", async () => {
 
   for (const format of ["svg", "png"]) await call("GET", `${one}/figure.${format}`, { at: { id } });
   await call("GET", `${one}/capsule`, { at: { id } });
-  for (const query of ["", "?format=jsonl&arm=dsa&names=val/loss", "?what=runs", "?what=runs&format=jsonl"]) await call("GET", `${one}/export`, { at: { id }, query });
+  for (const query of ["", "?format=jsonl&arm=dsa&names=val/loss", "?what=runs", "?what=runs&format=jsonl", "?format=tensorboard"]) await call("GET", `${one}/export`, { at: { id }, query });
 
   const { items } = await call("GET", runs, { query: `?experiment=${id}&filter=${encodeURIComponent("state = succeeded")}&order_by=-seed` });
   assert.equal(items.length, 4);
