@@ -34,6 +34,7 @@ export const anytime = (e, r) => [
   // A query waits for its turn, and has its time; under an analyser both are short.
   ...["SELECT arm, count(*), avg(final), count(final_word) FROM v_runs GROUP BY arm", `SELECT * FROM v_curves WHERE run = ${r} ORDER BY value DESC`, "SELECT 2.5, 'x', NULL, x'ff00', 9e999"]
     .map((text) => sql([200, 422, 429], text, { limit: 50 })),
+  sql([200, 422, 429], "SELECT ?, ?2, ?3, ?4", { params: [1, 2.5, "x", null] }), sql([200, 422, 429], "SELECT * FROM v_runs WHERE run = :run", { params: { run: r } }),
 ];
 
 /** So many figures and capsules are made at a time, and no more. */
@@ -59,7 +60,7 @@ export const refused = (e, r) => [
   [409, "POST", `${V1}/runs/${r}/cancel`], [409, "POST", `${V1}/runs/${r}/retry`], [409, "POST", `${V1}/experiments/${e}/purge`],
   [422, "POST", `${V1}/runs/${r}/priority`, '{"priority":1001}', JSON_TYPE], [422, "PATCH", `${V1}/experiments/${e}`, '{"spec":{}}', JSON_TYPE],
   [422, "POST", `${V1}/queue`, '{"paused":1}', JSON_TYPE],
-  sql([422, 429], "DELETE FROM runs"), sql([422, 429], "SELECT 1; SELECT 2"), sql([422, 429], "PRAGMA journal_mode"), sql([422, 429], "SELEC 1"), sql([422, 429], "SELECT zeroblob(100000000)"),
+  sql([422, 429], "DELETE FROM runs"), sql([422, 429], "SELECT 1; SELECT 2"), sql([422, 429], "PRAGMA journal_mode"), sql([422, 429], "SELECT ?"), sql([422, 429], "SELECT ?", { params: { a: 1 } }), sql([422, 429], "SELECT :a", { params: { b: [] } }), sql([422, 429], "SELEC 1"), sql([422, 429], "SELECT zeroblob(100000000)"),
   sql([422, 429], `SELECT ${"(".repeat(500)}1${")".repeat(500)}`),
   [422, "PUT", `${V1}/datasets/bad`, "", TEXT], [422, "PUT", `${V1}/datasets/bad`, "a\0b", TEXT], [400, "PUT", `${V1}/datasets/bad`, Buffer.from([97, 0xff]), TEXT],
   [400, "PUT", `${V1}/datasets/bad`, '{"text":"a"}\n{"text":\n', { "Content-Type": "application/x-ndjson" }], [415, "PUT", `${V1}/datasets/bad`, "a", { "Content-Type": "text/csv" }],

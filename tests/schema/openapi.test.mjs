@@ -207,6 +207,8 @@ test("the rest", async () => {
   assert.deepEqual(metrics.map(({ name }) => name), schema.$defs.compare.properties.metric.enum);
   await call("POST", `${V1}/query`, { body: { sql: "SELECT run, arm, final, final_word FROM v_runs", limit: 2 } });
   await call("POST", `${V1}/query`, { body: { sql: "DELETE FROM runs" }, status: 422 });
+  await call("POST", `${V1}/query`, { body: { sql: "SELECT ?, ?2", params: [1, null] } });
+  await call("POST", `${V1}/query`, { body: { sql: "SELECT :a", params: { b: 1 } }, status: 422 });
   await call("GET", `${V1}/session`);
   const [, code] = /#login=(\S+)/.exec((await ablated("link", "--data", daemon.dir)).stdout);
   await call("POST", `${V1}/session`, { body: { code }, status: 201 });
