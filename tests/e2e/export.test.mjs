@@ -23,10 +23,10 @@ const spec = (more) => ({
   train: { steps: 20, batch_size: 2, eval_every: 10, eval_windows: 4 }, seeds: [1, 2], artifacts: ["final"],
   arms: { "-dense": {}, dsa: { "model.attention": { kind: "dsa", top_k: 4, indexer_heads: 2, indexer_dim: 8 } } }, grid: { "data.seq_len": [8, 16], "train.lr": [0.01] }, ...more,
 });
-/** An experiment whose first run has so many more points; of the others there are none. */
+/** An experiment that waits in the queue, whose first run has so many points. */
 async function long(name, points) {
+  await call("POST", "/queue", { paused: true });
   const experiment = await submit(spec({ name, seeds: [1], grid: {} })), [{ id: run }] = (await get(`/runs?experiment=${experiment}`)).items;
-  assert.equal((await get(`/experiments/${experiment}?wait=3600`)).state, "finished");
   sql(`BEGIN IMMEDIATE; INSERT OR IGNORE INTO metric_names (name) VALUES ('long');
     WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${points})
     INSERT INTO metrics SELECT ${run}, (SELECT id FROM metric_names WHERE name = 'long'), i, i / 3.0, 0 FROM n;
@@ -138,9 +138,8 @@ test("runs: all that the list tells, tags and parameters by their paths", async 
 
 test("what a spreadsheet would take for a formula, quotes, lines and letters of all kinds", async () => {
   const hostile = ["=HYPERLINK(\"http://evil.example\",\"x\")", "+1+cmd|' /C calc'!A0", "@SUM(1)", "\tx", "\rx", "-2+3", "a\r\nb,\"c\"", "ünïcödé 漢字 🙂", "-1.5e3", "+7", "'quoted", "-"];
+  await call("POST", "/queue", { paused: true });
   const own = await submit(spec({ name: "hostile", seeds: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], arms: { a: {} }, grid: {} }));
-  await call("POST", `/experiments/${own}/cancel`, {}, 202);
-  assert.match((await get(`/experiments/${own}?wait=3600`)).state, /cancelled|finished/);
   const ids = (await get(`/runs?experiment=${own}`)).items.map((run) => run.id), quote = (text) => `CAST(x'${Buffer.from(text).toString("hex")}' AS TEXT)`;
   hostile.forEach((text, i) => sql(`UPDATE runs SET reason = ${quote(text)}, arm = ${quote(text)} WHERE id = ${ids[i]}`));
   const guarded = hostile.map((text) => /^[=+\-@\t\r]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text);
@@ -246,7 +245,7 @@ test("many points: sizes that are told before the bytes, steps of all lengths, w
   const folder = join(dir, `long-${experiment}`, `arm--dense_seed-1_run-${run}`), [name] = await readdir(folder), bytes = await readFile(join(folder, name));
   let records = 0;
   for (let at = 0; at < bytes.length; at += 16 + Number(bytes.readBigUInt64LE(at))) records++;
-  assert.equal(records, n + 3);
+  assert.equal(records, n + 2); // version, hyperparameters; no end
 });
 
 test("what can't be is refused, and HEAD tells what GET would", async () => {
