@@ -170,8 +170,11 @@ static void add_words(const json_t *finals, struct buf *to)
     json_t *value;
     struct buf words;
     buf_init(&words, 0);
-    json_object_foreach((json_t *)(uintptr_t)finals, key, value) if (json_is_string(value))
-        buf_addf(&words, "%s%s=%s", words.len > 0 ? ";" : "", key, json_string_value(value));
+    json_object_foreach((json_t *)(uintptr_t)finals, key, value)
+    {
+        if (json_is_string(value))
+            buf_addf(&words, "%s%s=%s", words.len > 0 ? ";" : "", key, json_string_value(value));
+    }
     if (words.data != NULL)
         csv_text(words.data, to);
     to->failed |= words.failed;

@@ -45,8 +45,11 @@ int store_params_check(const json_t *params, struct err *err)
         if (status == 0)
             status = check_value(value, place, &bytes, err);
     }
-    json_object_foreach((json_t *)(uintptr_t)params, key, value) if (status == 0) status =
-        check_value(value, key, &bytes, err);
+    json_object_foreach((json_t *)(uintptr_t)params, key, value)
+    {
+        if (status == 0)
+            status = check_value(value, key, &bytes, err);
+    }
     if (status == 0 && bytes > STORE_PARAMS_BYTES)
         status = err_set_at(err, ERR_OUT_OF_RANGE, "/params",
                             "\"params\" must have at most %d bytes together, not %zu",
