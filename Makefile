@@ -223,17 +223,23 @@ $(double_lib): $(patsubst %.c,$(BUILD)/double/%.o,$(worker_src))
 	$(AR) rcs $@ $^
 
 # Files that are part of the daemon.
-embedded := $(wildcard schema/*.sql schema/presets/*.json schema/experiment.schema.json schema/openapi.yaml) \
+embedded := $(wildcard schema/*.sql schema/presets/*.json schema/experiment.schema.json) \
             $(filter-out web/node_modules/%,$(shell find web -type f \( -name '*.js' -o -name '*.css' -o -name '*.html' -o -name '*.svg' \) 2>/dev/null))
 uplot    := web/node_modules/uplot/dist/uPlot.esm.js web/node_modules/uplot/dist/uPlot.min.css
+yaml     := web/node_modules/yaml/dist/index.js
+openapi  := $(BUILD)/openapi.json
 
-$(uplot) &: web/package.json
+$(uplot) $(yaml) &: web/package.json
 	cd web && npm ci --no-audit --no-fund --silent
-	@touch $(uplot)
+	@touch $(uplot) $(yaml)
 
-$(BUILD)/embedded.S: $(embedded) $(uplot) deploy/embed.sh Makefile
+$(openapi): schema/openapi.yaml deploy/yaml2json.mjs $(yaml)
 	@mkdir -p $(@D)
-	{ printf '%s\n' $(embedded) | sed 's/.*/& &/'; printf 'web/lib/%s %s\n' uPlot.js $(word 1,$(uplot)) uPlot.css $(word 2,$(uplot)); } \
+	node deploy/yaml2json.mjs $< > $@.part && mv $@.part $@
+
+$(BUILD)/embedded.S: $(embedded) $(uplot) $(openapi) deploy/embed.sh Makefile
+	@mkdir -p $(@D)
+	{ printf '%s\n' $(embedded) | sed 's/.*/& &/'; echo schema/openapi.json $(openapi); printf 'web/lib/%s %s\n' uPlot.js $(word 1,$(uplot)) uPlot.css $(word 2,$(uplot)); } \
 	  | deploy/embed.sh > $@
 $(BUILD)/embedded.o: $(BUILD)/embedded.S
 	$(CC) -c $< -o $@

@@ -52,3 +52,11 @@ void clock_iso(int64_t wall_ms, char ret[CLOCK_ISO_BYTES])
     strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%S", &utc);
     snprintf(ret, CLOCK_ISO_BYTES, "%.19s.%03uZ", day, (unsigned)ms % 1000);
 }
+
+void clock_http(int64_t wall_ms, char ret[CLOCK_HTTP_BYTES])
+{
+    time_t seconds = (time_t)(wall_ms / 1000);
+    struct tm utc;
+    gmtime_r(&seconds, &utc);
+    strftime(ret, CLOCK_HTTP_BYTES, "%a, %d %b %Y %H:%M:%S GMT", &utc);
+}

@@ -16,5 +16,8 @@ void clock_shift(int64_t wall_ms, int64_t mono_ms); /* for tests: adds to both c
 enum { CLOCK_ISO_BYTES = 25 };
 /* Writes wall_ms as ISO 8601 UTC with milliseconds, e.g. 2026-01-31T09:05:00.250Z. */
 void clock_iso(int64_t wall_ms, char ret[CLOCK_ISO_BYTES]);
+/* Writes wall_ms as HTTP has it (RFC 9110, 5.6.7), e.g. Sat, 31 Jan 2026 09:05:00 GMT. */
+enum { CLOCK_HTTP_BYTES = 30 };
+void clock_http(int64_t wall_ms, char ret[CLOCK_HTTP_BYTES]);
 
 #endif

@@ -34,6 +34,7 @@
     X(TOO_MANY_RUNS, "too_many_runs", 422, 65, "The experiment has too many runs")                 \
     X(URI_TOO_LONG, "uri_too_long", 414, 64, "The address is too long")                            \
     X(UNSUPPORTED_TYPE, "unsupported_media_type", 415, 65, "The content type is not accepted")     \
+    X(RANGE, "range_not_satisfiable", 416, 64, "The range has nothing of the file")                \
     X(MISDIRECTED, "misdirected_request", 421, 64, "The Host is not this server's")                \
     X(UNKNOWN_FIELD, "unknown_field", 422, 65, "A field is not known")                             \
     X(MISSING_FIELD, "missing_field", 422, 65, "A required field is missing")                      \

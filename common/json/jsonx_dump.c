@@ -9,6 +9,8 @@
 
 #include "common/json/jsonx_dump.h"
 
+#include "common/json/shortest.h"
+
 #include <jansson.h>
 #include <math.h>
 #include <stdbool.h>
@@ -16,54 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Adds one to the number of n digits at text ("d.ddd"), unless all are nines. */
-static void count_up(char *text, size_t n)
-{
-    for (size_t i = n; i-- > 0;) {
-        if (text[i] == '.')
-            continue;
-        if (text[i] < '9') {
-            text[i]++;
-            return;
-        }
-        if (i > 0)
-            text[i] = '0';
-    }
-}
-
-/* Splits a finite value > 0 into its shortest digits (no trailing zero) and the decimal exponent of
- * the first one: value = 0.d1d2d3… · 10^(*ret_point). */
-static size_t shortest_digits(double value, char digits[32], int *ret_point)
-{
-    char text[40];
-    /* Every decimal of up to 15 digits survives a normal double, so that 15 digits less their
-     * trailing zeros are the shortest form if they read back at all. Subnormals hold fewer. */
-    int precision = value < 2.2250738585072014e-308 ? 1 : 15;
-    for (; precision < 17; precision++) {
-        snprintf(text, sizeof text, "%.*e", precision - 1, value);
-        if (strtod(text, NULL) == value)
-            break;
-    }
-    if (precision == 17) {
-        /* Below a power of two doubles lie twice as dense as above: the nearest 16 digits may read
-         * back to the neighbour below while the next ones up still read back to the value. */
-        snprintf(text, sizeof text, "%.15e", value);
-        count_up(text, strcspn(text, "e"));
-        if (strtod(text, NULL) != value)
-            snprintf(text, sizeof text, "%.16e", value);
-    }
-
-    char *exponent = strchr(text, 'e');
-    *ret_point = (int)strtol(exponent + 1, NULL, 10) + 1;
-    size_t n = 0;
-    for (const char *c = text; c < exponent; c++)
-        if (*c != '.')
-            digits[n++] = *c;
-    while (n > 1 && digits[n - 1] == '0')
-        n--;
-    return n;
-}
 
 static void add_zeros(struct buf *to, int n)
 {
@@ -83,7 +37,7 @@ void jsonx_dump_double(double value, struct buf *to)
     }
     if (value < 0)
         buf_addc(to, '-');
-    char digits[32];
+    char digits[SHORTEST_DIGITS];
     int point;
     size_t len = shortest_digits(fabs(value), digits, &point);
     int n = (int)len;

@@ -206,6 +206,12 @@ static int decode_array(const json_t *value, const struct place *at)
     return 0;
 }
 
+static int decode_any(const json_t *value, const struct place *at)
+{
+    *(const json_t **)at->member = value;
+    return 0;
+}
+
 static json_t *encode_int(const struct jsonx_field *field, const void *member)
 {
     (void)field;
@@ -263,6 +269,7 @@ static const struct {
     [JSONX_PAIR] = { "pair", decode_pair, encode_pair },
     [JSONX_OBJECT] = { "object", decode_object, NULL },
     [JSONX_ARRAY] = { "array", decode_array, NULL },
+    [JSONX_VALUE] = { "value", decode_any, NULL },
 };
 
 const char *jsonx_type_name(enum jsonx_type type)
@@ -303,6 +310,7 @@ static int decode_absent(const struct place *at)
     switch (field->type) {
     case JSONX_OBJECT:
     case JSONX_ARRAY:
+    case JSONX_VALUE:
         *(const json_t **)at->member = NULL;
         return 0;
     case JSONX_TEXT:

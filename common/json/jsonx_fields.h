@@ -24,6 +24,7 @@ enum jsonx_type {
     JSONX_PAIR,   /* double[2]: an array of two numbers, each within the range */
     JSONX_OBJECT, /* json_t *, borrowed from the decoded value; NULL when absent */
     JSONX_ARRAY,  /* json_t *, borrowed; NULL when absent */
+    JSONX_VALUE,  /* json_t *, borrowed, of any type; NULL when absent */
 };
 
 struct jsonx_field {
@@ -49,13 +50,14 @@ int jsonx_decode(const json_t *obj, const struct jsonx_field *fields, size_t n, 
  */
 int jsonx_decode_value(const json_t *value, const struct jsonx_field *row, void *member,
                        const char *pointer, struct err *err);
-/* The inverse: a new object with every field; NULL when memory runs out. JSONX_OBJECT and
- * JSONX_ARRAY rows are left out. */
+/* The inverse: a new object with every field; NULL when memory runs out. JSONX_OBJECT,
+ * JSONX_ARRAY and JSONX_VALUE rows are left out. */
 json_t *jsonx_encode(const struct jsonx_field *fields, size_t n, const void *in);
 
 /* What a JSONX_NAME may be. */
 bool jsonx_is_name(const char *text);
-/* "integer", "number", "boolean", "enum", "string", "name", "pair", "object" or "array". */
+/* "integer", "number", "boolean", "enum", "string", "name", "pair", "object", "array" or
+ * "value". */
 const char *jsonx_type_name(enum jsonx_type type);
 
 #endif

@@ -75,6 +75,11 @@ DECODE(metrics_decode);
 STORED(metrics_read);
 ENCODE(metrics_encode);
 
+/* export.c */
+DECODE(export_decode);
+STORED(export_read);
+ENCODE(export_encode);
+
 /* events.c */
 DECODE(events_decode);
 ENCODE(events_encode);
@@ -112,6 +117,8 @@ ENCODE(query_encode);
 
 /* meta.c */
 ENCODE(version_encode);
+ENCODE(openapi_encode);
+ENCODE(experiment_schema_encode);
 ENCODE(healthz_encode);
 ENCODE(presets_encode);
 ENCODE(preset_encode);

@@ -99,6 +99,6 @@ int events_encode(struct request *req, struct reply *reply, struct err *err)
         return status;
     }
     reply->content_type = "text/event-stream";
-    reply->source = (struct reply_source){ follow_read, follow_closed, f };
+    reply->source = (struct reply_source){ follow_read, follow_closed, f, .whole = false };
     return 0;
 }

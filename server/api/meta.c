@@ -1,4 +1,4 @@
-/* What the daemon says of itself: version, health, presets, metrics, the queue. */
+/* What the daemon says of itself: version, health, documents, presets, metrics, the queue. */
 #include "server/api/api.h"
 
 #include "common/base/clock.h"
@@ -6,6 +6,7 @@
 #include "common/json/jsonx_fields.h"
 #include "common/spec/metrics.h"
 #include "common/wire/wire.h"
+#include "server/base/embed.h"
 #include "server/base/options.h"
 #include "server/base/presets.h"
 #include "server/base/watch.h"
@@ -82,6 +83,34 @@ int healthz_encode(struct request *req, struct reply *reply, struct err *err)
                          "stalls", stalls_json()),
                -1);
     return 0;
+}
+
+/* The API's own documents. The one names the other by a relative address. */
+
+static int encode_document(const struct request *req, struct reply *reply, const char *path,
+                           struct err *err)
+{
+    const struct embedded *file = embed_find(path);
+    if (file == NULL)
+        return err_set(err, ERR_INTERNAL, "%s isn't part of the program", path);
+    const char *tag = embed_tag(file);
+    reply_header(reply, "ETag", "%s", tag);
+    reply_header(reply, "Cache-Control", "no-cache");
+    if (*tag != '\0' && strstr(req->if_none_match, tag) != NULL)
+        reply->status = 304;
+    else
+        buf_add(&reply->body, file->data, file->len);
+    return 0;
+}
+
+int openapi_encode(struct request *req, struct reply *reply, struct err *err)
+{
+    return encode_document(req, reply, "schema/openapi.json", err);
+}
+
+int experiment_schema_encode(struct request *req, struct reply *reply, struct err *err)
+{
+    return encode_document(req, reply, "schema/experiment.schema.json", err);
 }
 
 /* Presets. */

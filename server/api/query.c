@@ -4,6 +4,7 @@
 #include "common/json/jsonx_fields.h"
 #include "server/http/exchange/exchange_request.h"
 #include "server/query/queries.h"
+#include "server/store/store_params.h"
 #include "server/store/store_query.h"
 
 #include <stddef.h>
@@ -30,11 +31,13 @@ int query_decode(struct request *req, struct err *err)
           .min = 1,
           .max = STORE_QUERY_ROWS,
           .preset = "1000" },
+        { .key = "params", .type = JSONX_VALUE, .offset = offsetof(struct query, params) },
     };
     struct query *q = request_state(req, sizeof *q, query_free, err);
     if (q == NULL)
         return -ERR_NO_MEMORY;
-    return jsonx_decode(req->body, fields, 2, q, "", err);
+    int status = jsonx_decode(req->body, fields, sizeof fields / sizeof *fields, q, "", err);
+    return status == 0 ? store_params_check(q->params, err) : status;
 }
 
 static void query_done(struct query *q)

@@ -1,6 +1,7 @@
 /* Runs: search, look, cancel, retry, reorder, and the files they leave. */
 #include "server/api/api.h"
 
+#include "common/base/clock.h"
 #include "common/base/digest.h"
 #include "common/base/files.h"
 #include "common/json/jsonx.h"
@@ -362,8 +363,9 @@ int run_artifact_encode(struct request *req, struct reply *reply, struct err *er
     (void)err;
     struct one *o = req->state;
     const char *digest = o->artifact->sha256;
-    char base64[DIGEST_BASE64];
+    char base64[DIGEST_BASE64], modified[CLOCK_HTTP_BYTES];
     digest_base64(digest, base64);
+    clock_http(o->artifact->created_at, modified);
     if (strstr(req->if_none_match, digest) != NULL) {
         reply->status = 304;
     } else {
@@ -372,6 +374,7 @@ int run_artifact_encode(struct request *req, struct reply *reply, struct err *er
     }
     reply->content_type = "application/octet-stream";
     reply_header(reply, "ETag", "\"%s\"", digest);
+    reply_header(reply, "Last-Modified", "%s", modified);
     reply_header(reply, "Repr-Digest", "sha-256=:%s:", base64); /* RFC 9530 */
     reply_header(reply, "Cache-Control", "private, no-cache");
     reply_header(reply, "Content-Disposition", "attachment; filename=\"run-%lld-%s\"",

@@ -15,5 +15,7 @@ extern const size_t embedded_n;
 
 /* NULL when there is no such file. */
 const struct embedded *embed_find(const char *path);
+/* The entity tag of its content, quoted; "" when memory runs out. Loop thread. */
+const char *embed_tag(const struct embedded *file);
 
 #endif

@@ -2,16 +2,12 @@
  * */
 #include "server/http/assets.h"
 
-#include "common/base/digest.h"
 #include "server/base/embed.h"
 #include "server/http/exchange/state.h"
 #include "server/http/route.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-enum { TAG_BYTES = 20 };
 
 static const struct {
     const char *ending, *type;
@@ -33,21 +29,6 @@ static const char *type_of(const char *path)
     return NULL;
 }
 
-/* The entity tag of a file: of its content, computed once. */
-static const char *tag_of(const struct embedded *file)
-{
-    static char(*tags)[TAG_BYTES];
-    char hex[DIGEST_HEX];
-    if (tags == NULL && (tags = calloc(embedded_n, sizeof *tags)) == NULL)
-        return "";
-    char *tag = tags[file - embedded];
-    if (tag[0] == '\0') {
-        digest_of_hex(file->data, file->len, hex);
-        snprintf(tag, TAG_BYTES, "\"%.16s\"", hex);
-    }
-    return tag;
-}
-
 int assets_find(struct exchange *x, struct err *err)
 {
     char name[300];
@@ -57,7 +38,7 @@ int assets_find(struct exchange *x, struct err *err)
         return 0;
     if (strcmp(x->method, "GET") != 0 && !x->head)
         return route_other(x, "GET, HEAD", err);
-    const char *tag = tag_of(file), *known = exchange_header(x, "If-None-Match");
+    const char *tag = embed_tag(file), *known = exchange_header(x, "If-None-Match");
     x->reply.content_type = type_of(name);
     reply_header(&x->reply, "ETag", "%s", tag);
     reply_header(&x->reply, "Cache-Control", "no-cache");

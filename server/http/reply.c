@@ -116,6 +116,14 @@ void reply_header(struct reply *reply, const char *name, const char *format, ...
     reply->headers_n++;
 }
 
+const char *reply_header_value(const struct reply *reply, const char *name)
+{
+    for (size_t i = 0; i < reply->headers_n; i++)
+        if (strcmp(reply->headers[i].name, name) == 0)
+            return reply->headers[i].value;
+    return NULL;
+}
+
 void reply_problem(struct reply *reply, const struct err *err)
 {
     char type[80];

@@ -16,18 +16,22 @@
 
 struct request;
 enum {
-    REPLY_HEADERS = 6,
+    REPLY_HEADERS = 8,
     REPLY_MAX = 64 << 20,     /* bytes of any body that is made at once, as they are sent */
     REPLY_LIST_MAX = 8 << 20, /* of a page of a list: what is beyond is the next page's */
 };
 
-/* A body made while it is sent (SSE). read: fills up to max bytes, returns the count, 0 = nothing
- * now (the connection sleeps until request_wake), < 0 = the end. closed: the connection is gone;
- * frees the source. */
+/* A body made while it is sent (SSE, exports). read: fills up to max bytes, returns the count, 0 =
+ * nothing now (the connection sleeps until request_wake), REPLY_END, or REPLY_BROKEN: the client shall
+ * see that it hasn't got all. closed: the connection is gone; frees the source. A `whole` source has
+ * an end of its own: it is broken off when the daemon ends, and its client must keep up as one of a
+ * file must. */
+enum { REPLY_END = -1, REPLY_BROKEN = -2 };
 struct reply_source {
     long (*read)(void *source, char *to, size_t max);
     void (*closed)(void *source);
     void *source;
+    bool whole;
 };
 
 struct reply {
@@ -63,6 +67,8 @@ void reply_take(struct reply *reply, struct buf *take_body);
 int reply_write(struct reply *reply, struct err *err);
 void reply_header(struct reply *reply, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The value of a header of this reply; NULL when it has none of that name. */
+const char *reply_header_value(const struct reply *reply, const char *name);
 /* Makes a problem document (RFC 9457) of err: type, title, status, detail, code, pointer. */
 void reply_problem(struct reply *reply, const struct err *err);
 

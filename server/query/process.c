@@ -5,6 +5,7 @@
 #include "common/json/jsonx.h"
 #include "common/json/jsonx_fields.h"
 #include "server/query/walls.h"
+#include "server/store/store_params.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -17,10 +18,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { REQUEST_BYTES = 8 * STORE_QUERY_SQL_MAX }; /* escapes, and a path */
+/* escapes, and a path */
+enum { REQUEST_BYTES = 8 * (STORE_QUERY_SQL_MAX + STORE_PARAMS_BYTES) };
 
 struct asked {
     const char *database, *sql; /* borrowed from the request */
+    const json_t *params;       /* the same; NULL = none */
     int64_t limit;
 };
 
@@ -45,6 +48,7 @@ static int decode(const json_t *request, struct asked *ret, struct err *err)
           .min = 1,
           .max = STORE_QUERY_ROWS,
           .required = true },
+        { .key = "params", .type = JSONX_VALUE, .offset = offsetof(struct asked, params) },
     };
     return jsonx_decode(request, fields, sizeof fields / sizeof *fields, ret, "", err);
 }
@@ -77,7 +81,8 @@ static int answer(const struct asked *asked, enum store_guard guard, int64_t all
     if (status == 0)
         status = walls_calls(err);
     if (status == 0)
-        status = store_query_run(view, asked->sql, asked->limit, allowed_ms, to, err);
+        status =
+            store_query_run(view, asked->sql, asked->params, asked->limit, allowed_ms, to, err);
     return status; /* the view ends with the process */
 }
 

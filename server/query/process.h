@@ -2,7 +2,7 @@
  * daemon starts (queries.h) and nobody else.
  *
  * It reads a request from standard input, which is a socket, to its end, and answers there:
- *   {"database":PATH,"sql":TEXT,"limit":N}   a later field is room for bound parameters
+ *   {"database":PATH,"sql":TEXT,"limit":N} and, where there are any, "params" (store_params.h)
  *   the reply's JSON (store_query.h) and exit status 0, or
  *   CODE\nPOINTER\nMESSAGE and exit status 1; any other end says nothing
  * It dies with the daemon. What the SQL may not do is said in walls.h.

@@ -12,6 +12,7 @@
 #include "server/jobs/work.h"
 #include "server/jobs/work_beside.h"
 #include "server/query/process.h"
+#include "server/store/store_params.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -212,6 +213,8 @@ static void ask(struct query_run *run)
     const struct query *query = run->query;
     json_t *request = json_pack("{s:s, s:s, s:I}", "database", run->queries->database, "sql",
                                 query->sql, "limit", (json_int_t)query->limit);
+    if (query->params != NULL)
+        json_object_set_new(request, "params", store_params_pack(query->params));
     jsonx_dump(request, JSONX_KEEP_ORDER, &run->request);
     json_decref(request);
     uv_buf_t bytes = uv_buf_init(run->request.data, (unsigned)run->request.len);

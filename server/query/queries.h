@@ -19,6 +19,7 @@
 #include "common/base/buf.h"
 #include "common/base/err.h"
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,10 +35,11 @@ struct datadir;
 struct queries;
 struct work;
 
-/* Embed in a larger struct; zeroed, then the first four set. The owner keeps it from query_begin
+/* Embed in a larger struct; zeroed, then the first five set. The owner keeps it from query_begin
  * until done was called, and then until query_release. */
 struct query {
     const char *sql;
+    const json_t *params;         /* of store_params.h, checked; NULL = none. Borrowed, as sql is */
     int64_t limit;                /* rows */
     void (*done)(struct query *); /* never inside query_begin */
     void *data;                   /* the owner's */

@@ -5,7 +5,9 @@
 
 #include "common/base/clock.h"
 #include "common/base/utf8.h"
+#include "common/json/jsonx.h"
 #include "common/json/jsonx_dump.h"
+#include "server/store/store_params.h"
 
 #include <sqlite3.h>
 #include <stdlib.h>
@@ -103,6 +105,7 @@ static void set_limits(sqlite3 *db)
         { SQLITE_LIMIT_COLUMN, STORE_QUERY_COLUMNS },
         { SQLITE_LIMIT_VDBE_OP, 100000 },
         { SQLITE_LIMIT_ATTACHED, 0 },
+        { SQLITE_LIMIT_VARIABLE_NUMBER, STORE_PARAMS },
         { SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1000 },
     };
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
@@ -283,8 +286,8 @@ static bool is_space(const char *text)
     return text[strspn(text, " \t\r\n;")] == '\0';
 }
 
-int store_query_run(struct store_view *view, const char *sql, int64_t limit, int64_t allowed_ms,
-                    struct buf *to, struct err *err)
+int store_query_run(struct store_view *view, const char *sql, const json_t *params, int64_t limit,
+                    int64_t allowed_ms, struct buf *to, struct err *err)
 {
     sqlite3_stmt *s = NULL;
     const char *tail = "";
@@ -299,7 +302,7 @@ int store_query_run(struct store_view *view, const char *sql, int64_t limit, int
     else if (view->guard == STORE_GUARDED &&
              (!sqlite3_stmt_readonly(s) || sqlite3_column_count(s) == 0))
         status = err_set_at(err, ERR_BAD_QUERY, "/sql", "only a SELECT is taken");
-    else
+    else if ((status = store_params_bind(s, params, err)) == 0)
         status = answer(view, s, limit, to, err);
     sqlite3_finalize(s);
     return status;

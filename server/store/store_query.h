@@ -13,6 +13,7 @@
 #include "common/base/buf.h"
 #include "common/base/err.h"
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -39,10 +40,10 @@ int store_query_open(const char *path, enum store_guard guard, struct store_view
                      struct err *err);
 /* Appends {"columns":[...],"rows":[[...]],"truncated":...,"as_of":...} to `to`. Blobs are
  * hexadecimal, non-finite numbers strings; a row that doesn't fit any more ends the reply, as
- * truncated. allowed_ms is looked at between steps, not inside a function. Errors: at
- * /sql BAD_QUERY with SQLite's own words, QUERY_TIME, QUERY_MEMORY, QUERY_SIZE; STORAGE. */
-int store_query_run(struct store_view *view, const char *sql, int64_t limit, int64_t allowed_ms,
-                    struct buf *to, struct err *err);
+ * truncated. params: of store_params.h, or NULL; borrowed. allowed_ms is looked at between steps, not
+ * inside a function. Errors: those of store_params_bind; at /sql BAD_QUERY with SQLite's own words, QUERY_TIME, QUERY_MEMORY, QUERY_SIZE; STORAGE. */
+int store_query_run(struct store_view *view, const char *sql, const json_t *params, int64_t limit,
+                    int64_t allowed_ms, struct buf *to, struct err *err);
 void store_query_close(struct store_view *view);
 
 /* The errors that the process' end tells of as well. */

@@ -376,6 +376,22 @@ enum { RUN_COLUMNS_N = 28 };
       "WITH RECURSIVE at (step) AS (VALUES (min(?3, ?4)) UNION ALL SELECT min(step + ?3, ?4) "                     \
       "FROM at WHERE step < ?4) SELECT m.step, m.value, m.kind FROM at CROSS JOIN metrics m ON "                   \
       "m.run = ?1 AND m.name = ?2 AND m.step = at.step") /* the steps come out in order */                         \
+    /* exports: the runs and series of an experiment, or of one of its arms */                                     \
+    X(EXPORT_THERE, "SELECT 1 FROM experiments WHERE id = ? AND deleted_at IS NULL")                               \
+    X(EXPORT_RUNS, "SELECT id FROM runs WHERE experiment = ?1 AND arm = coalesce(?2, arm) "                        \
+                   "ORDER BY id")                                                                                  \
+    X(EXPORT_NAMES,                                                                                                \
+      "SELECT n.id, n.name FROM metric_names n WHERE n.id IN (SELECT s.name FROM runs r "                          \
+      "CROSS JOIN series s ON s.run = r.id WHERE r.experiment = ?1 AND r.arm = coalesce(?2, "                      \
+      "r.arm)) ORDER BY n.name")                                                                                   \
+    X(EXPORT_SERIES,                                                                                               \
+      "SELECT r.id, s.name, s.last_step, s.count + s.nonfinite FROM runs r CROSS JOIN series s "                   \
+      "ON s.run = r.id CROSS JOIN metric_names n ON n.id = s.name WHERE r.experiment = ?1 AND "                    \
+      "r.arm = coalesce(?2, r.arm) ORDER BY r.id, n.name")                                                         \
+    X(EXPORT_RUN, "SELECT arm, grid, seed, state, started_at, ended_at FROM runs WHERE id = ?")                    \
+    X(EXPORT_SPECS,                                                                                                \
+      "SELECT spec FROM runs WHERE id IN (SELECT min(id) FROM runs WHERE experiment = ?1 AND "                     \
+      "arm = coalesce(?2, arm) GROUP BY arm, grid) ORDER BY id")                                                   \
     /* audits, artifacts, events */                                                                                \
     X(AUDIT_ADD, "INSERT INTO audits (experiment, run, arm, grid, name, status, detail, "                          \
                  "evidence, created_at) "                                                                          \

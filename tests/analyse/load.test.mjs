@@ -268,7 +268,7 @@ test("SIGTERM while runs train, clients wait, uploads and queries are under way:
   const endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
   const open = Promise.allSettled([
     ...["SELECT 1", endless].map((sql) => daemon.fetch(`${V1}/query`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ sql }) })),
-    ...[`experiments/${going}?wait=60`, `experiments/${going}/report`, `experiments/${going}/capsule`, `runs/${a.id}/log`].flatMap((path) =>
+    ...[`experiments/${going}?wait=60`, `experiments/${going}/report`, `experiments/${going}/capsule`, `experiments/${going}/export`, `runs/${a.id}/log`].flatMap((path) =>
       Array.from({ length: 2 }, async () => (await daemon.fetch(`${V1}/${path}`)).arrayBuffer())),
   ]);
   await sleep(200);

@@ -18,7 +18,7 @@ export const corpus = (which, separator = "\n%\n") => Array.from({ length: 300 +
   `${which}: document ${i} says that ${i} comes after ${i - 1}, and ${i * i % 97} ${"after some words to learn ".repeat(i % 5)}`).join(separator);
 
 export const anytime = (e, r) => [
-  ...["/", "/app.js", "/style.css", "/lib/uPlot.js", "/views/run.js", "/healthz", "/metrics", `${V1}/version`, `${V1}/session`, `${V1}/queue`,
+  ...["/", "/app.js", "/style.css", "/lib/uPlot.js", "/views/run.js", "/healthz", "/metrics", `${V1}/version`, `${V1}/openapi.json`, `${V1}/experiment.schema.json`, `${V1}/session`, `${V1}/queue`,
     `${V1}/datasets`, `${V1}/presets`, `${V1}/presets/demo`, `${V1}/metrics`,
     `${V1}/experiments`, `${V1}/experiments?page_size=1`, `${V1}/experiments?deleted=1`, `${V1}/experiments/${e}`, `${V1}/experiments/${e}?wait=1`,
     `${V1}/experiments/${e}/report`, `${V1}/experiments/${e}/report?format=md`, `${V1}/experiments/${e}/report?format=csv`,
@@ -36,10 +36,11 @@ export const anytime = (e, r) => [
   // A query waits for its turn, and has its time; under an analyser both are short.
   ...["SELECT arm, count(*), avg(final), count(final_word) FROM v_runs GROUP BY arm", `SELECT * FROM v_curves WHERE run = ${r} ORDER BY value DESC`, "SELECT 2.5, 'x', NULL, x'ff00', 9e999"]
     .map((text) => sql([200, 422, 429], text, { limit: 50 })),
+  sql([200, 422, 429], "SELECT ?, ?2, ?3, ?4", { params: [1, 2.5, "x", null] }), sql([200, 422, 429], "SELECT * FROM v_runs WHERE run = :run", { params: { run: r } }),
 ];
 
 /** So many figures and capsules are made at a time, and no more. */
-export const ended = (e, r) => [`experiments/${e}/figure.svg`, `experiments/${e}/figure.png`, `experiments/${e}/capsule`,
+export const ended = (e, r) => [`experiments/${e}/figure.svg`, `experiments/${e}/figure.png`, `experiments/${e}/capsule`, ...["", "?format=jsonl", "?what=runs", "?what=runs&format=jsonl&arm=dsa", "?format=tensorboard"].map((query) => `experiments/${e}/export${query}`),
   `runs/${r}/artifacts/final.safetensors`, `runs/${r}/artifacts/batches.jsonl`].map((path) => [[200, 429], "GET", `${V1}/${path}`]);
 
 const submit = (status, body) => [status, "POST", `${V1}/experiments`, typeof body === "string" ? body : JSON.stringify(body), JSON_TYPE];
@@ -52,8 +53,8 @@ export const refused = (e, r) => [
   submit(422, { preset: "none" }), submit(422, spec({ model: { layers: 64, d_model: 8192, heads: 8 } })), submit(413, " ".repeat(1 << 21)),
   [415, "POST", `${V1}/experiments`, "{}", TEXT], [400, "POST", `${V1}/experiments?dry_run=yes`, JSON.stringify(spec()), JSON_TYPE],
   ...["runs?filter=arm%20%3D", "runs?filter=nope%3D1", "runs?filter=state%3Ddone", "experiments?filter=state%3Ddone", "runs?order=id&order_by=id", "runs?order_by=nope", "runs?page_token=zzz", "runs?page_size=0", "events?run=x", "events?after=-1",
-    "experiments/1?wait=x", `experiments/${e}/report?format=pdf`, `runs/${r}/metrics?from=5&to=4`, "presets/..%2fx"].map((path) => [400, "GET", `${V1}/${path}`]),
-  ...["nothing", "runs/99999", "runs/0", "runs/x", "experiments/99999", "experiments/99999/report", "experiments/99999/capsule", "experiments/99999/figure.svg",
+    "experiments/1?wait=x", `experiments/${e}/report?format=pdf`, `experiments/${e}/export?what=all`, `experiments/${e}/export?arm=none`, `runs/${r}/metrics?from=5&to=4`, "presets/..%2fx"].map((path) => [400, "GET", `${V1}/${path}`]),
+  ...["nothing", "runs/99999", "runs/0", "runs/x", "experiments/99999", "experiments/99999/report", "experiments/99999/capsule", "experiments/99999/export", "experiments/99999/figure.svg",
     "runs/99999/metrics", `runs/${r}/artifacts/none`, "presets/none"].map((path) => [404, "GET", `${V1}/${path}`]),
   [404, "DELETE", `${V1}/datasets/none`], [404, "DELETE", `${V1}/experiments/99999`], [404, "POST", `${V1}/runs/99999/verify`],
   [405, "PUT", `${V1}/experiments`, "{}", JSON_TYPE], [405, "POST", "/app.js"],
@@ -61,7 +62,7 @@ export const refused = (e, r) => [
   [409, "POST", `${V1}/runs/${r}/cancel`], [409, "POST", `${V1}/runs/${r}/retry`], [409, "POST", `${V1}/experiments/${e}/purge`],
   [422, "POST", `${V1}/runs/${r}/priority`, '{"priority":1001}', JSON_TYPE], [422, "PATCH", `${V1}/experiments/${e}`, '{"spec":{}}', JSON_TYPE],
   [422, "POST", `${V1}/queue`, '{"paused":1}', JSON_TYPE],
-  sql([422, 429], "DELETE FROM runs"), sql([422, 429], "SELECT 1; SELECT 2"), sql([422, 429], "PRAGMA journal_mode"), sql([422, 429], "SELEC 1"), sql([422, 429], "SELECT zeroblob(100000000)"),
+  sql([422, 429], "DELETE FROM runs"), sql([422, 429], "SELECT 1; SELECT 2"), sql([422, 429], "PRAGMA journal_mode"), sql([422, 429], "SELECT ?"), sql([422, 429], "SELECT ?", { params: { a: 1 } }), sql([422, 429], "SELECT :a", { params: { b: [] } }), sql([422, 429], "SELEC 1"), sql([422, 429], "SELECT zeroblob(100000000)"),
   sql([422, 429], `SELECT ${"(".repeat(500)}1${")".repeat(500)}`),
   [422, "PUT", `${V1}/datasets/bad`, "", TEXT], [422, "PUT", `${V1}/datasets/bad`, "a\0b", TEXT], [400, "PUT", `${V1}/datasets/bad`, Buffer.from([97, 0xff]), TEXT],
   [400, "PUT", `${V1}/datasets/bad`, '{"text":"a"}\n{"text":\n', { "Content-Type": "application/x-ndjson" }], [415, "PUT", `${V1}/datasets/bad`, "a", { "Content-Type": "text/csv" }],

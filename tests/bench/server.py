@@ -2,7 +2,7 @@
 """`make bench-server`: what the daemon bears, each figure beside its target and what peers publish.
 
 usage: server.py [--build DIR] [--csv FILE] [PART ...]
-       parts: cold submit crowd curve rate flood readers query filter connections slow attacks turns (default: all)
+       parts: cold submit crowd curve rate flood readers query export filter connections slow attacks turns (default: all)
 
 Every part starts a daemon of its own on loopback and a temporary folder. Load comes from tests/bench/load.c, metrics from
 tests/bench/flood.c in the worker's place. Load and daemon share the machine's cores. The table goes to standard output,
@@ -423,6 +423,46 @@ def filters(bench):
         bench.tell(f"{SEARCHED // 2000} experiments of them, the slowest of five searches", max(times), "ms", most=200)
 
 
+def points(daemon, experiment, names, each):
+    """Gives every run of an experiment that waits `names` series of `each` points, past the daemon, which has nothing else to do."""
+    with contextlib.closing(sqlite3.connect(os.path.join(daemon.dir, "ablate.db"), isolation_level=None, timeout=PATIENCE_S)) as base:
+        for run, in base.execute("SELECT id FROM runs WHERE experiment = ?", (experiment,)).fetchall():
+            base.execute("BEGIN IMMEDIATE")
+            for i in range(names):
+                base.execute("INSERT OR IGNORE INTO metric_names (name) VALUES (?)", (f"bench/{i}",))
+                name, = base.execute("SELECT id FROM metric_names WHERE name = ?", (f"bench/{i}",)).fetchone()
+                base.execute("WITH RECURSIVE n (i, x) AS (SELECT 1, 0.7548776662466927 UNION ALL SELECT i + 1, x + 0.7548776662466927 - (x > 3) * 3 FROM n WHERE i < ?) "
+                             "INSERT INTO metrics SELECT ?, ?, i, x, 0 FROM n", (each, run, name))
+                base.execute("INSERT INTO series SELECT run, name, count(*), 0, max(step), 1, 0, 1, 1, 1, 1, 1 FROM metrics WHERE run = ? AND name = ?", (run, name))
+            base.execute("COMMIT")
+        base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def export(bench):
+    """Ten million points taken away; the client reads as fast as they come, and does nothing with them."""
+    runs, names, each = 10, 10, 100_000
+    n = runs * names * each
+    with Daemon(bench) as daemon:
+        daemon.api("queue", {"paused": True})
+        points(daemon, daemon.api("experiments", dict(SPEC, name="export", seeds=list(range(1, runs + 1))))["id"], names, each)
+        daemon.api("experiments/1/export?what=runs")
+        for form in ("csv", "jsonl", "tensorboard"):
+            resident, spent, begun = daemon.memory_mib(), daemon.processor_s(), time.perf_counter()
+            size, whole = 0, b""
+            with socket.create_connection(("127.0.0.1", int(daemon.port))) as client:
+                client.sendall(f"GET /api/v1/experiments/1/export?format={form} HTTP/1.1\r\nHost: localhost\r\n"
+                               f"Authorization: Bearer {daemon.token}\r\nConnection: close\r\n\r\n".encode())
+                while part := client.recv(1 << 20):
+                    size, whole = size + len(part), (whole + part)[-5:]
+            took, name = time.perf_counter() - begun, f"export of {n:,} points, {form}"
+            bench.tell(name, took, "s", most=20, digits=2)
+            bench.tell("its size", size / 1e6, "MB", digits=0)
+            bench.tell("cut off", 0 if whole == b"0\r\n\r\n" else 1, "", most=0, digits=0)
+            bench.tell("processor time of the daemon", daemon.processor_s() - spent, "s", digits=2)
+            bench.tell("resident, growth to the peak", daemon.memory_mib("VmHWM") - resident, "MiB", most=16)
+            bench.tell("the most that a turn of the loop computed", 1000 * daemon.turns()["computed"], "ms", most=5)
+
+
 def connections(bench):
     """Ten thousand that say nothing, and what an eleventh thousand would meet."""
     idle = 10_000
@@ -549,7 +589,7 @@ def turns(bench):
     bench.tell("the longest turn by the clock", nothing["longest_ms"], "ms")
 
 
-PARTS = {"cold": cold, "submit": submit, "crowd": crowd, "curve": curve, "rate": rate, "flood": flood, "readers": readers, "query": query, "filter": filters, "connections": connections, "slow": slow,
+PARTS = {"cold": cold, "submit": submit, "crowd": crowd, "curve": curve, "rate": rate, "flood": flood, "readers": readers, "query": query, "export": export, "filter": filters, "connections": connections, "slow": slow,
          "attacks": attacks, "turns": turns}
 
 

@@ -218,6 +218,12 @@ test("the report: the verdict first, differences, audits with what they mean, th
   assert.equal(download.suggestedFilename(), `experiment-${id}.png`);
   const [capsule] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "Capsule" }).click()]);
   assert.match(capsule.suggestedFilename(), new RegExp(`^.+-${id}\\.tar$`));
+  for (const [name, ending] of Object.entries({ "Curves (CSV)": "curves.csv", "Curves (JSON lines)": "curves.jsonl", TensorBoard: "tensorboard.tar",
+    "Runs (CSV)": "runs.csv", "Runs (JSON lines)": "runs.jsonl" })) {
+    const [taken] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name, exact: true }).click()]);
+    assert.match(taken.suggestedFilename(), new RegExp(`^.+-${id}-${ending.replace(".", "\\.")}$`));
+    assert.equal(await taken.failure(), null);
+  }
   assert.equal(await download.failure(), null);
   assert.deepEqual(faults, []);
 });

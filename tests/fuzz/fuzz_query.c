@@ -49,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int64_t version = ask("PRAGMA data_version");
     buf_init(&text, 0);
     FUZZ_CHECK(store_query_open(fuzz_path("ablate.db"), STORE_GUARDED, &view, &err) == 0);
-    int status = store_query_run(view, sql, 100, ALLOWED_MS, &text, &err);
+    int status = store_query_run(view, sql, NULL, 100, ALLOWED_MS, &text, &err);
     store_query_close(view);
     FUZZ_CHECK(ask("PRAGMA data_version") == version);
     FUZZ_CHECK(ask("SELECT count(*) FROM attempts") == 1);

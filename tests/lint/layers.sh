@@ -29,10 +29,11 @@ server/objects/                                     common/|server/(store|object
 server/verdict/                                     common/|server/(store|objects|verdict)/
 server/report/                                      common/|server/(base|store|objects|verdict|report)/
 server/capsule/                                     common/|server/(store|objects|verdict|report|capsule)/
+server/export/                                      common/|server/(store|objects|export)/
 server/http/httpd\.[ch]                              common/|server/(base|data|store|jobs|http)/
 server/http/exchange/                               common/|server/(base|data|store|jobs)/|server/http/(exchange/|(assets|auth|endpoint|gate|linger|peers|refusals|reply|route)\.h)
 server/http/                                        common/|server/(base|data|store|jobs)/|server/http/([a-z]+|exchange/state)\.h
-server/api/                                         common/|server/(base|data|store|objects|jobs|query|feed|runs|retention|verdict|report|capsule|api)/|server/http/(endpoint|reply|auth|httpd|exchange/exchange_request)\.h
+server/api/                                         common/|server/(base|data|store|objects|jobs|query|feed|runs|retention|verdict|report|capsule|export|api)/|server/http/(endpoint|reply|auth|httpd|exchange/exchange_request)\.h
 server/client/                                      common/|server/client/
 server/[a-z]+\.[ch]                                 common/|server/
 worker/base/                                         common/|worker/base/

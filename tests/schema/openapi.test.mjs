@@ -87,7 +87,7 @@ function said(method, path, status, got, headers, text) {
   const schema = schemaOf(method, path, status, type);
   if (status !== 204) assert.ok(schema, `${where}\nundocumented: ${type}`);
   seen.add(`${method} ${path} ${status}`);
-  if (!/json$/.test(type)) return text;
+  if (!/[/+]json$/.test(type)) return text;
   const check = strictly(schema), value = JSON.parse(text);
   assert.ok(check(value), `${where}\n${JSON.stringify(check.errors, null, 1)}`);
   return value;
@@ -132,6 +132,7 @@ test("experiments and their runs, from the dry run to the report", async () => {
 
   for (const format of ["svg", "png"]) await call("GET", `${one}/figure.${format}`, { at: { id } });
   await call("GET", `${one}/capsule`, { at: { id } });
+  for (const query of ["", "?format=jsonl&arm=dsa&names=val/loss", "?what=runs", "?what=runs&format=jsonl", "?format=tensorboard"]) await call("GET", `${one}/export`, { at: { id }, query });
 
   const { items } = await call("GET", runs, { query: `?experiment=${id}&filter=${encodeURIComponent("state = succeeded")}&order_by=-seed` });
   await call("GET", runs, { query: `?filter=${encodeURIComponent("params.model.d_model = 16 and not tags.topic = old")}&order=-metrics.val/loss,created_at,id` });
@@ -147,6 +148,9 @@ test("experiments and their runs, from the dry run to the report", async () => {
   assert.ok((await call("GET", `${run}/log`, { at })).length > 0);
   await call("GET", `${run}/artifacts`, { at });
   await call("GET", `${run}/artifacts/{name}`, { at: { ...at, name: "final.safetensors" } });
+  const final = { at: { ...at, name: "final.safetensors" } };
+  await call("GET", `${run}/artifacts/{name}`, { ...final, headers: { Range: "bytes=0-9" }, status: 206 });
+  await call("GET", `${run}/artifacts/{name}`, { ...final, headers: { Range: "bytes=999999999-" }, status: 416 });
   await call("POST", `${run}/retry`, { at, status: 409 });
 
   // A row is spoiled, so that a difference is found and described.
@@ -207,12 +211,21 @@ test("the rest", async () => {
   assert.deepEqual(metrics.map(({ name }) => name), schema.$defs.compare.properties.metric.enum);
   await call("POST", `${V1}/query`, { body: { sql: "SELECT run, arm, final, final_word FROM v_runs", limit: 2 } });
   await call("POST", `${V1}/query`, { body: { sql: "DELETE FROM runs" }, status: 422 });
+  await call("POST", `${V1}/query`, { body: { sql: "SELECT ?, ?2", params: [1, null] } });
+  await call("POST", `${V1}/query`, { body: { sql: "SELECT :a", params: { b: 1 } }, status: 422 });
   await call("GET", `${V1}/session`);
   const [, code] = /#login=(\S+)/.exec((await ablated("link", "--data", daemon.dir)).stdout);
   await call("POST", `${V1}/session`, { body: { code }, status: 201 });
   await call("POST", `${V1}/session`, { body: { code }, status: 401 });
   await call("DELETE", `${V1}/session`, { status: 204 });
   await call("GET", `${V1}/version`);
+  assert.deepEqual(await call("GET", `${V1}/openapi.json`), api);
+  assert.deepEqual(await call("GET", `${V1}/experiment.schema.json`), schema);
+  for (const path of [`${V1}/openapi.json`, `${V1}/experiment.schema.json`]) { // to anybody, and once
+    const etag = (await fetch(daemon.base + path)).headers.get("etag");
+    assert.match(etag, /^"[0-9a-f]{16}"$/);
+    assert.equal((await fetch(daemon.base + path, { headers: { "If-None-Match": etag } })).status, 304);
+  }
   await call("GET", "/healthz");
   await call("GET", "/metrics");
 });

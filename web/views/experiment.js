@@ -157,6 +157,8 @@ class Page {
     const report = (format) => address(`experiments/${id}/report`, { format });
     const file = (format, label) =>
       h("a.button", { href: report(format), download: `experiment-${id}.${format}` }, label);
+    const taken = (query, label, title) =>
+      h("a.button", { href: address(`experiments/${id}/export`, query), download: "", title }, label);
     const capsule = h("a.button", {
       href: address(`experiments/${id}/capsule`), download: "",
       title: "Everything above in one archive that ablate-worker verify checks",
@@ -181,6 +183,12 @@ class Page {
       h("section", { "aria-labelledby": "take" }, h("h2", { id: "take" }, "Take it with you"),
         h("div.row", null,
           file("md", "Report (Markdown)"), file("csv", "Table (CSV)"), file("json", "Report (JSON)"), capsule),
+        h("div.row", null,
+          taken({ format: "csv" }, "Curves (CSV)", "Every point of every run, a line each"),
+          taken({ format: "jsonl" }, "Curves (JSON lines)", "Every point of every run, an object each"),
+          taken({ format: "tensorboard" }, "TensorBoard", "Event files of every run in one archive"),
+          taken({ what: "runs", format: "csv" }, "Runs (CSV)", "A line a run: state, parameters, final values"),
+          taken({ what: "runs", format: "jsonl" }, "Runs (JSON lines)", "An object a run")),
         command(`curl -K DIR/curlrc '${location.origin}${report("md")}'`),
         command(`curl -K DIR/curlrc -N '${location.origin}${address("events", { experiment: id })}'`),
         h("details", null, h("summary", null, "Specification"),

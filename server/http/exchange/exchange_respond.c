@@ -42,7 +42,7 @@ static void each_header(const struct exchange *x, add_header *add, void *to)
         add(to, "Cache-Control", "no-store");
     if (reply->status != 204 && reply->status != 304)
         add(to, "Content-Type", reply->content_type);
-    if (reply->source.read != NULL)
+    if (reply->source.read != NULL && !reply->source.whole)
         add(to, "X-Accel-Buffering", "no");
     if (x->linger || x->close || x->req.app->closing)
         add(to, "Connection", "close");
@@ -93,11 +93,12 @@ static struct MHD_Response *make_response(struct exchange *x)
         return sending_file(x);
     if (source->read == NULL)
         return bytes_response(x);
-    if (!x->head && x->reply.status < 400)
+    bool goes = x->reply.status < 400;
+    if (!x->head && goes)
         return sending_source(x);
     source->closed(source->source);
     source->closed = NULL;
-    return bytes_response(x);
+    return goes ? sending_head() : bytes_response(x);
 }
 
 static void add_to_response(void *to, const char *name, const char *value)

@@ -6,6 +6,9 @@
 #include "server/http/exchange/exchange.h"
 #include "server/http/exchange/exchange_body.h"
 
+#include "common/base/clock.h"
+#include "server/http/exchange/range.h"
+
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -26,11 +29,14 @@ struct sending {
     struct reply_source source;
     struct app *app;
     int fd;
-    bool nameless;     /* its blocks are freed when it is closed */
-    uint64_t size, at; /* of the file; of the chunk in it */
-    size_t len;        /* bytes in the chunk */
+    bool nameless;       /* its blocks are freed when it is closed */
+    uint64_t from, size; /* the part of the file that is sent */
+    uint64_t at;         /* of the chunk in the file */
+    size_t len;          /* bytes in the chunk */
     char *chunk;
     bool failed;
+    int64_t since_ms, asleep_ms; /* of a whole source: begun, less what it slept; fell asleep */
+    uint64_t sent;
 };
 
 static struct sending *sending_new(struct exchange *x)
@@ -85,19 +91,47 @@ void sending_wake(struct exchange *x)
         exchange_resume(x);
 }
 
+/* The client of a whole source has the time that one of a file of what it got so far would have;
+ * while the source sleeps nobody waits for the client. */
+static void keep_pace(struct sending *s, long n)
+{
+    int64_t now = clock_mono_ms();
+    if (s->asleep_ms != 0)
+        s->since_ms += now - s->asleep_ms;
+    s->asleep_ms = n == 0 ? now : 0;
+    s->sent += (uint64_t)n;
+    int64_t allowed = SENDING_MS + (int64_t)(s->sent / SENDING_BYTES_PER_MS) - (now - s->since_ms);
+    peer_wait(s->exchange->peer, n == 0 ? 0 : allowed > 0 ? allowed : 1);
+}
+
 static ssize_t pull_source(void *arg, uint64_t pos, char *to, size_t max)
 {
     (void)pos;
     struct sending *s = arg;
+    bool whole = s->source.whole;
     if (s->exchange == NULL || s->exchange->req.app->closing)
-        return MHD_CONTENT_READER_END_OF_STREAM;
+        return whole ? MHD_CONTENT_READER_END_WITH_ERROR : MHD_CONTENT_READER_END_OF_STREAM;
     s->exchange->all->calls++;
     long n = s->source.read(s->source.source, to, max);
     if (n < 0)
-        return MHD_CONTENT_READER_END_OF_STREAM;
+        return n == REPLY_BROKEN ? MHD_CONTENT_READER_END_WITH_ERROR
+                                 : MHD_CONTENT_READER_END_OF_STREAM;
+    if (whole)
+        keep_pace(s, n);
     if (n == 0)
         exchange_suspend(s->exchange);
     return n;
+}
+
+/* A suspended connection never notices that its peer has gone: the kernel shall. */
+static void watch_peer(const struct peer *peer, bool whole)
+{
+    const unsigned dead_ms = DEAD_PEER_MS;
+    const int on = 1, ahead = AHEAD_BYTES;
+    if (!whole)
+        setsockopt(peer->fd, SOL_SOCKET, SO_SNDBUF, &ahead, sizeof ahead);
+    setsockopt(peer->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof dead_ms);
+    setsockopt(peer->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
 }
 
 struct MHD_Response *sending_source(struct exchange *x)
@@ -107,19 +141,29 @@ struct MHD_Response *sending_source(struct exchange *x)
         return NULL;
     s->source = x->reply.source;
     x->reply.source.closed = NULL; /* it has moved */
-    if (x->peer != NULL) {
-        /* A suspended connection never notices that its peer has gone: the kernel shall. */
-        const unsigned dead_ms = DEAD_PEER_MS;
-        const int on = 1, ahead = AHEAD_BYTES;
-        setsockopt(x->peer->fd, SOL_SOCKET, SO_SNDBUF, &ahead, sizeof ahead);
-        setsockopt(x->peer->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof dead_ms);
-        setsockopt(x->peer->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-    }
+    s->since_ms = clock_mono_ms();
+    if (x->peer != NULL)
+        watch_peer(x->peer, s->source.whole);
     struct MHD_Response *response = MHD_create_response_from_callback(
-        MHD_SIZE_UNKNOWN, SOURCE_BYTES, pull_source, s, sending_free);
+        MHD_SIZE_UNKNOWN, s->source.whole ? CHUNK_BYTES : SOURCE_BYTES, pull_source, s,
+        sending_free);
     if (response == NULL)
         sending_free(s);
     return response;
+}
+
+static ssize_t pull_nothing(void *arg, uint64_t pos, char *to, size_t max)
+{
+    (void)arg;
+    (void)pos;
+    (void)to;
+    (void)max;
+    return MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+struct MHD_Response *sending_head(void)
+{
+    return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 1, pull_nothing, NULL, NULL);
 }
 
 /* Bytes. */
@@ -190,12 +234,36 @@ static void open_file(struct exchange *x)
     s->chunk = malloc(CHUNK_BYTES);
 }
 
+/* Of a file that is sent to a GET, the part that was asked for. */
+static int choose_part(struct exchange *x, struct sending *s)
+{
+    struct reply *reply = &x->reply;
+    uint64_t size = s->size;
+    enum range range = RANGE_WHOLE;
+    if (!x->head && range_holds(exchange_header(x, "If-Range"), reply_header_value(reply, "ETag"),
+                                reply_header_value(reply, "Last-Modified")))
+        range = range_of(exchange_header(x, "Range"), size, &s->from, &s->size);
+    if (range == RANGE_NOWHERE) {
+        reply->headers_n = 0; /* they are the file's */
+        reply_header(reply, "Content-Range", "bytes */%llu", (unsigned long long)size);
+        return err_set(&x->err, ERR_RANGE, "the file has %llu bytes, and the range none of them",
+                       (unsigned long long)size);
+    }
+    reply_header(reply, "Accept-Ranges", "bytes");
+    if (range == RANGE_PART) {
+        reply->status = 206;
+        reply_header(reply, "Content-Range", "bytes %llu-%llu/%llu", (unsigned long long)s->from,
+                     (unsigned long long)(s->from + s->size - 1), (unsigned long long)size);
+    }
+    return 0;
+}
+
 static void file_opened(struct exchange *x)
 {
     struct sending *s = x->sending;
     int status = s->failed ? err_set(&x->err, ERR_NOT_FOUND, "there is no such file any more")
                  : s->chunk == NULL ? err_no_memory(&x->err, "the file")
-                                    : 0;
+                                    : choose_part(x, s);
     exchange_ready(x, status);
     if (status != 0)
         sending_free(s);
@@ -223,6 +291,7 @@ static ssize_t pull_file(void *arg, uint64_t pos, char *to, size_t max)
     if (s->failed || s->exchange == NULL || s->exchange->all->cut)
         return MHD_CONTENT_READER_END_WITH_ERROR;
     s->exchange->all->calls++;
+    pos += s->from;
     if (pos < s->at || pos >= s->at + s->len) {
         s->at = pos;
         s->len = 0;

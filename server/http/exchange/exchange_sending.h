@@ -7,6 +7,8 @@
 /* Makes a response of reply.source, or of reply.file (or fd) once sending_open
  * has opened it on the pool (state READY after that). NULL when memory runs out. */
 struct MHD_Response *sending_source(struct exchange *exchange);
+/* Of a source's header alone, whose length nobody knows. */
+struct MHD_Response *sending_head(void);
 /* Of bytes that are ready, piece by piece. */
 struct MHD_Response *sending_bytes(struct exchange *exchange, char *take_bytes, size_t len);
 void sending_open(struct exchange *exchange);

@@ -29,6 +29,14 @@ static void test_iso(void **state)
     }
 }
 
+static void test_http(void **state)
+{
+    (void)state;
+    char text[CLOCK_HTTP_BYTES];
+    clock_http(784111777999, text); /* RFC 9110's example, and most of a second */
+    assert_string_equal(text, "Sun, 06 Nov 1994 08:49:37 GMT");
+}
+
 static void test_shift(void **state)
 {
     (void)state;
@@ -44,6 +52,7 @@ static void test_shift(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_iso), cmocka_unit_test(test_shift) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_iso), cmocka_unit_test(test_http),
+                                        cmocka_unit_test(test_shift) };
     return cmocka_run_group_tests_name("clock", tests, NULL, NULL);
 }

@@ -9,6 +9,7 @@
 #include "server/query/process.h"
 #include "server/query/walls.h"
 #include "server/store/runs/store_attempts.h"
+#include "server/store/store_params.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -65,8 +66,9 @@ struct asked {
     int fd;
 };
 
-static struct asked ask(const struct base *b, enum store_guard guard, const char *sql,
-                        int64_t limit)
+/* params: JSON as a request has it; NULL = none. */
+static struct asked ask_with(const struct base *b, enum store_guard guard, const char *sql,
+                             const char *params, int64_t limit)
 {
     int ends[2];
     struct buf text;
@@ -84,12 +86,24 @@ static struct asked ask(const struct base *b, enum store_guard guard, const char
     buf_init(&text, 0);
     json_t *request =
         json_pack("{s:s, s:s, s:I}", "database", b->path, "sql", sql, "limit", (json_int_t)limit);
+    if (params != NULL) {
+        json_t *value = json_loads(params, 0, NULL);
+        assert_non_null(value);
+        json_object_set_new(request, "params", store_params_pack(value));
+        json_decref(value);
+    }
     jsonx_dump(request, 0, &text);
     json_decref(request);
     assert_int_equal(write(asked.fd, text.data, text.len), text.len);
     shutdown(asked.fd, SHUT_WR);
     buf_done(&text);
     return asked;
+}
+
+static struct asked ask(const struct base *b, enum store_guard guard, const char *sql,
+                        int64_t limit)
+{
+    return ask_with(b, guard, sql, NULL, limit);
 }
 
 /* The reply is the caller's. */
@@ -614,15 +628,123 @@ static void test_killed_reader(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* Each value with the type that SQLite has it as. */
+static void test_params(void **state)
+{
+    const struct base *b = *state;
+    static const struct {
+        const char *sql, *params, *rows;
+    } cases[] = {
+        { "SELECT ?, ?", "[1, \"a\"]", "[1,\"a\"]" },
+        { "SELECT typeof(?), typeof(?), typeof(?), typeof(?), typeof(?), typeof(?)",
+          "[2, 2.0, \"2\", true, null, 1e300]",
+          "[\"integer\",\"real\",\"text\",\"integer\",\"null\",\"real\"]" },
+        { "SELECT ? = 9007199254740991, ? = -9007199254740991, ? / 2",
+          "[9007199254740991, -9007199254740991, 3.0]", "[1,1,1.5]" },
+        { "SELECT ?, ?", "[true, false]", "[1,0]" },
+        { "SELECT ?2, ?1", "[1, 2]", "[2,1]" },
+        { "SELECT :a, @b, $c, :a", "{\"a\": 1, \"b\": 2, \"c\": 3}", "[1,2,3,1]" },
+        { "SELECT :a, $a", "{\"a\": 1}", "[1,1]" },
+        { "SELECT ?", "[\"x' OR '1'='1\"]", "[\"x' OR '1'='1\"]" },
+        { "SELECT arm = ? FROM runs WHERE id = ?", "[\"none\", 1]", "[0]" },
+        { "SELECT 1", "[]", "[1]" },
+        { "SELECT 1", "{}", "[1]" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct err err = { 0 };
+        struct buf text;
+        print_message("%s with %s\n", cases[i].sql, cases[i].params);
+        assert_ok(hear(ask_with(b, STORE_GUARDED, cases[i].sql, cases[i].params, 10), &text, &err),
+                  err);
+        char *rows = strstr(text.data, "\"rows\":["), *end = strstr(text.data, "],\"truncated");
+        assert_true(rows != NULL && end != NULL);
+        *end = '\0';
+        assert_string_equal(rows + 8, cases[i].rows);
+        buf_done(&text);
+    }
+}
+
+static void test_params_refused(void **state)
+{
+    const struct base *b = *state;
+    static const struct {
+        const char *sql, *params, *pointer;
+        int code;
+    } cases[] = {
+        { "SELECT ?", NULL, "/params", ERR_INCONSISTENT },
+        { "SELECT :a", NULL, "/params", ERR_INCONSISTENT },
+        { "SELECT ?", "[]", "/params", ERR_INCONSISTENT },
+        { "SELECT ?", "[1, 2]", "/params", ERR_INCONSISTENT },
+        { "SELECT 1", "[1]", "/params", ERR_INCONSISTENT },
+        { "SELECT ?3", "[1]", "/params", ERR_INCONSISTENT },
+        { "SELECT :a", "[1]", "/params", ERR_INCONSISTENT },
+        { "SELECT ?", "{\"a\": 1}", "/params", ERR_INCONSISTENT },
+        { "SELECT ?1", "{\"1\": 1}", "/params", ERR_INCONSISTENT },
+        { "SELECT :a", "{}", "/params/a", ERR_MISSING_FIELD },
+        { "SELECT :a", "{\":a\": 1}", "/params/a", ERR_MISSING_FIELD },
+        { "SELECT :a", "{\"a\": 1, \"b/c\": 1}", "/params/b~1c", ERR_UNKNOWN_FIELD },
+        { "SELECT 1", "{\"a\": 1}", "/params/a", ERR_UNKNOWN_FIELD },
+        { "SELECT ?101", "[]", "/sql", ERR_BAD_QUERY },
+        { "DELETE FROM runs WHERE id = ?", "[1]", "/sql", ERR_BAD_QUERY },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct err err = { 0 };
+        struct buf text;
+        print_message("%s\n", cases[i].sql);
+        int status =
+            hear(ask_with(b, STORE_GUARDED, cases[i].sql, cases[i].params, 10), &text, &err);
+        assert_int_equal(status, -cases[i].code);
+        assert_string_equal(err.pointer, cases[i].pointer);
+        buf_done(&text);
+    }
+}
+
+/* What no statement is needed for. */
+static void test_params_checked(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *params, *pointer;
+        int code;
+    } cases[] = {
+        { "\"x\"", "/params", ERR_WRONG_TYPE },         { "null", "/params", ERR_WRONG_TYPE },
+        { "[1, [2]]", "/params/1", ERR_WRONG_TYPE },    { "[{}]", "/params/0", ERR_WRONG_TYPE },
+        { "{\"a\": []}", "/params/a", ERR_WRONG_TYPE },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct err err = { 0 };
+        json_t *params = json_loads(cases[i].params, JSON_DECODE_ANY, NULL);
+        assert_int_equal(store_params_check(params, &err), -cases[i].code);
+        assert_string_equal(err.pointer, cases[i].pointer);
+        json_decref(params);
+    }
+    struct err err = { 0 };
+    json_t *many = json_array(), *long_one;
+    for (int i = 0; i < STORE_PARAMS; i++)
+        json_array_append_new(many, json_integer(i));
+    assert_ok(store_params_check(many, &err), err);
+    json_array_append_new(many, json_integer(1));
+    assert_int_equal(store_params_check(many, &err), -ERR_OUT_OF_RANGE);
+    json_decref(many);
+    char *text = calloc(1, STORE_PARAMS_BYTES + 1);
+    memset(text, 'x', STORE_PARAMS_BYTES);
+    long_one = json_pack("[s]", text);
+    assert_int_equal(store_params_check(long_one, &err), -ERR_OUT_OF_RANGE);
+    json_decref(long_one);
+    free(text);
+    assert_ok(store_params_check(NULL, &err), err);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[1], SERVE) == 0)
         _exit(query_process_serve(strcmp(argv[2], "guarded") == 0 ? STORE_GUARDED : STORE_UNGUARDED,
                                   PATIENCE_MS));
     const struct CMUnitTest tests[] = {
-        TEST(test_answers), TEST(test_refused),     TEST(test_bytes),
-        TEST(test_memory),  TEST(test_unguarded),   TEST(test_no_secret),
-        TEST(test_walls),   TEST(test_files_alone), TEST(test_killed_reader),
+        TEST(test_answers), TEST(test_refused),        TEST(test_bytes),
+        TEST(test_memory),  TEST(test_unguarded),      TEST(test_no_secret),
+        TEST(test_walls),   TEST(test_files_alone),    TEST(test_killed_reader),
+        TEST(test_params),  TEST(test_params_refused), TEST(test_params_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
