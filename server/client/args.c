@@ -1,5 +1,6 @@
 /* The command line by the tables, and what is said of them: help and completion. */
-#include "server/client/commands.h"
+#include "server/client/args.h"
+#include "server/client/command.h"
 
 #include "common/base/version.h"
 #include "server/client/say.h"

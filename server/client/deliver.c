@@ -1,8 +1,8 @@
 /* One request, and what it may not do. */
 #include "server/client/deliver.h"
 
-#include "common/base/version.h"
 #include "common/base/buf.h"
+#include "common/base/version.h"
 #include "common/json/jsonx.h"
 #include "server/client/say.h"
 #include "server/client/where.h"

@@ -1,10 +1,12 @@
 /* A call a connection; between two of them a wait. */
 #include "server/client/follow.h"
 
+#include "server/client/args.h"
+
 #include "common/base/clock.h"
 #include "common/json/jsonx.h"
-#include "server/client/events.h"
 #include "server/client/say.h"
+#include "server/client/sse.h"
 
 #include <signal.h>
 #include <string.h>

@@ -7,7 +7,7 @@
 #ifndef ABLATE_CLIENT_FOLLOW_H
 #define ABLATE_CLIENT_FOLLOW_H
 
-#include "server/client/commands.h"
+#include "server/client/command.h"
 
 struct follow {
     struct call *call;

@@ -2,7 +2,8 @@
  * and the exit status. */
 #include "common/base/stdio.h"
 #include "common/base/version.h"
-#include "server/client/commands.h"
+#include "server/client/args.h"
+#include "server/client/command.h"
 #include "server/client/deliver.h"
 #include "server/client/say.h"
 

@@ -1,6 +1,7 @@
 /* Curves, a line a point: run, arm, seed, the grid's values, step, metric, value. What is the same
  * for a run, and for a series, is written once and copied into each line: a line costs a number. */
 #include "server/export/csv.h"
+#include "server/export/export_priv.h"
 #include "server/export/format.h"
 
 #include "common/json/jsonx.h"

@@ -5,6 +5,7 @@
 #include "common/json/jsonx.h"
 #include "common/json/jsonx_dump.h"
 #include "common/spec/metrics.h"
+#include "server/export/export_priv.h"
 #include "server/export/format.h"
 
 #include <math.h>

@@ -45,12 +45,4 @@ struct export_format {
 extern const struct export_format export_curves_csv, export_curves_jsonl, export_runs_csv,
     export_runs_jsonl, export_tensorboard;
 
-/* The series that the walk is at, and the text of its metric's name. */
-const struct export_series *export_series(const struct export *export);
-const char *export_name(const struct export *export);
-/* "nan", "inf", "-inf"; "" for a finite value. */
-const char *export_word(double value);
-/* NAME-ID of letters, digits, . _ and -, as a capsule's folder is named; `more`: room behind it. */
-void export_plain_name(const char *name, int64_t id, char *ret, size_t size);
-
 #endif

@@ -6,6 +6,7 @@
  * A tar has a file's size before its bytes. That of a run's file is known without writing it: every
  * record has a fixed size but for its step, whose number of bytes is counted in the store. No time
  * of a value is stored, so that each has its run's beginning. */
+#include "server/export/export_priv.h"
 #include "server/export/format.h"
 #include "server/export/tfevents.h"
 

@@ -39,4 +39,7 @@ const char *fields_known(enum filter_of of);
 /* Every name there is, where that is a list, for near_add. */
 void fields_near(enum filter_of of, struct near *near);
 
+/* The metric that a reference is about; NULL: none. last: only where it is its last value. */
+const char *filter_metric(const struct filter_ref *ref, bool last);
+
 #endif

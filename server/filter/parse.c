@@ -1,5 +1,7 @@
 /* Recursive descent over the tokens. A reference and its values are checked as soon as they are
  * read, so that an error knows where they stand. */
+#include "server/filter/parse.h"
+
 #include "server/filter/fields.h"
 #include "server/filter/filter.h"
 #include "server/filter/lexer.h"

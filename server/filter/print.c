@@ -1,4 +1,6 @@
 /* The inverse of the parser: fewest parentheses, values in quotes where they were. */
+#include "server/filter/print.h"
+
 #include "server/filter/fields.h"
 #include "server/filter/filter.h"
 

@@ -1,5 +1,7 @@
 /* From the tree to SQL. A condition is made for a value of a type; the field's row puts around it
  * what leads there. */
+#include "server/filter/sql.h"
+
 #include "server/filter/fields.h"
 #include "server/filter/filter.h"
 

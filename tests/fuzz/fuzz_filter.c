@@ -2,7 +2,11 @@
  * as are the ways to find its rows; and what is printed of it is the same filter. The first byte
  * chooses: x a filter of experiments, f an order of runs, g one of experiments, else a filter of
  * runs. */
+#include "server/filter/fields.h"
 #include "server/filter/filter.h"
+#include "server/filter/parse.h"
+#include "server/filter/print.h"
+#include "server/filter/sql.h"
 #include "server/store/store.h"
 #include "tests/fuzz/fuzz.h"
 

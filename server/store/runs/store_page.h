@@ -18,6 +18,7 @@
 #define ABLATE_SERVER_STORE_PAGE_H
 
 #include "server/filter/filter.h"
+#include "server/filter/sql.h"
 #include "server/store/store.h"
 
 enum { PAGE_SEARCH_MS = 5000 };

@@ -1,5 +1,5 @@
 /* The event stream, cut wherever it may be; and what a watcher makes of it. */
-#include "server/client/events.h"
+#include "server/client/sse.h"
 
 #include "server/client/progress.h"
 

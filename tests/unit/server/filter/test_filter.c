@@ -1,6 +1,10 @@
 /* A filter's text becomes SQL in which nothing of it stands; mistakes are told with their place and
  * with what would do; what is printed is read as the same again. */
+#include "server/filter/fields.h"
 #include "server/filter/filter.h"
+#include "server/filter/parse.h"
+#include "server/filter/print.h"
+#include "server/filter/sql.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,7 +3,8 @@
  * The log is asked for between two looks at the run; an event between those two may be in it
  * already, and then isn't said again.
  */
-#include "server/client/commands.h"
+#include "server/client/args.h"
+#include "server/client/command.h"
 #include "server/client/follow.h"
 #include "server/client/say.h"
 

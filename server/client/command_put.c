@@ -1,6 +1,7 @@
 /* put: a corpus goes as it is read, with its length said before; what has none (a pipe) is put into
  * a temporary file first, so that the daemon can refuse it by its size before it has come. */
-#include "server/client/commands.h"
+#include "server/client/args.h"
+#include "server/client/command.h"
 #include "server/client/say.h"
 #include "server/client/units.h"
 

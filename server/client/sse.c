@@ -1,5 +1,5 @@
 /* Line by line; an empty line gives out what has come. */
-#include "server/client/events.h"
+#include "server/client/sse.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,8 @@
 /* submit: the text goes as it is, since the daemon says of a mistake where it is. A key of its own
  * goes with it, so that it may be sent again when nobody knows whether it arrived. */
-#include "server/client/commands.h"
+#include "server/client/args.h"
+#include "server/client/command.h"
+#include "server/client/command_watch.h"
 #include "server/client/follow.h"
 #include "server/client/grid.h"
 #include "server/client/say.h"

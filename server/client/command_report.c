@@ -1,5 +1,6 @@
 /* report: text for people, in the format that is asked for. */
-#include "server/client/commands.h"
+#include "server/client/args.h"
+#include "server/client/command.h"
 #include "server/client/say.h"
 
 #include <string.h>

@@ -1,5 +1,6 @@
 /* ls, runs: pages until there are enough. show: an object's members, a line each. */
-#include "server/client/commands.h"
+#include "server/client/args.h"
+#include "server/client/command.h"
 #include "server/client/grid.h"
 #include "server/client/say.h"
 #include "server/client/units.h"

@@ -1,6 +1,6 @@
 /* link: codes are files of the data folder, which is `ablated`'s affair: it is started, the one
  * beside this program or the one in PATH. */
-#include "server/client/commands.h"
+#include "server/client/command.h"
 #include "server/client/say.h"
 
 #include <errno.h>

@@ -1,6 +1,7 @@
 /* cancel, retry, priority: one request a subject. All of them are tried; the first that is refused
  * decides how it ends. */
-#include "server/client/commands.h"
+#include "server/client/args.h"
+#include "server/client/command.h"
 #include "server/client/say.h"
 
 #include <stdlib.h>

@@ -3,8 +3,8 @@
  * The help, the completion and what is refused come out of these two tables; the manual page is
  * written by hand, and a test holds it against them (tests/e2e/command.test.mjs).
  */
-#ifndef ABLATE_CLIENT_COMMANDS_H
-#define ABLATE_CLIENT_COMMANDS_H
+#ifndef ABLATE_CLIENT_COMMAND_H
+#define ABLATE_CLIENT_COMMAND_H
 
 #include "common/base/err.h"
 #include "server/client/http.h"
@@ -87,28 +87,8 @@ extern const int command_table_n;
      OPTION_BIT(HELP))
 
 const struct command *command_find(const char *name);
-/* Takes a command line apart. Errors: USAGE. */
-int call_parse(int argc, char **argv, struct call *ret, struct err *err);
-/* The help: of all commands, or of one. */
-void help_say(const struct command *command);
-
-/* Operands and options as numbers; `what` names them in the error. Errors: USAGE. */
-int take_number(const char *what, const char *text, int64_t min, int64_t max, int64_t *ret,
-                struct err *err);
-/* "12", or "run/12" where a run may be meant. *ret_run: whether it was one. Errors: USAGE. */
-int take_subject(const char *text, bool *ret_run, int64_t *ret, struct err *err);
-/* "12" or "run/12", a run both. */
-int take_run(const char *text, int64_t *ret, struct err *err);
-/* An option's number, or what holds without it. */
-int option_number(const struct call *call, enum option option, int64_t min, int64_t max,
-                  int64_t preset, int64_t *ret, struct err *err);
-/* A path below /api/v1: "/runs/%lld/…". */
-struct buf path_of(const char *format, int64_t id);
-
 command_run command_submit, command_ls, command_show, command_watch, command_runs, command_logs,
     command_cancel, command_retry, command_priority, command_report, command_export, command_put,
     command_link, command_completion, command_help;
-/* What submit --watch goes on with. */
-int watch_experiment(struct call *call, int64_t id, struct err *err);
 
 #endif

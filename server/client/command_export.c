@@ -1,7 +1,8 @@
 /* export: a file comes under a temporary name, FILE.part, and gets its own when it is whole. One that
  * was cut off is gone on with: from its length on (Range), if what is served is still the same
  * (If-Range, with the tag that stands in FILE.tag); a daemon that can't serves all of it anew. */
-#include "server/client/commands.h"
+#include "server/client/args.h"
+#include "server/client/command.h"
 #include "server/client/follow.h"
 #include "server/client/say.h"
 #include "server/client/units.h"

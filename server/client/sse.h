@@ -1,8 +1,8 @@
 /* events: server-sent events taken apart (the HTML standard, "interpreting an event stream"), as far
  * as the daemon makes them: id, event and data, comments ignored. A part may be cut anywhere.
  */
-#ifndef ABLATE_CLIENT_EVENTS_H
-#define ABLATE_CLIENT_EVENTS_H
+#ifndef ABLATE_CLIENT_SSE_H
+#define ABLATE_CLIENT_SSE_H
 
 #include "common/base/buf.h"
 

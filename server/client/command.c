@@ -1,5 +1,5 @@
 /* The two tables. */
-#include "server/client/commands.h"
+#include "server/client/command.h"
 
 #include <string.h>
 

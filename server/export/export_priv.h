@@ -1,0 +1,15 @@
+/* export_priv: what the formats ask of the walk. */
+#ifndef ABLATE_SERVER_EXPORT_PRIV_H
+#define ABLATE_SERVER_EXPORT_PRIV_H
+
+#include "server/export/format.h"
+
+/* The series that the walk is at, and the text of its metric's name. */
+const struct export_series *export_series(const struct export *export);
+const char *export_name(const struct export *export);
+/* "nan", "inf", "-inf"; "" for a finite value. */
+const char *export_word(double value);
+/* NAME-ID of letters, digits, . _ and -, as a capsule's folder is named; `more`: room behind it. */
+void export_plain_name(const char *name, int64_t id, char *ret, size_t size);
+
+#endif
