@@ -279,13 +279,14 @@ async function stopped(experiment) {
   const reply = await new Promise((resolve, reject) => asked.once("response", resolve).once("error", reject));
   reply.pause();
   let bytes = 0;
+  const over = new Promise((resolve) => reply.once("close", resolve).on("error", () => {})); // broken off, maybe before anybody reads
   return { status: reply.statusCode, leave: () => asked.destroy(),
     /** Reads on to the end: whether that was one. */
-    rest: () => new Promise((resolve) => {
-      reply.on("data", (data) => (bytes += data.length));
-      reply.on("end", () => resolve({ whole: reply.complete, bytes })).on("error", () => resolve({ whole: false, bytes }));
-      reply.resume();
-    }) };
+    async rest() {
+      reply.on("data", (data) => (bytes += data.length)).resume();
+      await over;
+      return { whole: reply.complete, bytes };
+    } };
 }
 
 test("readers that stop hold their places and nothing else; one that leaves frees its own", async () => {
