@@ -107,7 +107,7 @@ asan: ## run the unit, gradient and golden tests and the loaded daemon under the
 	@BUILD=$(BUILD)-asan $(call under,asan)
 
 fault: ## inject every fault that Ablate must live through (FAULTS_SEED, FAULTS_ROUNDS); as root all of them
-	@deploy/setup.sh build test fault
+	@deploy/setup.sh build test deb fault
 	@mkdir -p $(BUILD) && echo "Building …"
 	@$(again) tests $(quiet)
 	@BUILD=$(BUILD) tests/fault/run

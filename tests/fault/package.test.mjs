@@ -89,7 +89,7 @@ test("installed, upgraded while it trains, removed, installed again: no run is l
 });
 
 test("on a bare Debian it installs with what it depends on, serves and trains", { skip: skip || (!has("debootstrap") && "no debootstrap") }, async (t) => {
-  const at = join(await folder(t), "root"), inside = (...command) => output("chroot", at, "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive", ...command);
+  const at = join(await folder(t), "root"), inside = (...command) => output("unshare", "--mount", "--pid", "--fork", `--root=${at}`, "--mount-proc", "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive", ...command);
   mkdirSync(at);
   output("debootstrap", "--variant=minbase", "bookworm", at);
   for (const name of ["resolv.conf", "apt/apt.conf.d", "apt/sources.list", "apt/sources.list.d"])
