@@ -63,8 +63,10 @@ enum filter_op {
     FILTER_EXISTS
 };
 
+enum filter_kind { FILTER_TEST, FILTER_AND, FILTER_OR };
+
 struct filter_node {
-    enum { FILTER_TEST, FILTER_AND, FILTER_OR } kind;
+    enum filter_kind kind;
     bool negated;
     int left, right; /* nodes, of AND and OR */
     /* of TEST */

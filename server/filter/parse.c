@@ -370,7 +370,7 @@ static int take_operator(struct parser *p, struct filter_node *node)
     return take_value(p, &node->ref, node->op);
 }
 
-static int new_node(struct parser *p, int kind)
+static int new_node(struct parser *p, enum filter_kind kind)
 {
     struct filter_node *node = &p->filter->nodes[p->filter->nodes_n];
     *node = (struct filter_node){ 0 };
