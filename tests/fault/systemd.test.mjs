@@ -34,8 +34,8 @@ const sound = (machine) => assert.deepEqual(machine.rows("PRAGMA integrity_check
 
 /** Puts options into the place where `systemctl edit` has them. */
 function edit(machine, lines) {
-  machine.run("tee", "/root/override.conf", { input: `[Service]\n${lines}\n` });
-  machine.run("script", "-qec", "SYSTEMD_EDITOR='cp /root/override.conf' systemctl edit ablated", "/dev/null");
+  machine.run("tee", "/tmp/override.conf", { input: `[Service]\n${lines}\n` });
+  machine.run("script", "-qec", "SYSTEMD_EDITOR='cp /tmp/override.conf' systemctl edit ablated", "/dev/null");
   assert.ok(machine.run("systemctl", "cat", "ablated").includes(lines), "it is edited");
 }
 
