@@ -33,7 +33,7 @@ DEB_VERSION ?= $(RELEASE)
 
 # Sources.
 common_src := $(wildcard common/*.c common/*/*.c)
-client_src := $(filter-out server/client/main.c,$(wildcard server/client/*.c))
+client_src := $(filter-out server/client/main.c,$(wildcard server/client/*.c server/client/*/*.c))
 server_src := $(filter-out server/main.c server/client/%,$(wildcard server/*.c server/*/*.c server/*/*/*.c))
 worker_src := $(filter-out worker/main.c,$(wildcard worker/*.c worker/*/*.c worker/*/*/*.c))
 obj = $(patsubst %.c,$(BUILD)/%.o,$(1))

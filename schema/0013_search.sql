@@ -23,7 +23,7 @@ INSERT OR IGNORE INTO texts SELECT 'data', json_extract(spec, '$.data'), NULL FR
 INSERT OR IGNORE INTO texts SELECT 'model', json_extract(spec, '$.model'), NULL FROM runs WHERE json_valid(spec) AND json_type(spec, '$.model') = 'object';
 INSERT OR IGNORE INTO texts SELECT 'train', json_extract(spec, '$.train'), NULL FROM runs WHERE json_valid(spec) AND json_type(spec, '$.train') = 'object';
 INSERT OR IGNORE INTO texts SELECT 'grid', grid, NULL FROM runs WHERE json_valid(grid) AND json_type(grid) = 'object';
-UPDATE texts SET digest = part_digest(part, text); -- a function of the daemon's (server/store/runs/store_parts.c)
+UPDATE texts SET digest = part_digest(part, text); -- a function of the daemon's (server/store/search/store_parts.c)
 INSERT INTO parts (digest) SELECT digest FROM texts;
 INSERT OR IGNORE INTO params SELECT p.id, t.part || replace(substr(j.fullkey, 2), '"', ''), j.value
 FROM texts t JOIN parts p ON p.digest = t.digest JOIN json_tree(t.text) j WHERE j.value IS NOT NULL AND j.parent IS NOT NULL;

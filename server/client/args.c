@@ -3,7 +3,7 @@
 #include "server/client/command.h"
 
 #include "common/base/version.h"
-#include "server/client/say.h"
+#include "server/client/terminal/say.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -4,7 +4,7 @@
 #include "common/base/buf.h"
 #include "common/base/version.h"
 #include "common/json/jsonx.h"
-#include "server/client/say.h"
+#include "server/client/terminal/say.h"
 #include "server/client/where.h"
 
 #include <curl/curl.h>

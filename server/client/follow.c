@@ -5,8 +5,8 @@
 
 #include "common/base/clock.h"
 #include "common/json/jsonx.h"
-#include "server/client/say.h"
 #include "server/client/sse.h"
+#include "server/client/terminal/say.h"
 
 #include <signal.h>
 #include <string.h>

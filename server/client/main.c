@@ -5,7 +5,7 @@
 #include "server/client/args.h"
 #include "server/client/command.h"
 #include "server/client/deliver.h"
-#include "server/client/say.h"
+#include "server/client/terminal/say.h"
 
 #include <locale.h>
 #include <stdio.h>

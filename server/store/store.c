@@ -8,8 +8,8 @@
 #include "server/store/store.h"
 
 #include "server/store/runs/store_cells.h"
-#include "server/store/runs/store_parts.h"
 #include "server/store/runs/store_touches.h"
+#include "server/store/search/store_parts.h"
 #include "server/store/store_migrate.h"
 #include "server/store/store_priv.h"
 #include "server/store/store_rows.h"

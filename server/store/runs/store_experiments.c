@@ -4,11 +4,11 @@
 
 #include "common/base/clock.h"
 #include "server/store/runs/store_audits.h"
-#include "server/store/runs/store_page.h"
-#include "server/store/runs/store_parts.h"
 #include "server/store/runs/store_runs.h"
 #include "server/store/runs/store_touches.h"
 #include "server/store/runs/store_transitions.h"
+#include "server/store/search/store_page.h"
+#include "server/store/search/store_parts.h"
 #include "server/store/store_priv.h"
 #include "server/store/store_rows.h"
 

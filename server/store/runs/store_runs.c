@@ -2,7 +2,7 @@
 #include "server/store/runs/store_runs.h"
 
 #include "common/spec/metrics.h"
-#include "server/store/runs/store_page.h"
+#include "server/store/search/store_page.h"
 #include "server/store/store_priv.h"
 #include "server/store/store_rows.h"
 

@@ -1,7 +1,7 @@
 /* The event stream, cut wherever it may be; and what a watcher makes of it. */
 #include "server/client/sse.h"
 
-#include "server/client/progress.h"
+#include "server/client/terminal/progress.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,11 +2,11 @@
  * goes with it, so that it may be sent again when nobody knows whether it arrived. */
 #include "server/client/args.h"
 #include "server/client/command.h"
-#include "server/client/command_watch.h"
+#include "server/client/commands/command_watch.h"
 #include "server/client/follow.h"
-#include "server/client/grid.h"
-#include "server/client/say.h"
-#include "server/client/units.h"
+#include "server/client/terminal/grid.h"
+#include "server/client/terminal/say.h"
+#include "server/client/terminal/units.h"
 
 #include "common/base/files.h"
 #include "common/json/jsonx.h"

@@ -1,5 +1,5 @@
 /* Eight heights, of Unicode's blocks or of ASCII. */
-#include "server/client/spark.h"
+#include "server/client/terminal/spark.h"
 
 #include <math.h>
 

@@ -1,6 +1,6 @@
 /* A page is one SELECT of ids and keys, or two: of runs with a value of the metric that they are
  * sorted by, and of those without. */
-#include "server/store/runs/store_page.h"
+#include "server/store/search/store_page.h"
 
 #include "common/base/clock.h"
 #include "common/base/digest.h"

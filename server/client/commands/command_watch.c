@@ -3,14 +3,14 @@
  * On a terminal a picture is drawn and drawn again in its place; elsewhere a line is printed at
  * every tenth, and the picture once, at the end. Ctrl-C ends the watching alone.
  */
-#include "server/client/command_watch.h"
+#include "server/client/commands/command_watch.h"
 #include "server/client/args.h"
 #include "server/client/command.h"
 #include "server/client/follow.h"
-#include "server/client/progress.h"
-#include "server/client/say.h"
-#include "server/client/spark.h"
-#include "server/client/units.h"
+#include "server/client/terminal/progress.h"
+#include "server/client/terminal/say.h"
+#include "server/client/terminal/spark.h"
+#include "server/client/terminal/units.h"
 
 #include "common/base/clock.h"
 #include "common/json/jsonx.h"

@@ -1,7 +1,7 @@
 /* Curves and bars as text, and figures as people read them. */
-#include "server/client/spark.h"
+#include "server/client/terminal/spark.h"
 
-#include "server/client/units.h"
+#include "server/client/terminal/units.h"
 
 #include <math.h>
 #include <setjmp.h>

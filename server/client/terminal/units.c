@@ -1,5 +1,5 @@
 /* No figure here is read back by a program: --json has the numbers. */
-#include "server/client/units.h"
+#include "server/client/terminal/units.h"
 
 #include "common/json/jsonx.h"
 

@@ -1,8 +1,8 @@
 /* Runs are kept by id, since events name them; there are up to ten thousand. */
-#include "server/client/progress.h"
+#include "server/client/terminal/progress.h"
 
 #include "common/json/jsonx.h"
-#include "server/client/say.h"
+#include "server/client/terminal/say.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* One question, which characters a terminal must not get, and the two answers to it. */
-#include "server/client/clean.h"
+#include "server/client/terminal/clean.h"
 
 #include "common/base/utf8.h"
 

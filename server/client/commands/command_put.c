@@ -2,8 +2,8 @@
  * a temporary file first, so that the daemon can refuse it by its size before it has come. */
 #include "server/client/args.h"
 #include "server/client/command.h"
-#include "server/client/say.h"
-#include "server/client/units.h"
+#include "server/client/terminal/say.h"
+#include "server/client/terminal/units.h"
 
 #include "common/base/clock.h"
 #include "common/json/jsonx.h"

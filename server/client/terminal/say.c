@@ -1,10 +1,10 @@
 /* Formatting, cleaning and writing; and what is to be known of the terminal. */
-#include "server/client/say.h"
+#include "server/client/terminal/say.h"
 
 #include "common/base/utf8.h"
 #include "common/json/jsonx.h"
 #include "common/json/jsonx_dump.h"
-#include "server/client/clean.h"
+#include "server/client/terminal/clean.h"
 
 #include <langinfo.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* Parts are told apart by a digest of their text, as SQLite writes it, so that the migration and a
  * submission agree. */
-#include "server/store/runs/store_parts.h"
+#include "server/store/search/store_parts.h"
 
 #include "common/base/digest.h"
 #include "server/store/store_priv.h"

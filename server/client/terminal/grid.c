@@ -1,7 +1,7 @@
 /* A row that lacks memory loses cells, not the program. */
-#include "server/client/grid.h"
+#include "server/client/terminal/grid.h"
 
-#include "server/client/say.h"
+#include "server/client/terminal/say.h"
 
 #include <stdarg.h>
 #include <stdlib.h>

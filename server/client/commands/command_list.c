@@ -1,9 +1,9 @@
 /* ls, runs: pages until there are enough. show: an object's members, a line each. */
 #include "server/client/args.h"
 #include "server/client/command.h"
-#include "server/client/grid.h"
-#include "server/client/say.h"
-#include "server/client/units.h"
+#include "server/client/terminal/grid.h"
+#include "server/client/terminal/say.h"
+#include "server/client/terminal/units.h"
 
 #include "common/json/jsonx.h"
 #include "common/json/jsonx_dump.h"

@@ -4,8 +4,8 @@
 #include "server/client/args.h"
 #include "server/client/command.h"
 #include "server/client/follow.h"
-#include "server/client/say.h"
-#include "server/client/units.h"
+#include "server/client/terminal/say.h"
+#include "server/client/terminal/units.h"
 
 #include "common/base/clock.h"
 #include "common/base/files.h"

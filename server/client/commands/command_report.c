@@ -1,7 +1,7 @@
 /* report: text for people, in the format that is asked for. */
 #include "server/client/args.h"
 #include "server/client/command.h"
-#include "server/client/say.h"
+#include "server/client/terminal/say.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* link: codes are files of the data folder, which is `ablated`'s affair: it is started, the one
  * beside this program or the one in PATH. */
 #include "server/client/command.h"
-#include "server/client/say.h"
+#include "server/client/terminal/say.h"
 
 #include <errno.h>
 #include <limits.h>

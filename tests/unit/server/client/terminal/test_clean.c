@@ -1,5 +1,5 @@
 /* What a terminal may be shown of what a stranger wrote. */
-#include "server/client/clean.h"
+#include "server/client/terminal/clean.h"
 
 #include "common/json/jsonx.h"
 #include "common/json/jsonx_dump.h"

@@ -6,7 +6,7 @@
 #include "server/client/args.h"
 #include "server/client/command.h"
 #include "server/client/follow.h"
-#include "server/client/say.h"
+#include "server/client/terminal/say.h"
 
 #include <stdlib.h>
 #include <string.h>

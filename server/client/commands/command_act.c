@@ -2,7 +2,7 @@
  * decides how it ends. */
 #include "server/client/args.h"
 #include "server/client/command.h"
-#include "server/client/say.h"
+#include "server/client/terminal/say.h"
 
 #include <stdlib.h>
 
