@@ -1,5 +1,5 @@
 /* An attempt, from its start or a checkpoint to its last event. Writing to the disk is tried again
- * while the disk is full (wait_for_room), so that a step is done once or not at all; between steps
+ * while the disk is full (wait_for_storage), so that a step is done once or not at all; between steps
  * the attempt looks whether it was told to stop. */
 #include "worker/train/train.h"
 
@@ -123,7 +123,7 @@ enum { FAULT_MS = 60000 };
 
 /* Storage that is full is waited for, without advancing. So is, for FAULT_MS, a folder that is away
  * or may not be written: somebody may be at it. A fault that lasts longer ends the attempt. */
-static bool wait_for_room(struct train *t, int status, const struct err *err)
+static bool wait_for_storage(struct train *t, int status, const struct err *err)
 {
     bool full = status == -ERR_DISK_FULL;
     double start = clock_mono_s();
@@ -155,7 +155,7 @@ static int save_checkpoint(struct train *t, struct err *err)
     do
         status = checkpoint_save(t->config->out, model_params(t->model), t->step, &t->origin, &made,
                                  err);
-    while (wait_for_room(t, status, err));
+    while (wait_for_storage(t, status, err));
     if (status == 0)
         emit_event(t->emit, WIRE_CHECKPOINT,
                    json_pack("{s:I, s:s, s:I, s:s}", "step", (json_int_t)t->step, "file", made.file,
@@ -194,14 +194,14 @@ static int one_step(struct train *t, struct err *err)
         return status;
     do
         status = artifacts_batch(&t->artifacts, step, t->windows, err);
-    while (wait_for_room(t, status, err));
+    while (wait_for_storage(t, status, err));
     if (status != 0)
         return status;
     tell_audits(t, OF_BATCH, step, NULL);
     model_step(t->model, t->windows, step, &figures.model);
     do
         status = artifacts_gradients(&t->artifacts, step, params, err);
-    while (wait_for_room(t, status, err));
+    while (wait_for_storage(t, status, err));
     if (status != 0)
         return status;
     tell_audits(t, OF_GRADIENT, step, NULL);
@@ -288,15 +288,15 @@ static int begin(struct train *t, struct err *err)
     if (status == 0)
         do
             status = artifacts_begin(&t->artifacts, t->spec, t->config->out, err);
-        while (wait_for_room(t, status, err));
+        while (wait_for_storage(t, status, err));
     if (status == 0)
         do
             status = artifacts_init(&t->artifacts, model_params(t->model), err);
-        while (wait_for_room(t, status, err));
+        while (wait_for_storage(t, status, err));
     if (status == 0 && t->config->resume)
         do
             status = resume(t, err);
-        while (wait_for_room(t, status, err));
+        while (wait_for_storage(t, status, err));
     t->from = t->step;
     const struct audit_context audited = {
         .spec = t->spec,
@@ -371,7 +371,7 @@ static int finish(struct train *t, struct err *err)
     finite_parameters(&t->finite, model_params(t->model), t->step);
     do
         status = whole ? artifacts_final(&t->artifacts, model_params(t->model), err) : 0;
-    while (wait_for_room(t, status, err));
+    while (wait_for_storage(t, status, err));
     if (status == 0 && t->audits != NULL)
         audits_end(t->audits); /* the model is another one afterwards */
     if (stopping(t))
@@ -379,7 +379,7 @@ static int finish(struct train *t, struct err *err)
     if (status == 0)
         do
             status = artifacts_end(&t->artifacts, &artifacts, err);
-        while (wait_for_room(t, status, err));
+        while (wait_for_storage(t, status, err));
     if (status != 0)
         return status;
     finite_end(&t->finite, t->from, t->step);
