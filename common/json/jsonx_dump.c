@@ -44,7 +44,7 @@ void jsonx_dump_double(double value, struct buf *to)
     if (n <= point && point <= 21) {
         buf_add(to, digits, len);
         add_zeros(to, point - n);
-    } else if (0 < point && point <= 21) {
+    } else if (0 < point && point < n) {
         buf_add(to, digits, (size_t)point);
         buf_addc(to, '.');
         buf_add(to, digits + point, len - (size_t)point);

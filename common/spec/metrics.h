@@ -1,5 +1,5 @@
 /* metrics: what is measured of a run. One table for all that know metrics by name: the trainer
- * measures each (worker/train/train.c), an experiment compares by one of them, the report and its
+ * measures each (worker/train/train_metrics.c), an experiment compares by one of them, the report and its
  * figure choose some, the API tells the table (GET /api/v1/metrics) and the page writes values as
  * it says.
  */

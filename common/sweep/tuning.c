@@ -1,6 +1,8 @@
 /* The sum of a configuration's runs, its rank, and the metrics that choose and are compared. */
 #include "common/sweep/tuning.h"
 
+#include "common/spec/metrics.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,11 +33,17 @@ bool tuning_prefers(const struct tuning_sum *a, const struct tuning_sum *b, bool
     return maximise ? a->mean > b->mean : a->mean < b->mean;
 }
 
+const char *tuning_metric(const json_t *spec)
+{
+    const char *metric =
+        json_string_value(json_object_get(json_object_get(spec, "compare"), "metric"));
+    return metric != NULL ? metric : metric_names[METRIC_VAL_LOSS];
+}
+
 void tuning_metrics(const json_t *spec, struct tuning_metrics *ret)
 {
     const json_t *compare = json_object_get(spec, "compare");
-    const char *metric = json_string_value(json_object_get(compare, "metric"));
-    metric = metric != NULL ? metric : "val/loss";
+    const char *metric = tuning_metric(spec);
     const char *slash = strchr(metric, '/');
     size_t part = slash != NULL ? (size_t)(slash - metric) : 0;
     ret->held_out = json_array_size(json_object_get(compare, "tune")) > 0 &&

@@ -31,6 +31,8 @@ static inline bool tuning_is_empty(const struct tuning_sum *s)
 /* Whether a is to be chosen rather than b; false when they are alike. */
 bool tuning_prefers(const struct tuning_sum *a, const struct tuning_sum *b, bool maximise);
 
+/* The metric that compare names, or its default; borrowed. */
+const char *tuning_metric(const json_t *spec);
 /* The metrics of an experiment's compare. With tuning, whichever of val/x and test/x was named: the
  * choice is by val/x and test/x is compared. Otherwise both are the one that was named. */
 struct tuning_metrics {

@@ -151,7 +151,7 @@ int prometheus_finish(struct request *req, struct reply *reply, struct err *err)
     (void)err;
     const struct figures *f = req->state;
     const struct app *app = req->app;
-    const struct space_seen *room = space_seen(app->space);
+    const struct space_seen *seen = space_seen(app->space);
     const double uptime_s = (double)(clock_mono_ms() - app->started_ms) / 1000;
     const struct {
         const char *name, *kind, *help;
@@ -164,11 +164,11 @@ int prometheus_finish(struct request *req, struct reply *reply, struct err *err)
         { "ablate_slots", "gauge", "Runs that may train at once.",
           (double)supervisor_limits(app->supervisor)->slots },
         { "ablate_disk_free_bytes", "gauge", "Free on the data folder's disk.",
-          (double)room->free_bytes },
+          (double)seen->free_bytes },
         { "ablate_disk_size_bytes", "gauge", "Size of the data folder's disk.",
-          (double)room->disk_bytes },
+          (double)seen->disk_bytes },
         { "ablate_ballast_bytes", "gauge", "Room held for when the disk is full.",
-          (double)room->ballast_bytes },
+          (double)seen->ballast_bytes },
         { "ablate_database_bytes", "gauge", "Size of the database file.",
           (double)f->database_bytes },
         { "ablate_wal_bytes", "gauge", "Size of the write-ahead log.", (double)f->wal_bytes },
@@ -199,7 +199,7 @@ int prometheus_finish(struct request *req, struct reply *reply, struct err *err)
         buf_addf(&reply->body, "%s %.17g\n", rows[i].name, rows[i].value);
     }
     states(&reply->body, f);
-    disk_state(&reply->body, room->state);
+    disk_state(&reply->body, seen->state);
     refusals(&reply->body, app->httpd);
     loop(&reply->body);
     family(&reply->body, "ablate_build_info", "gauge", "Always 1.");

@@ -36,8 +36,8 @@ struct checked {
 
 struct submit {
     bool dry_run;
-    int room_status; /* whether anything new is taken on, as the loop knows it */
-    struct err room;
+    int space_status; /* whether anything new is taken on, as the loop knows it */
+    struct err no_space;
     struct sweep *sweep;
     char *spec_text, *tags_text, *body_digest;
     struct new_run *runs; /* [sweep->runs_n]; their strings are owned */
@@ -103,7 +103,7 @@ int submit_decode(struct request *req, struct err *err)
     int status = request_arg_int(req, "dry_run", 0, 1, 0, &dry_run, err);
     s->dry_run = dry_run == 1;
     if (!s->dry_run)
-        s->room_status = space_check(req->app->space, &s->room);
+        s->space_status = space_check(req->app->space, &s->no_space);
     return status;
 }
 
@@ -118,9 +118,9 @@ static int take_spec(struct request *req, struct submit *s, struct err *err)
         status = sweep_new(spec, &made.sweep, err);
     if (status == 0)
         status = sweep_unused_check(made.sweep, req->body, err);
-    if (status == 0 && s->room_status != 0) {
-        *err = s->room;
-        status = s->room_status;
+    if (status == 0 && s->space_status != 0) {
+        *err = s->no_space;
+        status = s->space_status;
     }
     json_decref(spec);
     if (status == 0) {

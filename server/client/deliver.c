@@ -2,9 +2,9 @@
 #include "server/client/deliver.h"
 
 #include "common/base/buf.h"
-#include "common/base/version.h"
 #include "common/json/jsonx.h"
 #include "server/client/terminal/say.h"
+#include "server/client/transfer.h"
 #include "server/client/where.h"
 
 #include <curl/curl.h>
@@ -106,14 +106,6 @@ static size_t on_bytes(char *bytes, size_t one, size_t n, void *arg)
     return answer->bytes <= ANSWER_BYTES ? one * n : 0;
 }
 
-static struct curl_slist *add(struct curl_slist *list, const char *name, const char *value)
-{
-    char line[256];
-    snprintf(line, sizeof line, "%s: %s", name, value != NULL ? value : "");
-    struct curl_slist *longer = curl_slist_append(list, line);
-    return longer != NULL ? longer : list;
-}
-
 static const char *text_of(const json_t *object, const char *name)
 {
     return json_string_value(json_object_get(object, name));
@@ -124,27 +116,20 @@ static struct curl_slist *headers_of(const json_t *request)
     char signature[200];
     const char *hex = text_of(request, "signature");
     snprintf(signature, sizeof signature, "v1=%.160s", hex != NULL ? hex : "");
-    struct curl_slist *lines = add(NULL, "Content-Type", "application/json");
-    lines = add(lines, "Ablate-Delivery", text_of(request, "delivery"));
-    lines = add(lines, "Ablate-Timestamp", text_of(request, "second"));
-    lines = add(lines, "Ablate-Signature", signature);
-    return add(lines, "Expect", "");
+    struct curl_slist *lines = transfer_line(NULL, "Content-Type: ", "application/json");
+    lines = transfer_line(lines, "Ablate-Delivery: ", text_of(request, "delivery"));
+    lines = transfer_line(lines, "Ablate-Timestamp: ", text_of(request, "second"));
+    lines = transfer_line(lines, "Ablate-Signature: ", signature);
+    return transfer_line(lines, "Expect:", "");
 }
 
 static void set_all(CURL *easy, const struct target *t, const char *body, struct answer *answer,
                     struct curl_slist *lines, struct curl_slist *pins)
 {
-    char agent[80];
-    snprintf(agent, sizeof agent, "ablate/%s", ablate_version());
+    transfer_rules(easy, true);
     curl_easy_setopt(easy, CURLOPT_URL, t->url);
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(easy, CURLOPT_PROXY, "");
-    curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, 5L);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT, (long)DELIVER_S);
-    curl_easy_setopt(easy, CURLOPT_USERAGENT, agent);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, lines);
     curl_easy_setopt(easy, CURLOPT_RESOLVE, pins);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body);

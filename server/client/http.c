@@ -1,9 +1,9 @@
 /* libcurl, driven by a loop of its own so that `tick` is called however quiet the server is. */
 #include "server/client/http.h"
 
-#include "common/base/version.h"
 #include "common/json/jsonx.h"
 #include "common/json/jsonx_dump.h"
+#include "server/client/transfer.h"
 
 #include <curl/curl.h>
 #include <stdlib.h>
@@ -131,24 +131,15 @@ static int on_seek(void *arg, curl_off_t offset, int origin)
 
 /* What goes. */
 
-static struct curl_slist *add_line(struct curl_slist *list, const char *name, const char *value)
-{
-    char line[WHERE_TOKEN + 256];
-    snprintf(line, sizeof line, "%s%s", name, value);
-    struct curl_slist *longer = curl_slist_append(list, line);
-    explicit_bzero(line, sizeof line);
-    return longer != NULL ? longer : list;
-}
-
 static struct curl_slist *headers_of(const struct http *http, const struct http_call *call)
 {
-    struct curl_slist *list = add_line(NULL, "Accept: ", "*/*");
+    struct curl_slist *list = transfer_line(NULL, "Accept: ", "*/*");
     if (http->where.token[0] != '\0')
-        list = add_line(list, "Authorization: Bearer ", http->where.token);
+        list = transfer_line(list, "Authorization: Bearer ", http->where.token);
     if (call->type != NULL)
-        list = add_line(list, "Content-Type: ", call->type);
+        list = transfer_line(list, "Content-Type: ", call->type);
     for (size_t i = 0; i < 3 && call->headers[i] != NULL; i++)
-        list = add_line(list, call->headers[i], "");
+        list = transfer_line(list, call->headers[i], "");
     return list;
 }
 
@@ -176,23 +167,16 @@ static void set_all(CURL *easy, struct transfer *t, const char *url, struct curl
                     struct curl_slist *pins)
 {
     const struct http_call *call = t->call;
-    char agent[80];
-    snprintf(agent, sizeof agent, "ablate/%s", ablate_version());
     curl_easy_reset(easy);
+    transfer_rules(easy, t->http->where.loopback);
     curl_easy_setopt(easy, CURLOPT_URL, url);
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, lines);
-    curl_easy_setopt(easy, CURLOPT_USERAGENT, agent);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, (long)HTTP_CONNECT_S);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
     curl_easy_setopt(easy, CURLOPT_RESOLVE, pins);
-    if (t->http->where.loopback)
-        curl_easy_setopt(easy, CURLOPT_PROXY, "");
     if (!call->patient) {
         curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
         curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)HTTP_QUIET_S);

@@ -1,10 +1,9 @@
 /* http: one way to ask the daemon, with what every request needs: where it goes, what it may take,
  * and what is made of a refusal.
  *
- * No redirect is followed: the answer would come from somebody whom nobody has named, and the token
- * would go there. Towards loopback no proxy is used, whatever the environment says; elsewhere only
- * https goes (where.h), through a proxy as a tunnel. Body and header have bounds, a connection and a
- * silence have times.
+ * It keeps to the rules of transfer.h. Towards loopback no proxy is used, whatever the environment
+ * says; elsewhere only https goes (where.h), through a proxy as a tunnel. Body and header have
+ * bounds, a connection and a silence have times.
  */
 #ifndef ABLATE_CLIENT_HTTP_H
 #define ABLATE_CLIENT_HTTP_H

@@ -12,6 +12,7 @@
 
 #include "common/json/jsonx.h"
 #include "common/json/jsonx_dump.h"
+#include "common/sweep/tuning.h"
 #include "common/wire/tar.h"
 
 #include <stdlib.h>
@@ -80,13 +81,6 @@ static json_t *kinds_of(const struct export *e)
     return kinds;
 }
 
-static const char *metric_of(const json_t *spec)
-{
-    const char *metric =
-        json_string_value(json_object_get(json_object_get(spec, "compare"), "metric"));
-    return metric != NULL ? metric : "val/loss";
-}
-
 static int begin(struct export *e, struct store *store, struct buf *to, struct err *err)
 {
     (void)store;
@@ -102,7 +96,7 @@ static int begin(struct export *e, struct store *store, struct buf *to, struct e
         snprintf(name, sizeof name, "%.*s", (int)jsonx_prefix(e->row.name, 36), e->row.name);
         export_plain_name(name, e->row.id, t->folder, sizeof t->folder);
         tfevents_version(wall_s, &content);
-        tfevents_experiment(wall_s, e->row.name, e->row.hypothesis, kinds, metric_of(spec),
+        tfevents_experiment(wall_s, e->row.name, e->row.hypothesis, kinds, tuning_metric(spec),
                             &content);
         status = begin_file(e, "", e->row.created_at, (int64_t)content.len, to, err);
     }

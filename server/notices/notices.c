@@ -2,24 +2,16 @@
  * nothing is due it sleeps until something is, or until a transaction has noted an end. */
 #include "server/notices/notices.h"
 
-#include "common/base/buf.h"
 #include "common/base/clock.h"
-#include "common/base/digest.h"
-#include "common/base/files.h"
 #include "common/base/log.h"
-#include "common/json/jsonx.h"
-#include "common/json/jsonx_dump.h"
 #include "server/base/machine.h"
 #include "server/base/program.h"
-#include "server/base/random.h"
-#include "server/data/datadir.h"
 #include "server/jobs/reaper.h"
 #include "server/jobs/work.h"
 #include "server/jobs/work_beside.h"
-#include "server/objects/objects.h"
+#include "server/notices/webhook.h"
 #include "server/store/curves/store_digests.h"
 #include "server/store/runs/store_notices.h"
-#include "server/store/store_identity.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,8 +25,6 @@
 
 enum {
     SAID_BYTES = 400,
-    SECRET_MIN = 16,
-    SECRET_MAX = 4096,
     REQUEST_BYTES = 48 << 10, /* fits into a pipe */
     TROUBLE_MS = 5000         /* before the store is asked again that couldn't answer */
 };
@@ -45,7 +35,7 @@ struct channel {
     bool on, busy, kicked, begun;
     struct job job;
     struct notice notice;
-    char delivery[STORE_IDENTITY_HEX + 32];
+    char delivery[WEBHOOK_DELIVERY];
     char *body; /* the webhook's; owned */
     struct {
         pid_t pid;
@@ -86,34 +76,6 @@ static int64_t pause_ms(int64_t attempts)
 
 /* claim: the notice, and what there is to say of it */
 
-static int make_body(struct channel *c, struct store *store, struct err *err)
-{
-    struct experiment_row row = { 0 };
-    struct store_identity identity;
-    int status = store_experiment_get(store, c->notice.experiment, &row, err);
-    if (status == -ERR_NOT_FOUND) { /* deleted meanwhile: there is nothing to show of it */
-        c->body = NULL;
-        return 0;
-    }
-    if (status == 0)
-        status = store_identity(store, &identity, err);
-    if (status == 0) {
-        json_t *shown = objects_experiment(&row);
-        json_object_del(shown, "spec");
-        snprintf(c->delivery, sizeof c->delivery, "%.8s-%lld", identity.id,
-                 (long long)c->notice.id);
-        json_t *body =
-            json_pack("{s:s,s:s,s:o,s:o}", "type", "experiment.ended", "delivery", c->delivery,
-                      "ended_at", objects_time(c->notice.ended_at), "experiment", shown);
-        c->body = jsonx_text(body, JSONX_KEEP_ORDER);
-        json_decref(body);
-        if (c->body == NULL)
-            status = err_no_memory(err, "a notice");
-    }
-    experiment_row_done(&row);
-    return status;
-}
-
 static int claim_run(struct job *job, struct store *store, struct err *err)
 {
     struct channel *c = job->data;
@@ -124,7 +86,7 @@ static int claim_run(struct job *job, struct store *store, struct err *err)
     if (status == 0)
         status = store_notice_claim(store, c->kind, clock_wall_ms(), again_ms, &c->notice, err);
     if (status == 0 && c->notice.id != 0 && c->kind == NOTICE_WEBHOOK)
-        status = make_body(c, store, err);
+        status = webhook_body(store, &c->notice, c->delivery, &c->body, err);
     return status;
 }
 
@@ -321,66 +283,12 @@ static int start_command(struct channel *c, struct err *err)
     return spawn(c, args, -1, err);
 }
 
-/* The secret's bytes, without the line feed at the end. Errors: as files_read; BAD_DATA. */
-static int read_secret(const char *path, char **ret, size_t *ret_len, struct err *err)
-{
-    size_t len = 0;
-    int status = files_read(path, SECRET_MAX, ret, &len, err);
-    while (status == 0 && len > 0 && ((*ret)[len - 1] == '\n' || (*ret)[len - 1] == '\r'))
-        len--;
-    if (status == 0 && len < SECRET_MIN) {
-        free(*ret);
-        *ret = NULL;
-        status = err_set(err, ERR_BAD_DATA, "the webhook's secret in %s is shorter than %d bytes",
-                         path, SECRET_MIN);
-    }
-    *ret_len = len;
-    return status;
-}
-
-/* HMAC-SHA256 over the second, a point and the body, with the secret's bytes as they are. */
-static void sign(const char *secret, size_t len, long long second, const char *body,
-                 char ret[2 * DIGEST_BYTES + 1])
-{
-    struct buf text;
-    uint8_t bytes[DIGEST_BYTES] = { 0 };
-    buf_init(&text, 0);
-    buf_addf(&text, "%lld.%s", second, body);
-    if (!text.failed)
-        digest_hmac(secret, len, text.data, text.len, bytes);
-    digest_hex(bytes, sizeof bytes, ret);
-    buf_done(&text);
-}
-
-static char *make_request(const struct channel *c, struct err *err)
-{
-    const struct options *o = c->notices->options;
-    char signature[2 * DIGEST_BYTES + 1], second[24], *secret = NULL;
-    size_t len = 0;
-    if (read_secret(c->notices->secret, &secret, &len, err) != 0)
-        return NULL;
-    snprintf(second, sizeof second, "%lld", (long long)(clock_wall_ms() / 1000));
-    sign(secret, len, clock_wall_ms() / 1000, c->body, signature);
-    explicit_bzero(secret, len);
-    free(secret);
-    json_t *hosts = json_array();
-    for (size_t i = 0; i < o->webhook_hosts_n; i++)
-        json_array_append_new(hosts, json_string(o->webhook_hosts[i]));
-    json_t *request =
-        json_pack("{s:s,s:o,s:s,s:s,s:s,s:s}", "url", o->webhook, "hosts", hosts, "delivery",
-                  c->delivery, "second", second, "signature", signature, "body", c->body);
-    char *text = jsonx_text(request, JSONX_KEEP_ORDER);
-    json_decref(request);
-    if (text == NULL)
-        err_no_memory(err, "a notice");
-    return text;
-}
-
 static int start_webhook(struct channel *c, struct err *err)
 {
     const char *const args[] = { c->notices->deliver, "deliver", NULL };
     int ends[2];
-    char *request = make_request(c, err);
+    char *request =
+        webhook_request(c->notices->options, c->notices->secret, c->delivery, c->body, err);
     if (request == NULL)
         return -err->code;
     size_t len = strlen(request);
@@ -483,25 +391,6 @@ int notices_collect(struct notices *n, struct store *store, struct err *err)
     return status;
 }
 
-/* A secret of the folder's own, made when it is first wanted. */
-static int find_secret(struct notices *n, const struct datadir *datadir, struct err *err)
-{
-    char secret[2 * DIGEST_BYTES + 2], *text = NULL;
-    size_t len = 0;
-    if (n->options->webhook_secret[0] != '\0')
-        snprintf(n->secret, sizeof n->secret, "%s", n->options->webhook_secret);
-    else
-        datadir_path(datadir, n->secret, "webhook.key");
-    int status = read_secret(n->secret, &text, &len, err);
-    if (status == -ERR_NOT_FOUND && n->options->webhook_secret[0] == '\0') {
-        random_hex(DIGEST_BYTES, secret);
-        secret[2 * DIGEST_BYTES] = '\n';
-        status = files_write(n->secret, secret, sizeof secret - 1, 0600, err);
-    }
-    free(text);
-    return status;
-}
-
 static int check(struct notices *n, const struct datadir *datadir, struct err *err)
 {
     const struct options *o = n->options;
@@ -515,7 +404,7 @@ static int check(struct notices *n, const struct datadir *datadir, struct err *e
             err, ERR_USAGE,
             "--webhook: it is sent by the program ablate, which is neither beside ablated "
             "nor in PATH");
-    return find_secret(n, datadir, err);
+    return webhook_secret(o, datadir, n->secret, err);
 }
 
 int notices_new(uv_loop_t *loop, const struct options *options, const struct datadir *datadir,

@@ -1,6 +1,7 @@
-/* Claims out of outcomes: pairs, their two sides when some count against, the families, the verdict. */
+/* Claims out of pairs: their two sides when some count against, the families, the verdict. */
 #include "server/verdict/claims.h"
 
+#include "server/verdict/pairs.h"
 #include "server/verdict/statistics/bootstrap.h"
 
 #include <math.h>
@@ -16,88 +17,6 @@ const char *const claim_reason_names[] = {
     [CLAIM_REASON_NO_VARIANCE] = "no_variance",
     [CLAIM_REASON_ADDED] = "seeds_added",
 };
-
-/* What becomes of two outcomes of a seed, and of a seed's pairs over the grid: the later one of
- * these decides. */
-enum pair_kind { PAIR_MEASURED, PAIR_LOST, PAIR_ONE_SIDED, PAIR_CANCELLED, PAIR_OPEN, PAIR_NONE };
-
-struct pair {
-    enum pair_kind kind;
-    double difference; /* ± infinite when one side diverged; 0 when both did */
-    double base;
-    bool diverged, base_diverged;
-    unsigned disturbed;
-};
-
-static enum pair_kind kind_of(enum outcome_kind a, enum outcome_kind b)
-{
-    static const enum pair_kind kinds[] = {
-        [OUTCOME_MEASURED] = PAIR_MEASURED,   [OUTCOME_LOST] = PAIR_ONE_SIDED,
-        [OUTCOME_CANCELLED] = PAIR_CANCELLED, [OUTCOME_OPEN] = PAIR_OPEN,
-        [OUTCOME_NONE] = PAIR_NONE,
-    };
-    if (a == OUTCOME_LOST && b == OUTCOME_LOST)
-        return PAIR_LOST;
-    return kinds[a] > kinds[b] ? kinds[a] : kinds[b];
-}
-
-static struct pair pair_of(const struct study *study, const struct slot *slot,
-                           const struct slot *base, size_t seed)
-{
-    const size_t n = study->seeds_n, at = (size_t)(slot - study->slots);
-    struct outcome none = { OUTCOME_NONE, 0, NAN }, a = study->outcomes[at * n + seed];
-    struct outcome b =
-        base != NULL ? study->outcomes[(size_t)(base - study->slots) * n + seed] : none;
-    struct pair pair = { .kind = kind_of(a.kind, b.kind),
-                         .difference = NAN,
-                         .base = b.value,
-                         .disturbed = a.disturbed | b.disturbed };
-    if (pair.kind != PAIR_MEASURED)
-        return pair;
-    const double worst = study->compare.maximise ? -INFINITY : INFINITY;
-    pair.diverged = !isfinite(a.value);
-    pair.base_diverged = !isfinite(b.value);
-    if (pair.diverged && pair.base_diverged)
-        pair.difference = 0;
-    else
-        pair.difference = pair.diverged ? worst : pair.base_diverged ? -worst : a.value - b.value;
-    return pair;
-}
-
-/* A seed's mean over the grid: another point's pair joins. */
-static void pair_join(struct pair *all, const struct pair *more)
-{
-    all->kind = more->kind > all->kind ? more->kind : all->kind;
-    all->diverged |= more->diverged;
-    all->base_diverged |= more->base_diverged;
-    all->disturbed |= more->disturbed;
-    all->difference += more->difference;
-    all->base += more->base;
-}
-
-static void primary_pairs(const struct study *study, const char *arm, struct pair *pairs)
-{
-    size_t points = 0;
-    for (size_t s = 0; s < study->slots_n; s++) {
-        const struct slot *slot = &study->slots[s];
-        if (strcmp(slot->arm, arm) != 0)
-            continue;
-        const struct slot *base = study_baseline(study, slot);
-        for (size_t j = 0; j < study->seeds_n; j++) {
-            struct pair pair = pair_of(study, slot, base, j);
-            if (points == 0)
-                pairs[j] = pair;
-            else
-                pair_join(&pairs[j], &pair);
-        }
-        points++;
-    }
-    for (size_t j = 0; j < study->seeds_n; j++) {
-        struct pair *pair = &pairs[j];
-        pair->difference = isnan(pair->difference) ? 0 : pair->difference / (double)points;
-        pair->base /= (double)points;
-    }
-}
 
 /* All of them one number, but for rounding: the seed decides nothing. */
 static bool is_flat(const struct statement *c)
@@ -375,7 +294,7 @@ static int make_primary(struct work_room *w, struct family *f, struct claims *cl
         json_object_set_new(seen, arm, json_true());
         struct statement *c = &claims->primary[claims->primary_n++];
         *c = (struct statement){ .arm = arm };
-        primary_pairs(study, arm, w->pairs);
+        pairs_over_grid(study, arm, w->pairs);
         status = family_add(f, w, c, err);
     }
     json_decref(seen);
@@ -414,7 +333,7 @@ static int make_secondary(struct work_room *w, struct family *f, struct claims *
         struct statement *c = &claims->secondary[claims->secondary_n++];
         *c = (struct statement){ .arm = slot->arm, .slot = slot, .base = base };
         for (size_t j = 0; j < study->seeds_n; j++)
-            w->pairs[j] = pair_of(study, slot, base, j);
+            w->pairs[j] = pairs_of(study, slot, base, j);
         status = family_add(f, w, c, err);
     }
     return status;

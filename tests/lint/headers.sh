@@ -1,24 +1,42 @@
 #!/bin/bash
 # Checks that a header declares what its own .c file defines: NAME.h, and NAME_priv.h, for the folder that it stands in,
 # the functions of NAME.c beside it. What a table of rows declares by a macro is left alone: its rows are a file each.
-# And that no two files of the programs have one name, but for main.c.
+# That no header includes itself by way of others, that no two files of the programs have one name, but for main.c, and
+# that no folder of theirs holds more than 24.
 set -u
 cd "$(dirname "$0")/../.." || exit 70
 
 mapfile -t files < <(find common server worker -name '*.[ch]' | sort)
 awk '
+# Of headers alone: state is 1 while it is looked at, 2 afterwards.
+function circle(header, way,    part, i, n)
+{
+    if (state[header] == 1) { print header ": includes itself, by way of" way; bad++ }
+    if (state[header]) return
+    state[header] = 1
+    n = split(includes[header], part, " ")
+    for (i = 1; i <= n; i++) circle(part[i], way " " part[i])
+    state[header] = 2
+}
 FNR == 1 {
     name = ""
     base = FILENAME
     sub(/.*\//, "", base)
     if (base != "main.c" && base in first) { print FILENAME ": is named as " first[base]; bad++ }
     first[base] = FILENAME
+    folder = FILENAME
+    sub(/\/[^\/]*$/, "", folder)
+    if (++held[folder] == 25) { print folder ": holds more than 24 files"; bad++ }
 }
 /^#include ".*_priv\.h"/ {
     split($0, part, "\"")
     folder = part[2]
     sub(/[^\/]*$/, "", folder)
     if (index(FILENAME, folder) != 1) { print FILENAME ":" FNR ": may not include " part[2]; bad++ }
+}
+/^#include "/ && FILENAME ~ /\.h$/ {
+    split($0, part, "\"")
+    includes[FILENAME] = includes[FILENAME] " " part[2]
 }
 /^[a-z]/ && !/^(static|typedef|extern) / && match($0, /[ *][a-z][a-z_0-9]*\(/) {
     name = substr($0, RSTART + 1, RLENGTH - 2)
@@ -27,6 +45,7 @@ FNR == 1 {
 /^\{/ && name != "" && FILENAME ~ /\.c$/ { defined[name] = defined[name] " " FILENAME " " }
 /[;{}]$/ { name = "" }
 END {
+    for (file in includes) circle(file, "")
     for (i = 1; i <= n; i++) {
         own = header[i]
         sub(/(_priv)?\.h$/, ".c", own)

@@ -57,8 +57,8 @@ microhttpd\.h                                       server/http/
 cblas\.h                                            worker/ops/gemm\.c
 linux/landlock\.h                                    common/base/confine\.c
 seccomp\.h                                           common/base/confine\.c|worker/process/sandbox\.c|server/query/walls\.c
-uv\.h                                               server/(main\.c|base/watch\.c|jobs/|http/(exchange/|(httpd|linger)\.[ch])|query/queries\.c|notices/|runs/|feed/stream\.[ch])
-curl/curl\.h                                        server/client/(where|http|deliver)\.c
+uv\.h                                               server/(main\.c|base/watch\.c|jobs/|http/(exchange/|(httpd|linger)\.[ch])|query/quer(ies|y_run)\.c|notices/|runs/|feed/stream\.[ch])
+curl/curl\.h                                        server/client/(where|http|deliver|transfer)\.c
 nettle/.*                                           common/base/digest\.[ch]
 '
 

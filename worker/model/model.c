@@ -1,62 +1,22 @@
-/* The walk: embedding, blocks, norm, output layer; and back. Every buffer is laid out once, in one
- * arena; a block keeps what its backward pass needs, the rest is scratch that blocks share. */
+/* A model laid out, and what is asked of it: steps, evaluations, and what audits want to know. Every
+ * buffer is laid out once, in one arena; a block keeps what its backward pass needs, the rest is
+ * scratch that blocks share. */
 #include "worker/model/model.h"
 
-#include "worker/attn/attn.h"
 #include "worker/attn/kl.h"
 #include "worker/attn/recall.h"
-#include "worker/base/arena.h"
 #include "worker/base/batch_pass.h"
 #include "worker/base/planted.h"
-#include "worker/data/tasks.h"
-#include "worker/moe/moe.h"
+#include "worker/model/model_priv.h"
+#include "worker/model/walk.h"
 #include "worker/moe/router.h"
-#include "worker/ops/act.h"
-#include "worker/ops/drop.h"
 #include "worker/ops/gemm.h"
-#include "worker/ops/loss.h"
 #include "worker/ops/norm.h"
 
-#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* x += drop(Attn(norm1 x)); x += drop(MoE(norm2 x)) */
-struct block {
-    struct attn attn;
-    struct moe moe;
-    const real *w_norm1, *w_norm2;
-    real *dw_norm1, *dw_norm2;
-    real *in, *mid;          /* [N × C] the residual stream before either half */
-    real *normed1, *normed2; /* [N × C] */
-    real *rstd1, *rstd2;     /* [N] */
-    uint8_t *keep1, *keep2;  /* [N × C] */
-    char drop1[64], drop2[64];
-};
-
-struct model {
-    struct run_spec spec, bare; /* bare: the same without dropout and noise */
-    struct params params;
-    struct pool *pool;
-    bool borrows; /* the pool */
-    struct arena arena;
-    size_t batch; /* windows of a micro-batch, which every buffer has room for */
-    size_t whole; /* B: a multiple of it */
-    size_t t, c, v, layers;
-    struct block *blocks; /* [layers] */
-    struct attn_shared attn_shared;
-    struct moe_shared moe_shared;
-    struct loss loss;
-    const real *w_embed, *w_norm, *w_head;
-    real *dw_embed, *dw_norm, *dw_head;
-    real *out, *normed, *rstd; /* after the last block */
-    real *branch;              /* [N × C] what a half of a block adds */
-    real *dx, *dbranch, *dnormed, *parts;
-    int32_t *inputs, *targets; /* [N] */
-    struct model_watch watch;  /* of evaluations; empty = nobody watches */
-};
 
 static const real *value_of(const struct model *m, const char *name)
 {
@@ -193,128 +153,6 @@ struct pool *model_pool(struct model *model)
     return model->pool;
 }
 
-/* Inputs are the first T tokens of each window, targets the last T; a complement isn't a target. */
-static void split_windows(struct model *m, const int32_t *windows, size_t batch)
-{
-    assert(batch <= m->batch);
-    for (size_t b = 0; b < batch; b++)
-        for (size_t t = 0; t < m->t; t++) {
-            const int32_t *window = windows + b * (m->t + 1);
-            int32_t input = task_input(&m->spec.data, window[t]);
-            assert((size_t)input < m->v && window[t + 1] < (int32_t)m->v);
-            m->inputs[b * m->t + t] = input;
-            m->targets[b * m->t + t] = window[t + 1] < 0 ? LOSS_UNSCORED : window[t + 1];
-        }
-}
-
-static void embed_task(void *arg, size_t b, int thread)
-{
-    (void)thread;
-    struct model *m = arg;
-    for (size_t i = b * m->t; i < (b + 1) * m->t; i++)
-        memcpy(m->blocks[0].in + i * m->c, m->w_embed + (size_t)m->inputs[i] * m->c,
-               m->c * sizeof(real));
-}
-
-/* A strip of the embedding's columns: tokens that repeat are added in order. */
-enum { EMBED_STRIP = 32 };
-
-static void embed_backward_task(void *arg, size_t strip, int thread)
-{
-    (void)thread;
-    struct model *m = arg;
-    size_t from = strip * EMBED_STRIP, to = from + EMBED_STRIP < m->c ? from + EMBED_STRIP : m->c;
-    for (size_t i = 0; i < m->batch * m->t; i++) {
-        real *dw = m->dw_embed + (size_t)m->inputs[i] * m->c;
-        const real *d = m->dx + i * m->c;
-        for (size_t k = from; k < to; k++)
-            dw[k] += d[k];
-    }
-}
-
-struct keeping {
-    const struct drop *drop;
-    uint8_t *keep;
-    size_t n;
-};
-enum { KEEP_CHUNK = 1 << 14 };
-
-static void keep_task(void *arg, size_t i, int thread)
-{
-    (void)thread;
-    const struct keeping *k = arg;
-    size_t at = i * KEEP_CHUNK, n = k->n - at < KEEP_CHUNK ? k->n - at : KEEP_CHUNK;
-    drop_mask(k->drop, at, n, k->keep + at);
-}
-
-static struct drop branch_drop(const struct model *m, const struct batch_pass *pass,
-                               const char *name)
-{
-    return drop_of(m->spec.seed, name, pass->spec->model.dropout, pass->step,
-                   pass->first * m->t * m->c);
-}
-
-/* out = x + drop(branch); draws the mask into keep. */
-static void add_branch(const struct model *m, const struct batch_pass *pass, const char *name,
-                       uint8_t *keep, const real *x, real *out)
-{
-    struct drop drop = branch_drop(m, pass, name);
-    size_t n = pass->batch * m->t * m->c;
-    if (drop.threshold > 0)
-        pool_run(pass->pool, (n + KEEP_CHUNK - 1) / KEEP_CHUNK, keep_task,
-                 &(struct keeping){ &drop, keep, n });
-    act_add_drop(pass->pool, x, m->branch, drop.threshold > 0 ? keep : NULL, drop.scale, n, out);
-}
-
-static void take_branch(const struct model *m, const struct batch_pass *pass, const char *name,
-                        const uint8_t *keep)
-{
-    struct drop drop = branch_drop(m, pass, name);
-    act_drop_backward(pass->pool, m->dx, drop.threshold > 0 ? keep : NULL, drop.scale,
-                      pass->batch * m->t * m->c, m->dbranch);
-}
-
-static void forward(struct model *m, const struct batch_pass *pass, struct model_stats *stats)
-{
-    size_t n = pass->batch * m->t;
-    pool_run(pass->pool, pass->batch, embed_task, m);
-    for (size_t l = 0; l < m->layers; l++) {
-        struct block *b = &m->blocks[l];
-        struct moe_stats moe;
-        real *out = l + 1 < m->layers ? b[1].in : m->out;
-        norm_forward(pass->pool, n, m->c, b->in, b->w_norm1, b->normed1, b->rstd1);
-        attn_forward(&b->attn, pass, b->normed1, m->branch);
-        add_branch(m, pass, b->drop1, b->keep1, b->in, b->mid);
-        norm_forward(pass->pool, n, m->c, b->mid, b->w_norm2, b->normed2, b->rstd2);
-        moe_forward(&b->moe, pass, b->normed2, m->branch, &moe);
-        add_branch(m, pass, b->drop2, b->keep2, b->mid, out);
-        stats->balance += moe.balance;
-        stats->imbalance += moe.imbalance / (double)m->layers;
-    }
-    norm_forward(pass->pool, n, m->c, m->out, m->w_norm, m->normed, m->rstd);
-}
-
-/* From m->dnormed, the gradient at the output layer's input. */
-static void backward(struct model *m, const struct batch_pass *pass, struct model_stats *stats)
-{
-    size_t n = pass->batch * m->t;
-    memset(m->dx, 0, n * m->c * sizeof *m->dx);
-    norm_backward(pass->pool, n, m->c, m->out, m->w_norm, m->rstd, m->dnormed, m->dx, m->dw_norm,
-                  m->parts);
-    for (size_t l = m->layers; l-- > 0;) {
-        struct block *b = &m->blocks[l];
-        take_branch(m, pass, b->drop2, b->keep2);
-        moe_backward(&b->moe, pass, b->normed2, m->dbranch, m->dnormed);
-        norm_backward(pass->pool, n, m->c, b->mid, b->w_norm2, b->rstd2, m->dnormed, m->dx,
-                      b->dw_norm2, m->parts);
-        take_branch(m, pass, b->drop1, b->keep1);
-        stats->kl += attn_backward(&b->attn, pass, b->normed1, m->dbranch, m->dnormed);
-        norm_backward(pass->pool, n, m->c, b->in, b->w_norm1, b->rstd1, m->dnormed, m->dx,
-                      b->dw_norm1, m->parts);
-    }
-    pool_run(pass->pool, (m->c + EMBED_STRIP - 1) / EMBED_STRIP, embed_backward_task, m);
-}
-
 /* A pass over windows first … of a batch of n, as many as a micro-batch takes. */
 static struct batch_pass pass_of(struct model *m, size_t first, size_t n, int64_t step,
                                  int64_t done)
@@ -345,11 +183,11 @@ static void step_part(struct model *m, const struct batch_pass *pass, const int3
 {
     struct loss_result loss;
     *ret = (struct model_stats){ 0 };
-    split_windows(m, windows + pass->first * (m->t + 1), pass->batch);
-    forward(m, pass, ret);
+    walk_take(m, windows + pass->first * (m->t + 1), pass->batch);
+    walk_forward(m, pass, ret);
     loss_step(&m->loss, m->pool, pass->batch * m->t, m->normed, m->w_head, m->targets, m->dnormed,
               m->dw_head, &loss);
-    backward(m, pass, ret);
+    walk_backward(m, pass, ret);
     ret->loss = loss.nll;
 }
 
@@ -429,8 +267,8 @@ void model_evaluate(struct model *model, const int32_t *windows, int64_t n, int6
         struct model_stats ignored = { 0 };
         struct loss_result loss;
         struct batch_pass pass = pass_of(m, first, (size_t)n, 0, step);
-        split_windows(m, windows + first * (m->t + 1), pass.batch);
-        forward(m, &pass, &ignored);
+        walk_take(m, windows + first * (m->t + 1), pass.batch);
+        walk_forward(m, &pass, &ignored);
         loss_forward(&m->loss, m->pool, pass.batch * m->t, m->normed, m->w_head, m->targets, &loss);
         sum.nll += loss.nll;
         sum.correct += loss.correct;
@@ -475,8 +313,8 @@ static const real *states(struct model *model, const int32_t *windows, int64_t n
     struct model_stats ignored = { 0 };
     struct batch_pass pass = pass_of(model, 0, (size_t)n, step, done);
     pass.row_invariant = true;
-    split_windows(model, windows, (size_t)n);
-    forward(model, &pass, &ignored);
+    walk_take(model, windows, (size_t)n);
+    walk_forward(model, &pass, &ignored);
     return model->normed;
 }
 
@@ -502,8 +340,8 @@ const real *model_bare_states(struct model *model, const int32_t *windows, int64
         pass.lots_of_eval = true;
         pass.tokens = model->whole * model->t;
     }
-    split_windows(model, windows, (size_t)n);
-    forward(model, &pass, &ignored);
+    walk_take(model, windows, (size_t)n);
+    walk_forward(model, &pass, &ignored);
     return model->normed;
 }
 
@@ -513,8 +351,8 @@ void model_logits(struct model *model, const int32_t *windows, int64_t n, int64_
     for (size_t first = 0; first < (size_t)n; first += m->batch) {
         struct model_stats ignored = { 0 };
         struct batch_pass pass = pass_of(m, first, (size_t)n, step, step);
-        split_windows(m, windows + first * (m->t + 1), pass.batch);
-        forward(m, &pass, &ignored);
+        walk_take(m, windows + first * (m->t + 1), pass.batch);
+        walk_forward(m, &pass, &ignored);
         gemm_shared(m->pool, pass.batch * m->t, m->v, m->c, (struct mat){ m->normed, m->c, false },
                     (struct mat){ m->w_head, m->c, true }, 0, ret + first * m->t * m->v, m->v);
     }
@@ -569,8 +407,8 @@ void model_part_loss(struct model *model, const int32_t *windows, int64_t first,
     struct batch_pass pass = pass_of(m, (size_t)first, m->whole, step, step);
     pass.tokens = kl != NULL ? m->whole * m->t : 0;
     pass.held = held;
-    split_windows(m, windows + first * (int64_t)(m->t + 1), pass.batch);
-    forward(m, &pass, &stats);
+    walk_take(m, windows + first * (int64_t)(m->t + 1), pass.batch);
+    walk_forward(m, &pass, &stats);
     loss_forward(&m->loss, m->pool, pass.batch * m->t, m->normed, m->w_head, m->targets, &loss);
     *ret =
         (struct model_part){ .nll = loss.nll, .targets = loss.targets, .balance = stats.balance };
@@ -597,8 +435,8 @@ void model_indexed(struct model *model, const int32_t *windows, int64_t n, bool 
     size_t sparse = 0;
     pass.tokens = (size_t)n * model->t; /* or a pass that is held would have no scores */
     pass.held = held;
-    split_windows(model, windows, (size_t)n);
-    forward(model, &pass, &ignored);
+    walk_take(model, windows, (size_t)n);
+    walk_forward(model, &pass, &ignored);
     memset(recall, 0, (size_t)n * sizeof *recall);
     *kl = 0;
     for (size_t l = 0; l < model->layers; l++) {

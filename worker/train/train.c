@@ -1,5 +1,5 @@
 /* An attempt, from its start or a checkpoint to its last event. Writing to the disk is tried again
- * while the disk is full (wait_for_room), so that a step is done once or not at all; between steps
+ * while the disk is full (wait_for_storage), so that a step is done once or not at all; between steps
  * the attempt looks whether it was told to stop. */
 #include "worker/train/train.h"
 
@@ -20,6 +20,7 @@
 #include "worker/train/fingerprints.h"
 #include "worker/train/finite.h"
 #include "worker/train/handed.h"
+#include "worker/train/train_metrics.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -53,66 +54,12 @@ struct train {
     size_t metrics_n;
 };
 
-struct step_figures {
-    struct model_stats model;
-    struct optim_stats optim;
-    double seconds, tokens;
-};
-
-/* What an evaluation found; recall of its first batch, where the model leaves keys out. */
-struct eval_figures {
-    double loss, accuracy, recall;
-    bool leaves_out;
-};
-
-/* Where each metric of the table (common/spec/metrics.h) comes from, in the order in which events
- * name them: those of a step, which the table says are measured or not, and of an evaluation, with
- * whether there is a value. */
-#define STEP_METRICS(X)                                                                            \
-    X(TRAIN_LOSS, f->model.loss)                                                                   \
-    X(GRAD_NORM, f->optim.grad_norm)                                                               \
-    X(LR, f->optim.lr)                                                                             \
-    X(BALANCE, f->model.balance)                                                                   \
-    X(IMBALANCE, f->model.imbalance)                                                               \
-    X(DSA_KL, f->model.kl)                                                                         \
-    X(STEP_S, f->seconds)                                                                          \
-    X(TOKENS_PER_S, f->tokens / f->seconds)
-#define EVAL_METRICS(X)                                                                            \
-    X(VAL_LOSS, part == CORPUS_VAL, f->loss)                                                       \
-    X(VAL_ACCURACY, part == CORPUS_VAL, f->accuracy)                                               \
-    X(DSA_RECALL, part == CORPUS_VAL && f->leaves_out, f->recall)                                  \
-    X(TEST_LOSS, part == CORPUS_TEST, f->loss)                                                     \
-    X(TEST_ACCURACY, part == CORPUS_TEST, f->accuracy)
-
-#define FOUND(id, ...) FOUND_##id,
-enum { STEP_METRICS(FOUND) STEP_METRICS_N };
-enum { EVAL_METRICS(FOUND) EVAL_METRICS_N };
-#undef FOUND
-_Static_assert((int)STEP_METRICS_N <= (int)EMIT_METRICS_NAMES,
-               "more metrics a step than a row holds");
-_Static_assert(STEP_METRICS_N + EVAL_METRICS_N == METRICS,
-               "a metric of the table comes from nowhere");
-
-static void name_metrics(struct train *t)
-{
-#define NAME(id, value)                                                                            \
-    if (metric_measured(METRIC_##id, t->spec))                                                     \
-        t->metric_names[t->metrics_n++] = metric_names[METRIC_##id];
-    STEP_METRICS(NAME)
-#undef NAME
-}
-
 static void emit_step(struct train *t, const struct step_figures *f)
 {
     double values[EMIT_METRICS_NAMES];
-    size_t n = 0;
-#define VALUE(id, value)                                                                           \
-    if (metric_measured(METRIC_##id, t->spec))                                                     \
-        values[n++] = value;
-    STEP_METRICS(VALUE)
-#undef VALUE
-    emit_metrics(t->emit, t->metric_names, n, t->step, values);
-    for (size_t i = 0; i < n; i++)
+    step_metrics(t->spec, f, values);
+    emit_metrics(t->emit, t->metric_names, t->metrics_n, t->step, values);
+    for (size_t i = 0; i < t->metrics_n; i++)
         finite_metric(&t->finite, t->metric_names[i], t->step, values[i]);
 }
 
@@ -157,17 +104,10 @@ static void evaluate(struct train *t, enum corpus_part part)
     f->accuracy = (double)sum.correct / (double)sum.targets;
     if (t->audits != NULL)
         audits_told(t->audits, f->loss);
-    const char *names[EVAL_METRICS_N];
-    double numbers[EVAL_METRICS_N];
-    size_t n = 0;
+    const char *names[METRICS];
+    double numbers[METRICS];
+    size_t n = eval_metrics(part, f, names, numbers);
     json_t *values = json_object();
-#define VALUE(id, known, value)                                                                    \
-    if (known) {                                                                                   \
-        names[n] = metric_names[METRIC_##id];                                                      \
-        numbers[n++] = value;                                                                      \
-    }
-    EVAL_METRICS(VALUE)
-#undef VALUE
     for (size_t i = 0; i < n; i++)
         json_object_set_new(values, names[i], jsonx_number(numbers[i]));
     emit_event(t->emit, WIRE_EVAL,
@@ -183,7 +123,7 @@ enum { FAULT_MS = 60000 };
 
 /* Storage that is full is waited for, without advancing. So is, for FAULT_MS, a folder that is away
  * or may not be written: somebody may be at it. A fault that lasts longer ends the attempt. */
-static bool wait_for_room(struct train *t, int status, const struct err *err)
+static bool wait_for_storage(struct train *t, int status, const struct err *err)
 {
     bool full = status == -ERR_DISK_FULL;
     double start = clock_mono_s();
@@ -215,7 +155,7 @@ static int save_checkpoint(struct train *t, struct err *err)
     do
         status = checkpoint_save(t->config->out, model_params(t->model), t->step, &t->origin, &made,
                                  err);
-    while (wait_for_room(t, status, err));
+    while (wait_for_storage(t, status, err));
     if (status == 0)
         emit_event(t->emit, WIRE_CHECKPOINT,
                    json_pack("{s:I, s:s, s:I, s:s}", "step", (json_int_t)t->step, "file", made.file,
@@ -254,14 +194,14 @@ static int one_step(struct train *t, struct err *err)
         return status;
     do
         status = artifacts_batch(&t->artifacts, step, t->windows, err);
-    while (wait_for_room(t, status, err));
+    while (wait_for_storage(t, status, err));
     if (status != 0)
         return status;
     tell_audits(t, OF_BATCH, step, NULL);
     model_step(t->model, t->windows, step, &figures.model);
     do
         status = artifacts_gradients(&t->artifacts, step, params, err);
-    while (wait_for_room(t, status, err));
+    while (wait_for_storage(t, status, err));
     if (status != 0)
         return status;
     tell_audits(t, OF_GRADIENT, step, NULL);
@@ -348,15 +288,15 @@ static int begin(struct train *t, struct err *err)
     if (status == 0)
         do
             status = artifacts_begin(&t->artifacts, t->spec, t->config->out, err);
-        while (wait_for_room(t, status, err));
+        while (wait_for_storage(t, status, err));
     if (status == 0)
         do
             status = artifacts_init(&t->artifacts, model_params(t->model), err);
-        while (wait_for_room(t, status, err));
+        while (wait_for_storage(t, status, err));
     if (status == 0 && t->config->resume)
         do
             status = resume(t, err);
-        while (wait_for_room(t, status, err));
+        while (wait_for_storage(t, status, err));
     t->from = t->step;
     const struct audit_context audited = {
         .spec = t->spec,
@@ -431,7 +371,7 @@ static int finish(struct train *t, struct err *err)
     finite_parameters(&t->finite, model_params(t->model), t->step);
     do
         status = whole ? artifacts_final(&t->artifacts, model_params(t->model), err) : 0;
-    while (wait_for_room(t, status, err));
+    while (wait_for_storage(t, status, err));
     if (status == 0 && t->audits != NULL)
         audits_end(t->audits); /* the model is another one afterwards */
     if (stopping(t))
@@ -439,7 +379,7 @@ static int finish(struct train *t, struct err *err)
     if (status == 0)
         do
             status = artifacts_end(&t->artifacts, &artifacts, err);
-        while (wait_for_room(t, status, err));
+        while (wait_for_storage(t, status, err));
     if (status != 0)
         return status;
     finite_end(&t->finite, t->from, t->step);
@@ -473,7 +413,7 @@ int train_run(const struct train_config *config, enum train_end *ret, struct err
     t.finite.emit = t.emit;
     interference_sample(&t.began);
     t.last = config->until > 0 && config->until < steps ? config->until : steps;
-    name_metrics(&t);
+    t.metrics_n = step_metrics_named(t.spec, t.metric_names);
     int status = begin(&t, &failure);
     while (status == 0 && t.step < t.last && !stopping(&t))
         status = one_step(&t, &failure);

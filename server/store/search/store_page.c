@@ -9,6 +9,7 @@
 #include "server/filter/near.h"
 #include "server/filter/parse.h"
 #include "server/store/runs/store_runs.h"
+#include "server/store/search/store_place.h"
 #include "server/store/store_priv.h"
 #include "server/store/store_rows.h"
 
@@ -20,19 +21,6 @@
  * page of it is full sooner than more than CANDIDATES_SORTED are looked at. */
 enum { CANDIDATES = 10000, CANDIDATES_SORTED = 2000, TICKS = 10000 };
 
-/* A key's value at the place behind which a page begins. */
-struct place_key {
-    enum { PLACE_NULL, PLACE_INTEGER, PLACE_REAL, PLACE_TEXT } type;
-    int64_t integer;
-    double real;
-    char text[4 * FILTER_KEY_CHARACTERS + 1];
-};
-struct place {
-    bool begun; /* false: the beginning */
-    int64_t id;
-    struct place_key keys[FILTER_MAX_KEYS];
-};
-
 /* What a list is made from, on the heap: filter and order are large. */
 struct search {
     struct store *store;
@@ -41,7 +29,7 @@ struct search {
     struct filter_order order;
     struct filter_sql sql;
     struct place place;
-    char digest[17];
+    char digest[PLACE_DIGEST];
     int driver; /* node of the filter; -1: none */
     int64_t deadline_ms;
 };
@@ -57,9 +45,8 @@ void page_done(struct page *page)
     *page = (struct page){ 0 };
 }
 
-/* tokens */
-
-static void query_digest(const struct page_query *query, char ret[17])
+/* What a token belongs to. */
+static void query_digest(const struct page_query *query, char ret[PLACE_DIGEST])
 {
     char head[48], hex[DIGEST_HEX];
     struct digest digest;
@@ -70,88 +57,8 @@ static void query_digest(const struct page_query *query, char ret[17])
     digest_add(&digest, query->filter, strlen(query->filter) + 1);
     digest_add(&digest, query->order, strlen(query->order) + 1);
     digest_end_hex(&digest, hex);
-    memcpy(ret, hex, 16);
-    ret[16] = '\0';
-}
-
-static bool read_key(const char *at, size_t len, struct place_key *ret)
-{
-    char text[sizeof ret->text * 2], *end = text;
-    if (len < 1 || len - 1 >= sizeof text)
-        return false;
-    memcpy(text, at + 1, len - 1);
-    text[len - 1] = '\0';
-    switch (*at) {
-    case 'n':
-        ret->type = PLACE_NULL;
-        return len == 1;
-    case 'i':
-        ret->type = PLACE_INTEGER;
-        ret->integer = strtoll(text, &end, 10);
-        return len > 1 && *end == '\0';
-    case 'd':
-        ret->type = PLACE_REAL;
-        ret->real = strtod(text, &end);
-        return len > 1 && *end == '\0';
-    default:
-        ret->type = PLACE_TEXT;
-    }
-    for (size_t i = 0; i < (len - 1) / 2; i++) {
-        unsigned byte = 0;
-        if (i + 1 >= sizeof ret->text || sscanf(text + 2 * i, "%2x", &byte) != 1 || byte == 0)
-            return false;
-        ret->text[i] = (char)byte;
-    }
-    ret->text[(len - 1) / 2] = '\0';
-    return *at == 't' && len % 2 == 1;
-}
-
-static int parse_token(struct search *s, struct err *err)
-{
-    const char *token = s->query->token;
-    char *end;
-    if (token[0] == '\0')
-        return 0;
-    if (strncmp(token, s->digest, 16) != 0 || token[16] != '_')
-        return err_set(err, ERR_BAD_PARAMETER,
-                       "page_token belongs to another query, or is damaged");
-    s->place.begun = true;
-    s->place.id = strtoll(token + 17, &end, 10);
-    bool sound = end > token + 17;
-    for (size_t i = 0; i < s->order.n && sound; i++) {
-        size_t len = *end == '_' ? strcspn(end + 1, "_") : 0;
-        sound = read_key(end + 1, len, &s->place.keys[i]);
-        end += len + (*end == '_');
-    }
-    return sound && *end == '\0' ? 0 : err_set(err, ERR_BAD_PARAMETER, "page_token is damaged");
-}
-
-static char *make_token(const struct search *s, sqlite3_stmt *row)
-{
-    struct buf token;
-    buf_init(&token, STORE_TOKEN_BYTES - 1);
-    buf_addf(&token, "%s_%lld", s->digest, (long long)sqlite3_column_int64(row, 0));
-    for (int i = 1; i <= (int)s->order.n; i++) {
-        char text[4 * FILTER_KEY_CHARACTERS + 1], hex[2 * sizeof text];
-        switch (sqlite3_column_type(row, i)) {
-        case SQLITE_NULL:
-            buf_adds(&token, "_n");
-            break;
-        case SQLITE_INTEGER:
-            buf_addf(&token, "_i%lld", (long long)sqlite3_column_int64(row, i));
-            break;
-        case SQLITE_FLOAT: /* in an address, a plus would be a space */
-            snprintf(text, sizeof text, "%.17g", sqlite3_column_double(row, i));
-            buf_addf(&token, "_d%.*s%s", (int)strcspn(text, "+"), text,
-                     strchr(text, '+') != NULL ? strchr(text, '+') + 1 : "");
-            break;
-        default:
-            store_text_into(row, i, text, sizeof text);
-            digest_hex((const uint8_t *)text, strlen(text), hex);
-            buf_addf(&token, "_t%s", hex);
-        }
-    }
-    return buf_take(&token, NULL);
+    memcpy(ret, hex, PLACE_DIGEST - 1);
+    ret[PLACE_DIGEST - 1] = '\0';
 }
 
 /* statements */
@@ -410,7 +317,7 @@ static int read_part(struct search *s, enum part part, struct page *page, struct
         struct page_item *item = store_grow((void **)&page->items, &page->n, sizeof *page->items);
         if (item != NULL) {
             item->id = sqlite3_column_int64(statement, 0);
-            item->token = make_token(s, statement);
+            item->token = store_place_token(s->digest, s->order.n, statement);
         }
         status = item != NULL && item->token != NULL ? 0 : err_no_memory(err, "a page of a list");
     }
@@ -491,7 +398,7 @@ int store_page(struct store *store, const struct page_query *query, struct page 
     if (status == 0)
         status = filter_order_parse(&s->order, query->of, query->order, err);
     if (status == 0)
-        status = parse_token(s, err);
+        status = store_place_read(query->token, s->digest, s->order.n, &s->place, err);
     if (status == 0)
         status = check_metrics(s, err);
     if (status == 0)
