@@ -59,6 +59,15 @@ int artifacts_gradients(struct artifacts *a, int64_t step, struct params *params
     return save(a, name, params, params->grad, err);
 }
 
+int artifacts_attention(struct artifacts *a, int64_t step, const struct safetensors_array *arrays,
+                        size_t n, json_t *take_metadata, struct err *err)
+{
+    char path[PATH_MAX + 64];
+    struct safetensors_info info;
+    snprintf(path, sizeof path, "%s/attention-%lld.safetensors", a->dir, (long long)step);
+    return safetensors_write_arrays(path, arrays, n, take_metadata, &info, err);
+}
+
 /* The attempt before may have gone further than its last checkpoint: cuts off the lines of `step`
  * and later, which this attempt writes again. */
 static FILE *open_batches(const char *path, int64_t step)

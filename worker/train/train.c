@@ -20,6 +20,7 @@
 #include "worker/train/fingerprints.h"
 #include "worker/train/finite.h"
 #include "worker/train/handed.h"
+#include "worker/train/pictures.h"
 #include "worker/train/train_metrics.h"
 
 #include <math.h>
@@ -38,15 +39,16 @@ struct train {
     struct data *data;
     struct model *model;
     struct artifacts artifacts;
-    struct audits *audits;  /* NULL = this run isn't audited */
-    int32_t *windows;       /* [B × (T+1)] */
-    struct handed handed;   /* windows that evaluations were handed */
-    int64_t from;           /* the step that the attempt begins after */
-    int64_t step;           /* the last one done */
-    int64_t last;           /* the one to end with */
-    int waits_for;          /* DISK_FULL: room on the disk; STORAGE: its folder; 0 = nothing */
-    int64_t waits_since_ms; /* for that */
-    double waited_s;        /* in all, audits included */
+    struct pictures *pictures; /* NULL = none are wanted */
+    struct audits *audits;     /* NULL = this run isn't audited */
+    int32_t *windows;          /* [B × (T+1)] */
+    struct handed handed;      /* windows that evaluations were handed */
+    int64_t from;              /* the step that the attempt begins after */
+    int64_t step;              /* the last one done */
+    int64_t last;              /* the one to end with */
+    int waits_for;             /* DISK_FULL: room on the disk; STORAGE: its folder; 0 = nothing */
+    int64_t waits_since_ms;    /* for that */
+    double waited_s;           /* in all, audits included */
     struct finite finite;
     bool finished; /* and said so */
     struct interference_sample began;
@@ -68,8 +70,8 @@ static bool stopping(const struct train *t)
     return emit_stopped(t->emit) != NULL;
 }
 
-/* Sums over the windows of a part, and the recall of the first batch unless ret_figures is NULL.
- * False when a stop came meanwhile. */
+/* Sums over the windows of a part, and unless ret_figures is NULL the recall and the pictures of the
+ * first batch. False when a stop came meanwhile. */
 static bool measure(struct train *t, enum corpus_part part, struct model_eval *ret,
                     struct eval_figures *ret_figures)
 {
@@ -84,9 +86,11 @@ static bool measure(struct train *t, enum corpus_part part, struct model_eval *r
         ret->nll += got.nll;
         ret->correct += got.correct;
         ret->targets += got.targets;
-        if (i == 0 && ret_figures != NULL)
-            ret_figures->leaves_out =
-                model_recall(t->model, (int64_t)rows, false, &ret_figures->recall);
+        if (i > 0 || ret_figures == NULL)
+            continue;
+        ret_figures->leaves_out =
+            model_recall(t->model, (int64_t)rows, false, &ret_figures->recall);
+        pictures_take(t->pictures, t->model, t->windows, (int64_t)rows, t->step);
     }
     return !stopping(t);
 }
@@ -216,6 +220,11 @@ static int one_step(struct train *t, struct err *err)
         audits_watch(t->audits, step == train->steps);
     if (step % train->eval_every == 0 || step == train->steps)
         evaluate(t, CORPUS_VAL);
+    do
+        status = pictures_save(t->pictures, &t->artifacts, err);
+    while (wait_for_storage(t, status, err));
+    if (status != 0)
+        return status;
     if (t->audits != NULL)
         audits_watch(t->audits, false);
     if ((step % train->checkpoint_every == 0 || step == train->steps) && !stopping(t))
@@ -289,6 +298,8 @@ static int begin(struct train *t, struct err *err)
         do
             status = artifacts_begin(&t->artifacts, t->spec, t->config->out, err);
         while (wait_for_storage(t, status, err));
+    if (status == 0)
+        status = pictures_new(t->spec, &t->pictures, err);
     if (status == 0)
         do
             status = artifacts_init(&t->artifacts, model_params(t->model), err);
@@ -401,6 +412,7 @@ static void done(struct train *t)
     data_free(t->data);
     model_free(t->model);
     free(t->windows);
+    pictures_free(t->pictures);
     if (t->artifacts.batches != NULL)
         fclose(t->artifacts.batches);
 }
