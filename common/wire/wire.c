@@ -165,6 +165,11 @@ static bool is_artifacts(const json_t *value)
     return true;
 }
 
+static bool may_be_artifacts(const json_t *value)
+{
+    return value == NULL || is_artifacts(value);
+}
+
 static const struct {
     enum wire_type type;
     const char *key;
@@ -187,6 +192,7 @@ static const struct {
     { WIRE_METRICS, "rows", is_rows, "an array of [step, value, …] by step, alike in length" },
     { WIRE_EVAL, "step", is_count, "a count" },
     { WIRE_EVAL, "values", is_values, "an object of metrics" },
+    { WIRE_EVAL, "artifacts", may_be_artifacts, "an array of {name, bytes, sha256}" },
     { WIRE_AUDIT, "name", is_text, "a string" },
     { WIRE_AUDIT, "status", is_audit_status, "pass, fail, warn or skipped" },
     { WIRE_AUDIT, "detail", is_text, "a string" },

@@ -117,12 +117,16 @@ void pictures_take(struct pictures *p, struct model *model, const int32_t *windo
         add_layer(p, model, n, layer, taken);
 }
 
-int pictures_save(struct pictures *p, struct artifacts *artifacts, struct err *err)
+int pictures_save(struct pictures *p, struct artifacts *artifacts, json_t **ret, struct err *err)
 {
+    json_t *entry = NULL;
     if (p == NULL || p->n == 0)
         return 0;
-    int status = artifacts_attention(artifacts, p->step, p->arrays, p->n, metadata_of(p), err);
-    if (status == 0)
-        p->n = 0;
-    return status;
+    int status =
+        artifacts_attention(artifacts, p->step, p->arrays, p->n, metadata_of(p), &entry, err);
+    if (status != 0)
+        return status;
+    p->n = 0;
+    *ret = json_pack("[o]", entry);
+    return 0;
 }

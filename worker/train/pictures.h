@@ -16,7 +16,10 @@ void pictures_free(struct pictures *pictures);
  * if this evaluation is none of those that are kept. */
 void pictures_take(struct pictures *pictures, struct model *model, const int32_t *windows,
                    int64_t n, int64_t step);
-/* Writes what was taken and not yet written, if anything. Errors: STORAGE, DISK_FULL, NO_MEMORY. */
-int pictures_save(struct pictures *pictures, struct artifacts *artifacts, struct err *err);
+/* Writes what was taken and not yet written, if anything; then *ret, else untouched, is what the
+ * evaluation's event says of the file ("artifacts"), the caller's. Errors: STORAGE, DISK_FULL,
+ * NO_MEMORY. */
+int pictures_save(struct pictures *pictures, struct artifacts *artifacts, json_t **ret,
+                  struct err *err);
 
 #endif

@@ -95,34 +95,6 @@ static bool measure(struct train *t, enum corpus_part part, struct model_eval *r
     return !stopping(t);
 }
 
-/* Means over the windows of a part. A stop that comes meanwhile leaves it unsaid. */
-static void evaluate(struct train *t, enum corpus_part part)
-{
-    struct model_eval sum;
-    struct eval_figures figures = { 0 }, *f = &figures;
-    double start = clock_mono_s();
-    /* one batch tells enough of recall, and costs as much as dense attention */
-    if (!measure(t, part, &sum, part == CORPUS_VAL ? f : NULL))
-        return;
-    f->loss = sum.nll / (double)sum.targets;
-    f->accuracy = (double)sum.correct / (double)sum.targets;
-    if (t->audits != NULL)
-        audits_told(t->audits, f->loss);
-    const char *names[METRICS];
-    double numbers[METRICS];
-    size_t n = eval_metrics(part, f, names, numbers);
-    json_t *values = json_object();
-    for (size_t i = 0; i < n; i++)
-        json_object_set_new(values, names[i], jsonx_number(numbers[i]));
-    emit_event(t->emit, WIRE_EVAL,
-               json_pack("{s:I, s:o}", "step", (json_int_t)t->step, "values", values), false);
-    emit_log(t->emit, "info", "step %lld: %s/loss %.4f, %s/accuracy %.2f %% (%lld targets, %.2f s)",
-             (long long)t->step, corpus_part_names[part], f->loss, corpus_part_names[part],
-             100 * f->accuracy, (long long)sum.targets, clock_mono_s() - start);
-    for (size_t i = 0; i < n; i++)
-        finite_metric(&t->finite, names[i], t->step, numbers[i]);
-}
-
 enum { FAULT_MS = 60000 };
 
 /* Storage that is full is waited for, without advancing. So is, for FAULT_MS, a folder that is away
@@ -147,6 +119,44 @@ static bool wait_for_storage(struct train *t, int status, const struct err *err)
         usleep(100000);
     t->waited_s += clock_mono_s() - start;
     return !stopping(t);
+}
+
+/* Means over the windows of a part. A stop that comes meanwhile leaves it unsaid. */
+static int evaluate(struct train *t, enum corpus_part part, struct err *err)
+{
+    struct model_eval sum;
+    struct eval_figures figures = { 0 }, *f = &figures;
+    double start = clock_mono_s();
+    json_t *artifacts = NULL;
+    int status;
+    /* one batch tells enough of recall, and costs as much as dense attention */
+    if (!measure(t, part, &sum, part == CORPUS_VAL ? f : NULL))
+        return 0;
+    do
+        status = pictures_save(t->pictures, &t->artifacts, &artifacts, err);
+    while (wait_for_storage(t, status, err));
+    if (status != 0)
+        return status;
+    f->loss = sum.nll / (double)sum.targets;
+    f->accuracy = (double)sum.correct / (double)sum.targets;
+    if (t->audits != NULL)
+        audits_told(t->audits, f->loss);
+    const char *names[METRICS];
+    double numbers[METRICS];
+    size_t n = eval_metrics(part, f, names, numbers);
+    json_t *values = json_object();
+    for (size_t i = 0; i < n; i++)
+        json_object_set_new(values, names[i], jsonx_number(numbers[i]));
+    emit_event(t->emit, WIRE_EVAL,
+               json_pack("{s:I, s:o, s:o*}", "step", (json_int_t)t->step, "values", values,
+                         "artifacts", artifacts),
+               false);
+    emit_log(t->emit, "info", "step %lld: %s/loss %.4f, %s/accuracy %.2f %% (%lld targets, %.2f s)",
+             (long long)t->step, corpus_part_names[part], f->loss, corpus_part_names[part],
+             100 * f->accuracy, (long long)sum.targets, clock_mono_s() - start);
+    for (size_t i = 0; i < n; i++)
+        finite_metric(&t->finite, names[i], t->step, numbers[i]);
+    return 0;
 }
 
 static int save_checkpoint(struct train *t, struct err *err)
@@ -219,15 +229,11 @@ static int one_step(struct train *t, struct err *err)
     if (t->audits != NULL)
         audits_watch(t->audits, step == train->steps);
     if (step % train->eval_every == 0 || step == train->steps)
-        evaluate(t, CORPUS_VAL);
-    do
-        status = pictures_save(t->pictures, &t->artifacts, err);
-    while (wait_for_storage(t, status, err));
-    if (status != 0)
-        return status;
+        status = evaluate(t, CORPUS_VAL, err);
     if (t->audits != NULL)
         audits_watch(t->audits, false);
-    if ((step % train->checkpoint_every == 0 || step == train->steps) && !stopping(t))
+    if (status == 0 && (step % train->checkpoint_every == 0 || step == train->steps) &&
+        !stopping(t))
         status = save_checkpoint(t, err);
     return status == 0 ? emit_failed(t->emit, err) : status;
 }
@@ -376,9 +382,9 @@ static int finish(struct train *t, struct err *err)
         watch_validation(t);
     handed_fill(&t->handed, CORPUS_VAL, t->windows);
     if (whole)
-        evaluate(t, CORPUS_TEST);
-    if (stopping(t))
-        return 0;
+        status = evaluate(t, CORPUS_TEST, err);
+    if (status != 0 || stopping(t))
+        return status;
     finite_parameters(&t->finite, model_params(t->model), t->step);
     do
         status = whole ? artifacts_final(&t->artifacts, model_params(t->model), err) : 0;

@@ -163,7 +163,24 @@ static int apply_metrics(const struct place *at, const json_t *body, struct err 
     return status == 0 ? set_step(at, json_integer_value(json_array_get(last, 0)), err) : status;
 }
 
-static int apply_eval(const struct place *at, const json_t *body, struct err *err)
+/* Files that the event says the attempt has written; one of the same name was written over. */
+static int put_artifacts(const struct place *at, const json_t *body, struct err *err)
+{
+    size_t i;
+    json_t *artifact;
+    int status = 0;
+    json_array_foreach(json_object_get(body, "artifacts"), i, artifact)
+    {
+        if (status == 0)
+            status = store_run_sql(at->store, SQL_ARTIFACT_PUT, NULL, err, "ititi", at->run,
+                                   text_of(artifact, "name"), int_of(artifact, "bytes"),
+                                   text_of(artifact, "sha256"), clock_wall_ms());
+    }
+    return status;
+}
+
+/* A verification's files are compared at its end. */
+static int compare_eval(const struct place *at, const json_t *body, struct err *err)
 {
     int64_t step = int_of(body, "step");
     const char *key;
@@ -187,6 +204,12 @@ static int apply_eval(const struct place *at, const json_t *body, struct err *er
     store_touch_run(at->store, at->experiment, at->run);
     store_touch_experiment(at->store, at->experiment);
     return set_step(at, step, err);
+}
+
+static int apply_eval(const struct place *at, const json_t *body, struct err *err)
+{
+    int status = put_artifacts(at, body, err);
+    return status == 0 ? compare_eval(at, body, err) : status;
 }
 
 static int apply_audit(const struct place *at, const json_t *body, struct err *err)
@@ -250,19 +273,11 @@ static int keep_interference(const struct place *at, const json_t *body, struct 
 
 static int apply_finished(const struct place *at, const json_t *body, struct err *err)
 {
-    size_t i;
-    json_t *artifact;
     int status = set_step(at, int_of(body, "step"), err);
     if (status == 0)
         status = keep_interference(at, body, err);
-    json_array_foreach(json_object_get(body, "artifacts"), i, artifact)
-    {
-        if (status != 0)
-            break;
-        status = store_run_sql(at->store, SQL_ARTIFACT_PUT, NULL, err, "ititi", at->run,
-                               text_of(artifact, "name"), int_of(artifact, "bytes"),
-                               text_of(artifact, "sha256"), clock_wall_ms());
-    }
+    if (status == 0)
+        status = put_artifacts(at, body, err);
     if (status == 0)
         status = store_digests_put(at->store, at->run, at->attempt, NULL,
                                    json_string_value(json_object_get(body, "consumed_sha256")),
@@ -344,7 +359,7 @@ static const struct {
 } appliers[WIRE_TYPES] = {
     [WIRE_STARTED] = { apply_started, apply_started },
     [WIRE_METRICS] = { apply_metrics, apply_metrics },
-    [WIRE_EVAL] = { apply_eval, apply_eval },
+    [WIRE_EVAL] = { apply_eval, compare_eval },
     [WIRE_AUDIT] = { apply_audit, pass_over },
     [WIRE_LOG] = { apply_log, apply_log },
     [WIRE_FINISHED] = { apply_finished, compare_finished },
