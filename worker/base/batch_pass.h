@@ -21,7 +21,7 @@ struct batch_pass {
     uint64_t step;      /* keys dropout and noise; 0 = evaluation: neither */
     bool lots_of_eval;  /* an audit's training pass: choices by lot are keyed as in evaluation */
     int64_t done;       /* training steps begun: decides about each layer's dense warm-up */
-    bool row_invariant; /* gathered rows by gemm_rows: a token's bits don't depend on the others */
+    bool row_invariant; /* gathered rows by dots: a token's bits don't depend on the others */
     bool held;          /* the keys and experts that the pass before chose stay chosen */
     bool without_kl;    /* as if every kl_weight were 0 */
 };

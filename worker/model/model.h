@@ -106,7 +106,7 @@ struct model_watch {     /* arrays are borrowed, or NULL */
 void model_watch_evaluation(struct model *model, const struct model_watch *watch);
 /* What the output layer sees [n × T × C] for n windows, at most a micro-batch, valid until the next
  * pass. As long as sequences keep their places in the batch, the bits of a row depend on nothing
- * but the tokens that it can see (gemm_rows). Sparse kinds choose their keys, dense warm-up or not.
+ * but the tokens that it can see (dots_alone). Sparse kinds choose their keys, dense warm-up or not.
  * step as in model_logits. For audits. */
 const real *model_states(struct model *model, const int32_t *windows, int64_t n, int64_t step);
 /* The same of a pass of dense warm-up, in layers that have one. */

@@ -26,7 +26,7 @@ void moe_shared_layout(struct moe_shared *shared, struct arena *arena, const str
     shared->dy = arena_take(arena, rows * (size_t)m->d_model, sizeof(real));
     shared->dx = arena_take(arena, rows * (size_t)m->d_model, sizeof(real));
     shared->dh = arena_take(arena, rows * (size_t)m->d_ff, sizeof(real));
-    shared->pad_reals = GEMM_ROWS * (size_t)(m->d_ff > m->d_model ? m->d_ff : m->d_model);
+    shared->pad_reals = DOTS_PANEL * (size_t)(m->d_ff > m->d_model ? m->d_ff : m->d_model);
     shared->pad = arena_take(arena, (size_t)threads * shared->pad_reals, sizeof(real));
     if (m->activation == ACTIVATION_SWIGLU)
         shared->du = arena_take(arena, rows * (size_t)m->d_ff, sizeof(real));
@@ -141,12 +141,11 @@ static struct work work_of(struct moe *moe, const struct batch_pass *pass)
 static void product(const struct work *w, int thread, size_t rows, size_t n, size_t k,
                     const real *a, const real *b, real *c)
 {
-    const struct mat ma = { a, k, false }, mb = { b, k, true };
     real *pad = w->moe->shared->pad + (size_t)thread * w->moe->shared->pad_reals;
     if (w->pass->row_invariant)
-        gemm_rows(rows, n, k, ma, mb, c, n, pad);
+        dots_alone(rows, n, k, a, b, pad, c);
     else
-        gemm(rows, n, k, 1, ma, mb, 0, c, n);
+        gemm(rows, n, k, 1, (struct mat){ a, k, false }, (struct mat){ b, k, true }, 0, c, n);
 }
 
 /* h = x·w1ᵀ, u = x·w3ᵀ when gated; a = what the activation and dropout make of them. */

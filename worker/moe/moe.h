@@ -27,7 +27,7 @@ struct moe_shared {
     real *du;    /* [M × F] of w3·x; swiglu only */
     real *gate;  /* packed: [E × C] */
     real *slope; /* [E] of the balance loss, by a token's probability */
-    real *pad;   /* [threads × pad_reals] for gemm_rows */
+    real *pad;   /* [threads × pad_reals] for dots_alone */
     size_t pad_reals;
 };
 

@@ -4,8 +4,9 @@
  * and a short block or panel needs no other arithmetic than a whole one. Rows of a are read where
  * they lie; b is packed, since its columns are what the lanes hold.
  *
- * Rejected: gemm_rows, which makes rows independent of their place but not columns; a product in
- * double, rounded at the end, where equals tie almost always, but not always. */
+ * Rejected: sgemm with eight rows at a time, which makes rows independent of their place but not
+ * columns, and packs its operands over and over; a product in double, rounded at the end, where
+ * equals tie almost always, but not always. */
 #include "worker/ops/dots.h"
 
 #include "common/base/simd.h"
@@ -152,4 +153,12 @@ void dots_shared(struct pool *pool, size_t m, size_t n, size_t k, const real *a,
     struct product p = { m, n, k, a, b, packed, c };
     pool_run(pool, dots_rows(n) / DOTS_PANEL, pack_task, &p);
     pool_run(pool, (m + TILE - 1) / TILE, product_task, &p);
+}
+
+void dots_alone(size_t m, size_t n, size_t k, const real *a, const real *b, real *panel, real *c)
+{
+    for (size_t at = 0; at < n; at += DOTS_PANEL) {
+        pack_panel(in_panel(n, at), k, b + at * k, k, panel);
+        dots_kernels()->product(m, in_panel(n, at), k, 1, a, k, panel, c + at, n);
+    }
 }

@@ -68,5 +68,7 @@ const struct dots_kernels *dots_kernels_at(size_t i);
 /* c[m × n] = a[m × k]·b[n × k]ᵀ, all dense, shared out over the pool; packed is scratch. */
 void dots_shared(struct pool *pool, size_t m, size_t n, size_t k, const real *a, const real *b,
                  real *packed, real *c);
+/* The same on the calling thread, a panel of b at a time; panel [DOTS_PANEL × k] is scratch. */
+void dots_alone(size_t m, size_t n, size_t k, const real *a, const real *b, real *panel, real *c);
 
 #endif

@@ -11,7 +11,6 @@
  */
 #include "worker/ops/gemm.h"
 
-#include <assert.h>
 #include <cblas.h>
 #include <dlfcn.h>
 #include <stdlib.h>
@@ -146,41 +145,6 @@ static void tile(void *arg, size_t i, int thread)
     gemm(m, n, s->k, 1, (struct mat){ shifted(s->a, row, 0), s->a.ld, s->a.t },
          (struct mat){ shifted(s->b, 0, col), s->b.ld, s->b.t }, s->beta, s->c + row * s->ldc + col,
          s->ldc);
-}
-
-/* A row's bits depend on how BLAS cuts the rows up: how many there are decides which kernels take
- * the last ones, and on Haswell and Zen also where the row stands among more than eight (seen in
- * OpenBLAS 0.3.21). So every product here has GEMM_ROWS rows, zeros where there are fewer. Strips
- * of columns are narrow enough for the kernels that don't pack their operands, which would cost
- * three quarters of the speed with so few rows. */
-void gemm_rows(size_t m, size_t n, size_t k, struct mat a, struct mat b, real *c, size_t ldc,
-               real *pad)
-{
-    enum { STRIP = 64 };
-    real last[GEMM_ROWS * STRIP];
-    assert(!a.t);
-    for (size_t row = 0; row < m; row += GEMM_ROWS) {
-        size_t rows = m - row < GEMM_ROWS ? m - row : GEMM_ROWS;
-        struct mat tile_a = { a.data + row * a.ld, a.ld, false };
-        if (rows < GEMM_ROWS) {
-            memset(pad, 0, GEMM_ROWS * k * sizeof *pad);
-            for (size_t r = 0; r < rows; r++)
-                memcpy(pad + r * k, tile_a.data + r * a.ld, k * sizeof *pad);
-            tile_a = (struct mat){ pad, k, false };
-        }
-        for (size_t col = 0; col < n; col += STRIP) {
-            size_t cols = n - col < STRIP ? n - col : STRIP;
-            const struct mat tile_b = { shifted(b, 0, col), b.ld, b.t };
-            real *to = c + row * ldc + col;
-            if (rows == GEMM_ROWS) {
-                gemm(rows, cols, k, 1, tile_a, tile_b, 0, to, ldc);
-                continue;
-            }
-            gemm(GEMM_ROWS, cols, k, 1, tile_a, tile_b, 0, last, STRIP);
-            for (size_t r = 0; r < rows; r++)
-                memcpy(to + r * ldc, last + r * STRIP, cols * sizeof *to);
-        }
-    }
 }
 
 static size_t tiles(size_t n, size_t size)

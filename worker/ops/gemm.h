@@ -26,13 +26,6 @@ void gemm(size_t m, size_t n, size_t k, real alpha, struct mat a, struct mat b, 
 void gemm_shared(struct pool *pool, size_t m, size_t n, size_t k, struct mat a, struct mat b,
                  real beta, real *c, size_t ldc);
 
-enum { GEMM_ROWS = 8 };
-/* c[m × n] = a[m × k]·b[k × n], row-invariant: the bits of a row of c depend on that row of a and
- * on b alone, not on the other rows, on how many there are, or on where the row stands. Costs a
- * little speed; for audits. a isn't transposed; pad [GEMM_ROWS × k] is scratch. */
-void gemm_rows(size_t m, size_t n, size_t k, struct mat a, struct mat b, real *c, size_t ldc,
-               real *pad);
-
 /* What OpenBLAS maps for each thread that multiplies; it touches a small part of it. */
 enum { GEMM_BUFFER_BYTES = 128 << 20 };
 /* Loads BLAS and sets aside what `threads` that multiply at a time need. To be called before

@@ -110,48 +110,6 @@ static void count_task(void *arg, size_t i, int thread)
 }
 
 /* Many short runs, as a training step makes them: each task exactly once. */
-/* A row keeps its bits in any company: among other rows, more or fewer of them, at another place.
- */
-static void check_rows(size_t n, size_t k)
-{
-    enum { M = 67, WHERE = 5 };
-    const size_t sizes[] = { 1, 2, 7, 8, 9, 16, 31, 64, M };
-    real *a = normals(M * k, "a"), *b = normals(n * k, "b"), *c = malloc(M * n * sizeof *c);
-    real *row = normals(k, "row"), *alone = malloc(n * sizeof *alone);
-    real *pad = malloc(GEMM_ROWS * k * sizeof *pad), *sum = malloc(n * sizeof *sum);
-    gemm_rows(1, n, k, (struct mat){ row, k, false }, (struct mat){ b, k, true }, alone, n, pad);
-    gemm(1, n, k, 1, (struct mat){ row, k, false }, (struct mat){ b, k, true }, 0, sum, n);
-    for (size_t i = 0; i < n; i++)
-        assert_near((double)alone[i], (double)sum[i], 1e-4 * sqrt((double)k));
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        for (size_t at = 0; at < sizes[i]; at += at + WHERE < sizes[i] ? WHERE : 1) {
-            real before[600];
-            memcpy(before, a + at * k, k * sizeof *a);
-            memcpy(a + at * k, row, k * sizeof *a);
-            gemm_rows(sizes[i], n, k, (struct mat){ a, k, false }, (struct mat){ b, k, true }, c, n,
-                      pad);
-            assert_memory_equal(c + at * n, alone, n * sizeof *c);
-            memcpy(a + at * k, before, k * sizeof *a);
-        }
-    free(a);
-    free(b);
-    free(c);
-    free(row);
-    free(alone);
-    free(pad);
-    free(sum);
-}
-
-static void test_rows_in_any_company(void **state)
-{
-    (void)state;
-    check_rows(64, 32);
-    check_rows(100, 33);
-    check_rows(512, 256);
-    check_rows(130, 512);
-    check_rows(1, 1);
-}
-
 static void test_pool_runs_each_task_once(void **state)
 {
     (void)state;
@@ -465,7 +423,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gemm),
-        cmocka_unit_test(test_rows_in_any_company),
         cmocka_unit_test(test_pool_runs_each_task_once),
         cmocka_unit_test(test_exp),
         cmocka_unit_test(test_norms),
