@@ -6,7 +6,9 @@
 #include "common/base/log.h"
 #include "server/base/watch.h"
 #include "server/http/exchange/exchange.h"
+#include "server/http/exchange/exchange_cut.h"
 #include "server/http/exchange/exchange_ending.h"
+#include "server/http/exchange/exchange_turns.h"
 #include "server/http/listener.h"
 #include "server/http/stalled.h"
 

@@ -195,11 +195,12 @@ static void plant_backward(struct attn *attn, const struct batch_pass *pass)
 /* The gradient of the indexer's keys goes on into x. */
 static void plant_attached(const struct attn *attn, const struct batch_pass *pass, real *dx)
 {
+    if (!planted("kl_attached"))
+        return;
     const struct indexer *in = &attn->indexer;
-    if (planted("kl_attached"))
-        gemm_shared(pass->pool, pass->batch * attn->t, attn->c, in->i,
-                    (struct mat){ in->shared->dk, in->i, false },
-                    (struct mat){ in->w_k, attn->c, false }, 1, dx, attn->c);
+    gemm_shared(pass->pool, pass->batch * attn->t, attn->c, in->i,
+                (struct mat){ in->shared->dk, in->i, false },
+                (struct mat){ in->w_k, attn->c, false }, 1, dx, attn->c);
 }
 
 void attn_forward(struct attn *attn, const struct batch_pass *pass, const real *x, real *out)

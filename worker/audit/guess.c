@@ -113,11 +113,12 @@ static int measure_corpus(const struct data *data, size_t vocab, struct guess *r
 /* Answers are drawn uniformly from 1 … V−1 (copy), from V/2 … V−1 (mqar). */
 static double of_task(const struct spec_data *data)
 {
+    int64_t values = data->vocab - data->vocab / 2;
     switch (data->kind) {
     case DATASET_COPY:
         return log((double)(data->vocab - 1));
     case DATASET_MQAR:
-        return log((double)(data->vocab - data->vocab / 2));
+        return log((double)values);
     default:
         return NAN;
     }

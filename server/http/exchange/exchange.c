@@ -1,45 +1,23 @@
-/* An exchange from its beginning to its end: what microhttpd calls, what it waits for, and what
- * cuts it short. What is done for a request in between is exchange_working.c's. */
+/* An exchange from its beginning to its end: what microhttpd calls. What is done for a request in
+ * between is exchange_working.c's. */
 #include "server/http/exchange/exchange.h"
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "server/base/watch.h"
+#include "server/base/options.h"
 #include "server/http/exchange/exchange_body.h"
-#include "server/http/exchange/exchange_request.h"
+#include "server/http/exchange/exchange_remains.h"
 #include "server/http/exchange/exchange_respond.h"
 #include "server/http/exchange/exchange_sending.h"
+#include "server/http/exchange/exchange_turns.h"
 #include "server/http/gate.h"
 #include "server/http/route.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 
 enum { KEEP_ALIVE_MS = 120000 }; /* between requests */
-
-/* What the log shows of a request: a query may hold anything. */
-static int shown(const struct exchange *x)
-{
-    size_t len = x->uri != NULL ? strcspn(x->uri, "?") : 0;
-    return len < 200 ? (int)len : 200;
-}
-
-void exchange_our_turn(const struct exchange *x, bool ours)
-{
-    if (x->peer != NULL)
-        x->peer->ours = ours;
-}
-
-static void note_refusal(struct exchange *x)
-{
-    char client[AUTH_CLIENT_BYTES], what[256];
-    auth_client(x, client);
-    snprintf(what, sizeof what, "%s %.*s", x->method, shown(x), x->uri);
-    refusals_note(&x->all->refusals, x->err.code, client, what);
-}
 
 /* Beginning and end. */
 
@@ -86,11 +64,11 @@ void exchange_completed(void *all, struct MHD_Connection *connection, void **con
         code == MHD_REQUEST_TERMINATED_WITH_ERROR || code == MHD_REQUEST_TERMINATED_COMPLETED_OK;
     if (x->path == NULL && x->state == EXCHANGE_NEW && by_parser) {
         err_set(&x->err, ERR_BAD_REQUEST, "not HTTP");
-        note_refusal(x);
+        exchange_refused(x);
     }
     auth_client(x, client);
     log_write(LOG_DEBUG, &(struct log_about){ .client = client }, "%s %.*s: %d%s, %lld ms",
-              x->method, shown(x), x->uri, x->state == EXCHANGE_SENT ? x->reply.status : 0,
+              x->method, exchange_shown(x), x->uri, x->state == EXCHANGE_SENT ? x->reply.status : 0,
               code == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "" : " (cut off)",
               (long long)(clock_mono_ms() - x->begun_ms));
     peer_wait(x->peer, KEEP_ALIVE_MS);
@@ -100,7 +78,7 @@ void exchange_completed(void *all, struct MHD_Connection *connection, void **con
     if (x->linger && x->peer != NULL)
         linger_begin(&x->all->lingering, x->peer->fd);
     sending_end(x);
-    body_discard(x);
+    remains_discard(x);
     if (x->req.state != NULL)
         (x->req.state_free != NULL ? x->req.state_free : free)(x->req.state);
     reply_done(&x->reply);
@@ -115,40 +93,6 @@ void exchange_completed(void *all, struct MHD_Connection *connection, void **con
     free(x);
 }
 
-/* Waiting for a thread. */
-
-void exchange_suspend(struct exchange *x)
-{
-    x->suspended = true;
-    exchange_our_turn(x, true);
-    MHD_suspend_connection(x->connection);
-}
-
-void exchange_resume(struct exchange *x)
-{
-    struct exchanges *all = x->all;
-    if (!x->suspended || x->resuming)
-        return;
-    x->resuming = true;
-    x->resume_next = NULL;
-    if (all->resumed == NULL)
-        all->resumed_end = &all->resumed;
-    *all->resumed_end = x;
-    all->resumed_end = &x->resume_next;
-    all->run_soon(all);
-}
-
-bool exchanges_resume(struct exchanges *all, size_t most)
-{
-    for (struct exchange *x; most > 0 && (x = all->resumed) != NULL; most--) {
-        all->resumed = x->resume_next;
-        x->suspended = x->resuming = false;
-        exchange_our_turn(x, x->state >= EXCHANGE_WORKING);
-        MHD_resume_connection(x->connection);
-    }
-    return all->resumed != NULL;
-}
-
 /* Many requests may come at once, and microhttpd would answer them all in one run. */
 static bool put_off(struct exchange *x)
 {
@@ -158,49 +102,6 @@ static bool put_off(struct exchange *x)
     exchange_suspend(x);
     exchange_resume(x);
     return true;
-}
-
-static void pool_run(uv_work_t *work)
-{
-    struct exchange *x = work->data;
-    x->pool_run(x);
-}
-
-static void pool_done(uv_work_t *work, int status)
-{
-    (void)status; /* nobody cancels */
-    struct exchange *x = work->data;
-    struct watch_mark mark =
-        watch_enter("end on the pool", x->req.endpoint != NULL ? x->req.endpoint->path : "");
-    x->all->waiting--;
-    if (x->pool_done != NULL)
-        x->pool_done(x);
-    exchange_resume(x);
-    watch_leave(mark);
-}
-
-void exchange_pool(struct exchange *x, void (*run)(struct exchange *),
-                   void (*done)(struct exchange *))
-{
-    x->pool.data = x;
-    x->pool_run = run;
-    x->pool_done = done;
-    x->all->waiting++;
-    if (!x->suspended)
-        exchange_suspend(x);
-    uv_queue_work(work_loop(x->req.app->work), &x->pool, pool_run, pool_done);
-}
-
-void exchange_ready(struct exchange *x, int status)
-{
-    x->state = EXCHANGE_READY;
-    exchange_our_turn(x, true);
-    if (status >= 0)
-        return;
-    if (err_http_status(x->err.code) >= 500 && !x->left)
-        log_error("%s %.*s: %s", x->method, shown(x), x->uri, x->err.message);
-    note_refusal(x);
-    reply_problem(&x->reply, &x->err);
 }
 
 /* A refused body of a size that we can bear is read to its end, so that the connection goes on;
@@ -267,73 +168,4 @@ enum MHD_Result exchange_access(void *all, struct MHD_Connection *connection, co
     if (x->state == EXCHANGE_BODY || x->state == EXCHANGE_REFUSED)
         body_end(x);
     return x->state == EXCHANGE_READY ? exchange_respond(x) : MHD_YES;
-}
-
-static bool is_coming(const struct exchange *x)
-{
-    return x->path == NULL || x->state == EXCHANGE_BODY || x->state == EXCHANGE_REFUSED;
-}
-
-void exchanges_cut(struct exchanges *all, const struct peer *peer)
-{
-    peer_end(peer);
-    all->run_soon(all);
-}
-
-/* Answers past microhttpd and ends the connection: possible only while the request comes in. */
-static void cut(struct exchange *x, int status)
-{
-    exchange_ready(x, status);
-    exchange_respond_past(x);
-    exchanges_cut(x->all, x->peer);
-}
-
-/* What the pool is doing for it ends first. */
-void exchange_late(struct exchange *x)
-{
-    bool coming = is_coming(x);
-    if (x->suspended && coming)
-        return;
-    if (coming)
-        cut(x, err_set(&x->err, ERR_TOO_SLOW, "the %s took longer than a request may",
-                       x->path == NULL ? "header" : "body"));
-    else
-        exchanges_cut(x->all, x->peer);
-}
-
-static bool is_stuck(struct exchange *x)
-{
-    int unread = 0;
-    bool waits = ioctl(x->peer->fd, FIONREAD, &unread) == 0 && unread > 0;
-    bool stuck = waits && unread == x->unread && !x->heard;
-    x->unread = unread;
-    x->heard = false;
-    return stuck;
-}
-
-void exchanges_unstick(struct exchanges *all)
-{
-    for (struct exchange *x = all->first; x != NULL; x = x->next)
-        if (x->peer != NULL && !x->suspended && is_coming(x) && is_stuck(x))
-            cut(x, err_set(&x->err, ERR_BAD_REQUEST,
-                           "the line between two chunks of the body is too long"));
-}
-
-void exchange_look(struct exchange *x)
-{
-    if (!x->waits || x->left || !peer_has_left(x->peer))
-        return;
-    log_info("%s %.*s: its client has left", x->method, shown(x), x->uri);
-    x->left = true;
-    x->req.endpoint->waiting->given_up(&x->req);
-}
-
-void exchanges_recheck(struct exchanges *all)
-{
-    auth_refresh(all->app->auth, NULL); /* a folder that is away drops nobody */
-    for (struct exchange *x = all->first, *next; x != NULL; x = next) {
-        next = x->next;
-        if ((x->state == EXCHANGE_SENT || x->waits) && !auth_grant_holds(all->app->auth, &x->grant))
-            request_drop(&x->req);
-    }
 }

@@ -9,13 +9,18 @@
  *
  * What is known of an exchange is state.h's. The folder's files:
  *
- *   exchange           from beginning to end, and what cuts a request short
+ *   exchange           from beginning to end
+ *   exchange_ending    the daemon's end
  *   exchange_body      the body, and what is left of a refused one
+ *   exchange_cut       what cuts a request short
  *   exchange_request   what endpoints ask of a request
  *   exchange_working   the steps of an endpoint
  *   exchange_respond   from a reply to bytes
  *   exchange_sending   bodies that are made while they are sent
- *   exchange_ending    the daemon's end
+ *   exchange_remains   what nobody needs any more
+ *   exchange_turns     whose turn it is; what all the others use
+ *
+ * Each uses only what stands below it.
  *
  * They use, in the folder above: gate.h for what microhttpd's parser lets through, route.h for the
  * table, auth.h for who may ask, peers.h for connections, linger.h for closing so that the reply is
@@ -33,35 +38,5 @@ enum MHD_Result exchange_access(void *all, struct MHD_Connection *connection, co
                                 size_t *upload_data_size, void **context);
 void exchange_completed(void *all, struct MHD_Connection *connection, void **context,
                         enum MHD_RequestTerminationCode code);
-
-/* Only inside a callback of microhttpd. */
-void exchange_suspend(struct exchange *exchange);
-/* Soon: those that are resumed stand in line, so that a turn of the loop has some of them only.
- * Does nothing unless suspended. */
-void exchange_resume(struct exchange *exchange);
-/* Before microhttpd is run: lets so many go on. Whether there are more. */
-bool exchanges_resume(struct exchanges *exchanges, size_t most);
-/* Suspends (unless it is already), calls run on the pool, then done (may be NULL) on the loop, and
- * resumes. One at a time. */
-void exchange_pool(struct exchange *exchange, void (*run)(struct exchange *),
-                   void (*done)(struct exchange *));
-/* Its peer took too long: answers 408 where that is possible, and ends the connection. */
-void exchange_late(struct exchange *exchange);
-/* Ends those that microhttpd doesn't get on with. Between two chunks of a body stands a line, which
- * it (0.9.75) gathers in its buffer; once that is full it reads no more, notices no end of the
- * stream, and asks to be run again, for ever. So this function is called after microhttpd was run,
- * again and again: a connection that has the same bytes waiting at two calls, and has given us none
- * in between, is stuck. */
-void exchanges_unstick(struct exchanges *exchanges);
-/* Tells what it waits for when its peer has left: a suspended connection never notices. */
-void exchange_look(struct exchange *exchange);
-/* Ends a peer's connection, soon. */
-void exchanges_cut(struct exchanges *exchanges, const struct peer *peer);
-/* Ends what is being sent, or waited for, by a right that no longer holds. */
-void exchanges_recheck(struct exchanges *exchanges);
-/* Whether we, not its peer, are to do something next. */
-void exchange_our_turn(const struct exchange *exchange, bool ours);
-/* The reply is complete: a problem document of exchange->err when status is negative. */
-void exchange_ready(struct exchange *exchange, int status);
 
 #endif

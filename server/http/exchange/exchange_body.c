@@ -10,8 +10,10 @@
 #include "server/base/random.h"
 #include "server/base/watch.h"
 #include "server/data/datadir.h"
-#include "server/http/exchange/exchange.h"
+#include "server/http/exchange/exchange_cut.h"
+#include "server/http/exchange/exchange_remains.h"
 #include "server/http/exchange/exchange_respond.h"
+#include "server/http/exchange/exchange_turns.h"
 #include "server/http/exchange/exchange_working.h"
 #include "server/jobs/line.h"
 #include "server/jobs/space.h"
@@ -22,8 +24,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-enum { PARSE_BYTES = 16384 }; /* that the loop parses itself */
 
 static bool is_upload(const struct exchange *x)
 {
@@ -202,7 +202,7 @@ static void parse_done(struct job *job)
 /* A megabyte of JSON takes longer than the loop has for anybody. */
 static void take_whole(struct exchange *x)
 {
-    if (x->body.len <= PARSE_BYTES) {
+    if (x->body.len <= REMAINS_LARGE) {
         struct watch_mark mark = watch_enter("parse", x->req.endpoint->path);
         int status = parse(x, &x->err);
         watch_leave(mark);
@@ -234,82 +234,4 @@ void body_end(struct exchange *x)
         take_whole(x);
     else
         exchange_work(x);
-}
-
-struct removal {
-    uv_work_t work;
-    int fd;
-    char *path;
-};
-
-static void remove_file(uv_work_t *work)
-{
-    const struct removal *removal = work->data;
-    if (removal->path != NULL)
-        unlink(removal->path); /* unless the endpoint has taken it */
-    close(removal->fd);
-}
-
-static void removed(uv_work_t *work, int status)
-{
-    (void)status;
-    struct removal *removal = work->data;
-    free(removal->path);
-    free(removal);
-}
-
-void body_let_go(struct app *app, int fd, char *take_path)
-{
-    struct removal *removal = malloc(sizeof *removal);
-    if (removal == NULL) { /* the next start empties tmp/ */
-        close(fd);
-        free(take_path);
-        return;
-    }
-    *removal = (struct removal){ .work.data = removal, .fd = fd, .path = take_path };
-    uv_queue_work(work_loop(app->work), &removal->work, remove_file, removed);
-}
-
-void body_forget(struct exchange *x)
-{
-    json_decref(x->req.body);
-    x->req.body = NULL;
-    x->req.body_text = NULL;
-    buf_done(&x->body);
-}
-
-/* Taking a large tree apart takes as long as building it. */
-
-struct remains {
-    uv_work_t work;
-    json_t *tree;
-    struct buf text;
-};
-
-static void take_apart(uv_work_t *work)
-{
-    struct remains *remains = work->data;
-    json_decref(remains->tree);
-    buf_done(&remains->text);
-}
-
-static void taken_apart(uv_work_t *work, int status)
-{
-    (void)status;
-    free(work->data);
-}
-
-void body_discard(struct exchange *x)
-{
-    bool large = x->req.body != NULL && x->body.len > PARSE_BYTES;
-    struct remains *remains = large ? malloc(sizeof *remains) : NULL;
-    if (remains != NULL) {
-        *remains = (struct remains){ .work.data = remains, .tree = x->req.body, .text = x->body };
-        x->req.body = NULL;
-        buf_init(&x->body, 0);
-        uv_queue_work(work_loop(x->req.app->work), &remains->work, take_apart, taken_apart);
-    }
-    body_forget(x);
-    if (x->upload_fd >= 0)
-        body_let_go(x->req.app, x->upload_fd, x->upload_path);
 }

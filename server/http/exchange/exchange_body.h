@@ -12,12 +12,5 @@ void body_refuse(struct exchange *exchange);
 enum MHD_Result body_take(struct exchange *exchange, const char *bytes, size_t *n);
 /* All of the body is here: the steps of the endpoint begin. */
 void body_end(struct exchange *exchange);
-/* The exchange is over. */
-void body_discard(struct exchange *exchange);
-/* Nobody needs the JSON any more. Any thread that works for the exchange. */
-void body_forget(struct exchange *exchange);
-/* Closes a file, and removes it unless path is NULL, on the pool, since a large one takes its time.
- */
-void body_let_go(struct app *app, int fd, char *take_path);
 
 #endif

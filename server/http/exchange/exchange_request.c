@@ -24,60 +24,6 @@ const char *request_arg(const struct request *req, const char *name)
     return MHD_lookup_connection_value(req->exchange->connection, MHD_GET_ARGUMENT_KIND, name);
 }
 
-struct known {
-    const char *names;
-    const char *unknown, *twice, *bare;
-    const char *seen[32];
-    size_t seen_n;
-};
-
-static bool is_named(const char *names, const char *key)
-{
-    size_t len = strlen(key);
-    if (len == 0 || strcspn(key, ", ") != len)
-        return false;
-    for (const char *at = names; (at = strstr(at, key)) != NULL; at++)
-        if ((at == names || at[-1] == ' ') && (at[len] == ',' || at[len] == '\0'))
-            return true;
-    return false;
-}
-
-static enum MHD_Result on_arg(void *arg, enum MHD_ValueKind kind, const char *key,
-                              const char *value)
-{
-    (void)kind;
-    struct known *known = arg;
-    if (!is_named(known->names, key))
-        known->unknown = key;
-    if (value == NULL)
-        known->bare = key;
-    for (size_t i = 0; i < known->seen_n; i++)
-        if (strcmp(known->seen[i], key) == 0)
-            known->twice = key;
-    if (known->seen_n < sizeof known->seen / sizeof *known->seen)
-        known->seen[known->seen_n++] = key;
-    return MHD_YES;
-}
-
-int request_args_check(const struct request *req, struct err *err)
-{
-    struct known known = { .names = req->endpoint->args };
-    if (known.names == NULL)
-        return 0;
-    MHD_get_connection_values(req->exchange->connection, MHD_GET_ARGUMENT_KIND, on_arg, &known);
-    if (known.twice != NULL)
-        return err_set(err, ERR_BAD_PARAMETER, "the query parameter \"%.64s\" is given twice",
-                       known.twice);
-    if (known.unknown != NULL)
-        return err_set(err, ERR_BAD_PARAMETER,
-                       "there is no query parameter \"%.64s\" here; known are: %s", known.unknown,
-                       known.names[0] != '\0' ? known.names : "none");
-    if (known.bare != NULL)
-        return err_set(err, ERR_BAD_PARAMETER, "the query parameter \"%.64s\" needs a value",
-                       known.bare);
-    return 0;
-}
-
 int request_id(const struct request *req, int i, int64_t *ret, struct err *err)
 {
     const char *text = req->params[i];

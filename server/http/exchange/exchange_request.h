@@ -8,8 +8,6 @@
 void *request_state(struct request *req, size_t size, void (*state_free)(void *), struct err *err);
 /* The value of a query parameter, decoded; NULL when absent. */
 const char *request_arg(const struct request *req, const char *name);
-/* Refuses query parameters that the endpoint doesn't know. Errors: BAD_PARAMETER. */
-int request_args_check(const struct request *req, struct err *err);
 /* Refuses a body with members, for an endpoint that may have a body but knows no fields. Errors:
  * UNKNOWN_FIELD. */
 int request_no_fields(const struct request *req, struct err *err);

@@ -3,8 +3,8 @@
 #include "server/http/exchange/exchange_respond.h"
 
 #include "server/base/watch.h"
-#include "server/http/exchange/exchange.h"
 #include "server/http/exchange/exchange_sending.h"
+#include "server/http/exchange/exchange_turns.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,8 +3,8 @@
  * connection suspended meanwhile. */
 #include "server/http/exchange/exchange_sending.h"
 
-#include "server/http/exchange/exchange.h"
-#include "server/http/exchange/exchange_body.h"
+#include "server/http/exchange/exchange_remains.h"
+#include "server/http/exchange/exchange_turns.h"
 
 #include "common/base/clock.h"
 #include "server/http/exchange/range.h"
@@ -59,7 +59,7 @@ static void sending_free(void *arg)
     if (s->source.closed != NULL)
         s->source.closed(s->source.source);
     if (s->nameless)
-        body_let_go(s->app, s->fd, NULL);
+        remains_let_go(s->app, s->fd, NULL);
     else if (s->fd >= 0)
         close(s->fd);
     free(s->chunk);

@@ -5,19 +5,20 @@
 
 #include "common/base/shortage.h"
 #include "server/base/watch.h"
-#include "server/http/exchange/exchange.h"
-#include "server/http/exchange/exchange_body.h"
-#include "server/http/exchange/exchange_request.h"
+#include "server/http/exchange/exchange_remains.h"
 #include "server/http/exchange/exchange_sending.h"
+#include "server/http/exchange/exchange_turns.h"
 #include "server/jobs/line.h"
 #include "server/jobs/work_beside.h"
+
+#include <string.h>
 
 /* What is large is let go of here, too: taking a tree apart takes as long as building it. */
 static int encode(struct exchange *x, struct err *err)
 {
     const struct endpoint *endpoint = x->req.endpoint;
     int status = endpoint->encode != NULL ? endpoint->encode(&x->req, &x->reply, err) : 0;
-    body_forget(x);
+    remains_forget(x);
     return status == 0 ? reply_write(&x->reply, err) : status;
 }
 
@@ -144,11 +145,66 @@ static void wait_for(struct exchange *x, const struct waiting *waiting)
         exchange_suspend(x);
 }
 
+struct known {
+    const char *names;
+    const char *unknown, *twice, *bare;
+    const char *seen[32];
+    size_t seen_n;
+};
+
+static bool is_named(const char *names, const char *key)
+{
+    size_t len = strlen(key);
+    if (len == 0 || strcspn(key, ", ") != len)
+        return false;
+    for (const char *at = names; (at = strstr(at, key)) != NULL; at++)
+        if ((at == names || at[-1] == ' ') && (at[len] == ',' || at[len] == '\0'))
+            return true;
+    return false;
+}
+
+static enum MHD_Result on_arg(void *arg, enum MHD_ValueKind kind, const char *key,
+                              const char *value)
+{
+    (void)kind;
+    struct known *known = arg;
+    if (!is_named(known->names, key))
+        known->unknown = key;
+    if (value == NULL)
+        known->bare = key;
+    for (size_t i = 0; i < known->seen_n; i++)
+        if (strcmp(known->seen[i], key) == 0)
+            known->twice = key;
+    if (known->seen_n < sizeof known->seen / sizeof *known->seen)
+        known->seen[known->seen_n++] = key;
+    return MHD_YES;
+}
+
+/* Refuses query parameters that the endpoint doesn't know. */
+static int check_args(const struct request *req, struct err *err)
+{
+    struct known known = { .names = req->endpoint->args };
+    if (known.names == NULL)
+        return 0;
+    MHD_get_connection_values(req->exchange->connection, MHD_GET_ARGUMENT_KIND, on_arg, &known);
+    if (known.twice != NULL)
+        return err_set(err, ERR_BAD_PARAMETER, "the query parameter \"%.64s\" is given twice",
+                       known.twice);
+    if (known.unknown != NULL)
+        return err_set(err, ERR_BAD_PARAMETER,
+                       "there is no query parameter \"%.64s\" here; known are: %s", known.unknown,
+                       known.names[0] != '\0' ? known.names : "none");
+    if (known.bare != NULL)
+        return err_set(err, ERR_BAD_PARAMETER, "the query parameter \"%.64s\" needs a value",
+                       known.bare);
+    return 0;
+}
+
 void exchange_work(struct exchange *x)
 {
     const struct endpoint *endpoint = x->req.endpoint;
     struct watch_mark mark = watch_enter("decode", endpoint->path);
-    int status = request_args_check(&x->req, &x->err);
+    int status = check_args(&x->req, &x->err);
     if (status == 0 && endpoint->decode != NULL)
         status = endpoint->decode(&x->req, &x->err);
     watch_leave(mark);

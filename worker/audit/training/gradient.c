@@ -6,6 +6,7 @@
 #include "common/philox.h"
 #include "common/spec/attention.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -349,8 +350,10 @@ static void look_for_blind(const struct check *c, struct gradient *ret)
 
 static int prepare(struct check *c, struct err *err)
 {
+    size_t parts_n = list_parts(c, NULL);
+    assert(parts_n > 0);
     c->point = malloc(c->params->count * sizeof *c->point);
-    c->parts = calloc(list_parts(c, NULL), sizeof *c->parts);
+    c->parts = calloc(parts_n, sizeof *c->parts);
     c->kl = model_kl_reals(c->model) > 0 ? malloc(model_kl_reals(c->model) * sizeof *c->kl) : NULL;
     if (c->point == NULL || c->parts == NULL || (c->kl == NULL && model_kl_reals(c->model) > 0))
         return err_no_memory(err, "a copy of the parameters");

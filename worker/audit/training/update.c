@@ -6,6 +6,7 @@
 #include "common/spec/optimizer.h"
 #include "common/spec/probes.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,6 +121,7 @@ static int sample_new(const struct update *x, size_t n, struct update_sample *re
 {
     struct update_sample s = { .n = n };
     bool whole = true;
+    assert(n > 0 && x->params->optimizer->moments <= OPTIMIZER_MOMENTS);
     s.at = calloc(n, sizeof *s.at);
     s.tensor = calloc(n, sizeof *s.tensor);
     s.value = calloc(n, sizeof *s.value);
