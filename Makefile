@@ -233,9 +233,9 @@ $(uplot) $(yaml) &: web/package.json
 	cd web && npm ci --no-audit --no-fund --silent
 	@touch $(uplot) $(yaml)
 
-$(openapi): schema/openapi.yaml deploy/yaml2json.mjs $(yaml)
+$(openapi): schema/openapi.yaml schema/experiment.schema.json deploy/openapi.mjs $(yaml)
 	@mkdir -p $(@D)
-	node deploy/yaml2json.mjs $< > $@.part && mv $@.part $@
+	node deploy/openapi.mjs $(filter schema/%,$^) > $@.part && mv $@.part $@
 
 $(BUILD)/embedded.S: $(embedded) $(uplot) $(openapi) deploy/embed.sh Makefile
 	@mkdir -p $(@D)
