@@ -89,7 +89,7 @@ test: ## install what is missing, build, run every test but those of test-full
 	@BUILD=$(BUILD) tests/run
 
 test-full: ## the suites that are too slow for every change: tests/full, and faults that need neither root nor long
-	@deploy/setup.sh build test
+	@deploy/setup.sh build test readers
 	@mkdir -p $(BUILD) && echo "Building …"
 	@$(again) tests $(quiet)
 	@BUILD=$(BUILD) tests/run --full
