@@ -27,7 +27,7 @@ server/retention/                                   common/|server/(base|data|st
 server/notices/                                     common/|server/(base|data|store|objects|jobs|notices)/
 server/objects/                                     common/|server/(store|objects)/
 server/verdict/                                     common/|server/(store|objects|verdict)/
-server/report/                                      common/|server/(base|store|objects|verdict|report)/
+server/report/                                      common/|server/(base|store|objects|verdict|report)/|server/export/csv\.h
 server/capsule/                                     common/|server/(store|objects|verdict|report|capsule)/
 server/export/                                      common/|server/(store|objects|export)/
 server/http/httpd\.[ch]                              common/|server/(base|data|store|jobs|http)/
