@@ -74,7 +74,7 @@ enum err_code {
 struct err {
     int code;          /* an enum err_code; 0 while nothing failed */
     char message[512]; /* a sentence for a person: what is wrong, what would do; valid UTF-8 */
-    char pointer[256]; /* JSON pointer (RFC 6901) to the culprit, or "" */
+    char pointer[512]; /* JSON pointer (RFC 6901) to the culprit, or "" */
     int character; /* of a text that was parsed: where the culprit begins, from 1; 0 = nowhere */
     char context[256]; /* then: what stands around it, and in a second line a mark below it */
 };

@@ -52,7 +52,7 @@ enum indexer_training { INDEXER_KL, INDEXER_FROZEN };
 enum selection { SELECTION_CAUSAL, SELECTION_PUBLISHED };
 enum artifact { ARTIFACT_INIT, ARTIFACT_BATCHES, ARTIFACT_FINAL, ARTIFACT_GRADIENTS, ARTIFACTS };
 
-enum { SPEC_DATASET_BYTES = 80, SPEC_NAME_BYTES = 65, SPEC_LAYERS = 64 };
+enum { SPEC_DATASET_BYTES = 80, SPEC_LAYERS = 64 };
 
 struct spec_data {
     char dataset[SPEC_DATASET_BYTES]; /* a stored name, "sha256:<hex>", or "synthetic:<task>" */

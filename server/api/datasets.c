@@ -3,6 +3,7 @@
 
 #include "common/base/clock.h"
 #include "common/json/jsonx_fields.h"
+#include "common/names.h"
 #include "server/data/import/import.h"
 #include "server/http/exchange/exchange_request.h"
 #include "server/jobs/line.h"
@@ -61,11 +62,11 @@ static int take_format(const struct request *req, struct import_request *ret, st
 
 static int check_name(const struct request *req, struct err *err)
 {
-    return jsonx_is_name(req->params[0])
+    return names_is_plain(req->params[0])
                ? 0
                : err_set(err, ERR_BAD_PARAMETER,
                          "a dataset's name must be 1 to %d letters, digits, spaces or . _ -",
-                         JSONX_NAME_MAX);
+                         NAMES_MAX);
 }
 
 int dataset_put_decode(struct request *req, struct err *err)

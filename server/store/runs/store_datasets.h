@@ -3,12 +3,12 @@
 #define ABLATE_SERVER_STORE_DATASETS_H
 
 #include "common/base/digest.h"
-#include "common/spec/spec.h"
+#include "common/names.h"
 #include "server/store/store.h"
 
 struct dataset_row {
     int64_t id, documents, bytes, duplicates, created_at;
-    char name[SPEC_NAME_BYTES], digest[DIGEST_HEX], format[8];
+    char name[NAMES_BYTES], digest[DIGEST_HEX], format[8];
 };
 
 /* Inserts, or replaces the dataset of that name. */
