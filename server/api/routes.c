@@ -8,7 +8,7 @@
 #define ADMIN(method, path, body, args)  method, V1 path, ACCESS_ADMIN, body, args, NULL
 
 const struct endpoint routes[] = {
-    { SUBMIT("POST", "/experiments", BODY_JSON, "dry_run"), submit_decode, submit_read,
+    { SUBMIT("POST", "/experiments", BODY_JSON, "dry_run, parent"), submit_decode, submit_read,
       submit_write, submit_encode, submit_finish },
     { READ("GET", "/experiments", BODY_NONE, "deleted, filter, order, page_token, page_size"),
       experiments_list_decode, experiments_list_read, NULL, experiments_list_encode, NULL },

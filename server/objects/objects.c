@@ -93,7 +93,7 @@ json_t *objects_experiment(const struct experiment_row *row)
         "notes", row->notes, "hypothesis", row->hypothesis, "tags", objects_embed(row->tags),
         "created_at", objects_time(row->created_at), "started_at", objects_time(row->started_at),
         "ended_at", objects_time(row->ended_at), "deleted_at", objects_time(row->deleted_at),
-        "spec", spec);
+        "parent", row->parent > 0 ? json_integer(row->parent) : json_null(), "spec", spec);
 }
 
 json_t *objects_queue(const struct queue_counts *counts)

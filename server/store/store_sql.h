@@ -17,9 +17,10 @@ enum { RUN_COLUMNS_N = 28 };
     "CASE WHEN r.verify_attempt > 0 THEN (SELECT va." column                                       \
     " FROM attempts va WHERE va.run = r.id AND va.attempt = r.verify_attempt) END AS "             \
     "verify_" column
-#define EXPERIMENT_COLUMNS                                                                         \
-    "e.id, e.name, e.notes, e.hypothesis, e.tags, e.spec, e.runs_n, e.created_at, e.deleted_at, "  \
-    "c.queued, c.running, c.succeeded, c.failed, c.cancelled, c.done, c.total, c.started, c.ended"
+#define EXPERIMENT_COLUMNS                                                                           \
+    "e.id, e.name, e.notes, e.hypothesis, e.tags, e.spec, e.runs_n, e.created_at, e.deleted_at, "    \
+    "c.queued, c.running, c.succeeded, c.failed, c.cancelled, c.done, c.total, c.started, c.ended, " \
+    "e.parent"
 /* The runs of one experiment, counted: one row, also when there are none. */
 #define EXPERIMENT_COUNTS                                                                          \
     "(SELECT r.experiment AS id, sum(r.state = 'queued') AS queued, sum(r.state = 'running') AS "  \
@@ -87,7 +88,8 @@ enum { RUN_COLUMNS_N = 28 };
       "SELECT id, body_digest, deleted_at FROM experiments WHERE idempotency_key = ?")                             \
     X(EXPERIMENT_ADD,                                                                                              \
       "INSERT INTO experiments (name, notes, hypothesis, tags, spec, metric, goal, runs_n, "                       \
-      "created_at, idempotency_key, body_digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                        \
+      "created_at, idempotency_key, body_digest, parent) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, 0))")  \
+    X(EXPERIMENT_KNOWN, "SELECT count(*) FROM experiments WHERE id = ?")                                           \
     X(EXPERIMENT_CELLS,                                                                                            \
       "SELECT r.arm, r.grid, r.spec, r.dataset_digest, r.priority, r.max_attempts, "                               \
       "r.exclusive, r.cell, r.windows FROM runs r WHERE r.id IN (SELECT min(id) FROM runs WHERE experiment = ? "   \

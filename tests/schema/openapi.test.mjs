@@ -115,6 +115,7 @@ test("datasets", async () => {
 test("experiments and their runs, from the dry run to the report", async () => {
   const all = `${V1}/experiments`, one = `${all}/{id}`, runs = `${V1}/runs`, run = `${runs}/{id}`;
   await call("POST", all, { query: "?dry_run=1", body: tiny });
+  await call("POST", all, { query: "?parent=99", body: tiny, status: 400 });
   await call("POST", all, { body: { ...tiny, model: { heads: 3 } }, status: 422 });
   const { id } = await call("POST", all, { body: tiny, status: 201, headers: { "Idempotency-Key": "k" } });
   await call("POST", all, { body: tiny, headers: { "Idempotency-Key": "k" } });
