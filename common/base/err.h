@@ -30,6 +30,7 @@
     X(TOO_SLOW, "too_slow", 408, 75, "The request took too long to come")                          \
     X(CONFLICT, "conflict", 409, 69, "The state does not allow this")                              \
     X(LENGTH_REQUIRED, "length_required", 411, 64, "A Content-Length is required")                 \
+    X(PRECONDITION, "precondition_failed", 412, 69, "The state isn't what the request expects")    \
     X(TOO_LARGE, "too_large", 413, 65, "The request is too large")                                 \
     X(TOO_MANY_RUNS, "too_many_runs", 422, 65, "The experiment has too many runs")                 \
     X(URI_TOO_LONG, "uri_too_long", 414, 64, "The address is too long")                            \

@@ -82,6 +82,17 @@ enum { RUN_COLUMNS_N = 28 };
                      "AND NOT EXISTS (SELECT 1 FROM datasets "                                                     \
                      "o WHERE o.name != ?1 "                                                                       \
                      "AND o.digest = (SELECT digest FROM datasets WHERE name = ?1))")                              \
+    X(DATASET_NEEDED_BY,                                                                                           \
+      "SELECT DISTINCT experiment FROM runs WHERE dataset_digest = (SELECT digest FROM "                           \
+      "datasets WHERE name = ?1) AND (state IN ('queued', 'running') OR verify IN ('queued', "                     \
+      "'running')) ORDER BY experiment LIMIT ?2")                                                                  \
+    /* From one experiment to the next by the index, however many runs each has. */                                \
+    X(DATASET_USED_BY,                                                                                             \
+      "WITH RECURSIVE used (id) AS (SELECT max(experiment) FROM runs WHERE dataset_digest = ?1 UNION ALL SELECT "  \
+      "(SELECT max(r.experiment) FROM runs r WHERE r.dataset_digest = ?1 AND r.experiment < used.id) FROM used "   \
+      "WHERE used.id IS NOT NULL) SELECT e.id FROM used JOIN experiments e ON e.id = used.id WHERE e.deleted_at "  \
+      "IS NULL LIMIT ?2")                                                                                          \
+    X(DATASET_RENAME, "UPDATE datasets SET name = ?2 WHERE name = ?1")                                             \
     X(DATASET_DELETE, "DELETE FROM datasets WHERE name = ?")                                                       \
     /* experiments */                                                                                              \
     X(EXPERIMENT_BY_KEY,                                                                                           \

@@ -94,6 +94,9 @@ test("corpora: taken side by side, replaced, cut off, deleted", async () => {
     await sleep(50);
     upload.end();
   });
+  await Promise.all([...Array(6).keys()].flatMap((i) => [get(`/datasets/c${i}`), get(`/datasets/c${i}/preview?documents=100&bytes=4096`)]));
+  await each(6, (i) => call("PATCH", `/datasets/c${i}`, { name: `d${i}` }));
+  await each(6, (i) => call("PATCH", `/datasets/d${i}`, { name: `c${i}` }));
   await each(6, (i) => call("DELETE", `/datasets/c${i}`, undefined, 204));
   assert.deepEqual((await get("/datasets")).items.map(({ name }) => name), ["corpus", "large"]);
 });

@@ -108,7 +108,18 @@ test("datasets", async () => {
   await call("PUT", path, { at: { name: "spare" }, query: "?format=jsonl", body: '{"text":"a"}\n', headers: text, status: 201 });
   await call("PUT", path, { at, body: " ", headers: text, status: 422 });
   await call("PUT", path, { at, body: corpus, headers: { "Content-Type": "image/png" }, status: 415 });
+  await call("PUT", path, { at, body: corpus, headers: { ...text, "If-None-Match": "*" }, status: 412 });
+  await call("PUT", path, { at, body: corpus, headers: { ...text, "If-None-Match": '"x"' }, status: 400 });
   await call("GET", `${V1}/datasets`);
+  assert.deepEqual((await call("GET", path, { at })).used_by, []);
+  await call("GET", path, { at: { name: "none" }, status: 404 });
+  assert.equal((await call("GET", `${path}/preview`, { at, query: "?documents=3&from=1" })).items.length, 3);
+  await call("GET", `${path}/preview`, { at: { name: "none" }, status: 404 });
+  await call("PATCH", path, { at, body: { name: "small" } });
+  await call("PATCH", path, { at: { name: "small" }, body: { name: "spare" }, status: 409 });
+  await call("PATCH", path, { at: { name: "small" }, body: { name: "a/b" }, status: 422 });
+  await call("PATCH", path, { at, body: { name: "x" }, status: 404 });
+  await call("PATCH", path, { at: { name: "small" }, body: { name: "tiny" } });
   await call("DELETE", path, { at: { name: "spare" }, status: 204 });
 });
 
