@@ -70,6 +70,16 @@ ENCODE(run_artifacts_encode);
 STORED(run_artifact_read);
 ENCODE(run_artifact_encode);
 
+/* acts.c */
+DECODE(acts_decode);
+STORED(acts_read);
+STORED(acts_write);
+ENCODE(acts_encode);
+ENCODE(acts_finish);
+DECODE(experiment_priority_decode);
+STORED(experiment_priority_write);
+ENCODE(experiment_priority_encode);
+
 /* series.c */
 DECODE(metrics_decode);
 STORED(metrics_read);

@@ -99,7 +99,7 @@ static const struct filter_field experiment_fields[] = {
     COLUMN("compare.metric", TYPE_TEXT, "e.metric"),
     { "compare.goal", TYPE_WORD, "", "e.goal", "", "e.goal", NULL, goals, false },
     MAYBE("compare.baseline", TYPE_TEXT, "json_extract(e.spec, '$.compare.baseline')"),
-    MAYBE("priority", TYPE_NUMBER, "json_extract(e.spec, '$.priority')"),
+    MAYBE("priority", TYPE_NUMBER, "coalesce(e.priority, json_extract(e.spec, '$.priority'))"),
     MAYBE("parent", TYPE_NUMBER, "e.parent"),
     COLUMN("created_at", TYPE_TIME, "e.created_at"),
     COMPUTED("started_at", TYPE_TIME, RUN_COUNT("min(r.started_at)"), NULL),

@@ -20,7 +20,7 @@ enum { RUN_COLUMNS_N = 28 };
 #define EXPERIMENT_COLUMNS                                                                           \
     "e.id, e.name, e.notes, e.hypothesis, e.tags, e.spec, e.runs_n, e.created_at, e.deleted_at, "    \
     "c.queued, c.running, c.succeeded, c.failed, c.cancelled, c.done, c.total, c.started, c.ended, " \
-    "e.parent"
+    "e.parent, coalesce(e.priority, json_extract(e.spec, '$.priority'), 0)"
 /* The runs of one experiment, counted: one row, also when there are none. */
 #define EXPERIMENT_COUNTS                                                                          \
     "(SELECT r.experiment AS id, sum(r.state = 'queued') AS queued, sum(r.state = 'running') AS "  \
@@ -234,6 +234,22 @@ enum { RUN_COLUMNS_N = 28 };
     X(RUN_DATASET_GONE,                                                                                            \
       "SELECT 1 FROM runs r WHERE r.id = ? AND r.dataset_digest IS NOT NULL "                                      \
       "AND NOT EXISTS (SELECT 1 FROM datasets d WHERE d.digest = r.dataset_digest)")                               \
+    /* A worker is at it. */                                                                                       \
+    X(RUN_BUSY,                                                                                                    \
+      "SELECT state = 'running' OR ifnull(verify = 'running', 0) FROM runs WHERE id = ?")                          \
+    X(ACT_GET, "SELECT digest, after, over, changed, unchanged, refused FROM acts WHERE key = ?")                  \
+    X(ACTS_FORGET, "DELETE FROM acts WHERE created_at < ?")                                                        \
+    X(ACT_ADD, "INSERT INTO acts VALUES (?, ?, ?, 0, 0, 0, 0, '[]')")                                              \
+    X(ACT_NOTE,                                                                                                    \
+      "UPDATE acts SET after = ?2, over = ?3, changed = ?4, unchanged = ?5, refused = ?6 WHERE key = ?1")          \
+    X(EXPERIMENT_PRIORITY,                                                                                         \
+      "UPDATE experiments SET priority = ?2 WHERE id = ?1 AND deleted_at IS NULL")                                 \
+    X(EXPERIMENT_PRIORITY_RUNS,                                                                                    \
+      "SELECT id FROM runs WHERE experiment = ?1 AND priority != ?2 AND id > ?3 "                                  \
+      "ORDER BY id LIMIT ?4")                                                                                      \
+    X(EXPERIMENT_PRIORITY_PUT,                                                                                     \
+      "UPDATE runs SET priority = ?2 WHERE experiment = ?1 AND priority != ?2 AND "                                \
+      "id > ?3 AND id <= ?4")                                                                                      \
     X(RUN_PRIORITY, "UPDATE runs SET priority = ?2 WHERE id = ?1 AND state = 'queued'")                            \
     X(RUN_STATE, "SELECT r.state, r.experiment, r.verify, r.step, r.id FROM runs r JOIN "                          \
                  "experiments e ON e.id = r.experiment "                                                           \

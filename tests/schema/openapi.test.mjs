@@ -186,6 +186,11 @@ test("experiments and their runs, from the dry run to the report", async () => {
   const queued = (await call("GET", runs, { query: `?experiment=${later.id}` })).items[0].id;
   await call("POST", `${run}/priority`, { at: { id: queued }, body: { priority: 5 } });
   await call("POST", `${run}/priority`, { at: { id: queued }, body: { priority: 1e6 }, status: 422 });
+  assert.equal((await call("POST", `${one}/priority`, { at: { id: later.id }, body: { priority: 7 } })).priority, 7);
+  await call("POST", `${one}/priority`, { at: { id: later.id }, body: {}, status: 422 });
+  await call("POST", `${one}/priority`, { at: { id: 999 }, body: { priority: 7 }, status: 404 });
+  assert.equal((await call("POST", runs, { body: { action: "priority", ids: [queued, 99999], priority: 3 }, headers: { "Idempotency-Key": "move" } })).changed, 1);
+  await call("POST", runs, { body: { action: "cancel", filter: "" }, status: 422 });
   await call("DELETE", `${V1}/datasets/{name}`, { at: { name: "tiny" }, status: 409 });
   await call("POST", `${run}/cancel`, { at: { id: queued }, status: 202 });
   await call("POST", `${run}/retry`, { at: { id: queued } });

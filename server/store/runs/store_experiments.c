@@ -47,6 +47,7 @@ static void experiment_from(sqlite3_stmt *statement, void *of)
     row->started_at = sqlite3_column_int64(statement, 16);
     row->ended_at = active == 0 ? sqlite3_column_int64(statement, 17) : 0;
     row->parent = sqlite3_column_int64(statement, 18);
+    row->priority = sqlite3_column_int64(statement, 19);
 }
 
 int store_experiment_known(struct store *store, int64_t id, struct err *err)

@@ -16,6 +16,7 @@ struct experiment_row {
     int64_t steps_done, steps_total; /* over its runs: progress */
     int64_t audits[AUDIT_STATUSES];  /* findings, merged as far as they reach */
     int64_t started_at, ended_at;    /* first start; last end once all are terminal; 0 = none */
+    int64_t priority;
     int64_t parent; /* what it was cloned from, which may be gone; 0 = none was told */
 };
 void experiment_row_done(struct experiment_row *row);
