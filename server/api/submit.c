@@ -373,7 +373,8 @@ int submit_encode(struct request *req, struct reply *reply, struct err *err)
     forget_runs(s); /* as when it is refused */
     if (s->dry_run)
         return 0;
-    reply_header(reply, "Location", "/api/v1/experiments/%lld", (long long)s->id);
+    reply_header(reply, "Location", "%s/api/v1/experiments/%lld", req->app->options->public_path,
+                 (long long)s->id);
     json_t *made = objects_experiment(&s->row);
     if (s->planned != NULL)
         json_object_set(made, "planned_audits", s->planned);
