@@ -3,7 +3,7 @@
 #ifndef ABLATE_SERVER_STORE_SQL_H
 #define ABLATE_SERVER_STORE_SQL_H
 
-enum { RUN_COLUMNS_N = 28 };
+enum { RUN_COLUMNS_N = 29 };
 #define RUN_COLUMNS                                                                                \
     "r.id, r.experiment, r.arm, r.grid, r.seed, r.state, r.reason, r.cancel, r.priority, "         \
     "r.exclusive, r.attempt, "                                                                     \
@@ -11,7 +11,7 @@ enum { RUN_COLUMNS_N = 28 };
     "r.flops_per_step, "                                                                           \
     "r.created_at, r.started_at, r.ended_at, "                                                     \
     "r.verify, r.verify_attempt, r.verify_reason, r.verify_cancel, " VERIFY_ATTEMPT(               \
-        "compared") ", " VERIFY_ATTEMPT("difference")
+        "compared") ", " VERIFY_ATTEMPT("difference") ", r.auditing"
 /* Of the attempt that verifies; not looked for where there is none. */
 #define VERIFY_ATTEMPT(column)                                                                     \
     "CASE WHEN r.verify_attempt > 0 THEN (SELECT va." column                                       \
@@ -263,12 +263,13 @@ enum { RUN_COLUMNS_N = 28 };
       "WHERE verify = 'queued' AND " NOT_DELETED " ORDER BY priority DESC, id LIMIT ?1) "                          \
       "ORDER BY 3 DESC, 1 LIMIT ?1")                                                                               \
     /* Attempts are numbered over both kinds; those that verified don't count as tries. */                         \
-    X(RUN_CLAIM, "UPDATE runs SET state = 'running', reason = '', attempt = " NEXT_ATTEMPT                         \
-                 ", max_attempts = max_attempts + " NEXT_ATTEMPT " - attempt - 1, "                                \
-                 "started_at = coalesce(started_at, ?2), checkpoints = 1 WHERE id = ?1 AND "                       \
-                 "state = 'queued' "                                                                               \
-                 "RETURNING attempt, "                                                                             \
-                 "experiment, memory_bytes, steps, dataset_digest")                                                \
+    X(RUN_CLAIM,                                                                                                   \
+      "UPDATE runs SET state = 'running', reason = '', attempt = " NEXT_ATTEMPT                                    \
+      ", max_attempts = max_attempts + " NEXT_ATTEMPT " - attempt - 1, "                                           \
+      "started_at = coalesce(started_at, ?2), checkpoints = 1, auditing = NULL WHERE id = ?1 AND "                 \
+      "state = 'queued' "                                                                                          \
+      "RETURNING attempt, "                                                                                        \
+      "experiment, memory_bytes, steps, dataset_digest")                                                           \
     X(VERIFY_CLAIM, "UPDATE runs SET verify = 'running', verify_attempt = " NEXT_ATTEMPT                           \
                     " WHERE id = ?1 AND verify = 'queued' RETURNING verify_attempt, "                              \
                     "experiment, memory_bytes, step, dataset_digest")                                              \
@@ -282,6 +283,7 @@ enum { RUN_COLUMNS_N = 28 };
                      "verify = 'running' AND verify_attempt = ?2")                                                 \
     X(RUN_SETTLE, "UPDATE runs SET state = ?2, reason = ?3, ended_at = ?4 WHERE id = ?1 AND "                      \
                   "state = 'running' AND attempt = ?5")                                                            \
+    X(RUN_AUDITING, "UPDATE runs SET auditing = ?2 WHERE id = ?1 AND auditing IS NOT ?2")                          \
     X(RUN_STEP, "UPDATE runs SET step = max(step, ?2) WHERE id = ?1")                                              \
     X(RUNS_RUNNING,                                                                                                \
       "SELECT r.id, a.attempt, r.memory_bytes, r.exclusive, "                                                      \
