@@ -15,8 +15,8 @@ CFLAGS_ALL := -std=c17 -D_GNU_SOURCE -I. $(WARN) $(OPT) -ffp-contract=off -fno-m
               $(SANITIZE) $(CFLAGS)
 LDFLAGS_ALL := -pthread $(SANITIZE) $(LDFLAGS)
 
-PKG_COMMON := jansson nettle
-PKG_SERVER := $(PKG_COMMON) libmicrohttpd sqlite3 libuv libseccomp
+PKG_COMMON := jansson nettle libutf8proc
+PKG_SERVER := $(PKG_COMMON) libmicrohttpd sqlite3 libuv libseccomp fontconfig
 PKG_WORKER := $(PKG_COMMON) libseccomp
 PKG_CLIENT := $(PKG_COMMON) libcurl
 PKG_TEST   := cmocka

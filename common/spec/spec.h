@@ -59,7 +59,7 @@ enum artifact {
     ARTIFACTS
 };
 
-enum { SPEC_DATASET_BYTES = 80, SPEC_NAME_BYTES = 65, SPEC_LAYERS = 64 };
+enum { SPEC_DATASET_BYTES = 80, SPEC_LAYERS = 64 };
 
 struct spec_data {
     char dataset[SPEC_DATASET_BYTES]; /* a stored name, "sha256:<hex>", or "synthetic:<task>" */

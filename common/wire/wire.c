@@ -6,6 +6,7 @@
 #include "common/json/jsonx.h"
 #include "common/json/jsonx_dump.h"
 #include "common/json/jsonx_fields.h"
+#include "common/names.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -60,7 +61,7 @@ static bool is_object(const json_t *value)
 static bool is_metric_name(const char *text)
 {
     size_t len = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./");
-    return text[len] == '\0' && len >= 1 && len <= JSONX_NAME_MAX;
+    return text[len] == '\0' && len >= 1 && len <= NAMES_MAX;
 }
 
 static bool is_names(const json_t *value)

@@ -101,13 +101,25 @@ test("datasets", async () => {
   await call("PUT", path, { at: { name: "spare" }, query: "?format=jsonl", body: '{"text":"a"}\n', headers: text, status: 201 });
   await call("PUT", path, { at, body: " ", headers: text, status: 422 });
   await call("PUT", path, { at, body: corpus, headers: { "Content-Type": "image/png" }, status: 415 });
+  await call("PUT", path, { at, body: corpus, headers: { ...text, "If-None-Match": "*" }, status: 412 });
+  await call("PUT", path, { at, body: corpus, headers: { ...text, "If-None-Match": '"x"' }, status: 400 });
   await call("GET", `${V1}/datasets`);
+  assert.deepEqual((await call("GET", path, { at })).used_by, []);
+  await call("GET", path, { at: { name: "none" }, status: 404 });
+  assert.equal((await call("GET", `${path}/preview`, { at, query: "?documents=3&from=1" })).items.length, 3);
+  await call("GET", `${path}/preview`, { at: { name: "none" }, status: 404 });
+  await call("PATCH", path, { at, body: { name: "small" } });
+  await call("PATCH", path, { at: { name: "small" }, body: { name: "spare" }, status: 409 });
+  await call("PATCH", path, { at: { name: "small" }, body: { name: "a/b" }, status: 422 });
+  await call("PATCH", path, { at, body: { name: "x" }, status: 404 });
+  await call("PATCH", path, { at: { name: "small" }, body: { name: "tiny" } });
   await call("DELETE", path, { at: { name: "spare" }, status: 204 });
 });
 
 test("experiments and their runs, from the dry run to the report", async () => {
   const all = `${V1}/experiments`, one = `${all}/{id}`, runs = `${V1}/runs`, run = `${runs}/{id}`;
   await call("POST", all, { query: "?dry_run=1", body: tiny });
+  await call("POST", all, { query: "?parent=99", body: tiny, status: 400 });
   await call("POST", all, { body: { ...tiny, model: { heads: 3 } }, status: 422 });
   const { id } = await call("POST", all, { body: tiny, status: 201, headers: { "Idempotency-Key": "k" } });
   await call("POST", all, { body: tiny, headers: { "Idempotency-Key": "k" } });
@@ -167,6 +179,11 @@ test("experiments and their runs, from the dry run to the report", async () => {
   const queued = (await call("GET", runs, { query: `?experiment=${later.id}` })).items[0].id;
   await call("POST", `${run}/priority`, { at: { id: queued }, body: { priority: 5 } });
   await call("POST", `${run}/priority`, { at: { id: queued }, body: { priority: 1e6 }, status: 422 });
+  assert.equal((await call("POST", `${one}/priority`, { at: { id: later.id }, body: { priority: 7 } })).priority, 7);
+  await call("POST", `${one}/priority`, { at: { id: later.id }, body: {}, status: 422 });
+  await call("POST", `${one}/priority`, { at: { id: 999 }, body: { priority: 7 }, status: 404 });
+  assert.equal((await call("POST", runs, { body: { action: "priority", ids: [queued, 99999], priority: 3 }, headers: { "Idempotency-Key": "move" } })).changed, 1);
+  await call("POST", runs, { body: { action: "cancel", filter: "" }, status: 422 });
   await call("DELETE", `${V1}/datasets/{name}`, { at: { name: "tiny" }, status: 409 });
   await call("POST", `${run}/cancel`, { at: { id: queued }, status: 202 });
   await call("POST", `${run}/retry`, { at: { id: queued } });

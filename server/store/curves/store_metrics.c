@@ -5,6 +5,7 @@
  */
 #include "server/store/curves/store_metrics.h"
 
+#include "common/audit/audits.h"
 #include "common/base/clock.h"
 #include "common/json/jsonx.h"
 #include "common/json/jsonx_dump.h"
@@ -212,6 +213,16 @@ static int apply_eval(const struct place *at, const json_t *body, struct err *er
     return status == 0 ? compare_eval(at, body, err) : status;
 }
 
+/* audit: NULL = none, any more. */
+static int set_auditing(const struct place *at, const char *audit, struct err *err)
+{
+    int64_t changes = 0;
+    int status = store_run_sql(at->store, SQL_RUN_AUDITING, &changes, err, "it", at->run, audit);
+    if (status == 0 && changes > 0)
+        store_touch_run(at->store, at->experiment, at->run);
+    return status;
+}
+
 static int apply_audit(const struct place *at, const json_t *body, struct err *err)
 {
     char *evidence = jsonx_text(json_object_get(body, "evidence"), JSONX_CANONICAL);
@@ -225,7 +236,7 @@ static int apply_audit(const struct place *at, const json_t *body, struct err *e
     int status = evidence != NULL ? store_audit_of_run(at->store, &row, err)
                                   : err_no_memory(err, "an audit");
     free(evidence);
-    return status;
+    return status == 0 ? set_auditing(at, NULL, err) : status;
 }
 
 static int compare_checkpoint(const struct place *at, const json_t *body, struct err *err)
@@ -245,6 +256,7 @@ static int apply_checkpoint(const struct place *at, const json_t *body, struct e
                                int_of(body, "bytes"), text_of(body, "sha256"), clock_wall_ms());
 }
 
+/* A line with the member `audit` says that this audit begins; "": what began is over. */
 static int apply_log(const struct place *at, const json_t *body, struct err *err)
 {
     const char *message = text_of(body, "message");
@@ -256,7 +268,10 @@ static int apply_log(const struct place *at, const json_t *body, struct err *err
         return err_no_memory(err, "a log line");
     store_touch_log(at->store, at->experiment, at->run, text);
     free(text);
-    return 0;
+    const char *audit = json_string_value(json_object_get(body, "audit"));
+    if (audit == NULL || at->verify)
+        return 0;
+    return set_auditing(at, audit_find(audit) != NULL ? audit : NULL, err);
 }
 
 /* A failed attempt tells of it, too: the rows that it stored stay. */
