@@ -95,6 +95,11 @@ DECODE(dataset_name_decode);
 STORED(dataset_delete_write);
 ENCODE(dataset_deleted_finish);
 
+/* arm_curves.c */
+DECODE(arm_curves_decode);
+STORED(arm_curves_get);
+ENCODE(arm_curves_encode);
+
 /* reports.c */
 DECODE(report_decode);
 STORED(report_read);

@@ -105,7 +105,9 @@ struct endpoint {
     const char *method, *path; /* "GET", "/api/v1/runs/{id}" */
     enum access access;        /* what it takes */
     enum body_kind body;
-    const char *args; /* the query parameters that it knows, ", " between; NULL = takes any */
+    const char
+        *args; /* the query parameters that it knows, ", " between, "..." behind those that may
+                         come several times; NULL = takes any */
     const struct waiting *waiting;
     int (*decode)(struct request *req, struct err *err);
     int (*read)(struct request *req, struct store *store, struct err *err);

@@ -24,6 +24,28 @@ const char *request_arg(const struct request *req, const char *name)
     return MHD_lookup_connection_value(req->exchange->connection, MHD_GET_ARGUMENT_KIND, name);
 }
 
+struct all {
+    const char *name, **to;
+    size_t n, max;
+};
+
+static enum MHD_Result collect(void *arg, enum MHD_ValueKind kind, const char *key,
+                               const char *value)
+{
+    (void)kind;
+    struct all *all = arg;
+    if (value != NULL && strcmp(key, all->name) == 0 && all->n++ < all->max)
+        all->to[all->n - 1] = value;
+    return MHD_YES;
+}
+
+size_t request_arg_all(const struct request *req, const char *name, const char **ret, size_t max)
+{
+    struct all all = { .name = name, .to = ret, .max = max };
+    MHD_get_connection_values(req->exchange->connection, MHD_GET_ARGUMENT_KIND, collect, &all);
+    return all.n;
+}
+
 struct known {
     const char *names;
     const char *unknown, *twice, *bare;
@@ -31,15 +53,20 @@ struct known {
     size_t seen_n;
 };
 
-static bool is_named(const char *names, const char *key)
+/* What stands in the list behind a name: "" or "...", which permits it several times; NULL when it
+ * isn't there. */
+static const char *find_name(const char *names, const char *key)
 {
     size_t len = strlen(key);
-    if (len == 0 || strcspn(key, ", ") != len)
-        return false;
-    for (const char *at = names; (at = strstr(at, key)) != NULL; at++)
-        if ((at == names || at[-1] == ' ') && (at[len] == ',' || at[len] == '\0'))
-            return true;
-    return false;
+    if (len == 0 || strcspn(key, ",. ") != len)
+        return NULL;
+    for (const char *at = names; (at = strstr(at, key)) != NULL; at++) {
+        const char *end = at + len;
+        bool several = strncmp(end, "...", 3) == 0;
+        if ((at == names || at[-1] == ' ') && strchr(",", end[several ? 3 : 0]) != NULL)
+            return several ? "..." : "";
+    }
+    return NULL;
 }
 
 static enum MHD_Result on_arg(void *arg, enum MHD_ValueKind kind, const char *key,
@@ -47,12 +74,13 @@ static enum MHD_Result on_arg(void *arg, enum MHD_ValueKind kind, const char *ke
 {
     (void)kind;
     struct known *known = arg;
-    if (!is_named(known->names, key))
+    const char *found = find_name(known->names, key);
+    if (found == NULL)
         known->unknown = key;
     if (value == NULL)
         known->bare = key;
     for (size_t i = 0; i < known->seen_n; i++)
-        if (strcmp(known->seen[i], key) == 0)
+        if (strcmp(known->seen[i], key) == 0 && (found == NULL || *found == '\0'))
             known->twice = key;
     if (known->seen_n < sizeof known->seen / sizeof *known->seen)
         known->seen[known->seen_n++] = key;
