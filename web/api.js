@@ -10,8 +10,10 @@ export class Problem extends Error {
 
 export const api = "/api/v1/";
 
+/** A value that is a list stands several times. */
 export function address(path, query = {}) {
-  const pairs = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== "");
+  const pairs = Object.entries(query).flatMap(([key, value]) => [value].flat().map((one) => [key, one]))
+    .filter(([, value]) => value !== undefined && value !== null && value !== "");
   return api + path + (pairs.length > 0 ? "?" + String(new URLSearchParams(pairs)).replaceAll("%2F", "/") : "");
 }
 
@@ -20,7 +22,7 @@ async function request(method, path, { query, body, headers = {}, signal, text =
   let reply;
   try {
     reply = await fetch(address(path, query), {
-      method, signal, credentials: "same-origin", cache: "no-store",
+      method, signal, credentials: "same-origin", cache: "no-cache", // what has an entity tag is asked for by it
       headers: body === undefined || !(json || typeof body === "string") ? headers
         : { "Content-Type": "application/json", ...headers },
       body: json ? JSON.stringify(body) : body,
