@@ -28,7 +28,8 @@ enum {
     ARMS_MAX = 256,
     POINTS = 500,
     POINTS_MAX = 100000,
-    CELLS_MAX = 400000, /* of an answer: there are fewer points a curve when there are many curves */
+    CELLS_MAX =
+        400000, /* of an answer: there are fewer points a curve when there are many curves */
     QUESTION_HEX = 8
 };
 
@@ -36,7 +37,7 @@ struct asked {
     int64_t id, from, to, points;
     const char *metrics[METRICS_MAX], *arms[ARMS_MAX]; /* the connection's */
     size_t metrics_n, arms_n;
-    const char *cursor;                /* of the question; NULL = none */
+    const char *cursor;                       /* of the question; NULL = none */
     int64_t since, runs, widths[METRICS_MAX]; /* out of it */
     char question[QUESTION_HEX + 1], tag[24];
     bool known; /* the caller has it */
@@ -219,8 +220,8 @@ static void write_bound(struct buf *to, const struct arm_cell *cell, const doubl
     if (cell->seeds < 2)
         buf_adds(to, "null");
     else
-        write_rounded(to, cell->mean + sign * t[cell->seeds] * sd_of(cell) /
-                                           sqrt((double)cell->seeds));
+        write_rounded(to,
+                      cell->mean + sign * t[cell->seeds] * sd_of(cell) / sqrt((double)cell->seeds));
 }
 
 static void write_low(struct buf *to, const struct arm_cell *cell, const double *t)
@@ -238,18 +239,12 @@ static const struct column {
     write_cell *write;
     bool of_buckets; /* where a cell is a step it would say nothing */
 } columns[] = {
-    { "first", write_first, true },
-    { "step", write_last, false },
-    { "n", write_n, false },
-    { "complete", write_complete, false },
-    { "mean", write_mean, false },
-    { "sd", write_sd, false },
-    { "t95_low", write_low, false },
-    { "t95_high", write_high, false },
-    { "min", write_min, false },
-    { "max", write_max, false },
-    { "count", write_count, true },
-    { "nonfinite", write_nonfinite, false },
+    { "first", write_first, true },  { "step", write_last, false },
+    { "n", write_n, false },         { "complete", write_complete, false },
+    { "mean", write_mean, false },   { "sd", write_sd, false },
+    { "t95_low", write_low, false }, { "t95_high", write_high, false },
+    { "min", write_min, false },     { "max", write_max, false },
+    { "count", write_count, true },  { "nonfinite", write_nonfinite, false },
 };
 
 static void write_curve(struct buf *to, const struct arm_curves *curves,
@@ -372,8 +367,7 @@ static int find_news(struct asked *a, struct store *store, const struct arm_curv
     bool lost = a->cursor == NULL || curves[0].runs_n != (size_t)a->runs;
     for (size_t i = 0; i < a->metrics_n && !lost; i++)
         lost = curves[i].width != a->widths[i];
-    int status = lost ? 0
-                      : arm_curves_news(store, a->id, a->since, as_of, ret, ret_n, &lost, err);
+    int status = lost ? 0 : arm_curves_news(store, a->id, a->since, as_of, ret, ret_n, &lost, err);
     *ret_whole = lost;
     return status;
 }
@@ -389,7 +383,7 @@ static int read_all(struct request *req, struct store *store, struct arm_curves 
     int status = find_news(a, store, curves, req->as_of, &news, &news_n, &whole, err);
     if (status == 0 && a->cursor == NULL) {
         make_tag(a, curves);
-        a->known = strstr(req->if_none_match, a->tag + 2) != NULL;
+        a->known = reply_tag_known(req->if_none_match, a->tag);
     }
     for (size_t i = 0; i < a->metrics_n && status == 0 && !a->known; i++)
         status = arm_curves_read(store, &curves[i], a->from, a->to,

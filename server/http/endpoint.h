@@ -78,6 +78,7 @@ struct request {
     const char *params[ENDPOINT_PARAMS]; /* the {…} of the path, decoded, in order */
     const char *content_type, *idempotency_key, *last_event_id, *if_none_match; /* headers; "" when
                                                                                   absent */
+    bool gzip;             /* the caller takes a reply so */
     const char *session;   /* how the caller proved who it is: "token", "cookie", "none" or "" */
     enum access access;    /* what it may do */
     json_t *body;          /* BODY_JSON */

@@ -21,6 +21,25 @@ static int encode(struct exchange *x, struct err *err)
     return status == 0 ? reply_write(&x->reply, err) : status;
 }
 
+static void pack(struct exchange *x)
+{
+    reply_pack(&x->reply);
+}
+
+static void packed(struct exchange *x)
+{
+    exchange_ready(x, 0);
+}
+
+/* Not on the loop's thread. */
+static int encode_and_pack(struct exchange *x, struct err *err)
+{
+    int status = encode(x, err);
+    if (status == 0 && x->req.gzip)
+        pack(x);
+    return status;
+}
+
 /* The endpoint's finish, once. */
 static int tell(struct exchange *x)
 {
@@ -40,6 +59,8 @@ static void finish(struct exchange *x)
     int status = tell(x);
     if (status == 0 && (x->reply.file != NULL || x->reply.fd >= 0))
         sending_open(x);
+    else if (status == 0 && x->req.gzip && reply_packs(&x->reply))
+        exchange_pool(x, pack, packed); /* made on the loop, or before a step of its */
     else
         exchange_ready(x, status);
 }
@@ -47,7 +68,7 @@ static void finish(struct exchange *x)
 static int read_and_encode(struct exchange *x, struct store *store, struct err *err)
 {
     int status = x->req.endpoint->read(&x->req, store, err);
-    return status != 0 || x->req.endpoint->write != NULL ? status : encode(x, err);
+    return status != 0 || x->req.endpoint->write != NULL ? status : encode_and_pack(x, err);
 }
 
 static int job_read(struct job *job, struct store *store, struct err *err)
@@ -99,7 +120,7 @@ void exchange_waited(struct exchange *x, int status, const struct err *err)
 static int job_encode(struct job *job, struct store *none, struct err *err)
 {
     (void)none;
-    return encode(job->data, err);
+    return encode_and_pack(job->data, err);
 }
 
 static void job_done(struct job *job);

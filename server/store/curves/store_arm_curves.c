@@ -170,8 +170,9 @@ int arm_curves_lay(struct store *store, struct arm_curves *curves, int64_t from,
 
 static void news_from(sqlite3_stmt *s, void *row)
 {
-    *(struct arm_news *)row = (struct arm_news){ sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1),
-                                                 sqlite3_column_int64(s, 2) };
+    *(struct arm_news *)row =
+        (struct arm_news){ sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1),
+                           sqlite3_column_int64(s, 2) };
 }
 
 int arm_curves_news(struct store *store, int64_t experiment, int64_t since, int64_t as_of,
@@ -248,8 +249,8 @@ static int read_seed(struct store *store, const struct arm_run *run, int64_t nam
         shift++;
     bool ends = seed->last >= from && seed->last <= to;
     seed->n = 0;
-    int status = rollup_each(store, run->id, name, level_of(shift), from, ends ? seed->last - 1 : to,
-                             seed_add, seed, err);
+    int status = rollup_each(store, run->id, name, level_of(shift), from,
+                             ends ? seed->last - 1 : to, seed_add, seed, err);
     if (status == 0 && ends)
         status = rollup_each(store, run->id, name, 0, seed->last, seed->last, seed_add, seed, err);
     return status == 0 && seed->failed ? err_no_memory(err, "a curve") : status;

@@ -16,13 +16,13 @@
 #include "server/store/store.h"
 
 struct arm_cell {
-    int64_t key; /* orders cells */
+    int64_t key;              /* orders cells */
     int64_t first, last;      /* steps that have a row */
     int64_t count, nonfinite; /* rows of all seeds: with a finite value, and without */
     int64_t seeds;            /* with a finite value in it: what mean and m2 are of */
     int64_t complete;         /* seeds whose series reach `last` */
-    double mean, m2; /* over seeds; m2: sum of squared deviations */
-    double min, max; /* of all finite values; meaningless without any */
+    double mean, m2;          /* over seeds; m2: sum of squared deviations */
+    double min, max;          /* of all finite values; meaningless without any */
 };
 struct arm_run {
     int64_t id, rows, last_step; /* rows 0: no series yet */
@@ -33,7 +33,7 @@ struct arm_curve {
     struct arm_run *runs;  /* in arm_curves.runs */
     size_t runs_n, open_n; /* open_n: of those that have not ended */
     int64_t first, last;   /* the steps that were read; last: of any of its runs, −1 = none */
-    bool told;             /* it is in the answer: always, unless `since` says that nothing is new */
+    bool told; /* it is in the answer: always, unless `since` says that nothing is new */
     struct arm_cell *cells; /* owned, [n] */
     size_t n;
 };

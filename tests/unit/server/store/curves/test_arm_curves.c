@@ -170,7 +170,7 @@ static void assert_all(struct base *b, int64_t from, int64_t to, int64_t points,
 static void test_brute_force(void **state)
 {
     struct base *b = *state;
-    assert_all(b, 0, -1, 10, true); /* nothing yet */
+    assert_all(b, 0, -1, 10, true);             /* nothing yet */
     for (size_t run = 0; run < RUNS - 1; run++) /* the last one never began */
         fill(b, run, 900 + 40 * run, run % 2 == 0 ? 1 : 3);
     assert_all(b, 0, -1, 2000, true);
@@ -198,7 +198,8 @@ static void test_named_arms(void **state)
     assert_string_equal(curves.of[1].arm, "dsa");
     assert_int_equal(curves.of[0].open_n, 3);
     arm_curves_done(&curves);
-    assert_ok(arm_curves_plan(b->base.store, b->experiment, "no/such", NULL, 0, &curves, &err), err);
+    assert_ok(arm_curves_plan(b->base.store, b->experiment, "no/such", NULL, 0, &curves, &err),
+              err);
     assert_ok(arm_curves_read(b->base.store, &curves, 0, -1, NULL, 0, &err), err);
     assert_int_equal(curves.n, 4);
     assert_int_equal(curves.of[0].n, 0);
@@ -232,15 +233,17 @@ static void test_news(void **state)
             size_t run = draw(b, RUNS), n = 1 + draw(b, 8);
             int64_t from = b->rows[run][b->n[run] - 1].step + 1;
             fill(b, run, n, 1);
-            const struct arm_news news[] = { { (int64_t)run + 1, 0, 0 }, { (int64_t)run + 1, NAME, from } };
+            const struct arm_news news[] = { { (int64_t)run + 1, 0, 0 },
+                                             { (int64_t)run + 1, NAME, from } };
             now = read_all(b, 0, -1, points);
             assert_int_equal(now.width, before.width);
-            assert_ok(arm_curves_plan(store, b->experiment, "train/loss", NULL, 0, &tail, &err), err);
+            assert_ok(arm_curves_plan(store, b->experiment, "train/loss", NULL, 0, &tail, &err),
+                      err);
             assert_ok(arm_curves_lay(store, &tail, 0, -1, points, &err), err);
             assert_ok(arm_curves_read(store, &tail, 0, -1, news, 2, &err), err);
             for (size_t i = 0; i < 4; i++) {
                 bool mine = run % 2 == i / 2 && run / 2 % 2 == i % 2;
-                
+
                 assert_true(tail.of[i].told == mine);
                 if (mine)
                     assert_replaces(&before.of[i], &tail.of[i], &now.of[i]);
