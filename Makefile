@@ -150,11 +150,17 @@ calibrate: ## simulate experiments without a difference, and count how many clai
 	@$(calibrate) $(CALIBRATE) arms looks equivalence >$(BUILD)/calibrate.arms & \
 	  $(calibrate) $(CALIBRATE) claims lost needed coverage && wait $$! && cat $(BUILD)/calibrate.arms
 
-bench: ## measure the trainer: against sgemm, PyTorch, itself; BENCH="share sparse" chooses parts
+bench: ## measure the trainer: against sgemm, PyTorch, itself; BENCH="share sparse" chooses parts, BENCH=page the page
 	@deploy/setup.sh build bench
 	@mkdir -p $(BUILD) && echo "Building …"
+ifneq ($(filter page,$(BENCH)),)
+	@deploy/setup.sh test && $(again) $(BUILD)/ablated $(BUILD)/ablate-worker $(BUILD)/tests/bench/flood tests/e2e/node_modules/.package-lock.json $(quiet)
+	@node tests/bench/page.mjs
+endif
+ifneq ($(strip $(BENCH)),page)
 	@$(again) $(bench_bin) $(BUILD)/ablate-worker $(quiet)
-	@tests/bench/run.py --build $(abspath $(BUILD)) $(BENCH)
+	@tests/bench/run.py --build $(abspath $(BUILD)) $(filter-out page,$(BENCH))
+endif
 
 bench-server: ## measure the daemon: floods, storms, readers, slow clients; BENCH="cold flood" chooses parts
 	@deploy/setup.sh build load

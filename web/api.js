@@ -1,5 +1,7 @@
 // The HTTP API. Failures become Problem (RFC 9457); a 401 anywhere shows the log-in page.
 
+import { told } from "./clock.js";
+
 export class Problem extends Error {
   constructor(status, document) {
     super(document.detail ?? document.title ?? `The daemon answered ${status}`);
@@ -31,6 +33,7 @@ async function request(method, path, { query, body, headers = {}, signal, text =
     if (error.name === "AbortError") throw error;
     throw new Problem(0, { title: "No answer", detail: "The daemon can\u2019t be reached." });
   }
+  told(reply.headers.get("Date"));
   if (reply.ok) return reply.status === 204 ? null : text ? reply.text() : reply.json();
   const problem = new Problem(reply.status, await reply.json().catch(() => ({})));
   if (reply.status === 401 && path !== "session") dispatchEvent(new Event("ablate:unauthorized"));

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ArmCurve, armBundle, bundle, column, extent, Series, smooth, smoothingUnit, steps } from "../../web/series.js";
 import { lineOf, locate } from "../../web/pointer.js";
-import { duration, gridKey, number, percent, signed } from "../../web/format.js";
+import { now, told } from "../../web/clock.js";
+import { duration, elapsed, gridKey, number, percent, signed } from "../../web/format.js";
 import { byPlace, learn, metric } from "../../web/metrics.js";
 
 const of = (points, limit) => {
@@ -165,6 +166,29 @@ test("numbers for people", () => {
   assert.equal(signed("0.5"), "+0.5");
   assert.equal(duration(3725), "1\u202fh 2\u202fmin");
   assert.equal(gridKey({ b: 1, a: 2 }), gridKey({ a: 2, b: 1 }));
+});
+
+test("times go by the daemon's clock, whatever the browser's says", () => {
+  const local = Date.now, hour = 3600e3, iso = (ms) => new Date(ms).toISOString();
+  const within = (ms, of) => assert.ok(Math.abs(ms - of) < 2000, `${ms} is not ${of}`);
+  try {
+    Date.now = () => 1e12; // the browser's, which stands
+    told(new Date(1e12).toUTCString());
+    assert.equal(now(), 1e12); // as good as the same
+    told(new Date(1e12 + hour).toUTCString());
+    within(now(), 1e12 + hour);
+    within(elapsed(iso(1e12 + hour - 10000)) * 1000, 10000);
+    within(elapsed(iso(0), iso(5000)) * 1000, 5000);
+    const { ...before } = { at: now() };
+    told(new Date(1e12 + hour + 1000).toUTCString()); // no jitter
+    assert.equal(now(), before.at);
+    told(null); // a reply without one
+    assert.equal(now(), before.at);
+    told(new Date(1e12).toUTCString());
+    assert.equal(now(), 1e12);
+  } finally {
+    Date.now = local;
+  }
 });
 
 test("metrics are written as the daemon's table says, and those that it lacks by their name", () => {
