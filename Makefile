@@ -16,12 +16,12 @@ CFLAGS_ALL := -std=c17 -D_GNU_SOURCE -I. $(WARN) $(OPT) -ffp-contract=off -fno-m
 LDFLAGS_ALL := -pthread $(SANITIZE) $(LDFLAGS)
 
 PKG_COMMON := jansson nettle libutf8proc
-PKG_SERVER := $(PKG_COMMON) libmicrohttpd sqlite3 libuv libseccomp fontconfig
+PKG_SERVER := $(PKG_COMMON) libmicrohttpd sqlite3 libuv libseccomp fontconfig zlib
 PKG_WORKER := $(PKG_COMMON) libseccomp
 PKG_CLIENT := $(PKG_COMMON) libcurl
 PKG_TEST   := cmocka
 # The worker loads OpenBLAS itself, when it trains (worker/ops/gemm.c): only its header is wanted here.
-PKGS       := $(PKG_COMMON) libmicrohttpd sqlite3 libuv openblas libseccomp libcurl
+PKGS       := $(PKG_COMMON) libmicrohttpd sqlite3 libuv openblas libseccomp libcurl zlib
 pkg-cflags  = $(shell pkg-config --cflags $(1) 2>/dev/null)
 pkg-libs    = $(shell pkg-config --libs $(1) 2>/dev/null)
 CFLAGS_PKG := $(call pkg-cflags,$(PKGS))
@@ -150,11 +150,17 @@ calibrate: ## simulate experiments without a difference, and count how many clai
 	@$(calibrate) $(CALIBRATE) arms looks equivalence >$(BUILD)/calibrate.arms & \
 	  $(calibrate) $(CALIBRATE) claims lost needed coverage && wait $$! && cat $(BUILD)/calibrate.arms
 
-bench: ## measure the trainer: against sgemm, PyTorch, itself; BENCH="share sparse" chooses parts
+bench: ## measure the trainer: against sgemm, PyTorch, itself; BENCH="share sparse" chooses parts, BENCH=page the page
 	@deploy/setup.sh build bench
 	@mkdir -p $(BUILD) && echo "Building …"
+ifneq ($(filter page,$(BENCH)),)
+	@deploy/setup.sh test && $(again) $(BUILD)/ablated $(BUILD)/ablate-worker $(BUILD)/tests/bench/flood tests/e2e/node_modules/.package-lock.json $(quiet)
+	@node tests/bench/page.mjs
+endif
+ifneq ($(strip $(BENCH)),page)
 	@$(again) $(bench_bin) $(BUILD)/ablate-worker $(quiet)
-	@tests/bench/run.py --build $(abspath $(BUILD)) $(BENCH)
+	@tests/bench/run.py --build $(abspath $(BUILD)) $(filter-out page,$(BENCH))
+endif
 
 bench-server: ## measure the daemon: floods, storms, readers, slow clients; BENCH="cold flood" chooses parts
 	@deploy/setup.sh build load
@@ -225,7 +231,7 @@ $(double_lib): $(patsubst %.c,$(BUILD)/double/%.o,$(worker_src))
 # Files that are part of the daemon.
 embedded := $(wildcard schema/*.sql schema/presets/*.json schema/experiment.schema.json) \
             $(filter-out web/node_modules/%,$(shell find web -type f \( -name '*.js' -o -name '*.css' -o -name '*.html' -o -name '*.svg' \) 2>/dev/null))
-uplot    := web/node_modules/uplot/dist/uPlot.esm.js web/node_modules/uplot/dist/uPlot.min.css
+uplot    := web/node_modules/uplot/dist/uPlot.iife.min.js web/node_modules/uplot/dist/uPlot.min.css
 yaml     := web/node_modules/yaml/dist/index.js
 openapi  := $(BUILD)/openapi.json
 
@@ -237,10 +243,15 @@ $(openapi): schema/openapi.yaml schema/experiment.schema.json deploy/openapi.mjs
 	@mkdir -p $(@D)
 	node deploy/openapi.mjs $(filter schema/%,$^) > $@.part && mv $@.part $@
 
-$(BUILD)/embedded.S: $(embedded) $(uplot) $(openapi) deploy/embed.sh Makefile
+# The short form comes as a script only; a line makes it a module.
+$(BUILD)/uPlot.js: $(uplot)
 	@mkdir -p $(@D)
-	{ printf '%s\n' $(embedded) | sed 's/.*/& &/'; echo schema/openapi.json $(openapi); printf 'web/lib/%s %s\n' uPlot.js $(word 1,$(uplot)) uPlot.css $(word 2,$(uplot)); } \
-	  | deploy/embed.sh > $@
+	{ cat $<; echo 'export default uPlot;'; } > $@
+
+$(BUILD)/embedded.S: $(embedded) $(BUILD)/uPlot.js $(openapi) deploy/embed.sh deploy/pack.sh Makefile
+	@mkdir -p $(@D)
+	{ printf '%s\n' $(embedded) | sed 's/.*/& &/'; echo schema/openapi.json $(openapi); printf 'web/lib/%s %s\n' uPlot.js $(BUILD)/uPlot.js uPlot.css $(word 2,$(uplot)); } \
+	  | deploy/pack.sh $(BUILD)/page | deploy/embed.sh > $@
 $(BUILD)/embedded.o: $(BUILD)/embedded.S
 	$(CC) -c $< -o $@
 

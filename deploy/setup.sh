@@ -3,7 +3,7 @@
 # Usage: deploy/setup.sh [--check] [build|test|demo|deb|fault|fuzz|valgrind|bench|load|oracle|readers …]      (default: build)
 set -eu
 
-build="build-essential pkg-config libmicrohttpd-dev libjansson-dev libsqlite3-dev libopenblas-dev libseccomp-dev libuv1-dev libutf8proc-dev libfontconfig-dev nettle-dev libcurl4-openssl-dev"
+build="build-essential pkg-config libmicrohttpd-dev libjansson-dev libsqlite3-dev libopenblas-dev libseccomp-dev libuv1-dev libutf8proc-dev libfontconfig-dev nettle-dev libcurl4-openssl-dev zlib1g-dev"
 demo="curl jq sqlite3 fortunes fortunes-min gnuplot-nox"
 deb="debhelper help2man lintian"
 test="libcmocka-dev clang-format curl jq sqlite3 fortunes fortunes-min gnuplot-nox chromium nginx openssl strace mandoc python3-torch python3-numpy"

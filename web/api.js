@@ -1,5 +1,7 @@
 // The HTTP API. Failures become Problem (RFC 9457); a 401 anywhere shows the log-in page.
 
+import { told } from "./clock.js";
+
 export class Problem extends Error {
   constructor(status, document) {
     super(document.detail ?? document.title ?? `The daemon answered ${status}`);
@@ -11,8 +13,10 @@ export class Problem extends Error {
 // Beside this file, so that all works below a path, too.
 export const api = new URL("api/v1/", import.meta.url).pathname;
 
+/** A value that is a list stands several times. */
 export function address(path, query = {}) {
-  const pairs = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== "");
+  const pairs = Object.entries(query).flatMap(([key, value]) => [value].flat().map((one) => [key, one]))
+    .filter(([, value]) => value !== undefined && value !== null && value !== "");
   return api + path + (pairs.length > 0 ? "?" + String(new URLSearchParams(pairs)).replaceAll("%2F", "/") : "");
 }
 
@@ -21,7 +25,7 @@ async function request(method, path, { query, body, headers = {}, signal, text =
   let reply;
   try {
     reply = await fetch(address(path, query), {
-      method, signal, credentials: "same-origin", cache: "no-store",
+      method, signal, credentials: "same-origin", cache: "no-cache", // what has an entity tag is asked for by it
       headers: { ...(method !== "GET" && { "X-Ablate-Request": "page" }),
         ...(json || typeof body === "string" ? { "Content-Type": "application/json" } : {}), ...headers },
       body: json ? JSON.stringify(body) : body,
@@ -30,6 +34,7 @@ async function request(method, path, { query, body, headers = {}, signal, text =
     if (error.name === "AbortError") throw error;
     throw new Problem(0, { title: "No answer", detail: "The daemon can\u2019t be reached." });
   }
+  told(reply.headers.get("Date"));
   if (reply.ok) return reply.status === 204 ? null : text ? reply.text() : reply.json();
   const problem = new Problem(reply.status, await reply.json().catch(() => ({})));
   if (reply.status === 401 && path !== "session") dispatchEvent(new Event("ablate:unauthorized"));

@@ -1,7 +1,7 @@
 // A chart of one metric: arms in colours, seeds as thin lines, their mean as a thick one.
 //
-// What is drawn, from back to front: the band from least to greatest (only where a series came as
-// buckets), the seeds, the mean (dashed where not every seed has got that far), a mark at each point of
+// What is drawn, from back to front: a band (from least to greatest, say), the seeds, the mean (dashed where
+// not every seed has got that far), a mark at each point of
 // a sparse mean (a shape an arm, so that colour is never the only difference), and at the top edge a
 // triangle for every step that had a value that isn't finite. Under it a legend that reads the values
 // under the cursor, or the last ones. Arrow keys move the cursor, + and - zoom, Escape shows all.
@@ -13,7 +13,7 @@ import { h, setAttribute, setText } from "./dom.js";
 import { integer, plural, tick } from "./format.js";
 import { metric as about } from "./metrics.js";
 import { swatch } from "./parts.js";
-import { bundle, extent, steps } from "./series.js";
+import { armBundle, bundle, extent, smoothingUnit, steps } from "./series.js";
 import { colorOf, shapeOf, tracePath } from "./shapes.js";
 
 const SPARSE = 60; // up to so many points each gets its mark
@@ -28,6 +28,10 @@ const STEPS = [
   1e3, 2e3, 2.5e3, 5e3, 1e4, 2e4, 2.5e4, 5e4, 1e5, 2e5, 5e5, 1e6,
 ];
 
+/** How many seeds a mean stands for, and whether that is all there will be. */
+const seedsText = (n, runs, open) => (n < runs
+  ? `n\u2009=\u2009${n} of ${runs}${open > 0 ? ", not comparable yet" : ""}` : `n\u2009=\u2009${n}`);
+
 /** Paints a view's charts (a Map) again when the theme changes, and ends them with the view. */
 export function tend(charts, signal) {
   addEventListener("ablate:theme", () => charts.forEach((chart) => chart.paint(chart.domain, true)), { signal });
@@ -37,8 +41,9 @@ export function tend(charts, signal) {
 export class Chart {
   /**
    * group: what charts have in common: {sync: key, seeds: are there several, zoom: [from, to] | null, onzoom()}.
-   * axis: what x is. Arms are given to prepare() in the legend's order: [{name, place, series: [Series]}],
-   * place the arm's among those of the experiment: its colour and mark.
+   * axis: what x is. Arms are given to prepare() in the legend's order: [{name, place, curve, series: [Series]}],
+   * place the arm's among those of the experiment: its colour and mark; curve: an ArmCurve, beneath which the series
+   * are single seeds; without one their mean is drawn.
    */
   constructor({ metric, title, group, axis = "step", compact = false }) {
     Object.assign(this, { metric: about(metric), group, axis, compact, signature: "", domain: null, arms: [] });
@@ -64,20 +69,25 @@ export class Chart {
   }
 
   /** Works out the data; the y range that it would like is in `wanted` until paint(domain). */
-  prepare(arms, { log, weight, until }) {
-    const stamp = JSON.stringify([log, weight, until, this.group.zoom,
-      arms.map((arm) => [arm.name, arm.hidden, arm.series.map((one) => one.version)])]);
+  prepare(arms, { log, weight, until, band }) {
+    const stamp = JSON.stringify([log, weight, until, band, this.group.zoom,
+      arms.map(({ name, hidden, curve, series }) =>
+        [name, hidden, curve?.id, curve?.version, curve?.open, curve?.runs, series.map((one) => one.version)])]);
     this.stale = stamp !== this.stamp;
     if (!this.stale) return;
     this.stamp = stamp;
     const hidden = new Set(arms.filter((arm) => arm.hidden));
-    this.arms = arms.filter((arm) => !hidden.has(arm) && arm.series.some((one) => one.length > 0));
-    this.xs = steps(this.arms.flatMap((arm) => arm.series));
+    const sources = (arm) => (arm.curve ? [arm.curve, ...arm.series] : arm.series);
+    this.arms = arms.filter((arm) => !hidden.has(arm) && sources(arm).some((one) => one.length > 0));
+    this.xs = steps(this.arms.flatMap(sources));
     this.log = log;
     this.until = until;
     const dense = this.xs.length > SPARSE;
     this.weight = dense ? weight : 0; // smoothing a handful of points would only hide them
-    this.bundles = this.arms.map((arm) => bundle(arm.series, this.xs, this.weight));
+    const unit = smoothingUnit(until || this.xs[this.xs.length - 1] || 1);
+    this.bundles = this.arms.map(({ curve, series }) => (curve
+      ? armBundle(curve, series, this.xs, { weight: this.weight, unit, band })
+      : bundle(series, this.xs, this.weight, unit)));
     this.lines = [];
     this.arms.forEach((arm, a) => {
       const made = this.bundles[a], add = (kind, values) => this.lines.push({ arm: a, kind, values });
@@ -247,23 +257,25 @@ export class Chart {
     const at = this.uplot?.cursor.idx;
     const step = at === null || at === undefined ? null : this.xs[at];
     this.arms.forEach((arm, a) => {
-      const { mean, n, begun, nonfinite } = this.bundles[a], row = this.rows[a];
+      const { mean, n, begun, open, nonfinite } = this.bundles[a], row = this.rows[a];
       let i = at ?? mean.length - 1;
       while (i > 0 && mean[i] === undefined) i--; // the nearest earlier step that this arm has
       setText(row.value, this.metric.format(mean[i] === null ? NaN : mean[i]));
-      setText(row.n, this.group.seeds ? `n\u2009=\u2009${n[i] ?? 0}` + (n[i] < begun ? ` of ${begun}` : "") : "");
+      setText(row.n, this.group.seeds ? seedsText(n[i] ?? 0, begun, open) : "");
       setText(row.bad, nonfinite > 0 ? `${integer(nonfinite)} not finite` : "");
     });
+    const width = this.bundles.reduce((most, one) => Math.max(most, one.width), 1);
     const drawn = this.bundles.reduce((sum, one) => sum + one.drawn, 0);
     const raw = this.bundles.reduce((sum, one) => sum + one.raw, 0);
     const parts = [this.metric.unit];
+    if (width > 1) parts.unshift(`${integer(width)} steps a point`);
     if (drawn < raw) parts.unshift(`${integer(drawn)} of ${integer(raw)} points`); // each with its least and greatest
     if (step !== null) parts.unshift(`${this.axis} ${integer(step)}`);
     if (this.weight > 0) parts.push(`smoothed ${this.weight}`);
     const caption = parts.filter(Boolean).join(" \u00b7 ");
     setText(this.caption, caption);
     const merged = ". A drawn point stands for several steps: their mean, in a band from least to greatest.";
-    setAttribute(this.caption, "title", caption + (drawn < raw ? merged : ""));
+    setAttribute(this.caption, "title", caption + (drawn < raw || width > 1 ? merged : ""));
   }
 
   #describe() {

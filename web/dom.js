@@ -5,6 +5,7 @@
 // (no inline script, no inline style) needs no exception.
 
 const TOASTS = 3;
+const HIDDEN_MS = 1000; // between two paintings of what nobody sees
 const SVG = "http://www.w3.org/2000/svg";
 
 function fill(element, properties, children) {
@@ -97,12 +98,23 @@ export function rove(list) {
  * sooner than `gap` ms after the last time: a page that follows a training must not eat its processor.
  */
 export function perFrame(work, signal, gap = 0) {
-  let asked = false, last = -Infinity;
-  const frame = () => requestAnimationFrame((now) => {
+  let asked = false, last = -Infinity, handle;
+  const go = () => {
+    if (!asked) return;
     asked = false;
-    last = now;
+    last = performance.now();
     if (!signal?.aborted) work();
-  });
+  };
+  // a hidden tab has no frames, but a title
+  const frame = () => {
+    if (document.hidden) setTimeout(go, HIDDEN_MS);
+    else handle = requestAnimationFrame(go);
+  };
+  document.addEventListener("visibilitychange", () => {
+    if (!asked || !document.hidden) return;
+    cancelAnimationFrame(handle);
+    frame();
+  }, { signal });
   return () => {
     if (asked || signal?.aborted) return;
     asked = true;

@@ -1,6 +1,8 @@
 // Numbers, times and places as people read them. Values that aren't finite arrive as the strings
 // "nan", "inf" and "-inf".
 
+import { now } from "./clock.js";
+
 const grouped = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const MINUS = "\u2212";
 export const NONE = "\u2013"; // in the place of a value
@@ -81,14 +83,14 @@ export const plural = (n, one, many = one + "s") => `${integer(n)} ${n === 1 ? o
 /** 14:32 today, else 3 Mar 14:32, with the year when it isn't this one. */
 export function when(iso) {
   if (!iso) return NONE;
-  const at = new Date(iso), now = new Date();
+  const at = new Date(iso), today = new Date(now());
   const time = at.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
-  if (at.toDateString() === now.toDateString()) return time;
-  const year = at.getFullYear() === now.getFullYear() ? undefined : "numeric";
+  if (at.toDateString() === today.toDateString()) return time;
+  const year = at.getFullYear() === today.getFullYear() ? undefined : "numeric";
   return at.toLocaleDateString("en-GB", { day: "numeric", month: "short", year }) + " " + time;
 }
 
-export const elapsed = (from, to) => (new Date(to ?? Date.now()) - new Date(from)) / 1000;
+export const elapsed = (from, to) => (new Date(to ?? now()) - new Date(from)) / 1000;
 
 /** Axis labels: 0.25, 12, 15k, 2M. */
 export function tick(value) {

@@ -1,5 +1,8 @@
 // Series of one metric, and what is drawn of them. Pure: no document, so that node can test it.
 //
+// A Series is a run's, an ArmCurve what the daemon has summed up over the seeds of an arm (its columns, as
+// GET experiments/{id}/curves gives them). Charts draw either by what bundle() and whole() make of them.
+//
 // A Series is a list of buckets in ascending order: {first, last step, min, max, mean, count of finite
 // values, nonfinite}. A raw point is a bucket of one. The API answers with raw points or, for a long
 // series, with merged buckets; live points are appended, and neighbours merged in pairs when there are
@@ -129,16 +132,103 @@ export function column(series, xs, values, between = false) {
   });
 }
 
-/** Exponential moving average without the bias of its start; gaps stay gaps. */
-export function smooth(values, weight) {
+/**
+ * Exponential moving average without the bias of its start; gaps stay gaps. What was `unit` steps ago weighs `weight`
+ * times as much as what is here, however many points lie between: a curve that comes at another resolution, after a
+ * reload, say, is smoothed alike.
+ */
+export function smooth(values, weight, xs, unit = 1) {
   if (!(weight > 0)) return values;
-  let sum = 0, norm = 0;
-  return values.map((value) => {
+  let sum = 0, norm = 0, before = null;
+  return values.map((value, i) => {
     if (value === null || value === undefined) return value;
-    sum = weight * sum + (1 - weight) * value;
-    norm = weight * norm + (1 - weight);
+    const x = xs?.[i] ?? i, kept = weight ** ((before === null ? unit : x - before) / unit);
+    before = x;
+    sum = kept * sum + (1 - kept) * value;
+    norm = kept * norm + (1 - kept);
     return sum / norm;
   });
+}
+
+/** An x axis of so many steps is smoothed in units of this many. */
+export const smoothingUnit = (until) => Math.max(1, until / 500);
+
+const COLUMNS = [
+  "first", "step", "n", "complete", "mean", "sd", "t95_low", "t95_high", "min", "max", "count", "nonfinite",
+];
+
+/** What the daemon has summed up of one arm at one grid point. */
+export class ArmCurve {
+  constructor({ arm, grid }) {
+    Object.assign(this, { arm, grid, runs: 0, open: 0, width: 1, version: 0 });
+    for (const name of COLUMNS) this[name] = [];
+  }
+
+  get length() {
+    return this.step.length;
+  }
+
+  get lastStep() {
+    return this.length > 0 ? this.step[this.length - 1] : -Infinity;
+  }
+
+  /** Takes what the daemon tells of it: everything from step `from` on (null: no cell has changed). */
+  apply(told, width, from = told.from) {
+    this.version++;
+    Object.assign(this, { runs: told.runs, open: told.open, width });
+    if (from === null) return;
+    const steps = this.step;
+    let kept = steps.length;
+    while (kept > 0 && steps[kept - 1] >= from) kept--;
+    for (const name of COLUMNS) {
+      const column = told[name] ?? (name === "first" ? told.step : told.n);
+      this[name].length = kept;
+      for (const value of column) this[name].push(number(value) ?? null);
+    }
+  }
+}
+
+/** The mean where it stands for everything, and the dashed one where it doesn't; they overlap by a point, to join. */
+function split(mean, isWhole) {
+  const known = mean.map((value) => value !== undefined);
+  const whole = mean.map((value, i) => (isWhole(i) || !known[i] ? value : null));
+  const part = mean.map((_, i) => (known[i] ? null : undefined));
+  let before = -1; // the last step with a mean
+  for (let i = 0; i < mean.length; i++) {
+    if (!known[i]) continue;
+    if (mean[i] !== null && !isWhole(i)) {
+      part[i] = mean[i];
+      if (before >= 0 && part[before] === null) part[before] = mean[before];
+    } else if (before >= 0 && mean[before] !== null && !isWhole(before)) part[i] = mean[i];
+    before = i;
+  }
+  return { whole, part };
+}
+
+const BANDS = {
+  range: ["min", "max"],
+  interval: ["t95_low", "t95_high"],
+  sd: ["sd", "sd"],
+};
+
+/**
+ * What is drawn of an arm's curve, as bundle() says it. The mean is `whole` where every seed that there is has got that
+ * far. band: "range", "sd", "interval" (pointwise, 95 %) or "none". Single seeds, if there are any here, lie beneath.
+ */
+export function armBundle(curve, seeds, xs, { weight = 0, unit = 1, band = "range" } = {}) {
+  const at = (values) => column(curve, xs, values), measured = at(curve.mean);
+  const mean = smooth(measured, weight, xs, unit), n = at(curve.complete).map((value) => value ?? 0);
+  const bounds = BANDS[band]?.map((name, side) => at(name !== "sd" ? curve[name]
+    : curve.sd.map((sd, i) => (sd === null ? null : curve.mean[i] + (side === 0 ? -sd : sd)))));
+  const sum = (values) => values.reduce((a, b) => a + b, 0);
+  const lines = seeds.filter((one) => one.length > 0).map((one) => column(one, xs, one.mean));
+  return {
+    begun: curve.runs, open: curve.open, seeds: weight > 0 && lines.length === 0 ? [measured] : lines, mean, n,
+    ...split(mean, (i) => n[i] === curve.runs), bucketed: curve.width > 1,
+    low: bounds?.[0] ?? null, high: bounds?.[1] ?? null,
+    bad: curve.step.filter((_, i) => curve.nonfinite[i] > 0), nonfinite: sum(curve.nonfinite),
+    width: curve.width, drawn: curve.length, raw: curve.length,
+  };
 }
 
 /**
@@ -146,34 +236,24 @@ export function smooth(values, weight) {
  * `whole` is the mean where every seed that has begun has a value, `part` where some haven't (they
  * overlap by a point, so that the lines join). low and high, for bucketed series, bound all seeds.
  */
-export function bundle(series, xs, weight = 0) {
+export function bundle(series, xs, weight = 0, unit = 1) {
   const begun = series.filter((one) => one.length > 0);
   const bucketed = begun.some((one) => one.bucketed);
   const seeds = begun.map((one) => column(one, xs, one.mean));
-  const smoothed = begun.map((one) => smooth(column(one, xs, one.mean, bucketed && begun.length > 1), weight));
+  const smoothed = begun.map((one) =>
+    smooth(column(one, xs, one.mean, bucketed && begun.length > 1), weight, xs, unit));
   const n = xs.map((_, i) => smoothed.reduce((sum, values) => sum + (Number.isFinite(values[i]) ? 1 : 0), 0));
   const mean = xs.map((_, i) => {
     if (n[i] > 0) return smoothed.reduce((sum, values) => sum + (Number.isFinite(values[i]) ? values[i] : 0), 0) / n[i];
     return smoothed.some((values) => values[i] === null) ? null : undefined;
   });
-  const known = xs.map((_, i) => mean[i] !== undefined);
-  const whole = mean.map((value, i) => (n[i] === begun.length || !known[i] ? value : null));
-  const part = xs.map((_, i) => (known[i] ? null : undefined));
-  let before = -1; // the last step with a mean
-  for (let i = 0; i < xs.length; i++) {
-    if (!known[i]) continue;
-    if (n[i] > 0 && n[i] < begun.length) {
-      part[i] = mean[i];
-      if (before >= 0 && part[before] === null) part[before] = mean[before];
-    } else if (before >= 0 && n[before] > 0 && n[before] < begun.length) part[i] = mean[i];
-    before = i;
-  }
   const bound = (pick, values) => (!bucketed ? null : xs.map((_, i) => {
     const all = values.map((one) => one[i]).filter(Number.isFinite);
     return all.length > 0 ? pick(...all) : undefined;
   }));
   return {
-    begun: begun.length, seeds, mean, whole, part, n, bucketed,
+    begun: begun.length, open: 0, seeds, mean, n, bucketed, width: 1,
+    ...split(mean, (i) => n[i] === begun.length || n[i] === 0),
     low: bound(Math.min, begun.map((one) => column(one, xs, one.min, begun.length > 1))),
     high: bound(Math.max, begun.map((one) => column(one, xs, one.max, begun.length > 1))),
     bad: [...new Set(begun.flatMap((one) => one.step.filter((_, i) => one.bad[i] > 0)))],

@@ -115,6 +115,10 @@ ENCODE(dataset_get_encode);
 DECODE(dataset_preview_decode);
 STORED(dataset_preview_read);
 ENCODE(dataset_preview_encode);
+/* arm_curves.c */
+DECODE(arm_curves_decode);
+STORED(arm_curves_get);
+ENCODE(arm_curves_encode);
 
 /* reports.c */
 DECODE(report_decode);

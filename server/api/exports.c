@@ -7,6 +7,7 @@
 #include "server/api/api.h"
 
 #include "common/base/log.h"
+#include "server/coding/gzip.h"
 #include "server/export/export.h"
 #include "server/http/exchange/exchange_request.h"
 #include "server/jobs/work.h"
@@ -29,6 +30,8 @@ struct flow {
     struct job job;
     bool counted, making, over;
     int status;             /* of the page made last */
+    struct gzip *gzip;      /* NULL: the client takes them as they are */
+    struct buf page;        /* before it is packed */
     struct buf going, made; /* pages */
     size_t sent;            /* of going */
 };
@@ -40,6 +43,8 @@ static void flow_free(void *arg)
     export_free(f->export);
     free((char *)(uintptr_t)f->asked.arm);
     free(f->list);
+    gzip_free(f->gzip);
+    buf_done(&f->page);
     buf_done(&f->going);
     buf_done(&f->made);
     free(f);
@@ -98,17 +103,31 @@ int export_decode(struct request *req, struct err *err)
     return status == 0 ? count(f, err) : status;
 }
 
+/* Appends a page, packed if it is to be. */
+static int add_page(struct flow *f, struct store *store, struct buf *to, struct err *err)
+{
+    if (f->gzip == NULL)
+        return export_page(f->export, store, to, &f->over, err);
+    buf_clear(&f->page);
+    int status = export_page(f->export, store, &f->page, &f->over, err);
+    if (status == 0)
+        gzip_add(f->gzip, f->page.data, f->page.len, f->over, to);
+    return status == 0 && to->failed ? err_no_memory(err, "a page of the export") : status;
+}
+
 int export_read(struct request *req, struct store *store, struct err *err)
 {
     struct flow *f = req->state;
     int status = export_new(store, &f->asked, &f->export, err);
-    return status == 0 ? export_page(f->export, store, &f->going, &f->over, err) : status;
+    if (status == 0 && req->gzip && gzip_suits(export_type(f->export)))
+        status = gzip_new(&f->gzip, err);
+    return status == 0 ? add_page(f, store, &f->going, err) : status;
 }
 
 static int make_page(struct job *job, struct store *store, struct err *err)
 {
     struct flow *f = job->data;
-    return export_page(f->export, store, &f->made, &f->over, err);
+    return add_page(f, store, &f->made, err);
 }
 
 static void page_made(struct job *job)
@@ -172,6 +191,7 @@ int export_encode(struct request *req, struct reply *reply, struct err *err)
     struct flow *f = req->state;
     export_file(f->export, name);
     reply->content_type = export_type(f->export);
+    reply->gzip = f->gzip != NULL;
     reply_header(reply, "Content-Disposition", "attachment; filename=\"%s\"", name);
     reply->source = (struct reply_source){ flow_read, flow_closed, f, .whole = true };
     req->state = NULL; /* the source's */

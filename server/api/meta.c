@@ -96,7 +96,7 @@ static int encode_document(const struct request *req, struct reply *reply, const
     const char *tag = embed_tag(file);
     reply_header(reply, "ETag", "%s", tag);
     reply_header(reply, "Cache-Control", "no-cache");
-    if (*tag != '\0' && strstr(req->if_none_match, tag) != NULL)
+    if (reply_tag_known(req->if_none_match, tag))
         reply->status = 304;
     else
         buf_add(&reply->body, file->data, file->len);

@@ -78,6 +78,7 @@ struct request {
     const char *params[ENDPOINT_PARAMS]; /* the {…} of the path, decoded, in order */
     const char *content_type, *idempotency_key, *last_event_id, *if_none_match; /* headers; "" when
                                                                                   absent */
+    bool gzip;             /* the caller takes a reply so */
     const char *session;   /* how the caller proved who it is: "token", "cookie", "none" or "" */
     enum access access;    /* what it may do */
     json_t *body;          /* BODY_JSON */
@@ -105,7 +106,9 @@ struct endpoint {
     const char *method, *path; /* "GET", "/api/v1/runs/{id}" */
     enum access access;        /* what it takes */
     enum body_kind body;
-    const char *args; /* the query parameters that it knows, ", " between; NULL = takes any */
+    const char
+        *args; /* the query parameters that it knows, ", " between, "..." behind those that may
+                         come several times; NULL = takes any */
     const struct waiting *waiting;
     int (*decode)(struct request *req, struct err *err);
     int (*read)(struct request *req, struct store *store, struct err *err);

@@ -4,6 +4,7 @@
 
 #include "common/base/utf8.h"
 #include "server/base/options.h"
+#include "server/coding/gzip.h"
 #include "server/http/auth.h"
 #include "server/http/exchange/state.h"
 
@@ -233,6 +234,7 @@ int gate_check(struct exchange *x, const char *method, const char *version, stru
     x->req.idempotency_key = text_of(x, "Idempotency-Key");
     x->req.last_event_id = text_of(x, "Last-Event-ID");
     x->req.if_none_match = text_of(x, "If-None-Match");
+    x->req.gzip = gzip_accepted(exchange_header(x, "Accept-Encoding"));
     x->req.session = "";
     x->expects = head.values[EXPECT] != NULL;
     x->length = head.values[LENGTH] != NULL     ? strtoll(head.values[LENGTH], NULL, 10)

@@ -2,12 +2,16 @@
 #include "server/http/reply.h"
 
 #include "common/json/jsonx_dump.h"
+#include "server/coding/gzip.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* A packet holds as much; what is shorter doesn't come sooner by being packed. */
+enum { PACKED_BYTES = 1400 };
 
 void reply_init(struct reply *reply)
 {
@@ -104,6 +108,18 @@ int reply_write(struct reply *reply, struct err *err)
                 : err_no_memory(err, "the reply");
 }
 
+bool reply_packs(const struct reply *reply)
+{
+    return !reply->gzip && !reply->body.failed && reply->body.len >= PACKED_BYTES &&
+           gzip_suits(reply->content_type);
+}
+
+void reply_pack(struct reply *reply)
+{
+    if (reply_packs(reply))
+        reply->gzip = gzip_buf(&reply->body);
+}
+
 void reply_header(struct reply *reply, const char *name, const char *format, ...)
 {
     if (reply->headers_n == REPLY_HEADERS)
@@ -124,6 +140,35 @@ const char *reply_header_value(const struct reply *reply, const char *name)
     return NULL;
 }
 
+/* What stands between the quotes. */
+static const char *opaque(const char *tag, size_t *ret_len)
+{
+    static const char packed[] = "-gzip";
+    const char *begin = tag + strcspn(tag, "\"");
+    begin += *begin == '"';
+    size_t len = strcspn(begin, "\""), ending = sizeof packed - 1;
+    if (len > ending && strncmp(begin + len - ending, packed, ending) == 0)
+        len -= ending;
+    *ret_len = len;
+    return begin;
+}
+
+bool reply_tag_known(const char *if_none_match, const char *tag)
+{
+    size_t len = 0, other = 0;
+    const char *of_tag = opaque(tag, &len), *at = if_none_match;
+    if (len == 0 || strcmp(at, "*") == 0)
+        return len > 0;
+    while (*(at += strcspn(at, "\"")) == '"') {
+        const char *one = opaque(at, &other);
+        if (other == len && strncmp(one, of_tag, len) == 0)
+            return true;
+        at = one + strcspn(one, "\"");
+        at += *at == '"';
+    }
+    return false;
+}
+
 void reply_problem(struct reply *reply, const struct err *err)
 {
     char type[80];
@@ -139,6 +184,7 @@ void reply_problem(struct reply *reply, const struct err *err)
     }
     buf_clear(&reply->body);
     drop_file(reply);
+    reply->gzip = false;
     reply->content_type = "application/problem+json";
     reply_json(reply, err_http_status(err->code), problem, -1);
 }

@@ -40,6 +40,7 @@ struct reply {
     json_t *json;             /* owned; becomes the body, when that is empty */
     struct buf body;          /* bytes that are ready, REPLY_MAX at most */
     char *file; /* owned path: the body is this file, read on the pool while it is sent */
+    bool gzip;  /* the body is packed, or what the source gives is */
     int fd;     /* owned; ≥ 0: in place of `file`, one that has no name any more */
     struct reply_source source;
     struct {
@@ -65,10 +66,18 @@ void reply_take(struct reply *reply, struct buf *take_body);
 /* Turns the JSON, if there is any, into the body, and lets go of it. Any thread. Errors:
  * BAD_PARAMETER when the body, also one that was there, is more than REPLY_MAX; NO_MEMORY. */
 int reply_write(struct reply *reply, struct err *err);
+/* Packs the body, if it is large enough and of a type for that, and gets shorter by it. Takes milliseconds:
+ * not on the loop's thread. */
+void reply_pack(struct reply *reply);
+/* Whether reply_pack may do something: the bytes are there. */
+bool reply_packs(const struct reply *reply);
 void reply_header(struct reply *reply, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* The value of a header of this reply; NULL when it has none of that name. */
 const char *reply_header_value(const struct reply *reply, const char *name);
+/* Whether an If-None-Match header ("" = none) names this tag, weak or strong, as it is or as it is of a packed
+ * reply (the tag with -gzip at its end), or any (RFC 9110, 13.1.2). */
+bool reply_tag_known(const char *if_none_match, const char *tag);
 /* Makes a problem document (RFC 9457) of err: type, title, status, detail, code, pointer. */
 void reply_problem(struct reply *reply, const struct err *err);
 

@@ -407,6 +407,16 @@ enum { RUN_COLUMNS_N = 29 };
       "WITH RECURSIVE at (step) AS (VALUES (min(?3, ?4)) UNION ALL SELECT min(step + ?3, ?4) "                     \
       "FROM at WHERE step < ?4) SELECT m.step, m.value, m.kind FROM at CROSS JOIN metrics m ON "                   \
       "m.run = ?1 AND m.name = ?2 AND m.step = at.step") /* the steps come out in order */                         \
+    /* store_arm_curves.c */                                                                                       \
+    X(ARM_CURVES_RUNS,                                                                                             \
+      "SELECT r.id, r.arm, r.grid, r.state, coalesce(s.count + s.nonfinite, 0), "                                  \
+      "coalesce(s.last_step, -1) FROM runs r LEFT JOIN series s ON s.run = r.id AND s.name = ?2 "                  \
+      "WHERE r.experiment = ?1 ORDER BY r.arm, r.grid, r.id")                                                      \
+    X(ARM_CURVES_NEWS,                                                                                             \
+      "SELECT e.run, coalesce(j.value->>0, 0) AS name, min(j.value->>1) FROM events e "                            \
+      "LEFT JOIN json_each(iif(e.kind = 'metrics', e.data, '[]')) j WHERE e.seq > ?1 AND "                         \
+      "e.experiment = ?2 AND e.kind IN ('run', 'metrics') GROUP BY e.run, name ORDER BY e.run, name")              \
+    X(METRIC_BEFORE, "SELECT max(step) FROM metrics WHERE run = ? AND name = ? AND step < ?")                      \
     /* exports: the runs and series of an experiment, or of one of its arms */                                     \
     X(EXPORT_THERE, "SELECT 1 FROM experiments WHERE id = ? AND deleted_at IS NULL")                               \
     X(EXPORT_RUNS, "SELECT id FROM runs WHERE experiment = ?1 AND arm = coalesce(?2, arm) "                        \

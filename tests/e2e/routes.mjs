@@ -6,4 +6,4 @@ import { fileURLToPath } from "node:url";
 
 const DECODE = fileURLToPath(new URL(`../../${process.env.BUILD ?? "build"}/tests/schema/decode`, import.meta.url));
 export const routes = JSON.parse(execFileSync(DECODE, ["--routes"], { encoding: "utf8" }))
-  .map((row) => ({ ...row, args: row.args?.split(", ").filter(Boolean) ?? null }));
+  .map((row) => ({ ...row, args: row.args?.replaceAll("...", "").split(", ").filter(Boolean) ?? null }));

@@ -1,9 +1,10 @@
 // The page's arithmetic, without a browser: series, bundles of seeds, JSON pointers, numbers for people.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bundle, column, extent, Series, smooth, steps } from "../../web/series.js";
+import { ArmCurve, armBundle, bundle, column, extent, Series, smooth, smoothingUnit, steps } from "../../web/series.js";
 import { lineOf, locate } from "../../web/pointer.js";
-import { duration, gridKey, number, percent, signed } from "../../web/format.js";
+import { now, told } from "../../web/clock.js";
+import { duration, elapsed, gridKey, number, percent, signed } from "../../web/format.js";
 import { byPlace, learn, metric } from "../../web/metrics.js";
 
 const of = (points, limit) => {
@@ -97,6 +98,45 @@ test("buckets of different widths are averaged at each other's steps, and banded
   assert.equal(made.raw, 40);
 });
 
+const armCurve = () => {
+  const curve = new ArmCurve({ arm: "dense", grid: {} });
+  curve.apply({ runs: 3, open: 1, from: 0, step: [1, 2, 3, 4], n: [3, 3, 0, 1], complete: [3, 3, 3, 1], mean: [5, 4, null, 2], sd: [1, 0.5, null, null],
+    t95_low: [3, 3.5, null, null], t95_high: [7, 4.5, null, null], min: [4, 3.5, null, 2], max: [6, 4.5, null, 2], nonfinite: [0, 0, 3, 0] }, 1);
+  return curve;
+};
+
+test("an arm's mean is whole where every seed that there is has got that far, and dashed where some are missing", () => {
+  const made = armBundle(armCurve(), [], [1, 2, 3, 4]);
+  assert.deepEqual([made.begun, made.open, made.n], [3, 1, [3, 3, 3, 1]]);
+  assert.deepEqual(made.whole, [5, 4, null, null]);
+  assert.deepEqual(made.part, [null, null, null, 2]);
+  assert.deepEqual([made.bad, made.nonfinite], [[3], 3]);
+  assert.deepEqual([made.low, made.high], [[4, 3.5, null, 2], [6, 4.5, null, 2]]);
+  const band = (name) => { const { low, high } = armBundle(armCurve(), [], [1, 2, 3, 4], { band: name }); return [low, high]; };
+  assert.deepEqual(band("interval"), [[3, 3.5, null, null], [7, 4.5, null, null]]);
+  assert.deepEqual(band("sd"), [[4, 3.5, null, null], [6, 4.5, null, null]]);
+  assert.deepEqual(band("none"), [null, null]);
+  assert.deepEqual(armBundle(armCurve(), [of([[1, 9], [4, 8]])], [1, 2, 3, 4]).seeds, [[9, undefined, undefined, 8]]);
+});
+
+test("what the daemon tells later replaces an arm's curve from its step on", () => {
+  const curve = armCurve(), { version } = curve;
+  curve.apply({ runs: 3, open: 0, from: 4, step: [4, 5], n: [3, 3], complete: [3, 3], mean: [3, 2], sd: [0, 0], t95_low: [3, 2], t95_high: [3, 2], min: [3, 2], max: [3, 2], nonfinite: [0, 0] }, 1);
+  assert.deepEqual([curve.step, curve.mean, curve.first], [[1, 2, 3, 4, 5], [5, 4, null, 3, 2], [1, 2, 3, 4, 5]]);
+  assert.deepEqual(armBundle(curve, [], curve.step).whole, [5, 4, null, 3, 2]);
+  assert.ok(curve.version > version);
+  curve.apply({ runs: 4, open: 1, from: null, step: [] }, 1);
+  assert.deepEqual([curve.runs, curve.length], [4, 5]);
+});
+
+test("smoothing goes by distance in steps: the same curve at another resolution is smoothed alike", () => {
+  const every = (n) => Array.from({ length: 2000 / n }, (_, i) => (i + 1) * n), value = (x) => Math.exp(-x / 300) + 1;
+  const at = (xs, x) => smooth(xs.map(value), 0.9, xs, smoothingUnit(2000))[xs.indexOf(x)];
+  for (const x of [400, 1000, 2000]) assert.ok(Math.abs(at(every(4), x) - at(every(8), x)) < 0.01, `at ${x}`);
+  const gap = [1, 2, 3, 1000]; // what is far behind hardly counts any more
+  assert.ok(Math.abs(smooth([9, 9, 9, 1], 0.9, gap, 4)[3] - 1) < 1e-9);
+});
+
 test("columns, smoothing, extent", () => {
   assert.deepEqual(column(of([[2, 5]]), [1, 2, 3], [5]), [undefined, 5, undefined]);
   assert.deepEqual(smooth([4, 4, null, 4], 0.9).map((value) => value && +value.toFixed(9)), [4, 4, null, 4]); // no bias at the start
@@ -126,6 +166,29 @@ test("numbers for people", () => {
   assert.equal(signed("0.5"), "+0.5");
   assert.equal(duration(3725), "1\u202fh 2\u202fmin");
   assert.equal(gridKey({ b: 1, a: 2 }), gridKey({ a: 2, b: 1 }));
+});
+
+test("times go by the daemon's clock, whatever the browser's says", () => {
+  const local = Date.now, hour = 3600e3, iso = (ms) => new Date(ms).toISOString();
+  const within = (ms, of) => assert.ok(Math.abs(ms - of) < 2000, `${ms} is not ${of}`);
+  try {
+    Date.now = () => 1e12; // the browser's, which stands
+    told(new Date(1e12).toUTCString());
+    assert.equal(now(), 1e12); // as good as the same
+    told(new Date(1e12 + hour).toUTCString());
+    within(now(), 1e12 + hour);
+    within(elapsed(iso(1e12 + hour - 10000)) * 1000, 10000);
+    within(elapsed(iso(0), iso(5000)) * 1000, 5000);
+    const { ...before } = { at: now() };
+    told(new Date(1e12 + hour + 1000).toUTCString()); // no jitter
+    assert.equal(now(), before.at);
+    told(null); // a reply without one
+    assert.equal(now(), before.at);
+    told(new Date(1e12).toUTCString());
+    assert.equal(now(), 1e12);
+  } finally {
+    Date.now = local;
+  }
 });
 
 test("metrics are written as the daemon's table says, and those that it lacks by their name", () => {

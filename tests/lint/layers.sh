@@ -18,6 +18,7 @@ common/wire/                                         common/(base/|names\.h|json
 server/base/                                        common/|server/base/
 server/data/                                        common/|server/(base|data)/
 server/filter/                                      common/|server/filter/
+server/coding/                                      common/|server/coding/
 server/store/                                       common/|server/(base|filter|store)/
 server/jobs/                                        common/|server/(base|data|store|jobs)/
 server/backup/                                      common/|server/(base|data|store|backup)/
@@ -32,9 +33,9 @@ server/report/                                      common/|server/(base|store|o
 server/capsule/                                     common/|server/(store|objects|verdict|report|capsule)/
 server/export/                                      common/|server/(store|objects|export)/
 server/http/httpd\.[ch]                              common/|server/(base|data|store|jobs|http)/
-server/http/exchange/                               common/|server/(base|data|store|jobs)/|server/http/(exchange/|(assets|auth|endpoint|gate|linger|peers|refusals|reply|route)\.h)
-server/http/                                        common/|server/(base|data|store|jobs)/|server/http/([a-z]+|exchange/state)\.h
-server/api/                                         common/|server/(base|data|store|objects|jobs|query|feed|runs|retention|verdict|report|capsule|export|api)/|server/http/(endpoint|reply|auth|httpd|exchange/exchange_request)\.h
+server/http/exchange/                               common/|server/(base|coding|data|store|jobs)/|server/http/(exchange/|(assets|auth|endpoint|gate|linger|peers|refusals|reply|route)\.h)
+server/http/                                        common/|server/(base|coding|data|store|jobs)/|server/http/([a-z]+|exchange/state)\.h
+server/api/                                         common/|server/(base|coding|data|store|objects|jobs|query|feed|runs|retention|verdict|report|capsule|export|api)/|server/http/(endpoint|reply|auth|httpd|exchange/exchange_request)\.h
 server/client/                                      common/|server/client/
 server/[a-z]+\.[ch]                                 common/|server/
 worker/base/                                         common/|worker/base/
@@ -60,6 +61,7 @@ linux/landlock\.h                                    common/base/confine\.c
 seccomp\.h                                           common/base/confine\.c|worker/process/sandbox\.c|server/query/walls\.c
 uv\.h                                               server/(main\.c|base/watch\.c|jobs/|http/(exchange/|(httpd|linger)\.[ch])|query/quer(ies|y_run)\.c|notices/|runs/|feed/stream\.[ch])
 curl/curl\.h                                        server/client/(where|http|deliver|transfer)\.c
+zlib\.h                                             server/coding/
 nettle/.*                                           common/base/digest\.[ch]
 fontconfig/.*                                       server/report/figure_parts\.c
 utf8proc\.h                                          common/names\.c

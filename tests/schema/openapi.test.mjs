@@ -135,6 +135,11 @@ test("experiments and their runs, from the dry run to the report", async () => {
   await call("GET", `${one}/report`, { at: { id }, query: "?format=csv" });
   await call("GET", `${one}/report`, { at: { id }, query: "?format=csv&table=claims" });
 
+  const curves = await call("GET", `${one}/curves`, { at: { id }, query: "?metric=train/loss&metric=val/loss&points=4&arm=dsa" });
+  assert.ok(curves.metrics["train/loss"].width > 1 && curves.metrics["val/loss"].curves[0].mean.length > 0);
+  await call("GET", `${one}/curves`, { at: { id }, query: `?metric=train/loss&metric=val/loss&points=4&arm=dsa&since=${curves.cursor}` });
+  await call("GET", `${one}/curves`, { at: { id: 999 }, query: "?metric=val/loss", status: 404 });
+  await call("GET", `${one}/curves`, { at: { id }, status: 400 });
   for (const format of ["svg", "png"]) await call("GET", `${one}/figure.${format}`, { at: { id } });
   await call("GET", `${one}/capsule`, { at: { id } });
   for (const query of ["", "?format=jsonl&arm=dsa&names=val/loss", "?what=runs", "?what=runs&format=jsonl", "?format=tensorboard"]) await call("GET", `${one}/export`, { at: { id }, query });

@@ -1,21 +1,28 @@
 // The curves of an experiment: rows are metrics, columns are grid points, so that a row compares one
-// metric over, say, sequence lengths, on one scale. Series are fetched when they come into view for the
-// first time and are live from then on.
+// metric over, say, sequence lengths, on one scale.
 //
-// No gap: while a series is being fetched, its live points are kept and merged behind what the fetch
-// brings (Series.load). A run without a step yet needs no fetch: all of its points are still to come.
+// What is drawn of an arm is what the daemon has summed up over its seeds: one request for everything that is
+// shown (curveset.js), and while runs train another one at most every LIVE_MS, for what is new. Live points
+// only say that there is something. Zooming asks for the range at its resolution. Single seeds are fetched
+// when somebody wants to see them, and are live from then on: while one is being fetched, its live points are
+// kept and merged behind what the fetch brings (Series.load).
 
 import { gate, get } from "../api.js";
 import { Chart, tend } from "../chart.js";
-import { h, perFrame, toast } from "../dom.js";
+import { CurveSet } from "../curveset.js";
+import { h, perFrame, throttled, toast } from "../dom.js";
 import { factor, gridKey, gridPoint, plain } from "../format.js";
 import { CURVES, metric } from "../metrics.js";
 import { choice, smoothing, swatch, toggle } from "../parts.js";
 import { Series } from "../series.js";
 
-const POINTS = 800;
+const POINTS = 500; // of a curve: about as many as a chart has pixels
+const SEED_POINTS = 800;
 const MOST_COLUMNS = 12;
-const LIVE_MS = 150;
+const LIVE_MS = 500;
+const ZOOM_MS = 150;
+const BANDS = [["range", "min\u2013max"], ["sd", "sd"], ["interval", "95\u202f%"], ["none", "none"]];
+const MOST_METRICS = 16; // of a request
 const ALL = "all";
 const limited = gate(4);
 
@@ -29,20 +36,26 @@ export class Curves {
   /** runs: Map id → run, kept current by the caller. onpoint(): the selected grid points changed. */
   constructor({ experiment, runs, signal, onpoint = () => {} }) {
     Object.assign(this, { experiment, runs, signal, onpoint });
-    this.series = new Map(); // run|metric → Series
+    this.base = null; // CurveSet of all steps; null = nothing was asked yet
+    this.detail = null; // CurveSet of the zoomed range
+    this.series = new Map(); // run|metric → Series, of single seeds
     this.asked = new Set();
     this.names = new Set(CURVES);
     this.shown = new Set(CURVES);
     this.hidden = new Set();
-    this.options = { log: false, shared: true, weight: 0 };
-    this.group = { sync: `experiment-${experiment.id}`, seeds: true, zoom: null, onzoom: () => this.draw() };
+    this.options = { log: false, shared: true, weight: 0, band: "range", seeds: false };
+    this.group = { sync: `experiment-${experiment.id}`, seeds: true, zoom: null, onzoom: () => this.#zoomed() };
     this.charts = new Map(); // metric|grid → Chart
     const several = gridPoints(experiment.grid).length > 1;
     const first = ([path, values], i) =>
       [path, i === 0 && values.length <= 4 && several ? ALL : JSON.stringify(values[0])];
     this.selection = Object.fromEntries(Object.entries(experiment.grid ?? {}).map(first));
     this.draw = perFrame(() => this.#draw(), signal);
-    this.drawSoon = perFrame(() => this.#draw(), signal, LIVE_MS);
+    this.refresh = throttled(() => this.#refresh(), LIVE_MS, signal);
+    this.zoomSoon = throttled(() => this.#fetchDetail(), ZOOM_MS, signal);
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden && this.missed) this.refresh();
+    }, { signal });
     this.matrix = h("div.matrix");
     this.bar = h("div.toolbar");
     this.metricMenu = h("div.menu");
@@ -93,6 +106,11 @@ export class Curves {
       toggle("log y", this.options.log, set("log")),
       toggle("same y", this.options.shared, set("shared"), "One scale for a metric over all grid points"),
       smoothing(set("weight"), "Exponential moving average of dense curves; what was measured stays visible behind it"),
+      choice("band", BANDS, this.options.band, set("band")),
+      toggle("seeds", this.options.seeds, (on) => {
+        this.options.seeds = on;
+        this.ensure();
+      }, "Each seed by itself"),
       metrics));
     this.#menu();
   }
@@ -109,25 +127,76 @@ export class Curves {
 
   /** Fetches what is shown and not here yet. */
   ensure() {
+    for (const run of this.runs.values()) for (const name of Object.keys(run.final ?? {})) this.#learn(name);
+    const has = new Set(this.base?.question.metric);
+    if (this.runs.size > 0 && (!this.base || [...this.shown].some((name) => !has.has(name)))) {
+      const before = this.base; // is shown until the other one is here
+      const metric = [...new Set([...has, ...this.shown])].slice(-MOST_METRICS);
+      this.base = new CurveSet(this.experiment.id, { metric, points: POINTS }, this.signal);
+      if (before) this.base.curves = new Map(before.curves);
+      if (this.group.zoom) this.zoomSoon();
+    }
+    this.refresh();
+    if (this.options.seeds) this.#ensureSeeds();
+    this.draw();
+  }
+
+  async #refresh() {
+    this.missed = document.hidden; // nobody looks
+    if (this.missed || !this.base) return;
+    try {
+      await Promise.all([this.base, this.detail].filter(Boolean).map((set) => set.refresh()));
+      this.draw();
+    } catch (error) {
+      if (error.name !== "AbortError") toast(`Curves can\u2019t be read: ${error.message}`, "error");
+    }
+  }
+
+  #zoomed() {
+    this.draw();
+    this.zoomSoon();
+  }
+
+  /** The zoomed range at its own resolution, and a cell more on either side, where lines enter and leave. */
+  async #fetchDetail() {
+    const { zoom } = this.group, wide = [...this.shown].filter((name) => this.base?.isBucketed(name));
+    if (!zoom || wide.length === 0) {
+      this.detail = null;
+      this.draw();
+      return;
+    }
+    const edge = Math.max(...wide.map((name) => this.base.widths.get(name)));
+    const range = { from: Math.max(0, Math.floor(zoom[0]) - edge), to: Math.ceil(zoom[1]) + edge };
+    const detail = new CurveSet(this.experiment.id, { metric: wide, points: POINTS, ...range }, this.signal);
+    try {
+      await detail.refresh();
+    } catch (error) {
+      if (error.name !== "AbortError") toast(`Curves can\u2019t be read: ${error.message}`, "error");
+      return;
+    }
+    if (this.group.zoom !== zoom) return; // the next call is on its way
+    this.detail = detail;
+    this.draw();
+  }
+
+  #ensureSeeds() {
     const points = new Set(this.points().map(gridKey));
     for (const run of this.runs.values()) {
-      for (const name of Object.keys(run.final ?? {})) this.#learn(name);
-      if (!points.has(gridKey(run.grid))) continue;
+      if (!points.has(gridKey(run.grid)) || this.hidden.has(run.arm)) continue;
       const missing = [...this.shown].filter((name) => !this.asked.has(`${run.id}|${name}`));
       if (missing.length === 0) continue;
       for (const name of missing) {
         this.asked.add(`${run.id}|${name}`);
-        this.series.set(`${run.id}|${name}`, new Series(POINTS));
+        this.series.set(`${run.id}|${name}`, new Series(SEED_POINTS));
       }
-      if (run.attempt > 0 || run.step > 0) this.#fetch(run.id, missing);
+      if (run.attempt > 0 || run.step > 0) this.#fetchSeed(run.id, missing);
     }
-    this.draw();
   }
 
-  async #fetch(id, names) {
+  async #fetchSeed(id, names) {
     try {
       const answer = await limited(() =>
-        get(`runs/${id}/metrics`, { names: names.join(","), points: POINTS }, this.signal));
+        get(`runs/${id}/metrics`, { names: names.join(","), points: SEED_POINTS }, this.signal));
       for (const name of names) if (answer.series[name]) this.series.get(`${id}|${name}`).load(answer.series[name]);
       this.draw();
     } catch (error) {
@@ -149,18 +218,24 @@ export class Curves {
       this.#learn(name);
       this.series.get(`${run}|${name}`)?.push(points);
     }
-    this.drawSoon();
+    if (Object.keys(series).some((name) => this.shown.has(name))) this.refresh();
   }
 
   /** Forgets everything and fetches again. */
   reload() {
     this.asked.clear();
     this.series.clear();
+    this.base = this.detail = null;
     this.ensure();
   }
 
-  /** The series of one arm at one grid point: [{run, series}], by seed. */
-  of(arm, point, name) {
+  /** What is known of an arm at a grid point: an ArmCurve, of the zoomed range where there is one. */
+  of(arm, point, name, { zoomed = false } = {}) {
+    return (zoomed ? this.detail?.of(name, arm, point) : undefined) ?? this.base?.of(name, arm, point);
+  }
+
+  /** The single seeds of one arm at one grid point, by seed. */
+  #seedsOf(arm, point, name) {
     const key = gridKey(point);
     return [...this.runs.values()].filter((run) => run.arm === arm && gridKey(run.grid) === key)
       .sort((a, b) => a.seed - b.seed).map((run) => this.series.get(`${run.id}|${name}`)).filter(Boolean);
@@ -182,7 +257,10 @@ export class Curves {
       }
       const chart = this.charts.get(key);
       chart.prepare(arms.map((arm, i) =>
-        ({ name: arm, place: i, hidden: this.hidden.has(arm), series: this.of(arm, point, name) })),
+        ({
+          name: arm, place: i, hidden: this.hidden.has(arm), curve: this.of(arm, point, name, { zoomed: true }),
+          series: this.options.seeds ? this.#seedsOf(arm, point, name) : [],
+        })),
       { ...this.options, until });
       return chart;
     }));

@@ -249,6 +249,7 @@ class Page {
         const before = this.runs.get(run.id);
         this.runs.set(run.id, run);
         if (!before) this.curves.ensure();
+        else if (before.state !== run.state && run.attempt > 0) this.curves.refresh();
         if (before?.state !== run.state || hasEnded(run.state)) this.refreshReport();
         this.draw();
       },

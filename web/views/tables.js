@@ -87,24 +87,22 @@ export function dynamicsTable(curves, name, signal) {
     if (signal.aborted) return;
     const { arms } = curves.experiment, points = curves.points();
     const columns = points.flatMap((point) =>
-      arms.map((arm) => ({ point, arm, series: curves.of(arm, point, name) })));
-    const stamp = JSON.stringify([points, columns.map((one) => one.series.map((series) => series.version))]);
+      arms.map((arm) => ({ point, arm, curve: curves.of(arm, point, name) })));
+    const stamp = JSON.stringify([points, columns.map(({ curve }) => [curve?.id, curve?.version])]);
     if (stamp === drawn) return;
     drawn = stamp;
-    const rows = steps(columns.flatMap((one) => one.series)).filter((step) => Number.isFinite(step));
+    const rows = steps(columns.flatMap(({ curve }) => curve ?? []));
     if (rows.length === 0) {
       element.replaceChildren(empty("No evaluation yet."));
       return;
     }
-    const byStep = (one) => new Map(one.step.map((step, i) => [step, one.mean[i] ?? NaN]));
-    const at = columns.map(({ series }) => series.map(byStep));
-    const cell = (maps, step) => {
-      const values = maps.map((map) => map.get(step)).filter((value) => value !== undefined);
-      if (values.length === 0) return h("td.num", null, NONE);
-      const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-      const begun = maps.filter((map) => map.size > 0).length;
-      return h(`td.num${values.length < begun ? ".part" : ""}`,
-        { title: `mean of ${integer(values.length)} of ${integer(begun)} seeds` }, about.format(mean));
+    const at = columns.map(({ curve }) => ({ curve, at: new Map(curve?.step.map((step, i) => [step, i])) }));
+    const cell = ({ curve, at: places }, step) => {
+      const i = places.get(step);
+      if (i === undefined) return h("td.num", null, NONE);
+      return h(`td.num${curve.complete[i] < curve.runs ? ".part" : ""}`,
+        { title: `mean of ${integer(curve.n[i])} of ${integer(curve.runs)} seeds` },
+        about.format(curve.mean[i] ?? NaN));
     };
     const heads = points.length > 1 || gridPoint(points[0]) ? h("tr", null, h("td"), points.map((point) =>
       h("th.num", { scope: "colgroup", colspan: arms.length }, gridPoint(point)))) : null;

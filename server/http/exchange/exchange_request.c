@@ -24,6 +24,28 @@ const char *request_arg(const struct request *req, const char *name)
     return MHD_lookup_connection_value(req->exchange->connection, MHD_GET_ARGUMENT_KIND, name);
 }
 
+struct all {
+    const char *name, **to;
+    size_t n, max;
+};
+
+static enum MHD_Result collect(void *arg, enum MHD_ValueKind kind, const char *key,
+                               const char *value)
+{
+    (void)kind;
+    struct all *all = arg;
+    if (value != NULL && strcmp(key, all->name) == 0 && all->n++ < all->max)
+        all->to[all->n - 1] = value;
+    return MHD_YES;
+}
+
+size_t request_arg_all(const struct request *req, const char *name, const char **ret, size_t max)
+{
+    struct all all = { .name = name, .to = ret, .max = max };
+    MHD_get_connection_values(req->exchange->connection, MHD_GET_ARGUMENT_KIND, collect, &all);
+    return all.n;
+}
+
 int request_id(const struct request *req, int i, int64_t *ret, struct err *err)
 {
     const char *text = req->params[i];

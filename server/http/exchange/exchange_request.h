@@ -8,6 +8,9 @@
 void *request_state(struct request *req, size_t size, void (*state_free)(void *), struct err *err);
 /* The value of a query parameter, decoded; NULL when absent. */
 const char *request_arg(const struct request *req, const char *name);
+/* All values of one that may be given several times, in their order, the first `max` of them into ret;
+ * how many there are. They live as long as the request. */
+size_t request_arg_all(const struct request *req, const char *name, const char **ret, size_t max);
 /* Refuses a body with members, for an endpoint that may have a body but knows no fields. Errors:
  * UNKNOWN_FIELD. */
 int request_no_fields(const struct request *req, struct err *err);

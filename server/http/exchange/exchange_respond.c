@@ -3,9 +3,11 @@
 #include "server/http/exchange/exchange_respond.h"
 
 #include "server/base/watch.h"
+#include "server/coding/gzip.h"
 #include "server/http/exchange/exchange_sending.h"
 #include "server/http/exchange/exchange_turns.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -28,6 +30,17 @@ enum { WHOLE_BYTES = 262144 };
 
 typedef void add_header(void *to, const char *name, const char *value);
 
+/* A packed reply is another representation, so that a strong tag is another one, too. A caller that has that
+ * one is answered by it; proxies that pack what came as it is make the tag weak. */
+static void add_tag(const struct exchange *x, const char *tag, add_header *add, void *to)
+{
+    char packed[sizeof x->reply.headers[0].value + 8];
+    size_t len = strlen(tag);
+    snprintf(packed, sizeof packed, "%.*s-gzip\"", (int)(len > 0 ? len - 1 : 0), tag);
+    bool has = x->reply.status == 304 && strstr(x->req.if_none_match, packed) != NULL;
+    add(to, "ETag", strncmp(tag, "W/", 2) != 0 && (x->reply.gzip || has) ? packed : tag);
+}
+
 static void each_header(const struct exchange *x, add_header *add, void *to)
 {
     const struct reply *reply = &x->reply;
@@ -35,13 +48,20 @@ static void each_header(const struct exchange *x, add_header *add, void *to)
     for (size_t i = 0; i < sizeof always / sizeof *always; i++)
         add(to, always[i].name, always[i].value);
     for (size_t i = 0; i < reply->headers_n; i++) {
-        add(to, reply->headers[i].name, reply->headers[i].value);
+        if (strcmp(reply->headers[i].name, "ETag") == 0)
+            add_tag(x, reply->headers[i].value, add, to);
+        else
+            add(to, reply->headers[i].name, reply->headers[i].value);
         cached |= strcmp(reply->headers[i].name, "Cache-Control") == 0;
     }
     if (!cached)
         add(to, "Cache-Control", "no-store");
     if (reply->status != 204 && reply->status != 304)
         add(to, "Content-Type", reply->content_type);
+    if (reply->gzip)
+        add(to, "Content-Encoding", "gzip");
+    if (reply->content_type != NULL && gzip_suits(reply->content_type))
+        add(to, "Vary", "Accept-Encoding");
     if (reply->source.read != NULL && !reply->source.whole)
         add(to, "X-Accel-Buffering", "no");
     if (x->linger || x->close || x->req.app->closing)

@@ -163,7 +163,12 @@ static ssize_t pull_nothing(void *arg, uint64_t pos, char *to, size_t max)
 
 struct MHD_Response *sending_head(void)
 {
-    return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 1, pull_nothing, NULL, NULL);
+    struct MHD_Response *response =
+        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 1, pull_nothing, NULL, NULL);
+    if (response !=
+        NULL) /* else it (0.9.75) sends the end of the chunks, which a HEAD's reply has none of */
+        MHD_set_response_options(response, MHD_RF_HTTP_VERSION_1_0_ONLY, MHD_RO_END);
+    return response;
 }
 
 /* Bytes. */

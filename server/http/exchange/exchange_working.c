@@ -22,6 +22,25 @@ static int encode(struct exchange *x, struct err *err)
     return status == 0 ? reply_write(&x->reply, err) : status;
 }
 
+static void pack(struct exchange *x)
+{
+    reply_pack(&x->reply);
+}
+
+static void packed(struct exchange *x)
+{
+    exchange_ready(x, 0);
+}
+
+/* Not on the loop's thread. */
+static int encode_and_pack(struct exchange *x, struct err *err)
+{
+    int status = encode(x, err);
+    if (status == 0 && x->req.gzip)
+        pack(x);
+    return status;
+}
+
 /* The endpoint's finish, once. */
 static int tell(struct exchange *x)
 {
@@ -41,6 +60,8 @@ static void finish(struct exchange *x)
     int status = tell(x);
     if (status == 0 && (x->reply.file != NULL || x->reply.fd >= 0))
         sending_open(x);
+    else if (status == 0 && x->req.gzip && reply_packs(&x->reply))
+        exchange_pool(x, pack, packed); /* made on the loop, or before a step of its */
     else
         exchange_ready(x, status);
 }
@@ -48,7 +69,7 @@ static void finish(struct exchange *x)
 static int read_and_encode(struct exchange *x, struct store *store, struct err *err)
 {
     int status = x->req.endpoint->read(&x->req, store, err);
-    return status != 0 || x->req.endpoint->write != NULL ? status : encode(x, err);
+    return status != 0 || x->req.endpoint->write != NULL ? status : encode_and_pack(x, err);
 }
 
 static int job_read(struct job *job, struct store *store, struct err *err)
@@ -100,7 +121,7 @@ void exchange_waited(struct exchange *x, int status, const struct err *err)
 static int job_encode(struct job *job, struct store *none, struct err *err)
 {
     (void)none;
-    return encode(job->data, err);
+    return encode_and_pack(job->data, err);
 }
 
 static void job_done(struct job *job);
@@ -152,15 +173,20 @@ struct known {
     size_t seen_n;
 };
 
-static bool is_named(const char *names, const char *key)
+/* What stands in the list behind a name: "" or "...", which permits it several times; NULL when it
+ * isn't there. */
+static const char *find_name(const char *names, const char *key)
 {
     size_t len = strlen(key);
-    if (len == 0 || strcspn(key, ", ") != len)
-        return false;
-    for (const char *at = names; (at = strstr(at, key)) != NULL; at++)
-        if ((at == names || at[-1] == ' ') && (at[len] == ',' || at[len] == '\0'))
-            return true;
-    return false;
+    if (len == 0 || strcspn(key, ",. ") != len)
+        return NULL;
+    for (const char *at = names; (at = strstr(at, key)) != NULL; at++) {
+        const char *end = at + len;
+        bool several = strncmp(end, "...", 3) == 0;
+        if ((at == names || at[-1] == ' ') && strchr(",", end[several ? 3 : 0]) != NULL)
+            return several ? "..." : "";
+    }
+    return NULL;
 }
 
 static enum MHD_Result on_arg(void *arg, enum MHD_ValueKind kind, const char *key,
@@ -168,19 +194,20 @@ static enum MHD_Result on_arg(void *arg, enum MHD_ValueKind kind, const char *ke
 {
     (void)kind;
     struct known *known = arg;
-    if (!is_named(known->names, key))
+    const char *found = find_name(known->names, key);
+    if (found == NULL)
         known->unknown = key;
     if (value == NULL)
         known->bare = key;
     for (size_t i = 0; i < known->seen_n; i++)
-        if (strcmp(known->seen[i], key) == 0)
+        if (strcmp(known->seen[i], key) == 0 && (found == NULL || *found == '\0'))
             known->twice = key;
     if (known->seen_n < sizeof known->seen / sizeof *known->seen)
         known->seen[known->seen_n++] = key;
     return MHD_YES;
 }
 
-/* Refuses query parameters that the endpoint doesn't know. */
+/* Refuses query parameters that the endpoint doesn't know, and those given twice. */
 static int check_args(const struct request *req, struct err *err)
 {
     struct known known = { .names = req->endpoint->args };

@@ -130,11 +130,91 @@ static void merge_into(struct metric_bucket *to, const struct metric_bucket *fro
     *sum += from_sum;
 }
 
+/* Reads exactly the steps from…to: the buckets of a level that lie wholly inside, and what is left
+ * at both ends one level finer, down to the rows. */
+struct walk {
+    struct store *store;
+    int64_t run, name;
+    rollup_each_fn *each;
+    void *arg;
+};
+
+static int walk_buckets(const struct walk *walk, int level, int64_t first, int64_t last,
+                        struct err *err)
+{
+    sqlite3_stmt *s = NULL;
+    int status = store_query(walk->store, SQL_ROLLUP_RANGE, &s, err, "iiiii", walk->run, walk->name,
+                             (int64_t)level, first, last);
+    if (status != 0)
+        return status;
+    while ((status = store_step(walk->store, s, err)) == 1) {
+        const struct metric_bucket bucket = {
+            .first_step = sqlite3_column_int64(s, 0),
+            .last_step = sqlite3_column_int64(s, 1),
+            .count = sqlite3_column_int64(s, 2),
+            .nonfinite = sqlite3_column_int64(s, 3),
+            .min = sqlite3_column_double(s, 4),
+            .max = sqlite3_column_double(s, 5),
+        };
+        walk->each(walk->arg, &bucket, sqlite3_column_double(s, 6));
+    }
+    return status;
+}
+
+static int walk_rows(const struct walk *walk, int64_t from, int64_t to, struct err *err)
+{
+    sqlite3_stmt *s = NULL;
+    int status = store_query(walk->store, SQL_METRIC_RANGE, &s, err, "iiii", walk->run, walk->name,
+                             from, to);
+    if (status != 0)
+        return status;
+    while ((status = store_step(walk->store, s, err)) == 1) {
+        int64_t step = sqlite3_column_int64(s, 0);
+        double value = sqlite3_column_double(s, 1);
+        bool finite = sqlite3_column_int(s, 2) == 0;
+        const struct metric_bucket bucket = {
+            .first_step = step,
+            .last_step = step,
+            .count = finite,
+            .nonfinite = !finite,
+            .min = value,
+            .max = value,
+        };
+        walk->each(walk->arg, &bucket, finite ? value : 0);
+    }
+    return status;
+}
+
+static int walk_range(const struct walk *walk, int level, int64_t from, int64_t to, struct err *err)
+{
+    if (level == 0)
+        return walk_rows(walk, from, to, err);
+    int shift = ROLLUP_SHIFT * level;
+    int64_t width = (int64_t)1 << shift;
+    int64_t first = (from >> shift) + ((from & (width - 1)) != 0);
+    int64_t last = (to >> shift) - ((to & (width - 1)) != width - 1);
+    if (first > last)
+        return walk_range(walk, level - 1, from, to, err);
+    int status = 0;
+    if (from < first << shift)
+        status = walk_range(walk, level - 1, from, (first << shift) - 1, err);
+    if (status == 0)
+        status = walk_buckets(walk, level, first, last, err);
+    if (status == 0 && (last + 1) << shift <= to)
+        status = walk_range(walk, level - 1, (last + 1) << shift, to, err);
+    return status;
+}
+
+int rollup_each(struct store *store, int64_t run, int64_t name, int level, int64_t from, int64_t to,
+                rollup_each_fn *each, void *arg, struct err *err)
+{
+    const struct walk walk = { store, run, name, each, arg };
+    return from > to ? 0 : walk_range(&walk, level, from, to, err);
+}
+
 /* A reply's buckets, being merged out of what lies in their slots. Slots are as wide as each other
  * and aligned to the buckets of `level`, so that no bucket that is read lies in two of them. */
 struct cover {
-    struct store *store;
-    int64_t run, name;
     int level;
     int64_t first, width; /* of slots, in buckets of that level */
     struct metric_bucket *buckets;
@@ -143,8 +223,9 @@ struct cover {
     double sum;
 };
 
-static void cover_add(struct cover *cover, const struct metric_bucket *bucket, double sum)
+static void cover_add(void *arg, const struct metric_bucket *bucket, double sum)
 {
+    struct cover *cover = arg;
     int64_t slot =
         ((bucket->first_step >> (ROLLUP_SHIFT * cover->level)) - cover->first) / cover->width;
     if (cover->n == 0 || slot != cover->slot) {
@@ -160,74 +241,6 @@ static void cover_add(struct cover *cover, const struct metric_bucket *bucket, d
         to->min = to->max = NAN;
 }
 
-static int read_buckets(struct cover *cover, int level, int64_t first, int64_t last,
-                        struct err *err)
-{
-    sqlite3_stmt *s = NULL;
-    int status = store_query(cover->store, SQL_ROLLUP_RANGE, &s, err, "iiiii", cover->run,
-                             cover->name, (int64_t)level, first, last);
-    if (status != 0)
-        return status;
-    while ((status = store_step(cover->store, s, err)) == 1) {
-        const struct metric_bucket bucket = {
-            .first_step = sqlite3_column_int64(s, 0),
-            .last_step = sqlite3_column_int64(s, 1),
-            .count = sqlite3_column_int64(s, 2),
-            .nonfinite = sqlite3_column_int64(s, 3),
-            .min = sqlite3_column_double(s, 4),
-            .max = sqlite3_column_double(s, 5),
-        };
-        cover_add(cover, &bucket, sqlite3_column_double(s, 6));
-    }
-    return status;
-}
-
-static int read_rows(struct cover *cover, int64_t from, int64_t to, struct err *err)
-{
-    sqlite3_stmt *s = NULL;
-    int status = store_query(cover->store, SQL_METRIC_RANGE, &s, err, "iiii", cover->run,
-                             cover->name, from, to);
-    if (status != 0)
-        return status;
-    while ((status = store_step(cover->store, s, err)) == 1) {
-        int64_t step = sqlite3_column_int64(s, 0);
-        double value = sqlite3_column_double(s, 1);
-        bool finite = sqlite3_column_int(s, 2) == 0;
-        const struct metric_bucket bucket = {
-            .first_step = step,
-            .last_step = step,
-            .count = finite,
-            .nonfinite = !finite,
-            .min = value,
-            .max = value,
-        };
-        cover_add(cover, &bucket, finite ? value : 0);
-    }
-    return status;
-}
-
-/* Reads exactly the steps from…to: the buckets of a level that lie wholly inside, and what is left
- * at both ends one level finer, down to the rows. */
-static int read_range(struct cover *cover, int level, int64_t from, int64_t to, struct err *err)
-{
-    if (level == 0)
-        return read_rows(cover, from, to, err);
-    int shift = ROLLUP_SHIFT * level;
-    int64_t width = (int64_t)1 << shift;
-    int64_t first = (from >> shift) + ((from & (width - 1)) != 0);
-    int64_t last = (to >> shift) - ((to & (width - 1)) != width - 1);
-    if (first > last)
-        return read_range(cover, level - 1, from, to, err);
-    int status = 0;
-    if (from < first << shift)
-        status = read_range(cover, level - 1, from, (first << shift) - 1, err);
-    if (status == 0)
-        status = read_buckets(cover, level, first, last, err);
-    if (status == 0 && (last + 1) << shift <= to)
-        status = read_range(cover, level - 1, (last + 1) << shift, to, err);
-    return status;
-}
-
 int rollup_get(struct store *store, int64_t run, int64_t name, int64_t from, int64_t to,
                int64_t points, struct metric_bucket **ret, size_t *ret_n, struct err *err)
 {
@@ -235,9 +248,6 @@ int rollup_get(struct store *store, int64_t run, int64_t name, int64_t from, int
     int shift = ROLLUP_SHIFT * level;
     int64_t first = from >> shift, last = to >> shift;
     struct cover cover = {
-        .store = store,
-        .run = run,
-        .name = name,
         .level = level,
         .first = first,
         .width = (last - first + points) / points,
@@ -246,7 +256,7 @@ int rollup_get(struct store *store, int64_t run, int64_t name, int64_t from, int
     };
     if (cover.buckets == NULL)
         return err_no_memory(err, "a curve of %lld points", (long long)points);
-    int status = read_range(&cover, level, from, to, err);
+    int status = rollup_each(store, run, name, level, from, to, cover_add, &cover, err);
     if (status != 0) {
         free(cover.buckets);
         return status;

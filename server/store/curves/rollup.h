@@ -30,5 +30,11 @@ int rollup_add(struct store *, int64_t run, int64_t name, const struct rollup_ro
  * points ≥ 1. *ret is the caller's (free). Errors: NO_MEMORY, the store's. */
 int rollup_get(struct store *, int64_t run, int64_t name, int64_t from, int64_t to, int64_t points,
                struct metric_bucket **ret, size_t *ret_n, struct err *);
+/* Reader. Each bucket of that level (0: each row, as a bucket of one) that lies wholly inside from…to,
+ * at both ends finer ones, by step; what isn't finite in a bucket is in `nonfinite` alone, and its mean
+ * isn't filled: `sum` is over the finite values. */
+typedef void rollup_each_fn(void *arg, const struct metric_bucket *bucket, double sum);
+int rollup_each(struct store *, int64_t run, int64_t name, int level, int64_t from, int64_t to,
+                rollup_each_fn *each, void *arg, struct err *);
 
 #endif

@@ -181,6 +181,57 @@ static void test_missing_json(void **state)
     reply_done(&reply);
 }
 
+static void test_tags_are_known_as_they_were_sent_and_as_proxies_send_them_on(void **state)
+{
+    static const struct {
+        const char *header, *tag;
+        bool known;
+    } rows[] = {
+        { "", "\"abc\"", false },
+        { "*", "\"abc\"", true },
+        { "*", "", false }, /* no memory for it */
+        { "\"abc\"", "\"abc\"", true },
+        { "\"abc-gzip\"", "\"abc\"", true },
+        { "W/\"abc\"", "\"abc\"", true },
+        { "\"x\", W/\"abc-gzip\" ,\"y\"", "\"abc\"", true },
+        { "W/\"abc\"", "W/\"abc\"", true },
+        { "\"ab\"", "\"abc\"", false },
+        { "\"abcd\"", "\"abc\"", false },
+        { "\"x\", \"abc", "\"abc\"", true },
+        { "abc", "\"abc\"", false },
+        { "\"\"", "\"abc\"", false },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (reply_tag_known(rows[i].header, rows[i].tag) != rows[i].known)
+            fail_msg("%s in %s", rows[i].tag, rows[i].header);
+}
+
+static void test_what_is_large_and_text_is_packed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *type;
+        size_t lines;
+        bool packed;
+    } rows[] = { { "application/json", 1000, true },
+                 { "application/json", 10, false },
+                 { "image/png", 1000, false } };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct reply reply;
+        reply_init(&reply);
+        reply.content_type = rows[i].type;
+        for (size_t j = 0; j < rows[i].lines; j++)
+            buf_adds(&reply.body, "some text\n");
+        reply_pack(&reply);
+        assert_true(reply.gzip == rows[i].packed);
+        assert_true((reply.body.len < 10 * rows[i].lines) == rows[i].packed);
+        reply_pack(&reply); /* not twice */
+        assert_false(reply.gzip && reply_packs(&reply));
+        reply_done(&reply);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +244,8 @@ int main(void)
         cmocka_unit_test(test_a_page_is_full_by_the_bytes_that_are_sent),
         cmocka_unit_test(test_lists_of_none_and_of_one_that_fills_the_page),
         cmocka_unit_test(test_a_body_beyond_every_bound_is_an_error_that_says_so),
+        cmocka_unit_test(test_tags_are_known_as_they_were_sent_and_as_proxies_send_them_on),
+        cmocka_unit_test(test_what_is_large_and_text_is_packed),
     };
     return cmocka_run_group_tests_name("reply", tests, NULL, NULL);
 }
