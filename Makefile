@@ -15,8 +15,8 @@ CFLAGS_ALL := -std=c17 -D_GNU_SOURCE -I. $(WARN) $(OPT) -ffp-contract=off -fno-m
               $(SANITIZE) $(CFLAGS)
 LDFLAGS_ALL := -pthread $(SANITIZE) $(LDFLAGS)
 
-PKG_COMMON := jansson nettle
-PKG_SERVER := $(PKG_COMMON) libmicrohttpd sqlite3 libuv libseccomp
+PKG_COMMON := jansson nettle libutf8proc
+PKG_SERVER := $(PKG_COMMON) libmicrohttpd sqlite3 libuv libseccomp fontconfig
 PKG_WORKER := $(PKG_COMMON) libseccomp
 PKG_CLIENT := $(PKG_COMMON) libcurl
 PKG_TEST   := cmocka
@@ -89,7 +89,7 @@ test: ## install what is missing, build, run every test but those of test-full
 	@BUILD=$(BUILD) tests/run
 
 test-full: ## the suites that are too slow for every change: tests/full, and faults that need neither root nor long
-	@deploy/setup.sh build test
+	@deploy/setup.sh build test readers
 	@mkdir -p $(BUILD) && echo "Building …"
 	@$(again) tests $(quiet)
 	@BUILD=$(BUILD) tests/run --full
@@ -233,9 +233,9 @@ $(uplot) $(yaml) &: web/package.json
 	cd web && npm ci --no-audit --no-fund --silent
 	@touch $(uplot) $(yaml)
 
-$(openapi): schema/openapi.yaml deploy/yaml2json.mjs $(yaml)
+$(openapi): schema/openapi.yaml schema/experiment.schema.json deploy/openapi.mjs $(yaml)
 	@mkdir -p $(@D)
-	node deploy/yaml2json.mjs $< > $@.part && mv $@.part $@
+	node deploy/openapi.mjs $(filter schema/%,$^) > $@.part && mv $@.part $@
 
 $(BUILD)/embedded.S: $(embedded) $(uplot) $(openapi) deploy/embed.sh Makefile
 	@mkdir -p $(@D)

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Installs, or with --check only names, the Debian packages that building, testing and the demo need.
-# Usage: deploy/setup.sh [--check] [build|test|demo|deb|fault|fuzz|valgrind|bench|load|oracle …]      (default: build)
+# Usage: deploy/setup.sh [--check] [build|test|demo|deb|fault|fuzz|valgrind|bench|load|oracle|readers …]      (default: build)
 set -eu
 
-build="build-essential pkg-config libmicrohttpd-dev libjansson-dev libsqlite3-dev libopenblas-dev libseccomp-dev libuv1-dev nettle-dev libcurl4-openssl-dev"
+build="build-essential pkg-config libmicrohttpd-dev libjansson-dev libsqlite3-dev libopenblas-dev libseccomp-dev libuv1-dev libutf8proc-dev libfontconfig-dev nettle-dev libcurl4-openssl-dev"
 demo="curl jq sqlite3 fortunes fortunes-min gnuplot-nox"
 deb="debhelper help2man lintian"
 test="libcmocka-dev clang-format curl jq sqlite3 fortunes fortunes-min gnuplot-nox chromium nginx openssl strace mandoc python3-torch python3-numpy"
@@ -12,6 +12,7 @@ fuzz="clang"
 valgrind="valgrind"
 bench="python3-torch python3-numpy"
 load="slowhttptest"
+readers="prometheus python3-pandas r-base-core r-cran-readr r-cran-rsqlite"
 oracle=$bench
 
 check=no
@@ -33,7 +34,8 @@ for group in "$@"; do
         bench) wanted=$bench ;;
         load) wanted=$load ;;
         oracle) wanted=$oracle ;;
-        *) echo "setup: unknown group '$group' (build, test, demo, deb, fault, fuzz, valgrind, bench, load, oracle)" >&2; exit 64 ;;
+        readers) wanted=$readers ;;
+        *) echo "setup: unknown group '$group' (build, test, demo, deb, fault, fuzz, valgrind, bench, load, oracle, readers)" >&2; exit 64 ;;
     esac
     for package in $wanted; do
         case $package in
@@ -44,7 +46,7 @@ for group in "$@"; do
         installed "$package" || missing="$missing $package"
     done
     # The page needs uPlot, and the tests their clients, from npm. A node that didn't come from Debian is as good.
-    if [ "$group" != oracle ] && [ "$group" != bench ] && [ "$group" != load ]; then
+    if [ "$group" != oracle ] && [ "$group" != bench ] && [ "$group" != load ] && [ "$group" != readers ]; then
         command -v node >/dev/null || missing="$missing nodejs"
         command -v npm >/dev/null || missing="$missing npm"
     fi
@@ -65,9 +67,11 @@ export DEBIAN_FRONTEND=noninteractive
 $as_root apt-get update -q
 # shellcheck disable=SC2086
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing
-# The tests start an nginx of their own. Nobody has asked for Debian's to serve its welcome page from now on.
-case " $missing" in *" nginx "*)
-    $as_root service nginx stop >/dev/null 2>&1 || true
-    $as_root update-rc.d nginx disable >/dev/null 2>&1 || true
-    ;;
-esac
+# The tests start an nginx and a Prometheus of their own. Nobody has asked for Debian's to serve from now on.
+for service in nginx prometheus; do
+    case " $missing" in *" $service "*)
+        $as_root service "$service" stop >/dev/null 2>&1 || true
+        $as_root update-rc.d "$service" disable >/dev/null 2>&1 || true
+        ;;
+    esac
+done

@@ -8,7 +8,8 @@ export class Problem extends Error {
   }
 }
 
-export const api = "/api/v1/";
+// Beside this file, so that all works below a path, too.
+export const api = new URL("api/v1/", import.meta.url).pathname;
 
 export function address(path, query = {}) {
   const pairs = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== "");
@@ -21,8 +22,8 @@ async function request(method, path, { query, body, headers = {}, signal, text =
   try {
     reply = await fetch(address(path, query), {
       method, signal, credentials: "same-origin", cache: "no-store",
-      headers: body === undefined || !(json || typeof body === "string") ? headers
-        : { "Content-Type": "application/json", ...headers },
+      headers: { ...(method !== "GET" && { "X-Ablate-Request": "page" }),
+        ...(json || typeof body === "string" ? { "Content-Type": "application/json" } : {}), ...headers },
       body: json ? JSON.stringify(body) : body,
     });
   } catch (error) {

@@ -8,7 +8,7 @@
 //
 // uPlot is rebuilt when its list of lines changes and is otherwise only given new data.
 
-import uPlot from "/lib/uPlot.js";
+import uPlot from "./lib/uPlot.js";
 import { h, setAttribute, setText } from "./dom.js";
 import { integer, plural, tick } from "./format.js";
 import { metric as about } from "./metrics.js";

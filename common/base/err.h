@@ -30,6 +30,7 @@
     X(TOO_SLOW, "too_slow", 408, 75, "The request took too long to come")                          \
     X(CONFLICT, "conflict", 409, 69, "The state does not allow this")                              \
     X(LENGTH_REQUIRED, "length_required", 411, 64, "A Content-Length is required")                 \
+    X(PRECONDITION, "precondition_failed", 412, 69, "The state isn't what the request expects")    \
     X(TOO_LARGE, "too_large", 413, 65, "The request is too large")                                 \
     X(TOO_MANY_RUNS, "too_many_runs", 422, 65, "The experiment has too many runs")                 \
     X(URI_TOO_LONG, "uri_too_long", 414, 64, "The address is too long")                            \
@@ -74,7 +75,7 @@ enum err_code {
 struct err {
     int code;          /* an enum err_code; 0 while nothing failed */
     char message[512]; /* a sentence for a person: what is wrong, what would do; valid UTF-8 */
-    char pointer[256]; /* JSON pointer (RFC 6901) to the culprit, or "" */
+    char pointer[512]; /* JSON pointer (RFC 6901) to the culprit, or "" */
     int character; /* of a text that was parsed: where the culprit begins, from 1; 0 = nowhere */
     char context[256]; /* then: what stands around it, and in a second line a mark below it */
 };

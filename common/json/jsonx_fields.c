@@ -3,6 +3,7 @@
 #include "common/json/jsonx_fields.h"
 
 #include "common/json/jsonx.h"
+#include "common/names.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -155,23 +156,17 @@ static int decode_string(const json_t *value, const struct place *at)
     return status;
 }
 
-bool jsonx_is_name(const char *text)
-{
-    size_t len = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 ._-");
-    return text[len] == '\0' && len >= 1 && len <= JSONX_NAME_MAX;
-}
-
 static int decode_name(const json_t *value, const struct place *at)
 {
     if (!json_is_string(value))
         return wrong_type(at, "a string", value);
     const char *text = json_string_value(value);
-    if (!jsonx_is_name(text))
-        return err_set_at(at->err, ERR_INVALID_VALUE, at->pointer,
-                          "\"%s\" must be 1 to %d letters, digits, spaces or . _ -", at->field->key,
-                          JSONX_NAME_MAX);
-    snprintf(at->member, at->field->size, "%s", text);
-    return 0;
+    char what[80];
+    snprintf(what, sizeof what, "\"%s\"", at->field->key);
+    int status = names_check(text, what, at->pointer, at->err);
+    if (status == 0)
+        snprintf(at->member, NAMES_BYTES, "%s", text);
+    return status;
 }
 
 static int decode_pair(const json_t *value, const struct place *at)

@@ -11,15 +11,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { JSONX_NAME_MAX = 64 };
-
 enum jsonx_type {
     JSONX_INT,    /* int64_t; a JSON integer, or a real with an integral value below 2^53 */
     JSONX_DOUBLE, /* double; any finite JSON number */
     JSONX_BOOL,   /* bool */
     JSONX_ENUM,   /* int: the index into choices */
     JSONX_STRING, /* char[size] */
-    JSONX_NAME,   /* char[size]: letters, digits, space, '.', '_', '-', 1–64 characters */
+    JSONX_NAME,   /* char[NAMES_BYTES]: what names_check lets through (names.h) */
     JSONX_TEXT,   /* const char *, borrowed from the decoded value; "" when absent */
     JSONX_PAIR,   /* double[2]: an array of two numbers, each within the range */
     JSONX_OBJECT, /* json_t *, borrowed from the decoded value; NULL when absent */
@@ -31,7 +29,7 @@ struct jsonx_field {
     const char *key;
     enum jsonx_type type;
     size_t offset;      /* of the member in the struct */
-    size_t size;        /* JSONX_STRING, JSONX_NAME: bytes of the member */
+    size_t size;        /* JSONX_STRING: bytes of the member */
     double min, max;    /* numbers: the closed range; strings: length in bytes */
     bool exclusive_min; /* doubles: min itself is refused */
     bool exclusive_max; /* doubles: max itself is refused */
@@ -54,8 +52,6 @@ int jsonx_decode_value(const json_t *value, const struct jsonx_field *row, void 
  * JSONX_ARRAY and JSONX_VALUE rows are left out. */
 json_t *jsonx_encode(const struct jsonx_field *fields, size_t n, const void *in);
 
-/* What a JSONX_NAME may be. */
-bool jsonx_is_name(const char *text);
 /* "integer", "number", "boolean", "enum", "string", "name", "pair", "object", "array" or
  * "value". */
 const char *jsonx_type_name(enum jsonx_type type);

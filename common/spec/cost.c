@@ -15,6 +15,7 @@
 #include "common/spec/cost.h"
 
 #include "common/spec/attention.h"
+#include "common/spec/maps.h"
 #include "common/spec/optimizer.h"
 #include "common/spec/probes.h"
 #include "common/spec/sizes.h"
@@ -260,11 +261,22 @@ static int64_t audits_bytes(const struct run_spec *spec)
            sample * PROBE_SAMPLE_BYTES;
 }
 
+/* Pictures of attention, and the windows that they are of. */
+static int64_t pictures_bytes(const struct run_spec *spec)
+{
+    struct maps_plan plan;
+    if ((spec->artifacts & 1u << ARTIFACT_ATTENTION) == 0)
+        return 0;
+    maps_plan(spec, &plan);
+    return spec->model.layers * plan.layer_bytes + plan.windows * spec->data.seq_len * FLOAT;
+}
+
 void cost_estimate(const struct run_spec *spec, struct cost *ret)
 {
     struct cost cost = {
         .parameters = parameters_of(spec),
-        .memory_bytes = process_bytes + model_bytes(spec, NULL) + audits_bytes(spec),
+        .memory_bytes =
+            process_bytes + model_bytes(spec, NULL) + audits_bytes(spec) + pictures_bytes(spec),
         .flops_per_step = logit_flops(spec),
         .flops_total = cost_flops(spec, spec->train.steps),
     };

@@ -11,7 +11,7 @@ static const char *const splits[] = { "documents", "windows", "families", NULL }
 static const char *const activations[] = { "silu", "swiglu", NULL };
 static const char *const inits[] = { "gpt2", "torch", NULL };
 static const char *const schedules[] = { "constant", "cosine", "linear", NULL };
-const char *const artifact_names[] = { "init", "batches", "final", "gradients", NULL };
+const char *const artifact_names[] = { "init", "batches", "final", "gradients", "attention", NULL };
 
 /* The rows of data, model and train, which arms may differ in, are lists of X(concern, field): each
  * makes a field and its concern, so that a row without one doesn't build. Of what has no say in what

@@ -5,6 +5,7 @@
 
 #include "common/json/jsonx.h"
 #include "common/json/jsonx_dump.h"
+#include "common/names.h"
 #include "common/spec/attention.h"
 #include "common/spec/spec_check.h"
 #include "common/spec/spec_fields.h"
@@ -45,15 +46,14 @@ static int classify_dataset(struct spec_data *data, const char *pointer, struct 
             return 0;
         }
     data->kind = DATASET_STORED;
-    if (jsonx_is_name(data->dataset))
+    if (names_is_plain(data->dataset))
         return 0;
     if (strncmp(data->dataset, "sha256:", 7) == 0 && is_hex(data->dataset + 7, 2 * DIGEST_BYTES))
         return 0;
     return err_set_at(err, ERR_INVALID_VALUE, pointer,
                       "\"dataset\" must be a stored corpus (1 to %d letters, digits, spaces or "
                       ". _ -), sha256: and 64 hexadecimal digits, or one of %s, %s, %s",
-                      JSONX_NAME_MAX, tasks[DATASET_UNIFORM], tasks[DATASET_MQAR],
-                      tasks[DATASET_COPY]);
+                      NAMES_MAX, tasks[DATASET_UNIFORM], tasks[DATASET_MQAR], tasks[DATASET_COPY]);
 }
 
 /* Errors: also INCONSISTENT, when both steps and flops are given. */

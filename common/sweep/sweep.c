@@ -9,6 +9,7 @@
 
 #include "common/json/jsonx.h"
 #include "common/json/jsonx_dump.h"
+#include "common/names.h"
 #include "common/spec/metrics.h"
 #include "common/spec/spec_json.h"
 #include "common/sweep/sweep_fields.h"
@@ -83,14 +84,13 @@ static int check_arms(struct sweep *sweep, json_t *arms, struct err *err)
     {
         char at[sizeof err->pointer];
         jsonx_pointer(at, sizeof at, "/arms", name);
-        if (!jsonx_is_name(name))
-            return err_set_at(err, ERR_INVALID_VALUE, at,
-                              "an arm's name must be 1 to %d letters, digits, spaces or . _ -",
-                              JSONX_NAME_MAX);
+        int status = names_check(name, "an arm's name", at, err);
+        if (status < 0)
+            return status;
         if (!json_is_object(overrides))
             return err_set_at(err, ERR_WRONG_TYPE, at,
                               "an arm must be an object of paths and values");
-        int status = check_paths(overrides, at, err);
+        status = check_paths(overrides, at, err);
         if (status < 0)
             return status;
         sweep->arm_names[sweep->arms_n++] = name;
@@ -176,13 +176,11 @@ int sweep_tags_check(const json_t *tags, struct err *err)
                           json_object_size(tags));
     json_object_foreach((json_t *)(uintptr_t)tags, key, value)
     {
-        char at[sizeof err->pointer], ignored[SPEC_NAME_BYTES];
+        char at[sizeof err->pointer], ignored[NAMES_BYTES];
         jsonx_pointer(at, sizeof at, "/tags", key);
-        if (!jsonx_is_name(key))
-            return err_set_at(err, ERR_INVALID_VALUE, at,
-                              "a tag's name must be 1 to %d letters, digits, spaces or . _ -",
-                              JSONX_NAME_MAX);
-        int status = jsonx_decode_value(value, &sweep_tag_row, ignored, at, err);
+        int status = names_check(key, "a tag's name", at, err);
+        if (status == 0)
+            status = jsonx_decode_value(value, &sweep_tag_row, ignored, at, err);
         if (status < 0)
             return status;
     }

@@ -10,6 +10,7 @@
 #ifndef ABLATE_COMMON_SWEEP_H
 #define ABLATE_COMMON_SWEEP_H
 
+#include "common/names.h"
 #include "common/spec/spec.h"
 
 #include <jansson.h>
@@ -21,7 +22,7 @@ enum compare_at { COMPARE_LAST, COMPARE_BEST };
 struct sweep_compare {
     int metric; /* enum metric (metrics.h) */
     int goal, at;
-    char baseline[SPEC_NAME_BYTES]; /* an arm; the first one when not given */
+    char baseline[NAMES_BYTES]; /* an arm; the first one when not given */
     double margin;
     json_t *tune;  /* borrowed from the spec; an array of grid paths */
     json_t *looks; /* borrowed; numbers of seeds that are looked at, ascending; NULL: one look */
@@ -33,7 +34,7 @@ struct sweep {
      * first arm is the baseline). Attention keeps what was given, since its defaults depend on a
      * kind that an override may change. */
     json_t *spec;
-    char name[SPEC_NAME_BYTES];
+    char name[NAMES_BYTES];
     const char *notes, *hypothesis; /* borrowed from spec */
     json_t *tags;                   /* borrowed; an object of strings */
     int64_t priority, max_attempts;

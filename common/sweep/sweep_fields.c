@@ -12,7 +12,7 @@ static const char *const goals[] = { "min", "max", NULL };
 static const char *const ats[] = { "last", "best", NULL };
 
 static const struct jsonx_field rows[] = {
-    { AT(sweep_in, name), .type = JSONX_NAME, .size = SPEC_NAME_BYTES, .preset = "\"untitled\"" },
+    { AT(sweep_in, name), .type = JSONX_NAME, .preset = "\"untitled\"" },
     { TEXT(notes, 65536) },
     { TEXT(hypothesis, 65536) },
     { NESTED(tags) },
@@ -35,8 +35,8 @@ static const struct jsonx_field compare_rows[] = {
       .preset = "\"val/loss\"" },
     { AT(sweep_compare, goal), .type = JSONX_ENUM, .choices = goals, .preset = "\"min\"" },
     { AT(sweep_compare, at), .type = JSONX_ENUM, .choices = ats, .preset = "\"last\"" },
-    { AT(sweep_compare, baseline), .type = JSONX_STRING, .size = SPEC_NAME_BYTES,
-      .max = JSONX_NAME_MAX, .preset = "\"\"" },
+    { AT(sweep_compare, baseline), .type = JSONX_STRING, .size = NAMES_BYTES,
+      .max = NAMES_BYTES - 1, .preset = "\"\"" },
     { AT(sweep_compare, margin), .type = JSONX_DOUBLE, .max = 1e9, .preset = "0.01" },
     { ARRAY(sweep_compare, tune) },
     { ARRAY(sweep_compare, looks), LATER },
@@ -47,6 +47,4 @@ const struct spec_table sweep_table = { "", rows, COUNT(rows), NULL };
 const struct spec_table sweep_compare_table = { "compare", compare_rows, COUNT(compare_rows),
                                                 NULL };
 const struct jsonx_field sweep_seed_row = { .key = "seeds", .type = JSONX_INT, .max = MAX_SAFE };
-const struct jsonx_field sweep_tag_row = { .key = "tags",
-                                           .type = JSONX_NAME,
-                                           .size = SPEC_NAME_BYTES };
+const struct jsonx_field sweep_tag_row = { .key = "tags", .type = JSONX_NAME };

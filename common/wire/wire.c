@@ -6,6 +6,7 @@
 #include "common/json/jsonx.h"
 #include "common/json/jsonx_dump.h"
 #include "common/json/jsonx_fields.h"
+#include "common/names.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -60,7 +61,7 @@ static bool is_object(const json_t *value)
 static bool is_metric_name(const char *text)
 {
     size_t len = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./");
-    return text[len] == '\0' && len >= 1 && len <= JSONX_NAME_MAX;
+    return text[len] == '\0' && len >= 1 && len <= NAMES_MAX;
 }
 
 static bool is_names(const json_t *value)
@@ -165,6 +166,11 @@ static bool is_artifacts(const json_t *value)
     return true;
 }
 
+static bool may_be_artifacts(const json_t *value)
+{
+    return value == NULL || is_artifacts(value);
+}
+
 static const struct {
     enum wire_type type;
     const char *key;
@@ -187,6 +193,7 @@ static const struct {
     { WIRE_METRICS, "rows", is_rows, "an array of [step, value, …] by step, alike in length" },
     { WIRE_EVAL, "step", is_count, "a count" },
     { WIRE_EVAL, "values", is_values, "an object of metrics" },
+    { WIRE_EVAL, "artifacts", may_be_artifacts, "an array of {name, bytes, sha256}" },
     { WIRE_AUDIT, "name", is_text, "a string" },
     { WIRE_AUDIT, "status", is_audit_status, "pass, fail, warn or skipped" },
     { WIRE_AUDIT, "detail", is_text, "a string" },

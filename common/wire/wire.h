@@ -26,7 +26,7 @@ enum { WIRE_PROTOCOL = 1, WIRE_LINE_MAX = 1 << 20, WIRE_TOKEN_BYTES = 65 };
     X(STOP,       "stop",       0) /* daemon → worker: reason                                    */\
     X(STARTED,    "started",    1) /* step, environment                                          */\
     X(METRICS,    "metrics",    1) /* names, rows: [[step, value of names[0], …], …]             */\
-    X(EVAL,       "eval",       1) /* step, values: {name: value}                                */\
+    X(EVAL,       "eval",       1) /* step, values: {name: value}, artifacts (as in finished)    */\
     X(AUDIT,      "audit",      1) /* name, status, detail, evidence                             */\
     X(CHECKPOINT, "checkpoint", 1) /* step, file, bytes, sha256                                  */\
     X(LOG,        "log",        1) /* level, message                                             */\

@@ -70,6 +70,16 @@ ENCODE(run_artifacts_encode);
 STORED(run_artifact_read);
 ENCODE(run_artifact_encode);
 
+/* acts.c */
+DECODE(acts_decode);
+STORED(acts_read);
+STORED(acts_write);
+ENCODE(acts_encode);
+ENCODE(acts_finish);
+DECODE(experiment_priority_decode);
+STORED(experiment_priority_write);
+ENCODE(experiment_priority_encode);
+
 /* series.c */
 DECODE(metrics_decode);
 STORED(metrics_read);
@@ -91,9 +101,20 @@ STORED(dataset_put_write);
 ENCODE(dataset_put_encode);
 STORED(datasets_read);
 ENCODE(datasets_encode);
+DECODE(dataset_rename_decode);
+STORED(dataset_rename_write);
+ENCODE(dataset_rename_encode);
 DECODE(dataset_name_decode);
 STORED(dataset_delete_write);
 ENCODE(dataset_deleted_finish);
+
+/* dataset_preview.c */
+DECODE(dataset_get_decode);
+STORED(dataset_get_read);
+ENCODE(dataset_get_encode);
+DECODE(dataset_preview_decode);
+STORED(dataset_preview_read);
+ENCODE(dataset_preview_encode);
 
 /* reports.c */
 DECODE(report_decode);

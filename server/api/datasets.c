@@ -3,6 +3,7 @@
 
 #include "common/base/clock.h"
 #include "common/json/jsonx_fields.h"
+#include "common/names.h"
 #include "server/data/import/import.h"
 #include "server/http/exchange/exchange_request.h"
 #include "server/jobs/line.h"
@@ -61,11 +62,11 @@ static int take_format(const struct request *req, struct import_request *ret, st
 
 static int check_name(const struct request *req, struct err *err)
 {
-    return jsonx_is_name(req->params[0])
+    return names_is_plain(req->params[0])
                ? 0
                : err_set(err, ERR_BAD_PARAMETER,
                          "a dataset's name must be 1 to %d letters, digits, spaces or . _ -",
-                         JSONX_NAME_MAX);
+                         NAMES_MAX);
 }
 
 int dataset_put_decode(struct request *req, struct err *err)
@@ -75,6 +76,10 @@ int dataset_put_decode(struct request *req, struct err *err)
         return -ERR_NO_MEMORY;
     u->datadir = req->app->datadir;
     int status = check_name(req, err);
+    if (status == 0 && req->if_none_match[0] != '\0' && strcmp(req->if_none_match, "*") != 0)
+        status = err_set(err, ERR_BAD_PARAMETER,
+                         "If-None-Match of an upload is * (there must be no such dataset), or "
+                         "absent");
     return status == 0 ? take_format(req, &u->request, err) : status;
 }
 
@@ -98,6 +103,17 @@ int dataset_put_read(struct request *req, struct store *store, struct err *err)
     return 0;
 }
 
+/* If-None-Match: *, as RFC 9110 has it for whoever wants to make something and to replace nothing. */
+static int check_new(const struct request *req, struct err *err)
+{
+    return req->if_none_match[0] == '\0'
+               ? 0
+               : err_set(err, ERR_PRECONDITION,
+                         "there is a dataset \"%s\" already, and If-None-Match asks that there be "
+                         "none; without it the upload would take its place",
+                         req->params[0]);
+}
+
 int dataset_put_write(struct request *req, struct store *store, struct err *err)
 {
     struct upload *u = req->state;
@@ -106,6 +122,9 @@ int dataset_put_write(struct request *req, struct store *store, struct err *err)
     if (status != 0 && status != -ERR_NOT_FOUND)
         return status;
     u->replaced = status == 0;
+    status = u->replaced ? check_new(req, err) : 0;
+    if (status != 0)
+        return status;
     status = import_place(u->datadir, &u->result, err);
     return status == 0 ? store_dataset_put(store, &u->row, err) : status;
 }
@@ -172,6 +191,43 @@ int datasets_encode(struct request *req, struct reply *reply, struct err *err)
 int dataset_name_decode(struct request *req, struct err *err)
 {
     return check_name(req, err);
+}
+
+/* PATCH datasets/{name}: another name, for the same content. */
+
+struct rename {
+    const char *to; /* in the body */
+    struct dataset_row row;
+};
+
+int dataset_rename_decode(struct request *req, struct err *err)
+{
+    static const struct jsonx_field fields[] = {
+        { .key = "name", .type = JSONX_TEXT, .max = NAMES_MAX, .required = true }
+    };
+    struct rename *r = request_state(req, sizeof *r, NULL, err);
+    if (r == NULL)
+        return -ERR_NO_MEMORY;
+    int status = jsonx_decode(req->body, fields, 1, &r->to, "", err);
+    if (status == 0 && !names_is_plain(r->to))
+        status = err_set_at(err, ERR_INVALID_VALUE, "/name",
+                            "a dataset's name must be 1 to %d letters, digits, spaces or . _ -",
+                            NAMES_MAX);
+    return status;
+}
+
+int dataset_rename_write(struct request *req, struct store *store, struct err *err)
+{
+    struct rename *r = req->state;
+    int status = store_dataset_rename(store, req->params[0], r->to, err);
+    return status == 0 ? store_dataset_get(store, r->to, &r->row, err) : status;
+}
+
+int dataset_rename_encode(struct request *req, struct reply *reply, struct err *err)
+{
+    (void)err;
+    reply_json(reply, 200, objects_dataset(&((const struct rename *)req->state)->row), -1);
+    return 0;
 }
 
 int dataset_delete_write(struct request *req, struct store *store, struct err *err)

@@ -4,6 +4,7 @@
 #include "common/base/clock.h"
 #include "common/json/jsonx_dump.h"
 #include "common/json/jsonx_fields.h"
+#include "common/names.h"
 #include "common/sweep/sweep.h"
 #include "server/api/search.h"
 #include "server/base/options.h"
@@ -124,13 +125,13 @@ int experiment_patch_decode(struct request *req, struct err *err)
 }
 
 struct patch_in {
-    char name[SPEC_NAME_BYTES];
+    char name[NAMES_BYTES];
     const char *notes;
     json_t *tags;
 };
 #define AT(m) .key = #m, .offset = offsetof(struct patch_in, m)
 static const struct jsonx_field patch_fields[] = {
-    { AT(name), .type = JSONX_NAME, .size = SPEC_NAME_BYTES, .preset = "\"-\"" },
+    { AT(name), .type = JSONX_NAME, .preset = "\"-\"" },
     { AT(notes), .type = JSONX_TEXT, .max = 65536 },
     { AT(tags), .type = JSONX_OBJECT },
 };

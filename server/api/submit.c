@@ -36,6 +36,7 @@ struct checked {
 
 struct submit {
     bool dry_run;
+    int64_t parent;   /* 0 = none */
     int space_status; /* whether anything new is taken on, as the loop knows it */
     struct err no_space;
     struct sweep *sweep;
@@ -102,9 +103,27 @@ int submit_decode(struct request *req, struct err *err)
         return err_set(err, ERR_BAD_PARAMETER, "an Idempotency-Key has at most 200 characters");
     int status = request_arg_int(req, "dry_run", 0, 1, 0, &dry_run, err);
     s->dry_run = dry_run == 1;
+    if (status == 0)
+        status = request_arg_int(req, "parent", 1, INT64_MAX, 0, &s->parent, err);
     if (!s->dry_run)
         s->space_status = space_check(req->app->space, &s->no_space);
     return status;
+}
+
+/* What an Idempotency-Key stands for: the body as it came, and its parent. */
+static int digest_submission(const struct request *req, int64_t parent, char ret[DIGEST_HEX],
+                             struct err *err)
+{
+    struct buf text;
+    buf_init(&text, 0);
+    buf_add(&text, req->body_text, req->body_len);
+    if (parent > 0)
+        buf_addf(&text, "\nparent %lld", (long long)parent);
+    bool failed = text.failed;
+    if (!failed)
+        digest_of_hex(text.data, text.len, ret);
+    buf_done(&text);
+    return failed ? err_no_memory(err, "the request") : 0;
 }
 
 /* Everything that follows from the body, or nothing of it. */
@@ -123,8 +142,9 @@ static int take_spec(struct request *req, struct submit *s, struct err *err)
         status = s->space_status;
     }
     json_decref(spec);
+    if (status == 0)
+        status = digest_submission(req, s->parent, digest, err);
     if (status == 0) {
-        digest_of_hex(req->body_text, req->body_len, digest);
         made.body_digest = strdup(digest);
         made.spec_text = jsonx_text(made.sweep->spec, JSONX_KEEP_ORDER);
         made.tags_text = jsonx_text(made.sweep->tags, JSONX_CANONICAL);
@@ -277,6 +297,8 @@ int submit_read(struct request *req, struct store *store, struct err *err)
         s->existing = true;
         return store_experiment_get(store, s->id, &s->row, err);
     }
+    if (status == 0 && s->parent > 0)
+        status = store_experiment_known(store, s->parent, err);
     for (size_t i = 0; status == 0 && i < s->sweep->runs_n; i++)
         status = build_run(req, s, store, i, err);
     if (status == 0)
@@ -301,6 +323,7 @@ int submit_write(struct request *req, struct store *store, struct err *err)
         .spec = s->spec_text,
         .metric = metric_names[sweep->compare.metric],
         .goal = sweep->compare.goal == GOAL_MAX ? "max" : "min",
+        .parent = s->parent,
         .idempotency_key = req->idempotency_key[0] != '\0' ? req->idempotency_key : NULL,
         .body_digest = req->idempotency_key[0] != '\0' ? s->body_digest : NULL,
         .runs = s->runs,
@@ -350,7 +373,8 @@ int submit_encode(struct request *req, struct reply *reply, struct err *err)
     forget_runs(s); /* as when it is refused */
     if (s->dry_run)
         return 0;
-    reply_header(reply, "Location", "/api/v1/experiments/%lld", (long long)s->id);
+    reply_header(reply, "Location", "%s/api/v1/experiments/%lld", req->app->options->public_path,
+                 (long long)s->id);
     json_t *made = objects_experiment(&s->row);
     if (s->planned != NULL)
         json_object_set(made, "planned_audits", s->planned);

@@ -69,7 +69,7 @@ void options_url(const struct options *o, int port, char *ret, size_t size)
                                                        : o->host;
     bool v6 = strchr(host, ':') != NULL;
     if (o->public_url[0] != '\0')
-        snprintf(ret, size, "%s", o->public_url);
+        snprintf(ret, size, "%s%s", o->public_url, o->public_path);
     else
         snprintf(ret, size, "http://%s%s%s:%d", v6 ? "[" : "", host, v6 ? "]" : "", port);
 }

@@ -32,7 +32,8 @@ struct options {
     bool stop_workers;    /* when the daemon ends */
     int log_level;        /* enum log_level */
     bool no_auth;
-    char public_url[256];                    /* "" = none */
+    char public_url[256];                    /* "" = none; without its path */
+    char public_path[128];                   /* "" = none; "/ablate" */
     struct network proxies[OPTIONS_PROXIES]; /* whose X-Forwarded-For is believed */
     size_t proxies_n;
     struct limits limits;
@@ -70,7 +71,7 @@ enum options_command {
 int options_parse(int argc, char **argv, struct options *ret, enum options_command *ret_command,
                   struct err *err);
 void options_help(FILE *to);
-/* The base URL: public_url, or where a browser on this machine reaches the port. */
+/* The base URL: public_url with its path, or where a browser on this machine reaches the port. */
 void options_url(const struct options *options, int port, char *ret, size_t size);
 /* 127.0.0.0/8 or ::1. */
 bool options_is_loopback(const char *host);

@@ -268,6 +268,28 @@ static void drop_default_port(char *url)
     }
 }
 
+/* "/ablate/" or "/user/me/proxy/8642": plain segments, since it is compared as it stands. */
+static int take_public_path(struct options *o, const char *path, struct err *err)
+{
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._~@-";
+    size_t len = strlen(path);
+    len -= len > 0 && path[len - 1] == '/';
+    bool fits = len < sizeof o->public_path;
+    for (size_t at = 0, n; at < len && fits; at += n) {
+        n = 1 + strspn(path + at + 1, plain);
+        fits = path[at] == '/' && n > 1 && strncmp(path + at, "/./", 3) != 0 &&
+               (path[at + 1] != '.' || strspn(path + at + 1, ".") + 1 < n);
+    }
+    if (!fits)
+        return err_set(err, ERR_USAGE,
+                       "--public-url's path must be of letters, digits and . _ ~ @ -, and of at "
+                       "most %zu, such as /ablate/, not \"%.60s\"",
+                       sizeof o->public_path - 1, path);
+    snprintf(o->public_path, sizeof o->public_path, "%.*s", (int)len, path);
+    return 0;
+}
+
 static int set_public_url(struct options *o, const char *text, struct err *err)
 {
     const char *host = strstr(text, "://");
@@ -276,16 +298,15 @@ static int set_public_url(struct options *o, const char *text, struct err *err)
         return err_set(err, ERR_USAGE,
                        "--public-url must be a URL such as https://ablate.example, not \"%.60s\"",
                        text);
-    snprintf(o->public_url, sizeof o->public_url, "%s", text);
-    size_t len = strlen(o->public_url);
-    if (o->public_url[len - 1] == '/')
-        o->public_url[len - 1] = '\0';
+    size_t origin = (size_t)(host + 3 - text) + strcspn(host + 3, "/");
+    snprintf(o->public_url, sizeof o->public_url, "%.*s", (int)origin, text);
     const char *name = o->public_url + (host + 3 - text);
     if (strspn(name, url_characters) != strlen(name))
         return err_set(err, ERR_USAGE,
-                       "--public-url is scheme, name and port without a path, not \"%.60s\"", text);
+                       "--public-url is scheme, name, port and perhaps a path, not \"%.60s\"",
+                       text);
     drop_default_port(o->public_url);
-    return 0;
+    return take_public_path(o, text + origin, err);
 }
 
 static int set_on_end(struct options *o, const char *text, struct err *err)

@@ -3,6 +3,7 @@
 #include "server/capsule/capsule.h"
 
 #include "common/base/version.h"
+#include "common/names.h"
 #include "server/capsule/capsule_archive.h"
 #include "server/capsule/capsule_run.h"
 #include "server/objects/objects.h"
@@ -27,18 +28,6 @@ struct maker {
 static const char *state_of(const struct maker *m)
 {
     return json_string_value(json_object_get(m->experiment, "state"));
-}
-
-/* The name with what a shell or a file system might mind replaced. */
-static void name_folder(const struct experiment_row *row, char ret[CAPSULE_FOLDER_BYTES])
-{
-    snprintf(ret, CAPSULE_FOLDER_BYTES, "%.64s-%lld", row->name, (long long)row->id);
-    for (char *at = ret; *at != '\0'; at++) {
-        bool plain = (*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') ||
-                     (*at >= '0' && *at <= '9') || strchr("._-", *at) != NULL;
-        if (!plain || (at == ret && (*at == '.' || *at == '-')))
-            *at = at == ret ? '_' : '-';
-    }
 }
 
 static void write_readme(const struct maker *m, struct buf *to)
@@ -168,7 +157,7 @@ int capsule_write(struct store *store, int64_t experiment, const json_t *report,
     m.experiment = objects_experiment(&m.row);
     m.partial = m.row.counts[RUN_QUEUED] + m.row.counts[RUN_RUNNING] > 0;
     m.corpora = json_object();
-    name_folder(&m.row, m.folder);
+    names_for_file(m.row.name, m.row.id, m.folder, sizeof m.folder);
     capsule_archive_init(&m.archive, file, m.folder);
     for (size_t i = 0; i < sizeof parts / sizeof *parts && status == 0; i++)
         status = parts[i](&m, err);

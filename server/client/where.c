@@ -99,11 +99,14 @@ static int take_parts(const char *what, const char *url, const struct parts *p, 
                       struct err *err)
 {
     bool https = strcmp(p->scheme, "https") == 0;
+    const char *path = p->path != NULL ? p->path : "";
+    size_t path_len = strlen(path);
+    path_len -= path_len > 0 && path[path_len - 1] == '/';
     if (p->user != NULL || p->password != NULL || p->query != NULL || p->fragment != NULL ||
-        p->zone != NULL || (p->path != NULL && strcmp(p->path, "/") != 0))
+        p->zone != NULL || strchr(path, '%') != NULL)
         return err_set(err, ERR_USAGE,
-                       "%s must be scheme, host and port, such as http://127.0.0.1:8642, not "
-                       "\"%.100s\"",
+                       "%s must be scheme, host, port and perhaps a path, such as "
+                       "http://127.0.0.1:8642, not \"%.100s\"",
                        what, url);
     bool local = strcmp(p->host, "localhost") == 0;
     to->loopback = local || where_is_loopback(p->host);
@@ -112,7 +115,8 @@ static int take_parts(const char *what, const char *url, const struct parts *p, 
                        "%s is http://%.100s: a token goes over plain HTTP to this machine alone "
                        "(127.0.0.1, [::1], localhost); use https, or a tunnel",
                        what, p->host);
-    int n = snprintf(to->base, sizeof to->base, "%s://%s:%s", p->scheme, p->host, p->port);
+    int n = snprintf(to->base, sizeof to->base, "%s://%s:%s%.*s", p->scheme, p->host, p->port,
+                     (int)path_len, path);
     if (n < 0 || (size_t)n >= sizeof to->base)
         return err_set(err, ERR_USAGE, "%s is too long", what);
     to->pin[0] = '\0';

@@ -4,6 +4,7 @@
 
 #include "common/json/jsonx.h"
 #include "common/json/jsonx_dump.h"
+#include "common/names.h"
 #include "common/spec/metrics.h"
 #include "server/export/export_priv.h"
 #include "server/export/format.h"
@@ -54,7 +55,7 @@ const char *export_type(const struct export *e)
 void export_file(const struct export *e, char ret[EXPORT_FILE_BYTES])
 {
     char folder[EXPORT_FILE_BYTES - 20];
-    export_plain_name(e->row.name, e->row.id, folder, sizeof folder);
+    names_for_file(e->row.name, e->row.id, folder, sizeof folder);
     snprintf(ret, EXPORT_FILE_BYTES, "%s%s", folder, e->request->format->ending);
 }
 
@@ -71,17 +72,6 @@ const char *export_name(const struct export *e)
 const char *export_word(double value)
 {
     return isfinite(value) ? "" : isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
-}
-
-void export_plain_name(const char *name, int64_t id, char *ret, size_t size)
-{
-    snprintf(ret, size, "%.64s-%lld", name, (long long)id);
-    for (char *at = ret; *at != '\0'; at++) {
-        bool plain = (*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') ||
-                     (*at >= '0' && *at <= '9') || strchr("._-", *at) != NULL;
-        if (!plain || (at == ret && (*at == '.' || *at == '-')))
-            *at = at == ret ? '_' : '-';
-    }
 }
 
 /* beginning */

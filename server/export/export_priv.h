@@ -9,7 +9,5 @@ const struct export_series *export_series(const struct export *export);
 const char *export_name(const struct export *export);
 /* "nan", "inf", "-inf"; "" for a finite value. */
 const char *export_word(double value);
-/* NAME-ID of letters, digits, . _ and -, as a capsule's folder is named; `more`: room behind it. */
-void export_plain_name(const char *name, int64_t id, char *ret, size_t size);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "common/json/jsonx.h"
 #include "common/json/jsonx_dump.h"
+#include "common/names.h"
 #include "common/sweep/tuning.h"
 #include "common/wire/tar.h"
 
@@ -92,9 +93,11 @@ static int begin(struct export *e, struct store *store, struct buf *to, struct e
     buf_init(&content, 0);
     if (status == 0) {
         double wall_s = seconds(e->row.created_at);
-        char name[40];
-        snprintf(name, sizeof name, "%.*s", (int)jsonx_prefix(e->row.name, 36), e->row.name);
-        export_plain_name(name, e->row.id, t->folder, sizeof t->folder);
+        char name[NAMES_BYTES];
+        snprintf(name, sizeof name, "%s", e->row.name);
+        names_flatten(name);
+        name[36] = '\0';
+        names_for_file(name, e->row.id, t->folder, sizeof t->folder);
         tfevents_version(wall_s, &content);
         tfevents_experiment(wall_s, e->row.name, e->row.hypothesis, kinds, tuning_metric(spec),
                             &content);
@@ -150,10 +153,7 @@ static void name_run(const struct export *e, const json_t *hparams, char ret[RUN
         if (strcmp(path, "seed") != 0)
             add_part(head, dot != NULL ? dot + 1 : path, value);
     }
-    for (char *at = head; *at != '\0'; at++)
-        if (strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", *at) ==
-            NULL)
-            *at = '-';
+    names_flatten(head);
     snprintf(ret, RUN_BYTES, "%s_seed-%lld_run-%lld/", head, (long long)e->run.seed,
              (long long)e->run.id);
 }

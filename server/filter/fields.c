@@ -99,7 +99,8 @@ static const struct filter_field experiment_fields[] = {
     COLUMN("compare.metric", TYPE_TEXT, "e.metric"),
     { "compare.goal", TYPE_WORD, "", "e.goal", "", "e.goal", NULL, goals, false },
     MAYBE("compare.baseline", TYPE_TEXT, "json_extract(e.spec, '$.compare.baseline')"),
-    MAYBE("priority", TYPE_NUMBER, "json_extract(e.spec, '$.priority')"),
+    MAYBE("priority", TYPE_NUMBER, "coalesce(e.priority, json_extract(e.spec, '$.priority'))"),
+    MAYBE("parent", TYPE_NUMBER, "e.parent"),
     COLUMN("created_at", TYPE_TIME, "e.created_at"),
     COMPUTED("started_at", TYPE_TIME, RUN_COUNT("min(r.started_at)"), NULL),
     COMPUTED("ended_at", TYPE_TIME,
@@ -416,7 +417,7 @@ const char *fields_known(enum filter_of of)
                ? "id, experiment, name, arm, seed, state, reason, priority, attempt, step, steps, "
                  "digest, created_at, started_at, ended_at, verify, notes, hypothesis, parameters, "
                  "tags.KEY, grid.PATH, params.PATH, metrics.NAME[.min|.max|.mean], audits.NAME"
-               : "id, name, state, runs, arms, notes, hypothesis, compare.metric, priority, "
+               : "id, name, state, runs, arms, notes, hypothesis, compare.metric, priority, parent, "
                  "created_at, started_at, ended_at, tags.KEY, params.PATH, grid.PATH, "
                  "counts.STATE, audits.NAME";
 }

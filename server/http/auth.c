@@ -205,8 +205,9 @@ void auth_session_end(struct auth *auth, const struct pass *session)
 void auth_cookie_make(const struct auth *auth, const char *secret, char *ret, size_t size)
 {
     bool secure = strncmp(auth->options->public_url, "https://", 8) == 0;
-    snprintf(ret, size, "%s=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Strict%s", auth->cookie_name,
-             secret, secret[0] != '\0' ? PASS_SESSION_S : 0, secure ? "; Secure" : "");
+    snprintf(ret, size, "%s=%s; Path=%s/; Max-Age=%d; HttpOnly; SameSite=Strict%s",
+             auth->cookie_name, secret, auth->options->public_path,
+             secret[0] != '\0' ? PASS_SESSION_S : 0, secure ? "; Secure" : "");
 }
 
 /* The check. */
@@ -277,6 +278,14 @@ static int check_access(struct exchange *x, struct err *err)
                    "link that `ablated link --data DIR` prints");
 }
 
+/* Below a path the origin is shared with whatever else is there. A form or an address in somebody's
+ * text there can't send a header of its own; a script can, and nothing that a browser sends tells
+ * it from our page. */
+static bool says_whose(const struct auth *auth, const struct exchange *x)
+{
+    return auth->options->public_path[0] == '\0' || exchange_header(x, "X-Ablate-Request") != NULL;
+}
+
 int auth_check(struct exchange *x, struct err *err)
 {
     struct auth *auth = x->req.app->auth;
@@ -288,8 +297,13 @@ int auth_check(struct exchange *x, struct err *err)
         *err = trouble;
         return unsure;
     }
+    bool cookie = strcmp(x->req.session, "cookie") == 0;
     int status = check_access(x, err);
-    if (status == 0 && changes && !same_origin(auth, x, strcmp(x->req.session, "cookie") == 0))
+    if (status == 0 && changes && !same_origin(auth, x, cookie))
         status = err_set(err, ERR_FORBIDDEN, "this request comes from another site's page");
+    if (status == 0 && changes && cookie && !says_whose(auth, x))
+        status = err_set(err, ERR_FORBIDDEN,
+                         "below a path others share this origin: a request with a cookie that "
+                         "changes something must have the header X-Ablate-Request");
     return status;
 }

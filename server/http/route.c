@@ -2,6 +2,7 @@
  * is there with other methods is answered with 405 and the list of them. */
 #include "server/http/route.h"
 
+#include "server/base/options.h"
 #include "server/http/assets.h"
 #include "server/http/exchange/state.h"
 
@@ -87,10 +88,22 @@ int route_other(struct exchange *x, const char *allowed, struct err *err)
     return 0;
 }
 
+/* Addresses of the page are relative: it must be asked for with the slash. */
+static int send_below(struct exchange *x, const char *path)
+{
+    reply_header(&x->reply, "Location", "%s/", path);
+    x->reply.status = 308;
+    x->state = EXCHANGE_READY;
+    return 0;
+}
+
 int route_find(struct exchange *x, struct err *err)
 {
     char allowed[ALLOW_BYTES] = "GET, HEAD, POST, PUT, PATCH, DELETE";
     bool asks = strcmp(x->method, "OPTIONS") == 0, any = strcmp(x->path, "*") == 0;
+    const char *below = x->req.app->options->public_path;
+    if (below[0] != '\0' && strcmp(x->path, below) == 0)
+        return send_below(x, below);
     int status = assets_find(x, err);
     if (status != 0 || x->state == EXCHANGE_READY)
         return status;

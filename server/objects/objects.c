@@ -41,7 +41,7 @@ json_t *objects_run(const struct run_row *row)
         json_object_set_new(final, row->finals[i].name, jsonx_number(row->finals[i].value));
     json_t *run = json_pack(
         "{s:I, s:I, s:s, s:o, s:I, s:s, s:s, s:b, s:I, s:b, s:I, s:I, s:I, s:I, s:s, s:I, s:I, "
-        "s:f, s:o, s:o, s:o, s:o, s:o}",
+        "s:f, s:o, s:o, s:o, s:o, s:o, s:s?}",
         "id", (json_int_t)row->id, "experiment_id", (json_int_t)row->experiment, "arm", row->arm,
         "grid", objects_embed(row->grid), "seed", (json_int_t)row->seed, "state",
         run_state_names[row->state], "reason", row->reason, "cancel_requested", (int)row->cancel,
@@ -51,7 +51,7 @@ json_t *objects_run(const struct run_row *row)
         (json_int_t)row->parameters, "memory_bytes", (json_int_t)row->memory_bytes,
         "flops_per_step", row->flops_per_step, "created_at", objects_time(row->created_at),
         "started_at", objects_time(row->started_at), "ended_at", objects_time(row->ended_at),
-        "final", final, "verify", verify_json(&row->verify));
+        "final", final, "verify", verify_json(&row->verify), "auditing", row->auditing);
     if (run != NULL && row->spec != NULL)
         json_object_set_new(run, "spec", objects_embed(row->spec));
     return run;
@@ -85,7 +85,7 @@ json_t *objects_experiment(const struct experiment_row *row)
            *compare = json_object_get(spec, "compare");
     return json_pack(
         "{s:I, s:s, s:s, s:o, s:o, s:f, s:I, s:o, s:O, s:O, s:O, s:s, s:s, s:o, s:o, s:o, s:o, "
-        "s:o, s:o}",
+        "s:o, s:o, s:o, s:I}",
         "id", (json_int_t)row->id, "name", row->name, "state", experiment_state(row), "counts",
         counts, "audits", audits, "progress", progress, "runs", (json_int_t)row->runs_n, "arms",
         arms, "grid", grid != NULL ? grid : json_null(), "seeds",
@@ -93,7 +93,8 @@ json_t *objects_experiment(const struct experiment_row *row)
         "notes", row->notes, "hypothesis", row->hypothesis, "tags", objects_embed(row->tags),
         "created_at", objects_time(row->created_at), "started_at", objects_time(row->started_at),
         "ended_at", objects_time(row->ended_at), "deleted_at", objects_time(row->deleted_at),
-        "spec", spec);
+        "parent", row->parent > 0 ? json_integer(row->parent) : json_null(), "spec", spec,
+        "priority", (json_int_t)row->priority);
 }
 
 json_t *objects_queue(const struct queue_counts *counts)

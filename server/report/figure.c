@@ -410,6 +410,7 @@ static bool is_disturbed(const json_t *report)
 void figure_script(const json_t *report, enum figure_format format, struct buf *to)
 {
     struct view v;
+    size_t from = to->len;
     char title[96], time_title[48];
     view_init(&v, report);
     snprintf(title, sizeof title, "Final %s", v.judged);
@@ -438,5 +439,7 @@ void figure_script(const json_t *report, enum figure_format format, struct buf *
     if (v.height > UPPER)
         figure_pairs(report, v.height, to);
     buf_adds(to, "unset multiplot\n");
+    if (format == FIGURE_PNG)
+        figure_only_drawable(to, from);
     view_done(&v);
 }

@@ -21,4 +21,8 @@ void figure_clip(const char *text, size_t most, struct buf *to);
 /* A space and the value; gnuplot's NaN for what isn't there or isn't finite. */
 void figure_number(double value, struct buf *to);
 
+/* Puts U+FFFD for each character that no font on this machine has, from byte `from` on: cairo draws
+ * a box with its number instead, and gnuplot makes that box as large as the page. */
+void figure_only_drawable(struct buf *script, size_t from);
+
 #endif

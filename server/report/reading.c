@@ -4,6 +4,7 @@
 #include "common/json/jsonx.h"
 #include "common/spec/point.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <string.h>
 
@@ -45,14 +46,31 @@ void reading_arm(const json_t *report, const char *arm, struct buf *to)
 {
     const json_t *valid =
         json_object_get(json_object_get(json_object_get(report, "arms"), arm), "valid");
-    buf_addf(to, "%s%s", arm, json_is_false(valid) ? " (invalid)" : "");
+    reading_name(arm, to);
+    buf_adds(to, json_is_false(valid) ? " (invalid)" : "");
+}
+
+/* Whether a tag of HTML may begin at `at`, which is a `<`: "p < 0.05" begins none. */
+static bool opens_tag(const char *at)
+{
+    return isalpha((unsigned char)at[1]) || (at[1] != '\0' && strchr("/!?", at[1]) != NULL);
+}
+
+static void add_escaped(const char *text, const char *signs, struct buf *to)
+{
+    for (; *text != '\0'; text++) {
+        if (strchr(signs, *text) != NULL || (*text == '<' && opens_tag(text)))
+            buf_addc(to, '\\');
+        buf_addc(to, *text == '\n' || *text == '\r' ? ' ' : *text);
+    }
 }
 
 void reading_cell(const char *value, struct buf *to)
 {
-    for (; *value != '\0'; value++) {
-        if (*value == '|' || *value == '\\')
-            buf_addc(to, '\\');
-        buf_addc(to, *value == '\n' || *value == '\r' ? ' ' : *value);
-    }
+    add_escaped(value, "|\\`*", to);
+}
+
+void reading_name(const char *name, struct buf *to)
+{
+    add_escaped(name, "|\\`*[]&~$", to);
 }

@@ -18,6 +18,8 @@ void reading_grid(const json_t *grid, struct buf *to);
 const char *reading_judged(const json_t *report);
 /* An arm's name, marked where an audit found the arm invalid at some grid point. */
 void reading_arm(const json_t *report, const char *arm, struct buf *to);
+/* A name of somebody's choice in Markdown: what would have a meaning there stands for itself. */
+void reading_name(const char *name, struct buf *to);
 /* Text from elsewhere inside a cell of a Markdown table. */
 void reading_cell(const char *value, struct buf *to);
 

@@ -4,34 +4,17 @@
  * row an arm and grid point). */
 #include "server/report/report_csv.h"
 
-#include "common/json/jsonx.h"
 #include "common/json/jsonx_dump.h"
 #include "common/spec/metrics.h"
+#include "server/export/csv.h"
 #include "server/report/claim_fields.h"
 #include "server/report/reading.h"
 
 #include <string.h>
 
-/* RFC 4180: fields with a comma, a quote or a line break are quoted. */
-static void add_field(const char *value, size_t len, struct buf *to)
-{
-    if (memchr(value, ',', len) == NULL && memchr(value, '"', len) == NULL &&
-        memchr(value, '\n', len) == NULL) {
-        buf_add(to, value, len);
-        return;
-    }
-    buf_addc(to, '"');
-    for (size_t i = 0; i < len; i++) {
-        if (value[i] == '"')
-            buf_addc(to, '"');
-        buf_addc(to, value[i]);
-    }
-    buf_addc(to, '"');
-}
-
 static void add_text(const char *value, struct buf *to)
 {
-    add_field(value, strlen(value), to);
+    csv_text(value, to);
     buf_addc(to, ',');
 }
 
@@ -50,19 +33,14 @@ static void add_flag(const json_t *flag, struct buf *to)
     buf_addc(to, ',');
 }
 
-/* Words without quotes; what is neither a number nor a word (a whole attention) as JSON text. */
+/* The word for the least number is one, no text to be guarded. */
 static void add_value(const json_t *value, struct buf *to)
 {
-    struct buf text;
-    buf_init(&text, 0);
-    if (json_is_string(value))
-        buf_adds(&text, json_string_value(value));
-    else if (value != NULL && !json_is_null(value))
-        jsonx_dump(value, JSONX_CANONICAL, &text);
-    if (text.len > 0)
-        add_field(text.data, text.len, to);
+    if (json_is_string(value) && strcmp(json_string_value(value), "-inf") == 0)
+        buf_adds(to, "-inf");
+    else
+        csv_value(value, to);
     buf_addc(to, ',');
-    buf_done(&text);
 }
 
 /* The last column's comma becomes the end of the line. */

@@ -13,7 +13,8 @@
 static void add_arm(const json_t *row, struct buf *to)
 {
     bool invalid = json_is_false(json_object_get(row, "valid"));
-    buf_addf(to, "%s%s", reading_text(row, "arm"), invalid ? " (invalid)" : "");
+    reading_name(reading_text(row, "arm"), to);
+    buf_adds(to, invalid ? " (invalid)" : "");
 }
 
 /* A time that something disturbed; the remarks say what. */
@@ -213,8 +214,11 @@ void report_markdown(const json_t *report, struct buf *to)
     const json_t *experiment = json_object_get(report, "experiment");
     const json_t *verdict = json_object_get(report, "verdict");
     const json_t *remarks = json_object_get(report, "remarks");
-    buf_addf(to, "# %s\n\n%s\n\n", reading_text(experiment, "name"),
-             reading_text(verdict, "sentence"));
+    buf_adds(to, "# ");
+    reading_name(reading_text(experiment, "name"), to);
+    buf_adds(to, "\n\n");
+    reading_cell(reading_text(verdict, "sentence"), to);
+    buf_adds(to, "\n\n");
     add_counts(experiment, to);
     add_sentences(remarks, "", to);
     buf_adds(to, json_array_size(remarks) > 0 ? "\n" : "");

@@ -49,7 +49,7 @@ static void add_cell(const struct claim_field *field, const json_t *value, struc
     if (value == NULL || json_is_null(value) || meaningless)
         buf_adds(to, "–");
     else if (field->kind == CLAIM_TEXT)
-        reading_cell(json_string_value(value), to);
+        reading_name(json_string_value(value), to);
     else if (field->kind == CLAIM_FLAG)
         buf_adds(to, json_is_true(value) ? "yes" : "no");
     else if (!field->ends)
@@ -151,7 +151,8 @@ static void add_pairs(const json_t *c, bool first, struct buf *to)
     if (n == 0)
         return;
     buf_adds(to, first ? "\nEach pair's difference (seed):\n\n- " : "- ");
-    buf_addf(to, "%s:", reading_text(c, "arm"));
+    reading_name(reading_text(c, "arm"), to);
+    buf_addc(to, ':');
     for (size_t i = 0; i < n && i < TOLD_MAX; i++) {
         const json_t *pair = json_array_get(pairs, i);
         double value = NAN;
@@ -172,8 +173,9 @@ void markdown_differences(const json_t *report, struct buf *to)
     if (json_array_size(primary) == 0)
         return;
     const char *metric = reading_judged(report);
-    buf_addf(to, "\n## Differences to %s (%s)\n\n",
-             reading_text(json_array_get(primary, 0), "baseline"), metric);
+    buf_adds(to, "\n## Differences to ");
+    reading_name(reading_text(json_array_get(primary, 0), "baseline"), to);
+    buf_addf(to, " (%s)\n\n", metric);
     buf_addf(to,
              "Paired by seed; p by sign flips, adjusted over the arms, and over arms and grid "
              "points. Intervals aren't adjusted, and cover what other seeds would give, not other "

@@ -63,7 +63,7 @@ static void add_checks(const json_t *checks, const char *who, struct buf *to)
         bool fatal = json_is_true(json_object_get(check, "invalidates")) &&
                      strcmp(reading_text(check, "status"), "fail") == 0;
         buf_adds(to, "| ");
-        reading_cell(who, to);
+        reading_name(who, to);
         buf_addf(to, " | %s | %s%s |", reading_text(check, "name"), reading_text(check, "status"),
                  fatal ? ", **invalid**" : "");
         buf_addc(to, ' ');
@@ -110,7 +110,10 @@ static void add_remedies(const json_t *report, struct buf *to)
         size_t i;
         buf_addf(to, "* `%s`", name);
         json_array_foreach(json_object_get(remedy, "arms"), i, arm)
-            buf_addf(to, "%s%s", i == 0 ? " of " : ", ", json_string_value(arm));
+        {
+            buf_adds(to, i == 0 ? " of " : ", ");
+            reading_name(json_string_value(arm), to);
+        }
         buf_addf(to, ": %s\n", reading_text(remedy, "remedy"));
     }
     json_decref(remedies);

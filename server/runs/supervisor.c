@@ -350,6 +350,12 @@ void supervisor_stop_run(struct supervisor *supervisor, int64_t run)
             child_stop(k, STOP_CANCEL);
 }
 
+void supervisor_stop_runs(struct supervisor *supervisor, const int64_t *runs, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        supervisor_stop_run(supervisor, runs[i]);
+}
+
 void supervisor_stop_experiment(struct supervisor *supervisor, int64_t experiment)
 {
     for (struct child *k = supervisor->children.first; k != NULL; k = k->next)

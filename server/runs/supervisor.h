@@ -37,6 +37,7 @@ void supervisor_kick(struct supervisor *supervisor);
  * say already that the run is to be cancelled. */
 void supervisor_stop_run(struct supervisor *supervisor, int64_t run);
 /* The same for all of an experiment's. */
+void supervisor_stop_runs(struct supervisor *supervisor, const int64_t *runs, size_t n);
 void supervisor_stop_experiment(struct supervisor *supervisor, int64_t experiment);
 /* halted: claims nothing until it is said otherwise; what runs goes on. */
 void supervisor_halt(struct supervisor *supervisor, bool halted);

@@ -3,7 +3,7 @@
 #ifndef ABLATE_SERVER_STORE_SQL_H
 #define ABLATE_SERVER_STORE_SQL_H
 
-enum { RUN_COLUMNS_N = 28 };
+enum { RUN_COLUMNS_N = 29 };
 #define RUN_COLUMNS                                                                                \
     "r.id, r.experiment, r.arm, r.grid, r.seed, r.state, r.reason, r.cancel, r.priority, "         \
     "r.exclusive, r.attempt, "                                                                     \
@@ -11,15 +11,16 @@ enum { RUN_COLUMNS_N = 28 };
     "r.flops_per_step, "                                                                           \
     "r.created_at, r.started_at, r.ended_at, "                                                     \
     "r.verify, r.verify_attempt, r.verify_reason, r.verify_cancel, " VERIFY_ATTEMPT(               \
-        "compared") ", " VERIFY_ATTEMPT("difference")
+        "compared") ", " VERIFY_ATTEMPT("difference") ", r.auditing"
 /* Of the attempt that verifies; not looked for where there is none. */
 #define VERIFY_ATTEMPT(column)                                                                     \
     "CASE WHEN r.verify_attempt > 0 THEN (SELECT va." column                                       \
     " FROM attempts va WHERE va.run = r.id AND va.attempt = r.verify_attempt) END AS "             \
     "verify_" column
-#define EXPERIMENT_COLUMNS                                                                         \
-    "e.id, e.name, e.notes, e.hypothesis, e.tags, e.spec, e.runs_n, e.created_at, e.deleted_at, "  \
-    "c.queued, c.running, c.succeeded, c.failed, c.cancelled, c.done, c.total, c.started, c.ended"
+#define EXPERIMENT_COLUMNS                                                                           \
+    "e.id, e.name, e.notes, e.hypothesis, e.tags, e.spec, e.runs_n, e.created_at, e.deleted_at, "    \
+    "c.queued, c.running, c.succeeded, c.failed, c.cancelled, c.done, c.total, c.started, c.ended, " \
+    "e.parent, coalesce(e.priority, json_extract(e.spec, '$.priority'), 0)"
 /* The runs of one experiment, counted: one row, also when there are none. */
 #define EXPERIMENT_COUNTS                                                                          \
     "(SELECT r.experiment AS id, sum(r.state = 'queued') AS queued, sum(r.state = 'running') AS "  \
@@ -81,13 +82,25 @@ enum { RUN_COLUMNS_N = 28 };
                      "AND NOT EXISTS (SELECT 1 FROM datasets "                                                     \
                      "o WHERE o.name != ?1 "                                                                       \
                      "AND o.digest = (SELECT digest FROM datasets WHERE name = ?1))")                              \
+    X(DATASET_NEEDED_BY,                                                                                           \
+      "SELECT DISTINCT experiment FROM runs WHERE dataset_digest = (SELECT digest FROM "                           \
+      "datasets WHERE name = ?1) AND (state IN ('queued', 'running') OR verify IN ('queued', "                     \
+      "'running')) ORDER BY experiment LIMIT ?2")                                                                  \
+    /* From one experiment to the next by the index, however many runs each has. */                                \
+    X(DATASET_USED_BY,                                                                                             \
+      "WITH RECURSIVE used (id) AS (SELECT max(experiment) FROM runs WHERE dataset_digest = ?1 UNION ALL SELECT "  \
+      "(SELECT max(r.experiment) FROM runs r WHERE r.dataset_digest = ?1 AND r.experiment < used.id) FROM used "   \
+      "WHERE used.id IS NOT NULL) SELECT e.id FROM used JOIN experiments e ON e.id = used.id WHERE e.deleted_at "  \
+      "IS NULL LIMIT ?2")                                                                                          \
+    X(DATASET_RENAME, "UPDATE datasets SET name = ?2 WHERE name = ?1")                                             \
     X(DATASET_DELETE, "DELETE FROM datasets WHERE name = ?")                                                       \
     /* experiments */                                                                                              \
     X(EXPERIMENT_BY_KEY,                                                                                           \
       "SELECT id, body_digest, deleted_at FROM experiments WHERE idempotency_key = ?")                             \
     X(EXPERIMENT_ADD,                                                                                              \
       "INSERT INTO experiments (name, notes, hypothesis, tags, spec, metric, goal, runs_n, "                       \
-      "created_at, idempotency_key, body_digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")                        \
+      "created_at, idempotency_key, body_digest, parent) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, 0))")  \
+    X(EXPERIMENT_KNOWN, "SELECT count(*) FROM experiments WHERE id = ?")                                           \
     X(EXPERIMENT_CELLS,                                                                                            \
       "SELECT r.arm, r.grid, r.spec, r.dataset_digest, r.priority, r.max_attempts, "                               \
       "r.exclusive, r.cell, r.windows FROM runs r WHERE r.id IN (SELECT min(id) FROM runs WHERE experiment = ? "   \
@@ -221,6 +234,22 @@ enum { RUN_COLUMNS_N = 28 };
     X(RUN_DATASET_GONE,                                                                                            \
       "SELECT 1 FROM runs r WHERE r.id = ? AND r.dataset_digest IS NOT NULL "                                      \
       "AND NOT EXISTS (SELECT 1 FROM datasets d WHERE d.digest = r.dataset_digest)")                               \
+    /* A worker is at it. */                                                                                       \
+    X(RUN_BUSY,                                                                                                    \
+      "SELECT state = 'running' OR ifnull(verify = 'running', 0) FROM runs WHERE id = ?")                          \
+    X(ACT_GET, "SELECT digest, after, over, changed, unchanged, refused FROM acts WHERE key = ?")                  \
+    X(ACTS_FORGET, "DELETE FROM acts WHERE created_at < ?")                                                        \
+    X(ACT_ADD, "INSERT INTO acts VALUES (?, ?, ?, 0, 0, 0, 0, '[]')")                                              \
+    X(ACT_NOTE,                                                                                                    \
+      "UPDATE acts SET after = ?2, over = ?3, changed = ?4, unchanged = ?5, refused = ?6 WHERE key = ?1")          \
+    X(EXPERIMENT_PRIORITY,                                                                                         \
+      "UPDATE experiments SET priority = ?2 WHERE id = ?1 AND deleted_at IS NULL")                                 \
+    X(EXPERIMENT_PRIORITY_RUNS,                                                                                    \
+      "SELECT id FROM runs WHERE experiment = ?1 AND priority != ?2 AND id > ?3 "                                  \
+      "ORDER BY id LIMIT ?4")                                                                                      \
+    X(EXPERIMENT_PRIORITY_PUT,                                                                                     \
+      "UPDATE runs SET priority = ?2 WHERE experiment = ?1 AND priority != ?2 AND "                                \
+      "id > ?3 AND id <= ?4")                                                                                      \
     X(RUN_PRIORITY, "UPDATE runs SET priority = ?2 WHERE id = ?1 AND state = 'queued'")                            \
     X(RUN_STATE, "SELECT r.state, r.experiment, r.verify, r.step, r.id FROM runs r JOIN "                          \
                  "experiments e ON e.id = r.experiment "                                                           \
@@ -234,12 +263,13 @@ enum { RUN_COLUMNS_N = 28 };
       "WHERE verify = 'queued' AND " NOT_DELETED " ORDER BY priority DESC, id LIMIT ?1) "                          \
       "ORDER BY 3 DESC, 1 LIMIT ?1")                                                                               \
     /* Attempts are numbered over both kinds; those that verified don't count as tries. */                         \
-    X(RUN_CLAIM, "UPDATE runs SET state = 'running', reason = '', attempt = " NEXT_ATTEMPT                         \
-                 ", max_attempts = max_attempts + " NEXT_ATTEMPT " - attempt - 1, "                                \
-                 "started_at = coalesce(started_at, ?2), checkpoints = 1 WHERE id = ?1 AND "                       \
-                 "state = 'queued' "                                                                               \
-                 "RETURNING attempt, "                                                                             \
-                 "experiment, memory_bytes, steps, dataset_digest")                                                \
+    X(RUN_CLAIM,                                                                                                   \
+      "UPDATE runs SET state = 'running', reason = '', attempt = " NEXT_ATTEMPT                                    \
+      ", max_attempts = max_attempts + " NEXT_ATTEMPT " - attempt - 1, "                                           \
+      "started_at = coalesce(started_at, ?2), checkpoints = 1, auditing = NULL WHERE id = ?1 AND "                 \
+      "state = 'queued' "                                                                                          \
+      "RETURNING attempt, "                                                                                        \
+      "experiment, memory_bytes, steps, dataset_digest")                                                           \
     X(VERIFY_CLAIM, "UPDATE runs SET verify = 'running', verify_attempt = " NEXT_ATTEMPT                           \
                     " WHERE id = ?1 AND verify = 'queued' RETURNING verify_attempt, "                              \
                     "experiment, memory_bytes, step, dataset_digest")                                              \
@@ -253,6 +283,7 @@ enum { RUN_COLUMNS_N = 28 };
                      "verify = 'running' AND verify_attempt = ?2")                                                 \
     X(RUN_SETTLE, "UPDATE runs SET state = ?2, reason = ?3, ended_at = ?4 WHERE id = ?1 AND "                      \
                   "state = 'running' AND attempt = ?5")                                                            \
+    X(RUN_AUDITING, "UPDATE runs SET auditing = ?2 WHERE id = ?1 AND auditing IS NOT ?2")                          \
     X(RUN_STEP, "UPDATE runs SET step = max(step, ?2) WHERE id = ?1")                                              \
     X(RUNS_RUNNING,                                                                                                \
       "SELECT r.id, a.attempt, r.memory_bytes, r.exclusive, "                                                      \

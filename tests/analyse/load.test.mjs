@@ -94,6 +94,9 @@ test("corpora: taken side by side, replaced, cut off, deleted", async () => {
     await sleep(50);
     upload.end();
   });
+  await Promise.all([...Array(6).keys()].flatMap((i) => [get(`/datasets/c${i}`), get(`/datasets/c${i}/preview?documents=100&bytes=4096`)]));
+  await each(6, (i) => call("PATCH", `/datasets/c${i}`, { name: `d${i}` }));
+  await each(6, (i) => call("PATCH", `/datasets/d${i}`, { name: `c${i}` }));
   await each(6, (i) => call("DELETE", `/datasets/c${i}`, undefined, 204));
   assert.deepEqual((await get("/datasets")).items.map(({ name }) => name), ["corpus", "large"]);
 });
@@ -152,6 +155,10 @@ test("submissions: many at once, the same again, sweeps; cancelled, deleted, res
   }
   assert.equal(new Set(seen).size, 200);
   await post(`/experiments/${wide[1].id}/seeds`, { seeds: [100, 101] }, 201);
+  await Promise.all([...wide, ...made].map((e, i) => post(`/experiments/${e.id}/priority`, { priority: i })));
+  const some = (n) => `experiment in (${wide.map((e) => e.id).join(", ")}) and seed < ${n}`;
+  await each(6, (i) => post("/runs", i % 2 ? { action: "priority", filter: some(50), priority: i } : { action: "cancel", ids: seen.slice(i, 60) }));
+  await post("/runs", { action: "retry", filter: `${some(1000)} and state = cancelled` });
   await Promise.all([...wide, ...made].map((e) => post(`/experiments/${e.id}/cancel`, undefined, 202)));
   await each(30, (i) => call("PATCH", `/experiments/${made[i].id}`, { name: `renamed ${i}`, notes: "n".repeat(i * 100) }));
   await Promise.all([...wide, ...made].map((e) => call("DELETE", `/experiments/${e.id}`, undefined, 204)));

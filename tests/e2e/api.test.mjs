@@ -243,7 +243,7 @@ describe("submission", () => {
     ["a million runs", spec({ grid: { "data.seq_len": [2, 4, 8, 16], "train.lr": Array.from({ length: 64 }, (_, i) => (i + 1) / 1000) },
       seeds: Array.from({ length: 2000 }, (_, i) => i) }), 422, "too_many_runs"],
     ["an unknown path in the grid", spec({ grid: { "data.seqlen": [1] } }), 422, "unknown_field"],
-    ["a bad name", spec({ name: "a/b" }), 422, "invalid_value", "/name"],
+    ["a bad name", spec({ name: "a\tb" }), 422, "invalid_value", "/name"],
     ["no body", undefined, 400, undefined],
     ["no JSON", "{nope", 400, "malformed_json"],
     ["a body cut short", '{"name": "x"', 400, "truncated_json"],

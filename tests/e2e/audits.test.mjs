@@ -169,6 +169,28 @@ test("arms that choose other initial weights, or other batches, fail", async () 
   assert.match(found.same_batches.detail, /their specs choose train\.batch_size 4 and 2/);
 });
 
+test("what a run is at is said before it is found", async () => {
+  const { id } = await submit({ seeds: [1], arms: { dense: {} } });
+  await ended(id);
+  const [run] = (await get(`/runs?experiment=${id}`)).items;
+  assert.equal(run.auditing, null);
+  const events = (await readFile(join(daemon.dir, `runs/${run.id}/attempts/1/events.ndjson`), "utf8")).trim().split("\n").map((line) => JSON.parse(line));
+  let at = null;
+  const made = [];
+  for (const { type, name, audit } of events) {
+    if (audit !== undefined) {
+      assert.equal(at === null, audit !== ""); // one after the other
+      at = audit || null;
+    }
+    if (type !== "audit" || name === "finite") continue;
+    assert.equal(at, name);
+    made.push(name);
+    at = null;
+  }
+  assert.equal(at, null);
+  assert.ok(made.includes("causality") && made.includes("evaluation"), made.join());
+});
+
 test("the first seed of a cell audits, or the next when it ended without; a gap is shown, and goes when it is filled", async () => {
   await call("POST", "/queue", { paused: true });
   const { id } = await submit();

@@ -308,7 +308,7 @@ test("the token goes to https and to this machine alone, and to nobody by a redi
     assert.deepEqual([said.status, /plain HTTP to this machine alone/.test(said.stderr)], [77, true], `${url}: ${said.stderr}`);
   }
   assert.equal(other.asked.length, 0);
-  for (const url of ["ftp://127.0.0.1", "127.0.0.1", "http://me:pw@127.0.0.1", "http://127.0.0.1/x", "http://127.0.0.1?x=1", "file:///etc/passwd", "http://", "http://[::1%25lo]"]) {
+  for (const url of ["ftp://127.0.0.1", "127.0.0.1", "http://me:pw@127.0.0.1", "http://127.0.0.1/%41", "http://127.0.0.1?x=1", "file:///etc/passwd", "http://", "http://[::1%25lo]"]) {
     const said = await ablate(["ls", "--url", url], { env: here.env });
     assert.equal(said.status, 64, `${url}: ${said.stderr}`);
   }

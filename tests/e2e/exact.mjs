@@ -45,7 +45,7 @@ export const spec = (attention, { seed = 3, steps = 120, model, train } = {}) =>
   data: { dataset: "corpus", seq_len: 24 },
   model: { layers: 2, heads: 2, d_model: 48, d_ff: 48, attention, ...model },
   train: { steps, batch_size: 6, eval_every: 20, checkpoint_every: 15, warmup_steps: 3, grad_clip: 1, ...train },
-  seed, artifacts: ["final"],
+  seed, artifacts: ["final", "attention"],
 });
 
 /** One attempt: {lines, status, stderr}. `kill`: a signal after so many lines, or at one that matches. */

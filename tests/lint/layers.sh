@@ -7,13 +7,14 @@ cd "$(dirname "$0")/../.." || exit 70
 # file (regular expression)                         what it may include
 rooms='
 common/base/                                         common/base/
-common/json/                                         common/(base|json)/
+common/names\.[ch]                                   common/(base/|names\.h)
+common/json/                                         common/(base/|names\.h|json/)
 common/philox\.[ch]                                  common/(base/|philox\.h)
-common/spec/                                         common/(base|json|spec)/
-common/sweep/                                        common/(base|json|spec|sweep)/
+common/spec/                                         common/(base/|names\.h|json/|spec/)
+common/sweep/                                        common/(base/|names\.h|json/|spec/|sweep/)
 common/audit/                                        common/(base|spec|audit)/
 common/corpus/                                       common/(base/|json/|philox\.h|spec/|corpus/)
-common/wire/                                         common/(base|json|wire)/
+common/wire/                                         common/(base/|names\.h|json/|wire/)
 server/base/                                        common/|server/base/
 server/data/                                        common/|server/(base|data)/
 server/filter/                                      common/|server/filter/
@@ -27,7 +28,7 @@ server/retention/                                   common/|server/(base|data|st
 server/notices/                                     common/|server/(base|data|store|objects|jobs|notices)/
 server/objects/                                     common/|server/(store|objects)/
 server/verdict/                                     common/|server/(store|objects|verdict)/
-server/report/                                      common/|server/(base|store|objects|verdict|report)/
+server/report/                                      common/|server/(base|store|objects|verdict|report)/|server/export/csv\.h
 server/capsule/                                     common/|server/(store|objects|verdict|report|capsule)/
 server/export/                                      common/|server/(store|objects|export)/
 server/http/httpd\.[ch]                              common/|server/(base|data|store|jobs|http)/
@@ -60,6 +61,8 @@ seccomp\.h                                           common/base/confine\.c|work
 uv\.h                                               server/(main\.c|base/watch\.c|jobs/|http/(exchange/|(httpd|linger)\.[ch])|query/quer(ies|y_run)\.c|notices/|runs/|feed/stream\.[ch])
 curl/curl\.h                                        server/client/(where|http|deliver|transfer)\.c
 nettle/.*                                           common/base/digest\.[ch]
+fontconfig/.*                                       server/report/figure_parts\.c
+utf8proc\.h                                          common/names\.c
 '
 
 grep -rnE --include='*.[ch]' '^ *# *include' common server worker | awk -v rooms="$rooms" -v vendors="$vendors" '

@@ -1,6 +1,7 @@
 // The OpenAPI document as data: its operations, and its schemas compiled with nothing let through that isn't named.
 
 import Ajv2020 from "ajv/dist/2020.js";
+import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { ROOT, schema as spec } from "./contract.mjs";
@@ -43,3 +44,17 @@ export function strictly(schema) {
       [key, key === "$ref" && typeof value === "string" ? new URL(value, ID).href : absolute(value)]));
   return ajv.compile(absolute(close(schema)));
 }
+
+/** Checks an answer, of which the document must name the type and the form; what it says. */
+export function checked(method, path, status, headers, text) {
+  const where = `${method} ${path}: ${status} ${text.slice(0, 600)}`, type = (headers.get("content-type") ?? "").split(";")[0];
+  const schema = schemaOf(method, path, status, type);
+  if (status !== 204) assert.ok(schema, `${where}\nundocumented: ${type}`);
+  if (!/[/+]json$/.test(type)) return text;
+  const check = strictly(schema), value = JSON.parse(text);
+  assert.ok(check(value), `${where}\n${JSON.stringify(check.errors, null, 1)}`);
+  return value;
+}
+
+/** The examples of a parameter or of a content: [[name, value], …]. */
+export const examples = (of) => [...of.example === undefined ? [] : [["example", of.example]], ...Object.entries(of.examples ?? {}).map(([name, { value }]) => [name, value])];

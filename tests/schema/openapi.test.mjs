@@ -10,7 +10,7 @@ import { ask } from "../e2e/raw.mjs";
 import { routes } from "../e2e/routes.mjs";
 import { until } from "../e2e/until.mjs";
 import { ROOT, schema } from "./contract.mjs";
-import { api, follow, operations, schemaOf, strictly } from "./openapi.mjs";
+import { api, checked, examples, follow, operations, strictly } from "./openapi.mjs";
 
 test("the document is valid OpenAPI 3.1", async () => {
   const own = structuredClone(api);
@@ -53,8 +53,7 @@ test("examples are what their schemas say", () => {
   for (const { name, op } of operations())
     for (const content of [op.requestBody?.content, ...Object.values(op.responses).map((answer) => answer.content)])
       for (const media of Object.values(content ?? {}))
-        for (const value of [media.example, ...Object.values(media.examples ?? {}).map((one) => one.value)]) {
-          if (value === undefined) continue;
+        for (const [, value] of examples(media)) {
           const check = strictly(media.schema);
           assert.ok(check(value), `${name}: ${JSON.stringify(check.errors)}`);
           n++;
@@ -82,15 +81,9 @@ async function call(method, path, { at = {}, query = "", body, headers = {}, sta
 }
 /** Checks an answer; its body. */
 function said(method, path, status, got, headers, text) {
-  const where = `${method} ${path}: ${got} ${text.slice(0, 600)}`, type = (headers.get("content-type") ?? "").split(";")[0];
-  assert.equal(got, status, where);
-  const schema = schemaOf(method, path, status, type);
-  if (status !== 204) assert.ok(schema, `${where}\nundocumented: ${type}`);
+  assert.equal(got, status, `${method} ${path}: ${got} ${text.slice(0, 600)}`);
   seen.add(`${method} ${path} ${status}`);
-  if (!/[/+]json$/.test(type)) return text;
-  const check = strictly(schema), value = JSON.parse(text);
-  assert.ok(check(value), `${where}\n${JSON.stringify(check.errors, null, 1)}`);
-  return value;
+  return checked(method, path, status, headers, text);
 }
 
 const V1 = "/api/v1", corpus = Array.from({ length: 300 }, (_, i) => `Document ${i} says that ${i} comes after ${i - 1}.`).join("\n%\n");
@@ -108,13 +101,25 @@ test("datasets", async () => {
   await call("PUT", path, { at: { name: "spare" }, query: "?format=jsonl", body: '{"text":"a"}\n', headers: text, status: 201 });
   await call("PUT", path, { at, body: " ", headers: text, status: 422 });
   await call("PUT", path, { at, body: corpus, headers: { "Content-Type": "image/png" }, status: 415 });
+  await call("PUT", path, { at, body: corpus, headers: { ...text, "If-None-Match": "*" }, status: 412 });
+  await call("PUT", path, { at, body: corpus, headers: { ...text, "If-None-Match": '"x"' }, status: 400 });
   await call("GET", `${V1}/datasets`);
+  assert.deepEqual((await call("GET", path, { at })).used_by, []);
+  await call("GET", path, { at: { name: "none" }, status: 404 });
+  assert.equal((await call("GET", `${path}/preview`, { at, query: "?documents=3&from=1" })).items.length, 3);
+  await call("GET", `${path}/preview`, { at: { name: "none" }, status: 404 });
+  await call("PATCH", path, { at, body: { name: "small" } });
+  await call("PATCH", path, { at: { name: "small" }, body: { name: "spare" }, status: 409 });
+  await call("PATCH", path, { at: { name: "small" }, body: { name: "a/b" }, status: 422 });
+  await call("PATCH", path, { at, body: { name: "x" }, status: 404 });
+  await call("PATCH", path, { at: { name: "small" }, body: { name: "tiny" } });
   await call("DELETE", path, { at: { name: "spare" }, status: 204 });
 });
 
 test("experiments and their runs, from the dry run to the report", async () => {
   const all = `${V1}/experiments`, one = `${all}/{id}`, runs = `${V1}/runs`, run = `${runs}/{id}`;
   await call("POST", all, { query: "?dry_run=1", body: tiny });
+  await call("POST", all, { query: "?parent=99", body: tiny, status: 400 });
   await call("POST", all, { body: { ...tiny, model: { heads: 3 } }, status: 422 });
   const { id } = await call("POST", all, { body: tiny, status: 201, headers: { "Idempotency-Key": "k" } });
   await call("POST", all, { body: tiny, headers: { "Idempotency-Key": "k" } });
@@ -174,6 +179,11 @@ test("experiments and their runs, from the dry run to the report", async () => {
   const queued = (await call("GET", runs, { query: `?experiment=${later.id}` })).items[0].id;
   await call("POST", `${run}/priority`, { at: { id: queued }, body: { priority: 5 } });
   await call("POST", `${run}/priority`, { at: { id: queued }, body: { priority: 1e6 }, status: 422 });
+  assert.equal((await call("POST", `${one}/priority`, { at: { id: later.id }, body: { priority: 7 } })).priority, 7);
+  await call("POST", `${one}/priority`, { at: { id: later.id }, body: {}, status: 422 });
+  await call("POST", `${one}/priority`, { at: { id: 999 }, body: { priority: 7 }, status: 404 });
+  assert.equal((await call("POST", runs, { body: { action: "priority", ids: [queued, 99999], priority: 3 }, headers: { "Idempotency-Key": "move" } })).changed, 1);
+  await call("POST", runs, { body: { action: "cancel", filter: "" }, status: 422 });
   await call("DELETE", `${V1}/datasets/{name}`, { at: { name: "tiny" }, status: 409 });
   await call("POST", `${run}/cancel`, { at: { id: queued }, status: 202 });
   await call("POST", `${run}/retry`, { at: { id: queued } });
@@ -203,6 +213,18 @@ test("experiments and their runs, from the dry run to the report", async () => {
   await call("GET", `${V1}/queue`);
 });
 
+/** The two documents that the served one is made of (deploy/openapi.mjs). */
+function unbundled(served) {
+  const keys = new Map(Object.keys(schema.$defs).map((key) => [`Spec${key.replaceAll(/(^|_)(\w)/g, (_, before, letter) => letter.toUpperCase())}`, key]));
+  const back = (node, file) => JSON.parse(JSON.stringify(node).replaceAll(/"#\/components\/schemas\/(Spec\w*)/g,
+    (ref, name) => keys.has(name) ? `"${file}#/$defs/${keys.get(name)}` : `"${file}`));
+  const { Spec, ...schemas } = served.components.schemas, own = Object.fromEntries(Object.entries(schemas).filter(([name]) => !keys.has(name)));
+  return {
+    api: back({ ...served, components: { ...served.components, schemas: own } }, "experiment.schema.json"),
+    schema: { $schema: schema.$schema, ...back(Spec, ""), $defs: Object.fromEntries([...keys].map(([name, key]) => [key, back(schemas[name], "")])) },
+  };
+}
+
 test("the rest", async () => {
   await call("GET", `${V1}/presets`);
   await call("GET", `${V1}/presets/{name}`, { at: { name: "demo" } });
@@ -219,7 +241,7 @@ test("the rest", async () => {
   await call("POST", `${V1}/session`, { body: { code }, status: 401 });
   await call("DELETE", `${V1}/session`, { status: 204 });
   await call("GET", `${V1}/version`);
-  assert.deepEqual(await call("GET", `${V1}/openapi.json`), api);
+  assert.deepEqual(unbundled(await call("GET", `${V1}/openapi.json`)), { api, schema });
   assert.deepEqual(await call("GET", `${V1}/experiment.schema.json`), schema);
   for (const path of [`${V1}/openapi.json`, `${V1}/experiment.schema.json`]) { // to anybody, and once
     const etag = (await fetch(daemon.base + path)).headers.get("etag");

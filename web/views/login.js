@@ -1,5 +1,6 @@
 // Not logged in: how to get a link.
 
+import { api } from "../api.js";
 import { command, h } from "../dom.js";
 
 export default async function login({ root }, refused) {
@@ -12,5 +13,5 @@ export default async function login({ root }, refused) {
     h("p.note", null, "DIR is the daemon\u2019s data folder. Open the printed address here: it logs this browser in, " +
       "once, and leaves no secret in the address bar. The daemon also prints a link when it starts."),
     h("p.note", null, "Programs use the token instead:"),
-    command(`curl -K DIR/curlrc ${location.origin}/api/v1/experiments`)));
+    command(`curl -K DIR/curlrc ${location.origin}${api}experiments`)));
 }

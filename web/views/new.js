@@ -1,6 +1,6 @@
 // A new experiment: a preset, edited as JSON, tried dry, submitted; and the corpora that it may use.
 
-import { address, get, post, put } from "../api.js";
+import { address, api, get, post, put } from "../api.js";
 import { SIGNS, STATUSES } from "../audits.js";
 import { action, command, h, setText, toast } from "../dom.js";
 import { bytes, duration, gridPoint, integer, plural, scaled, when } from "../format.js";
@@ -65,7 +65,7 @@ class Page {
         this.outcome,
         h("details", null, h("summary", null, "The same with curl"),
           command("curl -K DIR/curlrc -H 'Content-Type: application/json' --data @spec.json " +
-            `${location.origin}/api/v1/experiments`))),
+            `${location.origin}${api}experiments`))),
       h("section", { "aria-labelledby": "corpora" },
         h("h2", { id: "corpora" }, "Corpora"), this.datasets, this.#upload())));
   }

@@ -101,9 +101,14 @@ double attn_backward(struct attn *attn, const struct batch_pass *pass, const rea
 /* After attn_forward: the places that the query of row b·T + t saw, ascending, into ret [T]; returns
  * how many. */
 size_t attn_seen(const struct attn *attn, size_t row, int32_t *ret);
-/* After attn_forward: whether that pass let some query see fewer than all its past keys. */
+/* After attn_forward: whether the keys of that pass were chosen; else each query saw all past ones. */
+static inline bool attn_chose(const struct attn *attn)
+{
+    return attn->use_mask || attn->use_lists;
+}
+/* The same, and some query saw fewer than all its past keys. */
 static inline bool attn_leaves_out(const struct attn *attn)
 {
-    return (attn->use_mask || attn->use_lists) && attn->k < attn->t;
+    return attn_chose(attn) && attn->k < attn->t;
 }
 #endif

@@ -88,15 +88,22 @@ void select_dense_pack(struct attn *attn, const struct batch_pass *pass)
     pool_run(pass->pool, pass->batch * attn->h, pack_task, attn);
 }
 
+void select_dense_scores(const struct attn *a, const struct select_block *block, size_t h,
+                         size_t cols, real *scores)
+{
+    size_t ld = 3 * a->c;
+    dots_kernels()->product(block->rows, cols, a->d, attn_scale(a),
+                            attn_head(a, block->b, h, 0) + block->from * ld, ld,
+                            packed_keys(a, block->b, h), scores, a->t);
+}
+
 void select_dense_sum(const struct attn *a, const struct select_block *block, real *sum,
                       real *scratch)
 {
-    size_t cols = block->from + block->rows, ld = 3 * a->c;
+    size_t cols = block->from + block->rows;
     memset(sum, 0, block->rows * a->t * sizeof *sum);
     for (size_t h = 0; h < a->h; h++) {
-        dots_kernels()->product(block->rows, cols, a->d, attn_scale(a),
-                                attn_head(a, block->b, h, 0) + block->from * ld, ld,
-                                packed_keys(a, block->b, h), scratch, a->t);
+        select_dense_scores(a, block, h, cols, scratch);
         for (size_t r = 0; r < block->rows; r++) {
             softmax_forward(scratch + r * a->t, cols, block->from + r + 1, NULL);
             softmax_add(scratch + r * a->t, cols, sum + r * a->t);

@@ -28,7 +28,10 @@ void select_fixed(struct attn *attn, const struct batch_pass *pass, select_sees 
 /* The dense attention, for a choice or a measurement. First the keys of all heads and sequences are
  * packed, in dqkv, which is free in a forward pass. */
 void select_dense_pack(struct attn *attn, const struct batch_pass *pass);
-/* After that: sum [rows × T] = Σ over heads of a block's dense probabilities; scratch likewise. */
+/* After that: scores [rows × T] of a block's queries in head h against the first `cols` keys. */
+void select_dense_scores(const struct attn *attn, const struct select_block *block, size_t h,
+                         size_t cols, real *scores);
+/* The same: sum [rows × T] = Σ over heads of a block's dense probabilities; scratch likewise. */
 void select_dense_sum(const struct attn *attn, const struct select_block *block, real *sum,
                       real *scratch);
 

@@ -56,11 +56,24 @@ static const struct row {
     { AUDIT_REPLAY, true, of_arm, audit_replay },
 };
 
+/* A log line whose member `audit` tells the daemon which one is under way (schema/wire.md). */
+static void say(struct audits *a, const char *name, bool begins)
+{
+    char message[100];
+    snprintf(message, sizeof message, "audit %s %s", name,
+             begins ? "begins" : "has nothing to say");
+    emit_event(a->context.emit, WIRE_LOG,
+               json_pack("{s:s, s:s, s:s}", "level", "info", "message", message, "audit",
+                         begins ? name : ""),
+               false);
+}
+
 static void tell(struct audits *a, const char *name, struct finding *finding, double seconds)
 {
     json_t *evidence = finding->evidence != NULL ? finding->evidence : json_object();
     if (finding->detail[0] == '\0') {
         json_decref(evidence);
+        say(a, name, false);
         return;
     }
     emit_log(a->context.emit, finding->status == AUDIT_FAIL ? "warn" : "info",
@@ -90,6 +103,7 @@ static void make(struct audits *a, bool at_end)
         double start = clock_mono_s();
         if (!is_made(a, &rows[i]))
             continue;
+        say(a, audit_table[rows[i].audit]->name, true);
         if (rows[i].measure(a, &finding, &err) != 0)
             finding_say(&finding, AUDIT_SKIPPED, "it couldn't be made: %s", err.message);
         if (audit_stopped(a)) /* it may have ended halfway */

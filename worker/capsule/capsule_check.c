@@ -5,6 +5,7 @@
 #include "common/base/utf8.h"
 #include "common/json/jsonx.h"
 #include "common/json/jsonx_fields.h"
+#include "common/names.h"
 #include "worker/capsule/capsule_run_reader.h"
 
 #include <stdlib.h>
@@ -150,7 +151,8 @@ static int check_agreement(const struct capsule *c, json_t *const read[DOCUMENTS
                            shared[i]);
     }
     const char *name = json_string_value(json_object_get(experiment, "name"));
-    if (!json_is_integer(json_object_get(experiment, "id")) || name == NULL || !jsonx_is_name(name))
+    if (!json_is_integer(json_object_get(experiment, "id")) || name == NULL ||
+        !names_is_stored(name))
         return err_set(err, ERR_BAD_DATA, "experiment.json names no experiment");
     if (json_object_size(manifest) != sizeof shared / sizeof *shared)
         return err_set(err, ERR_BAD_DATA, "the manifest says more of its experiment than it may");

@@ -3,6 +3,7 @@
 #include "worker/capsule/capsule_run_reader.h"
 
 #include "common/json/jsonx_fields.h"
+#include "common/names.h"
 #include "common/spec/spec_json.h"
 
 #include <stdlib.h>
@@ -50,7 +51,7 @@ static int check_run(const struct capsule_run *run, const char *digest, const ch
 {
     const char *stored = text_of(run->json, "digest");
     if (json_integer_value(json_object_get(run->json, "id")) != run->id ||
-        !jsonx_is_name(text_of(run->json, "arm")) || *text_of(run->json, "state") == '\0')
+        !names_is_stored(text_of(run->json, "arm")) || *text_of(run->json, "state") == '\0')
         return err_set(err, ERR_BAD_DATA, "%s isn't what is known of run %lld", path,
                        (long long)run->id);
     if (strcmp(stored, digest) != 0)

@@ -59,6 +59,24 @@ int artifacts_gradients(struct artifacts *a, int64_t step, struct params *params
     return save(a, name, params, params->grad, err);
 }
 
+static json_t *entry(const char *name, int64_t bytes, const char *sha256)
+{
+    return json_pack("{s:s, s:I, s:s}", "name", name, "bytes", (json_int_t)bytes, "sha256", sha256);
+}
+
+int artifacts_attention(struct artifacts *a, int64_t step, const struct safetensors_array *arrays,
+                        size_t n, json_t *take_metadata, json_t **ret, struct err *err)
+{
+    char name[64], path[PATH_MAX + 64];
+    struct safetensors_info info;
+    snprintf(name, sizeof name, "attention-%lld.safetensors", (long long)step);
+    snprintf(path, sizeof path, "%s/%s", a->dir, name);
+    int status = safetensors_write_arrays(path, arrays, n, take_metadata, &info, err);
+    if (status == 0)
+        *ret = entry(name, info.bytes, info.sha256);
+    return status;
+}
+
 /* The attempt before may have gone further than its last checkpoint: cuts off the lines of `step`
  * and later, which this attempt writes again. */
 static FILE *open_batches(const char *path, int64_t step)
@@ -147,9 +165,7 @@ int artifacts_end(struct artifacts *a, json_t **ret, struct err *err)
         if (status == 0 && stat(path, &info) != 0)
             status = err_errno(err, ERR_STORAGE, "can't read %s", path);
         if (status == 0)
-            json_array_append_new(list,
-                                  json_pack("{s:s, s:I, s:s}", "name", entries[i]->d_name, "bytes",
-                                            (json_int_t)info.st_size, "sha256", sha256));
+            json_array_append_new(list, entry(entries[i]->d_name, info.st_size, sha256));
         free(entries[i]);
     }
     free(entries);

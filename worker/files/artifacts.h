@@ -4,6 +4,7 @@
 
 #include "common/spec/spec.h"
 #include "worker/base/params.h"
+#include "worker/files/safetensors.h"
 
 #include <jansson.h>
 #include <stdint.h>
@@ -25,6 +26,10 @@ int artifacts_init(struct artifacts *a, struct params *params, struct err *err);
 int artifacts_batch(struct artifacts *a, int64_t step, const int32_t *windows, struct err *err);
 int artifacts_gradients(struct artifacts *a, int64_t step, struct params *params, struct err *err);
 int artifacts_final(struct artifacts *a, struct params *params, struct err *err);
+/* attention-STEP.safetensors: the pictures of an evaluation (schema/experiment.md). *ret: its entry
+ * in artifacts_end's list, the caller's. */
+int artifacts_attention(struct artifacts *a, int64_t step, const struct safetensors_array *arrays,
+                        size_t n, json_t *take_metadata, json_t **ret, struct err *err);
 /* Lists every file that is there: [{name, bytes, sha256}]. *ret is the caller's. */
 int artifacts_end(struct artifacts *a, json_t **ret, struct err *err);
 

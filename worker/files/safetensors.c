@@ -14,39 +14,69 @@
 #include <unistd.h>
 
 #ifdef ABLATE_DOUBLE
-static const char dtype[] = "F64";
+static const enum safetensors_type real_type = SAFETENSORS_F64;
 #else
-static const char dtype[] = "F32";
+static const enum safetensors_type real_type = SAFETENSORS_F32;
 #endif
 
 enum { HEADER_MAX = 16 << 20, CHUNK = 64 << 10 };
 
-static json_t *shape_of(const struct tensor *t)
+static const struct {
+    const char *name;
+    size_t bytes;
+} types[] = {
+    [SAFETENSORS_U8] = { "U8", 1 },
+    [SAFETENSORS_I32] = { "I32", 4 },
+    [SAFETENSORS_F32] = { "F32", 4 },
+    [SAFETENSORS_F64] = { "F64", 8 },
+};
+
+static size_t bytes_of(const struct safetensors_array *array)
+{
+    size_t bytes = types[array->type].bytes;
+    for (size_t i = 0; i < SAFETENSORS_DIMS && array->shape[i] > 0; i++)
+        bytes *= (size_t)array->shape[i];
+    return bytes;
+}
+
+/* The arrays of a table's parts, to be freed; NULL: no memory. */
+static struct safetensors_array *arrays_of(const struct params *table,
+                                           const struct safetensors_part *parts, size_t n)
+{
+    struct safetensors_array *arrays = calloc(n * table->n + 1, sizeof *arrays), *to = arrays;
+    for (size_t p = 0; arrays != NULL && p < n; p++)
+        for (size_t i = 0; i < table->n; i++, to++) {
+            const struct tensor *t = &table->tensors[i];
+            snprintf(to->name, sizeof to->name, "%s%s", parts[p].prefix, t->name);
+            to->type = real_type;
+            to->shape[0] = t->shape[0];
+            to->shape[1] = t->shape[1];
+            to->data = parts[p].data + t->offset;
+        }
+    return arrays;
+}
+
+static json_t *shape_of(const struct safetensors_array *array)
 {
     json_t *shape = json_array();
-    for (int i = 0; i < 2 && (i == 0 || t->shape[1] > 0); i++)
-        json_array_append_new(shape, json_integer(t->shape[i]));
+    for (size_t i = 0; i < SAFETENSORS_DIMS && array->shape[i] > 0; i++)
+        json_array_append_new(shape, json_integer(array->shape[i]));
     return shape;
 }
 
-/* The header's object, which says where each tensor lies. */
-static json_t *header_of(const struct params *table, const struct safetensors_part *parts, size_t n,
-                         size_t *ret_bytes)
+/* The header's object, which says where each array lies. */
+static json_t *header_of(const struct safetensors_array *arrays, size_t n, size_t *ret_bytes)
 {
     json_t *header = json_object();
     size_t at = 0;
-    for (size_t p = 0; p < n; p++)
-        for (size_t i = 0; i < table->n; i++) {
-            const struct tensor *t = &table->tensors[i];
-            char name[128];
-            size_t bytes = t->count * sizeof(real);
-            snprintf(name, sizeof name, "%s%s", parts[p].prefix, t->name);
-            json_object_set_new(header, name,
-                                json_pack("{s:s, s:o, s:[I, I]}", "dtype", dtype, "shape",
-                                          shape_of(t), "data_offsets", (json_int_t)at,
-                                          (json_int_t)(at + bytes)));
-            at += bytes;
-        }
+    for (size_t i = 0; i < n; i++) {
+        size_t bytes = bytes_of(&arrays[i]);
+        json_object_set_new(header, arrays[i].name,
+                            json_pack("{s:s, s:o, s:[I, I]}", "dtype", types[arrays[i].type].name,
+                                      "shape", shape_of(&arrays[i]), "data_offsets", (json_int_t)at,
+                                      (json_int_t)(at + bytes)));
+        at += bytes;
+    }
     *ret_bytes = at;
     return header;
 }
@@ -64,30 +94,27 @@ static bool put(struct writer *w, const void *bytes, size_t len)
     return fwrite(bytes, 1, len, w->file) == len;
 }
 
-static bool put_all(struct writer *w, const struct params *table,
-                    const struct safetensors_part *parts, size_t n, const struct buf *header)
+static bool put_all(struct writer *w, const struct safetensors_array *arrays, size_t n,
+                    const struct buf *header)
 {
     uint64_t len = header->len;
     uint8_t prefix[8];
     for (int i = 0; i < 8; i++)
         prefix[i] = (uint8_t)(len >> (8 * i));
     bool ok = put(w, prefix, sizeof prefix) && put(w, header->data, header->len);
-    for (size_t p = 0; p < n; p++)
-        for (size_t i = 0; i < table->n && ok; i++)
-            ok = put(w, parts[p].data + table->tensors[i].offset,
-                     table->tensors[i].count * sizeof(real));
+    for (size_t i = 0; i < n && ok; i++)
+        ok = put(w, arrays[i].data, bytes_of(&arrays[i]));
     return ok && fflush(w->file) == 0 && fsync(fileno(w->file)) == 0;
 }
 
-int safetensors_write(const char *path, const struct params *table,
-                      const struct safetensors_part *parts, size_t n, json_t *take_metadata,
-                      struct safetensors_info *ret, struct err *err)
+int safetensors_write_arrays(const char *path, const struct safetensors_array *arrays, size_t n,
+                             json_t *take_metadata, struct safetensors_info *ret, struct err *err)
 {
     char temporary[PATH_MAX];
     struct buf text;
     struct writer w = { 0 };
     size_t bytes = 0;
-    json_t *header = header_of(table, parts, n, &bytes);
+    json_t *header = header_of(arrays, n, &bytes);
     json_object_set_new(header, "__metadata__", take_metadata);
     buf_init(&text, HEADER_MAX);
     jsonx_dump(header, JSONX_KEEP_ORDER, &text);
@@ -102,7 +129,7 @@ int safetensors_write(const char *path, const struct params *table,
     if (status == 0 && (w.file = fopen(temporary, "we")) == NULL)
         status = err_errno(err, ERR_STORAGE, "can't create %s", temporary);
     if (status == 0) {
-        bool ok = put_all(&w, table, parts, n, &text);
+        bool ok = put_all(&w, arrays, n, &text);
         int code = errno;
         ok &= fclose(w.file) == 0;
         errno = ok ? 0 : code;
@@ -118,6 +145,20 @@ int safetensors_write(const char *path, const struct params *table,
         ret->bytes = w.bytes;
         digest_end_hex(&w.digest, ret->sha256);
     }
+    return status;
+}
+
+int safetensors_write(const char *path, const struct params *table,
+                      const struct safetensors_part *parts, size_t n, json_t *take_metadata,
+                      struct safetensors_info *ret, struct err *err)
+{
+    struct safetensors_array *arrays = arrays_of(table, parts, n);
+    if (arrays == NULL) {
+        json_decref(take_metadata);
+        return err_no_memory(err, "a file's header");
+    }
+    int status = safetensors_write_arrays(path, arrays, n * table->n, take_metadata, ret, err);
+    free(arrays);
     return status;
 }
 
@@ -157,8 +198,13 @@ static int open_checked(const char *path, const struct params *table,
         return errno == ENOENT ? err_set(err, ERR_NOT_FOUND, "there is no file %s", path)
                                : err_errno(err, ERR_STORAGE, "can't open %s", path);
     size_t bytes = 0;
-    json_t *header = NULL, *expected = header_of(table, parts, n, &bytes), *metadata = NULL;
-    int status = read_header(file, path, &header, err);
+    json_t *header = NULL, *expected = NULL, *metadata = NULL;
+    struct safetensors_array *arrays = arrays_of(table, parts, n);
+    int status = arrays == NULL ? err_no_memory(err, "a file's header")
+                                : read_header(file, path, &header, err);
+    if (arrays != NULL)
+        expected = header_of(arrays, n * table->n, &bytes);
+    free(arrays);
     if (status == 0) {
         metadata = json_incref(json_object_get(header, "__metadata__"));
         json_object_del(header, "__metadata__");

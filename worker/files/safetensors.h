@@ -12,6 +12,16 @@
 #include <jansson.h>
 #include <stddef.h>
 
+enum safetensors_type { SAFETENSORS_U8, SAFETENSORS_I32, SAFETENSORS_F32, SAFETENSORS_F64 };
+enum { SAFETENSORS_DIMS = 4 };
+/* One array, row-major; shape ends with the first 0. data is borrowed. */
+struct safetensors_array {
+    char name[128];
+    enum safetensors_type type;
+    int64_t shape[SAFETENSORS_DIMS];
+    const void *data;
+};
+
 /* A family of arrays to store: each tensor of the table out of `data`, under prefix + its name. */
 struct safetensors_part {
     const char *prefix;
@@ -26,6 +36,9 @@ struct safetensors_info {
 int safetensors_write(const char *path, const struct params *table,
                       const struct safetensors_part *parts, size_t n, json_t *take_metadata,
                       struct safetensors_info *ret, struct err *err);
+/* The same for any arrays. */
+int safetensors_write_arrays(const char *path, const struct safetensors_array *arrays, size_t n,
+                             json_t *take_metadata, struct safetensors_info *ret, struct err *err);
 /* Reads a file that holds exactly these tensors into `data`. *ret_metadata is the caller's.
  * Errors: NOT_FOUND, STORAGE, BAD_DATA (damaged, or of another model), after which the arrays'
  * content is unspecified. */

@@ -3,6 +3,7 @@
  * scratch that blocks share. */
 #include "worker/model/model.h"
 
+#include "worker/attn/attn_maps.h"
 #include "worker/attn/kl.h"
 #include "worker/attn/recall.h"
 #include "worker/base/batch_pass.h"
@@ -289,10 +290,27 @@ const int32_t *model_experts(const struct model *model, int64_t layer, size_t b,
     return moe->chosen + (b * model->t + t) * moe->k;
 }
 
+int64_t model_last_micro_batch(const struct model *model, int64_t n)
+{
+    return (n - 1) / (int64_t)model->batch * (int64_t)model->batch;
+}
+
+/* The pass that model_evaluate made last, of n windows. */
+static struct batch_pass last_evaluation(struct model *m, int64_t n)
+{
+    return pass_of(m, (size_t)model_last_micro_batch(m, n), (size_t)n, 0, 0);
+}
+
+bool model_maps(struct model *model, int64_t n, int64_t layer, const struct attn_maps *ret)
+{
+    struct batch_pass pass = last_evaluation(model, n);
+    attn_maps(&model->blocks[layer].attn, &pass, ret);
+    return attn_chose(&model->blocks[layer].attn);
+}
+
 bool model_recall(struct model *model, int64_t n, bool indexed, double *ret)
 {
-    size_t last = ((size_t)n - 1) / model->batch * model->batch;
-    struct batch_pass pass = pass_of(model, last, (size_t)n, 0, 0);
+    struct batch_pass pass = last_evaluation(model, n);
     double sum = 0;
     size_t sparse = 0;
     for (size_t l = 0; l < model->layers; l++) {

@@ -91,6 +91,12 @@ void model_evaluate(struct model *model, const int32_t *windows, int64_t n, int6
  * attention mass that the chosen keys hold (attn_recall), averaged over the layers where not every
  * past key was seen (`indexed`: over those of them that have an indexer). False: there are none. */
 bool model_recall(struct model *model, int64_t n, bool indexed, double *ret);
+/* Pictures of a layer's attention in the same pass (attn_maps), of the first windows of the last
+ * micro-batch; false: the layer saw every past key, so that `sees` and `dense` weren't set.
+ * model_last_micro_batch: the number of that micro-batch's first window among the n. */
+struct attn_maps;
+bool model_maps(struct model *model, int64_t n, int64_t layer, const struct attn_maps *ret);
+int64_t model_last_micro_batch(const struct model *model, int64_t n);
 /* What the last pass chose in a layer, at place t of window b of its micro-batch: the keys that the
  * query saw, ascending, into ret [T], with their number; and the experts that the token visited, in
  * the order of their weights. For audits. */

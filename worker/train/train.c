@@ -20,6 +20,7 @@
 #include "worker/train/fingerprints.h"
 #include "worker/train/finite.h"
 #include "worker/train/handed.h"
+#include "worker/train/pictures.h"
 #include "worker/train/train_metrics.h"
 
 #include <math.h>
@@ -38,15 +39,16 @@ struct train {
     struct data *data;
     struct model *model;
     struct artifacts artifacts;
-    struct audits *audits;  /* NULL = this run isn't audited */
-    int32_t *windows;       /* [B × (T+1)] */
-    struct handed handed;   /* windows that evaluations were handed */
-    int64_t from;           /* the step that the attempt begins after */
-    int64_t step;           /* the last one done */
-    int64_t last;           /* the one to end with */
-    int waits_for;          /* DISK_FULL: room on the disk; STORAGE: its folder; 0 = nothing */
-    int64_t waits_since_ms; /* for that */
-    double waited_s;        /* in all, audits included */
+    struct pictures *pictures; /* NULL = none are wanted */
+    struct audits *audits;     /* NULL = this run isn't audited */
+    int32_t *windows;          /* [B × (T+1)] */
+    struct handed handed;      /* windows that evaluations were handed */
+    int64_t from;              /* the step that the attempt begins after */
+    int64_t step;              /* the last one done */
+    int64_t last;              /* the one to end with */
+    int waits_for;             /* DISK_FULL: room on the disk; STORAGE: its folder; 0 = nothing */
+    int64_t waits_since_ms;    /* for that */
+    double waited_s;           /* in all, audits included */
     struct finite finite;
     bool finished; /* and said so */
     struct interference_sample began;
@@ -68,8 +70,8 @@ static bool stopping(const struct train *t)
     return emit_stopped(t->emit) != NULL;
 }
 
-/* Sums over the windows of a part, and the recall of the first batch unless ret_figures is NULL.
- * False when a stop came meanwhile. */
+/* Sums over the windows of a part, and unless ret_figures is NULL the recall and the pictures of the
+ * first batch. False when a stop came meanwhile. */
 static bool measure(struct train *t, enum corpus_part part, struct model_eval *ret,
                     struct eval_figures *ret_figures)
 {
@@ -84,39 +86,13 @@ static bool measure(struct train *t, enum corpus_part part, struct model_eval *r
         ret->nll += got.nll;
         ret->correct += got.correct;
         ret->targets += got.targets;
-        if (i == 0 && ret_figures != NULL)
-            ret_figures->leaves_out =
-                model_recall(t->model, (int64_t)rows, false, &ret_figures->recall);
+        if (i > 0 || ret_figures == NULL)
+            continue;
+        ret_figures->leaves_out =
+            model_recall(t->model, (int64_t)rows, false, &ret_figures->recall);
+        pictures_take(t->pictures, t->model, t->windows, (int64_t)rows, t->step);
     }
     return !stopping(t);
-}
-
-/* Means over the windows of a part. A stop that comes meanwhile leaves it unsaid. */
-static void evaluate(struct train *t, enum corpus_part part)
-{
-    struct model_eval sum;
-    struct eval_figures figures = { 0 }, *f = &figures;
-    double start = clock_mono_s();
-    /* one batch tells enough of recall, and costs as much as dense attention */
-    if (!measure(t, part, &sum, part == CORPUS_VAL ? f : NULL))
-        return;
-    f->loss = sum.nll / (double)sum.targets;
-    f->accuracy = (double)sum.correct / (double)sum.targets;
-    if (t->audits != NULL)
-        audits_told(t->audits, f->loss);
-    const char *names[METRICS];
-    double numbers[METRICS];
-    size_t n = eval_metrics(part, f, names, numbers);
-    json_t *values = json_object();
-    for (size_t i = 0; i < n; i++)
-        json_object_set_new(values, names[i], jsonx_number(numbers[i]));
-    emit_event(t->emit, WIRE_EVAL,
-               json_pack("{s:I, s:o}", "step", (json_int_t)t->step, "values", values), false);
-    emit_log(t->emit, "info", "step %lld: %s/loss %.4f, %s/accuracy %.2f %% (%lld targets, %.2f s)",
-             (long long)t->step, corpus_part_names[part], f->loss, corpus_part_names[part],
-             100 * f->accuracy, (long long)sum.targets, clock_mono_s() - start);
-    for (size_t i = 0; i < n; i++)
-        finite_metric(&t->finite, names[i], t->step, numbers[i]);
 }
 
 enum { FAULT_MS = 60000 };
@@ -143,6 +119,44 @@ static bool wait_for_storage(struct train *t, int status, const struct err *err)
         usleep(100000);
     t->waited_s += clock_mono_s() - start;
     return !stopping(t);
+}
+
+/* Means over the windows of a part. A stop that comes meanwhile leaves it unsaid. */
+static int evaluate(struct train *t, enum corpus_part part, struct err *err)
+{
+    struct model_eval sum;
+    struct eval_figures figures = { 0 }, *f = &figures;
+    double start = clock_mono_s();
+    json_t *artifacts = NULL;
+    int status;
+    /* one batch tells enough of recall, and costs as much as dense attention */
+    if (!measure(t, part, &sum, part == CORPUS_VAL ? f : NULL))
+        return 0;
+    do
+        status = pictures_save(t->pictures, &t->artifacts, &artifacts, err);
+    while (wait_for_storage(t, status, err));
+    if (status != 0)
+        return status;
+    f->loss = sum.nll / (double)sum.targets;
+    f->accuracy = (double)sum.correct / (double)sum.targets;
+    if (t->audits != NULL)
+        audits_told(t->audits, f->loss);
+    const char *names[METRICS];
+    double numbers[METRICS];
+    size_t n = eval_metrics(part, f, names, numbers);
+    json_t *values = json_object();
+    for (size_t i = 0; i < n; i++)
+        json_object_set_new(values, names[i], jsonx_number(numbers[i]));
+    emit_event(t->emit, WIRE_EVAL,
+               json_pack("{s:I, s:o, s:o*}", "step", (json_int_t)t->step, "values", values,
+                         "artifacts", artifacts),
+               false);
+    emit_log(t->emit, "info", "step %lld: %s/loss %.4f, %s/accuracy %.2f %% (%lld targets, %.2f s)",
+             (long long)t->step, corpus_part_names[part], f->loss, corpus_part_names[part],
+             100 * f->accuracy, (long long)sum.targets, clock_mono_s() - start);
+    for (size_t i = 0; i < n; i++)
+        finite_metric(&t->finite, names[i], t->step, numbers[i]);
+    return 0;
 }
 
 static int save_checkpoint(struct train *t, struct err *err)
@@ -215,10 +229,11 @@ static int one_step(struct train *t, struct err *err)
     if (t->audits != NULL)
         audits_watch(t->audits, step == train->steps);
     if (step % train->eval_every == 0 || step == train->steps)
-        evaluate(t, CORPUS_VAL);
+        status = evaluate(t, CORPUS_VAL, err);
     if (t->audits != NULL)
         audits_watch(t->audits, false);
-    if ((step % train->checkpoint_every == 0 || step == train->steps) && !stopping(t))
+    if (status == 0 && (step % train->checkpoint_every == 0 || step == train->steps) &&
+        !stopping(t))
         status = save_checkpoint(t, err);
     return status == 0 ? emit_failed(t->emit, err) : status;
 }
@@ -289,6 +304,8 @@ static int begin(struct train *t, struct err *err)
         do
             status = artifacts_begin(&t->artifacts, t->spec, t->config->out, err);
         while (wait_for_storage(t, status, err));
+    if (status == 0)
+        status = pictures_new(t->spec, &t->pictures, err);
     if (status == 0)
         do
             status = artifacts_init(&t->artifacts, model_params(t->model), err);
@@ -365,9 +382,9 @@ static int finish(struct train *t, struct err *err)
         watch_validation(t);
     handed_fill(&t->handed, CORPUS_VAL, t->windows);
     if (whole)
-        evaluate(t, CORPUS_TEST);
-    if (stopping(t))
-        return 0;
+        status = evaluate(t, CORPUS_TEST, err);
+    if (status != 0 || stopping(t))
+        return status;
     finite_parameters(&t->finite, model_params(t->model), t->step);
     do
         status = whole ? artifacts_final(&t->artifacts, model_params(t->model), err) : 0;
@@ -401,6 +418,7 @@ static void done(struct train *t)
     data_free(t->data);
     model_free(t->model);
     free(t->windows);
+    pictures_free(t->pictures);
     if (t->artifacts.batches != NULL)
         fclose(t->artifacts.batches);
 }

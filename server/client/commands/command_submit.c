@@ -12,6 +12,7 @@
 #include "common/json/jsonx.h"
 #include "common/json/jsonx_dump.h"
 #include "common/json/jsonx_fields.h"
+#include "common/names.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -49,7 +50,7 @@ static int read_spec(const char *from, struct buf *to, struct err *err)
     }
     if (stat(from, &info) == 0 && !S_ISDIR(info.st_mode))
         return err_errno(err, ERR_STORAGE, "can't read %s", from);
-    if (!jsonx_is_name(from) || strstr(from, ".json") != NULL)
+    if (!names_is_plain(from) || strstr(from, ".json") != NULL)
         return err_set(err, ERR_NOT_FOUND, "there is no file %s", from);
     buf_adds(to, "{\"preset\":");
     jsonx_dump_string(from, strlen(from), to);

@@ -120,13 +120,21 @@ static enum MHD_Result refuse(struct exchange *x, int status)
     return exchange_respond(x);
 }
 
+/* What follows the path that the daemon is reached below. A proxy may have taken it away, and who
+ * speaks to the daemon itself may leave it out. */
+static const char *below(const char *path, const char *url)
+{
+    size_t len = strlen(path);
+    return strncmp(url, path, len) == 0 && url[len] == '/' ? url + len : url;
+}
+
 /* The first call: the header is here, nothing of the body. */
 static enum MHD_Result take_header(struct exchange *x, const char *url, const char *method,
                                    const char *version)
 {
     snprintf(x->method, sizeof x->method, "%s", method);
     x->head = strcmp(method, "HEAD") == 0;
-    x->path = strdup(url);
+    x->path = strdup(below(x->req.app->options->public_path, url));
     if (x->path == NULL)
         return MHD_NO;
     int status = gate_check(x, method, version, &x->err);

@@ -5,6 +5,7 @@
  */
 #include "server/store/curves/store_metrics.h"
 
+#include "common/audit/audits.h"
 #include "common/base/clock.h"
 #include "common/json/jsonx.h"
 #include "common/json/jsonx_dump.h"
@@ -163,7 +164,24 @@ static int apply_metrics(const struct place *at, const json_t *body, struct err 
     return status == 0 ? set_step(at, json_integer_value(json_array_get(last, 0)), err) : status;
 }
 
-static int apply_eval(const struct place *at, const json_t *body, struct err *err)
+/* Files that the event says the attempt has written; one of the same name was written over. */
+static int put_artifacts(const struct place *at, const json_t *body, struct err *err)
+{
+    size_t i;
+    json_t *artifact;
+    int status = 0;
+    json_array_foreach(json_object_get(body, "artifacts"), i, artifact)
+    {
+        if (status == 0)
+            status = store_run_sql(at->store, SQL_ARTIFACT_PUT, NULL, err, "ititi", at->run,
+                                   text_of(artifact, "name"), int_of(artifact, "bytes"),
+                                   text_of(artifact, "sha256"), clock_wall_ms());
+    }
+    return status;
+}
+
+/* A verification's files are compared at its end. */
+static int compare_eval(const struct place *at, const json_t *body, struct err *err)
 {
     int64_t step = int_of(body, "step");
     const char *key;
@@ -189,6 +207,22 @@ static int apply_eval(const struct place *at, const json_t *body, struct err *er
     return set_step(at, step, err);
 }
 
+static int apply_eval(const struct place *at, const json_t *body, struct err *err)
+{
+    int status = put_artifacts(at, body, err);
+    return status == 0 ? compare_eval(at, body, err) : status;
+}
+
+/* audit: NULL = none, any more. */
+static int set_auditing(const struct place *at, const char *audit, struct err *err)
+{
+    int64_t changes = 0;
+    int status = store_run_sql(at->store, SQL_RUN_AUDITING, &changes, err, "it", at->run, audit);
+    if (status == 0 && changes > 0)
+        store_touch_run(at->store, at->experiment, at->run);
+    return status;
+}
+
 static int apply_audit(const struct place *at, const json_t *body, struct err *err)
 {
     char *evidence = jsonx_text(json_object_get(body, "evidence"), JSONX_CANONICAL);
@@ -202,7 +236,7 @@ static int apply_audit(const struct place *at, const json_t *body, struct err *e
     int status = evidence != NULL ? store_audit_of_run(at->store, &row, err)
                                   : err_no_memory(err, "an audit");
     free(evidence);
-    return status;
+    return status == 0 ? set_auditing(at, NULL, err) : status;
 }
 
 static int compare_checkpoint(const struct place *at, const json_t *body, struct err *err)
@@ -222,6 +256,7 @@ static int apply_checkpoint(const struct place *at, const json_t *body, struct e
                                int_of(body, "bytes"), text_of(body, "sha256"), clock_wall_ms());
 }
 
+/* A line with the member `audit` says that this audit begins; "": what began is over. */
 static int apply_log(const struct place *at, const json_t *body, struct err *err)
 {
     const char *message = text_of(body, "message");
@@ -233,7 +268,10 @@ static int apply_log(const struct place *at, const json_t *body, struct err *err
         return err_no_memory(err, "a log line");
     store_touch_log(at->store, at->experiment, at->run, text);
     free(text);
-    return 0;
+    const char *audit = json_string_value(json_object_get(body, "audit"));
+    if (audit == NULL || at->verify)
+        return 0;
+    return set_auditing(at, audit_find(audit) != NULL ? audit : NULL, err);
 }
 
 /* A failed attempt tells of it, too: the rows that it stored stay. */
@@ -250,19 +288,11 @@ static int keep_interference(const struct place *at, const json_t *body, struct 
 
 static int apply_finished(const struct place *at, const json_t *body, struct err *err)
 {
-    size_t i;
-    json_t *artifact;
     int status = set_step(at, int_of(body, "step"), err);
     if (status == 0)
         status = keep_interference(at, body, err);
-    json_array_foreach(json_object_get(body, "artifacts"), i, artifact)
-    {
-        if (status != 0)
-            break;
-        status = store_run_sql(at->store, SQL_ARTIFACT_PUT, NULL, err, "ititi", at->run,
-                               text_of(artifact, "name"), int_of(artifact, "bytes"),
-                               text_of(artifact, "sha256"), clock_wall_ms());
-    }
+    if (status == 0)
+        status = put_artifacts(at, body, err);
     if (status == 0)
         status = store_digests_put(at->store, at->run, at->attempt, NULL,
                                    json_string_value(json_object_get(body, "consumed_sha256")),
@@ -344,7 +374,7 @@ static const struct {
 } appliers[WIRE_TYPES] = {
     [WIRE_STARTED] = { apply_started, apply_started },
     [WIRE_METRICS] = { apply_metrics, apply_metrics },
-    [WIRE_EVAL] = { apply_eval, apply_eval },
+    [WIRE_EVAL] = { apply_eval, compare_eval },
     [WIRE_AUDIT] = { apply_audit, pass_over },
     [WIRE_LOG] = { apply_log, apply_log },
     [WIRE_FINISHED] = { apply_finished, compare_finished },

@@ -5,6 +5,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/clock.h"
+#include "common/names.h"
 #include "common/spec/spec.h"
 #include "server/store/runs/store_touches.h"
 #include "server/store/store_priv.h"
@@ -140,7 +141,7 @@ int store_audit_counts(struct store *store, int64_t experiment, int64_t ret[AUDI
                        struct err *err)
 {
     int64_t counts[AUDIT_STATUSES] = { 0 };
-    char before[SPEC_NAME_BYTES + 80] = "", key[sizeof before];
+    char before[NAMES_BYTES + 80] = "", key[sizeof before];
     int worst = -1; /* of the rows that merge; -1 = there were none */
     sqlite3_stmt *s = NULL;
     int status = store_query(store, SQL_AUDIT_COUNTS, &s, err, "i", experiment);

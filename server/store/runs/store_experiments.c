@@ -46,6 +46,17 @@ static void experiment_from(sqlite3_stmt *statement, void *of)
     row->steps_total = sqlite3_column_int64(statement, 15);
     row->started_at = sqlite3_column_int64(statement, 16);
     row->ended_at = active == 0 ? sqlite3_column_int64(statement, 17) : 0;
+    row->parent = sqlite3_column_int64(statement, 18);
+    row->priority = sqlite3_column_int64(statement, 19);
+}
+
+int store_experiment_known(struct store *store, int64_t id, struct err *err)
+{
+    int64_t n = 0;
+    int status = store_get_int(store, SQL_EXPERIMENT_KNOWN, 0, &n, err, "i", id);
+    return status != 0 || n > 0 ? status
+                                : err_set(err, ERR_BAD_PARAMETER,
+                                          "parent: there is no experiment %lld", (long long)id);
 }
 
 int store_experiment_by_key(struct store *store, const char *key, const char *body_digest,
@@ -139,10 +150,10 @@ int store_experiment_add(struct store *store, const struct new_experiment *new, 
         *ret_existing = true;
         return 0;
     }
-    status =
-        store_run_sql(store, SQL_EXPERIMENT_ADD, NULL, err, "tttttttiitt", new->name, new->notes,
-                      new->hypothesis, new->tags, new->spec, new->metric, new->goal,
-                      (int64_t) new->runs_n, now, new->idempotency_key, new->body_digest);
+    status = store_run_sql(store, SQL_EXPERIMENT_ADD, NULL, err, "tttttttiitti", new->name,
+                           new->notes, new->hypothesis, new->tags, new->spec, new->metric,
+                           new->goal, (int64_t) new->runs_n, now, new->idempotency_key,
+                           new->body_digest, new->parent);
     if (status != 0)
         return status;
     id = sqlite3_last_insert_rowid(store->db);

@@ -16,6 +16,8 @@ struct experiment_row {
     int64_t steps_done, steps_total; /* over its runs: progress */
     int64_t audits[AUDIT_STATUSES];  /* findings, merged as far as they reach */
     int64_t started_at, ended_at;    /* first start; last end once all are terminal; 0 = none */
+    int64_t priority;
+    int64_t parent; /* what it was cloned from, which may be gone; 0 = none was told */
 };
 void experiment_row_done(struct experiment_row *row);
 
@@ -31,9 +33,13 @@ struct new_experiment {
     const char *name, *notes, *hypothesis, *tags, *spec;
     const char *metric, *goal;                 /* what is compared; "min" or "max" */
     const char *idempotency_key, *body_digest; /* NULL = none */
+    int64_t parent;                            /* 0 = none */
     const struct new_run *runs;
     size_t runs_n;
 };
+/* Whether an experiment can be told as a parent: there is one of that number, perhaps deleted.
+ * Errors: BAD_PARAMETER. */
+int store_experiment_known(struct store *, int64_t id, struct err *);
 /* The experiment that was submitted with this key; *ret_id = 0 = none. Errors: IDEMPOTENCY_MISMATCH
  * (another body), CONFLICT (deleted since). */
 int store_experiment_by_key(struct store *, const char *key, const char *body_digest,

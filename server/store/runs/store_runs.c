@@ -22,6 +22,7 @@ void run_row_done(struct run_row *row)
     free(row->digest);
     free(row->dataset_digest);
     free(row->spec);
+    free(row->auditing);
     free(row->verify.reason);
     free(row->verify.difference);
     for (size_t i = 0; i < row->finals_n; i++)
@@ -109,6 +110,8 @@ static void run_from(sqlite3_stmt *s, struct run_row *row)
         .compared = sqlite3_column_int64(s, 26),
         .difference = store_text(s, 27, true),
     };
+    if (row->state == RUN_RUNNING)
+        row->auditing = store_text(s, 28, true);
 }
 
 static double nonfinite(double value, int kind)

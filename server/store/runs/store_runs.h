@@ -52,6 +52,7 @@ struct run_row {
     bool cancel, exclusive;
     char *arm, *grid, *reason, *digest, *dataset_digest; /* owned; grid is JSON text */
     char *spec;                                          /* owned JSON text; NULL in lists */
+    char *auditing; /* owned: the audit that it makes; NULL = none */
     struct run_verify {
         enum verify_state state;
         bool cancel;

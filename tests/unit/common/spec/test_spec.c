@@ -197,7 +197,7 @@ static const char *const sound[] = {
     "attention':{'kind':'dsa',"
     "'top_k_ratio':0.3,'selection':'published','indexer_training':'frozen'}},'train':{'batch_"
     "tokens':640,'schedule':'cosine'},"
-    "'artifacts':['gradients','init']}",
+    "'artifacts':['gradients','init','attention']}",
     "{'data':{'dataset':'x'},'model':{'attention':{'kind':'random_topk'}},'artifacts':[]}",
     RANGES "[{'layers':[0,1],'attention':{'kind':'dsa','top_k_ratio':0.25}},{'layers':[3,3],"
            "'attention':{'kind':'window'}}]},'train':{'micro_batch_size':4}}",

@@ -105,6 +105,7 @@ static const char *const bad[] = {
     "{\"type\":\"metrics\",\"seq\":2,\"names\":[\"\"],\"rows\":[[1,1]]}",
     "{\"type\":\"eval\",\"seq\":3,\"step\":1,\"values\":{\"a'b\":1}}",
     "{\"type\":\"eval\",\"seq\":3,\"step\":1,\"values\":{\"a\":\"1\"}}",
+    "{\"type\":\"eval\",\"seq\":3,\"step\":1,\"values\":{},\"artifacts\":[{\"name\":\"n\"}]}",
     "{\"type\":\"started\",\"seq\":1,\"step\":0,\"environment\":{},\"init\":[]}",
     "{\"type\":\"started\",\"seq\":1,\"step\":0,\"environment\":{},\"init\":{\"w\":1}}",
     "{\"type\":\"started\",\"seq\":1,\"step\":0,\"environment\":{},\"guess\":3}",

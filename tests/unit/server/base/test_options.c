@@ -68,6 +68,7 @@ static void test_defaults(void **state)
 static void test_every_option_in_both_forms(void **state)
 {
     (void)state;
+    char url[300];
     assert_int_equal(PARSE("--data=d", "--listen=[::1]:0", "--slots=3", "--memory", "4g",
                            "--log-level=debug", "--public-url=https://a.example:8443/",
                            "--trusted-proxy=10.0.0.0/8,::1", "--upload-limit=10M", "--worker=/x/y"),
@@ -99,6 +100,14 @@ static void test_every_option_in_both_forms(void **state)
     assert_string_equal(got.public_url, "https://a.example");
     assert_int_equal(PARSE("--data=d", "--public-url=http://[::1]:8080"), 0);
     assert_string_equal(got.public_url, "http://[::1]:8080");
+    assert_string_equal(got.public_path, "");
+    assert_int_equal(PARSE("--data=d", "--public-url=https://a.example:443/ablate/"), 0);
+    assert_string_equal(got.public_url, "https://a.example");
+    assert_string_equal(got.public_path, "/ablate");
+    assert_int_equal(PARSE("--data=d", "--public-url=https://hub/user/m.e@x_~1/proxy/8642"), 0);
+    assert_string_equal(got.public_path, "/user/m.e@x_~1/proxy/8642");
+    options_url(&got, 8642, url, sizeof url);
+    assert_string_equal(url, "https://hub/user/m.e@x_~1/proxy/8642");
 }
 
 static void test_commands(void **state)
@@ -157,9 +166,16 @@ static void test_each_mistake_is_named(void **state)
         { "--public-url", "ftp://example.org", "--public-url" },
         { "--public-url", "https://", "--public-url" },
         { "--public-url", "https:///x", "--public-url" },
-        { "--public-url", "https://a/b", "without a path" },
-        { "--public-url", "https://me@a", "without a path" },
-        { "--public-url", "https://a b", "without a path" },
+        { "--public-url", "https://me@a", "perhaps a path" },
+        { "--public-url", "https://a b", "perhaps a path" },
+        { "--public-url", "https://a/b c", "such as /ablate/" },
+        { "--public-url", "https://a//", "such as /ablate/" },
+        { "--public-url", "https://a/b//c", "such as /ablate/" },
+        { "--public-url", "https://a/../b", "such as /ablate/" },
+        { "--public-url", "https://a/b/.", "such as /ablate/" },
+        { "--public-url", "https://a/b?c", "such as /ablate/" },
+        { "--public-url", "https://a/%41", "such as /ablate/" },
+        { "--public-url", "https://a/b;c", "such as /ablate/" },
         { "--trusted-proxy", "localhost", "--trusted-proxy must be addresses" },
         { "--trusted-proxy", "10.0.0.1/8", "--trusted-proxy must be" },
         { "--trusted-proxy", "10.0.0.0/33", "--trusted-proxy must be" },

@@ -102,6 +102,7 @@ static const struct {
     { FILTER_EXPERIMENTS, "grid.train.lr = 0.01 and params.train.steps < 5", NULL },
     { FILTER_EXPERIMENTS, "deleted_at is null and compare.metric ~ loss and runs = 4", NULL },
     { FILTER_EXPERIMENTS, "audits.learned != pass and priority = 0 and tags.a = b", NULL },
+    { FILTER_EXPERIMENTS, "parent = 12 or parent is null or name = \"密 \"\"x\"\"\"", NULL },
 };
 
 static void test_what_is_printed_is_the_same(void **state)

@@ -5,6 +5,7 @@
 #include "common/base/digest.h"
 #include "server/report/figure.h"
 #include "server/report/figure_pairs.h"
+#include "server/report/figure_parts.h"
 #include "server/report/plot.h"
 
 #include <dirent.h>
@@ -404,15 +405,36 @@ static void test_without_gnuplot(void **state)
     assert_int_equal(system(command), 0);
 }
 
+/* A character without a font would be drawn over the whole page (U+E000 is nobody's). */
+static void test_drawable(void **state)
+{
+    (void)state;
+    struct buf text;
+    buf_init(&text, 0);
+    buf_adds(&text, "\uE000 before; plain ");
+    size_t from = text.len;
+    buf_adds(&text, "a\uE000b\u200d\uFE0F c");
+    figure_only_drawable(&text, from);
+    assert_memory_equal(text.data, "\uE000 before; plain a", from + 1);
+    const char *rest = text.data + from;
+    if (strstr(rest, "\uFFFD") != NULL)
+        assert_memory_equal(rest, "a\uFFFDb", strlen("a\uFFFDb"));
+    else
+        assert_memory_equal(rest, "a?b", 3);
+    assert_memory_equal(text.data + text.len - 2, " c", 2);
+    assert_null(memchr(rest, 0xEE, text.len - from));
+    buf_done(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_by_length),       cmocka_unit_test(test_without_a_factor),
-        cmocka_unit_test(test_tuned),           cmocka_unit_test(test_no_panel_twice),
-        cmocka_unit_test(test_pairs),           cmocka_unit_test(test_pairs_of_shares),
-        cmocka_unit_test(test_many_claims),     cmocka_unit_test(test_pairs_drawn),
-        cmocka_unit_test(test_text_stays_text), cmocka_unit_test(test_gnuplot_draws_it),
-        cmocka_unit_test(test_without_gnuplot),
+        cmocka_unit_test(test_drawable),         cmocka_unit_test(test_by_length),
+        cmocka_unit_test(test_without_a_factor), cmocka_unit_test(test_tuned),
+        cmocka_unit_test(test_no_panel_twice),   cmocka_unit_test(test_pairs),
+        cmocka_unit_test(test_pairs_of_shares),  cmocka_unit_test(test_many_claims),
+        cmocka_unit_test(test_pairs_drawn),      cmocka_unit_test(test_text_stays_text),
+        cmocka_unit_test(test_gnuplot_draws_it), cmocka_unit_test(test_without_gnuplot),
     };
     return cmocka_run_group_tests_name("figure", tests, NULL, NULL);
 }

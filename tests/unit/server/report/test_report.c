@@ -244,6 +244,28 @@ static void test_accuracy_in_points(void **state)
     json_decref(r);
 }
 
+/* What somebody has named has no meaning in Markdown, in a table or out of it. */
+static void test_names(void **state)
+{
+    (void)state;
+    static const double losses[] = { 0.5, 0.25 };
+    struct study s;
+    struct buf text;
+    begin(&s, BY_LOSS);
+    for (int64_t seed = 1; seed <= 2; seed++) {
+        final(add(&s, "dense", "{}", seed, RUN_SUCCEEDED), "val/loss", losses[seed - 1], 0, 1);
+        final(add(&s, "a|*b*<i>`密`", "{}", seed, RUN_SUCCEEDED), "val/loss", 0.125, 0, 1);
+    }
+    json_t *r = report(&s);
+    buf_init(&text, 0);
+    report_markdown(r, &text);
+    assert_non_null(strstr(text.data, "| all | a\\|\\*b\\*\\<i>\\`密\\` | 2 |"));
+    assert_null(strstr(text.data, "|*b"));
+    assert_null(strstr(text.data, "*<i>"));
+    buf_done(&text);
+    json_decref(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -254,6 +276,7 @@ int main(void)
         cmocka_unit_test(test_open_and_nan),
         cmocka_unit_test(test_formats),
         cmocka_unit_test(test_accuracy_in_points),
+        cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -186,6 +186,27 @@ static void test_claims_after_tuning(void **state)
     json_decref(r);
 }
 
+/* An arm that a spreadsheet would calculate has a ' before it, as in an export; numbers have none. */
+static void test_texts_are_no_formulas(void **state)
+{
+    (void)state;
+    struct study s;
+    struct buf text;
+    begin(&s, "{\"metric\":\"val/loss\",\"baseline\":\"-dense\"}");
+    final(add(&s, "-dense", "{}", 1, RUN_SUCCEEDED), "val/loss", NAN, 2, 2);
+    final(add(&s, "=1+1", "{}", 1, RUN_SUCCEEDED), "val/loss", -2, -2, -2);
+    json_t *r = report(&s);
+    buf_init(&text, 0);
+    report_csv(r, &text);
+    assert_line(text.data, "'=1+1", "'=1+1,,val/loss,1,-2,,-2,-2,");
+    assert_non_null(strstr(text.data, "\r\n'-dense,"));
+    buf_clear(&text);
+    report_csv_claims(r, &text);
+    assert_non_null(strstr(text.data, "\r\nprimary,'=1+1,'-dense,val/loss,1,-inf,"));
+    buf_done(&text);
+    json_decref(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +215,7 @@ int main(void)
         cmocka_unit_test(test_fields_are_those_of_the_json),
         cmocka_unit_test(test_claims_that_lost_pairs),
         cmocka_unit_test(test_claims_after_tuning),
+        cmocka_unit_test(test_texts_are_no_formulas),
     };
     return cmocka_run_group_tests_name("report_csv", tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include "common/spec/cost.h"
 #include "tests/unit/worker/models.h"
 #include "worker/attn/attn.h"
+#include "worker/attn/attn_maps.h"
 #include "worker/attn/kernel.h"
 #include "worker/attn/recall.h"
 #include "worker/base/arena.h"
@@ -569,6 +570,89 @@ static void test_recall(void **state)
     tear_down(&f);
 }
 
+/* Probability of key s for the query of `row` in head h, over the keys that sees[] marks, in double. */
+static double prob(const struct fixture *f, size_t row, size_t h, size_t s, const bool *sees)
+{
+    double sum = 0, own = 0;
+    const real *q = f->attn.qkv + row * 3 * C + h * D;
+    for (size_t key = 0; key < f->t; key++) {
+        const real *k = f->attn.qkv + (row - row % f->t + key) * 3 * C + C + h * D;
+        double dot = 0;
+        for (size_t i = 0; i < D; i++)
+            dot += (double)q[i] * (double)k[i];
+        double e = sees[key] ? exp(dot / sqrt(D)) : 0;
+        sum += e;
+        own = key == s ? e : own;
+    }
+    return own / sum;
+}
+
+/* A byte of a map stands for this share, at most half a step off. */
+static void assert_byte(const char *what, size_t at, uint8_t byte, double share)
+{
+    if (fabs((double)byte - 255 * share) > 0.5 + 1e-2)
+        fail_msg("%s, cell %zu: %u, not %g", what, at, byte, 255 * share);
+}
+
+/* Every cell of a layer's maps against sums over its places. */
+static void check_maps(const char *attention, size_t t, const struct attn_kernel *kernel,
+                       size_t pool, bool heads)
+{
+    struct fixture f;
+    static uint8_t sees[B * T_MAX * T_MAX], dense[B * T_MAX * T_MAX], mass[B * H * T_MAX * T_MAX];
+    static bool seen[T_MAX][T_MAX], past[T_MAX][T_MAX];
+    set_up_on(&f, attention, t, 0, kernel);
+    size_t side = (t + pool - 1) / pool;
+    const struct attn_maps maps = { B, pool, side, heads, sees, dense, mass };
+    memset(seen, 0, sizeof seen);
+    for (size_t i = 0; i < t; i++) {
+        int32_t keys[T_MAX];
+        size_t n = attn_seen(&f.attn, t + i, keys); /* of the second window */
+        for (size_t j = 0; j < n; j++)
+            seen[i][keys[j]] = true;
+        for (size_t s = 0; s < t; s++)
+            past[i][s] = s <= i;
+    }
+    attn_maps(&f.attn, &f.pass, &maps);
+    for (size_t cell = 0; cell<side * side; cell += t> SHORT ? 37 : 1) {
+        size_t first = cell / side * pool, key = cell % side * pool, queries = 0, places = 0;
+        double of_head[H] = { 0 }, mean = 0, of_dense = 0, chosen = 0;
+        for (size_t i = first; i < first + pool && i < t; i++, queries++)
+            for (size_t s = key; s < key + pool && s < t; s++, places++) {
+                chosen += seen[i][s];
+                for (size_t h = 0; h < H; h++) {
+                    of_head[h] += prob(&f, t + i, h, s, seen[i]);
+                    of_dense += prob(&f, t + i, h, s, past[i]) / H;
+                }
+            }
+        for (size_t h = 0; h < H; h++) {
+            mean += of_head[h] / H;
+            if (heads)
+                assert_byte("head", cell, mass[(H + h) * side * side + cell],
+                            sqrt(of_head[h] / (double)queries));
+        }
+        if (!heads)
+            assert_byte("mean", cell, mass[side * side + cell], sqrt(mean / (double)queries));
+        if (!attn_chose(&f.attn))
+            continue;
+        assert_byte("sees", cell, sees[side * side + cell], chosen / (double)places);
+        assert_byte("dense", cell, dense[side * side + cell], sqrt(of_dense / (double)queries));
+    }
+    tear_down(&f);
+}
+
+static void test_maps(void **state)
+{
+    (void)state;
+    check_maps("\"kind\":\"dense\"", SHORT, NULL, 1, true);
+    check_maps("\"kind\":\"dsa\"," INDEXER, SHORT, NULL, 1, true);
+    check_maps("\"kind\":\"dsa\"," INDEXER, SHORT, &attn_gather, 3, false);
+    check_maps("\"kind\":\"dsa\"," INDEXER ",\"selection\":\"published\"", SHORT, NULL, 3, true);
+    check_maps("\"kind\":\"window\",\"window\":5,\"sink\":2", SHORT, &attn_flash, 69, true);
+    check_maps("\"kind\":\"dsa\"," INDEXER, LONG, &attn_flash, 100, false);
+    check_maps("\"kind\":\"dense\"", LONG, &attn_flash, 7, true);
+}
+
 /* Picked rows against plain loops, for whole vectors, remainders and widths that have none. */
 static void test_sparse_kernels(void **state)
 {
@@ -610,21 +694,14 @@ static void test_sparse_kernels(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_dsa),
-        cmocka_unit_test(test_published),
-        cmocka_unit_test(test_window),
-        cmocka_unit_test(test_strided),
-        cmocka_unit_test(test_random),
-        cmocka_unit_test(test_oracle),
-        cmocka_unit_test(test_output),
-        cmocka_unit_test(test_rotation),
-        cmocka_unit_test(test_kl),
-        cmocka_unit_test(test_flash),
-        cmocka_unit_test(test_gather),
-        cmocka_unit_test(test_pairs),
-        cmocka_unit_test(test_kernels),
-        cmocka_unit_test(test_recall),
-        cmocka_unit_test(test_sparse_kernels),
+        cmocka_unit_test(test_dsa),     cmocka_unit_test(test_published),
+        cmocka_unit_test(test_window),  cmocka_unit_test(test_strided),
+        cmocka_unit_test(test_random),  cmocka_unit_test(test_oracle),
+        cmocka_unit_test(test_output),  cmocka_unit_test(test_rotation),
+        cmocka_unit_test(test_kl),      cmocka_unit_test(test_flash),
+        cmocka_unit_test(test_gather),  cmocka_unit_test(test_pairs),
+        cmocka_unit_test(test_kernels), cmocka_unit_test(test_recall),
+        cmocka_unit_test(test_maps),    cmocka_unit_test(test_sparse_kernels),
     };
     return cmocka_run_group_tests_name("attention", tests, NULL, NULL);
 }

@@ -372,6 +372,46 @@ static void test_cancel_ends_the_verification_alone(void **state)
 }
 
 /* A run's own file differs in any environment, and before anything was trained. */
+static void evaluated(struct base *b, int64_t attempt, const char *sha256)
+{
+    char rest[200];
+    snprintf(rest, sizeof rest,
+             "\"step\":3,\"values\":{},\"artifacts\":[{\"name\":\"attention-3.safetensors\","
+             "\"bytes\":1,\"sha256\":\"%s\"}]",
+             sha256);
+    say(b, attempt, "eval", rest);
+}
+
+static void check_artifact(struct base *b, size_t n, const char *sha256)
+{
+    struct artifact_row *rows;
+    struct err err;
+    size_t found;
+    assert_ok(store_artifact_list(b->base.store, 1, &rows, &found, &err), err);
+    assert_int_equal(found, n);
+    assert_string_equal(rows[0].name, "attention-3.safetensors");
+    assert_string_equal(rows[0].sha256, sha256);
+    free(rows);
+}
+
+/* A file of an evaluation is known before the run has ended, and once, however often it is told; a
+ * verification's isn't the run's. */
+static void test_files_of_evaluations(void **state)
+{
+    struct base *b = *state;
+    begin(b, 1, false, "x");
+    evaluated(b, 1, "dd");
+    check_artifact(b, 1, "dd");
+    evaluated(b, 1, "ee");
+    check_artifact(b, 1, "ee");
+    train(b, 1);
+    finish(b, 1, "aa");
+    check_artifact(b, 3, "ee");
+    verify_begins(b, 2, "x");
+    evaluated(b, 2, "ff");
+    check_artifact(b, 3, "ee");
+}
+
 static void test_a_file_that_changed(void **state)
 {
     struct base *b = *state;
@@ -495,6 +535,7 @@ int main(void)
         TEST(test_a_verification_that_differs),
         TEST(test_a_verification_that_breaks_off),
         TEST(test_cancel_ends_the_verification_alone),
+        TEST(test_files_of_evaluations),
         TEST(test_a_file_that_changed),
         TEST(test_when_a_run_can_be_verified),
         TEST(test_its_place_in_the_queue),
