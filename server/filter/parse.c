@@ -142,7 +142,7 @@ static int take_factor(struct reader *r, int *ret)
 }
 
 /* Operands by `take`, joined by a word. */
-static int take_joined(struct reader *r, const char *word, int kind,
+static int take_joined(struct reader *r, const char *word, enum filter_kind kind,
                        int (*take)(struct reader *, int *), int *ret)
 {
     int status = take(r, ret);
