@@ -31,9 +31,11 @@
 #include "server/runs/supervisor.h"
 #include "server/store/store_copy.h"
 #include "server/verdict/fairness/conclude.h"
+#include "server/verdict/verdicts.h"
 
 #include <jansson.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +65,9 @@ struct daemon {
     struct purge *purge;
     struct space *space;
     struct notices *notices;
+    struct job drawing;  /* of verdicts */
+    bool draws;          /* it is under way */
+    atomic_bool undrawn; /* there are some to be drawn */
     struct httpd *httpd;
     struct auth *auth;
     struct line uploads, imports;
@@ -162,10 +167,39 @@ static void on_room(void *arg)
         purge_kick(d->purge);
 }
 
+/* Verdicts of large experiments, and of those that ended under an earlier version of the store: one
+ * a transaction, beside what else is written. */
+
+static int draw_run(struct job *job, struct store *store, struct err *err)
+{
+    return verdicts_draw_another(store, &job->more, err);
+}
+
+static void draw_kick(struct daemon *d);
+
+static void draw_done(struct job *job)
+{
+    struct daemon *d = job->data;
+    d->draws = false;
+    if (job->status != 0)
+        log_warn("some experiments can't be found by their verdict yet: %s", job->err.message);
+    draw_kick(d);
+}
+
+static void draw_kick(struct daemon *d)
+{
+    if (d->draws || d->app.closing || !atomic_exchange(&d->undrawn, false))
+        return;
+    d->draws = true;
+    d->drawing = (struct job){ .run = draw_run, .done = draw_done, .data = d };
+    work_write(d->work, &d->drawing);
+}
+
 static void on_publish(void *take_batch, void *arg)
 {
     struct daemon *d = arg;
     stream_publish(take_batch, d->stream);
+    draw_kick(d);
 }
 
 static void on_discard(void *take_batch, void *arg)
@@ -225,6 +259,8 @@ static void recovered(int status, struct err *err, void *arg)
     if (status == 0) {
         stream_attach(d->stream, d->work, d->recovery.last_seq);
         notices_attach(d->notices, d->work);
+        atomic_store(&d->undrawn, true);
+        draw_kick(d);
         status = ingest_new(&d->loop, &d->datadir, d->work, &d->ingest, err);
     }
     if (status == 0) {
@@ -269,8 +305,12 @@ static void recovered(int status, struct err *err, void *arg)
 static int collect(struct store *store, void **ret_batch, void *arg, struct err *err)
 {
     struct daemon *d = arg;
-    bool render = stream_subscribers(d->stream) > 0;
+    bool render = stream_subscribers(d->stream) > 0, undrawn = false;
     int status = conclude_experiments(store, err);
+    if (status == 0)
+        status = verdicts_draw(store, &undrawn, err);
+    if (undrawn)
+        atomic_store(&d->undrawn, true);
     if (status == 0)
         status = notices_collect(d->notices, store, err);
     if (status == 0 && !d->recovery.event_ids.strange)
