@@ -4,6 +4,8 @@
 -- runs or ended under an earlier version.
 ALTER TABLE experiments ADD COLUMN verdict TEXT DEFAULT 'open';
 UPDATE experiments SET verdict = NULL WHERE NOT EXISTS (SELECT 1 FROM runs r WHERE r.experiment = experiments.id AND r.state IN ('queued', 'running'));
+-- How often one with many runs has ended or changed: what is drawn beside the writer is of one of these times.
+ALTER TABLE experiments ADD COLUMN verdict_due INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX experiments_unjudged ON experiments (id) WHERE verdict IS NULL;
 -- That of each arm's primary claim.
 CREATE TABLE verdicts (

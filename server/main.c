@@ -11,6 +11,7 @@
 #include "server/base/watch.h"
 #include "server/commands.h"
 #include "server/data/datadir.h"
+#include "server/drawing.h"
 #include "server/feed/publish.h"
 #include "server/feed/stream.h"
 #include "server/greet.h"
@@ -35,7 +36,6 @@
 
 #include <jansson.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,9 +65,7 @@ struct daemon {
     struct purge *purge;
     struct space *space;
     struct notices *notices;
-    struct job drawing;  /* of verdicts */
-    bool draws;          /* it is under way */
-    atomic_bool undrawn; /* there are some to be drawn */
+    struct drawing drawing;
     struct httpd *httpd;
     struct auth *auth;
     struct line uploads, imports;
@@ -116,7 +114,7 @@ static void on_signal(uv_signal_t *handle, int number)
     }
     log_info("signal %d: ending; workers %s", number,
              d->options.stop_workers ? "leave a checkpoint and stop" : "train on");
-    d->app.closing = d->recovery.closing = true;
+    d->app.closing = d->recovery.closing = d->drawing.closing = true;
     notify_state("STOPPING=1");
     purge_close(d->purge);
     space_close(d->space);
@@ -167,39 +165,11 @@ static void on_room(void *arg)
         purge_kick(d->purge);
 }
 
-/* Verdicts of large experiments, and of those that ended under an earlier version of the store: one
- * a transaction, beside what else is written. */
-
-static int draw_run(struct job *job, struct store *store, struct err *err)
-{
-    return verdicts_draw_another(store, &job->more, err);
-}
-
-static void draw_kick(struct daemon *d);
-
-static void draw_done(struct job *job)
-{
-    struct daemon *d = job->data;
-    d->draws = false;
-    if (job->status != 0)
-        log_warn("some experiments can't be found by their verdict yet: %s", job->err.message);
-    draw_kick(d);
-}
-
-static void draw_kick(struct daemon *d)
-{
-    if (d->draws || d->app.closing || !atomic_exchange(&d->undrawn, false))
-        return;
-    d->draws = true;
-    d->drawing = (struct job){ .run = draw_run, .done = draw_done, .data = d };
-    work_write(d->work, &d->drawing);
-}
-
 static void on_publish(void *take_batch, void *arg)
 {
     struct daemon *d = arg;
     stream_publish(take_batch, d->stream);
-    draw_kick(d);
+    drawing_kick(&d->drawing);
 }
 
 static void on_discard(void *take_batch, void *arg)
@@ -259,8 +229,9 @@ static void recovered(int status, struct err *err, void *arg)
     if (status == 0) {
         stream_attach(d->stream, d->work, d->recovery.last_seq);
         notices_attach(d->notices, d->work);
-        atomic_store(&d->undrawn, true);
-        draw_kick(d);
+        d->drawing.work = d->work;
+        drawing_note(&d->drawing); /* what ended under an earlier version of the store */
+        drawing_kick(&d->drawing);
         status = ingest_new(&d->loop, &d->datadir, d->work, &d->ingest, err);
     }
     if (status == 0) {
@@ -310,7 +281,7 @@ static int collect(struct store *store, void **ret_batch, void *arg, struct err 
     if (status == 0)
         status = verdicts_draw(store, &undrawn, err);
     if (undrawn)
-        atomic_store(&d->undrawn, true);
+        drawing_note(&d->drawing);
     if (status == 0)
         status = notices_collect(d->notices, store, err);
     if (status == 0 && !d->recovery.event_ids.strange)

@@ -24,7 +24,9 @@ static int look(struct store *store, int64_t id, int64_t runs, bool *ret_due, bo
     *ret_due = ended != 0 && n <= runs;
     if (status == 0 && n > runs) {
         *ret_lacking = true;
-        status = store_verdicts_put(store, id, NULL, NULL, 0, err);
+        status = store_run_sql(store, SQL_VERDICT_DUE, NULL, err, "i", id);
+        if (status == 0)
+            status = store_run_sql(store, SQL_VERDICTS_CLEAR, NULL, err, "i", id);
     }
     return status;
 }
@@ -62,17 +64,32 @@ int store_verdicts_due(struct store *store, int64_t runs, int64_t **ret, size_t 
     return 0;
 }
 
-int store_verdicts_lacking(struct store *store, int64_t *ret, struct err *err)
+int store_verdicts_lacking(struct store *store, struct verdict_due *ret, struct err *err)
 {
-    return store_get_int(store, SQL_VERDICTS_LACKING, 0, ret, err, "");
+    sqlite3_stmt *s = NULL;
+    int status = store_first(store, SQL_VERDICTS_LACKING, &s, err, "");
+    if (status < 0)
+        return status;
+    *ret = (struct verdict_due){ 0 };
+    if (status > 0) {
+        *ret = (struct verdict_due){ sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1) };
+        sqlite3_reset(s);
+    }
+    return 0;
 }
 
-int store_verdicts_put(struct store *store, int64_t experiment, const char *status,
-                       const struct arm_verdict *arms, size_t n, struct err *err)
+int store_verdicts_put(struct store *store, int64_t experiment, const struct verdict_due *due,
+                       const char *status, const struct arm_verdict *arms, size_t n,
+                       struct err *err)
 {
-    int made = store_run_sql(store, SQL_VERDICT_SET, NULL, err, "it", experiment, status);
-    if (made == 0)
-        made = store_run_sql(store, SQL_VERDICTS_CLEAR, NULL, err, "i", experiment);
+    int64_t changed = 0;
+    int made = due == NULL
+                   ? store_run_sql(store, SQL_VERDICT_SET, &changed, err, "it", experiment, status)
+                   : store_run_sql(store, SQL_VERDICT_SETTLE, &changed, err, "iti", experiment,
+                                   status, due->due);
+    if (made != 0 || changed == 0)
+        return made;
+    made = store_run_sql(store, SQL_VERDICTS_CLEAR, NULL, err, "i", experiment);
     for (size_t i = 0; i < n && made == 0; i++)
         made = store_run_sql(store, SQL_VERDICT_ADD, NULL, err, "itt", experiment, arms[i].arm,
                              arms[i].verdict);

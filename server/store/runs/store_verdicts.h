@@ -15,15 +15,20 @@
  * and *ret_lacking says that there are some. Errors: NO_MEMORY. */
 int store_verdicts_due(struct store *, int64_t runs, int64_t **ret, size_t *ret_n,
                        bool *ret_lacking, struct err *err);
-/* One that ended and has no verdict yet; 0: there is none. */
-int store_verdicts_lacking(struct store *, int64_t *ret, struct err *err);
+/* One that ended and has no verdict yet (id 0: there is none), and which of its ends that was. */
+struct verdict_due {
+    int64_t experiment, due;
+};
+int store_verdicts_lacking(struct store *, struct verdict_due *ret, struct err *err);
 
 /* That of an arm's primary claim; both borrowed. */
 struct arm_verdict {
     const char *arm, *verdict;
 };
-/* Writer: stores them in the place of what was there; status is that of all of them. */
-int store_verdicts_put(struct store *, int64_t experiment, const char *status,
-                       const struct arm_verdict *arms, size_t n, struct err *err);
+/* Writer: stores them in the place of what was there; status is that of all of them. due (may be
+ * NULL): only if nothing has become of it since it was lacking. */
+int store_verdicts_put(struct store *, int64_t experiment, const struct verdict_due *due,
+                       const char *status, const struct arm_verdict *arms, size_t n,
+                       struct err *err);
 
 #endif

@@ -44,8 +44,9 @@ static int64_t submit(struct store *store)
             .steps = 10
         };
     struct new_experiment experiment = fixture_plain(runs, RUNS);
-    experiment.spec = "{\"arms\":{\"dense\":{},\"dsa\":{},\"wide\":{}},\"seeds\":[1,2,3,4,5,6],"
-                      "\"compare\":{\"baseline\":\"dense\",\"metric\":\"val/loss\",\"margin\":0.01}}";
+    experiment.spec =
+        "{\"arms\":{\"dense\":{},\"dsa\":{},\"wide\":{}},\"seeds\":[1,2,3,4,5,6],"
+        "\"compare\":{\"baseline\":\"dense\",\"metric\":\"val/loss\",\"margin\":0.01}}";
     return fixture_add(store, &experiment);
 }
 
@@ -99,9 +100,9 @@ static const char *reported(struct store *store, int64_t experiment)
     json_t *report = NULL, *claim;
     size_t i;
     assert_ok(report_make(store, experiment, &report, &err), err);
-    int n = snprintf(
-        text, sizeof text, "%s",
-        json_string_value(json_object_get(json_object_get(report, "verdict"), "status")));
+    int n =
+        snprintf(text, sizeof text, "%s",
+                 json_string_value(json_object_get(json_object_get(report, "verdict"), "status")));
     json_array_foreach(json_object_get(report, "primary"), i, claim) n +=
         snprintf(text + n, sizeof text - (size_t)n, "%s%s %s", i == 0 ? ": " : ", ",
                  json_string_value(json_object_get(claim, "arm")),
@@ -197,20 +198,31 @@ static void test_nothing_to_compare(void **state)
     fixture_base_free(b);
 }
 
+/* Draws one that lacks them, as a reader and the writer do; `meanwhile` comes between the two. Which
+ * experiment it was. */
+static int64_t draw_another(struct fixture_base *b, const char *meanwhile)
+{
+    struct verdicts verdicts;
+    struct err err;
+    assert_ok(verdicts_read(b->store, &verdicts, &err), err);
+    sql(b, meanwhile);
+    if (verdicts.of.experiment != 0)
+        assert_ok(verdicts_put(b->store, &verdicts, &err), err);
+    int64_t id = verdicts.of.experiment;
+    verdicts_done(&verdicts);
+    return id;
+}
+
 /* As a migration leaves them; and as a purge does. */
 static void test_those_that_lack_them(void **state)
 {
     (void)state;
     struct fixture_base *b = fixture_base_new(sizeof *b);
-    struct err err;
-    bool more = false;
     int64_t id = trained(b);
     sql(b, "UPDATE experiments SET verdict = NULL; DELETE FROM verdicts");
-    assert_ok(verdicts_draw_another(b->store, &more, &err), err);
-    assert_true(more);
+    assert_int_equal(draw_another(b, ""), id);
     assert_string_equal(stored(b->store, id), "mixed: dsa better, wide equivalent");
-    assert_ok(verdicts_draw_another(b->store, &more, &err), err);
-    assert_false(more);
+    assert_int_equal(draw_another(b, ""), 0);
     sql(b, "INSERT INTO experiments (id, name, spec, metric, goal, runs_n, created_at) VALUES (99, "
            "'', '{}', '', 'min', 0, 1); INSERT INTO verdicts VALUES (99, 'dsa', 'better'); "
            "DELETE FROM experiments WHERE id = 99");
@@ -223,20 +235,26 @@ static void test_those_that_lack_them(void **state)
     fixture_base_free(b);
 }
 
-/* More runs than a transaction should wait for: it is left to another. */
+/* More runs than a transaction should wait for: they are drawn beside it, of what is still so. */
 static void test_many_runs(void **state)
 {
     (void)state;
     struct fixture_base *b = fixture_base_new(sizeof *b);
     struct err err;
-    bool left = false, more = false;
+    bool left = false;
     int64_t id = trained(b);
-    sql(b, "UPDATE experiments SET runs_n = 1001");
+    sql(b, "UPDATE experiments SET runs_n = 101");
     store_touch_audit(b->store, id, 0, 1);
     assert_ok(verdicts_draw(b->store, &left, &err), err);
     assert_true(left);
     assert_string_equal(stored(b->store, id), "NULL");
-    assert_ok(verdicts_draw_another(b->store, &more, &err), err);
+    assert_int_equal(
+        draw_another(b, "UPDATE experiments SET verdict_due = verdict_due + 1 WHERE id = 1"), id);
+    assert_string_equal(stored(b->store, id), "NULL");
+    assert_int_equal(draw_another(b, "UPDATE experiments SET verdict = 'open' WHERE id = 1"), id);
+    assert_string_equal(stored(b->store, id), "open");
+    sql(b, "UPDATE experiments SET verdict = NULL");
+    assert_int_equal(draw_another(b, ""), id);
     assert_string_equal(stored(b->store, id), "mixed: dsa better, wide equivalent");
     fixture_base_free(b);
 }
@@ -244,10 +262,9 @@ static void test_many_runs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_those_of_the_report), cmocka_unit_test(test_an_audit_changes_them),
-        cmocka_unit_test(test_open_again),          cmocka_unit_test(test_nothing_to_compare),
-        cmocka_unit_test(test_those_that_lack_them),
-        cmocka_unit_test(test_many_runs),
+        cmocka_unit_test(test_those_of_the_report),  cmocka_unit_test(test_an_audit_changes_them),
+        cmocka_unit_test(test_open_again),           cmocka_unit_test(test_nothing_to_compare),
+        cmocka_unit_test(test_those_that_lack_them), cmocka_unit_test(test_many_runs),
     };
     return cmocka_run_group_tests_name("verdicts", tests, NULL, NULL);
 }
