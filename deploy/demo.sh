@@ -69,8 +69,9 @@ import_corpus
 "$client" submit --watch --patience 20 demo || [ $? = 1 ] || fail "not every run succeeded"
 trap 'exit 0' INT
 say ''
-"$client" report "$("$client" ls --json --limit 1 | jq '.items[0].id')" |
-    sed -n '/^± /,/^## Sizes/{/^## Sizes/!p}'
+id=$("$client" ls --json --limit 1 | jq '.items[0].id')
+"$client" report "$id" |
+    awk '/^± / { on = 1 } /^## Sizes/ { on = 0 } /^### Claims in full/ { full = 1 } /^## / { full = 0 } on && !full'
 say "Database  $data/ablate.db, for example:"
 say "            sqlite3 -readonly -box $data/ablate.db 'SELECT run, arm, seed, final, best, seconds FROM v_runs'"
 say "            (v_curves has every step: run, metric, step, value, and value_word where that isn't finite)"
@@ -78,6 +79,7 @@ say "            (v_curves has every step: run, metric, step, value, and value_w
 if [ -n "${DEMO_ONCE:-}" ]; then
     exit 0
 fi
+say "Report    $client report $id --data $data (audits, sizes and all that a claim says, too)"
 say "Page      $("$client" link)   (this link logs in once)"
 say "The daemon serves on. Ctrl-C ends it."
 wait "$daemon"

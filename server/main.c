@@ -11,6 +11,7 @@
 #include "server/base/watch.h"
 #include "server/commands.h"
 #include "server/data/datadir.h"
+#include "server/drawing.h"
 #include "server/feed/publish.h"
 #include "server/feed/stream.h"
 #include "server/greet.h"
@@ -31,6 +32,7 @@
 #include "server/runs/supervisor.h"
 #include "server/store/store_copy.h"
 #include "server/verdict/fairness/conclude.h"
+#include "server/verdict/verdicts.h"
 
 #include <jansson.h>
 #include <signal.h>
@@ -63,6 +65,7 @@ struct daemon {
     struct purge *purge;
     struct space *space;
     struct notices *notices;
+    struct drawing drawing;
     struct httpd *httpd;
     struct auth *auth;
     struct line uploads, imports;
@@ -111,7 +114,7 @@ static void on_signal(uv_signal_t *handle, int number)
     }
     log_info("signal %d: ending; workers %s", number,
              d->options.stop_workers ? "leave a checkpoint and stop" : "train on");
-    d->app.closing = d->recovery.closing = true;
+    d->app.closing = d->recovery.closing = d->drawing.closing = true;
     notify_state("STOPPING=1");
     purge_close(d->purge);
     space_close(d->space);
@@ -166,6 +169,7 @@ static void on_publish(void *take_batch, void *arg)
 {
     struct daemon *d = arg;
     stream_publish(take_batch, d->stream);
+    drawing_kick(&d->drawing);
 }
 
 static void on_discard(void *take_batch, void *arg)
@@ -225,6 +229,9 @@ static void recovered(int status, struct err *err, void *arg)
     if (status == 0) {
         stream_attach(d->stream, d->work, d->recovery.last_seq);
         notices_attach(d->notices, d->work);
+        d->drawing.work = d->work;
+        drawing_note(&d->drawing); /* what ended under an earlier version of the store */
+        drawing_kick(&d->drawing);
         status = ingest_new(&d->loop, &d->datadir, d->work, &d->ingest, err);
     }
     if (status == 0) {
@@ -269,8 +276,12 @@ static void recovered(int status, struct err *err, void *arg)
 static int collect(struct store *store, void **ret_batch, void *arg, struct err *err)
 {
     struct daemon *d = arg;
-    bool render = stream_subscribers(d->stream) > 0;
+    bool render = stream_subscribers(d->stream) > 0, undrawn = false;
     int status = conclude_experiments(store, err);
+    if (status == 0)
+        status = verdicts_draw(store, &undrawn, err);
+    if (undrawn)
+        drawing_note(&d->drawing);
     if (status == 0)
         status = notices_collect(d->notices, store, err);
     if (status == 0 && !d->recovery.event_ids.strange)

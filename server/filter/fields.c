@@ -21,6 +21,10 @@ static const char *const experiment_states[] = { "queued", "running", "finished"
                                                  NULL };
 static const char *const verify_states[] = { "queued", "running", "identical", "differs",
                                              "failed", "skipped", NULL };
+/* A claim's (verdict/claims.h), then what a report has beside them. */
+static const char *const verdicts[] = { "better",       "worse",   "equivalent",
+                                        "undetermined", "invalid", "mixed",
+                                        "open",         "none",    NULL };
 static const char *const goals[] = { "min", "max", NULL };
 
 /* Rows: a column; one that may be NULL; one of the run's experiment. */
@@ -91,6 +95,10 @@ static const struct filter_field experiment_fields[] = {
                        "WHEN sum(r.state IN ('succeeded', 'failed')) = 0 AND "
                        "sum(r.state = 'cancelled') > 0 THEN 'cancelled' ELSE 'finished' END"),
              experiment_states),
+    { "verdict", TYPE_WORD,
+      "EXISTS (SELECT 1 FROM (SELECT e.verdict AS v UNION ALL SELECT x.verdict FROM verdicts x "
+      "WHERE x.experiment = e.id) WHERE ",
+      "v", ")", "e.verdict", NULL, verdicts, true },
     COLUMN("runs", TYPE_NUMBER, "e.runs_n"),
     { "arms", TYPE_TEXT, "EXISTS (SELECT 1 FROM json_each(e.spec, '$.arms') a WHERE ", "a.key", ")",
       NULL, NULL, NULL, false },
@@ -177,6 +185,10 @@ static const struct filter_field grid_of_experiment = {
     NULL,
     true
 };
+/* verdict.ARM: its primary claim's. */
+static const struct filter_field verdict_of_arm =
+    COMPUTED("verdict.", TYPE_WORD,
+             "x.verdict AS v FROM verdicts x WHERE x.experiment = e.id AND x.arm = ?", verdicts);
 static const struct filter_field count_of_experiment =
     COMPUTED("counts.", TYPE_NUMBER,
              "count(*) AS v FROM runs r WHERE r.experiment = e.id AND r.state = ?", NULL);
@@ -238,6 +250,12 @@ static bool find_audit(enum filter_of of, const char *member, char *kept, struct
     memcpy(kept, member, strlen(member) + 1);
     return info != NULL &&
            choose(of == FILTER_RUNS ? &audit_fields[info->scope] : &audit_of_experiment, ret);
+}
+
+static bool find_verdict(const char *member, char *kept, struct filter_ref *ret)
+{
+    memcpy(kept, member, strlen(member) + 1);
+    return *member != '\0' && choose(&verdict_of_arm, ret);
 }
 
 static bool find_count(const char *member, char *kept, struct filter_ref *ret)
@@ -378,6 +396,8 @@ static bool find_member(enum filter_of of, const char *family, const char *membe
         return find_grid(of, member, kept, ret);
     if (strcmp(family, "audits.") == 0)
         return find_audit(of, member, kept, ret);
+    if (strcmp(family, "verdict.") == 0)
+        return of == FILTER_EXPERIMENTS && find_verdict(member, kept, ret);
     if (strcmp(family, "counts.") == 0)
         return of == FILTER_EXPERIMENTS && find_count(member, kept, ret);
     return of == FILTER_RUNS && find_metric(member, kept, ret);
@@ -385,8 +405,8 @@ static bool find_member(enum filter_of of, const char *family, const char *membe
 
 bool fields_find(enum filter_of of, const char *name, char *member, struct filter_ref *ret)
 {
-    static const char *const families[] = { "tags.",   "params.", "grid.",
-                                            "audits.", "counts.", "metrics." };
+    static const char *const families[] = { "tags.",   "params.",  "grid.",   "audits.",
+                                            "counts.", "verdict.", "metrics." };
     const struct filter_field *rows = of == FILTER_RUNS ? run_fields : experiment_fields;
     size_t n = of == FILTER_RUNS ? N(run_fields) : N(experiment_fields);
     *ret = (struct filter_ref){ .name = name };
@@ -417,7 +437,7 @@ const char *fields_known(enum filter_of of)
                ? "id, experiment, name, arm, seed, state, reason, priority, attempt, step, steps, "
                  "digest, created_at, started_at, ended_at, verify, notes, hypothesis, parameters, "
                  "tags.KEY, grid.PATH, params.PATH, metrics.NAME[.min|.max|.mean], audits.NAME"
-               : "id, name, state, runs, arms, notes, hypothesis, compare.metric, priority, parent, "
+               : "id, name, state, verdict, verdict.ARM, runs, arms, notes, hypothesis, compare.metric, priority, parent, "
                  "created_at, started_at, ended_at, tags.KEY, params.PATH, grid.PATH, "
                  "counts.STATE, audits.NAME";
 }

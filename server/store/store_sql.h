@@ -510,7 +510,18 @@ enum { RUN_COLUMNS_N = 29 };
       "next_at IS NOT NULL ORDER BY next_at, id LIMIT 1")                                                          \
     X(NOTICE_CLAIM, "UPDATE notices SET attempts = attempts + 1, next_at = ?2 WHERE id = ?1")                      \
     X(NOTICE_HURRY, "UPDATE notices SET next_at = ?2 WHERE channel = ?1 AND next_at > ?2")                         \
-    X(NOTICE_SETTLE, "UPDATE notices SET next_at = nullif(?2, 0), outcome = ?3 WHERE id = ?1")
+    X(NOTICE_SETTLE, "UPDATE notices SET next_at = nullif(?2, 0), outcome = ?3 WHERE id = ?1")                     \
+    /* store_verdicts.c */                                                                                         \
+    X(VERDICTS_LACKING,                                                                                            \
+      "SELECT id, verdict_due FROM experiments WHERE verdict IS NULL AND deleted_at IS NULL LIMIT 1")              \
+    X(EXPERIMENT_RUNS, "SELECT runs_n FROM experiments WHERE id = ?")                                              \
+    X(VERDICT_DUE,                                                                                                 \
+      "UPDATE experiments SET verdict = NULL, verdict_due = verdict_due + 1 WHERE id = ?")                         \
+    X(VERDICT_SET, "UPDATE experiments SET verdict = ?2 WHERE id = ?1")                                            \
+    X(VERDICT_SETTLE,                                                                                              \
+      "UPDATE experiments SET verdict = ?2 WHERE id = ?1 AND verdict IS NULL AND verdict_due = ?3")                \
+    X(VERDICTS_CLEAR, "DELETE FROM verdicts WHERE experiment = ?")                                                 \
+    X(VERDICT_ADD, "INSERT INTO verdicts VALUES (?, ?, ?)")
 
 enum sql {
 #define SQL_ENUM(id, text) SQL_##id,

@@ -406,3 +406,15 @@ void claims_done(struct claims *claims)
     free(claims->secondary);
     *claims = (struct claims){ 0 };
 }
+
+const char *claims_status(const struct claims *claims)
+{
+    if (claims->open)
+        return "open";
+    if (claims->primary_n == 0)
+        return "none";
+    for (size_t i = 1; i < claims->primary_n; i++)
+        if (claims->primary[i].verdict != claims->primary[0].verdict)
+            return "mixed";
+    return verdict_names[claims->primary[0].verdict];
+}

@@ -1,4 +1,4 @@
-/* input: what the verdict on an experiment is computed from: rows of the store, borrowed. */
+/* input: what the verdict on an experiment is computed from: rows of the store. */
 #ifndef ABLATE_SERVER_INPUT_H
 #define ABLATE_SERVER_INPUT_H
 
@@ -19,5 +19,18 @@ struct study_input {
     const struct timing_row *timings; /* by run */
     size_t timings_n;
 };
+
+/* These rows, read and owned; of the curves, which no verdict needs, none. */
+struct input_rows {
+    struct study_input in; /* to compute from */
+    struct experiment_row experiment;
+    struct run_list runs;
+    struct audit_row *audits;
+    struct timing_row *timings;
+};
+/* On a reader's thread, or the writer's; input_done is due either way. Errors: NOT_FOUND, NO_MEMORY,
+ * the store's. */
+int input_read(struct store *store, int64_t experiment, struct input_rows *ret, struct err *err);
+void input_done(struct input_rows *rows);
 
 #endif

@@ -411,22 +411,15 @@ json_t *words_verdict(const struct study *study, const struct claims *claims)
 {
     const int64_t *counts = study->in->experiment->counts;
     int64_t open = counts[RUN_QUEUED] + counts[RUN_RUNNING], all = study->in->experiment->runs_n;
-    const char *status = "none";
     struct buf text;
     buf_init(&text, 0);
-    if (claims->open) {
-        status = "open";
+    if (claims->open)
         buf_addf(&text, "%lld of %lld runs have ended; nothing is claimed before all have.",
                  (long long)(all - open), (long long)all);
-    } else if (claims->primary_n == 0) {
+    else if (claims->primary_n == 0)
         buf_adds(&text, "There is nothing to compare: no arm stands beside the baseline.");
-    }
     for (size_t i = 0; i < claims->primary_n; i++) {
         const struct statement *c = &claims->primary[i];
-        if (!claims->open)
-            status = i == 0 || strcmp(status, verdict_names[c->verdict]) == 0
-                         ? verdict_names[c->verdict]
-                         : "mixed";
         if ((claims->open && c->verdict != VERDICT_INVALID) || i > TOLD_MAX)
             continue;
         buf_adds(&text, text.len > 0 ? " " : "");
@@ -435,5 +428,5 @@ json_t *words_verdict(const struct study *study, const struct claims *claims)
         else
             words_claim(study, claims, c, &text);
     }
-    return json_pack("{s:s, s:o}", "status", status, "sentence", string_of(&text));
+    return json_pack("{s:s, s:o}", "status", claims_status(claims), "sentence", string_of(&text));
 }

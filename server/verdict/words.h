@@ -20,9 +20,7 @@ void words_pairs(const struct study *study, const struct statement *claim, struc
 /* What a claim says: a sentence, of an invalid one two. */
 void words_claim(const struct study *study, const struct claims *claims,
                  const struct statement *claim, struct buf *to);
-/* {status, sentence}: the primary claims together. status: the verdict when all arms have the same,
- * else "mixed"; "open" before every run has ended; "none" when there is nothing to compare.
- * New reference. */
+/* {status, sentence}: the primary claims together. New reference. */
 json_t *words_verdict(const struct study *study, const struct claims *claims);
 
 #endif

@@ -176,6 +176,14 @@ test("experiments", async () => {
   assert.deepEqual(await experiments("priority = 9 and compare.metric = val/loss"), [3]);
   assert.deepEqual(await experiments("created_at > 2020-01-01 and ended_at is not null and deleted_at is null"), [3, 2, 1]);
   assert.deepEqual((await experiments("audits.finite != fail")).length, 3);
+  const { verdict, primary } = (await ask("experiments/1/report")).body;
+  assert.deepEqual(await experiments(`verdict = ${verdict.status} and verdict = ${primary[0].verdict} and verdict.dsa = ${primary[0].verdict}`), [1]);
+  assert.deepEqual(await experiments("verdict = none", { order: "verdict,id" }), [2, 3], "nothing to compare");
+  assert.deepEqual(await experiments("verdict is null or verdict.narrow is not null or verdict = open"), []);
+  sql("UPDATE verdicts SET verdict = iif(arm = 'dsa', 'better', 'worse') WHERE experiment = 1; UPDATE experiments SET verdict = 'mixed' WHERE id = 1");
+  for (const filter of ["verdict = better", "verdict = worse", "verdict = mixed", "verdict.dsa = better and verdict.wide = worse"]) assert.deepEqual(await experiments(filter), [1], filter);
+  assert.deepEqual(await experiments("verdict != better"), [3, 2]);
+  assert.match((await ask("experiments", { filter: "verdict = good" })).body.detail, /known are better, worse, equivalent, undetermined, invalid, mixed, open, none/);
   await ask("experiments/2", {}, { method: "PATCH", body: { tags: { layers: "4" } } });
   assert.deepEqual(await experiments("tags.layers = 4", { order: "id" }), [1, 2], "tags that were changed");
   assert.deepEqual(await runs("tags.layers = 4.0 and experiment > 1"), [9, 10]);

@@ -101,6 +101,8 @@ static const struct {
     { FILTER_EXPERIMENTS, "state = finished and arms = dsa and counts.failed > 0", NULL },
     { FILTER_EXPERIMENTS, "grid.train.lr = 0.01 and params.train.steps < 5", NULL },
     { FILTER_EXPERIMENTS, "deleted_at is null and compare.metric ~ loss and runs = 4", NULL },
+    { FILTER_EXPERIMENTS, "verdict = better or verdict.dsa in (worse, invalid)", NULL },
+    { FILTER_EXPERIMENTS, "verdict.\"dsa 16\" != equivalent and verdict is not null", NULL },
     { FILTER_EXPERIMENTS, "audits.learned != pass and priority = 0 and tags.a = b", NULL },
     { FILTER_EXPERIMENTS, "parent = 12 or parent is null or name = \"密 \"\"x\"\"\"", NULL },
 };
@@ -148,6 +150,7 @@ static const struct {
     { "grid. = 4", 1, "is no field" },
     { "tags. = 4", 1, "is no field" },
     { "counts.failed = 4", 1, "is no field of a run" },
+    { "verdict.dsa = better", 1, "is no field of a run" },
     { "state = done", 9,
       "`done` is no state; known are queued, running, succeeded, failed, cancelled" },
     { "state = Failed", 9, "`Failed` is no state; near: failed" },

@@ -163,6 +163,9 @@ static void test_migrates_and_keeps_a_copy(void **state)
                             "AND status = 'skipped' AND run IS NULL AND created_at = 2"),
                      1);
     assert_int_equal(int_in(folder, "ablate.db", "SELECT parent IS NULL FROM experiments"), 1);
+    /* It ended, and its verdict is yet to be drawn. */
+    assert_int_equal(
+        int_in(folder, "ablate.db", "SELECT count(*) FROM experiments WHERE verdict IS NULL"), 1);
     assert_int_equal(int_in(folder, "ablate.db.before-2", "PRAGMA user_version"), 1);
     assert_int_equal(int_in(folder, "ablate.db.before-2", "SELECT step FROM runs"), 9);
     /* Opened again there is nothing to do, and a new database needs no copy. */
