@@ -19,7 +19,13 @@ import { colorOf, shapeOf, tracePath } from "./shapes.js";
 const SPARSE = 60; // up to so many points each gets its mark
 const LINES = { band: 0, seed: 1, mean: 2, part: 1.5 };
 
-const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+// Asked for once a theme: a chart of forty arms needs hundreds of them each time it is drawn.
+const known = new Map();
+addEventListener("ablate:theme", () => known.clear());
+function css(name) {
+  if (!known.has(name)) known.set(name, getComputedStyle(document.documentElement).getPropertyValue(name).trim());
+  return known.get(name);
+}
 const alpha = (color, share) => `color-mix(in srgb, ${color} ${share * 100}%, transparent)`;
 
 // Of the axis of steps.
