@@ -19,7 +19,13 @@ import { colorOf, shapeOf, tracePath } from "./shapes.js";
 const SPARSE = 60; // up to so many points each gets its mark
 const LINES = { band: 0, seed: 1, mean: 2, part: 1.5 };
 
-const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+// Asked for once a theme: a chart of forty arms needs hundreds of them each time it is drawn.
+const known = new Map();
+addEventListener("ablate:theme", () => known.clear());
+function css(name) {
+  if (!known.has(name)) known.set(name, getComputedStyle(document.documentElement).getPropertyValue(name).trim());
+  return known.get(name);
+}
 const alpha = (color, share) => `color-mix(in srgb, ${color} ${share * 100}%, transparent)`;
 
 // Of the axis of steps.
@@ -301,11 +307,13 @@ export class Chart {
 
   #key(event) {
     if (!this.uplot) return;
-    const { xs } = this, now = this.uplot.cursor.idx ?? xs.length - 1;
+    const { xs } = this, { min: left, max: right } = this.uplot.scales.x;
+    const from = Math.max(0, xs.findIndex((x) => x >= left)), to = Math.max(from, xs.findLastIndex((x) => x <= right));
+    const now = this.uplot.cursor.idx ?? to; // of what is in view
     const moves = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10, Home: -Infinity, End: Infinity };
     const move = moves[event.key];
     if (move !== undefined) {
-      const next = Math.min(xs.length - 1, Math.max(0, now + move));
+      const next = Math.min(to, Math.max(from, now + move));
       this.uplot.setCursor({ left: this.uplot.valToPos(xs[next], "x"), top: 10 }, true, true);
     } else if (event.key === "Escape") {
       this.uplot.setCursor({ left: -10, top: -10 }, true, true);

@@ -41,7 +41,7 @@ async function spent(session) {
 }
 async function shown(browser, daemon) {
   const made = await open(browser), session = await made.context.newCDPSession(made.page);
-  await session.send("Performance.enable");
+  await session.send("Performance.enable", { timeDomain: "threadTicks" }); // what a busy machine doesn't falsify
   await made.page.goto(await link(daemon));
   return { ...made, session };
 }
@@ -72,7 +72,7 @@ async function opening(browser) {
       await drawn();
     }, 3);
     const after = await spent(session);
-    tell(`${ARMS * SEEDS} runs × ${STEPS} steps: open to drawn`, `${ms(took)}, main thread ${ms((after.TaskDuration - before.TaskDuration) * 1000 / 3)}`, "< 1500 ms");
+    tell(`${ARMS * SEEDS} runs × ${STEPS} steps: open to drawn`, `${ms(took)}, of which the main thread computed ${ms((after.TaskDuration - before.TaskDuration) * 1000 / 3)}`, "< 1500 ms");
     await context.close();
   } finally {
     await daemon.stop();
@@ -89,7 +89,7 @@ async function live(browser) {
     const { page, session, context } = await shown(browser, daemon);
     await page.goto(`${daemon.base}/#/experiments/${id}`);
     await ask(daemon, "/queue", { paused: false });
-    for (const name of ["bench/0", "bench/1", "bench/2", "bench/sent"]) {
+    for (const name of ["bench/1", "bench/2", "bench/3", "bench/sent"]) {
       const box = page.locator(`label[title="${name}"] input`);
       await box.waitFor({ state: "attached" });
       await box.evaluate((input) => input.click());
@@ -108,7 +108,7 @@ async function live(browser) {
     }), LIVE_S);
     const after = await spent(session);
     tell(`${LIVE_RUNS} runs × 10 steps/s × 4 series: frames a second`, fps.toFixed(1), "≥ 50");
-    tell("… share of the main thread", `${((after.TaskDuration - before.TaskDuration) * 100 / LIVE_S).toFixed(0)} %` +
+    tell("… the main thread computes", `${((after.TaskDuration - before.TaskDuration) * 100 / LIVE_S).toFixed(0)} %` +
       ` (script ${((after.ScriptDuration - before.ScriptDuration) * 100 / LIVE_S).toFixed(0)} %)`, "≤ 40 %");
     await context.close();
   } finally {

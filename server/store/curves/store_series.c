@@ -94,6 +94,32 @@ static int count_rows(struct store *store, const struct metric_query *query,
                          query->from, to, query->points + 1);
 }
 
+/* Buckets, of which the last is the series' last row by itself, if that is in the range: a long series
+ * ends with its last value, not with a mean. */
+static int read_buckets(struct store *store, const struct metric_query *query,
+                        const struct found *found, int64_t to, struct metric_series *series,
+                        struct err *err)
+{
+    bool ends = to == found->last_step && query->points > 1;
+    int status =
+        rollup_get(store, query->run, found->id, query->from, ends ? to - 1 : to,
+                   ends ? query->points - 1 : query->points, &series->buckets, &series->n, err);
+    struct metric_bucket *buckets =
+        status == 0 && ends ? realloc(series->buckets, (series->n + 1) * sizeof *buckets) : NULL;
+    if (status != 0 || !ends)
+        return status;
+    if (buckets == NULL)
+        return err_no_memory(err, "a series' buckets");
+    series->buckets = buckets;
+    struct metric_bucket *last = NULL;
+    size_t n = 0;
+    status = rollup_get(store, query->run, found->id, to, to, 1, &last, &n, err);
+    if (status == 0 && n == 1)
+        buckets[series->n++] = *last;
+    free(last);
+    return status;
+}
+
 static int read_series(struct store *store, const struct metric_query *query,
                        const struct found *found, struct metric_series *series, struct err *err)
 {
@@ -106,8 +132,7 @@ static int read_series(struct store *store, const struct metric_query *query,
         return status;
     }
     if (status == 0)
-        status = rollup_get(store, query->run, found->id, query->from, to, query->points,
-                            &series->buckets, &series->n, err);
+        status = read_buckets(store, query, found, to, series, err);
     for (size_t i = 0; status == 0 && i < series->n; i++)
         series->raw += series->buckets[i].count + series->buckets[i].nonfinite;
     return status;

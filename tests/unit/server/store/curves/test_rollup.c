@@ -218,6 +218,14 @@ static void test_what_a_reply_stands_for(void **state)
         assert_int_equal(n, 1);
         assert_int_equal(series->raw, in_range);
         assert_int_equal(series->buckets != NULL, query.points > 0 && in_range > query.points);
+        const struct rollup_row *end = &b->rows[b->n - 1];
+        if (series->buckets != NULL && query.points > 1 && (query.to < 0 || query.to >= last)) {
+            const struct metric_bucket *at = &series->buckets[series->n - 1];
+            assert_true(at->first_step == last && at->last_step == last);
+            assert_int_equal(at->count, end->kind == 0);
+            assert_true(end->kind != 0 || at->mean == end->value);
+        }
+        assert_true(series->buckets == NULL || (int64_t)series->n <= query.points);
         metric_series_free(series, n);
     }
 }
