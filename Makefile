@@ -226,20 +226,22 @@ $(double_lib): $(patsubst %.c,$(BUILD)/double/%.o,$(worker_src))
 embedded := $(wildcard schema/*.sql schema/presets/*.json schema/experiment.schema.json) \
             $(filter-out web/node_modules/%,$(shell find web -type f \( -name '*.js' -o -name '*.css' -o -name '*.html' -o -name '*.svg' \) 2>/dev/null))
 uplot    := web/node_modules/uplot/dist/uPlot.esm.js web/node_modules/uplot/dist/uPlot.min.css
+markdown := web/node_modules/markdown-it/dist/browser/markdown-it.esm.min.mjs
 yaml     := web/node_modules/yaml/dist/index.js
 openapi  := $(BUILD)/openapi.json
 
-$(uplot) $(yaml) &: web/package.json
+$(uplot) $(markdown) $(yaml) &: web/package.json
 	cd web && npm ci --no-audit --no-fund --silent
-	@touch $(uplot) $(yaml)
+	@touch $(uplot) $(markdown) $(yaml)
 
 $(openapi): schema/openapi.yaml deploy/yaml2json.mjs $(yaml)
 	@mkdir -p $(@D)
 	node deploy/yaml2json.mjs $< > $@.part && mv $@.part $@
 
-$(BUILD)/embedded.S: $(embedded) $(uplot) $(openapi) deploy/embed.sh Makefile
+$(BUILD)/embedded.S: $(embedded) $(uplot) $(markdown) $(openapi) deploy/embed.sh Makefile
 	@mkdir -p $(@D)
-	{ printf '%s\n' $(embedded) | sed 's/.*/& &/'; echo schema/openapi.json $(openapi); printf 'web/lib/%s %s\n' uPlot.js $(word 1,$(uplot)) uPlot.css $(word 2,$(uplot)); } \
+	{ printf '%s\n' $(embedded) | sed 's/.*/& &/'; echo schema/openapi.json $(openapi); \
+	  printf 'web/lib/%s %s\n' uPlot.js $(word 1,$(uplot)) uPlot.css $(word 2,$(uplot)) markdown-it.js $(markdown); } \
 	  | deploy/embed.sh > $@
 $(BUILD)/embedded.o: $(BUILD)/embedded.S
 	$(CC) -c $< -o $@

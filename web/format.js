@@ -1,6 +1,8 @@
 // Numbers, times and places as people read them. Values that aren't finite arrive as the strings
 // "nan", "inf" and "-inf".
 
+import { daemonNow } from "./clock.js";
+
 const grouped = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const MINUS = "\u2212";
 export const NONE = "\u2013"; // in the place of a value
@@ -88,7 +90,7 @@ export function when(iso) {
   return at.toLocaleDateString("en-GB", { day: "numeric", month: "short", year }) + " " + time;
 }
 
-export const elapsed = (from, to) => (new Date(to ?? Date.now()) - new Date(from)) / 1000;
+export const elapsed = (from, to) => (new Date(to ?? daemonNow()) - new Date(from)) / 1000;
 
 /** Axis labels: 0.25, 12, 15k, 2M. */
 export function tick(value) {
