@@ -4,7 +4,10 @@
 
 const text = (value) => JSON.stringify(value);
 
-/** Where an offset stands in a JSON text: {path: [names and numbers], key: what is written of a key, or null}. */
+/**
+ * Where an offset stands in a JSON text: {path: [names and numbers], key: the name that it stands in, or null:
+ * {typed: as far as the offset, from, to: where the name stands}}.
+ */
 export function pathAt(json, offset) {
   const stack = []; // {object, key, index}
   let string = null, key = null;
@@ -27,9 +30,10 @@ export function pathAt(json, offset) {
   }
   const last = stack[stack.length - 1];
   if (string !== null && last?.object && !last.valued) {
-    key = json.slice(string + 1, offset);
-    const end = json.indexOf("\"", string + 1), whole = json.slice(string + 1, Math.max(end, 0));
-    last.key = end > 0 && !whole.includes("\n") ? whole : key; // if it ends on its line
+    const from = string + 1, end = json.indexOf("\"", from), whole = json.slice(from, Math.max(end, from));
+    const to = end > 0 && !whole.includes("\n") ? end : offset; // if it ends on its line
+    last.key = json.slice(from, to);
+    key = { typed: json.slice(from, offset), from, to };
   }
   const path = stack.map(({ object, key: name, index }) => (object ? name : index)).filter((name) => name !== null);
   return { path, key };
@@ -89,7 +93,7 @@ export function allowed(node) {
 
 /**
  * {path, node: null where the schema knows nothing, members: [{name, node}] of the object that the place is in or is,
- * key: what is written of a name}.
+ * key: as pathAt has it}.
  */
 export function helpAt(schema, json, offset, spec) {
   const { path, key } = pathAt(json, offset), node = walk(schema, path, spec);

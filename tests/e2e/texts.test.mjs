@@ -68,7 +68,8 @@ test("where a cursor stands in JSON, even while it is written", () => {
   assert.equal(at('{"seeds": [1, 2|'), "seeds.1");
   assert.equal(at('{"name": "a{[\\"|'), "name");
   assert.equal(at('{"train": {"lr": 0.1}, |'), "");
-  assert.equal(pathAt('{"train": {"lr', 14).key, "lr");
+  assert.deepEqual(pathAt('{"train": {"lr', 14).key, { typed: "lr", from: 12, to: 14 });
+  assert.deepEqual(pathAt('{"train": {"lr": 1}}', 13).key, { typed: "l", from: 12, to: 14 });
 });
 
 test("the schema's help knows ranges, defaults, and the fields of an attention by its kind", () => {

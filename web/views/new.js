@@ -73,7 +73,8 @@ function helpPanel(editor, insert) {
         node.description ? h("p", null, node.description) : "",
         h("p.note", null, [allowed(node), node.default === undefined ? "" : `default ${plain(node.default)}`]
           .filter(Boolean).join("; "))]));
-      const begun = (found.key ?? "").toLowerCase();
+      // A name that is being written leaves those that go on from it; one that is there already, all.
+      const begun = node === null ? (found.key?.typed ?? "").toLowerCase() : "";
       const fitting = found.members.filter(({ name }) => name.toLowerCase().includes(begun));
       members.replaceChildren(...fitting.slice(0, MEMBERS_SHOWN).map(member));
     },
@@ -167,10 +168,10 @@ class Page {
       const question = "There is a specification that you have edited. Put the clone in its place?";
       if (!await confirmed(question, "Put the clone there")) return;
     }
+    this.presets.value = this.picked = "clone";
     if (mine && this.edited) return;
     this.text.value = pretty(spec);
     this.edited = false;
-    this.presets.value = "clone";
     this.#keep();
   }
 
@@ -203,10 +204,8 @@ class Page {
     const { text } = this, at = text.selectionStart, { key } = helpAt(this.schema, text.value, at, null);
     const value = JSON.stringify(node.default ?? (node.enum ?? [null])[0] ?? "");
     text.focus();
-    if (key !== null) {
-      text.setSelectionRange(at - key.length, at);
-      text.setRangeText(name, at - key.length, at, "end");
-    } else text.setRangeText(`"${name}": ${value}`, at, text.selectionEnd, "end");
+    if (key !== null) text.setRangeText(name, key.from, key.to, "end");
+    else text.setRangeText(`"${name}": ${value}`, at, text.selectionEnd, "end");
     text.dispatchEvent(new Event("input"));
   }
 
