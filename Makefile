@@ -232,12 +232,13 @@ $(double_lib): $(patsubst %.c,$(BUILD)/double/%.o,$(worker_src))
 embedded := $(wildcard schema/*.sql schema/presets/*.json schema/experiment.schema.json) \
             $(filter-out web/node_modules/%,$(shell find web -type f \( -name '*.js' -o -name '*.css' -o -name '*.html' -o -name '*.svg' \) 2>/dev/null))
 uplot    := web/node_modules/uplot/dist/uPlot.iife.min.js web/node_modules/uplot/dist/uPlot.min.css
+markdown := web/node_modules/markdown-it/dist/browser/markdown-it.esm.min.mjs
 yaml     := web/node_modules/yaml/dist/index.js
 openapi  := $(BUILD)/openapi.json
 
-$(uplot) $(yaml) &: web/package.json
+$(uplot) $(markdown) $(yaml) &: web/package.json
 	cd web && npm ci --no-audit --no-fund --silent
-	@touch $(uplot) $(yaml)
+	@touch $(uplot) $(markdown) $(yaml)
 
 $(openapi): schema/openapi.yaml schema/experiment.schema.json deploy/openapi.mjs $(yaml)
 	@mkdir -p $(@D)
@@ -248,9 +249,10 @@ $(BUILD)/uPlot.js: $(uplot)
 	@mkdir -p $(@D)
 	{ cat $<; echo 'export default uPlot;'; } > $@
 
-$(BUILD)/embedded.S: $(embedded) $(BUILD)/uPlot.js $(openapi) deploy/embed.sh deploy/pack.sh Makefile
+$(BUILD)/embedded.S: $(embedded) $(BUILD)/uPlot.js $(markdown) $(openapi) deploy/embed.sh deploy/pack.sh Makefile
 	@mkdir -p $(@D)
-	{ printf '%s\n' $(embedded) | sed 's/.*/& &/'; echo schema/openapi.json $(openapi); printf 'web/lib/%s %s\n' uPlot.js $(BUILD)/uPlot.js uPlot.css $(word 2,$(uplot)); } \
+	{ printf '%s\n' $(embedded) | sed 's/.*/& &/'; echo schema/openapi.json $(openapi); \
+	  printf 'web/lib/%s %s\n' uPlot.js $(BUILD)/uPlot.js uPlot.css $(word 2,$(uplot)) markdown-it.js $(markdown); } \
 	  | deploy/pack.sh $(BUILD)/page | deploy/embed.sh > $@
 $(BUILD)/embedded.o: $(BUILD)/embedded.S
 	$(CC) -c $< -o $@

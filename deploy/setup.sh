@@ -45,7 +45,7 @@ for group in "$@"; do
         esac
         installed "$package" || missing="$missing $package"
     done
-    # The page needs uPlot, and the tests their clients, from npm. A node that didn't come from Debian is as good.
+    # The page needs uPlot and markdown-it, and the tests their clients, from npm. A node that didn't come from Debian is as good.
     if [ "$group" != oracle ] && [ "$group" != bench ] && [ "$group" != load ] && [ "$group" != readers ]; then
         command -v node >/dev/null || missing="$missing nodejs"
         command -v npm >/dev/null || missing="$missing npm"

@@ -1,4 +1,4 @@
--- Version 15: experiments are found by their verdict, which is stored when it can be drawn.
+-- Version 19: experiments are found by their verdict, which is stored when it can be drawn.
 
 -- That of the report as a whole (verdict.status): open while runs are, NULL when it is yet to be drawn, of an experiment that has many
 -- runs or ended under an earlier version.

@@ -20,7 +20,7 @@ export function address(path, query = {}) {
   return api + path + (pairs.length > 0 ? "?" + String(new URLSearchParams(pairs)).replaceAll("%2F", "/") : "");
 }
 
-async function request(method, path, { query, body, headers = {}, signal, text = false } = {}) {
+async function request(method, path, { query, body, headers = {}, signal, as = "json" } = {}) {
   const json = body !== undefined && !(body instanceof Blob) && typeof body !== "string";
   let reply;
   try {
@@ -35,14 +35,15 @@ async function request(method, path, { query, body, headers = {}, signal, text =
     throw new Problem(0, { title: "No answer", detail: "The daemon can\u2019t be reached." });
   }
   told(reply.headers.get("Date"));
-  if (reply.ok) return reply.status === 204 ? null : text ? reply.text() : reply.json();
+  if (reply.ok) return reply.status === 204 ? null : reply[as]();
   const problem = new Problem(reply.status, await reply.json().catch(() => ({})));
   if (reply.status === 401 && path !== "session") dispatchEvent(new Event("ablate:unauthorized"));
   throw problem;
 }
 
 export const get = (path, query, signal) => request("GET", path, { query, signal });
-export const getText = (path, query, signal) => request("GET", path, { query, signal, text: true });
+export const getText = (path, query, signal) => request("GET", path, { query, signal, as: "text" });
+export const getBytes = (path, signal) => request("GET", path, { signal, as: "arrayBuffer" });
 export const post = (path, body, options) => request("POST", path, { body, ...options });
 export const patch = (path, body) => request("PATCH", path, { body });
 export const put = (path, body, options) => request("PUT", path, { body, ...options });

@@ -1,13 +1,19 @@
 // The page's frame: routes in the fragment, the session, the theme, the state of the live feed.
 //
-// A view is a function (view) => Promise: it fills view.root and ends with view.signal. The address
-// after the # is its only state that a link carries:
-// #/ · #/?filter=… · #/deleted · #/experiments/7 · #/runs/17 · #/queue · #/new.
+// A view is a function (view) => Promise: it fills view.root and ends with view.signal. The address after the # is all
+// of its state that a link carries (address.js): #/ · #/?filter=… · #/experiments/7/curves · #/runs/17 · #/new?clone=7.
+// A view with tabs sets view.moved: it is told of another tab, instead of being made again.
 
-import { get, post, Problem, remove } from "./api.js";
+import { keepInAddress, readAddress } from "./address.js";
+import { api, get, post, Problem, remove } from "./api.js";
+import { told } from "./clock.js";
 import { h, setAttribute, setText } from "./dom.js";
 import { follow } from "./events.js";
+import { holdFocus } from "./focus.js";
 import { learn } from "./metrics.js";
+import { enterEntry, noteScroll, restoreScroll } from "./scroll.js";
+import compare from "./views/compare.js";
+import datasets from "./views/datasets.js";
 import deleted from "./views/deleted.js";
 import experiments from "./views/experiments.js";
 import experiment from "./views/experiment.js";
@@ -15,14 +21,20 @@ import login from "./views/login.js";
 import fresh from "./views/new.js";
 import queue from "./views/queue.js";
 import run from "./views/run.js";
+import runs from "./views/runs.js";
+import sql from "./views/sql.js";
 
 const ROUTES = [
-  { pattern: /^\/?(?:\?.*)?$/, view: experiments, title: "Experiments", nav: "#/" },
+  { pattern: /^\/?$/, view: experiments, title: "Experiments", nav: "#/" },
   { pattern: /^\/deleted$/, view: deleted, title: "Deleted experiments", under: "#/" },
-  { pattern: /^\/experiments\/(\d+)$/, view: experiment, title: "Experiment", under: "#/" },
-  { pattern: /^\/runs\/(\d+)$/, view: run, title: "Run", under: "#/" },
+  { pattern: /^\/experiments\/(\d+)(?:\/(\w+))?$/, view: experiment, title: "Experiment", under: "#/" },
+  { pattern: /^\/runs\/(\d+)(?:\/(\w+))?$/, view: run, title: "Run", under: "#/runs" },
+  { pattern: /^\/runs$/, view: runs, title: "Runs", nav: "#/runs" },
+  { pattern: /^\/compare$/, view: compare, title: "Compare", nav: "#/compare" },
   { pattern: /^\/queue$/, view: queue, title: "Queue", nav: "#/queue" },
-  { pattern: /^\/new$/, view: fresh, title: "New experiment", nav: "#/new" },
+  { pattern: /^\/datasets$/, view: datasets, title: "Datasets", nav: "#/datasets" },
+  { pattern: /^\/sql$/, view: sql, title: "SQL", nav: "#/sql" },
+  { pattern: /^\/new$/, view: fresh, title: "New experiment", nav: "#/new", short: "New" },
 ];
 const STATUS = {
   "": ["", ""],
@@ -33,10 +45,12 @@ const STATUS = {
 
 const ACCESS = ["read", "submit", "admin"]; // each may do what those before it may
 const RETRY_MS = 3000;
+const WANTED = "ablate.wanted"; // where a log-in is to lead
+const WANTED_MS = 3600000;
 
 const main = document.getElementById("main");
 const live = document.getElementById("live");
-let current = null; // the AbortController of the view that is shown
+let current = null; // what is shown: {route, view, controller}
 let access; // of the session
 
 function showStatus(state) {
@@ -47,12 +61,16 @@ function showStatus(state) {
 
 function showNav(under) {
   const links = ROUTES.filter((route) => route.nav).map((route) =>
-    h("a", { href: route.nav, "aria-current": route.nav === under ? "page" : null }, route.title));
+    h("a", { href: route.nav, "aria-current": route.nav === under ? "page" : null },
+      route.short ?? route.title));
   document.getElementById("nav").replaceChildren(...links);
 }
 
 function failure(error) {
+  const about = location.hash.startsWith("#/experiments/") && error.status === 404;
   return h("section.narrow", null, h("h1", null, error.title ?? "Something failed"), h("p", null, error.message),
+    about ? h("p", null, "If it was deleted, it can be had back until it is purged: ",
+      h("a", { href: "#/deleted" }, "deleted experiments"), ".") : null,
     h("p", null, h("a", { href: "#/" }, "All experiments")));
 }
 
@@ -65,25 +83,36 @@ async function whenBack(signal) {
   if (!signal.aborted) start();
 }
 
-async function show(make, { title, params = [], focus = true }) {
-  current?.abort();
-  const controller = (current = new AbortController());
-  const { signal } = controller;
+async function show(make, { title, route = null, params = [], query = new URLSearchParams(), focus = true }) {
+  noteScroll();
+  const place = enterEntry();
+  if (route !== null && current?.route === route && current.view.moved && current.view.params[0] === params[0]) {
+    Object.assign(current.view, { params, query });
+    current.view.moved();
+    restoreScroll(place, current.view.root, current.controller.signal);
+    return;
+  }
+  current?.controller.abort();
+  const controller = new AbortController(), { signal } = controller;
   const root = h("div.view");
+  const view = {
+    root, params, query, signal,
+    may: (kind) => ACCESS.indexOf(access) >= ACCESS.indexOf(kind),
+    follow: (filter, handlers) => follow(filter, handlers, { signal, status: showStatus }),
+    keep: (changes) => !signal.aborted && keepInAddress(changes),
+    title: (text) => {
+      document.title = `${text} \u00b7 Ablate`;
+    },
+  };
+  current = { route, view, controller };
   main.replaceChildren(root);
   showStatus("");
-  document.title = `${title} \u00b7 Ablate`;
+  view.title(title);
   if (focus) main.focus({ preventScroll: true });
-  scrollTo(0, 0);
+  if (place === null) scrollTo(0, 0);
   try {
-    await make({
-      root, params, signal,
-      may: (kind) => ACCESS.indexOf(access) >= ACCESS.indexOf(kind),
-      follow: (filter, handlers) => follow(filter, handlers, { signal, status: showStatus }),
-      title: (text) => {
-        document.title = `${text} \u00b7 Ablate`;
-      },
-    });
+    await make(view);
+    if (!signal.aborted) restoreScroll(place, root, signal);
   } catch (error) {
     if (signal.aborted || error.name === "AbortError") return;
     if (!(error instanceof Problem)) console.error(error);
@@ -93,12 +122,12 @@ async function show(make, { title, params = [], focus = true }) {
 }
 
 function route({ focus = true } = {}) {
-  const path = decodeURI(location.hash.replace(/^#/, "")) || "/";
-  for (const { pattern, view, title, nav, under } of ROUTES) {
-    const match = pattern.exec(path);
+  const { path, query } = readAddress();
+  for (const found of ROUTES) {
+    const match = found.pattern.exec(path);
     if (match) {
-      showNav(nav ?? under);
-      return show(view, { title, params: match.slice(1), focus });
+      showNav(found.nav ?? found.under);
+      return show(found.view, { title: found.title, route: found, params: match.slice(1), query, focus });
     }
   }
   showNav(null);
@@ -107,18 +136,30 @@ function route({ focus = true } = {}) {
   }, { title: "Not found", focus });
 }
 
+/** What was asked for without a session is where a log-in of the next hour leads, from whichever window. */
 function showLogin(message) {
   document.getElementById("nav").replaceChildren();
+  if (!/^(#\/?|#login=.*)?$/.test(location.hash))
+    localStorage.setItem(WANTED, JSON.stringify({ hash: location.hash, until: Date.now() + WANTED_MS }));
   return show((view) => login(view, message), { title: "Log in" });
+}
+
+function wanted() {
+  const kept = localStorage.getItem(WANTED);
+  localStorage.removeItem(WANTED);
+  const { hash, until } = JSON.parse(kept ?? "{}");
+  return until > Date.now() ? hash : "#/";
 }
 
 /** Takes the code of a log-in link out of the address before anything else, and trades it for a cookie. */
 async function logIn() {
   const code = /^#login=(.+)$/.exec(location.hash)?.[1];
   if (code === undefined) return null;
-  history.replaceState(null, "", location.pathname + location.search + "#/");
+  const go = (hash) => history.replaceState(null, "", location.pathname + location.search + hash);
+  go("#/");
   try {
     await post("session", { code: decodeURIComponent(code) });
+    go(wanted());
     return null;
   } catch (error) {
     return error;
@@ -129,6 +170,7 @@ async function start({ focus = false } = {}) {
   const refused = await logIn();
   try {
     const session = await get("session");
+    fetch(`${api}session`, { method: "HEAD" }).then(({ headers }) => told(headers.get("Date")), () => {});
     if (session.authenticated === false) return showLogin(refused);
     access = session.access;
     showLogout(session);
@@ -173,5 +215,7 @@ document.querySelector(".skip").addEventListener("click", (event) => {
 });
 addEventListener("hashchange", () => (location.hash.startsWith("#login=") ? start({ focus: true }) : route()));
 addEventListener("ablate:unauthorized", () => showLogin());
+holdFocus(main);
+addEventListener("pagehide", noteScroll);
 theme();
 start();

@@ -70,15 +70,17 @@ export function keyed(parent, key, make) {
 }
 
 /**
- * Makes many links of a list one stop of the Tab key: arrow keys, Home and End go from one to the next. They are
- * made with tabindex -1; the function that is returned is to be called when there are new ones.
+ * Makes many links of a list one stop of the Tab key: arrow keys, Home and End go from one to the next; up and down by
+ * `columns` of them. They are made with tabindex -1; the function that is returned is to be called when there are new
+ * ones.
  */
-export function rove(list) {
+export function rove(list, columns = 1) {
   const links = () => [...list.querySelectorAll("a")];
   list.addEventListener("keydown", (event) => {
     const all = links(), at = all.indexOf(event.target), last = all.length - 1;
     const [before, after] = [at - 1, at + 1];
-    const places = { ArrowLeft: before, ArrowUp: before, ArrowRight: after, ArrowDown: after, Home: 0, End: last };
+    const [up, down] = [at - columns, at + columns];
+    const places = { ArrowLeft: before, ArrowUp: up, ArrowRight: after, ArrowDown: down, Home: 0, End: last };
     const next = places[event.key];
     if (at < 0 || next === undefined) return;
     event.preventDefault();
@@ -96,6 +98,7 @@ export function rove(list) {
 /**
  * Returns a function that asks for `work` once in the next frame, however often it is called, and no
  * sooner than `gap` ms after the last time: a page that follows a training must not eat its processor.
+ * A hidden tab has no frames; its title goes on, slowly.
  */
 export function perFrame(work, signal, gap = 0) {
   let asked = false, last = -Infinity, handle;
@@ -156,17 +159,21 @@ export function toast(message, kind = "info") {
   setTimeout(() => note.remove(), kind === "error" ? 9000 : 4000);
 }
 
-/** Runs an action of a button: disabled meanwhile, its failure shown. */
-export function action(label, work, { kind = "", title } = {}) {
-  const button = h("button", { type: "button", class: kind, title }, label);
+/**
+ * Runs an action of a button, once at a time; its failure is shown. It keeps the focus meanwhile. `label` is its name
+ * where its text isn't enough: that of the thing that it is about.
+ */
+export function action(text, work, { kind = "", title, label } = {}) {
+  const button = h("button", { type: "button", class: kind, title, "aria-label": label }, text);
   button.addEventListener("click", async () => {
-    button.disabled = true;
+    if (button.getAttribute("aria-disabled") === "true") return;
+    button.setAttribute("aria-disabled", "true");
     try {
       await work();
     } catch (error) {
-      toast(error.message, "error");
+      if (error.name !== "AbortError") toast(error.message, "error");
     } finally {
-      button.disabled = false;
+      button.removeAttribute("aria-disabled");
     }
   });
   return button;
@@ -195,6 +202,13 @@ export function confirmed(question, yes, { typed } = {}) {
     document.body.append(dialog);
     dialog.showModal();
   });
+}
+
+/** Gives a text to the browser as a file. */
+export function save(name, text, type = "text/plain") {
+  const href = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
+  h("a", { href, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(href), 60000);
 }
 
 async function copyText(text) {

@@ -1,7 +1,7 @@
 // Small parts that several views share: an arm's mark, states, progress, counts, tables.
 
 import { SIGNS, STATUSES } from "./audits.js";
-import { h, keyed, setAttribute, setText, svg } from "./dom.js";
+import { action, h, keyed, save, setAttribute, setText, svg } from "./dom.js";
 import { integer, NONE, percent, plural } from "./format.js";
 import { colorOf, pathData, shapeOf } from "./shapes.js";
 
@@ -29,15 +29,23 @@ const STATES = {
   skipped: ["\u2298", "skipped"],
 };
 
+const TONES = { lost: "\u2715", flawed: "!" };
+
 /** Whether a run, or a verification, will not change any more by itself. */
 export const hasEnded = (state) => state !== "queued" && state !== "running";
+
+/** Whether an experiment has ended. */
+export const ended = ({ state }) => state === "finished" || state === "cancelled";
 
 /** Whether a run may be tried again. */
 export const mayRetry = (state) => state === "failed" || state === "cancelled";
 
 /** What is to be said beside a run's state. */
 export const endingNote = (run) => (run.cancel_requested && run.state === "running" ? "ending" : "");
-export const stateNote = (run) => endingNote(run) || (run.attempt > 1 ? `attempt ${run.attempt}` : "");
+/** Which audit a run is making, where the daemon tells. */
+export const auditingNote = ({ auditing, state }) => (auditing && state === "running" ? `audit ${auditing}` : "");
+export const stateNote = (run) =>
+  endingNote(run) || auditingNote(run) || (run.attempt > 1 ? `attempt ${run.attempt}` : "");
 
 /** Follows live points of a run: it has come at least to the last one's step. */
 export function advance(run, series) {
@@ -45,15 +53,15 @@ export function advance(run, series) {
     if (points.length > 0) run.step = Math.max(run.step, points[points.length - 1][0]);
 }
 
-/** A state's badge; returns {element, update(state, note)}. */
+/** A state's badge; returns {element, update(state, note, tone)}. */
 export function badge() {
   const sign = h("span.sign", { "aria-hidden": "true" }), word = h("span");
   const element = h("span", null, sign, word);
   return {
     element,
-    update(state, note) {
-      setAttribute(element, "class", `state ${state}`);
-      setText(sign, STATES[state]?.[0] ?? "?");
+    update(state, note, tone = "") {
+      setAttribute(element, "class", `state ${state} ${tone}`.trim());
+      setText(sign, TONES[tone] ?? STATES[state]?.[0] ?? "?");
       setText(word, (STATES[state]?.[1] ?? state) + (note ? ` \u00b7 ${note}` : ""));
     },
   };
@@ -65,12 +73,29 @@ export function stateBadge(state, note) {
   return made.element;
 }
 
-/** How many findings of audits there are, worst first; returns {element, update(counts)}. */
-export function auditCounts() {
+/**
+ * How an experiment stands, as badge().update() takes it: one whose runs have failed isn't done in the sense that
+ * people have in mind.
+ */
+export function outcome({ state, counts }) {
+  const failed = counts?.failed ?? 0, all = Object.values(counts ?? {}).reduce((sum, n) => sum + n, 0);
+  if (failed === 0) return [state, ""];
+  if (state === "finished" && failed === all) return ["finished", "all failed", "lost"];
+  return [state, `${integer(failed)} failed`, "flawed"];
+}
+
+/**
+ * How many findings of audits there are, worst first; returns {element, update(counts)}. With `to`, each leads to what
+ * to(status) names.
+ */
+export function auditCounts(to = null) {
   const tags = STATUSES.map((status) => {
     const number = h("span");
     const sign = h("span", { "aria-hidden": "true" }, SIGNS[status]), word = h("span.hidden", null, ` ${status}`);
-    return { status, number, element: h(`span.tag.${status}`, { hidden: true }, sign, " ", number, word) };
+    const tag = to ? h(`a.tag.${status}`, { href: to(status) }) : h(`span.tag.${status}`);
+    tag.append(sign, " ", number, word);
+    tag.hidden = true;
+    return { status, number, element: tag };
   });
   const none = h("span.quiet-text", null, NONE);
   return {
@@ -130,7 +155,8 @@ export function table({ caption, headings, hidden = false, name }) {
       h(`caption${hidden ? ".hidden" : ""}`, null, h("span", null, caption)),
       h("thead", null, h("tr", null, headings.map((heading) => {
         const { text, number = false, label } = typeof heading === "string" ? { text: heading } : heading;
-        return h("th", { scope: "col", class: number ? "num" : null, "aria-label": label }, text);
+        const said = text === "" ? h("span.hidden", null, label) : text;
+        return h("th", { scope: "col", class: number ? "num" : null, "aria-label": text === "" ? null : label }, said);
       }))), body));
   return { element, body, rows: (key, make) => keyed(body, key, make) };
 }
@@ -168,3 +194,11 @@ export function heading(title, ...more) {
 }
 
 export const empty = (...content) => h("p.empty", null, ...content);
+
+/** A specification, to read and to take away. */
+export function specification(spec, name) {
+  const text = JSON.stringify(spec, null, 2);
+  return h("div", null,
+    h("div.row", null, action("Specification (JSON)", () => save(name, text, "application/json"))),
+    h("pre.whole-spec", { tabindex: "0" }, text));
+}

@@ -1,6 +1,18 @@
 // What can be measured of how a page looks: nothing sticks out or is cut, text stands out from its ground, every
 // control is reached by the Tab key and shows that it is. Each function answers with a list of complaints.
 
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** What axe-core finds wrong: for people who don't see the page, or don't see it well. */
+export async function barriers(page) {
+  await page.evaluate(AXE);
+  const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+  return found.violations.flatMap(({ id, help, nodes }) => nodes.map(({ html }) => `${id}: ${help}: ${html.slice(0, 160)}`));
+}
+
 /** Runs in the page. Both complaints name an element by tag, classes and the start of its text. */
 function measure() {
   const name = (element) => `${element.tagName.toLowerCase()}${[...element.classList].map((one) => `.${one}`).join("")} ` +
@@ -100,7 +112,9 @@ export async function walk(page, most = 400) {
   return page.evaluate(() => {
     document.removeEventListener("focusin", window.arrive);
     const controls = [...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex='0']")];
-    const group = (element) => (element.type === "radio" ? `radio ${element.name}` : element.closest(".strip") ?? element);
+    // A row of a long list that was out of sight is another element when it comes back.
+    const row = (element) => element.closest("[aria-rowindex]") && `${element.tagName} ${element.getAttribute("aria-label") ?? element.href}`;
+    const group = (element) => (element.type === "radio" ? `radio ${element.name}` : element.closest(".strip, .rove") ?? (row(element) || element));
     const reached = new Set([...window.reached].map(group));
     return [...new Set(window.complaints), ...controls.filter((element) => !element.disabled && element.checkVisibility({ visibilityProperty: true }) && !reached.has(group(element)))
       .map((element) => `not reached: ${element.outerHTML.slice(0, 120)}`)];

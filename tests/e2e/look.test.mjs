@@ -15,7 +15,7 @@ measured(1280, "light");
 measured(400, "dark"); // tests/full/look has the other two
 
 test("every control is reached by the Tab key, and shows it", async (t) => {
-  const walks = { 1280: ["experiments", "deleted", "experiment", "run that diverged", "queue", "new"], 400: ["deleted", "experiment", "new"] };
+  const walks = { 1280: ["experiments", "deleted", "experiment", "curves", "runs of an experiment", "validity", "setup", "export", "run that diverged", "log of a run", "all runs", "queue", "queue by experiment", "compare", "sql", "datasets", "new", "clone"], 400: ["deleted", "experiment", "new"] };
   for (const [width, names] of Object.entries(walks)) {
     const { page, context } = await open(here.browser, { width: Number(width), motion: "reduce" });
     await context.addCookies(here.session.cookies);
@@ -40,23 +40,23 @@ describe("where things aren't as they should be", () => {
     await page.getByRole("heading", { name: "Experiments" }).waitFor();
   });
 
-  test("an arm that an audit finds invalid is never shown as best; the metric is named", async () => {
-    const row = page.locator("tr", { hasText: "one of everything" });
-    await row.locator(".best .arm").waitFor();
+  test("an arm that an audit finds invalid is said to be", async () => {
+    const row = page.locator("tr", { hasText: "one of everything" }), listed = row.locator(".verdict-cell .listed");
+    await listed.first().waitFor();
     const report = await here.json(`experiments/${here.made.experiment}/report`);
     assert.equal(report.arms["dsa-with-a-long-name-as-published"].valid, false);
-    assert.match(await row.locator(".best").innerText(), /^dense\s[\d.]+\s+Validation loss$/);
-    await row.locator(".listed", { hasText: "dsa-with-a-long-name-as-published" }).getByText("invalid").waitFor();
-    assert.equal(await row.locator(".listed", { hasText: /^dense$/ }).getByText("invalid").count(), 0);
+    await listed.filter({ hasText: "dsa-with-a-long-name-as-published" }).getByText("invalid").waitFor();
+    assert.deepEqual(await listed.locator("b").allInnerTexts(), report.primary.map(({ verdict }) => verdict));
+    assert.equal(await listed.first().innerText(), "dense");
 
-    // The leader of all runs is left out, too, and where nothing is left it says so.
+    // One that comes while the list is open, too.
     const { id } = await here.json("experiments", { data: { dataset: "squares", seq_len: 16, split: "windows" }, name: "overlaps", priority: 1000,
       model: { layers: 1, heads: 2, d_model: 32, d_ff: 32, experts: 2, experts_per_token: 1, dropout: 0 },
       train: { steps: 40, batch_size: 4, eval_every: 10, eval_windows: 8 }, arms: { one: {}, two: { "train.lr": 0.001 } }, seeds: [1] });
     await here.json("queue", { paused: false });
     await here.json(`experiments/${id}?wait=3600`);
     await here.json("queue", { paused: true });
-    await page.locator("tr", { hasText: "overlaps" }).locator(".best").getByText("invalid", { exact: true }).waitFor();
+    await page.locator("tr", { hasText: "overlaps" }).locator(".verdict-cell").getByText("invalid", { exact: true }).first().waitFor();
     assert.deepEqual(faults, []);
   });
 
@@ -78,7 +78,7 @@ describe("where things aren't as they should be", () => {
   });
 
   test("loss by position names the arms in the order of the specification", async () => {
-    await goto(`#/experiments/${here.made.experiment}`);
+    await goto(`#/experiments/${here.made.experiment}/validity`);
     const legend = page.locator("section[aria-labelledby=positions] .legend").first();
     await legend.locator("dt").first().waitFor();
     const { arms, positions } = await here.json(`experiments/${here.made.experiment}/report`).then(({ experiment, positions: all }) => ({ arms: experiment.arms, positions: all }));
@@ -103,11 +103,10 @@ describe("where things aren't as they should be", () => {
     const given = (checks) => checks.map((check) => ({ ...check, remedy: `Mend ${check.name}.` }));
     await change(`experiments/${here.made.experiment}/report?format=json`, (report) => ({ ...report, checks: given(report.checks),
       arms: Object.fromEntries(Object.entries(report.arms).map(([name, arm]) => [name, { ...arm, audits: given(arm.audits) }])) }));
-    await goto(`#/experiments/${here.made.experiment}`);
-    const arm = page.locator("section[aria-labelledby=arms] tbody tr", { hasText: "dsa-with-a-long-name-as-published" });
-    await arm.locator(".audit", { hasText: "causality" }).locator("summary").click();
-    await arm.getByText("Mend causality.").waitFor();
-    assert.equal(await arm.getByText("Mend dense_equivalence.").count(), 0); // it passed
+    await goto(`#/experiments/${here.made.experiment}/validity?arm=dsa-with-a-long-name-as-published`);
+    await page.locator(".detail").getByText("Mend causality.").waitFor();
+    await page.locator(".detail").getByText("dense_equivalence passed").waitFor();
+    assert.equal(await page.locator(".detail").getByText("Mend dense_equivalence.").count(), 0);
   });
 
   test("runs by state are one stop of the Tab key; arrows go from one to the next", async () => {

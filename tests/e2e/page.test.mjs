@@ -102,6 +102,8 @@ test("submit, watch the curves grow, see the table", async () => {
   await page.waitForURL(/#\/experiments\/\d+$/);
   const id = Number(/\d+$/.exec(page.url())[0]);
   await page.getByText("4 queued").waitFor();
+  await page.getByRole("link", { name: "Curves", exact: true }).click();
+  await page.locator(".plot").first().waitFor();
 
   // Every state of the first chart's description, as a screen reader would be told.
   await page.evaluate(() => {
@@ -129,13 +131,16 @@ test("submit, watch the curves grow, see the table", async () => {
     const legend = page.locator("figure", { hasText: "Validation loss" }).first().locator(".legend > div", { hasText: new RegExp(`^${arm}\\d`) });
     await legend.getByText(shown).waitFor(); // the daemon is asked for what is new twice a second
     assert.match(await legend.innerText(), /n\s=\s2/);
-    await page.locator("table.study tbody tr", { hasText: new RegExp(`^${arm}`) }).getByText(shown).waitFor();
     const last = page.locator("table.dynamics tbody tr").last();
     assert.match(await last.innerText(), new RegExp(`${STEPS.toLocaleString("en")}[^]*${shown}`));
   }
   assert.equal(await page.locator("table.dynamics tbody tr").count(), STEPS / EVERY);
 
-  // Audits: how many of each, here and in the list; of an arm's one badge each, however many runs.
+  await page.getByRole("link", { name: "Summary", exact: true }).click();
+  for (const arm of ["dense", "dsa"])
+    await page.locator("table.study tbody tr", { hasText: new RegExp(`^${arm}`) }).getByText(mean(arm).toFixed(4)).waitFor();
+
+  // Audits: how many of each, here and in the list; of an arm's one sign each, however many runs.
   const { audits } = await json(`/api/v1/experiments/${id}`);
   const shows = async (place) => {
     for (const [status, n] of Object.entries(audits)) {
@@ -146,11 +151,12 @@ test("submit, watch the curves grow, see the table", async () => {
   };
   assert.ok(audits.pass > 0 && audits.warn > 0 && audits.fail > 0);
   await shows(page.locator(".status"));
-  const badges = page.locator("tr", { hasText: /^dense/ }).locator(".audit", { hasText: "finite" });
-  await badges.first().waitFor();
-  assert.equal(await badges.count(), 1);
-  await page.locator(".audits", { hasText: "The experiment" }).locator("summary", { hasText: "shared_init" }).click();
-  await page.getByText(/arms start from the same bits/).waitFor();
+  await page.getByRole("link", { name: "Validity", exact: true }).click();
+  const signs = page.getByRole("link", { name: /^dense, finite: / });
+  await signs.first().waitFor();
+  assert.equal(await signs.count(), 1);
+  await page.getByRole("link", { name: /^the experiment, shared_init: / }).click();
+  await page.locator(".finding > p").getByText(/arms start from the same bits/).waitFor();
   await goto(`#/runs/${runs[0].id}`);
   await shows(page.locator(".status"));
   await goto("#/");
@@ -201,15 +207,14 @@ test("the report: the verdict first, differences, audits with what they mean, th
   for (const sentence of [...report.remarks, ...report.would_change]) await page.getByText(sentence).waitFor();
   const row = page.locator("table.differences tbody tr");
   assert.equal(await row.count(), 1);
-  assert.match(await row.innerText(), /dsa\s+2\s[^]*undetermined/);
+  assert.match(await row.innerText(), /dsa\s+undetermined[^]*2\s/);
 
-  const arm = page.locator("section[aria-labelledby=arms] tbody tr", { hasText: /^dsa/ });
+  await goto(`#/experiments/${id}/validity`);
   for (const { name, status, what } of report.arms.dsa.audits) {
-    const badge = arm.locator("details", { has: page.locator("summary", { hasText: name }) });
-    assert.match(await badge.locator("summary").innerText(), new RegExp(status));
-    await badge.locator("summary").click();
-    await badge.getByText(what).waitFor();
+    await page.getByRole("link", { name: `dsa, ${name}: ${status}`, exact: true }).click();
+    await page.locator(".detail").getByText(what).waitFor();
   }
+  await goto(`#/experiments/${id}/export`);
   await page.getByRole("heading", { name: "Figure" }).scrollIntoViewIfNeeded();
   const figure = page.locator("img.figure");
   await figure.waitFor();
@@ -235,10 +240,11 @@ test("a run's page: all curves, the frozen specification, its log; artifacts to 
   await page.locator(".heading .state.succeeded").waitFor();
   await page.locator("figure", { hasText: "Training loss" }).locator("canvas").waitFor();
   assert.ok(await page.locator("figure").count() >= 3);
-  await page.getByText("Resolved specification").click();
-  const spec = JSON.parse(await page.locator("section[aria-labelledby=spec] pre").innerText());
+  await page.getByRole("link", { name: "Specification", exact: true }).click();
+  const spec = JSON.parse(await page.locator("pre.whole-spec").innerText());
   assert.equal(spec.train.steps, STEPS);
   assert.match(spec.data.dataset, /^sha256:[0-9a-f]{64}$/);
+  await page.getByRole("link", { name: "Artifacts", exact: true }).click();
   const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "final.safetensors" }).click()]);
   assert.equal(download.suggestedFilename(), `run-${run.id}-final.safetensors`);
   assert.equal(await download.failure(), null);
@@ -279,7 +285,7 @@ test("the queue: order, priority, pause, cancel", async () => {
   await pause(true);
   const made = await submit({ ...SPEC, name: "waiting" });
   await goto("#/queue");
-  const rows = page.locator("table", { hasText: "Queued" }).locator("tbody tr");
+  const rows = page.locator("table", { hasText: "Queued" }).locator("tbody tr[aria-rowindex]");
   await rows.nth(3).waitFor();
   await page.getByText("Paused").waitFor();
   const { items: runs } = await json(`/api/v1/runs?experiment=${made.id}`);
@@ -287,7 +293,8 @@ test("the queue: order, priority, pause, cancel", async () => {
   await page.getByLabel(`Priority of run ${last}`).fill("5");
   await page.getByLabel(`Priority of run ${last}`).press("Enter");
   await rows.first().getByText(`Run ${last}`).waitFor(); // moved to the front by the event that tells of it
-  await rows.first().getByRole("button", { name: "Cancel" }).click();
+  await rows.first().getByRole("button", { name: `Cancel run ${last}` }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Cancel the run" }).click();
   await rows.first().getByText(`Run ${last}`).waitFor({ state: "detached" });
   assert.equal((await json(`/api/v1/runs/${last}`)).state, "cancelled");
   await json(`/api/v1/experiments/${made.id}/cancel`, { method: "POST" });
@@ -309,10 +316,10 @@ test("the list follows what others do; an experiment can be renamed and deleted"
   await page.getByLabel("Name", { exact: true }).fill("renamed");
   await page.getByRole("button", { name: "Save" }).click();
   await page.getByRole("heading", { name: "renamed" }).waitFor();
-  await page.getByRole("button", { name: "Cancel" }).first().click();
+  await page.getByRole("button", { name: "Cancel the experiment" }).click();
   await page.getByRole("button", { name: "Cancel the runs" }).click();
   await page.locator(".heading .state.cancelled").waitFor();
-  await page.getByRole("button", { name: "Delete" }).click();
+  await page.getByRole("button", { name: "Delete the experiment" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
   await page.getByRole("heading", { name: "Experiments" }).waitFor();
   await page.getByRole("link", { name: "renamed" }).waitFor({ state: "detached" });
@@ -327,7 +334,7 @@ test("nothing sticks out at 400 pixels, in either scheme", async () => {
   for (const scheme of ["light", "dark"]) {
     const narrow = await open(browser, { width: 400, scheme });
     await logIn(narrow.page);
-    const views = { "#/": "li, tbody tr", [`#/experiments/${experiment.id}`]: "canvas", [`#/runs/${run.id}`]: "canvas", "#/queue": "h1", "#/new": "textarea" };
+    const views = { "#/": "tbody tr", [`#/experiments/${experiment.id}`]: "table.study", [`#/experiments/${experiment.id}/curves`]: "canvas", [`#/runs/${run.id}`]: "canvas", "#/queue": "h1", "#/new": "textarea" };
     for (const [hash, shown] of Object.entries(views)) {
       await goto(hash, narrow.page);
       await narrow.page.locator(`main :is(${shown})`).first().waitFor();
@@ -347,7 +354,7 @@ test("by keyboard: skip link, navigation, a chart read by arrow keys, the theme 
   await page.keyboard.press("Enter");
   assert.equal(await page.evaluate(() => document.activeElement.id), "main");
   assert.equal(new URL(page.url()).hash, "#/");
-  await goto(`#/experiments/${experiment.id}`);
+  await goto(`#/experiments/${experiment.id}/curves`);
   await page.locator("canvas").first().waitFor();
   for (let i = 0; i < 60 && !await page.evaluate(() => document.activeElement.classList.contains("plot")); i++) await page.keyboard.press("Tab");
   const ring = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);

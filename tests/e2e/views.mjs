@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { launch, link, open } from "./browser.mjs";
 import { start } from "./daemon.mjs";
-import { look, unfold } from "./look.mjs";
+import { barriers, look, unfold } from "./look.mjs";
 import { client, fill } from "./showcase.mjs";
 
 /** {daemon, json, browser, session, made}, once the tests begin. */
@@ -32,14 +32,33 @@ after(async () => {
 export const views = () => ({
   experiments: ["#/", `tbody tr:nth-child(4) td`],
   deleted: ["#/deleted", "tbody tr:nth-child(2) td"],
-  experiment: [`#/experiments/${here.made.experiment}`, ".audit"],
-  "experiment with thirty arms": [`#/experiments/${here.made.many}`, ".audit"],
+  experiment: [`#/experiments/${here.made.experiment}`, "table.study"],
+  curves: [`#/experiments/${here.made.experiment}/curves`, "canvas"],
+  "runs of an experiment": [`#/experiments/${here.made.experiment}/runs`, "tbody a"],
+  validity: [`#/experiments/${here.made.experiment}/validity`, ".finding"],
+  attention: [`#/experiments/${here.made.experiment}/attention`, ".empty"],
+  setup: [`#/experiments/${here.made.experiment}/setup`, ".facts"],
+  export: [`#/experiments/${here.made.experiment}/export`, "img.figure[src]"],
+  "all runs": ["#/runs", "tbody a"],
+  "experiment with thirty arms": [`#/experiments/${here.made.many}`, ".verdict"],
+  "validity of thirty arms": [`#/experiments/${here.made.many}/validity`, ".detail h2"],
+  "setup of thirty arms": [`#/experiments/${here.made.many}/setup`, "pre"],
   "experiment that failed": [`#/experiments/${here.made.fails}`, ".problem"],
   "experiment that waits": [`#/experiments/${here.made.waits}`, ".verdict"],
   "run that diverged": [`#/runs/${here.made.diverged}`, "canvas"],
   "run that failed": [`#/runs/${here.made.failed}`, ".problem"],
+  "log of a run": [`#/runs/${here.made.diverged}/log`, ".line"],
+  "system of a run": [`#/runs/${here.made.failed}/system`, ".facts"],
+  "artifacts of a run": [`#/runs/${here.made.diverged}/artifacts`, "tbody a"],
+  "specification of a run": [`#/runs/${here.made.diverged}/spec`, "pre.whole-spec"],
   queue: ["#/queue", "td input"],
+  "queue by experiment": ["#/queue?by=experiment", "td input"],
+  compare: [`#/compare?with=e${here.made.experiment},r${here.made.failed}`, "canvas"],
+  "nothing to compare": ["#/compare", ".empty"],
+  sql: ["#/sql?q=SELECT+run,+final,+arm+FROM+v_runs", "canvas"],
+  datasets: ["#/datasets?name=squares", ".plain-list a"],
   new: ["#/new", "option"],
+  clone: [`#/new?clone=${here.made.experiment}`, "#changes"],
   nowhere: ["#/nowhere", "h1"],
 });
 
@@ -59,7 +78,7 @@ export function measured(width, scheme) {
         await visit(page, view);
         const closed = await look(page);
         await unfold(page);
-        assert.deepEqual([...closed, ...await look(page)], []);
+        assert.deepEqual([...closed, ...await look(page), ...await barriers(page)], []);
       });
     await t.test("the question before a purge", async () => {
       await visit(page, views().deleted);

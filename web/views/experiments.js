@@ -1,107 +1,98 @@
-// The list: what there is, how far it is, who leads.
+// The list: what there is, how far it is, what came out. All experiments are listed, of which only those in sight are
+// in the document; what came out of one is asked of its report once it has ended and is in sight.
 
-import { address, gate, get } from "../api.js";
-import { command, h, setAttribute, setText, throttled } from "../dom.js";
-import { integer, number, queueText, when } from "../format.js";
-import { metric } from "../metrics.js";
-import { pages } from "../pages.js";
+import { link as to } from "../address.js";
+import { address, gate, get, list } from "../api.js";
+import { command, h, perFrame, setAttribute, setText, throttled } from "../dom.js";
+import { filterField } from "../filter.js";
+import { integer, number, percent, plural, queueText, signed, when } from "../format.js";
+import { virtualList } from "../list.js";
 import {
-  armLabel, auditCounts, badge, countsText, empty, heading, invalidTag, numeric, progress, table,
+  armLabel, auditCounts, badge, countsText, empty, ended, heading, numeric, outcome, progress, table,
 } from "../parts.js";
 
-const ARMS_SHOWN = 4;
-const limited = gate(3);
+const ARMS_SHOWN = 3;
+const MOST = 20000;
+const limited = gate(2);
+const reports = new Map(); // "id|what may have changed it" → Promise of what the list shows of it
 
-/** The arms whose comparison a failed audit makes worthless; the baseline when none is left, or nothing to compare. */
-async function invalidArms(experiment, signal) {
-  if (!(experiment.audits?.fail > 0)) return [];
-  const { arms, checks, primary } = await limited(() =>
-    get(`experiments/${experiment.id}/report`, { format: "json" }, signal));
-  const claims = new Map(primary.map(({ arm, verdict }) => [arm, verdict === "invalid"]));
-  const rest = claims.size > 0 ? [...claims.values()].every(Boolean)
-    : checks.some(({ invalidates, status }) => invalidates && status === "fail");
-  return experiment.arms.filter((arm) => arms[arm]?.valid === false || (claims.get(arm) ?? rest));
+/** What the list shows of a report: {claims, invalid arms}. */
+function concluded(experiment) {
+  const { id, ended_at: at, audits, counts } = experiment, key = JSON.stringify([id, at, audits, counts]);
+  if (!reports.has(key))
+    reports.set(key, limited(() => get(`experiments/${id}/report`, { format: "json" })).then((report) => ({
+      status: report.verdict.status,
+      claims: report.primary.map(({ arm, verdict, relative_difference: by }) => ({ arm, verdict, by: number(by) })),
+      invalid: experiment.arms.filter((arm) => report.arms[arm]?.valid === false),
+    })).catch(() => {
+      reports.delete(key);
+      return null;
+    }));
+  return reports.get(key);
 }
 
-/** A filter of runs without some of the arms. */
-function butThese(arms) {
-  return arms.length === 0 ? "" : ` and arm not in (${arms.map((arm) => `"${arm}"`).join(", ")})`;
-}
+const quoted = (text) => `"${text.replaceAll("\"", "\"\"")}"`;
+const tagged = (key, value) => to("/", { filter: `tags.${quoted(key)} = ${quoted(value)}` });
+const word = (verdict) => h(`b.${verdict}`, null, verdict);
 
-/** The arm that leads by the last value of the compared metric, with that value; arms in `without` can't. */
-async function leader(experiment, without, signal) {
-  const { metric: name, goal } = experiment.compare;
-  const { items } = await limited(() => get("runs", {
-    experiment: experiment.id, page_size: 1,
-    // A run that has no value yet is left out.
-    filter: `metrics.${name} > -inf and metrics.${name} < inf${butThese(without)}`,
-    order: (goal === "max" ? "-" : "") + `metrics.${name}`,
-  }, signal));
-  const value = number(items[0]?.final?.[name]);
-  return value === undefined ? null : { arm: items[0].arm, value, metric: metric(name) };
+/** The arms, a line each, with what is claimed of them once that is known; of many arms, how many of each verdict. */
+function armLines({ arms }, found) {
+  const claims = new Map(found?.claims.map((claim) => [claim.arm, claim]));
+  const lines = arms.slice(0, ARMS_SHOWN).map((arm) => {
+    const claim = claims.get(arm), invalid = found?.invalid.includes(arm);
+    const size = claim && claim.verdict !== "invalid" && Number.isFinite(claim.by) ? signed(percent(claim.by)) : "";
+    const verdict = claim?.verdict ?? (invalid ? "invalid" : null);
+    return h("span.listed", null, armLabel(arms, arm), " ", verdict ? word(verdict) : "", size ? ` ${size}` : "");
+  });
+  const rest = arms.slice(ARMS_SHOWN);
+  if (rest.length === 0) return lines;
+  const by = Map.groupBy(rest.filter((arm) => claims.has(arm)), (arm) => claims.get(arm).verdict);
+  return [...lines, h("span.quiet-text", { title: rest.join(", ") }, `and ${integer(rest.length)} more`,
+    [...by].map(([verdict, own]) => [", ", integer(own.length), " ", word(verdict)]))];
 }
 
 function row(view) {
   return (first) => {
     const link = h("a.name", { href: `#/experiments/${first.id}` }), tags = h("span.tags");
-    const state = badge(), bar = progress(), audits = auditCounts();
-    const arms = h("td", { "data-label": "Arms" }), runs = h("td", { "data-label": "Runs" });
-    const best = h("td.best", { "data-label": "Best so far" }), created = h("td.num", { "data-label": "Created" });
+    const state = badge(), bar = progress(`Progress of experiment ${first.id}`);
+    const audits = auditCounts((status) => `#/experiments/${first.id}/validity?status=${status}`);
+    const arms = h("td.verdict-cell", { "data-label": "Arms" }), runs = h("td", { "data-label": "Runs" });
+    const created = h("td.num", { "data-label": "Created" });
     const element = h("tr", null,
       h("th", { scope: "row" }, link, tags),
       h("td", { "data-label": "State" }, state.element), h("td", { "data-label": "Progress" }, bar.element),
-      arms, runs, h("td", { "data-label": "Audits" }, audits.element), best, created);
-    let seen = null, latest = first, invalid = [];
-    const showArms = () => {
-      const stamp = JSON.stringify([latest.arms, invalid]);
-      if (arms.dataset.stamp === stamp) return;
-      arms.dataset.stamp = stamp;
-      const shown = latest.arms.slice(0, ARMS_SHOWN), rest = latest.arms.slice(ARMS_SHOWN);
-      arms.replaceChildren(...shown.map((arm) =>
-        h("span.listed", null, armLabel(latest.arms, arm), invalid.includes(arm) ? invalidTag() : null)),
-      rest.length > 0 ? h("span.quiet-text", { title: rest.join(", ") }, `and ${integer(rest.length)} more`) : "");
-    };
-    const refresh = throttled(async () => {
-      if (!(latest.progress > 0)) return;
-      invalid = await invalidArms(latest, view.signal);
-      showArms();
-      if (invalid.length === latest.arms.length) return best.replaceChildren(invalidTag());
-      const found = await leader(latest, invalid, view.signal);
-      best.replaceChildren(...(found ? [armLabel(latest.arms, found.arm), " ",
-        h("b.num", null, found.metric.format(found.value)), h("span.sub", null, found.metric.title)] : []));
-    }, 3000, view.signal);
+      arms, runs, h("td", { "data-label": "Audits" }, audits.element), created);
+    let asked = "";
+    async function conclude(experiment) {
+      const stamp = JSON.stringify([experiment.state, experiment.audits, experiment.counts]);
+      if (stamp === asked) return;
+      if (asked === "" || !ended(experiment)) arms.replaceChildren(...armLines(experiment, null));
+      asked = stamp;
+      if (!ended(experiment)) return;
+      const found = await concluded(experiment);
+      if (!view.signal.aborted && asked === stamp) arms.replaceChildren(...armLines(experiment, found));
+    }
     return {
       element,
       update(experiment) {
-        latest = experiment;
         setText(link, experiment.name);
-        setText(tags, Object.entries(experiment.tags ?? {}).map(([key, value]) => `${key}:${value}`).join(" "));
-        state.update(experiment.state);
-        bar.update(experiment.progress);
+        const pairs = Object.entries(experiment.tags ?? {}), stamp = JSON.stringify(pairs);
+        const tag = ([key, value]) => [h("a", { href: tagged(key, value) }, `${key}:${value}`), " "];
+        if (tags.dataset.stamp !== stamp) tags.replaceChildren(...pairs.flatMap(tag));
+        tags.dataset.stamp = stamp;
+        state.update(...outcome(experiment));
+        const { succeeded, failed } = experiment.counts;
+        if (ended(experiment) && failed > 0)
+          bar.update(succeeded / experiment.runs, `${integer(succeeded)} of ${integer(experiment.runs)}`);
+        else bar.update(experiment.progress);
         audits.update(experiment.audits);
-        showArms();
         setText(runs, countsText(experiment.counts));
         setText(created, when(experiment.created_at));
         setAttribute(created, "title", experiment.created_at);
-        const mark = JSON.stringify([experiment.progress, experiment.counts, experiment.audits]);
-        if (mark !== seen) refresh();
-        seen = mark;
+        conclude(experiment);
       },
     };
   };
-}
-
-/** The filter that the address has; the field changes the address, and the daemon says what is wrong with it. */
-function search(filter) {
-  const field = h("input", { type: "search", name: "filter", value: filter, autocomplete: "off", spellcheck: "false",
-    "aria-label": "Filter", placeholder: "state = finished and arms = dsa and not tags.topic = old" });
-  const form = h("form.search", { role: "search" }, field, h("button", { type: "submit" }, "Search"));
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    const text = field.value.trim();
-    location.hash = text === "" ? "#/" : `#/?${new URLSearchParams({ filter: text })}`;
-  });
-  return form;
 }
 
 const nothingYet = () => [
@@ -110,44 +101,63 @@ const nothingYet = () => [
   command(`curl -K DIR/curlrc --json '{"preset": "mqar-small"}' ${location.origin}${address("experiments")}`),
 ];
 
-function mistake({ message, context }) {
-  return h("div.mistake", { role: "alert" }, h("pre", null, context), h("p", null, message));
-}
-
 export default async function experiments(view) {
-  const filter = new URLSearchParams(location.hash.split("?").slice(1).join("?")).get("filter") ?? "";
-  const summary = h("p.lede", { role: "status" });
-  const list = pages(view, {
-    table: table({
-      caption: "Experiments, newest first", hidden: true, name: "cards",
-      headings: ["Experiment", "State", "Progress", "Arms", "Runs", "Audits", "Best so far", numeric("Created")],
-    }),
-    row: row(view),
-    query: { filter },
-    none: h("div", { hidden: true }, filter !== "" ? empty("No experiment passes this filter.") : nothingYet()),
+  const { signal } = view, known = new Map();
+  const summary = h("p.lede", { role: "status" }), count = h("p.note", { role: "status" });
+  const made = table({
+    caption: "Experiments, newest first", hidden: true, name: "cards",
+    headings: ["Experiment", "State", "Progress", "Arms and verdict", "Runs", "Audits", numeric("Created")],
   });
-  const again = throttled(list.load, 3000, view.signal);
+  const found = virtualList({ table: made.element.firstChild, body: made.body, key: ({ id }) => id, make: row(view),
+    signal });
+  const none = h("div", { hidden: true });
+  const field = filterField({ value: view.query.get("filter") ?? "", signal,
+    placeholder: "state = finished and arms = dsa and not tags.topic = old",
+    search: (text) => {
+      view.keep({ filter: text });
+      return load();
+    } });
+  const draw = perFrame(() => {
+    const items = [...known.values()].sort((a, b) => b.id - a.id), filter = field.text();
+    none.hidden = items.length > 0;
+    made.element.hidden = items.length === 0;
+    if (items.length === 0)
+      none.replaceChildren(...(filter !== "" ? [empty("No experiment passes this filter.")] : nothingYet()));
+    setText(count, items.length > 0 ? plural(items.length, "experiment") : "");
+    found.show(items);
+  }, signal);
+
+  async function load() {
+    try {
+      const { items, as_of: asOf } = await list("experiments", { filter: field.text(), page_size: 200 }, signal, MOST);
+      field.refuse(null);
+      known.clear();
+      for (const item of items) known.set(item.id, item);
+      draw();
+      return asOf;
+    } catch (error) {
+      if (!error.context) throw error;
+      field.refuse(error);
+      return undefined;
+    }
+  }
+  const again = throttled(load, 3000, signal);
   const showQueue = (queue) => setText(summary, queueText(queue) + (queue.paused ? "; the queue is paused" : ""));
 
   view.root.append(heading("Experiments", h("div.row.end", null, h("a.button", { href: "#/deleted" }, "Deleted"),
-    h("a.button.primary", { href: "#/new" }, "New experiment"))), summary, search(filter));
-  let after;
-  try {
-    after = await list.load();
-  } catch (error) {
-    if (!error.context) throw error;
-    return view.root.append(mistake(error));
-  }
-  view.root.append(...list.elements);
-  showQueue(await get("queue", {}, view.signal));
+    h("a.button.primary", { href: "#/new" }, "New experiment"))), summary, field.element, count, none, made.element);
+  made.element.hidden = true;
+  const queue = await get("queue", {}, signal);
+  showQueue(queue);
+  const after = await load() ?? queue.as_of;
   view.follow({ after }, {
     experiment({ experiment, deleted }) {
-      if (deleted) list.known.delete(deleted);
-      else if (filter === "" || list.known.has(experiment.id)) list.known.set(experiment.id, experiment);
+      if (deleted) known.delete(deleted);
+      else if (field.text() === "" || known.has(experiment.id)) known.set(experiment.id, experiment);
       else return again(); // whether it passes now is the daemon's to say
-      return list.draw();
+      return draw();
     },
-    queue: ({ queue }) => showQueue(queue),
-    resync: list.load,
+    queue: ({ queue: now }) => showQueue(now),
+    resync: load,
   });
 }

@@ -1,17 +1,20 @@
-// A new experiment: a preset, edited as JSON, tried dry, submitted; and the corpora that it may use.
+// A new experiment: begun from a preset or as a clone, edited as JSON with the schema's help at the cursor, its cost
+// beside it while it is written, tried dry, submitted.
 
-import { address, api, get, post, put } from "../api.js";
+import { api, get, post } from "../api.js";
 import { SIGNS, STATUSES } from "../audits.js";
-import { action, command, h, setText, toast } from "../dom.js";
-import { bytes, duration, gridPoint, integer, plural, scaled, when } from "../format.js";
+import { differing } from "../differences.js";
+import { action, command, confirmed, h, setText, toast } from "../dom.js";
+import { cloned, forgetDraft, keepDraft, pretty, readDraft } from "../draft.js";
+import { bytes, duration, gridPoint, integer, plain, plural, scaled } from "../format.js";
 import { armLabel, definition, empty, heading, numeric, table } from "../parts.js";
 import { lineOf, locate } from "../pointer.js";
+import { allowed, helpAt } from "../schema_help.js";
 import { ABOUT, START } from "../start.js";
 
-const DRAFT = "ablate.draft";
 const RUNS_SHOWN = 100;
-const pretty = (value) => JSON.stringify(value, null, 2)
-  .replace(/\[\s+([^[\]{}]*?)\s+\]/g, (_, items) => `[${items.replace(/\s*\n\s*/g, " ")}]`);
+const MEMBERS_SHOWN = 60;
+const COST_MS = 700; // after the last key
 
 /** What the audits say before a step is trained: what isn't right, each with what to change, then what is. */
 function plannedAudits(list) {
@@ -31,61 +34,223 @@ function plannedAudits(list) {
     passed.length > 0 ? h("p.note", null, `Nothing against it so far: ${passed.join(", ")}.`) : "");
 }
 
+/** Totals of a dry run. */
+function costs({ runs = [], totals = {} }) {
+  const most = (key) => Math.max(0, ...runs.map((run) => run[key] ?? 0));
+  const time = totals.estimated_seconds;
+  return definition([
+    ["Runs", integer(totals.runs ?? runs.length)],
+    ["Largest", bytes(totals.memory_bytes ?? most("memory_bytes"))],
+    ["Parameters", integer(most("parameters"))],
+    ["Work", totals.flops !== undefined ? scaled(totals.flops, "FLOP") : null],
+    ["Estimated time", time !== undefined && time !== null ? duration(time) : null],
+  ]);
+}
+
+/** What the schema says where the cursor is. */
+function helpPanel(editor, insert) {
+  const path = h("h3"), said = h("div"), members = h("ul.members");
+  const element = h("section.help", { "aria-labelledby": "help" }, h("h2", { id: "help" }, "At the cursor"),
+    path, said, members);
+  let drawn = "";
+  const member = ({ name, node }) => h("li", null,
+    h("button.link", { type: "button", title: "Insert at the cursor", onclick: () => insert(name, node) }, name), " ",
+    h("span.quiet-text", null, [allowed(node), node.default === undefined ? "" : `default ${plain(node.default)}`]
+      .filter(Boolean).join("; ")));
+  return {
+    element,
+    update(schema) {
+      let spec = null;
+      try {
+        spec = JSON.parse(editor.value);
+      } catch { /* what can't be read yet has no values */ }
+      const found = helpAt(schema, editor.value, editor.selectionStart, spec), stamp = JSON.stringify(found);
+      if (stamp === drawn) return;
+      drawn = stamp;
+      setText(path, found.path.join(".") || "the specification");
+      const { node } = found;
+      said.replaceChildren(...(node === null ? [h("p.note", null, "The schema knows nothing of that name.")] : [
+        node.description ? h("p", null, node.description) : "",
+        h("p.note", null, [allowed(node), node.default === undefined ? "" : `default ${plain(node.default)}`]
+          .filter(Boolean).join("; "))]));
+      // A name that is being written leaves those that go on from it; one that is there already, all.
+      const begun = node === null ? (found.key?.typed ?? "").toLowerCase() : "";
+      const fitting = found.members.filter(({ name }) => name.toLowerCase().includes(begun));
+      members.replaceChildren(...fitting.slice(0, MEMBERS_SHOWN).map(member));
+    },
+  };
+}
+
 class Page {
   constructor(view) {
     this.view = view;
     this.text = h("textarea.code", {
-      spellcheck: "false", autocomplete: "off", rows: "26",
+      spellcheck: "false", autocomplete: "off", rows: "30",
       "aria-label": "Specification, JSON", "aria-describedby": "problem",
     });
-    this.text.value = sessionStorage.getItem(DRAFT) || pretty(START); // at once: what is typed meanwhile must stay
-    this.fresh = !sessionStorage.getItem(DRAFT);
+    const draft = readDraft(), asked = view.query.get("clone");
+    // What was begun as something else isn't what was asked for, unless it was edited.
+    this.draft = draft && (asked === null || draft.clone === asked || draft.edited) ? draft : null;
+    this.text.value = this.draft?.text ?? pretty(START); // at once: what is typed meanwhile must stay
+    this.edited = this.draft?.edited ?? false;
     this.problem = h("div.problem", { id: "problem", role: "alert", hidden: true });
     this.outcome = h("div.outcome", { role: "status" });
     this.presets = h("select", { "aria-label": "Preset" });
-    this.about = h("p.note", null, this.fresh ? ABOUT : "");
+    this.about = h("p.note", null, this.draft || asked ? "" : ABOUT);
+    this.origin = h("p.note");
+    this.changes = h("section", { "aria-labelledby": "changes", hidden: true });
+    this.cost = h("div", { role: "status" });
     this.datasets = h("div");
+    this.help = helpPanel(this.text, (name, node) => this.#insert(name, node));
     this.text.addEventListener("input", () => {
-      sessionStorage.setItem(DRAFT, this.text.value);
-      this.fresh = false;
+      this.edited = true;
+      this.#keep();
       this.problem.hidden = true;
+      this.#follow();
     });
     this.text.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.submit();
     });
+    document.addEventListener("selectionchange", () => {
+      if (document.activeElement === this.text && this.schema) this.help.update(this.schema);
+    }, { signal: view.signal });
     this.presets.addEventListener("change", () => this.pick(this.presets.value));
     view.root.append(heading("New experiment"), h("div.columns", null,
       h("section", { "aria-labelledby": "spec" },
         h("h2.hidden", { id: "spec" }, "Specification"),
-        h("div.row", null, h("label.field.inline", null, "Start from", this.presets)), this.about,
+        h("div.row", null, h("label.field.inline", null, "Start from", this.presets)), this.about, this.origin,
         this.text, this.problem,
         h("div.row", null,
           action("Submit", () => this.submit(), { kind: "primary", title: "Ctrl-Enter" }),
           action("Dry run", () => this.dryRun())),
-        this.outcome,
+        this.changes, this.outcome,
         h("details", null, h("summary", null, "The same with curl"),
           command("curl -K DIR/curlrc -H 'Content-Type: application/json' --data @spec.json " +
             `${location.origin}${api}experiments`))),
-      h("section", { "aria-labelledby": "corpora" },
-        h("h2", { id: "corpora" }, "Corpora"), this.datasets, this.#upload())));
+      h("div.aside", null,
+        h("section", { "aria-labelledby": "cost" }, h("h2", { id: "cost" }, "Cost"), this.cost),
+        this.help.element,
+        h("section", { "aria-labelledby": "corpora" },
+          h("h2", { id: "corpora" }, "Corpora"), this.datasets))));
+  }
+
+  #keep() {
+    keepDraft({ text: this.text.value, edited: this.edited, clone: this.clone?.asked ?? this.draft?.clone ?? null });
   }
 
   async load() {
-    const [{ items: presets }] = await Promise.all([get("presets", {}, this.view.signal), this.loadDatasets()]);
+    const { signal } = this.view, asked = this.view.query.get("clone") ?? this.draft?.clone ?? null;
+    const [{ items: presets }, schema] = await Promise.all([
+      get("presets", {}, signal), get("experiment.schema.json", {}, signal), this.loadDatasets()]);
+    this.schema = schema;
     this.known = new Map(presets.map((preset) => [preset.name ?? preset, preset]));
     this.presets.append(h("option", { value: "" }, "the smallest comparison"),
       ...[...this.known.keys()].map((name) => h("option", { value: name }, name)));
+    if (asked !== null) await this.#clone(asked);
+    this.help.update(schema);
+    this.#followNow();
   }
 
-  async pick(name) {
-    const preset = name === "" ? this.start ?? START
-      : await get(`presets/${encodeURIComponent(name)}`, {}, this.view.signal);
-    const { as_of, ...spec } = preset.spec ?? preset;
+  async #clone(asked) {
+    try {
+      this.clone = { asked, ...await cloned(asked, this.schema, this.view.signal) };
+    } catch (error) {
+      if (error.status !== 404) throw error;
+      setText(this.origin, "What this was to be a clone of isn\u2019t there any more.");
+      return;
+    }
+    const { title, link, spec } = this.clone;
+    setText(this.about, "");
+    this.presets.prepend(h("option", { value: "clone" }, `a clone of ${title}`));
+    this.origin.replaceChildren("A clone of ", h("a", { href: link }, title), ". What was changed stands below.");
+    const mine = this.draft?.clone === asked;
+    if (!mine && this.edited) {
+      const question = "There is a specification that you have edited. Put the clone in its place?";
+      if (!await confirmed(question, "Put the clone there")) return;
+    }
+    this.presets.value = this.picked = "clone";
+    if (mine && this.edited) return;
     this.text.value = pretty(spec);
-    setText(this.about, name === "" ? ABOUT : this.known?.get(name)?.description ?? spec.notes ?? "");
-    sessionStorage.removeItem(DRAFT);
+    this.edited = false;
+    this.#keep();
+  }
+
+  /** "Start from" asks before it takes the place of what was edited. */
+  async pick(name) {
+    const question = "Replace the specification that you have edited?";
+    if (this.edited && !await confirmed(question, "Replace it")) {
+      this.presets.value = this.picked ?? "";
+      return;
+    }
+    this.picked = name;
+    const spec = name === "clone" ? this.clone.spec : name === "" ? this.start ?? START : await this.#preset(name);
+    this.text.value = pretty(spec);
+    this.edited = false;
+    setText(this.about, name === "clone" ? ""
+      : name === "" ? ABOUT : this.known?.get(name)?.description ?? spec.notes ?? "");
+    forgetDraft();
     this.problem.hidden = true;
     this.outcome.replaceChildren();
+    this.#followNow();
+  }
+
+  async #preset(name) {
+    const { as_of: _, ...spec } = await get(`presets/${encodeURIComponent(name)}`, {}, this.view.signal);
+    return spec;
+  }
+
+  /** Writes a member at the cursor, or completes the one that is begun there. */
+  #insert(name, node) {
+    const { text } = this, at = text.selectionStart, { key } = helpAt(this.schema, text.value, at, null);
+    const value = JSON.stringify(node.default ?? (node.enum ?? [null])[0] ?? "");
+    text.focus();
+    if (key !== null) text.setRangeText(name, key.from, key.to, "end");
+    else text.setRangeText(`"${name}": ${value}`, at, text.selectionEnd, "end");
+    text.dispatchEvent(new Event("input"));
+  }
+
+  #follow() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.#followNow(), COST_MS);
+  }
+
+  /** The cost, what was changed, and what is wrong, without taking the focus. */
+  async #followNow() {
+    const { signal } = this.view;
+    if (signal.aborted) return;
+    this.asking?.abort();
+    const asking = (this.asking = new AbortController());
+    let spec;
+    try {
+      spec = JSON.parse(this.text.value);
+    } catch (error) {
+      this.cost.replaceChildren(h("p.note", null, `This is not JSON yet: ${error.message}`));
+      return;
+    }
+    this.#drawChanges(spec);
+    try {
+      const plan = await post("experiments", this.text.value,
+        { query: { dry_run: 1 }, signal: AbortSignal.any([signal, asking.signal]) });
+      const wrong = (plan.planned_audits ?? []).filter(({ status }) => status === "fail" || status === "warn");
+      const names = wrong.map(({ name, status }) => h(`span.tag.${status}`, null, name));
+      this.cost.replaceChildren(costs(plan),
+        names.length > 0 ? h("p.note", null, "Audits that won\u2019t pass: ", names) : "");
+    } catch (error) {
+      if (error.name === "AbortError" || signal.aborted) return;
+      this.cost.replaceChildren(h("p.note", null, error.message, " ", this.#place(error)));
+    }
+  }
+
+  #drawChanges(spec) {
+    this.changes.hidden = !this.clone;
+    if (!this.clone) return;
+    const rows = differing([this.clone.spec, spec]);
+    const made = table({ caption: `What differs from ${this.clone.title}`, hidden: true, name: "changes",
+      headings: ["Field", "There", "Here"] });
+    made.body.append(...rows.map(({ path, values }) => h("tr", null, h("th", { scope: "row" }, h("code", null, path)),
+      values.map((value) => h("td", null, h("code", null, value === "" ? "\u2013" : value))))));
+    this.changes.replaceChildren(h("h2", { id: "changes" }, "What was changed"),
+      rows.length > 0 ? made.element : empty("Nothing yet."));
   }
 
   #read() {
@@ -94,19 +259,23 @@ class Page {
     return this.text.value;
   }
 
+  /** Where a mistake is, as a button that goes there. */
+  #place({ pointer }) {
+    if (pointer === undefined || pointer === "") return "";
+    const [from, to] = locate(this.text.value, pointer), { line, column } = lineOf(this.text.value, from);
+    const jump = h("button.link", { type: "button", onclick: () => this.#select(from, to, line) },
+      `line ${line}, column ${column}`);
+    return h("span", null, h("code", null, pointer), " at ", jump);
+  }
+
   /** Shows what is wrong, and where: the culprit is selected in the editor. */
   #show(error) {
-    const where = h("span"), parts = [h("b", null, error.title ?? "This is not JSON"), " ", error.message];
-    if (error.pointer !== undefined && error.pointer !== "") {
-      const [from, to] = locate(this.text.value, error.pointer);
-      const { line, column } = lineOf(this.text.value, from);
-      const jump = h("button.link", { type: "button" }, `line ${line}, column ${column}`);
-      jump.addEventListener("click", () => this.#select(from, to, line));
-      where.append(" ", h("code", null, error.pointer), " at ", jump);
-      this.#select(from, to, line);
-    }
-    this.problem.replaceChildren(...parts, where);
+    this.problem.replaceChildren(h("b", null, error.title ?? "This is not JSON"), " ", error.message, " ",
+      this.#place(error));
     this.problem.hidden = false;
+    if (!error.pointer) return;
+    const [from, to] = locate(this.text.value, error.pointer);
+    this.#select(from, to, lineOf(this.text.value, from).line);
   }
 
   #select(from, to, line) {
@@ -127,9 +296,9 @@ class Page {
   }
 
   async submit() {
-    const made = await this.#send({});
+    const made = await this.#send(this.clone?.remembers ? { parent: this.clone.parent } : {});
     if (!made) return;
-    sessionStorage.removeItem(DRAFT);
+    forgetDraft();
     const [invalid] = (made.planned_audits ?? []).filter((one) => one.status === "fail" && one.invalidates);
     if (invalid)
       toast(`It runs, but what comes out will be invalid: ${invalid.name}. ${invalid.detail}. ${invalid.remedy}`,
@@ -140,9 +309,7 @@ class Page {
   async dryRun() {
     const plan = await this.#send({ dry_run: 1 });
     if (!plan) return;
-    const runs = plan.runs ?? plan.items ?? [];
-    const most = (key) => Math.max(...runs.map((run) => run[key] ?? 0));
-    const totals = plan.totals ?? {};
+    const { runs = [], totals = {} } = plan;
     const made = table({
       caption: `${plural(totals.runs ?? runs.length, "run")}, nothing stored`,
       headings: ["Run", "Arm", "Grid", ...["Seed", "Parameters", "Memory", "FLOPs a step"].map(numeric)],
@@ -153,65 +320,31 @@ class Page {
       h("td", null, armLabel(arms, run.arm)), h("td", null, gridPoint(run.grid)), h("td.num", null, String(run.seed)),
       h("td.num", null, integer(run.parameters)), h("td.num", null, bytes(run.memory_bytes)),
       h("td.num", null, scaled(run.flops_per_step, "FLOP")))));
-    const time = totals.estimated_seconds ?? totals.seconds;
-    this.outcome.replaceChildren(h("h3", null, "Dry run"), definition([
-      ["Runs", integer(totals.runs ?? runs.length)],
-      ["Largest", bytes(totals.memory_bytes ?? most("memory_bytes"))],
-      ["Work", totals.flops !== undefined ? scaled(totals.flops, "FLOP") : null],
-      ["Estimated time", time !== undefined && time !== null ? duration(time) : null],
-    ]), plannedAudits(plan.planned_audits ?? []), made.element,
-    runs.length > RUNS_SHOWN ? h("p.note", null, `and ${integer(runs.length - RUNS_SHOWN)} more`) : "");
+    this.outcome.replaceChildren(h("h2", null, "Dry run"), costs(plan), plannedAudits(plan.planned_audits ?? []),
+      made.element, runs.length > RUNS_SHOWN ? h("p.note", null, `and ${integer(runs.length - RUNS_SHOWN)} more`) : "");
   }
 
   async loadDatasets() {
     const { items } = await get("datasets", {}, this.view.signal);
+    const way = h("p.note", null, h("a", { href: "#/datasets" }, "Upload a corpus"));
     if (items.length === 0) {
-      this.datasets.replaceChildren(
-        empty("No corpus yet. Upload one below, or send Debian\u2019s fortunes, which the presets use; ",
-          h("code", null, "synthetic:mqar"), " needs none."),
-        command("cat /usr/share/games/fortunes/*.u8 | curl -K DIR/curlrc -X PUT -H 'Content-Type: text/plain' " +
-          `--data-binary @- ${location.origin}${address("datasets/fortunes")}`));
+      this.datasets.replaceChildren(empty("No corpus yet; ", h("code", null, "synthetic:mqar"), " needs none."), way);
       return;
     }
     this.#begin(items.map(({ name }) => name));
     const made = table({
-      caption: "Stored corpora", hidden: true, headings: ["Name", ...["Documents", "Size", "Since"].map(numeric)],
+      caption: "Stored corpora", hidden: true, headings: ["Name", ...["Documents", "Size"].map(numeric)],
     });
     made.body.append(...items.map((one) => h("tr", null, h("th", { scope: "row", title: one.digest }, one.name),
-      h("td.num", null, integer(one.documents)), h("td.num", null, bytes(one.bytes)),
-      h("td.num", null, when(one.created_at)))));
-    this.datasets.replaceChildren(made.element);
+      h("td.num", null, integer(one.documents)), h("td.num", null, bytes(one.bytes)))));
+    this.datasets.replaceChildren(made.element, way);
   }
 
   /** The first specification names a corpus that there is. */
   #begin(names) {
     if (names.includes(START.data.dataset)) return;
     this.start = { ...START, data: { ...START.data, dataset: names[0] } };
-    if (this.fresh) this.text.value = pretty(this.start);
-  }
-
-  #upload() {
-    const file = h("input", { type: "file", accept: ".txt,.jsonl,.ndjson,text/plain", "aria-label": "File" });
-    const name = h("input", {
-      type: "text", placeholder: "name", pattern: "[A-Za-z0-9 ._\\-]{1,64}", "aria-label": "Name of the corpus",
-    });
-    const named = (path) => path.replace(/\.[^.]*$/, "").replace(/[^A-Za-z0-9 ._-]/g, "-").slice(0, 64);
-    file.addEventListener("change", () => {
-      if (name.value === "" && file.files[0]) name.value = named(file.files[0].name);
-    });
-    const send = action("Upload", async () => {
-      const chosen = file.files[0];
-      if (!chosen || name.value === "") throw new Error("Choose a file and a name.");
-      const lines = /\.(jsonl|ndjson)$/.test(chosen.name);
-      const headers = { "Content-Type": lines ? "application/x-ndjson" : "text/plain" };
-      const made = await put(`datasets/${encodeURIComponent(name.value)}`, chosen, { headers });
-      toast(`${name.value}: ${plural(made.documents, "document")}, ${bytes(made.bytes)}.`);
-      await this.loadDatasets();
-    });
-    return h("div.upload", null,
-      h("p.note", null, "Plain text, documents separated by blank lines or by lines of ", h("code", null, "%"),
-        "; or JSON lines with a ", h("code", null, "text"), " field."),
-      h("div.row", null, file, name, send));
+    if (!this.edited && !this.draft && !this.view.query.has("clone")) this.text.value = pretty(this.start);
   }
 }
 

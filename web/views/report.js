@@ -2,7 +2,6 @@
 // sentence; here it is only laid out.
 
 import { address, getText } from "../api.js";
-import { SIGNS } from "../audits.js";
 import { Chart, tend } from "../chart.js";
 import { h, setText } from "../dom.js";
 import { factor, gridKey, gridPoint, integer, NONE, number, percent, plain, signed, significant } from "../format.js";
@@ -49,15 +48,15 @@ export function differencesTable(experiment) {
     const about = metric(claim.metric), { verdict } = claim, tone = toneOf(verdict);
     return h(`tr${primary ? ".strong" : ""}`, null, h("td", null, place),
       h("th", { scope: "row" }, armLabel(experiment.arms, claim.arm)),
+      h("td", { title: claim.sentence }, h(`span.tag${verdict === "invalid" ? ".fail" : ""}`, null, verdict),
+        claim.against ? ` ${claim.against}` : ""),
       h("td.num", { title: claim.pairs.note }, integer(claim.n)),
       h(`td.num${tone}`, null, signed(about.format(number(claim.mean_difference)))),
       h(`td.num${tone}`, null, signed(percent(number(claim.relative_difference)))),
       h("td", null, pairsPlot(claim, most, margin, about.format)),
       h("td.num", null, interval(claim.ci95, about)),
       h("td.num", null, P(number(claim.p_adjusted))),
-      h("td.num", null, `${integer(claim.agree)} of ${integer(claim.n)}`),
-      h("td", { title: claim.sentence }, h(`span.tag${verdict === "invalid" ? ".fail" : ""}`, null, verdict),
-        claim.against ? ` ${claim.against}` : ""));
+      h("td.num", null, `${integer(claim.agree)} of ${integer(claim.n)}`));
   }
   function update({ primary, comparisons }) {
     if (primary.length === 0) return element.replaceChildren(empty("There is no arm to compare with the baseline."));
@@ -67,9 +66,8 @@ export function differencesTable(experiment) {
     const made = table({
       caption: `${metric(judged).title}: differences to ${baseline}, paired by seed; ` +
         "p by sign flips, adjusted over the arms, and over arms and grid points; intervals aren't",
-      headings: ["Where", "Arm", { ...numeric("n"), label: "Pairs" },
-        ...["Difference", "in %"].map(numeric), "Each pair",
-        ...["95 % interval", "p", "Better in"].map(numeric), "Verdict"],
+      headings: ["Where", "Arm", "Verdict", { ...numeric("n"), label: "Pairs" },
+        ...["Difference", "in %"].map(numeric), "Each pair", ...["95 % interval", "p", "Better in"].map(numeric)],
       name: "differences",
     });
     const several = comparisons.length > primary.length;
@@ -87,7 +85,7 @@ export function tuningSection(experiment) {
   const body = h("div");
   const element = h("section", { "aria-labelledby": "tuning", hidden: true },
     h("h2", { id: "tuning" }, "Tuning"), body);
-  function update({ tuning }) {
+  function update({ tuning, verdict }) {
     element.hidden = !tuning;
     if (!tuning) return;
     const about = metric(tuning.chosen_by);
@@ -96,16 +94,20 @@ export function tuningSection(experiment) {
       headings: ["Grid", "Arm", ...[...tuning.paths.map(factor), "Seeds", "Mean", "sd"].map(numeric), ""],
       name: "tuning",
     });
-    const notes = ({ chosen, edge, diverged }) => [
-      chosen && "chosen", chosen && edge && "at the edge of what was tried",
-      diverged > 0 && `${integer(diverged)} diverged`,
+    const partly = ({ n, planned }) => verdict.status === "open" && n < planned; // then nothing has been chosen
+    const notes = (one) => [
+      partly(one) && "not comparable yet", leads(one) && "chosen",
+      leads(one) && one.edge && "at the edge of what was tried",
+      one.diverged > 0 && `${integer(one.diverged)} diverged`,
     ].filter(Boolean).join(", ");
-    made.body.append(...tuning.tried.map((one) => h(`tr${one.chosen ? ".strong" : ""}`, null,
+    const undecided = new Set(tuning.tried.filter(partly).map(({ arm }) => arm));
+    const leads = ({ arm, chosen }) => chosen && !undecided.has(arm);
+    made.body.append(...tuning.tried.map((one) => h(`tr${leads(one) ? ".strong" : ""}`, null,
       h("td", null, where(one.grid)), h("th", { scope: "row" }, armLabel(experiment.arms, one.arm)),
       tuning.paths.map((path) => h("td.num", null, plain(one.values[path]))),
       h("td.num", null, `${integer(one.n)} of ${integer(one.planned)}`),
-      h("td.num", null, about.format(number(one.mean))), h("td.num", null, about.format(number(one.sd))),
-      h("td", null, notes(one)))));
+      h("td.num", null, partly(one) ? NONE : about.format(number(one.mean))),
+      h("td.num", null, partly(one) ? NONE : about.format(number(one.sd))), h("td", null, notes(one)))));
     body.replaceChildren(made.element);
   }
   return { element, update };
@@ -113,21 +115,19 @@ export function tuningSection(experiment) {
 
 const SAID = { missing: "hasn\u2019t run yet", skipped: "skipped", pass: "passed", warn: "warns", fail: "failed" };
 
-function check({ name, status, detail, grid, findings, what, invalidates, remedy }) {
+/** What a check says, in sentences: what was found, what to do, what passing means. */
+export function explained({ name, status, detail, grid, findings, what, invalidates, remedy }, said) {
   const fatal = invalidates && status === "fail";
-  return h("details.audit", null,
-    h("summary", null,
-      h(`span.tag.${status}`, null, h("span", { "aria-hidden": "true" }, SIGNS[status] ?? "?"), ` ${name}`),
-      h("span.hidden", null, ` ${status}`)),
-    h("p", null, h("b", null, `${name} ${SAID[status] ?? status}`), gridPoint(grid) ? ` at ${gridPoint(grid)}` : "",
+  return [
+    h("p", null, h("b", null, `${name} ${SAID[said] ?? (said === "under way" ? "is under way" : said)}`),
+      gridPoint(grid) ? ` at ${gridPoint(grid)}` : "",
       detail ? `: ${detail}` : "", findings > 1 ? ` (the worst of ${integer(findings)} findings)` : "",
       fatal ? h("b", null, " What it concerns is invalid.") : ""),
     remedy && (status === "fail" || status === "warn") ? h("p", null, h("b", null, "What to do: "), remedy) : null,
     what ? h("p.note", null,
-      `Passing means: ${what}${invalidates ? " A failure makes the comparison invalid." : ""}`) : null);
+      `Passing means: ${what}${invalidates ? " A failure makes the comparison invalid." : ""}`) : null,
+  ].filter(Boolean);
 }
-
-export const checks = (list) => h("span.audits", null, list.map(check));
 
 /** Loss by position, a chart a grid point; hidden until an audit has measured it. */
 export function positionsSection(experiment, signal) {

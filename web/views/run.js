@@ -1,19 +1,27 @@
-// One run: all of its curves, its frozen spec, its log, what it left behind.
+// One run: its head, and tabs that stand in the address: curves, what the arm attends to, the log, attempts and what
+// they ran on, what it left behind, the frozen specification.
 
 import { address, get, getText, post } from "../api.js";
 import { Chart, tend } from "../chart.js";
-import { action, command, h, perFrame, setAttribute, setText, throttled } from "../dom.js";
-import { bytes, duration, elapsed, integer, number, placeOf, plural, scaled, when } from "../format.js";
+import { action, command, confirmed, h, perFrame, setAttribute, setText, throttled } from "../dom.js";
+import {
+  bytes, duration, elapsed, integer, number, percent, placeOf, plain, plural, scaled, significant, when,
+} from "../format.js";
+import { logView } from "../log.js";
 import { byPlace, FINAL, metric } from "../metrics.js";
 import {
-  advance, armLabel, auditCounts, badge, definition, endingNote, hasEnded, mayRetry, numeric, progress, smoothing,
-  table, toggle,
+  advance, armLabel, auditCounts, auditingNote, badge, definition, empty, endingNote, hasEnded, invalidTag, mayRetry,
+  numeric, progress, smoothing, specification, table, toggle,
 } from "../parts.js";
 import { Series } from "../series.js";
+import { AttentionPanel } from "./attention.js";
 
 const POINTS = 2000;
-const LOG_LINES = 500;
 const LIVE_MS = 150;
+const TABS = [
+  ["curves", "Curves"], ["attention", "Attention"], ["log", "Log"], ["system", "System"], ["artifacts", "Artifacts"],
+  ["spec", "Specification"],
+];
 
 /** What a verification says, as a sentence. */
 function verification({ state, compared, first_difference, reason }) {
@@ -24,25 +32,40 @@ function verification({ state, compared, first_difference, reason }) {
   return reason;
 }
 
-/** The log's tail; stays at the end while it is looked at there. */
-function logTail() {
-  const pre = h("pre.log", { tabindex: "0", role: "log", "aria-label": "Log, newest line last" });
-  const lines = [];
+/** A logarithm has no place for what isn't positive: what a chart leaves out, in words. */
+function dropped(series) {
+  const n = [...series].filter(([, one]) => one.mean.some((value) => value !== null && value <= 0))
+    .map(([name]) => metric(name).title);
+  return n.length > 0 ? `Not shown by log y, since they aren\u2019t positive: values of ${n.join(", ")}.` : "";
+}
+
+/** Attempts, how each ended and on what it ran. */
+function attemptsSection() {
+  const made = table({
+    caption: "Attempts of the run", hidden: true, name: "cards",
+    headings: ["Attempt", "What for", "Ended", "Started", numeric("Took"), "Disturbed by"],
+  });
+  const where = h("div"), none = empty("No attempt has been made.");
+  const disturbed = ({ interference: found }) => (found === null ? "not known"
+    : `host ${percent(found.steal_share)}, ${significant(found.other_cores, 2)} other cores`);
   return {
-    element: pre,
-    set(text) {
-      lines.splice(0, lines.length, ...text.split("\n").filter((line) => line !== "").slice(-LOG_LINES));
-      this.draw();
-    },
-    add(line) {
-      lines.push(line);
-      if (lines.length > LOG_LINES) lines.splice(0, lines.length - LOG_LINES);
-      this.draw();
-    },
-    draw() {
-      const end = pre.scrollHeight - pre.scrollTop - pre.clientHeight < 30;
-      setText(pre, lines.join("\n") || "Nothing has been logged.");
-      if (end) pre.scrollTop = pre.scrollHeight;
+    element: h("div", null, h("section", { "aria-labelledby": "attempts" }, h("h2", { id: "attempts" }, "Attempts"),
+      none, made.element), h("section", { "aria-labelledby": "environment" },
+      h("h2", { id: "environment" }, "Environment"), where)),
+    update(attempts) {
+      none.hidden = attempts.length > 0;
+      made.element.hidden = attempts.length === 0;
+      made.body.replaceChildren(...attempts.map((one) => h("tr", null,
+        h("th", { scope: "row" }, `Attempt ${one.attempt}`),
+        h("td", { "data-label": "What for" }, one.kind === "verify" ? "verification" : "training"),
+        h("td", { "data-label": "Ended" }, one.outcome || "goes on"),
+        h("td", { "data-label": "Started" }, one.started_at ? when(one.started_at) : ""),
+        h("td.num", { "data-label": "Took" },
+          one.started_at ? duration(elapsed(one.started_at, one.ended_at ?? undefined)) : ""),
+        h("td", { "data-label": "Disturbed by" }, disturbed(one)))));
+      const last = attempts.findLast(({ environment }) => environment !== null);
+      where.replaceChildren(last ? definition(Object.entries(last.environment)
+        .map(([key, value]) => [key.replaceAll("_", " "), plain(value)])) : empty("Not known before it has started."));
     },
   };
 }
@@ -52,28 +75,32 @@ class Page {
     Object.assign(this, { view, run, experiment });
     this.place = Math.max(0, experiment.arms.indexOf(run.arm));
     this.series = new Map();
-    this.loaded = false;
     this.charts = new Map();
-    this.options = { log: false, weight: 0 };
+    this.options = { log: view.query.get("log") === "1", weight: 0 };
     this.group = { sync: `run-${run.id}`, seeds: false, zoom: null, onzoom: () => this.drawCurves() };
     this.draw = perFrame(() => this.#draw(), view.signal, 100);
     this.drawCurves = perFrame(() => this.#drawCurves(), view.signal);
     this.drawSoon = perFrame(() => this.#drawCurves(), view.signal, LIVE_MS);
     this.refreshFiles = throttled(() => this.loadFiles(), 2000, view.signal);
+    this.refreshRun = throttled(() => this.loadRun(), 2000, view.signal);
     this.refreshAudits = throttled(() => this.loadAudits(), 2000, view.signal);
     this.#build();
     tend(this.charts, view.signal);
   }
 
   #build() {
-    const { run, experiment } = this, { id } = run;
+    const { run, experiment, view } = this, { id } = run, named = (what) => ({ label: `${what} run ${id}` });
     this.state = badge();
     this.bar = progress(`Steps of run ${id}`);
     this.facts = h("div");
-    this.audits = auditCounts();
+    this.invalid = h("span", { hidden: true }, invalidTag());
+    this.audits = auditCounts((status) => `#/experiments/${experiment.id}/validity?status=${status}`);
     this.reason = h("p.problem", { hidden: true });
-    this.cancel = action("Cancel", () => post(`runs/${id}/cancel`));
-    this.retry = action("Retry", () => post(`runs/${id}/retry`));
+    this.cancel = action("Cancel", async () => {
+      const question = `Cancel run ${id}? What has been measured stays; the verdict will count it as lost.`;
+      if (await confirmed(question, "Cancel the run")) await post(`runs/${id}/cancel`);
+    }, named("Cancel"));
+    this.retry = action("Retry", () => post(`runs/${id}/retry`), named("Retry"));
     this.verify = action("Verify", () => post(`runs/${id}/verify`),
       { title: "Train it again and compare every bit with what is stored" });
     this.stopVerifying = action("Stop verifying", () => post(`runs/${id}/cancel`));
@@ -81,41 +108,71 @@ class Page {
     this.finding = h("span");
     this.verification = h("p.verification", { hidden: true, role: "status" },
       "Verification ", this.verified.element, " ", this.finding);
+    const back = h("a", { href: `#/experiments/${experiment.id}` }, experiment.name);
+    this.links = TABS.map(([name, title]) =>
+      h("a", { href: `#/runs/${id}${name === "curves" ? "" : `/${name}`}` }, title));
+    this.shown = h("div.tab");
+    view.root.append(
+      h("p.crumbs", null, h("a", { href: "#/" }, "Experiments"), " / ", back, ` / run ${id}`),
+      h("div.head", null, h("div.heading", null,
+        h("h1", null, armLabel(experiment.arms, run.arm), h("span.h1-rest", null, placeOf(run).join(" \u00b7 "))),
+        this.invalid, this.state.element, h("div.row.end", null,
+          h("a.button", { href: `#/new?clone=r${id}` }, "Clone"), h("a.button", { href: `#/compare?with=r${id}` },
+            "Compare"), this.retry, this.verify, this.stopVerifying, this.cancel)),
+      h("div.status", null, this.bar.element, h("span", null, "Audits of the experiment ", this.audits.element)),
+      h("nav.tabs", { "aria-label": "Run" }, this.links)),
+      this.reason, this.verification, this.shown);
+    this.log = logView({ ...view, query: view.query, name: `run-${id}.log` });
+    this.attempts = attemptsSection();
+    this.attention = new AttentionPanel({ runs: () => [run], query: view.query, signal: view.signal,
+      keep: (changes) => view.keep(changes) });
+    this.tabs = {
+      curves: this.#curvesTab(), attention: this.attention.element,
+      log: this.log.element, system: this.attempts.element, artifacts: this.#filesTab(),
+      spec: h("div", null, h("p.note", null,
+        "Frozen at submit. Its digest is the SHA-256 of this, in canonical JSON."),
+      specification(run.spec, `run-${id}.json`)),
+    };
+    view.moved = () => this.open();
+  }
+
+  /** Shows the tab that the address names. */
+  open() {
+    const at = Math.max(0, TABS.findIndex(([name]) => name === this.view.params[1]));
+    this.links.forEach((link, i) => setAttribute(link, "aria-current", i === at ? "page" : null));
+    this.shown.replaceChildren(this.tabs[TABS[at][0]]);
+    this.log.moved();
+    if (TABS[at][0] === "attention") this.attention.open();
+    this.drawCurves();
+  }
+
+  #curvesTab() {
     this.matrix = h("div.matrix.metrics");
-    this.log = logTail();
+    this.note = h("p.note", { role: "status" });
+    const set = (key) => (value) => {
+      this.options[key] = value;
+      this.view.keep({ log: this.options.log ? "1" : "" });
+      this.drawCurves();
+    };
+    const curl = `curl -K DIR/curlrc '${location.origin}` +
+      `${address(`runs/${this.run.id}/metrics`, { names: "val/loss" })}'`;
+    return h("div", null, this.facts, h("section", { "aria-labelledby": "curves" }, h("h2", { id: "curves" }, "Curves"),
+      h("div.toolbar", null, this.note,
+        h("div.row", null, toggle("log y", this.options.log, set("log")), smoothing(set("weight")))),
+      this.matrix), h("section", null, command(curl)));
+  }
+
+  #filesTab() {
     this.files = table({
       caption: "Artifacts", hidden: true, headings: ["File", numeric("Size"), "SHA-256"],
     });
-    this.noFiles = h("p.empty");
-    const set = (key) => (value) => {
-      this.options[key] = value;
-      this.drawCurves();
-    };
-    const back = h("a", { href: `#/experiments/${experiment.id}` }, experiment.name);
-    const curl = `curl -K DIR/curlrc '${location.origin}${address(`runs/${id}/metrics`, { names: "val/loss" })}'`;
-    this.view.root.append(
-      h("p.crumbs", null, h("a", { href: "#/" }, "Experiments"), " / ", back, ` / run ${id}`),
-      h("div.heading", null,
-        h("h1", null, armLabel(experiment.arms, run.arm), h("span.h1-rest", null, placeOf(run).join(" \u00b7 "))),
-        this.state.element, h("div.row.end", null, this.retry, this.verify, this.stopVerifying, this.cancel)),
-      h("div.status", null, this.bar.element, h("span", null, "Audits of the experiment ", this.audits.element)),
-      this.reason, this.verification, this.facts,
-      h("section", { "aria-labelledby": "curves" }, h("h2", { id: "curves" }, "Curves"),
-        h("div.toolbar", null, h("div.row", null, toggle("log y", false, set("log")), smoothing(set("weight")))),
-        this.matrix),
-      h("section", { "aria-labelledby": "log" }, h("h2", { id: "log" }, "Log"), this.log.element),
-      h("section", { "aria-labelledby": "files" }, h("h2", { id: "files" }, "Artifacts"),
-        this.files.element, this.noFiles),
-      h("section", { "aria-labelledby": "spec" }, h("details", null,
-        h("summary", null, h("h2", { id: "spec" }, "Resolved specification")),
-        h("p.note", null, "Frozen at submit. Its digest is the SHA-256 of this, in canonical JSON."),
-        h("pre", { tabindex: "0" }, JSON.stringify(run.spec, null, 2)))),
-      h("section", null, command(curl)));
+    this.noFiles = empty();
+    return h("div", null, this.files.element, this.noFiles);
   }
 
   #draw() {
     const { run } = this;
-    this.state.update(run.state, endingNote(run));
+    this.state.update(run.state, endingNote(run) || auditingNote(run));
     this.bar.update(run.steps > 0 ? run.step / run.steps : 0, `step ${integer(run.step)} of ${integer(run.steps)}`);
     this.audits.update(this.experiment.audits);
     setText(this.reason, run.reason);
@@ -167,6 +224,7 @@ class Page {
       chart.prepare([arm], { ...this.options, until: this.run.steps });
       chart.paint();
     }
+    setText(this.note, this.options.log ? dropped(this.series) : "");
     this.waiting ??= h("p.empty");
     setText(this.waiting, hasEnded(this.run.state) ? "It has no values." : "No values yet.");
     if (names.length === 0) this.matrix.append(this.waiting);
@@ -193,9 +251,19 @@ class Page {
     }
   }
 
+  async loadRun() {
+    Object.assign(this.run, await get(`runs/${this.run.id}`, {}, this.view.signal));
+    this.attempts.update(this.run.attempts);
+    this.draw();
+  }
+
+  /** How many findings there are, and whether this run's arm is worth anything. */
   async loadAudits() {
     this.experiment = await get(`experiments/${this.experiment.id}`, {}, this.view.signal);
     this.draw();
+    if (!(this.experiment.audits.fail > 0)) return;
+    const report = await get(`experiments/${this.experiment.id}/report`, { format: "json" }, this.view.signal);
+    this.invalid.hidden = report.arms[this.run.arm]?.valid !== false;
   }
 
   async loadFiles() {
@@ -215,6 +283,7 @@ class Page {
       run: ({ run }) => {
         if (!mine(run.id)) return;
         const ended = hasEnded(run.state) && !hasEnded(this.run.state);
+        if (ended || run.attempt !== this.run.attempt) this.refreshRun();
         Object.assign(this.run, run);
         if (ended) {
           this.refreshFiles();
@@ -237,9 +306,8 @@ class Page {
         if (deleted) location.hash = "#/";
       },
       resync: async () => {
-        Object.assign(this.run, await get(`runs/${this.run.id}`, {}, this.view.signal));
         this.series.forEach((series) => series.clear());
-        await Promise.all([this.loadCurves(), this.loadLog(), this.loadFiles()]);
+        await Promise.all([this.loadRun(), this.loadCurves(), this.loadLog(), this.loadFiles()]);
         this.draw();
       },
     };
@@ -251,7 +319,10 @@ export default async function run(view) {
   const found = await get(`runs/${id}`, {}, view.signal);
   const experiment = await get(`experiments/${found.experiment_id}`, {}, view.signal);
   const page = new Page(view, found, experiment);
+  page.attempts.update(found.attempts);
+  page.open();
   page.draw();
   view.follow({ run: id, after: found.as_of }, page.handlers());
+  page.refreshAudits();
   await Promise.all([page.loadCurves(), page.loadLog(), page.loadFiles()]);
 }

@@ -1,11 +1,11 @@
 // The study's table (grid × arm), its dynamics (step × arm) and the arms with their audits.
 
 import { h } from "../dom.js";
-import { factor, gridKey, gridPoint, integer, NONE, number, percent, plain, scaled, signed } from "../format.js";
+import { factor, gridKey, gridPoint, integer, NONE, number, percent, plain, signed } from "../format.js";
 import { BESIDE, metric } from "../metrics.js";
-import { armLabel, countsText, empty, invalidTag, numeric, table } from "../parts.js";
+import { armLabel, empty, ended, invalidTag, numeric, table } from "../parts.js";
 import { steps } from "../series.js";
-import { checks, toneOf } from "./report.js";
+import { toneOf } from "./report.js";
 
 /** A mark at times that something else on the machine disturbed; it says what. */
 function mark(row, name) {
@@ -13,6 +13,11 @@ function mark(row, name) {
   const why = row.timing.reasons.map(({ detail }) => detail).join("; ");
   return h("abbr.disturbed", { title: why, "aria-label": `disturbed: ${why}` }, "\u2009\u2020");
 }
+
+/** Whether a row of the report's table has all that it will have: while runs are to come, its mean is a part's. */
+export const complete = (row, report, experiment) =>
+  report.verdict.status !== "open" || row.n >= experiment.seeds.length;
+const partly = (n, planned) => `${integer(n)} of ${integer(planned)}, not comparable yet`;
 
 function spread({ mean, sd } = {}, about) {
   const value = number(mean);
@@ -49,21 +54,26 @@ export function studyTable(experiment) {
       name: "study",
     });
     let before = null;
+    const whole = (row) => complete(row, report, experiment), planned = experiment.seeds.length;
     for (const row of [...rows].sort((a, b) => place(a, b, factors, arms, experiment.grid))) {
       const fresh = before === null || gridKey(before.grid) !== gridKey(row.grid);
       const { absolute, relative, paired } = difference(row, rows, report, compare);
       const baseline = row.arm === compare.baseline;
       const invalid = report.arms?.[row.arm]?.valid === false;
       const tone = toneOf(paired?.verdict);
+      const base = rows.find((one) => one.arm === compare.baseline && gridKey(one.grid) === gridKey(row.grid));
+      const comparable = whole(row) && (!base || whole(base));
       made.body.append(h(`tr${fresh && before ? ".group" : ""}${baseline ? ".baseline" : ""}`, null,
         factors.map((path) => h("td.num", null, h(fresh ? "b" : "span.again", null, plain(row.grid[path])))),
         h("th", { scope: "row" }, armLabel(arms, row.arm), invalid ? invalidTag() : null),
         h("td.num", null, integer(row.n)),
-        h("td.num.strong", null, spread(row.metrics?.[compare.metric], about), mark(row, compare.metric)),
-        h(`td.num${tone}`, null, baseline ? "baseline" : signed(about.format(absolute))),
-        h(`td.num${tone}`, null, baseline ? "" : signed(percent(relative))),
-        h("td.num", null, about.format(number(row.metrics?.[compare.metric]?.best))),
-        beside.map((name) => h("td.num", null, spread(row.metrics?.[name], metric(name)), mark(row, name)))));
+        whole(row) ? h("td.num.strong", null, spread(row.metrics?.[compare.metric], about), mark(row, compare.metric))
+          : h("td.num.part", null, partly(row.n, planned)),
+        h(`td.num${tone}`, null, baseline ? "baseline" : comparable ? signed(about.format(absolute)) : NONE),
+        h(`td.num${tone}`, null, baseline || !comparable ? "" : signed(percent(relative))),
+        h("td.num", null, whole(row) ? about.format(number(row.metrics?.[compare.metric]?.best)) : NONE),
+        beside.map((name) => (whole(row) ? h("td.num", null, spread(row.metrics?.[name], metric(name)), mark(row, name))
+          : h("td.num", null, NONE)))));
       before = row;
     }
     return element.replaceChildren(made.element);
@@ -97,12 +107,14 @@ export function dynamicsTable(curves, name, signal) {
       return;
     }
     const at = columns.map(({ curve }) => ({ curve, at: new Map(curve?.step.map((step, i) => [step, i])) }));
+    const open = !ended(curves.experiment);
     const cell = ({ curve, at: places }, step) => {
       const i = places.get(step);
       if (i === undefined) return h("td.num", null, NONE);
-      return h(`td.num${curve.complete[i] < curve.runs ? ".part" : ""}`,
-        { title: `mean of ${integer(curve.n[i])} of ${integer(curve.runs)} seeds` },
-        about.format(curve.mean[i] ?? NaN));
+      const said = `${integer(curve.n[i])} of ${integer(curve.runs)} seeds`, part = curve.complete[i] < curve.runs;
+      if (part && open) // the mean of the fastest seeds
+        return h("td.num.part", { title: `${said}, not comparable yet` }, said.replace(" seeds", ""));
+      return h(`td.num${part ? ".part" : ""}`, { title: `mean of ${said}` }, about.format(curve.mean[i] ?? NaN));
     };
     const heads = points.length > 1 || gridPoint(points[0]) ? h("tr", null, h("td"), points.map((point) =>
       h("th.num", { scope: "colgroup", colspan: arms.length }, gridPoint(point)))) : null;
@@ -114,35 +126,6 @@ export function dynamicsTable(curves, name, signal) {
         h("thead", null, heads, h("tr", null, h("th.num", { scope: "col" }, "Step"),
           columns.map(({ arm }) => h("th.num", { scope: "col" }, armLabel(arms, arm))))),
         h("tbody", null, rows.map(row)))));
-  }
-  return { element, update };
-}
-
-/** Arms with their size, cost and audits; then the audits of the experiment as a whole. */
-export function armsTable(experiment) {
-  const element = h("div"), overall = h("div.audits");
-  const made = table({
-    caption: "Arms: what they cost, how their runs ended, and the audits of their validity", name: "cards",
-    headings: ["Arm", ...["Parameters", "FLOPs a step", "Tokens"].map(numeric), "Runs", "Audits"],
-  });
-  element.append(made.element, overall);
-  let drawn = "";
-  function update(report) {
-    const stamp = JSON.stringify([report.arms, report.checks]);
-    if (stamp === drawn) return; // an explanation that is open stays open
-    drawn = stamp;
-    made.body.replaceChildren(...experiment.arms.map((name) => {
-      const arm = report.arms?.[name] ?? {};
-      const tokens = [...new Set(report.table.filter((row) => row.arm === name).map((row) => row.tokens))];
-      return h("tr", null,
-        h("th", { scope: "row" }, armLabel(experiment.arms, name), arm.valid === false ? invalidTag() : null),
-        h("td.num", { "data-label": "Parameters" }, integer(number(arm.parameters))),
-        h("td.num", { "data-label": "A step" }, scaled(number(arm.flops_per_step), "FLOP")),
-        h("td.num", { "data-label": "Tokens" }, tokens.map((one) => scaled(one, "")).join(", ")),
-        h("td", { "data-label": "Runs" }, countsText(arm.counts)),
-        h("td.whole", { "data-label": "Audits" }, checks(arm.audits ?? [])));
-    }));
-    overall.replaceChildren(h("span.quiet-text", null, "The experiment: "), checks(report.checks));
   }
   return { element, update };
 }

@@ -1,0 +1,33 @@
+// The final value by factor, for the summary.
+
+import { panelPlot, panels, rangeOf } from "../../factors.js";
+import { h } from "../../dom.js";
+import { factor } from "../../format.js";
+import { metric } from "../../metrics.js";
+import { armLabel } from "../../parts.js";
+import { complete } from "../tables.js";
+
+export function factorsSection(experiment) {
+  const { arms, compare } = experiment, about = metric(compare.metric);
+  const body = h("div.matrix.metrics"), legend = h("p.factor-legend"), title = h("h2", { id: "factors" });
+  const element = h("section", { "aria-labelledby": "factors", hidden: true }, title, legend, body);
+  let drawn = "";
+  return {
+    element,
+    update(report) {
+      const rows = report.table.filter((row) => complete(row, report, experiment));
+      const all = panels(experiment, rows, compare.metric), stamp = JSON.stringify(all);
+      element.hidden = all.length === 0 || all.every(({ points }) => points.length < 2);
+      if (stamp === drawn || element.hidden) return;
+      drawn = stamp;
+      const path = all[0].path, range = rangeOf(all), shown = new Set(all.flatMap(({ points }) =>
+        points.map(({ arm }) => arm)));
+      title.textContent = `${about.title} ${path === null ? "by arm" : `by ${factor(path)}`}`;
+      legend.replaceChildren(...arms.filter((arm) => shown.has(arm)).map((arm) => armLabel(arms, arm)),
+        h("span.quiet-text", null, "mean over seeds, \u00b1 one standard deviation"));
+      body.replaceChildren(...all.map((panel) => h("figure.chart", null,
+        panel.title ? h("figcaption", null, h("span.chart-title", null, panel.title)) : null,
+        panelPlot(panel, range, about))));
+    },
+  };
+}
