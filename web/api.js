@@ -10,8 +10,8 @@ export class Problem extends Error {
   }
 }
 
-// Beside this file, so that all works below a path, too.
-export const api = new URL("api/v1/", import.meta.url).pathname;
+// Beside the page, so that all works below a path, too; this file lies elsewhere (deploy/pack.sh).
+export const api = new URL("api/v1/", document.baseURI).pathname;
 
 /** A value that is a list stands several times. */
 export function address(path, query = {}) {
