@@ -5,6 +5,7 @@
 // (no inline script, no inline style) needs no exception.
 
 const TOASTS = 3;
+const HIDDEN_MS = 1000; // between changes of a tab that isn't seen
 const SVG = "http://www.w3.org/2000/svg";
 
 function fill(element, properties, children) {
@@ -97,14 +98,22 @@ export function rove(list, columns = 1) {
 /**
  * Returns a function that asks for `work` once in the next frame, however often it is called, and no
  * sooner than `gap` ms after the last time: a page that follows a training must not eat its processor.
+ * A hidden tab has no frames; its title goes on, slowly.
  */
 export function perFrame(work, signal, gap = 0) {
   let asked = false, last = -Infinity;
-  const frame = () => requestAnimationFrame((now) => {
-    asked = false;
-    last = now;
-    if (!signal?.aborted) work();
-  });
+  const frame = () => {
+    let timer = 0;
+    const now = () => {
+      cancelAnimationFrame(request);
+      clearTimeout(timer);
+      asked = false;
+      last = performance.now();
+      if (!signal?.aborted) work();
+    };
+    const request = requestAnimationFrame(now);
+    timer = setTimeout(now, HIDDEN_MS);
+  };
   return () => {
     if (asked || signal?.aborted) return;
     asked = true;

@@ -42,7 +42,10 @@ export const mayRetry = (state) => state === "failed" || state === "cancelled";
 
 /** What is to be said beside a run's state. */
 export const endingNote = (run) => (run.cancel_requested && run.state === "running" ? "ending" : "");
-export const stateNote = (run) => endingNote(run) || (run.attempt > 1 ? `attempt ${run.attempt}` : "");
+/** Which audit a run is making, where the daemon tells. */
+export const auditingNote = ({ auditing, state }) => (auditing && state === "running" ? `audit ${auditing}` : "");
+export const stateNote = (run) =>
+  endingNote(run) || auditingNote(run) || (run.attempt > 1 ? `attempt ${run.attempt}` : "");
 
 /** Follows live points of a run: it has come at least to the last one's step. */
 export function advance(run, series) {

@@ -3,7 +3,8 @@
 // and moved in the queue together; what is shown can be taken away as CSV. Filter, order and columns stand in the
 // address.
 
-import { address, gate, list, post } from "./api.js";
+import { actOnRuns } from "./acts.js";
+import { address, list, post } from "./api.js";
 import { csv } from "./csv.js";
 import { at, armSpec } from "./differences.js";
 import { action, confirmed, h, perFrame, save, setText, throttled, toast } from "./dom.js";
@@ -16,7 +17,6 @@ import { armLabel, badge, empty, hasEnded, mayRetry, stateNote, stepBar, toggle 
 const RELOAD_MS = 3000;
 const MOST = 20000; // runs that are listed
 const ASK = 20; // so many are cancelled without a question
-const limited = gate(3);
 
 const took = (run) => (run.started_at ? elapsed(run.started_at, run.ended_at ?? undefined) : undefined);
 
@@ -188,11 +188,10 @@ export function runsTable(view, { experiment = null }) {
   }
 
   const chosen = () => items.filter(({ id }) => selected.has(id));
-  async function each(ids, work, said) {
-    const results = await Promise.allSettled(ids.map((id) => limited(() => work(id))));
-    const refused = results.filter(({ status }) => status === "rejected");
-    if (refused.length > 0) toast(`${plural(refused.length, "run")} refused: ${refused[0].reason.message}`, "error");
-    if (refused.length < ids.length) toast(`${plural(ids.length - refused.length, "run")} ${said}.`);
+  async function each(what, ids, said, more) {
+    const { changed, refused, why } = await actOnRuns(what, ids, more);
+    if (refused > 0) toast(`${plural(refused, "run")} refused: ${why}`, "error");
+    if (changed > 0) toast(`${plural(changed, "run")} ${said}.`);
     selected.clear();
     drawBulk();
     await load();
@@ -200,7 +199,7 @@ export function runsTable(view, { experiment = null }) {
   async function cancelThese(ids, what) {
     const question = `Cancel ${what}? What has been measured stays.`;
     if (await confirmed(question, ids.length === 1 ? "Cancel the run" : "Cancel the runs"))
-      await each(ids, (id) => post(`runs/${id}/cancel`), "cancelled");
+      await each("cancel", ids, "cancelled");
   }
   const bulkCancel = action("Cancel", async () => {
     const ids = chosen().filter(({ state }) => !hasEnded(state)).map(({ id }) => id);
@@ -209,13 +208,13 @@ export function runsTable(view, { experiment = null }) {
   const bulkRetry = action("Retry", async () => {
     const ids = chosen().filter(({ state }) => mayRetry(state)).map(({ id }) => id);
     if (ids.length <= ASK || await confirmed(`Train ${plural(ids.length, "run")} again?`, "Train them"))
-      await each(ids, (id) => post(`runs/${id}/retry`), "queued again");
+      await each("retry", ids, "queued again");
   }, { label: "Retry the selected runs" });
   const rank = h("input.narrow", { type: "number", min: "-1000", max: "1000", step: "1", value: "0",
     "aria-label": "Priority of the selected runs" });
   const bulkRank = action("Set priority", async () => {
     const ids = chosen().filter(({ state }) => state === "queued").map(({ id }) => id);
-    await each(ids, (id) => post(`runs/${id}/priority`, { priority: Number(rank.value) }), `at priority ${rank.value}`);
+    await each("priority", ids, `at priority ${rank.value}`, { priority: Number(rank.value) });
   });
   const compare = action("Compare", () => {
     location.hash = `#/compare?with=${chosen().slice(0, 20).map(({ id }) => `r${id}`).join(",")}`;

@@ -22,7 +22,8 @@ export function uploadForm(done) {
       `${bytes(there.bytes)}). Replace it? Runs that were submitted keep theirs.`;
     if (there && !await confirmed(question, "Replace it")) return;
     const lines = /\.(jsonl|ndjson)$/.test(chosen.name);
-    const headers = { "Content-Type": lines ? "application/x-ndjson" : "text/plain" };
+    const headers = { "Content-Type": lines ? "application/x-ndjson" : "text/plain",
+      ...(!there && { "If-None-Match": "*" }) }; // somebody else may be faster
     const made = await put(`datasets/${encodeURIComponent(as)}`, chosen, { headers });
     toast(`${as}: ${plural(made.documents, "document")}, ${bytes(made.bytes)}.`);
     for (const note of made.notes ?? []) toast(note);

@@ -322,7 +322,7 @@ test("two runs of different experiments are compared: what differs, their curves
   await page.reload();
   await table.locator("thead th").nth(2).waitFor();
   await table.getByRole("link", { name: /^Clone main/ }).click();
-  await page.getByText("A clone of").waitFor();
+  await page.getByText("What was changed stands below.").waitFor();
   assert.match(await page.getByLabel("Specification, JSON").inputValue(), /"steps": 1000000/);
   assert.deepEqual(faults, []);
 });

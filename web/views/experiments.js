@@ -1,6 +1,7 @@
 // The list: what there is, how far it is, what came out. All experiments are listed, of which only those in sight are
 // in the document; what came out of one is asked of its report once it has ended and is in sight.
 
+import { link as to } from "../address.js";
 import { address, gate, get, list } from "../api.js";
 import { command, h, perFrame, setAttribute, setText, throttled } from "../dom.js";
 import { filterField } from "../filter.js";
@@ -30,6 +31,8 @@ function concluded(experiment) {
   return reports.get(key);
 }
 
+const quoted = (text) => `"${text.replaceAll("\"", "\"\"")}"`;
+const tagged = (key, value) => to("/", { filter: `tags.${quoted(key)} = ${quoted(value)}` });
 const word = (verdict) => h(`b.${verdict}`, null, verdict);
 
 /** The arms, a line each, with what is claimed of them once that is known; of many arms, how many of each verdict. */
@@ -73,7 +76,10 @@ function row(view) {
       element,
       update(experiment) {
         setText(link, experiment.name);
-        setText(tags, Object.entries(experiment.tags ?? {}).map(([key, value]) => `${key}:${value}`).join(" "));
+        const pairs = Object.entries(experiment.tags ?? {}), stamp = JSON.stringify(pairs);
+        const tag = ([key, value]) => [h("a", { href: tagged(key, value) }, `${key}:${value}`), " "];
+        if (tags.dataset.stamp !== stamp) tags.replaceChildren(...pairs.flatMap(tag));
+        tags.dataset.stamp = stamp;
         state.update(...outcome(experiment));
         const { succeeded, failed } = experiment.counts;
         if (ended(experiment) && failed > 0)

@@ -1,6 +1,7 @@
 // The queue: what runs, what waits and in which order, by run or by experiment; slots, memory and processors; pause,
 // cancel, priorities of runs and of whole experiments.
 
+import { prioritize } from "../acts.js";
 import { gate, get, list, post } from "../api.js";
 import { link } from "../address.js";
 import { action, confirmed, h, keyed, perFrame, setAttribute, setText, throttled, toast } from "../dom.js";
@@ -93,10 +94,8 @@ function experimentRow(view, experiment, runsOf) {
     const rank = rankInput(`Priority of experiment ${id}`);
     rank.addEventListener("change", async () => {
       const waiting = runsOf(id).filter(({ state }) => state === "queued"), to = Number(rank.value);
-      const results = await Promise.allSettled(waiting.map((run) =>
-        limited(() => post(`runs/${run.id}/priority`, { priority: to }))));
-      const refused = results.find(({ status }) => status === "rejected");
-      if (refused) toast(refused.reason.message, "error");
+      const { refused, why } = await prioritize(id, waiting, to).catch((error) => ({ refused: 1, why: error.message }));
+      if (refused > 0) toast(why, "error");
       else toast(`${plural(waiting.length, "run")} of experiment ${id} at priority ${to}.`);
     });
     const cancel = action("Cancel", async () => {

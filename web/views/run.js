@@ -10,8 +10,8 @@ import {
 import { logView } from "../log.js";
 import { byPlace, FINAL, metric } from "../metrics.js";
 import {
-  advance, armLabel, auditCounts, badge, definition, empty, endingNote, hasEnded, invalidTag, mayRetry, numeric,
-  progress, smoothing, specification, table, toggle,
+  advance, armLabel, auditCounts, auditingNote, badge, definition, empty, endingNote, hasEnded, invalidTag, mayRetry,
+  numeric, progress, smoothing, specification, table, toggle,
 } from "../parts.js";
 import { Series } from "../series.js";
 
@@ -168,7 +168,7 @@ class Page {
 
   #draw() {
     const { run } = this;
-    this.state.update(run.state, endingNote(run));
+    this.state.update(run.state, endingNote(run) || auditingNote(run));
     this.bar.update(run.steps > 0 ? run.step / run.steps : 0, `step ${integer(run.step)} of ${integer(run.steps)}`);
     this.audits.update(this.experiment.audits);
     setText(this.reason, run.reason);

@@ -1,6 +1,7 @@
 // The head of an experiment: what it is, how far it is, what can be said of each arm, what the audits say, and what can
 // be done with it. It stays in sight over the tabs.
 
+import { actOnRuns } from "../../acts.js";
 import { link } from "../../address.js";
 import { patch, post, remove } from "../../api.js";
 import { SIGNS } from "../../audits.js";
@@ -118,8 +119,9 @@ export function head(page, tabs) {
   }, { label: "Cancel the experiment" });
   const retry = action("Retry failed", async () => {
     const again = [...runs.values()].filter((run) => run.state === "failed");
-    for (const run of again) await post(`runs/${run.id}/retry`);
-    toast(`${plural(again.length, "run")} queued again.`);
+    const { changed, refused, why } = await actOnRuns("retry", again.map((run) => run.id));
+    if (refused > 0) toast(`${plural(refused, "run")} refused: ${why}`, "error");
+    if (changed > 0) toast(`${plural(changed, "run")} queued again.`);
   });
   const erase = action("Delete", async () => {
     const question = `Delete \u201c${experiment.name}\u201d with all its runs and measurements? ` +
