@@ -137,6 +137,7 @@ class Page {
       if (error.name === "AbortError") return;
       this.problem.replaceChildren(h("b", null, error.title), " ", error.message);
       this.problem.hidden = false;
+      this.answer.replaceChildren(); // it was of another question
       return;
     }
     const { rows, truncated } = this.found, ms = Math.round(performance.now() - begun);
