@@ -6,7 +6,14 @@ import { mkdirSync } from "node:fs";
 import { launch, open } from "./browser.mjs";
 
 const [login, out = "shots", experiment = "1", run = "1"] = process.argv.slice(2);
-const views = { list: "#/", deleted: "#/deleted", experiment: `#/experiments/${experiment}`, run: `#/runs/${run}`, queue: "#/queue", new: "#/new" };
+const tabs = (path, names) => Object.fromEntries(names.map((name) => [`${path.slice(2).replaceAll("/", "-")}-${name}`, `${path}/${name}`]));
+const views = {
+  list: "#/", deleted: "#/deleted", experiment: `#/experiments/${experiment}`, run: `#/runs/${run}`, runs: "#/runs", queue: "#/queue",
+  "queue-by-experiment": "#/queue?by=experiment", compare: `#/compare?with=e${experiment}`, datasets: "#/datasets", sql: "#/sql?q=SELECT+run,+final,+arm+FROM+v_runs",
+  new: "#/new", clone: `#/new?clone=${experiment}`,
+  ...tabs(`#/experiments/${experiment}`, ["curves", "runs", "validity", "attention", "setup", "export"]),
+  ...tabs(`#/runs/${run}`, ["log", "system", "artifacts", "spec"]),
+};
 
 mkdirSync(out, { recursive: true });
 const browser = await launch();

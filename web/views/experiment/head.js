@@ -13,6 +13,7 @@ const REASONS_SHOWN = 3;
 const CHIPS_SHOWN = 5;
 const NAMES_SHOWN = 3;
 const STRIP_LARGE = 200; // from so many runs on their squares are smaller
+const STRIP_MOST = 2000; // and from so many on there are none: the tab of runs has them
 
 /**
  * What became of the runs that failed: a sentence for each reason, the most frequent first, with the way to one of
@@ -75,9 +76,9 @@ function strip() {
   return {
     element,
     update(runs) {
-      element.hidden = runs.length < 2;
+      element.hidden = runs.length < 2 || runs.length > STRIP_MOST;
       element.classList.toggle("many", runs.length > STRIP_LARGE);
-      rows(runs);
+      rows(element.hidden ? [] : runs);
       stop();
     },
   };
@@ -109,7 +110,8 @@ export function head(page, tabs) {
   const title = h("h1"), state = badge(), bar = progress("Steps done, over all runs");
   const counts = h("span.counts", { role: "status" }), left = h("span.quiet-text");
   const audits = auditCounts((status) => link(page.to("validity").slice(1), { status }));
-  const chips = h("span.chips", { role: "group", "aria-label": "Verdict" }), named = h("span.chips");
+  const chips = h("span.chips", { role: "group", "aria-label": "Verdict" }, h("span.chip", null, "\u2026"));
+  const named = h("span.chips");
   const failed = h("div.problem", { hidden: true });
   const squares = strip();
 
