@@ -309,7 +309,7 @@ test("two runs of different experiments are compared: what differs, their curves
   const { experiment, failed } = here.made;
   const { items: [run] } = await here.json(`runs?${new URLSearchParams({ experiment, filter: "arm = dense", page_size: "1" })}`);
   await goto(`#/runs/${run.id}`);
-  await page.getByRole("link", { name: "Compare", exact: true }).last().click();
+  await page.locator(".head").getByRole("link", { name: "Compare" }).click();
   await page.getByLabel("Add to the comparison").fill(`run ${failed}`);
   await page.getByRole("button", { name: `Add run ${failed}` }).click();
   const table = page.locator("table.compared");
