@@ -38,6 +38,7 @@ static int check_depth(const char *text, size_t len, struct err *err)
     return 0;
 }
 
+/* Of memory that is refused libjansson says nothing: the code is set before it is asked. */
 static enum err_code code_of(const json_error_t *error)
 {
     switch (json_error_code(error)) {
@@ -167,7 +168,7 @@ static json_t *parse(const char *text, size_t len, json_error_t *error)
 static int load_with_reals(const char *text, size_t len, json_t **ret, struct err *err)
 {
     struct buf copy;
-    json_error_t error;
+    json_error_t error = { .text[JSON_ERROR_TEXT_LENGTH - 1] = json_error_out_of_memory };
     int status = 0;
     buf_init(&copy, 0);
     copy_with_reals(text, len, &copy);
@@ -192,7 +193,7 @@ int jsonx_load(const char *text, size_t len, json_t **ret, struct err *err)
         return status;
     if (memchr(text, '\0', len) != NULL)
         return err_set(err, ERR_MALFORMED, "the JSON text contains a NUL byte");
-    json_error_t error;
+    json_error_t error = { .text[JSON_ERROR_TEXT_LENGTH - 1] = json_error_out_of_memory };
     json_t *value = parse(text, len, &error);
     if (value == NULL && json_error_code(&error) == json_error_numeric_overflow)
         return load_with_reals(text, len, ret, err);
