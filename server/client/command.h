@@ -28,7 +28,7 @@
     X(DELETED, "deleted", 0, NULL, "list what was deleted, instead")                               \
     X(LIMIT, "limit", 0, "N", "at most so many; 0: all (100)")                                     \
     X(EXPERIMENT, "experiment", 'e', "ID", "runs of this experiment")                              \
-    X(ORDER_BY, "order-by", 0, "FIELD", "sort by a field of filters; -FIELD: greatest first")      \
+    X(ORDER_BY, "order-by", 0, "FIELDS", "sort by fields of filters; -FIELD: greatest first")      \
     X(FOLLOW, "follow", 'f', NULL, "go on until the run has ended")                                \
     X(WHAT, "what", 0, "WHAT", "capsule, curves or runs (capsule)")                                \
     X(ARM, "arm", 0, "ARM", "curves or runs of this arm alone")                                    \

@@ -40,7 +40,7 @@ async function table() {
 }
 
 test("help, manual page and completion name the same commands and options", async (t) => {
-  const commands = await table(), man = await readFile(MAN, "utf8"), general = commands.ls.options.filter((o) => !["--deleted", "--limit"].includes(o));
+  const commands = await table(), man = await readFile(MAN, "utf8"), general = commands.ls.options.filter((o) => !["--deleted", "--limit", "--order-by"].includes(o));
   const sections = Object.fromEntries(man.split(/^\.It Ic /m).slice(1).map((part) => [part.split(/\s/)[0], part.split(/^\.(El|Sh)$/m)[0]]));
   assert.deepEqual(Object.keys(sections).sort(), Object.keys(commands).sort());
   for (const [name, { operands, options }] of Object.entries(commands)) {
@@ -121,7 +121,11 @@ test("what can be asked of a daemon", async (t) => {
 
   // Looking.
   assert.match(await fine(daemon, ["ls"]), /^id +name +state +done +runs +created \(UTC\)\n 2 +short +queued +0 % +2 /);
-  assert.deepEqual(JSON.parse(await fine(daemon, ["ls", "--json", "--limit", "1"])).items.map(({ id }) => id), [2]);
+  const ls = async (...args) => JSON.parse(await fine(daemon, ["ls", "--json", ...args])).items.map(({ id }) => id);
+  assert.deepEqual(await ls("--limit", "1"), [2]);
+  assert.deepEqual([await ls("--order-by", "name,id"), await ls("id < 2 or verdict = better")], [[1, 2], [1]]);
+  const good = await ablate(["ls", "verdict = good", "--data", daemon.dir]);
+  assert.match(good.stderr, /at character 11: `good` is no verdict; known are better, worse/);
   assert.match(await fine(daemon, ["show", "1"]), /^id +1\nname +short\nstate +queued\n/);
   assert.equal(JSON.parse(await fine(daemon, ["show", "run/3", "--json"])).experiment_id, 2);
   assert.match(await fine(daemon, ["show", "run/3"]), /^experiment_id +2$/m);

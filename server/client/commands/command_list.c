@@ -125,9 +125,19 @@ static void say_experiments(const json_t *items)
     grid_done(&grid);
 }
 
+/* What both lists are searched and sorted by. */
+static void add_search(const struct call *call, struct buf *path)
+{
+    if (call->operands_n > 0)
+        http_query(path, "filter", call->operands[0]);
+    if (call->option[OPTION_ORDER_BY] != NULL)
+        http_query(path, "order", call->option[OPTION_ORDER_BY]);
+}
+
 int command_ls(struct call *call, struct err *err)
 {
     struct buf path = path_of("/experiments", 0);
+    add_search(call, &path);
     if (call->option[OPTION_DELETED] != NULL)
         http_query(&path, "deleted", "1");
     return say_list(call, &path, say_experiments, err);
@@ -171,10 +181,7 @@ int command_runs(struct call *call, struct err *err)
     }
     if (experiment != 0)
         http_query(&path, "experiment", call->option[OPTION_EXPERIMENT]);
-    if (call->operands_n > 0)
-        http_query(&path, "filter", call->operands[0]);
-    if (call->option[OPTION_ORDER_BY] != NULL)
-        http_query(&path, "order_by", call->option[OPTION_ORDER_BY]);
+    add_search(call, &path);
     return say_list(call, &path, say_runs, err);
 }
 
