@@ -10,7 +10,7 @@
 #include "server/data/datadir.h"
 #include "server/http/exchange/exchange_request.h"
 #include "server/objects/objects.h"
-#include "server/store/runs/store_datasets.h"
+#include "server/store/store_datasets.h"
 
 #include <limits.h>
 #include <stdlib.h>

@@ -9,7 +9,7 @@
 #include "server/jobs/line.h"
 #include "server/objects/objects.h"
 #include "server/retention/purge.h"
-#include "server/store/runs/store_datasets.h"
+#include "server/store/store_datasets.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -20,8 +20,8 @@
 #include "server/jobs/space.h"
 #include "server/objects/objects.h"
 #include "server/runs/supervisor.h"
-#include "server/store/runs/store_datasets.h"
 #include "server/store/runs/store_experiments.h"
+#include "server/store/store_datasets.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,10 +6,10 @@
 
 #include "server/store/runs/store_attempts.h"
 #include "server/store/runs/store_audits.h"
-#include "server/store/runs/store_datasets.h"
 #include "server/store/runs/store_experiments.h"
 #include "server/store/runs/store_runs.h"
 #include "server/store/store.h"
+#include "server/store/store_datasets.h"
 
 #include <jansson.h>
 

@@ -5,7 +5,7 @@
 #include "common/spec/metrics.h"
 #include "server/objects/objects.h"
 #include "server/verdict/checks.h"
-#include "server/verdict/disturbances.h"
+#include "server/verdict/timing/disturbances.h"
 
 #include <math.h>
 #include <stdlib.h>

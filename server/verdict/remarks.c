@@ -1,7 +1,7 @@
 /* The sentences beside the verdict: what happened to the runs, what would change it. */
 #include "server/verdict/remarks.h"
 
-#include "server/verdict/disturbances.h"
+#include "server/verdict/timing/disturbances.h"
 #include "server/verdict/words.h"
 
 #include <math.h>

@@ -4,7 +4,7 @@
 #include "common/json/jsonx.h"
 #include "common/spec/metrics.h"
 #include "server/objects/objects.h"
-#include "server/verdict/timing.h"
+#include "server/verdict/timing/timing.h"
 
 #include <math.h>
 #include <stdlib.h>

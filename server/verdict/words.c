@@ -4,7 +4,7 @@
 #include "common/json/jsonx_dump.h"
 #include "common/spec/point.h"
 #include "server/objects/objects.h"
-#include "server/verdict/timing.h"
+#include "server/verdict/timing/timing.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
 #include "server/retention/collect.h"
 #include "server/runs/owner.h"
 #include "server/store/runs/store_attempts.h"
-#include "server/store/runs/store_datasets.h"
+#include "server/store/store_datasets.h"
 #include "server/store/store_priv.h"
 
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /* Deletion undone and made final in the store; copies, and what belongs to them; history. */
 #include "server/store/runs/store_attempts.h"
-#include "server/store/runs/store_datasets.h"
 #include "server/store/runs/store_purge.h"
 #include "server/store/store_copy.h"
+#include "server/store/store_datasets.h"
 #include "server/store/store_priv.h"
 #include "tests/unit/server/fixture.h"
 

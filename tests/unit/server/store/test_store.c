@@ -5,7 +5,7 @@
 #include "server/store/runs/store_attempts.h"
 #include "server/store/runs/store_audits.h"
 #include "server/store/runs/store_cells.h"
-#include "server/store/runs/store_datasets.h"
+#include "server/store/store_datasets.h"
 #include "server/store/store_identity.h"
 #include "tests/unit/server/fixture.h"
 

@@ -1,5 +1,5 @@
 /* What disturbed a run's clock: the bounds, and the words for it. */
-#include "server/verdict/timing.h"
+#include "server/verdict/timing/timing.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* The disturbed times of an experiment, cell by cell and in sentences. */
-#include "server/verdict/disturbances.h"
+#include "server/verdict/timing/disturbances.h"
 
-#include "server/verdict/timing.h"
+#include "server/verdict/timing/timing.h"
 #include "server/verdict/words.h"
 
 #include <stdlib.h>

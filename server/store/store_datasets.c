@@ -1,6 +1,6 @@
 /* Names of corpora. The content lies in the data folder and outlives its name while runs need it.
  * */
-#include "server/store/runs/store_datasets.h"
+#include "server/store/store_datasets.h"
 
 #include "common/base/buf.h"
 #include "common/base/clock.h"
