@@ -12,29 +12,20 @@ import { follow } from "./events.js";
 import { holdFocus } from "./focus.js";
 import { learn } from "./metrics.js";
 import { enterEntry, noteScroll, restoreScroll } from "./scroll.js";
-import compare from "./views/compare.js";
-import datasets from "./views/datasets.js";
-import deleted from "./views/deleted.js";
-import experiments from "./views/experiments.js";
-import experiment from "./views/experiment.js";
 import login from "./views/login.js";
-import fresh from "./views/new.js";
-import queue from "./views/queue.js";
-import run from "./views/run.js";
-import runs from "./views/runs.js";
-import sql from "./views/sql.js";
 
+// A view is a file of views/, fetched when it is first looked at.
 const ROUTES = [
-  { pattern: /^\/?$/, view: experiments, title: "Experiments", nav: "#/" },
-  { pattern: /^\/deleted$/, view: deleted, title: "Deleted experiments", under: "#/" },
-  { pattern: /^\/experiments\/(\d+)(?:\/(\w+))?$/, view: experiment, title: "Experiment", under: "#/" },
-  { pattern: /^\/runs\/(\d+)(?:\/(\w+))?$/, view: run, title: "Run", under: "#/runs" },
-  { pattern: /^\/runs$/, view: runs, title: "Runs", nav: "#/runs" },
-  { pattern: /^\/compare$/, view: compare, title: "Compare", nav: "#/compare" },
-  { pattern: /^\/queue$/, view: queue, title: "Queue", nav: "#/queue" },
-  { pattern: /^\/datasets$/, view: datasets, title: "Datasets", nav: "#/datasets" },
-  { pattern: /^\/sql$/, view: sql, title: "SQL", nav: "#/sql" },
-  { pattern: /^\/new$/, view: fresh, title: "New experiment", nav: "#/new", short: "New" },
+  { pattern: /^\/?$/, view: "experiments", title: "Experiments", nav: "#/" },
+  { pattern: /^\/deleted$/, view: "deleted", title: "Deleted experiments", under: "#/" },
+  { pattern: /^\/experiments\/(\d+)(?:\/(\w+))?$/, view: "experiment", title: "Experiment", under: "#/" },
+  { pattern: /^\/runs\/(\d+)(?:\/(\w+))?$/, view: "run", title: "Run", under: "#/runs" },
+  { pattern: /^\/runs$/, view: "runs", title: "Runs", nav: "#/runs" },
+  { pattern: /^\/compare$/, view: "compare", title: "Compare", nav: "#/compare" },
+  { pattern: /^\/queue$/, view: "queue", title: "Queue", nav: "#/queue" },
+  { pattern: /^\/datasets$/, view: "datasets", title: "Datasets", nav: "#/datasets" },
+  { pattern: /^\/sql$/, view: "sql", title: "SQL", nav: "#/sql" },
+  { pattern: /^\/new$/, view: "new", title: "New experiment", nav: "#/new", short: "New" },
 ];
 const STATUS = {
   "": ["", ""],
@@ -74,13 +65,23 @@ function failure(error) {
     h("p", null, h("a", { href: "#/" }, "All experiments")));
 }
 
-/** Shows the view again once the daemon answers. */
-async function whenBack(signal) {
+/** A view's function, out of its file: one that can't be had any more is of a daemon that has gone or been upgraded. */
+const loaded = (name) => async (view) => {
+  const { default: make } = await import(`./views/${name}.js`).catch(() => {
+    throw new Problem(0, { title: "No answer", detail: "The daemon can\u2019t be reached.", code: "no_file" });
+  });
+  if (!view.signal.aborted) await make(view);
+};
+
+/** Shows the view again once the daemon answers; with `anew` the whole page. */
+async function whenBack(signal, anew) {
   for (let back = false; !back;) {
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     back = await get("session").then(() => true, (error) => error.status !== 0);
   }
-  if (!signal.aborted) start();
+  if (signal.aborted) return;
+  if (anew) location.reload();
+  else start();
 }
 
 async function show(make, { title, route = null, params = [], query = new URLSearchParams(), focus = true }) {
@@ -117,7 +118,7 @@ async function show(make, { title, route = null, params = [], query = new URLSea
     if (signal.aborted || error.name === "AbortError") return;
     if (!(error instanceof Problem)) console.error(error);
     if (error.status !== 401) root.replaceChildren(failure(error));
-    if (error.status === 0) whenBack(signal);
+    if (error.status === 0) whenBack(signal, error.code === "no_file");
   }
 }
 
@@ -127,7 +128,7 @@ function route({ focus = true } = {}) {
     const match = found.pattern.exec(path);
     if (match) {
       showNav(found.nav ?? found.under);
-      return show(found.view, { title: found.title, route: found, params: match.slice(1), query, focus });
+      return show(loaded(found.view), { title: found.title, route: found, params: match.slice(1), query, focus });
     }
   }
   showNav(null);

@@ -133,6 +133,11 @@ static int64_t layer_reals(const struct sizes *s)
     return s->pass * s->t * a_token + attention_reals(s);
 }
 
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 /* Weights of qkv and of the gate, packed in panels. */
 static int64_t packed_reals(const struct sizes *s)
 {
@@ -144,13 +149,9 @@ static int64_t other_reals(const struct sizes *s)
 {
     int64_t tokens = s->pass * s->t;
     int64_t reals = 2 * tokens * s->c + s->batch * (s->t + 1) +
-                    SCRATCH_THREADS * 3 * ATTENTION_BLOCK * s->t + packed_reals(s);
+                    SCRATCH_THREADS * 3 * ATTENTION_BLOCK * s->t + packed_reals(s) +
+                    SCRATCH_THREADS * DOTS_PANEL * larger(s->f, s->c);
     return reals + loss_chunk_rows(tokens, s->v) * (s->v + (LOSS_GROUPS + 1) * s->c + 64);
-}
-
-static int64_t larger(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
 }
 
 /* The output layer in one step. */

@@ -68,7 +68,7 @@ async function opening(browser) {
     const took = await timed(async () => {
       await page.goto(`${daemon.base}/#/queue`);
       await page.getByRole("heading", { name: "Queue" }).first().waitFor();
-      await page.evaluate((address) => { location.hash = address; }, `#/experiments/${id}`);
+      await page.evaluate((address) => { location.hash = address; }, `#/experiments/${id}/curves`);
       await drawn();
     }, 3);
     const after = await spent(session);
@@ -87,7 +87,7 @@ async function live(browser) {
   try {
     const id = await submit(daemon, { name: "fifty runs", arms: 5, seeds: LIVE_RUNS / 5, steps: 1000000, every: 1000000 });
     const { page, session, context } = await shown(browser, daemon);
-    await page.goto(`${daemon.base}/#/experiments/${id}`);
+    await page.goto(`${daemon.base}/#/experiments/${id}/curves`);
     await ask(daemon, "/queue", { paused: false });
     for (const name of ["bench/1", "bench/2", "bench/3", "bench/sent"]) {
       const box = page.locator(`label[title="${name}"] input`);

@@ -27,7 +27,7 @@ export const launch = () => chromium.launch({ executablePath: EXECUTABLE, args: 
 export async function open(browser, { width = 1280, height = 900, scheme = "light", motion = "no-preference" } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, reducedMotion: motion });
   const page = await context.newPage(), faults = [];
-  page.setDefaultTimeout(300000); // bounds a hang, nothing else
+  page.setDefaultTimeout(Number(process.env.PAGE_MS ?? 300000)); // bounds a hang, nothing else
   await page.addInitScript(() => addEventListener("securitypolicyviolation", (event) => console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`)));
   page.on("console", (message) => {
     if (["error", "warning"].includes(message.type())) faults.push(`${message.type()}: ${message.text()}`);

@@ -40,7 +40,7 @@ const of = (ending) => asked.filter(({ pathname }) => pathname.endsWith(ending))
 
 test("all curves come in one request; a mean says of how many seeds it is", async () => {
   asked = [];
-  await page.goto(`${daemon.base}/#/experiments/${id}`);
+  await page.goto(`${daemon.base}/#/experiments/${id}/curves`);
   await row("Training loss", "arm 0").getByText("n\u2009=\u20093").waitFor();
   assert.deepEqual([of("/curves").length, of("/metrics").filter(({ pathname }) => pathname.includes("/runs/")).length], [1, 0]);
   assert.match(await row("Training loss", "arm 1").innerText(), /n\s=\s2 of 3, not comparable yet/);

@@ -448,7 +448,7 @@ test("command line: each mistake its own message and status", async () => {
     [["--data", dir, "--log-level", "loud"], 64, /debug, info, warn or error/], [["--data", dir, "--config", file], 64, /settings line 4: --log-level/],
     [["--data", dir, "--config", join(dir, "none")], 66, /none/], [["--data", dir, "--no-auth", "--listen", "0.0.0.0:0"], 64, /loopback/],
     [["--data", dir, "--no-auth", "--public-url", "https://a.example"], 64, /loopback/], [["--data", dir, "--public-url", "a.example"], 64, /https:\/\//],
-    [["--data", dir, "--public-url", "https://a.example/path"], 64, /path/], [["--data", dir, "--no-auth=yes"], 64, /takes no value/],
+    [["--data", dir, "--public-url", "https://a.example/a/../b"], 64, /path/], [["--data", dir, "--no-auth=yes"], 64, /takes no value/],
     [["--data", dir, "--listen", "127.0.0.1:0"], 69, /another daemon uses/], [["link", "--data", join(dir, "none")], 66, /none/],
   ]) {
     const ended = await ablated(...args);

@@ -41,7 +41,7 @@ test("an experiment's tabs stand in the address, under one head that isn't made 
   const head = page.locator(".head h1");
   await head.getByText("one of everything").waitFor();
   await head.evaluate((element) => (element.kept = true));
-  for (const [name, shown] of Object.entries({ Curves: "canvas", Runs: "table.runs tbody a", Validity: ".finding", Attention: ".empty",
+  for (const [name, shown] of Object.entries({ Curves: "canvas", Runs: "table.runs tbody a", Validity: ".finding", Attention: ".heatmap canvas",
     Setup: "table.changes", Export: "img.figure", Summary: "table.study" })) {
     await page.getByRole("link", { name, exact: true }).last().click();
     await page.locator(".tab").locator(shown).first().waitFor();

@@ -26,7 +26,7 @@ const EVERYTHING = {
     },
     diverges: { "train.optimizer": "adamw", "train.lr": 10, "train.weight_decay": 1 },
   },
-  grid: { "data.seq_len": [8, 16] }, seeds: [1, 2],
+  grid: { "data.seq_len": [8, 16] }, seeds: [1, 2], artifacts: ["final", "attention"],
 };
 const MANY = { ...SMALL, name: "thirty arms", arms: Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`arm ${i}`, { "train.eps": 1e-8 * (i + 1) }])), seeds: [1] };
 

@@ -34,6 +34,13 @@ async function tab(address) {
   return page;
 }
 
+/** The daemon notices that a reader has gone when it has something to tell. */
+const left = (n) => until(`${n} streams are left`, async () => {
+  const { priority } = await call("GET", `/experiments/${id}`);
+  await call("POST", `/experiments/${id}/priority`, { priority: (priority + 1) % 2 });
+  return (await readers()) === n;
+});
+
 test("eight tabs load, and follow by one stream; what is saved in the first is seen in all", async () => {
   context = await browser.newContext();
   const pages = [await tab(await link(daemon))];
@@ -56,7 +63,7 @@ test("eight tabs load, and follow by one stream; what is saved in the first is s
   await call("PATCH", `/experiments/${id}`, { name: "saved again" });
   for (const page of pages.slice(1)) await name(page, "saved again");
   for (const page of pages.slice(1)) await page.close();
-  await until("the stream is given up", async () => (await readers()) === 0);
+  await left(0);
 });
 
 test("the title of a hidden tab goes on", async () => {
@@ -83,7 +90,7 @@ test("without shared workers a page has a stream of its own", async () => {
   await name(page, "alone");
   await page.goto(`${daemon.base}/#/queue`); // another view, the same stream
   await live(page);
-  await until("one stream is left", async () => (await readers()) === 1);
+  await left(1);
   await page.close();
-  await until("the stream is given up", async () => (await readers()) === 0);
+  await left(0);
 });
