@@ -255,14 +255,14 @@ test("a clone says what was changed against its parent; another start asks befor
   await row.waitFor();
   await page.getByLabel("Preset").selectOption("demo");
   await page.getByRole("dialog").getByRole("button", { name: "Replace it" }).click();
-  await page.waitForFunction(() => document.querySelector("textarea").value.includes("fortunes"));
+  await page.waitForFunction(() => document.querySelector("textarea")?.value.includes("fortunes"));
   assert.deepEqual(faults.filter((fault) => !fault.includes("422")), []); // the preset's corpus isn't there
 });
 
 test("the form has the schema's help at the cursor, and mistakes at their place", async () => {
   await goto("#/new");
   const editor = page.getByLabel("Specification, JSON"), help = page.getByRole("region", { name: "At the cursor" });
-  await page.waitForFunction(() => document.querySelector("textarea").value.includes("squares"));
+  await page.waitForFunction(() => document.querySelector("textarea")?.value.includes("squares"));
   await help.getByText("arms \u00d7 grid", { exact: false }).waitFor();
   const at = (word) => editor.evaluate((area, sought) => {
     area.focus();

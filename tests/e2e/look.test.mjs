@@ -127,7 +127,7 @@ describe("where things aren't as they should be", () => {
     await goto("#/new");
     await page.getByText("squares").first().waitFor();
     const editor = page.getByLabel("Specification, JSON");
-    await page.waitForFunction(() => document.querySelector("textarea").value.includes("squares")); // the corpus that there is
+    await page.waitForFunction(() => document.querySelector("textarea")?.value.includes("squares")); // the corpus that there is
     const shown = JSON.parse(await editor.inputValue());
     assert.deepEqual({ ...shown, data: { ...shown.data, dataset: START.data.dataset } }, START);
     assert.equal(shown.data.split, "families");

@@ -36,7 +36,7 @@ export const views = () => ({
   curves: [`#/experiments/${here.made.experiment}/curves`, "canvas"],
   "runs of an experiment": [`#/experiments/${here.made.experiment}/runs`, "tbody a"],
   validity: [`#/experiments/${here.made.experiment}/validity`, ".finding"],
-  attention: [`#/experiments/${here.made.experiment}/attention`, ".empty"],
+  attention: [`#/experiments/${here.made.experiment}/attention`, ".heatmap canvas"],
   setup: [`#/experiments/${here.made.experiment}/setup`, ".facts"],
   export: [`#/experiments/${here.made.experiment}/export`, "img.figure[src]"],
   "all runs": ["#/runs", "tbody a"],

@@ -41,7 +41,7 @@ class Side {
       oninput: () => panel.slide(this, Number(this.slider.value)) });
     this.said = h("span.num");
     this.problem = h("p.note", { role: "status" });
-    this.title = h("h3");
+    this.title = h("h2");
     this.pick = h("span");
     this.element = h("section.attention-side", null, h("div.row", null, this.title, this.pick),
       h("label.toggle", null, "step", this.slider, this.said), this.map.element, this.problem);

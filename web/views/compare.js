@@ -191,9 +191,9 @@ class Page {
   }
 
   #draw() {
-    const names = [...this.shown].sort(byPlace);
+    const names = this.lines.length === 0 ? [] : [...this.shown].sort(byPlace);
     for (const [name, chart] of this.charts)
-      if (!this.shown.has(name)) {
+      if (!names.includes(name)) {
         chart.destroy();
         this.charts.delete(name);
       }
@@ -205,7 +205,8 @@ class Page {
       chart.prepare(arms, { ...this.options, until: 0 });
     }
     const elements = names.map((name) => this.charts.get(name).element);
-    if (elements.some((element, i) => this.matrix.children[i] !== element)) this.matrix.replaceChildren(...elements);
+    const { children } = this.matrix, same = children.length === elements.length;
+    if (!same || elements.some((element, i) => children[i] !== element)) this.matrix.replaceChildren(...elements);
     for (const name of names) this.charts.get(name).paint();
   }
 }
