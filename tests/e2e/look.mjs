@@ -102,7 +102,8 @@ export async function walk(page, most = 400) {
       return outlineStyle !== undefined && outlineStyle !== "none" && parseFloat(outlineWidth) > 0;
     };
     window.arrive = ({ target: now }) => {
-      if (window.reached.has(now)) window.round = true;
+      // an element of a long list comes back as that of another row
+      if (window.reached.has(now) && !now.closest("[aria-rowindex]")) window.round = true;
       window.reached.add(now);
       if (!ring(now) && !ring(now.nextElementSibling)) window.complaints.push(`no ring: ${now.outerHTML.slice(0, 120)}`);
     };

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { launch, link, open } from "./browser.mjs";
 import { start } from "./daemon.mjs";
-import { barriers, look, unfold } from "./look.mjs";
+import { barriers, look, unfold, walk } from "./look.mjs";
 import { client, fill } from "./showcase.mjs";
 
 /** {daemon, json, browser, session, made}, once the tests begin. */
@@ -88,5 +88,21 @@ export function measured(width, scheme) {
     });
     assert.deepEqual(faults, []);
     await context.close();
+  });
+}
+
+/** Tests that in the views named, by the width of the window, the Tab key reaches every control. */
+export function walked(widths) {
+  test("every control is reached by the Tab key, and shows it", async (t) => {
+    for (const [width, names] of Object.entries(widths)) {
+      const { page, context } = await open(here.browser, { width: Number(width), motion: "reduce" });
+      await context.addCookies(here.session.cookies);
+      for (const name of names)
+        await t.test(`${name}, ${width} px`, async () => {
+          await visit(page, views()[name]);
+          assert.deepEqual(await walk(page), []);
+        });
+      await context.close();
+    }
   });
 }

@@ -1,6 +1,12 @@
-// How the page looks, in the widths and schemes that tests/e2e/look leaves out.
+// How the page looks, in the widths, schemes and views that tests/e2e/look leaves out.
 
-import { measured } from "../e2e/views.mjs";
+import { measured, walked } from "../e2e/views.mjs";
 
 measured(1280, "dark");
 measured(400, "light");
+measured(400, "dark");
+walked({
+  1280: ["deleted", "experiment", "curves", "validity", "setup", "export", "run that diverged", "log of a run", "all runs", "queue",
+    "queue by experiment", "compare", "sql", "datasets", "clone"],
+  400: ["deleted", "new"],
+});
