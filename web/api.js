@@ -10,8 +10,8 @@ export class Problem extends Error {
   }
 }
 
-// Beside the page, so that all works below a path, too; this file lies elsewhere (deploy/pack.sh).
-export const api = new URL("api/v1/", document.baseURI).pathname;
+// Beside the page, so that all works below a path, too; this file lies elsewhere (deploy/pack.sh). Tests have no page.
+export const api = new URL("api/v1/", globalThis.document?.baseURI ?? import.meta.url).pathname;
 
 /** A value that is a list stands several times. */
 export function address(path, query = {}) {
