@@ -1,5 +1,5 @@
 // Pictures of every view at 1280 and 400 pixels, light and dark, for looking at them: the whole page, and what the
-// window shows of it first. web/screenshot.png is experiment-1280-light-window.png of the demo's experiment.
+// window shows of it first. web/screenshot.png is the tab Attention of an experiment whose arms are dense and published.
 //   node shots.mjs "$(build/ablated link --data DIR | grep -o 'http.*')" OUT [experiment [run]]
 
 import { mkdirSync } from "node:fs";
