@@ -149,14 +149,14 @@ test("what operators do as root leaves the folder to the daemon: link, tokens, b
   await machine.up();
   await call(daemon, "GET", "experiments", undefined, 200);
 
-  assert.match(machine.run("ablated", "backup", "--data", data, "/root/backup"), /1 experiments.*; checked/);
+  assert.match(machine.run("ablated", "backup", "--data", data, "/srv/backup"), /1 experiments.*; checked/);
   await call(daemon, "DELETE", `experiments/${id}`);
   machine.run("systemctl", "stop", "ablated");
   assert.match(machine.run("ablated", "purge", "--data", data), /^purged 1 experiments$/m);
   assert.equal(foreign(), "");
 
   machine.run("rm", "-r", data);
-  assert.match(machine.run("ablated", "restore", "--data", data, "/root/backup"), /1 experiments.*; checked/);
+  assert.match(machine.run("ablated", "restore", "--data", data, "/srv/backup"), /1 experiments.*; checked/);
   machine.run("systemctl", "start", "ablated");
   await machine.up();
   assert.equal(foreign(), "", "the unit has taken it over");
