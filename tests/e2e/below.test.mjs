@@ -2,50 +2,25 @@
 // the path away; the page in a real browser, log-in, cookie, events, forged requests.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { chown, readFile, readdir, writeFile } from "node:fs/promises";
-import net from "node:net";
-import { join } from "node:path";
+import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { launch, link, open } from "./browser.mjs";
 import { start } from "./daemon.mjs";
 import { make, remove } from "./folder.mjs";
+import { freePorts, startNginx } from "./nginx.mjs";
 import { fine } from "./terminal.mjs";
-import { until } from "./until.mjs";
 
-const NOBODY = 65534, JSON_TYPE = { "Content-Type": "application/json" }, MARK = { "X-Ablate-Request": "test" };
+const JSON_TYPE = { "Content-Type": "application/json" }, MARK = { "X-Ablate-Request": "test" };
 const SPEC = { name: "below", data: { dataset: "synthetic:copy", vocab: 32, seq_len: 16 }, train: { steps: 1 }, seeds: [1] };
-let daemon, dir, nginx, kept, cut, browser;
-
-async function freePorts(n) {
-  const servers = Array.from({ length: n }, () => net.createServer());
-  const found = await Promise.all(servers.map((server) => new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server.address().port)))));
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return found;
-}
+let daemon, dir, stopNginx, kept, cut, browser;
 
 /** Two servers, each with another application at its root: one has the block as printed, one takes the path away. */
-async function startNginx(ports) {
+async function sites(ports) {
   const [, block] = /```nginx\n(location \/ablate\/ [^`]*)```/.exec(await readFile(new URL("../../deploy/README.md", import.meta.url), "utf8"));
   const pass = "proxy_pass http://127.0.0.1:8642;", ours = `proxy_pass http://127.0.0.1:${daemon.port}`;
   assert.equal(block.split(pass).length, 2);
   const server = (port, text) => `server { listen 127.0.0.1:${port}; location / { default_type text/html; return 200 "<title>another</title>"; } ${text} }`;
-  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((what) => `${what}_temp_path ${dir}/${what};`).join(" ");
-  await writeFile(join(dir, "nginx.conf"), `daemon off; worker_processes 1; pid ${dir}/pid; error_log ${dir}/error.log;
-events { worker_connections 256; } http { access_log off; ${temporary}
-${server(ports[0], block.replace(pass, `${ours};`))}
-${server(ports[1], block.replace(pass, `${ours}/;`))} }\n`);
-  const as = process.getuid() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
-  if (as.uid) for (const name of ["", ...await readdir(dir)]) await chown(join(dir, name), NOBODY, NOBODY);
-  nginx = spawn("nginx", ["-e", `${dir}/error.log`, "-p", dir, "-c", `${dir}/nginx.conf`],
-    { stdio: "ignore", ...as, env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` } });
-  let gone = null;
-  nginx.on("error", (error) => (gone = error)).on("exit", (code) => (gone ??= new Error(`nginx ended with ${code}`)));
-  process.on("exit", () => nginx.kill("SIGKILL"));
-  await until("nginx listens", async () => {
-    if (gone) throw new Error(`${gone.message}\n${await readFile(join(dir, "error.log"), "utf8").catch(() => "")}`);
-    return fetch(`http://127.0.0.1:${ports[1]}/`).then((reply) => reply.ok, () => false);
-  });
+  return `${server(ports[0], block.replace(pass, `${ours};`))}\n${server(ports[1], block.replace(pass, `${ours}/;`))}`;
 }
 
 before(async () => {
@@ -53,15 +28,12 @@ before(async () => {
   const ports = await freePorts(2);
   [kept, cut] = ports.map((port) => `http://127.0.0.1:${port}`);
   daemon = await start({ args: ["--public-url", `${kept}/ablate/`, "--trusted-proxy", "127.0.0.1"] });
-  await startNginx(ports);
+  stopNginx = await startNginx(dir, await sites(ports), ports[1]);
   browser = await launch();
 });
 after(async () => {
   await browser?.close();
-  if (nginx?.exitCode === null) {
-    nginx.kill("SIGTERM");
-    await new Promise((resolve) => nginx.on("exit", resolve));
-  }
+  await stopNginx?.();
   assert.equal(await daemon?.stop(), 0, daemon?.output());
   if (dir) await remove(dir);
 });

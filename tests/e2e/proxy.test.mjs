@@ -2,11 +2,10 @@
 // loopback, in front of the real daemon.
 
 import assert from "node:assert/strict";
-import { execFile, spawn } from "node:child_process";
-import { chown, readFile, readdir, stat, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { readFile, readdir, stat, writeFile } from "node:fs/promises";
 import http from "node:http";
 import http2 from "node:http2";
-import net from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import tls from "node:tls";
@@ -14,19 +13,13 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { ablated, start } from "./daemon.mjs";
 import { make, remove } from "./folder.mjs";
+import { freePorts, startNginx } from "./nginx.mjs";
 import { until } from "./until.mjs";
 
-const NAME = "ablate.example", ORIGIN = `https://${NAME}`, NOBODY = 65534;
+const NAME = "ablate.example", ORIGIN = `https://${NAME}`;
 const run = promisify(execFile);
 
-let daemon, dir, nginx, ports, ca, client;
-
-async function freePorts(n) {
-  const servers = Array.from({ length: n }, () => net.createServer());
-  const found = await Promise.all(servers.map((server) => new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server.address().port)))));
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return found;
-}
+let daemon, dir, stopNginx, ports, ca, client;
 
 /** The example with this test's ports and certificate; each must stand where it is looked for. */
 async function site() {
@@ -41,42 +34,25 @@ async function site() {
   return text;
 }
 
-async function startNginx() {
-  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((what) => `${what}_temp_path ${dir}/${what};`).join(" ");
+async function certified() {
   await run("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", `/CN=${NAME}`,
     "-addext", `subjectAltName=DNS:${NAME}`, "-keyout", join(dir, "key.pem"), "-out", join(dir, "cert.pem")]);
   ca = await readFile(join(dir, "cert.pem"));
   await writeFile(join(dir, "site.conf"), await site());
-  await writeFile(join(dir, "nginx.conf"), `daemon off; worker_processes 1; pid ${dir}/pid; error_log ${dir}/error.log;
-events { worker_connections 256; } http { access_log off; ${temporary} include ${dir}/site.conf; }\n`);
-  const as = process.getuid() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
-  if (as.uid) for (const name of ["", ...await readdir(dir)]) await chown(join(dir, name), NOBODY, NOBODY);
-  // Debian has it in /usr/sbin, which isn't in everybody's PATH.
-  nginx = spawn("nginx", ["-e", `${dir}/error.log`, "-p", dir, "-c", `${dir}/nginx.conf`],
-    { stdio: "ignore", ...as, env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` } });
-  let gone = null;
-  nginx.on("error", (error) => (gone = error)).on("exit", (code) => (gone ??= new Error(`nginx ended with ${code}`)));
-  process.on("exit", () => nginx.kill("SIGKILL"));
-  await until("nginx listens", async () => {
-    if (gone) throw new Error(`${gone.message}\n${await readFile(join(dir, "error.log"), "utf8").catch(() => "")}`);
-    return new Promise((resolve) => net.connect(ports[0], "127.0.0.1").on("connect", function () { this.destroy(); resolve(true); }).on("error", () => resolve(false)));
-  });
+  return `include ${dir}/site.conf;`;
 }
 
 before(async () => {
   dir = await make("nginx");
   daemon = await start({ args: ["--public-url", ORIGIN, "--trusted-proxy", "127.0.0.1", "--log-level", "debug"] });
   ports = await freePorts(2);
-  await startNginx();
+  stopNginx = await startNginx(dir, await certified(), ports[0]);
   client = http2.connect(`https://127.0.0.1:${ports[0]}`, { ca, servername: NAME });
   await new Promise((resolve, reject) => client.on("connect", resolve).on("error", reject));
 });
 after(async () => {
   client?.destroy();
-  if (nginx?.exitCode === null) {
-    nginx.kill("SIGTERM");
-    await new Promise((resolve) => nginx.on("exit", resolve));
-  }
+  await stopNginx?.();
   assert.equal(await daemon?.stop(), 0, daemon?.output());
   if (dir) await remove(dir);
 });
