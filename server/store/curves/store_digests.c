@@ -1,6 +1,7 @@
 /* The table `facts`, and which experiments have ended in this transaction. */
 #include "server/store/curves/store_digests.h"
 
+#include "server/store/runs/store_touches.h"
 #include "server/store/store_priv.h"
 #include "server/store/store_rows.h"
 
@@ -115,28 +116,11 @@ int store_digests_init(struct store *store, int64_t run, char **ret, struct err 
     return text_of(store, SQL_FACTS_INIT, run, ret, err);
 }
 
-static bool is_among(const int64_t *ids, size_t n, int64_t id)
-{
-    while (n > 0 && ids[n - 1] != id)
-        n--;
-    return n > 0;
-}
-
 int store_ended_now(struct store *store, int64_t **ret, size_t *ret_n, struct err *err)
 {
     int64_t *ids = NULL, ended;
     size_t n = 0, seen = 0;
-    int status = 0;
-    for (size_t i = 0; i < store->touches.n && status == 0; i++) {
-        const struct touch *touch = &store->touches.of[i];
-        if (!touch->ended || is_among(ids, n, touch->experiment))
-            continue;
-        int64_t *id = store_grow((void **)&ids, &n, sizeof *ids);
-        if (id == NULL)
-            status = err_no_memory(err, "%zu experiments", n + 1);
-        else
-            *id = touch->experiment;
-    }
+    int status = store_touched(store, false, &ids, &n, err);
     for (size_t i = 0; i < n && status == 0; i++) {
         status = store_get_int(store, SQL_EXPERIMENT_ENDED, 0, &ended, err, "i", ids[i]);
         if (status == 0 && ended != 0)

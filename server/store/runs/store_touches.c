@@ -8,6 +8,7 @@
 
 #include "server/store/runs/store_events.h"
 #include "server/store/store_priv.h"
+#include "server/store/store_rows.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -165,4 +166,26 @@ void store_touch_log(struct store *store, int64_t experiment, int64_t run, const
 void store_touch_queue(struct store *store)
 {
     touch(store, &(struct touch){ .kind = EVENT_QUEUE });
+}
+
+static bool is_among(const int64_t *ids, size_t n, int64_t id)
+{
+    while (n > 0 && ids[n - 1] != id)
+        n--;
+    return n > 0;
+}
+
+int store_touched(struct store *store, bool audits, int64_t **ret, size_t *ret_n, struct err *err)
+{
+    for (size_t i = 0; i < store->touches.n; i++) {
+        const struct touch *touch = &store->touches.of[i];
+        bool counts = touch->ended || (audits && touch->kind == EVENT_AUDIT);
+        if (!counts || is_among(*ret, *ret_n, touch->experiment))
+            continue;
+        int64_t *id = store_grow((void **)ret, ret_n, sizeof *id);
+        if (id == NULL)
+            return err_no_memory(err, "%zu experiments", *ret_n + 1);
+        *id = touch->experiment;
+    }
+    return 0;
 }

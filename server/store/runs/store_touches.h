@@ -15,6 +15,11 @@ void store_touch_audit(struct store *, int64_t experiment, int64_t run, int64_t 
 void store_touch_log(struct store *, int64_t experiment, int64_t run, const char *data);
 void store_touch_queue(struct store *);
 
+/* Experiments of which a run has come to a terminal state in this transaction, each once; with
+ * `audits` also those with a new finding. *ret is the caller's (free), on failure, too. Errors:
+ * NO_MEMORY. */
+int store_touched(struct store *, bool audits, int64_t **ret, size_t *ret_n, struct err *);
+
 /* store.c's. A savepoint begins here. */
 void store_touches_mark(struct store *store);
 /* Forgets what was touched since the mark. */

@@ -1,23 +1,17 @@
 /* Two places: experiments.verdict, that of the whole, and a row an arm. */
 #include "server/store/runs/store_verdicts.h"
 
+#include "server/store/runs/store_touches.h"
 #include "server/store/store_priv.h"
 #include "server/store/store_rows.h"
 
 #include <stdlib.h>
 
-static bool is_among(const int64_t *ids, size_t n, int64_t id)
-{
-    while (n > 0 && ids[n - 1] != id)
-        n--;
-    return n > 0;
-}
-
 /* Whether one of so many runs or fewer has ended; *ret_lacking: a larger one has. */
 static int look(struct store *store, int64_t id, int64_t runs, bool *ret_due, bool *ret_lacking,
                 struct err *err)
 {
-    int64_t ended, n = 0;
+    int64_t ended = 0, n = 0;
     int status = store_get_int(store, SQL_EXPERIMENT_ENDED, 0, &ended, err, "i", id);
     if (status == 0 && ended != 0)
         status = store_get_int(store, SQL_EXPERIMENT_RUNS, 0, &n, err, "i", id);
@@ -37,17 +31,7 @@ int store_verdicts_due(struct store *store, int64_t runs, int64_t **ret, size_t 
     int64_t *ids = NULL;
     size_t n = 0, due = 0;
     bool lacking = false;
-    int status = 0;
-    for (size_t i = 0; i < store->touches.n && status == 0; i++) {
-        const struct touch *touch = &store->touches.of[i];
-        if ((!touch->ended && touch->kind != EVENT_AUDIT) || is_among(ids, n, touch->experiment))
-            continue;
-        int64_t *id = store_grow((void **)&ids, &n, sizeof *ids);
-        if (id == NULL)
-            status = err_no_memory(err, "%zu experiments", n + 1);
-        else
-            *id = touch->experiment;
-    }
+    int status = store_touched(store, true, &ids, &n, err);
     for (size_t i = 0; i < n && status == 0; i++) {
         bool is_due = false;
         status = look(store, ids[i], runs, &is_due, &lacking, err);
