@@ -13,7 +13,7 @@ const PANELS = 6;
 /** Numbers that lie far apart stand by their logarithm. */
 function scaleOf(values, from, to) {
   const numbers = values.map(Number), logs = numbers.every((value) => value > 0);
-  const numeric = values.length > 1 && numbers.every(Number.isFinite);
+  const numeric = values.length > 1 && !values.includes("") && numbers.every(Number.isFinite); // "": arms side by side
   if (!numeric) return (i) => from + ((i + 0.5) / values.length) * (to - from);
   const of = logs && Math.max(...numbers) / Math.min(...numbers) > 8 ? Math.log : (value) => value;
   const [low, high] = [of(Math.min(...numbers)), of(Math.max(...numbers))], inset = 24;
