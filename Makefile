@@ -229,7 +229,7 @@ $(double_lib): $(patsubst %.c,$(BUILD)/double/%.o,$(worker_src))
 	$(AR) rcs $@ $^
 
 # Files that are part of the daemon.
-embedded := $(wildcard schema/*.sql schema/presets/*.json schema/experiment.schema.json) \
+embedded := $(wildcard schema/migrations/*.sql schema/presets/*.json schema/experiment.schema.json) \
             $(filter-out web/node_modules/%,$(shell find web -type f \( -name '*.js' -o -name '*.css' -o -name '*.html' -o -name '*.svg' \) 2>/dev/null))
 uplot    := web/node_modules/uplot/dist/uPlot.iife.min.js web/node_modules/uplot/dist/uPlot.min.css
 markdown := web/node_modules/markdown-it/dist/browser/markdown-it.esm.min.mjs

@@ -4,14 +4,14 @@
 // of its state that a link carries (address.js): #/ · #/?filter=… · #/experiments/7/curves · #/runs/17 · #/new?clone=7.
 // A view with tabs sets view.moved: it is told of another tab, instead of being made again.
 
-import { keepInAddress, readAddress } from "./address.js";
-import { api, get, post, Problem, remove } from "./api.js";
-import { told } from "./clock.js";
-import { h, setAttribute, setText } from "./dom.js";
-import { follow } from "./events.js";
-import { holdFocus } from "./focus.js";
-import { learn } from "./metrics.js";
-import { enterEntry, noteScroll, restoreScroll } from "./scroll.js";
+import { keepInAddress, readAddress } from "./base/address.js";
+import { api, get, post, Problem, remove } from "./base/api.js";
+import { told } from "./base/clock.js";
+import { h, setAttribute, setText } from "./base/dom.js";
+import { follow } from "./feed/events.js";
+import { holdFocus } from "./base/focus.js";
+import { learn } from "./base/metrics.js";
+import { enterEntry, noteScroll, restoreScroll } from "./base/scroll.js";
 import login from "./views/login.js";
 
 // A view is a file of views/, fetched when it is first looked at.

@@ -40,7 +40,7 @@
 enum metric { METRIC_LIST(METRIC_ENUMERATOR) METRICS };
 #undef METRIC_ENUMERATOR
 
-/* How values are written; the page does it (web/format.js). */
+/* How values are written; the page does it (web/base/format.js). */
 enum metric_format {
     FORMAT_DECIMAL,     /* four decimals */
     FORMAT_SIGNIFICANT, /* four significant digits */

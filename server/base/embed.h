@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 struct embedded {
-    const char *path; /* "schema/0001_init.sql", "web/index.html"; sorted */
+    const char *path; /* "schema/migrations/0001_init.sql", "web/index.html"; sorted */
     const char *data;
     size_t len;
 };

@@ -1,7 +1,7 @@
 /* commands: what `ablate` can do: a row a command, a row an option.
  *
  * The help, the completion and what is refused come out of these two tables; the manual page is
- * written by hand, and a test holds it against them (tests/e2e/command.test.mjs).
+ * written by hand, and a test holds it against them (tests/e2e/command/command.test.mjs).
  */
 #ifndef ABLATE_CLIENT_COMMAND_H
 #define ABLATE_CLIENT_COMMAND_H

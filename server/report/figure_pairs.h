@@ -1,4 +1,4 @@
-/* figure_pairs: the figure's panel of differences, as the page shows them (web/pairs.js): a row a
+/* figure_pairs: the figure's panel of differences, as the page shows them (web/charts/pairs.js): a row a
  * claim, primary ones first, and in it a dot a seed, the mean as a stroke, the 95 % interval as a
  * bar; over all rows 0 as a hairline and what lies within the margin as a band. What diverged
  * stands at the end, as a cross. Beside a row stand its verdict and what became of its pairs.

@@ -1,4 +1,4 @@
-/* Migrations: the files schema/NNNN_*.sql; user_version is the number of the last one applied. Each
+/* Migrations: the files schema/migrations/NNNN_*.sql; user_version is the number of the last one applied. Each
  * runs in one transaction, after a copy of the database was made beside it by VACUUM INTO. A copy
  * gets its name when it is whole and on the disk, so that whatever moment the machine fails at, the
  * database is as it was before or after, and a copy <path>.before-<n> is one of schema n - 1 or
@@ -20,7 +20,8 @@ enum { APPLICATION_ID = 0x41626c74 }; /* "Ablt", so that a foreign database is r
 static int64_t migration_number(const struct embedded *file)
 {
     int number = 0, end = 0;
-    return sscanf(file->path, "schema/%4d_%n", &number, &end) == 1 && end > 0 ? number : 0;
+    return sscanf(file->path, "schema/migrations/%4d_%n", &number, &end) == 1 && end > 0 ? number
+                                                                                         : 0;
 }
 
 /* The migration with the lowest number from n on (numbers may be left out), or NULL. */

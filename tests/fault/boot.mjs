@@ -1,4 +1,4 @@
-// A machine for tests on which a real systemd runs the daemon's unit; what it is made of is told in boot.sh.
+// A machine for tests on which a real systemd runs the daemon's unit; what it is made of is told in programs/boot.sh.
 //
 //   test("…", { skip: refused() }, async (t) => {
 //     const machine = await boot(t);
@@ -14,7 +14,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { root, until } from "./faults.mjs";
 
-const ROOT = fileURLToPath(new URL("../../", import.meta.url)), SCRIPT = `${ROOT}tests/fault/boot.sh`;
+const ROOT = fileURLToPath(new URL("../../", import.meta.url)), SCRIPT = `${ROOT}tests/fault/programs/boot.sh`;
 const DATA = "/var/lib/ablate", ADDRESS = "http://127.0.0.1:8642";
 const PROGRAMS = ["systemd-nspawn", "unshare", "nsenter"];
 let machines = 0;

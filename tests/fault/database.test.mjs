@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { ablated } from "../e2e/daemon.mjs";
 import { ABLATED, call, disk, ended, fill, folder, has, root, rows, serve, sql, submit, until } from "./faults.mjs";
 
-const SCHEMA = fileURLToPath(new URL("../../schema/", import.meta.url));
+const SCHEMA = fileURLToPath(new URL("../../schema/migrations/", import.meta.url));
 const tracer = has("strace") && spawnSync("strace", ["-o", "/dev/null", "true"]).status === 0;
 const begin = (dir) => ablated("--data", dir, "--listen", "127.0.0.1:0");
 

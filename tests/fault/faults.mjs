@@ -103,9 +103,9 @@ export const ended = (daemon, id) => until(`experiment ${id} ends`, async () => 
   return experiment.counts.queued + experiment.counts.running === 0 && experiment;
 });
 
-/** A worker program that trains every run but the first, which floods its log (flooder.mjs). */
+/** A worker program that trains every run but the first, which floods its log (programs/flooder.mjs). */
 export async function flooding(at) {
-  const path = join(at, "worker"), flooder = fileURLToPath(new URL("flooder.mjs", import.meta.url));
+  const path = join(at, "worker"), flooder = fileURLToPath(new URL("programs/flooder.mjs", import.meta.url));
   await writeFile(path, `#!/bin/sh\ncase $3 in\n*/runs/1/*) exec flock "$3/lock" "${process.execPath}" "${flooder}" "$3" ;;\nesac\nexec "${WORKER}" "$@"\n`);
   await chmod(path, 0o755);
   return path;

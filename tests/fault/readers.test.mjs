@@ -106,7 +106,7 @@ test("300 readers whose host has gone, without a FIN or RST: they are given up, 
   const live = follow(daemon);
   await until("it follows", async () => (await figures(daemon)).ablate_event_readers === 1);
   const before = await figures(daemon);
-  const away = host.run(process.execPath, fileURLToPath(new URL("reader.mjs", import.meta.url)), host.address, String(daemon.port), daemon.token, "300");
+  const away = host.run(process.execPath, fileURLToPath(new URL("programs/reader.mjs", import.meta.url)), host.address, String(daemon.port), daemon.token, "300");
   t.after(() => away.kill("SIGKILL"));
   let said = "";
   away.stdout.on("data", (data) => (said += data));

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { ask } from "../e2e/raw.mjs";
 import { call, curves, ended, figures, folder, has, LONG, root, serve, submit, until } from "./faults.mjs";
 
-const FREEZE = fileURLToPath(new URL("freeze.py", import.meta.url));
+const FREEZE = fileURLToPath(new URL("programs/freeze.py", import.meta.url));
 const SPEC = { ...LONG, seeds: [1] };
 
 test("a loop that stands still is seen, told of, and gets on as if nothing had been", { skip: (!has("python3") && "no python3") || (!root && "not root") }, async (t) => {

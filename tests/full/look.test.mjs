@@ -1,4 +1,4 @@
-// How the page looks, in the widths, schemes and views that tests/e2e/look leaves out.
+// How the page looks, in the widths, schemes and views that tests/e2e/page/look leaves out.
 
 import { measured, walked } from "../e2e/views.mjs";
 

@@ -38,5 +38,5 @@ export default [
       ].map((selector) => ({ selector, message: "A loop that waits is until() of e2e/until.mjs." }))],
     },
   },
-  { files: ["tests/e2e/{browser,curves-page,deleted,layout,look,page,tabs,views}*.mjs", "tests/bench/page.mjs"], languageOptions: { globals: globals.browser } }, // run in it, in parts
+  { files: ["tests/e2e/{browser,look,views}.mjs", "tests/e2e/page/*.mjs", "tests/bench/page.mjs"], languageOptions: { globals: globals.browser } }, // run in it, in parts
 ];

@@ -1,6 +1,7 @@
 #!/bin/bash
-# Checks that includes go downwards. Two tables: which of the project's headers a file may include (the first row
-# that matches the file decides), and the few files that may include a vendor's header.
+# Checks that includes and imports go downwards. Three tables: which of the project's headers a file may include (the
+# first row that matches the file decides), the few files that may include a vendor's header, and which of the page's
+# modules a module may import.
 set -u
 cd "$(dirname "$0")/../.." || exit 70
 
@@ -90,5 +91,38 @@ BEGIN {
 }
 END {
     if (bad) print "layers: " bad " includes break the rules"
+    exit bad > 0
+}' || exit 1
+
+# module                                            what it may import
+modules='
+web/base/                                           web/base/
+web/feed/                                           web/(base|feed)/
+web/attention/                                      web/(base|attention)/
+web/editor/                                         web/(base|editor)/
+web/parts/                                          web/(base|parts|lib)/
+web/charts/                                         web/(base|parts|charts|lib)/
+web/views/                                          web/(base|attention|editor|parts|charts|views)/
+web/app\.js                                         web/
+'
+grep -rnE --include='*.js' --exclude-dir=node_modules '(from |import\()["`]\.' web | awk -v rooms="$modules" '
+BEGIN {
+    rows = split(rooms, row, "\n")
+    for (i = 1; i <= rows; i++)
+        if (split(row[i], cell, " ") == 2) { room[++n] = "^" cell[1]; may[n] = "^" cell[2] }
+}
+{
+    split($0, part, ":")
+    match($0, /(from |import\()["`]\.[^"`]*/)
+    path = substr($0, RSTART, RLENGTH)
+    sub(/^[^.]*/, "", path)
+    folder = part[1]
+    sub(/\/[^\/]*$/, "", folder)
+    while (sub(/^\.\//, "", path) || (sub(/^\.\.\//, "", path) && sub(/\/[^\/]*$/, "", folder))) ;
+    for (i = 1; i <= n && part[1] !~ room[i]; i++) ;
+    if (i > n || folder "/" path !~ may[i]) { print part[1] ":" part[2] ": may not import " folder "/" path; bad++ }
+}
+END {
+    if (bad) print "layers: " bad " imports break the rules"
     exit bad > 0
 }'

@@ -2,13 +2,13 @@
 // each evaluation; beside it another run's, or the same run's at another step. Keys that are chosen, keys that aren't,
 // and keys that lie in the future, have colours of their own. What is looked at stands in the address.
 
-import { loadPicture, stepsOf } from "../attention_file.js";
-import { get } from "../api.js";
-import { h, setText } from "../dom.js";
-import { integer, percent } from "../format.js";
-import { Heatmap, rgb } from "../heatmap.js";
-import { choice, empty, toggle } from "../parts.js";
-import { tokenText } from "../tokens.js";
+import { loadPicture, stepsOf } from "../attention/attention_file.js";
+import { get } from "../base/api.js";
+import { h, setText } from "../base/dom.js";
+import { integer, percent } from "../base/format.js";
+import { Heatmap, rgb } from "../attention/heatmap.js";
+import { choice, empty, toggle } from "../parts/parts.js";
+import { tokenText } from "../attention/tokens.js";
 
 const AROUND = 128; // tokens on either side of the query that are shown
 const SHOWN = { both: "Chosen against dense", mass: "Attention", sees: "Chosen keys", dense: "Dense attention" };

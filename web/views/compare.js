@@ -2,16 +2,16 @@
 // over each other. What is compared stands in the address: #/compare?with=e1,r17,e3:dsa. Nothing is claimed here: only
 // an experiment's own report pairs seeds and makes its audits.
 
-import { link } from "../address.js";
-import { gate, get, list } from "../api.js";
-import { Chart, tend } from "../chart.js";
-import { nameOf, readList, resolve, writeList } from "../lines.js";
-import { differing } from "../differences.js";
-import { action, h, perFrame, setText, toast } from "../dom.js";
-import { integer, number, plural } from "../format.js";
-import { byPlace, CURVES, metric } from "../metrics.js";
-import { empty, hasEnded, heading, invalidTag, swatch, toggle } from "../parts.js";
-import { Series } from "../series.js";
+import { link } from "../base/address.js";
+import { gate, get, list } from "../base/api.js";
+import { Chart, tend } from "../charts/chart.js";
+import { nameOf, readList, resolve, writeList } from "../charts/lines.js";
+import { differing } from "../base/differences.js";
+import { action, h, perFrame, setText, toast } from "../base/dom.js";
+import { integer, number, plural } from "../base/format.js";
+import { byPlace, CURVES, metric } from "../base/metrics.js";
+import { empty, hasEnded, heading, invalidTag, swatch, toggle } from "../parts/parts.js";
+import { Series } from "../charts/series.js";
 
 const LINES = 24;
 const SEEDS = 8; // curves of a line

@@ -7,14 +7,14 @@
 // when somebody wants to see them, and are live from then on: while one is being fetched, its live points are
 // kept and merged behind what the fetch brings (Series.load).
 
-import { gate, get } from "../api.js";
-import { Chart, tend } from "../chart.js";
-import { CurveSet } from "../curveset.js";
-import { h, perFrame, throttled, toast } from "../dom.js";
-import { factor, gridKey, gridPoint, plain } from "../format.js";
-import { CURVES, metric } from "../metrics.js";
-import { choice, smoothing, swatch, toggle } from "../parts.js";
-import { Series } from "../series.js";
+import { gate, get } from "../base/api.js";
+import { Chart, tend } from "../charts/chart.js";
+import { CurveSet } from "../charts/curveset.js";
+import { h, perFrame, throttled, toast } from "../base/dom.js";
+import { factor, gridKey, gridPoint, plain } from "../base/format.js";
+import { CURVES, metric } from "../base/metrics.js";
+import { choice, smoothing, swatch, toggle } from "../parts/parts.js";
+import { Series } from "../charts/series.js";
 
 const POINTS = 500; // of a curve: about as many as a chart has pixels
 const SEED_POINTS = 800;

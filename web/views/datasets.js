@@ -2,12 +2,12 @@
 // one is looked at stands in the address. Where the daemon knows no single corpus, users are found by the filter, and
 // there is neither preview nor renaming.
 
-import { able } from "../able.js";
-import { address, get, list, patch, remove } from "../api.js";
-import { action, command, confirmed, h, setAttribute, toast } from "../dom.js";
-import { bytes, integer, plural, when } from "../format.js";
-import { definition, empty, heading, numeric, table } from "../parts.js";
-import { uploadForm } from "../upload.js";
+import { able } from "../base/able.js";
+import { address, get, list, patch, remove } from "../base/api.js";
+import { action, command, confirmed, h, setAttribute, toast } from "../base/dom.js";
+import { bytes, integer, plural, when } from "../base/format.js";
+import { definition, empty, heading, numeric, table } from "../parts/parts.js";
+import { uploadForm } from "../parts/upload.js";
 
 const USERS_SHOWN = 20;
 const DOCUMENTS = 10; // at a time

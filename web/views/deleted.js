@@ -1,10 +1,10 @@
 // What was deleted and can be had back, until it is purged: by hand, or by the daemon in its time.
 
-import { post } from "../api.js";
-import { action, confirmed, h, setAttribute, setText, throttled, toast } from "../dom.js";
-import { when } from "../format.js";
-import { pages } from "../pages.js";
-import { badge, countsText, empty, heading, numeric, table } from "../parts.js";
+import { post } from "../base/api.js";
+import { action, confirmed, h, setAttribute, setText, throttled, toast } from "../base/dom.js";
+import { when } from "../base/format.js";
+import { pages } from "../parts/pages.js";
+import { badge, countsText, empty, heading, numeric, table } from "../parts/parts.js";
 
 const RELOAD_MS = 1000;
 const DATES = ["Created", "Deleted", "Purge due"];

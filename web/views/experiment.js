@@ -6,10 +6,10 @@
 // the daemon computes; it is fetched anew, at most every two seconds, when an evaluation, a run's end or an audit may
 // have changed it.
 
-import { get, list } from "../api.js";
-import { h, perFrame, setAttribute, throttled, toast } from "../dom.js";
-import { isEvaluated } from "../metrics.js";
-import { advance, hasEnded } from "../parts.js";
+import { get, list } from "../base/api.js";
+import { h, perFrame, setAttribute, throttled, toast } from "../base/dom.js";
+import { isEvaluated } from "../base/metrics.js";
+import { advance, hasEnded } from "../parts/parts.js";
 import { attentionTab } from "./experiment/attention.js";
 import { curvesTab } from "./experiment/curves.js";
 import { exportTab } from "./experiment/export.js";

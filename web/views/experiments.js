@@ -1,15 +1,15 @@
 // The list: what there is, how far it is, what came out. All experiments are listed, of which only those in sight are
 // in the document; what came out of one is asked of its report once it has ended and is in sight.
 
-import { link as to } from "../address.js";
-import { address, gate, get, list } from "../api.js";
-import { command, h, perFrame, setAttribute, setText, throttled } from "../dom.js";
-import { filterField } from "../filter.js";
-import { integer, number, percent, plural, queueText, signed, when } from "../format.js";
-import { virtualList } from "../list.js";
+import { link as to } from "../base/address.js";
+import { address, gate, get, list } from "../base/api.js";
+import { command, h, perFrame, setAttribute, setText, throttled } from "../base/dom.js";
+import { filterField } from "../parts/filter.js";
+import { integer, number, percent, plural, queueText, signed, when } from "../base/format.js";
+import { virtualList } from "../parts/list.js";
 import {
   armLabel, auditCounts, badge, countsText, empty, ended, heading, numeric, outcome, progress, table,
-} from "../parts.js";
+} from "../parts/parts.js";
 
 const ARMS_SHOWN = 3;
 const MOST = 20000;

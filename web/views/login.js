@@ -1,7 +1,7 @@
 // Not logged in: how to get a link.
 
-import { api } from "../api.js";
-import { command, h } from "../dom.js";
+import { api } from "../base/api.js";
+import { command, h } from "../base/dom.js";
 
 export default async function login({ root }, refused) {
   root.append(h("section.narrow", null,

@@ -1,16 +1,16 @@
 // A new experiment: begun from a preset or as a clone, edited as JSON with the schema's help at the cursor, its cost
 // beside it while it is written, tried dry, submitted.
 
-import { api, get, post } from "../api.js";
-import { SIGNS, STATUSES } from "../audits.js";
-import { differing } from "../differences.js";
-import { action, command, confirmed, h, setText, toast } from "../dom.js";
-import { cloned, forgetDraft, keepDraft, pretty, readDraft } from "../draft.js";
-import { bytes, duration, gridPoint, integer, plain, plural, scaled } from "../format.js";
-import { armLabel, definition, empty, heading, numeric, table } from "../parts.js";
-import { lineOf, locate } from "../pointer.js";
-import { allowed, helpAt } from "../schema_help.js";
-import { ABOUT, START } from "../start.js";
+import { api, get, post } from "../base/api.js";
+import { SIGNS, STATUSES } from "../parts/audits.js";
+import { differing } from "../base/differences.js";
+import { action, command, confirmed, h, setText, toast } from "../base/dom.js";
+import { cloned, forgetDraft, keepDraft, pretty, readDraft } from "../editor/draft.js";
+import { bytes, duration, gridPoint, integer, plain, plural, scaled } from "../base/format.js";
+import { armLabel, definition, empty, heading, numeric, table } from "../parts/parts.js";
+import { lineOf, locate } from "../editor/pointer.js";
+import { allowed, helpAt } from "../editor/schema_help.js";
+import { ABOUT, START } from "../editor/start.js";
 
 const RUNS_SHOWN = 100;
 const MEMBERS_SHOWN = 60;

@@ -1,15 +1,15 @@
 // The queue: what runs, what waits and in which order, by run or by experiment; slots, memory and processors; pause,
 // cancel, priorities of runs and of whole experiments.
 
-import { prioritize } from "../acts.js";
-import { gate, get, list, post } from "../api.js";
-import { link } from "../address.js";
-import { action, confirmed, h, keyed, perFrame, setAttribute, setText, throttled, toast } from "../dom.js";
-import { bytes, elapsed, duration, integer, placeOf, plural, queueText } from "../format.js";
-import { virtualList } from "../list.js";
+import { prioritize } from "../parts/acts.js";
+import { gate, get, list, post } from "../base/api.js";
+import { link } from "../base/address.js";
+import { action, confirmed, h, keyed, perFrame, setAttribute, setText, throttled, toast } from "../base/dom.js";
+import { bytes, elapsed, duration, integer, placeOf, plural, queueText } from "../base/format.js";
+import { virtualList } from "../parts/list.js";
 import {
   advance, badge, choice, definition, empty, hasEnded, heading, numeric, progress, stateNote, stepBar, table,
-} from "../parts.js";
+} from "../parts/parts.js";
 
 const limited = gate(3);
 

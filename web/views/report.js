@@ -1,14 +1,16 @@
 // The report: what can be said, how sure, why not more. The daemon computes all of it and makes every
 // sentence; here it is only laid out.
 
-import { address, getText } from "../api.js";
-import { Chart, tend } from "../chart.js";
-import { h, setText } from "../dom.js";
-import { factor, gridKey, gridPoint, integer, NONE, number, percent, plain, signed, significant } from "../format.js";
-import { JUDGED, metric } from "../metrics.js";
-import { armLabel, empty, numeric, table } from "../parts.js";
-import { pairsPlot, reach } from "../pairs.js";
-import { Series } from "../series.js";
+import { address, getText } from "../base/api.js";
+import { Chart, tend } from "../charts/chart.js";
+import { h, setText } from "../base/dom.js";
+import {
+  factor, gridKey, gridPoint, integer, NONE, number, percent, plain, signed, significant,
+} from "../base/format.js";
+import { JUDGED, metric } from "../base/metrics.js";
+import { armLabel, empty, numeric, table } from "../parts/parts.js";
+import { pairsPlot, reach } from "../charts/pairs.js";
+import { Series } from "../charts/series.js";
 
 const P = (value) => (value < 0.001 ? "< 0.001" : significant(value, 2));
 const where = (grid) => gridPoint(grid) || "all";

@@ -1,19 +1,19 @@
 // One run: its head, and tabs that stand in the address: curves, what the arm attends to, the log, attempts and what
 // they ran on, what it left behind, the frozen specification.
 
-import { address, get, getText, post } from "../api.js";
-import { Chart, tend } from "../chart.js";
-import { action, command, confirmed, h, perFrame, setAttribute, setText, throttled } from "../dom.js";
+import { address, get, getText, post } from "../base/api.js";
+import { Chart, tend } from "../charts/chart.js";
+import { action, command, confirmed, h, perFrame, setAttribute, setText, throttled } from "../base/dom.js";
 import {
   bytes, duration, elapsed, integer, number, percent, placeOf, plain, plural, scaled, significant, when,
-} from "../format.js";
-import { logView } from "../log.js";
-import { byPlace, FINAL, metric } from "../metrics.js";
+} from "../base/format.js";
+import { logView } from "../parts/log.js";
+import { byPlace, FINAL, metric } from "../base/metrics.js";
 import {
   advance, armLabel, auditCounts, auditingNote, badge, definition, empty, endingNote, hasEnded, invalidTag, mayRetry,
   numeric, progress, smoothing, specification, table, toggle,
-} from "../parts.js";
-import { Series } from "../series.js";
+} from "../parts/parts.js";
+import { Series } from "../charts/series.js";
 import { AttentionPanel } from "./attention.js";
 
 const POINTS = 2000;

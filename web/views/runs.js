@@ -1,7 +1,7 @@
 // All runs, of every experiment.
 
-import { heading } from "../parts.js";
-import { runsTable } from "../runs_table.js";
+import { heading } from "../parts/parts.js";
+import { runsTable } from "../parts/runs_table.js";
 
 export default async function runs(view) {
   const table = runsTable(view, {});

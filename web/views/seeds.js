@@ -1,8 +1,8 @@
 // More seeds for an experiment, beside its verdict: how many, and what that makes of the claim.
 
-import { post } from "../api.js";
-import { action, h, toast } from "../dom.js";
-import { plural } from "../format.js";
+import { post } from "../base/api.js";
+import { action, h, toast } from "../base/dom.js";
+import { plural } from "../base/format.js";
 
 const FEW = 8, MOST = 1000;
 

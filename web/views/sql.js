@@ -1,14 +1,14 @@
 // Questions in SQL: the schema beside them, those that were kept, the answer as a table, as a chart and as CSV. The
 // question stands in the address.
 
-import { gate, post } from "../api.js";
-import { Chart, tend } from "../chart.js";
-import { csv } from "../csv.js";
-import { action, h, save, setText } from "../dom.js";
-import { integer, NONE, plural, significant } from "../format.js";
-import { virtualList } from "../list.js";
-import { empty, heading } from "../parts.js";
-import { Series } from "../series.js";
+import { gate, post } from "../base/api.js";
+import { Chart, tend } from "../charts/chart.js";
+import { csv } from "../base/csv.js";
+import { action, h, save, setText } from "../base/dom.js";
+import { integer, NONE, plural, significant } from "../base/format.js";
+import { virtualList } from "../parts/list.js";
+import { empty, heading } from "../parts/parts.js";
+import { Series } from "../charts/series.js";
 
 const SAVED = "ablate.queries";
 const LIMIT = 10000;

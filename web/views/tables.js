@@ -1,10 +1,10 @@
 // The study's table (grid × arm), its dynamics (step × arm) and the arms with their audits.
 
-import { h } from "../dom.js";
-import { factor, gridKey, gridPoint, integer, NONE, number, percent, plain, signed } from "../format.js";
-import { BESIDE, metric } from "../metrics.js";
-import { armLabel, empty, ended, invalidTag, numeric, table } from "../parts.js";
-import { steps } from "../series.js";
+import { h } from "../base/dom.js";
+import { factor, gridKey, gridPoint, integer, NONE, number, percent, plain, signed } from "../base/format.js";
+import { BESIDE, metric } from "../base/metrics.js";
+import { armLabel, empty, ended, invalidTag, numeric, table } from "../parts/parts.js";
+import { steps } from "../charts/series.js";
 import { toneOf } from "./report.js";
 
 /** A mark at times that something else on the machine disturbed; it says what. */

@@ -1,5 +1,5 @@
 /* store_verdicts: the verdicts that experiments are found by, as the report draws them. While runs
- * are open a trigger keeps them out (schema/0019_verdicts.sql).
+ * are open a trigger keeps them out (schema/migrations/0019_verdicts.sql).
  */
 #ifndef ABLATE_SERVER_STORE_VERDICTS_H
 #define ABLATE_SERVER_STORE_VERDICTS_H

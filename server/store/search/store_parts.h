@@ -1,5 +1,5 @@
 /* store_parts: the parts of a run's specification (data, model, train, its grid point) and what they
- * say, a row a path, so that runs are searched by any of them: schema/0013_search.sql has the
+ * say, a row a path, so that runs are searched by any of them: schema/migrations/0013_search.sql has the
  * tables. Parts that no run has any more go by themselves. store/ only.
  */
 #ifndef ABLATE_SERVER_STORE_PARTS_H

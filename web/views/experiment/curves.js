@@ -1,6 +1,6 @@
 // The curves of an experiment, and the compared metric step by step. All that the page asks of curves.js is asked here.
 
-import { h } from "../../dom.js";
+import { h } from "../../base/dom.js";
 import { Curves } from "../curves.js";
 import { dynamicsTable } from "../tables.js";
 

@@ -1,7 +1,7 @@
 // What can be taken away: reports, curves, runs, the capsule, the figure.
 
-import { address } from "../../api.js";
-import { command, h } from "../../dom.js";
+import { address } from "../../base/api.js";
+import { command, h } from "../../base/dom.js";
 import { figureSection } from "../report.js";
 
 export function exportTab({ view, experiment }) {

@@ -1,10 +1,10 @@
 // The final value by factor, for the summary.
 
-import { panelPlot, panels, rangeOf } from "../../factors.js";
-import { h } from "../../dom.js";
-import { factor } from "../../format.js";
-import { metric } from "../../metrics.js";
-import { armLabel } from "../../parts.js";
+import { panelPlot, panels, rangeOf } from "../../charts/factors.js";
+import { h } from "../../base/dom.js";
+import { factor } from "../../base/format.js";
+import { metric } from "../../base/metrics.js";
+import { armLabel } from "../../parts/parts.js";
 import { complete } from "../tables.js";
 
 export function factorsSection(experiment) {

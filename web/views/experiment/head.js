@@ -1,13 +1,13 @@
 // The head of an experiment: what it is, how far it is, what can be said of each arm, what the audits say, and what can
 // be done with it. It stays in sight over the tabs.
 
-import { actOnRuns } from "../../acts.js";
-import { link } from "../../address.js";
-import { patch, post, remove } from "../../api.js";
-import { SIGNS } from "../../audits.js";
-import { action, confirmed, h, keyed, rove, setText, toast } from "../../dom.js";
-import { duration, elapsed, number, percent, placeOf, plural, signed, when } from "../../format.js";
-import { auditCounts, badge, countsText, outcome, progress, swatch } from "../../parts.js";
+import { actOnRuns } from "../../parts/acts.js";
+import { link } from "../../base/address.js";
+import { patch, post, remove } from "../../base/api.js";
+import { SIGNS } from "../../parts/audits.js";
+import { action, confirmed, h, keyed, rove, setText, toast } from "../../base/dom.js";
+import { duration, elapsed, number, percent, placeOf, plural, signed, when } from "../../base/format.js";
+import { auditCounts, badge, countsText, outcome, progress, swatch } from "../../parts/parts.js";
 
 const REASONS_SHOWN = 3;
 const CHIPS_SHOWN = 5;

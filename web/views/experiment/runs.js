@@ -1,6 +1,6 @@
 // The runs of an experiment.
 
-import { runsTable } from "../../runs_table.js";
+import { runsTable } from "../../parts/runs_table.js";
 
 export function runsTab({ view, experiment }) {
   return runsTable(view, { experiment });

@@ -1,11 +1,11 @@
 // What was compared: each arm's differences to the baseline first, what it costs, the tuning, on what it ran, and the
 // specification as a whole.
 
-import { get } from "../../api.js";
-import { h } from "../../dom.js";
-import { differencesOf } from "../../differences.js";
-import { integer, number, plain, scaled } from "../../format.js";
-import { armLabel, countsText, definition, empty, numeric, specification, table } from "../../parts.js";
+import { get } from "../../base/api.js";
+import { h } from "../../base/dom.js";
+import { differencesOf } from "../../base/differences.js";
+import { integer, number, plain, scaled } from "../../base/format.js";
+import { armLabel, countsText, definition, empty, numeric, specification, table } from "../../parts/parts.js";
 import { tuningSection } from "../report.js";
 
 /** A row a path that an arm changes, a column an arm; what is as in the baseline is faint. */

@@ -1,7 +1,7 @@
 // What came out: the verdict, the hypothesis beside every claim, the final values by factor, the notes.
 
-import { h, setText } from "../../dom.js";
-import { notes } from "../../notes.js";
+import { h, setText } from "../../base/dom.js";
+import { notes } from "../../parts/notes.js";
 import { differencesTable, verdictPanel } from "../report.js";
 import { factorsSection } from "./factors.js";
 import { moreSeeds } from "../seeds.js";

@@ -1,11 +1,11 @@
 // Whether the comparison may be believed: arms by audits, with what each finding says beside it; the loss by position;
 // the runs that were trained again. What is looked at stands in the address: ?audit=…&arm=…&status=….
 
-import { link } from "../../address.js";
-import { SIGNS, STATUSES } from "../../audits.js";
-import { h, rove } from "../../dom.js";
-import { gridPoint } from "../../format.js";
-import { armLabel, empty, hasEnded, invalidTag, stateBadge, table } from "../../parts.js";
+import { link } from "../../base/address.js";
+import { SIGNS, STATUSES } from "../../parts/audits.js";
+import { h, rove } from "../../base/dom.js";
+import { gridPoint } from "../../base/format.js";
+import { armLabel, empty, hasEnded, invalidTag, stateBadge, table } from "../../parts/parts.js";
 import { explained, positionsSection } from "../report.js";
 
 const ALL = "the experiment"; // what isn't about one arm

@@ -1,4 +1,4 @@
-/* Records byte for byte; what they mean is read by another decoder (tests/e2e/export.test.mjs). */
+/* Records byte for byte; what they mean is read by another decoder (tests/e2e/api/export.test.mjs). */
 #include "server/export/tfevents.h"
 
 #include <setjmp.h>

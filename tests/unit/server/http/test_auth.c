@@ -1,4 +1,4 @@
-/* Hosts, sessions in memory, cookies. What needs a connection is in tests/e2e/http.test.mjs. */
+/* Hosts, sessions in memory, cookies. What needs a connection is in tests/e2e/api/http.test.mjs. */
 #include "common/base/clock.h"
 #include "common/base/files.h"
 #include "server/http/auth.h"

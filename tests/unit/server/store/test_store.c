@@ -102,7 +102,7 @@ static void write_version_1(const char *folder, const char *more)
 {
     const struct embedded *file = NULL;
     for (size_t i = 0; i < embedded_n; i++)
-        if (strcmp(embedded[i].path, "schema/0001_init.sql") == 0)
+        if (strcmp(embedded[i].path, "schema/migrations/0001_init.sql") == 0)
             file = &embedded[i];
     assert_non_null(file);
     write_database(folder, file->data);
@@ -215,7 +215,7 @@ static void test_migrates(void **state)
     struct err err;
     sqlite3 *db;
     for (size_t i = 0; i < embedded_n; i++)
-        if (strcmp(embedded[i].path, "schema/0001_init.sql") == 0)
+        if (strcmp(embedded[i].path, "schema/migrations/0001_init.sql") == 0)
             write_database(folder, embedded[i].data);
     write_database(folder, "PRAGMA application_id = 1096969332; PRAGMA user_version = 1;"
                            "INSERT INTO settings VALUES ('old', '1');"

@@ -56,7 +56,7 @@ static void make_old(const char *folder)
 {
     char prefix[32], versions[96];
     for (int n = 1; n <= BEFORE; n++) {
-        snprintf(prefix, sizeof prefix, "schema/%04d_", n);
+        snprintf(prefix, sizeof prefix, "schema/migrations/%04d_", n);
         for (size_t i = 0; i < embedded_n; i++)
             if (strncmp(embedded[i].path, prefix, strlen(prefix)) == 0)
                 execute(folder, embedded[i].data);
