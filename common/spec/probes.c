@@ -5,7 +5,7 @@
 #include "common/spec/attention.h"
 
 enum {
-    TOKENS = 1024,
+    TOKENS = 512,
     SEQUENCES = 64,
     D_MODEL = 64,
     HEADS = 4,

@@ -68,19 +68,19 @@ export async function visit(page, [hash, shown]) {
   await page.waitForFunction(() => document.querySelectorAll(".plot:empty").length === 0);
 }
 
-/** Tests that in a window of this width, under this scheme, nothing is cut and nothing faint, in any view. */
-export function measured(width, scheme) {
+/** Tests that in a window of this width, under this scheme, nothing is cut and nothing faint, in these views; in any. */
+export function measured(width, scheme, names = null) {
   test(`nothing cut, nothing faint: ${width} px, ${scheme}`, async (t) => {
     const { page, context, faults } = await open(here.browser, { width, scheme, motion: "reduce" });
     await context.addCookies(here.session.cookies);
-    for (const [name, view] of Object.entries(views()))
+    for (const [name, view] of Object.entries(views()).filter(([one]) => names === null || names.includes(one)))
       await t.test(name, async () => {
         await visit(page, view);
         const closed = await look(page);
         await unfold(page);
         assert.deepEqual([...closed, ...await look(page), ...await barriers(page)], []);
       });
-    await t.test("the question before a purge", async () => {
+    if (names === null) await t.test("the question before a purge", async () => {
       await visit(page, views().deleted);
       await page.getByRole("button", { name: "Purge" }).first().click();
       await page.getByRole("dialog").waitFor();

@@ -92,7 +92,7 @@ test("read: a query and the report, nothing that changes; submit: an experiment,
   assert.equal((await send("POST /api/v1/query", (await auth("read")) + JSON_TYPE, '{"sql":"SELECT 1"}')).status, 200);
   assert.equal((await send("POST /api/v1/queue", (await auth("submit")) + JSON_TYPE, '{"paused":true}')).status, 403);
   assert.equal((await send("POST /api/v1/queue", (await auth("admin")) + JSON_TYPE, '{"paused":true}')).status, 200);
-  const spec = JSON.stringify({ data: { dataset: "synthetic:copy", vocab: 32, seq_len: 16 }, train: { steps: 1 } });
+  const spec = JSON.stringify({ data: { dataset: "synthetic:copy", vocab: 32, seq_len: 4 }, train: { steps: 1 } });
   assert.equal((await send("POST /api/v1/experiments?dry_run=1", (await auth("read")) + JSON_TYPE, spec)).status, 403);
   const made = await send("POST /api/v1/experiments", (await auth("submit")) + JSON_TYPE, spec);
   assert.equal(made.status, 201, made.body);

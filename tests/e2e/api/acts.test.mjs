@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import { client } from "../client.mjs";
 import { start } from "../daemon.mjs";
 
-const SPEC = { data: { dataset: "synthetic:copy", vocab: 32, seq_len: 16 }, model: { layers: 1, heads: 2, d_model: 16, d_ff: 16, experts: 2, experts_per_token: 1 }, train: { steps: 1 } };
+const SPEC = { data: { dataset: "synthetic:copy", vocab: 32, seq_len: 4 }, model: { layers: 1, heads: 2, d_model: 16, d_ff: 16, experts: 2, experts_per_token: 1 }, train: { steps: 1 } };
 let daemon;
 const { call, get, rows, until } = client(() => daemon);
 const submit = async (seeds, more = {}) => (await call("POST", "/experiments", { ...SPEC, seeds: Array.from({ length: seeds }, (_, i) => i + 1), ...more }, 201)).id;

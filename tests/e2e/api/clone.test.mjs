@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import { client } from "../client.mjs";
 import { start } from "../daemon.mjs";
 
-const SPEC = { name: "first", data: { dataset: "synthetic:copy", vocab: 32, seq_len: 16 }, train: { steps: 1 }, seeds: [1] };
+const SPEC = { name: "first", data: { dataset: "synthetic:copy", vocab: 32, seq_len: 4 }, train: { steps: 1 }, seeds: [1] };
 let daemon, first;
 const { call, get, until } = client(() => daemon);
 const post = (query, spec, headers = {}) => daemon.fetch(`/api/v1/experiments${query}`,

@@ -15,7 +15,7 @@ const WORKER = join(import.meta.dirname, "../../..", process.env.BUILD ?? "build
 const NAME = "密な注意 / <b>α=½</b> “dsa” 👩‍🔬", TAG = "sujet d’étude", VALUE = "شبكة | x";
 const ARMS = { "密": {}, 'dünn (k=4) "|*': { "train.lr": 0.002 }, "</text><b>": { "train.lr": 0.003 }, ["𐍈".repeat(64)]: { "train.lr": 0.004 } };
 const SPEC = {
-  name: NAME, tags: { [TAG]: VALUE }, data: { dataset: "synthetic:copy", vocab: 32, seq_len: 16 }, compare: { baseline: 'dünn (k=4) "|*' },
+  name: NAME, tags: { [TAG]: VALUE }, data: { dataset: "synthetic:copy", vocab: 32, seq_len: 4 }, compare: { baseline: 'dünn (k=4) "|*' },
   model: { layers: 1, heads: 2, d_model: 16, d_ff: 16, experts: 1, experts_per_token: 1 }, train: { steps: 2, batch_size: 2, lr: 0.001, eval_every: 1, eval_windows: 4 },
   seeds: [1, 2], arms: ARMS,
 };

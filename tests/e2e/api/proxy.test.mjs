@@ -105,7 +105,7 @@ test("log-in, cookie, submission; another site's Origin is refused, and so is no
   const cookie = await logIn();
   assert.deepEqual((await get("/api/v1/session", cookie)).json(), { authenticated: true, method: "cookie", access: "admin" });
   await send("POST", "/api/v1/queue", '{"paused":true}', bearer());
-  const spec = JSON.stringify({ data: { dataset: "synthetic:copy", vocab: 32, seq_len: 16 }, train: { steps: 1 } });
+  const spec = JSON.stringify({ data: { dataset: "synthetic:copy", vocab: 32, seq_len: 4 }, train: { steps: 1 } });
   for (const origin of ["https://evil.example", `http://${NAME}`, `${ORIGIN}:8443`, `https://127.0.0.1:${ports[0]}`, "null", undefined]) {
     const refused = await send("POST", "/api/v1/experiments", spec, { ...cookie, ...(origin && { origin }) });
     assert.equal(refused.status, 403, origin);

@@ -7,7 +7,7 @@ import test, { after, before } from "node:test";
 import { start } from "../daemon.mjs";
 
 const SPEC = {
-  data: { dataset: "synthetic:uniform", seq_len: 8 },
+  data: { dataset: "synthetic:uniform", seq_len: 4 },
   model: { layers: 1, heads: 2, d_model: 16, d_ff: 16, experts: 2, experts_per_token: 1 },
   train: { steps: 4, batch_size: 2, eval_every: 2, eval_windows: 4 }, artifacts: ["final"],
 };

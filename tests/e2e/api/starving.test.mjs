@@ -14,7 +14,7 @@ import { connect, parse } from "../raw.mjs";
 const CHUNKED = "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
 const LOG_IN = `POST /api/v1/session HTTP/1.1\r\nHost: localhost\r\n${CHUNKED}`;
 const HEALTH = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
-const SPEC = { name: "beside", data: { dataset: "synthetic:copy", seq_len: 16 }, model: { layers: 1, heads: 2, d_model: 16, d_ff: 16, experts: 2, experts_per_token: 1 },
+const SPEC = { name: "beside", data: { dataset: "synthetic:copy", seq_len: 4 }, model: { layers: 1, heads: 2, d_model: 16, d_ff: 16, experts: 2, experts_per_token: 1 },
   train: { steps: 10, batch_size: 1, eval_every: 10, eval_windows: 1, checkpoint_every: 10 }, seeds: [1] };
 
 /** Connects and sends `bytes`, again whenever it was closed; without end also as long as more is taken. */

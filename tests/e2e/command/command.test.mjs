@@ -16,7 +16,7 @@ import { ABLATE, ablate, begin, fake, fine, json } from "../terminal.mjs";
 
 const run = promisify(execFile);
 const MAN = fileURLToPath(new URL("../../../deploy/ablate.1", import.meta.url));
-const SPEC = { name: "short", data: { dataset: "synthetic:copy", seq_len: 16 }, model: { layers: 1, heads: 2, d_model: 16, d_ff: 16, experts: 2, experts_per_token: 1 },
+const SPEC = { name: "short", data: { dataset: "synthetic:copy", seq_len: 8 }, model: { layers: 1, heads: 2, d_model: 16, d_ff: 16, experts: 2, experts_per_token: 1 },
   train: { steps: 20, batch_size: 1, eval_every: 10, eval_windows: 1, checkpoint_every: 10 }, arms: { one: {}, two: { "train.lr": 0.01 } }, seeds: [1] };
 const LONG = { ...SPEC, name: "long", train: { ...SPEC.train, steps: 1000000 } };
 

@@ -11,7 +11,7 @@ import { freePorts, startNginx } from "../nginx.mjs";
 import { fine } from "../terminal.mjs";
 
 const JSON_TYPE = { "Content-Type": "application/json" }, MARK = { "X-Ablate-Request": "test" };
-const SPEC = { name: "below", data: { dataset: "synthetic:copy", vocab: 32, seq_len: 16 }, train: { steps: 1 }, seeds: [1] };
+const SPEC = { name: "below", data: { dataset: "synthetic:copy", vocab: 32, seq_len: 4 }, train: { steps: 1 }, seeds: [1] };
 let daemon, dir, stopNginx, kept, cut, browser;
 
 /** Two servers, each with another application at its root: one has the block as printed, one takes the path away. */

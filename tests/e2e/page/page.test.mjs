@@ -328,24 +328,6 @@ test("the list follows what others do; an experiment can be renamed and deleted"
   assert.deepEqual(faults, []);
 });
 
-test("nothing sticks out at 400 pixels, in either scheme", async () => {
-  const experiment = await finished();
-  const { items: [run] } = await json(`/api/v1/runs?experiment=${experiment.id}&page_size=1`);
-  for (const scheme of ["light", "dark"]) {
-    const narrow = await open(browser, { width: 400, scheme });
-    await logIn(narrow.page);
-    const views = { "#/": "tbody tr", [`#/experiments/${experiment.id}`]: "table.study", [`#/experiments/${experiment.id}/curves`]: "canvas", [`#/runs/${run.id}`]: "canvas", "#/queue": "h1", "#/new": "textarea" };
-    for (const [hash, shown] of Object.entries(views)) {
-      await goto(hash, narrow.page);
-      await narrow.page.locator(`main :is(${shown})`).first().waitFor();
-      assert.equal(await overflow(narrow.page), 0, `${hash}, ${scheme}`);
-    }
-    assert.equal(await narrow.page.evaluate(() => document.documentElement.dataset.scheme), scheme);
-    assert.deepEqual(narrow.faults, []);
-    await narrow.context.close();
-  }
-});
-
 test("by keyboard: skip link, navigation, a chart read by arrow keys, the theme kept", async () => {
   await logIn();
   const experiment = await finished();

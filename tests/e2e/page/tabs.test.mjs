@@ -7,7 +7,7 @@ import { until } from "../until.mjs";
 
 const TABS = 8;
 const SPEC = {
-  name: "in many tabs", data: { dataset: "synthetic:copy", seq_len: 8 }, model: { layers: 1, heads: 2, d_model: 16, d_ff: 16, experts: 1, experts_per_token: 1 },
+  name: "in many tabs", data: { dataset: "synthetic:copy", seq_len: 4 }, model: { layers: 1, heads: 2, d_model: 16, d_ff: 16, experts: 1, experts_per_token: 1 },
   train: { steps: 1000000, batch_size: 2, eval_every: 1000000, checkpoint_every: 1000000 }, seeds: [1], arms: { dense: {}, other: { "train.lr": 0.001 } },
 };
 let daemon, browser, context, id;

@@ -11,7 +11,7 @@ import { client } from "../client.mjs";
 import { ablated, start } from "../daemon.mjs";
 import { connect } from "../raw.mjs";
 
-const SPEC = { name: "short", data: { dataset: "synthetic:copy", seq_len: 16 }, model: { layers: 1, heads: 2, d_model: 16, d_ff: 16, experts: 2, experts_per_token: 1 },
+const SPEC = { name: "short", data: { dataset: "synthetic:copy", seq_len: 4 }, model: { layers: 1, heads: 2, d_model: 16, d_ff: 16, experts: 2, experts_per_token: 1 },
   train: { steps: 10, batch_size: 1, eval_every: 10, eval_windows: 1, checkpoint_every: 10 }, seeds: [1] };
 
 /** A daemon that a failed test doesn't leave behind. */

@@ -10,7 +10,7 @@ import { test } from "node:test";
 import { client } from "../client.mjs";
 import { start } from "../daemon.mjs";
 
-const TASK = { data: { dataset: "synthetic:copy", seq_len: 16 }, model: { layers: 1, heads: 2, d_model: 16, d_ff: 16 }, artifacts: [] };
+const TASK = { data: { dataset: "synthetic:copy", seq_len: 4 }, model: { layers: 1, heads: 2, d_model: 16, d_ff: 16 }, artifacts: [] };
 const STEPS = 40;
 
 /** A folder, removed when the test is over and its daemons have ended. */

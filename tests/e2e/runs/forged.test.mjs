@@ -10,7 +10,7 @@ import { client } from "../client.mjs";
 import { start } from "../daemon.mjs";
 import { PATIENCE_MS } from "../until.mjs";
 
-const TASK = { data: { dataset: "synthetic:copy", seq_len: 16 }, model: { layers: 1, heads: 2, d_model: 32, d_ff: 32 }, artifacts: [] };
+const TASK = { data: { dataset: "synthetic:copy", seq_len: 4 }, model: { layers: 1, heads: 2, d_model: 32, d_ff: 32 }, artifacts: [] };
 let daemon, honest, reference, victim, other;
 
 const { call, get, rows, until } = client(() => daemon);

@@ -5,7 +5,7 @@ import test, { after, before } from "node:test";
 import { start } from "../daemon.mjs";
 
 const SPEC = {
-  data: { dataset: "synthetic:uniform", seq_len: 8 }, // of which nothing can be learnt: no audit asks for it
+  data: { dataset: "synthetic:uniform", seq_len: 4 }, // of which nothing can be learnt: no audit asks for it
   model: { layers: 1, heads: 2, d_model: 16, d_ff: 16, experts: 2, experts_per_token: 1, dropout: 0 },
   train: { steps: 12, batch_size: 2, eval_every: 6, eval_windows: 4 },
   arms: { base: {}, slow: { "train.lr": 0.0001 } }, grid: { "train.grad_clip": [0.5, 1] },

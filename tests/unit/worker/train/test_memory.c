@@ -25,19 +25,38 @@ extern void __libc_free(void *at);
 
 static _Atomic int64_t asked, most;
 
+/* Aligned blocks, of which the allocator may count as usable whatever lies up to the page's end, and
+ * so more or less from time to time: these have the size that was asked for. */
+enum { ALIGNED_MOST = 256 };
+static struct {
+    _Atomic(void *) at;
+    int64_t size;
+} aligned[ALIGNED_MOST];
+
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-static void *note(void *at)
+static void *count(void *at, int64_t size)
 {
-    int64_t size = at != NULL ? (int64_t)malloc_usable_size(at) : 0;
     int64_t now = atomic_fetch_add(&asked, size) + size, before = atomic_load(&most);
     while (now > before && !atomic_compare_exchange_weak(&most, &before, now))
         ;
     return at;
 }
 
+static void *note(void *at)
+{
+    return count(at, at != NULL ? (int64_t)malloc_usable_size(at) : 0);
+}
+
 static void forget(void *at)
 {
-    atomic_fetch_sub(&asked, at != NULL ? (int64_t)malloc_usable_size(at) : 0);
+    int64_t size = at != NULL ? (int64_t)malloc_usable_size(at) : 0;
+    for (int i = 0; at != NULL && i < ALIGNED_MOST; i++) {
+        void *expected = at;
+        int64_t own = aligned[i].size;
+        if (atomic_compare_exchange_strong(&aligned[i].at, &expected, NULL))
+            size = own;
+    }
+    atomic_fetch_sub(&asked, size);
 }
 
 void *malloc(size_t size)
@@ -60,7 +79,15 @@ void *realloc(void *at, size_t size)
 
 void *aligned_alloc(size_t alignment, size_t size)
 {
-    return note(__libc_memalign(alignment, size));
+    void *at = __libc_memalign(alignment, size), *expected;
+    for (int i = 0; at != NULL && i < ALIGNED_MOST; i++) {
+        expected = NULL;
+        if (atomic_compare_exchange_strong(&aligned[i].at, &expected, at)) {
+            aligned[i].size = (int64_t)size; /* nobody else has the block yet */
+            return count(at, (int64_t)size);
+        }
+    }
+    return note(at);
 }
 
 void free(void *at)
@@ -70,8 +97,9 @@ void free(void *at)
 }
 #endif
 
-/* Of the estimate's 48 MiB for the process; the others are for events, tables and lists. */
-enum { PROCESS = 46 << 20 };
+/* Of the estimate's 48 MiB for the process; the others are for events, tables, lists, and the ends of
+ * two arenas that are rounded up to a huge page. */
+enum { PROCESS = 42 << 20 };
 
 static char folder[] = "/tmp/ablate-memory-XXXXXX";
 
