@@ -6,7 +6,7 @@
 
 enum {
     TOKENS = 512,
-    SEQUENCES = 64,
+    SEQUENCES = 32,
     D_MODEL = 64,
     HEADS = 4,
     D_FF = 128,

@@ -49,7 +49,7 @@ export const DRAWS = {
   "data.dataset": (r) => r.pick(...TASKS, r.pick(...CORPORA)),
   "data.documents": ofCorpus((r) => r.pick(0, 0, r.whole(40, 80))),
   "data.tokens": ofCorpus((r) => r.pick(0, 0, r.whole(3000, 9000))),
-  // An audit trains a model of its own on 512 tokens a step, fewer below T = 8: most are short.
+  // An audit trains a model of its own on 512 tokens a step, fewer below T = 16: most are short.
   "data.seq_len": (r, { data }) => CORPORA.includes(data.dataset) ? r.pick(r.whole(2, 8), r.whole(2, 8), r.whole(2, 48))
     : data.dataset === "synthetic:mqar" ? r.pick(r.whole(4, 8), r.whole(4, 8), r.whole(4, 66))
     : r.chance(0.03) ? r.pick(513, 600, 1024, 1100) : r.chance(0.05) ? r.whole(100, 512) : r.pick(2, r.whole(2, 4), r.whole(4, 8), r.whole(4, 8), r.whole(4, 12), r.whole(4, 80)),
