@@ -6,7 +6,7 @@ set -eu
 build="build-essential pkg-config libmicrohttpd-dev libjansson-dev libsqlite3-dev libopenblas-dev libseccomp-dev libuv1-dev libutf8proc-dev libfontconfig-dev nettle-dev libcurl4-openssl-dev zlib1g-dev"
 demo="curl jq sqlite3 fortunes fortunes-min gnuplot-nox"
 deb="debhelper help2man lintian"
-test="libcmocka-dev clang-format curl jq sqlite3 fortunes fortunes-min gnuplot-nox chromium nginx openssl strace mandoc python3-torch python3-numpy"
+test="libcmocka-dev clang-format curl jq sqlite3 fortunes fortunes-min gnuplot-nox chromium-headless-shell nginx openssl strace mandoc python3-torch python3-numpy"
 fault="debootstrap systemd-container faketime iproute2 slowhttptest"
 fuzz="clang"
 valgrind="valgrind"
@@ -41,7 +41,7 @@ for group in "$@"; do
         case $package in
             build-essential) command -v gcc >/dev/null && command -v make >/dev/null && continue ;;
             nginx) [ -x /usr/sbin/nginx ] && continue ;;
-            curl | jq | sqlite3 | chromium | openssl | clang | clang-format) command -v "$package" >/dev/null && continue ;;
+            curl | jq | sqlite3 | openssl | clang | clang-format) command -v "$package" >/dev/null && continue ;;
         esac
         installed "$package" || missing="$missing $package"
     done

@@ -95,7 +95,7 @@ async function show(make, { title, route = null, params = [], query = new URLSea
   }
   current?.controller.abort();
   const controller = new AbortController(), { signal } = controller;
-  const root = h("div.view");
+  const root = h("div.view.coming"); // not seen before it has what it begins with: nothing moves under a reader's eyes
   const view = {
     root, params, query, signal,
     may: (kind) => ACCESS.indexOf(access) >= ACCESS.indexOf(kind),
@@ -113,8 +113,10 @@ async function show(make, { title, route = null, params = [], query = new URLSea
   if (place === null) scrollTo(0, 0);
   try {
     await make(view);
+    root.classList.remove("coming");
     if (!signal.aborted) restoreScroll(place, root, signal);
   } catch (error) {
+    root.classList.remove("coming");
     if (signal.aborted || error.name === "AbortError") return;
     if (!(error instanceof Problem)) console.error(error);
     if (error.status !== 401) root.replaceChildren(failure(error));

@@ -3,8 +3,10 @@
 //   open   an experiment of 2,000 runs × 1,000 steps in 40 arms: its curves from the daemon, and the page, from the click
 //          on a link to all charts drawn
 //   live   50 runs, each 10 steps a second of 4 series: frames a second, and how much of the main thread the page takes
+//   scroll 10,000 runs and 1,000 experiments, scrolled through: frames a second; and how far what has been drawn moves while
+//          a view comes to be (the sum of its layout shifts)
 //
-// usage: page.mjs [open] [live]
+// usage: page.mjs [open] [live] [scroll]
 
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -13,7 +15,7 @@ import { start } from "../e2e/daemon.mjs";
 import { ask, ended, submit } from "./plant.mjs";
 
 const BUILD = fileURLToPath(new URL(`../../${process.env.BUILD ?? "build"}/`, import.meta.url));
-const ARMS = 40, SEEDS = 50, STEPS = 1000, LIVE_RUNS = 50, LIVE_S = 20;
+const ARMS = 40, SEEDS = 50, STEPS = 1000, LIVE_RUNS = 50, LIVE_S = 20, SCROLL_S = 5;
 const METRICS = { "train/loss": 1, "val/loss": 50, "val/accuracy": 50 };
 
 /** Processor time of a process, in ms: what a busy machine doesn't falsify. */
@@ -79,6 +81,58 @@ async function opening(browser) {
   }
 }
 
+/** Frames a second of the page, and its longest one in ms; scroll: pixels that it is scrolled by at each. */
+const frames = (page, seconds, scroll = 0) => page.evaluate(([most, pixels]) => new Promise((resolve) => {
+  const begun = performance.now();
+  let count = 0, longest = 0, before = begun;
+  const frame = (now) => {
+    count++;
+    longest = Math.max(longest, now - before);
+    before = now;
+    scrollBy(0, pixels);
+    if (now - begun < most * 1000) requestAnimationFrame(frame);
+    else resolve({ fps: count * 1000 / (now - begun), longest, reached: scrollY });
+  };
+  requestAnimationFrame(frame);
+}), [seconds, scroll]);
+
+/** The sum of the layout shifts since a page was loaded, but for those that an input explains. */
+const shift = (page) => page.evaluate(() => new Promise((resolve) => {
+  new PerformanceObserver((list, observer) => {
+    observer.disconnect();
+    resolve(list.getEntries().filter((entry) => !entry.hadRecentInput).reduce((sum, { value }) => sum + value, 0));
+  }).observe({ type: "layout-shift", buffered: true });
+  requestAnimationFrame(() => requestAnimationFrame(() => resolve(0))); // none is told of
+}));
+
+async function scrolling(browser) {
+  const daemon = await start({ args: ["--log-level", "error"] });
+  try {
+    const many = await submit(daemon, { name: "nine thousand runs", arms: ARMS, seeds: 225, steps: 1, every: 1 });
+    ended(daemon, many, 1, { "val/loss": 1 });
+    for (let i = 1; i < 1000; i++) await submit(daemon, { name: `experiment ${i}`, arms: 1, seeds: i === 1 ? 2 : 1, steps: 1, every: 1 });
+    const { page, session, context } = await shown(browser, daemon);
+    const views = { "10,000 runs": ["#/runs", "tbody a"], "1,000 experiments": ["#/", "tbody a"],
+      "a large experiment": [`#/experiments/${many}`, ".verdict"], "its curves": [`#/experiments/${many}/curves`, "canvas"],
+      "its runs": [`#/experiments/${many}/runs`, "tbody a"] };
+    for (const [name, [hash, there]] of Object.entries(views)) {
+      await page.goto("about:blank");
+      await page.goto(`${daemon.base}/${hash}`);
+      await page.locator(there).first().waitFor();
+      await frames(page, 1);
+      tell(`${name}: layout shift`, (await shift(page)).toFixed(3), "≤ 0.05");
+      if (there !== "tbody a") continue;
+      const before = await spent(session);
+      const { fps, longest, reached } = await frames(page, SCROLL_S, 200);
+      const after = await spent(session);
+      tell(`${name}, scrolled: frames a second`, `${fps.toFixed(1)} over ${reached} px, the longest ${ms(longest)}, the main thread computes ${((after.TaskDuration - before.TaskDuration) * 100 / SCROLL_S).toFixed(0)} %`, "60");
+    }
+    await context.close();
+  } finally {
+    await daemon.stop();
+  }
+}
+
 async function live(browser) {
   const daemon = await start({
     args: ["--log-level", "error", "--slots", String(LIVE_RUNS), "--worker", `${BUILD}tests/bench/flood`],
@@ -96,16 +150,7 @@ async function live(browser) {
     }
     await page.waitForFunction(() => document.querySelectorAll(".plot canvas").length >= 4);
     const before = await spent(session);
-    const fps = await page.evaluate((seconds) => new Promise((resolve) => {
-      const begun = performance.now();
-      let frames = 0;
-      const frame = (now) => {
-        frames++;
-        if (now - begun < seconds * 1000) requestAnimationFrame(frame);
-        else resolve(frames * 1000 / (now - begun));
-      };
-      requestAnimationFrame(frame);
-    }), LIVE_S);
+    const { fps } = await frames(page, LIVE_S);
     const after = await spent(session);
     tell(`${LIVE_RUNS} runs × 10 steps/s × 4 series: frames a second`, fps.toFixed(1), "≥ 50");
     tell("… the main thread computes", `${((after.TaskDuration - before.TaskDuration) * 100 / LIVE_S).toFixed(0)} %` +
@@ -116,7 +161,7 @@ async function live(browser) {
   }
 }
 
-const PARTS = { open: opening, live }, chosen = process.argv.slice(2);
+const PARTS = { open: opening, live, scroll: scrolling }, chosen = process.argv.slice(2);
 console.log(`load ${readFileSync("/proc/loadavg", "utf8").split(" ")[0]}`);
 const browser = await launch();
 try {

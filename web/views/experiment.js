@@ -131,6 +131,6 @@ export default async function experiment(view) {
   const { experiment: found, runs, as_of } = await load(id, view.signal);
   const page = new Page(view, found, runs);
   page.open();
-  page.refreshReport();
   view.follow({ experiment: id, after: as_of }, page.handlers());
+  await page.loadReport().catch((error) => view.signal.aborted || console.warn(error));
 }

@@ -13,7 +13,6 @@ let page, context, faults, waiting;
 
 const goto = (hash) => page.goto(`${here.daemon.base}/${hash}`);
 const hash = () => new URL(page.url()).hash;
-const focused = () => page.evaluate(() => document.activeElement === document.body);
 
 /** Three hundred runs that wait, since the queue is paused. */
 async function many() {
@@ -152,7 +151,7 @@ test("runs that are selected get a priority, and are cancelled when that was con
   await page.getByRole("dialog").getByRole("button", { name: "Cancel the run" }).click();
   await page.locator(".state.cancelled").waitFor();
   assert.equal((await here.json(`runs?${new URLSearchParams({ experiment: waiting, filter: "state = cancelled" })}`)).items.length, 1);
-  assert.equal(await focused(), false);
+  await page.waitForFunction(() => document.activeElement !== document.body);
 });
 
 test("a run's own Cancel asks, and the focus stays in the page when a row goes", async () => {
@@ -164,7 +163,7 @@ test("a run's own Cancel asks, and the focus stays in the page when a row goes",
   await page.getByRole("button", { name: `Cancel run ${run.id}` }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Cancel the run" }).click();
   await page.locator(".heading .state.cancelled").waitFor();
-  assert.equal(await focused(), false);
+  await page.waitForFunction(() => document.activeElement !== document.body);
   await here.json(`runs/${other.id}/priority`, { priority: 1000 }); // to the top of the queue
   await goto("#/queue");
   await page.getByRole("button", { name: `Cancel run ${other.id}` }).click();
