@@ -59,8 +59,9 @@ static void count_pairs(const struct study *study, struct statement *c, const st
     c->median = stats_median(room, c->n);
     c->sd = sample_sd(&finite);
     c->needed = stats_needed_seeds(finite.n, c->sd, study->compare.margin);
-    c->power =
-        c->needed.seeds > 0 ? stats_power(finite.n, c->sd, study->compare.margin) : (double)NAN;
+    c->power = c->needed.seeds > 0
+                   ? stats_power(finite.n, c->sd, study->compare.margin, study->compare.level)
+                   : (double)NAN;
     c->bootstrap = (struct stats_interval){ NAN, NAN };
     c->reason = is_flat(c)                  ? CLAIM_REASON_NO_VARIANCE
                 : study_was_declared(study) ? CLAIM_REASON_NONE

@@ -294,6 +294,9 @@ static void say_undetermined(const struct study *s, const struct statement *c, s
         add_place(s, c, to);
         buf_adds(to, ": ");
         add_delta(s, c, to);
+        if (c->n < stats_least_pairs(s->compare.level))
+            buf_addf(to, ", and fewer than %zu seeds can't reach the %.2g %% of a look",
+                     stats_least_pairs(s->compare.level), 100 * s->compare.level);
     } else {
         buf_addf(to, "No claim about %s against %s", c->arm, s->compare.baseline);
         add_place(s, c, to);

@@ -382,12 +382,20 @@ struct stats_needed stats_needed_seeds(size_t pairs, double sd, double margin)
     };
 }
 
-double stats_power(size_t n, double sd, double margin)
+size_t stats_least_pairs(double level)
+{
+    size_t n = STATS_CLAIM_N;
+    while (ldexp(2, -(int)n) > level)
+        n++;
+    return n;
+}
+
+double stats_power(size_t n, double sd, double margin, double level)
 {
     if (n < 2 || !(sd >= 0) || !(margin > 0))
         return NAN;
     double df = (double)n - 1;
-    return sd > 0
-               ? noncentral_t_beyond(student_quantile(0.975, df), df, margin * sqrt((double)n) / sd)
-               : 1;
+    return sd > 0 ? noncentral_t_beyond(student_quantile(1 - level / 2, df), df,
+                                        margin * sqrt((double)n) / sd)
+                  : 1;
 }

@@ -77,8 +77,10 @@ struct stats_needed {
     size_t seeds, low, high;
 };
 struct stats_needed stats_needed_seeds(size_t pairs, double sd, double margin);
-/* The power of that test with n pairs: P(|t′| > t(n−1, .975)), t′ noncentral by margin·√n/sd. NaN
- * when it isn't known. */
-double stats_power(size_t n, double sd, double margin);
+/* The power of a paired t test at this level with n pairs: P(|t′| > t(n−1, 1 − level/2)), t′
+ * noncentral by margin·√n/sd. NaN when it isn't known. */
+double stats_power(size_t n, double sd, double margin, double level);
+/* The pairs from which on a flip reaches this level, since no p lies below 2/2^n; STATS_CLAIM_N at 5 %. */
+size_t stats_least_pairs(double level);
 
 #endif

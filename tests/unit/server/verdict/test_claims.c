@@ -554,6 +554,9 @@ static void test_looks(void **state)
         /* p is 2/2^8 = 0.0078: more than 5 % of eight looks */
         { LOOKED(",\"looks\":[8,9,10,11,12,13,14,15]"), 8, "undetermined", "can't be told apart",
           NULL, 0.00625 },
+        /* 2/2^6 = 0.031 is as little as six seeds can reach: more than 5 % of two looks */
+        { LOOKED(",\"looks\":[6,8]"), 6, "undetermined",
+          ", n = 6, and fewer than 7 seeds can't reach the 2.5 % of a look", NULL, 0.025 },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct study s;

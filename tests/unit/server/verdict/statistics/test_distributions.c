@@ -55,10 +55,10 @@ static void test_power(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        near(stats_power(known[i].n, known[i].sd, known[i].margin), known[i].power, 1e-8);
-    assert_true(isnan(stats_power(1, 1, 1)));
-    assert_true(isnan(stats_power(6, NAN, 1)));
-    assert_true(stats_power(6, 0, 1) == 1);
+        near(stats_power(known[i].n, known[i].sd, known[i].margin, 0.05), known[i].power, 1e-8);
+    assert_true(isnan(stats_power(1, 1, 1, 0.05)));
+    assert_true(isnan(stats_power(6, NAN, 1, 0.05)));
+    assert_true(stats_power(6, 0, 1, 0.05) == 1);
 }
 
 static void test_needed(void **state)
