@@ -212,6 +212,27 @@ static void settle(const struct findings *findings, const struct claims *claims,
         c->verdict = VERDICT_INVALID;
 }
 
+/* What an arm's claims don't know of. */
+static void doubt(const struct findings *findings, struct statement *primary)
+{
+    primary->selection = checks_warning(findings, AUDIT_SELECTION, NULL);
+    primary->change = checks_warning(findings, AUDIT_ONE_CHANGE, primary->arm);
+    primary->unaudited = checks_untold(findings, primary->arm) |
+                         checks_untold(findings, findings->study->compare.baseline);
+}
+
+static void doubt_alike(const struct claims *claims, struct statement *secondary)
+{
+    for (size_t i = 0; i < claims->primary_n; i++) {
+        const struct statement *primary = &claims->primary[i];
+        if (strcmp(primary->arm, secondary->arm) != 0)
+            continue;
+        secondary->selection = primary->selection;
+        secondary->change = primary->change;
+        secondary->unaudited = primary->unaudited;
+    }
+}
+
 /* The claims of a family that can be tested, as rows for the adjusted tests. */
 struct family {
     struct statement **members;
@@ -389,10 +410,14 @@ int claims_init(struct claims *claims, const struct findings *findings, struct e
     if (status == 0)
         status = study->layout.places_n == 1 ? copy_primary(study, claims, err)
                                              : make_family(&w, claims, make_secondary, err);
-    for (size_t i = 0; status == 0 && i < claims->primary_n; i++)
+    for (size_t i = 0; status == 0 && i < claims->primary_n; i++) {
         settle(findings, claims, &claims->primary[i]);
-    for (size_t i = 0; status == 0 && i < claims->secondary_n; i++)
+        doubt(findings, &claims->primary[i]);
+    }
+    for (size_t i = 0; status == 0 && i < claims->secondary_n; i++) {
         settle(findings, claims, &claims->secondary[i]);
+        doubt_alike(claims, &claims->secondary[i]);
+    }
     room_done(&w);
     return status;
 }
@@ -406,6 +431,11 @@ void claims_done(struct claims *claims)
     free(claims->primary);
     free(claims->secondary);
     *claims = (struct claims){ 0 };
+}
+
+bool claim_is_made(const struct statement *claim)
+{
+    return claim->verdict != VERDICT_UNDETERMINED && claim->verdict != VERDICT_INVALID;
 }
 
 const char *claims_status(const struct claims *claims)

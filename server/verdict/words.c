@@ -4,6 +4,7 @@
 #include "common/json/jsonx_dump.h"
 #include "common/spec/point.h"
 #include "server/objects/objects.h"
+#include "server/verdict/doubts.h"
 #include "server/verdict/timing/timing.h"
 
 #include <math.h>
@@ -360,8 +361,9 @@ static void add_skew(const struct study *s, const struct statement *c, struct bu
     add_interval(s, &c->bootstrap, digits, to);
 }
 
-void words_claim(const struct study *study, const struct claims *claims,
-                 const struct statement *claim, struct buf *to)
+/* All but what ran elsewhere, which concerns all claims of an experiment. */
+static void say_claim(const struct study *study, const struct claims *claims,
+                      const struct statement *claim, struct buf *to)
 {
     if (claims->open && claim->verdict != VERDICT_INVALID) {
         buf_addf(to, "No claim about %s against %s before every run has ended.", claim->arm,
@@ -374,7 +376,15 @@ void words_claim(const struct study *study, const struct claims *claims,
                  claim->arm, claim->base_diverged, study->compare.baseline);
     add_against(claim, to);
     add_skew(study, claim, to);
+    doubts_say(study, claim, to);
     buf_addc(to, '.');
+}
+
+void words_claim(const struct study *study, const struct claims *claims,
+                 const struct statement *claim, struct buf *to)
+{
+    say_claim(study, claims, claim, to);
+    doubts_say_elsewhere(claim, to);
 }
 
 void words_pairs(const struct study *study, const struct statement *claim, struct buf *to)
@@ -414,6 +424,7 @@ json_t *words_verdict(const struct study *study, const struct claims *claims)
 {
     const int64_t *counts = study->in->experiment->counts;
     int64_t open = counts[RUN_QUEUED] + counts[RUN_RUNNING], all = study->in->experiment->runs_n;
+    const struct statement *made = NULL; /* one that says what ran elsewhere */
     struct buf text;
     buf_init(&text, 0);
     if (claims->open)
@@ -429,7 +440,10 @@ json_t *words_verdict(const struct study *study, const struct claims *claims)
         if (i == TOLD_MAX)
             buf_addf(&text, "And %zu arms more.", claims->primary_n - TOLD_MAX);
         else
-            words_claim(study, claims, c, &text);
+            say_claim(study, claims, c, &text);
+        made = made == NULL || claim_is_made(c) ? c : made;
     }
+    if (made != NULL)
+        doubts_say_elsewhere(made, &text);
     return json_pack("{s:s, s:o}", "status", claims_status(claims), "sentence", string_of(&text));
 }
