@@ -3,8 +3,8 @@
  *
  * Seeds submitted again, a few at a time, until a p is small enough: each such experiment looks sound
  * by itself. All that can be known is that there were others, and what came of them; so they are
- * named, deleted and purged ones too. Judging them together is left to the reader. A run that was
- * begun and then cancelled counts: its curve was there to be seen.
+ * named, deleted and purged ones too. Judging them together is left to the reader. A run counts from
+ * its beginning, and whatever becomes of it: its curve was there to be seen.
  *
  * That there were others is found by an index; what came of them is looked up run by run, so there
  * is a bound on that, for whoever repeats thousands of runs. */
