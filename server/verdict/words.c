@@ -285,7 +285,7 @@ static void say_undetermined(const struct study *s, const struct statement *c, s
         buf_adds(to, ": over all seeds ");
         add_delta(s, c, to);
         buf_addf(to,
-                 "; %zu seed%s added after the first %zu had been looked at, and "
+                 "; %zu seed%s added to the %zu that were submitted, and "
                  "compare.looks had not declared %zu",
                  added, added == 1 ? " was" : "s were", s->compare.submitted, s->seeds_n);
         return;
@@ -336,11 +336,14 @@ static void (*const sayers[])(const struct study *, const struct statement *, st
     [VERDICT_INVALID] = say_invalid,
 };
 
-/* Pairs that count against the claim. */
+/* Pairs that count against the claim, and those that don't count. */
 static void add_against(const struct statement *c, struct buf *to)
 {
     if (c->verdict == VERDICT_INVALID)
         return;
+    if (c->lost > 0)
+        buf_addf(to, "; %zu pair%s that both arms lost %s left out", c->lost,
+                 c->lost == 1 ? "" : "s", c->lost == 1 ? "is" : "are");
     if (c->one_sided > 0)
         buf_addf(to, "; %zu pair%s whose run was lost in one arm only count%s against it",
                  c->one_sided, c->one_sided == 1 ? "" : "s", c->one_sided == 1 ? "s" : "");

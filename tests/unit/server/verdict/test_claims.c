@@ -225,6 +225,7 @@ static void test_lost_by_both(void **state)
     assert_claim(c, "p", 7, &primary);
     assert_int_equal(json_integer_value(at(at(c, "pairs"), "one_sided")), 0);
     assert_int_equal(json_integer_value(at(at(c, "pairs"), "lost")), 1);
+    assert_text(at(c, "sentence"), "; 1 pair that both arms lost is left out.");
     json_decref(r);
 }
 
@@ -542,7 +543,7 @@ static void test_looks(void **state)
     } rows[] = {
         { LOOKED(""), 8, "better", "better in 8 of 8 seeds", NULL, 0.05 },
         { LOOKED(""), 16, "undetermined",
-          "; 8 seeds were added after the first 8 had been looked at, and compare.looks had not "
+          "; 8 seeds were added to the 8 that were submitted, and compare.looks had not "
           "declared 16.",
           "seeds_added", 0.05 },
         { LOOKED(",\"looks\":[8,16]"), 8, "better", ", at look 1 of 2 (2.5 %); better in", NULL,
