@@ -153,14 +153,29 @@ static void add_margin(const struct study *s, struct buf *to)
     words_amount(s, s->compare.margin, 15, to);
 }
 
-/* What an audit found, in brief: its detail's first clause. */
-static void add_gist(const char *detail, struct buf *to)
+/* Bytes of an arm's name that stands at `at`, the longest of them; 0: none does. */
+static size_t arm_at(const struct study *s, const char *at)
+{
+    size_t longest = 0;
+    for (size_t i = 0; i < s->layout.arms_n; i++) {
+        size_t len = strlen(s->layout.arms[i]);
+        if (len > longest && strncmp(at, s->layout.arms[i], len) == 0)
+            longest = len;
+    }
+    return longest;
+}
+
+/* What an audit found, in brief: its detail's first clause. An arm's name is no place to end. */
+static void add_gist(const struct study *s, const char *detail, struct buf *to)
 {
     static const char *const ends[] = { ": ", "; ", ". " };
-    size_t len = strlen(detail);
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-        const char *end = strstr(detail, ends[i]);
-        len = end != NULL && (size_t)(end - detail) < len ? (size_t)(end - detail) : len;
+    size_t len = 0;
+    for (bool ended = detail[0] == '\0'; !ended;) {
+        size_t name = arm_at(s, detail + len);
+        len += name > 0 ? name : 1;
+        ended = detail[len] == '\0';
+        for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+            ended |= strncmp(detail + len, ends[i], strlen(ends[i])) == 0;
     }
     if (len > 0 && detail[len - 1] == '.')
         len--;
@@ -170,7 +185,7 @@ static void add_gist(const char *detail, struct buf *to)
 
 /* Why a claim is invalid: "it fails causality: 48.4 % of the positions …". Returns whether the arm
  * itself is to blame, rather than the baseline or all of them. */
-static bool add_reason(const struct statement *c, struct buf *to)
+static bool add_reason(const struct study *s, const struct statement *c, struct buf *to)
 {
     const struct audit_row *row = c->against;
     if (row == NULL) {
@@ -185,7 +200,7 @@ static bool add_reason(const struct statement *c, struct buf *to)
         buf_addf(to, "%s fails %s", own ? "it" : row->arm, row->name);
     else
         buf_addf(to, "%s fails", row->name);
-    add_gist(row->detail != NULL ? row->detail : "", to);
+    add_gist(s, row->detail != NULL ? row->detail : "", to);
     return own;
 }
 
@@ -318,7 +333,7 @@ static void say_invalid(const struct study *s, const struct statement *c, struct
     buf_addf(to, "%s can't be compared with %s", c->arm, s->compare.baseline);
     add_place(s, c, to);
     buf_adds(to, ": ");
-    bool own = add_reason(c, to);
+    bool own = add_reason(s, c, to);
     if (c->n == 0)
         return;
     buf_addf(to, ". %s%s %s", own ? "Its" : c->arm, own ? "" : "'s", s->compare.judged);

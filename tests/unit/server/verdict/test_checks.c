@@ -250,6 +250,29 @@ static void test_the_sentence_names_who_failed(void **state)
     }
 }
 
+/* The first clause of what was found, which an arm's name may be part of, and no name ends. */
+static void test_the_sentence_cuts_no_name(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "dsa: K = 8; lr. 1", "dsa" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct study s;
+        char detail[128], wanted[192];
+        begin(&s, BY_LOSS);
+        for (int64_t seed = 1; seed <= 6; seed++)
+            for (int a = 0; a < 2; a++)
+                final(add(&s, a == 0 ? "dense" : names[i], "{}", seed, RUN_SUCCEEDED), "val/loss",
+                      2 + a, 2, 3);
+        snprintf(detail, sizeof detail, "neither %s nor dense has learnt: 3; 4", names[i]);
+        snprintf(wanted, sizeof wanted, ": learned fails: neither %s nor dense has learnt. %s's ",
+                 names[i], names[i]);
+        audited(&s, "learned", NULL, NULL, "fail", detail, "{}");
+        json_t *r = report(&s);
+        assert_text(at(at(at(r, "primary"), "0"), "sentence"), wanted);
+        json_decref(r);
+    }
+}
+
 /* A claim says what its figures don't know of; one that isn't made needn't. */
 static void test_the_sentence_carries_doubts(void **state)
 {
@@ -551,6 +574,7 @@ int main(void)
         cmocka_unit_test(test_an_arm_with_data_of_its_own),
         cmocka_unit_test(test_missing_and_unknown),
         cmocka_unit_test(test_the_sentence_names_who_failed),
+        cmocka_unit_test(test_the_sentence_cuts_no_name),
         cmocka_unit_test(test_the_sentence_carries_doubts),
         cmocka_unit_test(test_the_sentence_names_a_contrary_goal),
         cmocka_unit_test(test_what_an_audit_does_not_concern),
