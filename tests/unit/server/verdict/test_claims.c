@@ -527,6 +527,30 @@ static void test_a_tie_is_not_worse(void **state)
     json_decref(r);
 }
 
+/* Arms that are one thing under two names: whatever the margin, unless it is 0. */
+static void test_arms_that_are_the_same(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *compare, *verdict, *change;
+    } rows[] = {
+        { COMPARE("0"), "undetermined", ": any margin above 0 would make it equivalent." },
+        { COMPARE("0.05"), "equivalent", ": a margin of 0 would undo it, and no other: " },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct study s;
+        begin(&s, rows[i].compare);
+        for (int64_t seed = 1; seed <= 6; seed++)
+            for (int arm = 0; arm < 2; arm++)
+                final(add(&s, arms[arm], points[0], seed, RUN_SUCCEEDED), "val/loss",
+                      2 + (double)seed / 10, 2, 3);
+        json_t *r = report(&s);
+        assert_verdict(r, rows[i].verdict, "val/loss Δ = 0.000 [0.000, 0.000]");
+        assert_text(at(at(r, "would_change"), "0"), rows[i].change);
+        json_decref(r);
+    }
+}
+
 #define LOOKED(looks)                                                                              \
     "{\"seeds\":[1,2,3,4,5,6,7,8],\"compare\":{\"metric\":\"val/loss\",\"goal\":\"min\",\"at\":"   \
     "\"last\",\"baseline\":\"a0\",\"margin\":0.05" looks "}}"
@@ -590,6 +614,7 @@ int main(void)
         cmocka_unit_test(test_no_variance),
         cmocka_unit_test(test_best),
         cmocka_unit_test(test_skew),
+        cmocka_unit_test(test_arms_that_are_the_same),
         cmocka_unit_test(test_looks),
         cmocka_unit_test(test_cancelled_run),
         cmocka_unit_test(test_adjusted_with_gaps),
