@@ -212,13 +212,15 @@ static void settle(const struct findings *findings, const struct claims *claims,
         c->verdict = VERDICT_INVALID;
 }
 
-/* What an arm's claims don't know of. */
-static void doubt(const struct findings *findings, struct statement *primary)
+/* What an arm's claims don't know of. unaudited: of the baseline. Where no claim can be made nothing
+ * is looked up: there may be thousands of cells. */
+static void doubt(const struct findings *findings, unsigned unaudited, struct statement *primary)
 {
+    if (findings->study->seeds_n < STATS_CLAIM_N)
+        return;
     primary->selection = checks_warning(findings, AUDIT_SELECTION, NULL);
     primary->change = checks_warning(findings, AUDIT_ONE_CHANGE, primary->arm);
-    primary->unaudited = checks_untold(findings, primary->arm) |
-                         checks_untold(findings, findings->study->compare.baseline);
+    primary->unaudited = unaudited | checks_untold(findings, primary->arm);
 }
 
 static void doubt_alike(const struct claims *claims, struct statement *secondary)
@@ -410,9 +412,12 @@ int claims_init(struct claims *claims, const struct findings *findings, struct e
     if (status == 0)
         status = study->layout.places_n == 1 ? copy_primary(study, claims, err)
                                              : make_family(&w, claims, make_secondary, err);
+    unsigned unaudited = status == 0 && study->seeds_n >= STATS_CLAIM_N
+                             ? checks_untold(findings, study->compare.baseline)
+                             : 0;
     for (size_t i = 0; status == 0 && i < claims->primary_n; i++) {
         settle(findings, claims, &claims->primary[i]);
-        doubt(findings, &claims->primary[i]);
+        doubt(findings, unaudited, &claims->primary[i]);
     }
     for (size_t i = 0; status == 0 && i < claims->secondary_n; i++) {
         settle(findings, claims, &claims->secondary[i]);
