@@ -58,7 +58,7 @@ static void count_pairs(const struct study *study, struct statement *c, const st
     c->base_mean = base.n > 0 ? base.mean : NAN;
     c->median = stats_median(room, c->n);
     c->sd = sample_sd(&finite);
-    c->needed = stats_needed_seeds(finite.n, c->sd, study->compare.margin);
+    c->needed = stats_needed_seeds(finite.n, c->sd, study->compare.margin, study->compare.level);
     c->power = c->needed.seeds > 0
                    ? stats_power(finite.n, c->sd, study->compare.margin, study->compare.level)
                    : (double)NAN;
