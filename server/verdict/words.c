@@ -101,13 +101,24 @@ void words_amount(const struct study *study, double size, int digits, struct buf
              study->compare.share && fabs(amount - 1) < 1e-9 ? " point" : unit_of(study));
 }
 
+/* An end on one side of 0 isn't told as 0, on which side the claim may hang; what is smaller still is
+ * rounding. */
+static int digits_of_end(double end, int digits)
+{
+    if (end == 0 || !isfinite(end) || fabs(end) >= 0.5 * pow(10, -digits))
+        return digits;
+    int first = -(int)floor(log10(fabs(end)));
+    return first <= digits + 3 ? first : digits;
+}
+
 static void add_interval(const struct study *s, const struct stats_interval *i, int digits,
                          struct buf *to)
 {
+    double low = told(s, i->low), high = told(s, i->high);
     buf_addc(to, '[');
-    add_number(told(s, i->low), digits, false, to);
+    add_number(low, digits_of_end(low, digits), false, to);
     buf_adds(to, ", ");
-    add_number(told(s, i->high), digits, false, to);
+    add_number(high, digits_of_end(high, digits), false, to);
     buf_addc(to, ']');
 }
 

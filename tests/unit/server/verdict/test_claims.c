@@ -527,6 +527,27 @@ static void test_a_tie_is_not_worse(void **state)
     json_decref(r);
 }
 
+/* 0 is no end of an interval that leaves it out. */
+static void test_an_end_beside_zero(void **state)
+{
+    (void)state;
+    static const double ends[] = { 0.004, -0.0007, 0 };
+    static const char *const told[] = { "[0.004, 0.90]", "[−0.0007, 0.90]", "[0.00, 0.90]" };
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        const double d[] = { ends[i], 0.3, 0.5, 0.7, 0.8, 0.9 };
+        struct study s;
+        begin(&s, COMPARE("0.05"));
+        for (int64_t seed = 1; seed <= 6; seed++) {
+            final(add(&s, arms[0], points[0], seed, RUN_SUCCEEDED), "val/loss", 2, 2, 2);
+            final(add(&s, arms[1], points[0], seed, RUN_SUCCEEDED), "val/loss", 2 + d[seed - 1], 2,
+                  3);
+        }
+        json_t *r = report(&s);
+        assert_text(at(at(r, "verdict"), "sentence"), told[i]);
+        json_decref(r);
+    }
+}
+
 /* Arms that are one thing under two names: whatever the margin, unless it is 0. */
 static void test_arms_that_are_the_same(void **state)
 {
@@ -614,6 +635,7 @@ int main(void)
         cmocka_unit_test(test_no_variance),
         cmocka_unit_test(test_best),
         cmocka_unit_test(test_skew),
+        cmocka_unit_test(test_an_end_beside_zero),
         cmocka_unit_test(test_arms_that_are_the_same),
         cmocka_unit_test(test_looks),
         cmocka_unit_test(test_cancelled_run),
