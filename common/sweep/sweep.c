@@ -256,6 +256,32 @@ static int check_allow(const json_t *allow, struct err *err)
     return check_distinct(allow, "/compare/allow", err);
 }
 
+/* Without a goal it is the metric's own: of accuracy more is better. */
+static int resolve_goal(struct sweep_compare *compare, bool given, struct err *err)
+{
+    const struct metric_info *metric = &metric_table[compare->metric];
+    if (given)
+        return 0;
+    if (metric->goal == AIM_NEITHER)
+        return err_set_at(err, ERR_INCONSISTENT, "/compare/goal",
+                          "neither less nor more %s is better by itself: goal must say which",
+                          metric->name);
+    compare->goal = metric->goal == AIM_MAX ? GOAL_MAX : GOAL_MIN;
+    return 0;
+}
+
+int sweep_goal_check(const struct sweep *sweep, struct err *err)
+{
+    static const enum metric_goal goals[] = { [GOAL_MIN] = AIM_MIN, [GOAL_MAX] = AIM_MAX };
+    const struct metric_info *metric = &metric_table[sweep->compare.metric];
+    if (metric->goal == AIM_NEITHER || metric->goal == goals[sweep->compare.goal])
+        return 0;
+    bool more = metric->goal == AIM_MAX;
+    return err_set_at(err, ERR_INCONSISTENT, "/compare/goal",
+                      "%s %s is better: goal must be \"%s\", or left out", more ? "more" : "less",
+                      metric->name, more ? "max" : "min");
+}
+
 /* Reads sweep->spec's "compare" (an object), checks it, and writes it back filled in. */
 static int decode_compare(struct sweep *sweep, struct err *err)
 {
@@ -263,6 +289,8 @@ static int decode_compare(struct sweep *sweep, struct err *err)
     const json_t *given = json_object_get(sweep->spec, "compare");
     int status = jsonx_decode(given, sweep_compare_table.rows, sweep_compare_table.n, compare,
                               "/compare", err);
+    if (status == 0)
+        status = resolve_goal(compare, json_object_get(given, "goal") != NULL, err);
     if (status < 0)
         return status;
     if (compare->baseline[0] == '\0')

@@ -20,8 +20,8 @@ enum goal { GOAL_MIN, GOAL_MAX };
 enum compare_at { COMPARE_LAST, COMPARE_BEST };
 
 struct sweep_compare {
-    int metric; /* enum metric (metrics.h) */
-    int goal, at;
+    int metric;                 /* enum metric (metrics.h) */
+    int goal, at;               /* goal: the metric's own when not given */
     char baseline[NAMES_BYTES]; /* an arm; the first one when not given */
     double margin;
     json_t *tune;  /* borrowed from the spec; an array of grid paths */
@@ -53,6 +53,10 @@ struct sweep {
  * INCONSISTENT, TOO_MANY_RUNS (with the figure). */
 int sweep_new(const json_t *spec, struct sweep **ret, struct err *err);
 void sweep_free(struct sweep *sweep);
+/* Refuses a goal that isn't the metric's own, under which the worse arm would be called better.
+ * Only a submission is asked: experiments from before this was refused are stored with one. Errors:
+ * INCONSISTENT. */
+int sweep_goal_check(const struct sweep *sweep, struct err *err);
 
 /* Names and values of tags. Errors: OUT_OF_RANGE, INVALID_VALUE, WRONG_TYPE, at "/tags/…". */
 int sweep_tags_check(const json_t *tags, struct err *err);

@@ -136,6 +136,8 @@ static int take_spec(struct request *req, struct submit *s, struct err *err)
     if (status == 0)
         status = sweep_new(spec, &made.sweep, err);
     if (status == 0)
+        status = sweep_goal_check(made.sweep, err);
+    if (status == 0)
         status = sweep_unused_check(made.sweep, req->body, err);
     if (status == 0 && s->space_status != 0) {
         *err = s->no_space;

@@ -171,7 +171,7 @@ enum { RUN_COLUMNS_N = 29 };
     X(CELLS_ELSEWHERE,                                                                                             \
       "SELECT o.experiment, e.deleted_at IS NOT NULL, 0, o.n, 0, NULL FROM (SELECT experiment, "                   \
       "count(*) AS n FROM runs INDEXED BY runs_by_cell WHERE cell = ?1 AND experiment <> ?2 AND "                  \
-      "state IN ('succeeded', 'failed', 'cancelled') AND started_at IS NOT NULL GROUP BY "                         \
+      "started_at IS NOT NULL GROUP BY "                                                                           \
       "experiment) o JOIN experiments e ON e.id = o.experiment AND e.purge_at IS NULL UNION ALL "                  \
       "SELECT experiment, 1, 1, runs, iif(metric = ?3, measured, 0), iif(metric = ?3, mean, "                      \
       "NULL) FROM cells_gone WHERE cell = ?1 AND experiment <> ?2 ORDER BY 1 DESC LIMIT ?4")                       \

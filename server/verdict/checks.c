@@ -163,6 +163,28 @@ size_t checks_missing(const struct findings *findings, struct buf *to)
     return missing;
 }
 
+unsigned checks_untold(const struct findings *findings, const char *arm)
+{
+    unsigned untold = 0;
+    for (int a = 0; a < AUDITS && findings->study->in->audits_n > 0; a++)
+        if (audit_table[a]->invalidates && !findings_are_told(findings, audit_table[a], arm))
+            untold |= 1u << a;
+    return untold;
+}
+
+const struct audit_row *checks_warning(const struct findings *findings, enum audit audit,
+                                       const char *arm)
+{
+    const struct study_input *in = findings->study->in;
+    for (size_t i = 0; i < in->audits_n; i++) {
+        const struct audit_row *row = &in->audits[i];
+        if (strcmp(row->name, audit_table[audit]->name) == 0 && concerns(row, arm) &&
+            audit_status_of(row->status) == AUDIT_WARN)
+            return row;
+    }
+    return NULL;
+}
+
 /* Adds a finding's losses to an entry of the same positions; others are left out. */
 static void add_losses(json_t *entry, const json_t *by)
 {

@@ -31,6 +31,12 @@ json_t *checks_valid_at(const struct findings *findings, const struct cell *cell
 /* The names of invalidating audits that owe a word about an arm, a grid point or the whole, joined
  * by ", ". Returns their number. */
 size_t checks_missing(const struct findings *findings, struct buf *to);
+/* The same of an arm, as bits 1u << enum audit; 0 for an experiment without any finding, which is
+ * older than the audits. */
+unsigned checks_untold(const struct findings *findings, const char *arm);
+/* The finding of an audit that warns, of this arm (NULL: of the whole); NULL when there is none. */
+const struct audit_row *checks_warning(const struct findings *findings, enum audit audit,
+                                       const char *arm);
 /* Loss by position from the evidence of `causality`, averaged over the findings of an arm at a grid
  * point: [{arm, grid, n, leak_next, positions, loss}], in the order of the table. New reference. */
 json_t *checks_positions(const struct findings *findings);

@@ -58,9 +58,10 @@ static void count_pairs(const struct study *study, struct statement *c, const st
     c->base_mean = base.n > 0 ? base.mean : NAN;
     c->median = stats_median(room, c->n);
     c->sd = sample_sd(&finite);
-    c->needed = stats_needed_seeds(finite.n, c->sd, study->compare.margin);
-    c->power =
-        c->needed.seeds > 0 ? stats_power(finite.n, c->sd, study->compare.margin) : (double)NAN;
+    c->needed = stats_needed_seeds(finite.n, c->sd, study->compare.margin, study->compare.level);
+    c->power = c->needed.seeds > 0
+                   ? stats_power(finite.n, c->sd, study->compare.margin, study->compare.level)
+                   : (double)NAN;
     c->bootstrap = (struct stats_interval){ NAN, NAN };
     c->reason = is_flat(c)                  ? CLAIM_REASON_NO_VARIANCE
                 : study_was_declared(study) ? CLAIM_REASON_NONE
@@ -209,6 +210,29 @@ static void settle(const struct findings *findings, const struct claims *claims,
         c->reason = CLAIM_REASON_BEST;
     if (c->against != NULL || c->reason == CLAIM_REASON_BEST)
         c->verdict = VERDICT_INVALID;
+}
+
+/* What an arm's claims don't know of. unaudited: of the baseline. Where no claim can be made nothing
+ * is looked up: there may be thousands of cells. */
+static void doubt(const struct findings *findings, unsigned unaudited, struct statement *primary)
+{
+    if (findings->study->seeds_n < STATS_CLAIM_N)
+        return;
+    primary->selection = checks_warning(findings, AUDIT_SELECTION, NULL);
+    primary->change = checks_warning(findings, AUDIT_ONE_CHANGE, primary->arm);
+    primary->unaudited = unaudited | checks_untold(findings, primary->arm);
+}
+
+static void doubt_alike(const struct claims *claims, struct statement *secondary)
+{
+    for (size_t i = 0; i < claims->primary_n; i++) {
+        const struct statement *primary = &claims->primary[i];
+        if (strcmp(primary->arm, secondary->arm) != 0)
+            continue;
+        secondary->selection = primary->selection;
+        secondary->change = primary->change;
+        secondary->unaudited = primary->unaudited;
+    }
 }
 
 /* The claims of a family that can be tested, as rows for the adjusted tests. */
@@ -388,10 +412,17 @@ int claims_init(struct claims *claims, const struct findings *findings, struct e
     if (status == 0)
         status = study->layout.places_n == 1 ? copy_primary(study, claims, err)
                                              : make_family(&w, claims, make_secondary, err);
-    for (size_t i = 0; status == 0 && i < claims->primary_n; i++)
+    unsigned unaudited = status == 0 && study->seeds_n >= STATS_CLAIM_N
+                             ? checks_untold(findings, study->compare.baseline)
+                             : 0;
+    for (size_t i = 0; status == 0 && i < claims->primary_n; i++) {
         settle(findings, claims, &claims->primary[i]);
-    for (size_t i = 0; status == 0 && i < claims->secondary_n; i++)
+        doubt(findings, unaudited, &claims->primary[i]);
+    }
+    for (size_t i = 0; status == 0 && i < claims->secondary_n; i++) {
         settle(findings, claims, &claims->secondary[i]);
+        doubt_alike(claims, &claims->secondary[i]);
+    }
     room_done(&w);
     return status;
 }
@@ -405,6 +436,11 @@ void claims_done(struct claims *claims)
     free(claims->primary);
     free(claims->secondary);
     *claims = (struct claims){ 0 };
+}
+
+bool claim_is_made(const struct statement *claim)
+{
+    return claim->verdict != VERDICT_UNDETERMINED && claim->verdict != VERDICT_INVALID;
 }
 
 const char *claims_status(const struct claims *claims)

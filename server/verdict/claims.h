@@ -76,6 +76,11 @@ struct statement {
     enum verdict verdict;
     enum claim_reason reason;
     const struct audit_row *against; /* why it is invalid; borrowed */
+    /* What its figures don't know of: that the same was run elsewhere, too; that more than one thing
+     * was changed (borrowed; NULL: it isn't so); and of the invalidating audits those that haven't
+     * spoken of both arms everywhere, bits 1u << enum audit. */
+    const struct audit_row *selection, *change;
+    unsigned unaudited;
 };
 
 struct claims {
@@ -88,6 +93,8 @@ struct claims {
 /* Errors: NO_MEMORY. */
 int claims_init(struct claims *claims, const struct findings *findings, struct err *err);
 void claims_done(struct claims *claims);
+/* Whether it says anything: better, worse or equivalent. */
+bool claim_is_made(const struct statement *claim);
 /* The primary claims together: the verdict when all arms have the same, else "mixed"; "open" before
  * every run has ended; "none" when there is nothing to compare. */
 const char *claims_status(const struct claims *claims);

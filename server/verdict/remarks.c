@@ -138,6 +138,10 @@ static void change_needed(const struct study *study, const struct statement *c, 
 
 static void change_margin(const struct study *study, const struct statement *c, struct buf *to)
 {
+    if (equivalent_from(c) == 0) {
+        buf_adds(to, "any margin above 0 would make it equivalent");
+        return;
+    }
     buf_adds(to, c->family > 1 ? "a margin of more than " : "a margin of ");
     words_amount(study, two_digits(equivalent_from(c), true), 6, to);
     buf_adds(to, " instead of ");
@@ -186,6 +190,10 @@ static void change_apart(const struct study *study, const struct statement *c, s
 
 static void change_equivalent(const struct study *study, const struct statement *c, struct buf *to)
 {
+    if (equivalent_from(c) == 0) {
+        buf_adds(to, "a margin of 0 would undo it, and no other: every pair is one value");
+        return;
+    }
     buf_adds(to, "a margin of ");
     words_amount(study, two_digits(equivalent_from(c), false), 6, to);
     buf_adds(to, " or less would undo it");

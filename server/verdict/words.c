@@ -4,6 +4,7 @@
 #include "common/json/jsonx_dump.h"
 #include "common/spec/point.h"
 #include "server/objects/objects.h"
+#include "server/verdict/doubts.h"
 #include "server/verdict/timing/timing.h"
 
 #include <math.h>
@@ -100,13 +101,24 @@ void words_amount(const struct study *study, double size, int digits, struct buf
              study->compare.share && fabs(amount - 1) < 1e-9 ? " point" : unit_of(study));
 }
 
+/* An end on one side of 0 isn't told as 0, on which side the claim may hang; what is smaller still is
+ * rounding. */
+static int digits_of_end(double end, int digits)
+{
+    if (end == 0 || !isfinite(end) || fabs(end) >= 0.5 * pow(10, -digits))
+        return digits;
+    int first = -(int)floor(log10(fabs(end)));
+    return first <= digits + 3 ? first : digits;
+}
+
 static void add_interval(const struct study *s, const struct stats_interval *i, int digits,
                          struct buf *to)
 {
+    double low = told(s, i->low), high = told(s, i->high);
     buf_addc(to, '[');
-    add_number(told(s, i->low), digits, false, to);
+    add_number(low, digits_of_end(low, digits), false, to);
     buf_adds(to, ", ");
-    add_number(told(s, i->high), digits, false, to);
+    add_number(high, digits_of_end(high, digits), false, to);
     buf_addc(to, ']');
 }
 
@@ -152,14 +164,29 @@ static void add_margin(const struct study *s, struct buf *to)
     words_amount(s, s->compare.margin, 15, to);
 }
 
-/* What an audit found, in brief: its detail's first clause. */
-static void add_gist(const char *detail, struct buf *to)
+/* Bytes of an arm's name that stands at `at`, the longest of them; 0: none does. */
+static size_t arm_at(const struct study *s, const char *at)
+{
+    size_t longest = 0;
+    for (size_t i = 0; i < s->layout.arms_n; i++) {
+        size_t len = strlen(s->layout.arms[i]);
+        if (len > longest && strncmp(at, s->layout.arms[i], len) == 0)
+            longest = len;
+    }
+    return longest;
+}
+
+/* What an audit found, in brief: its detail's first clause. An arm's name is no place to end. */
+static void add_gist(const struct study *s, const char *detail, struct buf *to)
 {
     static const char *const ends[] = { ": ", "; ", ". " };
-    size_t len = strlen(detail);
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-        const char *end = strstr(detail, ends[i]);
-        len = end != NULL && (size_t)(end - detail) < len ? (size_t)(end - detail) : len;
+    size_t len = 0;
+    for (bool ended = detail[0] == '\0'; !ended;) {
+        size_t name = arm_at(s, detail + len);
+        len += name > 0 ? name : 1;
+        ended = detail[len] == '\0';
+        for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+            ended |= strncmp(detail + len, ends[i], strlen(ends[i])) == 0;
     }
     if (len > 0 && detail[len - 1] == '.')
         len--;
@@ -169,7 +196,7 @@ static void add_gist(const char *detail, struct buf *to)
 
 /* Why a claim is invalid: "it fails causality: 48.4 % of the positions …". Returns whether the arm
  * itself is to blame, rather than the baseline or all of them. */
-static bool add_reason(const struct statement *c, struct buf *to)
+static bool add_reason(const struct study *s, const struct statement *c, struct buf *to)
 {
     const struct audit_row *row = c->against;
     if (row == NULL) {
@@ -184,7 +211,7 @@ static bool add_reason(const struct statement *c, struct buf *to)
         buf_addf(to, "%s fails %s", own ? "it" : row->arm, row->name);
     else
         buf_addf(to, "%s fails", row->name);
-    add_gist(row->detail != NULL ? row->detail : "", to);
+    add_gist(s, row->detail != NULL ? row->detail : "", to);
     return own;
 }
 
@@ -284,7 +311,7 @@ static void say_undetermined(const struct study *s, const struct statement *c, s
         buf_adds(to, ": over all seeds ");
         add_delta(s, c, to);
         buf_addf(to,
-                 "; %zu seed%s added after the first %zu had been looked at, and "
+                 "; %zu seed%s added to the %zu that were submitted, and "
                  "compare.looks had not declared %zu",
                  added, added == 1 ? " was" : "s were", s->compare.submitted, s->seeds_n);
         return;
@@ -294,6 +321,9 @@ static void say_undetermined(const struct study *s, const struct statement *c, s
         add_place(s, c, to);
         buf_adds(to, ": ");
         add_delta(s, c, to);
+        if (c->n < stats_least_pairs(s->compare.level))
+            buf_addf(to, ", and fewer than %zu seeds can't reach the %.2g %% of a look",
+                     stats_least_pairs(s->compare.level), 100 * s->compare.level);
     } else {
         buf_addf(to, "No claim about %s against %s", c->arm, s->compare.baseline);
         add_place(s, c, to);
@@ -314,7 +344,7 @@ static void say_invalid(const struct study *s, const struct statement *c, struct
     buf_addf(to, "%s can't be compared with %s", c->arm, s->compare.baseline);
     add_place(s, c, to);
     buf_adds(to, ": ");
-    bool own = add_reason(c, to);
+    bool own = add_reason(s, c, to);
     if (c->n == 0)
         return;
     buf_addf(to, ". %s%s %s", own ? "Its" : c->arm, own ? "" : "'s", s->compare.judged);
@@ -332,11 +362,14 @@ static void (*const sayers[])(const struct study *, const struct statement *, st
     [VERDICT_INVALID] = say_invalid,
 };
 
-/* Pairs that count against the claim. */
+/* Pairs that count against the claim, and those that don't count. */
 static void add_against(const struct statement *c, struct buf *to)
 {
     if (c->verdict == VERDICT_INVALID)
         return;
+    if (c->lost > 0)
+        buf_addf(to, "; %zu pair%s that both arms lost %s left out", c->lost,
+                 c->lost == 1 ? "" : "s", c->lost == 1 ? "is" : "are");
     if (c->one_sided > 0)
         buf_addf(to, "; %zu pair%s whose run was lost in one arm only count%s against it",
                  c->one_sided, c->one_sided == 1 ? "" : "s", c->one_sided == 1 ? "s" : "");
@@ -357,8 +390,9 @@ static void add_skew(const struct study *s, const struct statement *c, struct bu
     add_interval(s, &c->bootstrap, digits, to);
 }
 
-void words_claim(const struct study *study, const struct claims *claims,
-                 const struct statement *claim, struct buf *to)
+/* All but what ran elsewhere, which concerns all claims of an experiment. */
+static void say_claim(const struct study *study, const struct claims *claims,
+                      const struct statement *claim, struct buf *to)
 {
     if (claims->open && claim->verdict != VERDICT_INVALID) {
         buf_addf(to, "No claim about %s against %s before every run has ended.", claim->arm,
@@ -371,7 +405,15 @@ void words_claim(const struct study *study, const struct claims *claims,
                  claim->arm, claim->base_diverged, study->compare.baseline);
     add_against(claim, to);
     add_skew(study, claim, to);
+    doubts_say(study, claim, to);
     buf_addc(to, '.');
+}
+
+void words_claim(const struct study *study, const struct claims *claims,
+                 const struct statement *claim, struct buf *to)
+{
+    say_claim(study, claims, claim, to);
+    doubts_say_elsewhere(claim, to);
 }
 
 void words_pairs(const struct study *study, const struct statement *claim, struct buf *to)
@@ -411,6 +453,7 @@ json_t *words_verdict(const struct study *study, const struct claims *claims)
 {
     const int64_t *counts = study->in->experiment->counts;
     int64_t open = counts[RUN_QUEUED] + counts[RUN_RUNNING], all = study->in->experiment->runs_n;
+    const struct statement *made = NULL; /* one that says what ran elsewhere */
     struct buf text;
     buf_init(&text, 0);
     if (claims->open)
@@ -426,7 +469,10 @@ json_t *words_verdict(const struct study *study, const struct claims *claims)
         if (i == TOLD_MAX)
             buf_addf(&text, "And %zu arms more.", claims->primary_n - TOLD_MAX);
         else
-            words_claim(study, claims, c, &text);
+            say_claim(study, claims, c, &text);
+        made = made == NULL || claim_is_made(c) ? c : made;
     }
+    if (made != NULL)
+        doubts_say_elsewhere(made, &text);
     return json_pack("{s:s, s:o}", "status", claims_status(claims), "sentence", string_of(&text));
 }

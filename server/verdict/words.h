@@ -17,7 +17,8 @@ void words_amount(const struct study *study, double size, int digits, struct buf
 void words_seeds(const struct stats_needed *needed, struct buf *to);
 /* What became of a claim's pairs: "7 of 9 pairs, 1 lost by both, 1 lost by one". */
 void words_pairs(const struct study *study, const struct statement *claim, struct buf *to);
-/* What a claim says: a sentence, of an invalid one two. */
+/* What a claim says: a sentence, of an invalid one two; of one that is made a second where the same
+ * ran elsewhere, too. */
 void words_claim(const struct study *study, const struct claims *claims,
                  const struct statement *claim, struct buf *to);
 /* {status, sentence}: the primary claims together. New reference. */

@@ -248,7 +248,7 @@ static void needed(void)
         "find the difference, in %",
         "", "sd, in margins | asked for | range holds it: n = 6 | 8 | 12 | 16 | 25 | 40 | found");
     for (size_t s = 0; s < sizeof sds / sizeof *sds; s++) {
-        size_t asked = stats_needed_seeds(1000000, sds[s], 1).seeds;
+        size_t asked = stats_needed_seeds(1000000, sds[s], 1, 0.05).seeds;
         printf("| %g | %zu |", sds[s], asked);
         for (size_t k = 0; k < SIZES; k++) {
             int held = 0;
@@ -256,7 +256,7 @@ static void needed(void)
                 double values[64];
                 sim_draw(SIM_NORMAL, i, 0, sizes[k], values);
                 double sd = sds[s] * sample_sd_of(values, sizes[k]);
-                struct stats_needed n = stats_needed_seeds(sizes[k], sd, 1);
+                struct stats_needed n = stats_needed_seeds(sizes[k], sd, 1, 0.05);
                 held += n.low <= asked && asked <= n.high;
             }
             printf(" %.1f |", share(held, sizes[k]));

@@ -74,5 +74,5 @@ class Optimizer:
                 continue
             m.mul_(beta1).add_(g, alpha=1 - beta1)
             v.mul_(beta2).addcmul_(g, g, value=1 - beta2)
-            p -= lr / (1 - beta1**s) * m / (v.sqrt() / math.sqrt(1 - beta2**s) + train["eps"])
+            p -= lr / (1 - beta1**s) * m / (v.clamp(min=2**-149).sqrt() / math.sqrt(1 - beta2**s) + train["eps"])
         return lr, norm

@@ -68,7 +68,7 @@ export const DRAWS = {
   "train.micro_batch_size": (r, { train }) => r.pick(0, 0, ...[1, 2, 3, 4].filter((n) => train.batch_size % n === 0)),
   "train.lr": (r, { train }) => train.optimizer === "sgd" ? r.log(1e-3, 0.3) : r.pick(r.log(1e-4, 1e-2), r.log(1e-4, 0.1)),
   "train.betas": some([0.9, 0.999], [0.9, 0.95], [0, 0], [0.5, 0.9], [0, 0.99], [0.99, 0.9999]),
-  "train.eps": some(1e-8, 1e-8, 1e-12, 1e-3, 1), // far below that Adam leaps where squares of gradients underflow
+  "train.eps": some(1e-8, 1e-8, 1e-12, 1e-3, 1, 1e-30, 1e-300), // where squares of gradients underflow, and less than float32 has
   "train.momentum": (r, { train }) => train.optimizer === "sgd" ? r.pick(0, 0.5, 0.9, 0.99) : undefined,
   "train.weight_decay": (r, { train }) => train.optimizer === "adam" ? 0 : r.pick(0, 0.01, 0.1, 1, train.lr < 0.05 ? 10 : 0),
   "train.grad_clip": some(0, 0, 1, 0.01, 1e6),

@@ -57,6 +57,8 @@ static void decode(const char *line, size_t len)
     if (status == 0)
         status = sweep_new(spec, &sweep, &err);
     if (status == 0)
+        status = sweep_goal_check(sweep, &err);
+    if (status == 0)
         status = sweep_unused_check(sweep, body, &err);
     if (status == 0)
         status = check_runs(sweep, &err);

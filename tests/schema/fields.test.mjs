@@ -54,7 +54,8 @@ for (const [table, place] of Object.entries(objects)) {
       if (row.key === "kind") assert.equal(node.const, table.slice("attention_".length));
       else assert.deepEqual(said(node, row), wanted[row.type](row), `${table}.${row.key}`);
       // What is frozen without a split has that of before; what is submitted without one, another.
-      const preset = table === "data" && row.key === "split" ? "families" : row.default;
+      // Without a goal it is the metric's own.
+      const preset = table === "data" && row.key === "split" ? "families" : table === "compare" && row.key === "goal" ? undefined : row.default;
       if (preset !== undefined && row.key !== "kind")
         assert.deepEqual(resolve(node).default, preset, `${table}.${row.key}: default`);
     }
@@ -110,5 +111,6 @@ test("the defaults are those that the decoder fills in, but for the fields that 
   const expected = filled(schema);
   expected.data.dataset = "x";
   expected.compare.baseline = "main"; // resolved: the first arm
+  expected.compare.goal = "min"; // resolved: less val/loss is better
   assert.deepEqual(spec, expected);
 });

@@ -1,6 +1,7 @@
 // The specification that is being written, kept over reloads, and from what it began: a preset, or a clone.
 
 import { get } from "../base/api.js";
+import { metric } from "../base/metrics.js";
 import { withoutDefaults } from "./schema_help.js";
 
 const DRAFT = "ablate.draft";
@@ -27,6 +28,12 @@ function alone(spec, run) {
     grid: Object.fromEntries(Object.entries(grid).map(([path, value]) => [path, [value]])) };
 }
 
+/** Without a goal that is the metric's own, which goes without saying. */
+function withoutGoal(spec) {
+  const { goal, ...compare } = spec.compare;
+  return goal === metric(compare.metric).goal ? { ...spec, compare } : spec;
+}
+
 /**
  * The specification of an experiment ("7") or a run ("r17"), without what is the default anyway:
  * {spec, parent: the experiment's id, remembers: does the daemon keep the parent, title, link}.
@@ -34,7 +41,7 @@ function alone(spec, run) {
 export async function cloned(what, schema, signal) {
   const run = what.startsWith("r") ? await get(`runs/${what.slice(1)}`, {}, signal) : null;
   const experiment = await get(`experiments/${run?.experiment_id ?? what}`, {}, signal);
-  const spec = run ? alone(experiment.spec, run) : experiment.spec;
+  const spec = withoutGoal(run ? alone(experiment.spec, run) : experiment.spec);
   return {
     spec: withoutDefaults(schema, spec), parent: experiment.id, remembers: "parent" in experiment,
     title: run ? `run ${run.id} of \u201c${experiment.name}\u201d` : `\u201c${experiment.name}\u201d`,

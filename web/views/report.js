@@ -10,6 +10,7 @@ import {
 import { JUDGED, metric } from "../base/metrics.js";
 import { armLabel, empty, numeric, table } from "../parts/parts.js";
 import { pairsPlot, reach } from "../charts/pairs.js";
+import { paragraphs } from "../base/paragraphs.js";
 import { Series } from "../charts/series.js";
 
 const P = (value) => (value < 0.001 ? "< 0.001" : significant(value, 2));
@@ -25,14 +26,12 @@ export function verdictPanel() {
   const more = h("details", { hidden: true }, h("summary", null, "What would change this"), changes);
   const element = h("div.verdict", { hidden: true }, said, remarks, more);
   let drawn = null;
-  function update({ verdict, primary, remarks: notes, would_change: ways }) {
+  function update(report) {
+    const { verdict, remarks: notes, would_change: ways } = report;
     element.hidden = false;
     element.className = `verdict ${verdict.status}`;
-    if (verdict.sentence !== drawn) { // a screen reader says it again
-      const each = primary.map((claim) => claim.sentence); // a paragraph an arm, where that is the whole of it
-      const paragraphs = each.join(" ") === verdict.sentence ? each : [verdict.sentence];
-      said.replaceChildren(...paragraphs.map((one) => h("p", null, one)));
-    }
+    if (verdict.sentence !== drawn) // a screen reader says it again
+      said.replaceChildren(...paragraphs(report).map((one) => h("p", null, one)));
     drawn = verdict.sentence;
     remarks.replaceChildren(...(notes.length > 0 ? [bullets(notes)] : []));
     more.hidden = ways.length === 0;

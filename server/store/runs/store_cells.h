@@ -10,10 +10,10 @@
 struct cell_row {
     int64_t experiment;
     bool deleted, purged;
-    int64_t runs; /* that had begun and ended */
-    int64_t
-        measured; /* of these, with a finite value; of a purged experiment, else 0 until asked */
-    double mean;  /* of those; meaningless without any */
+    int64_t runs; /* that have begun: their curves are there to be seen, before they end */
+    /* Of these, ended with a finite value; of a purged experiment, else 0 until asked. */
+    int64_t measured;
+    double mean; /* of those; meaningless without any */
 };
 /* The newest first, at most `limit`; all but the one of this number (0: all), deleted ones included.
  * A purged experiment has a mean if `metric` is what it compared. *ret is the caller's (free). */

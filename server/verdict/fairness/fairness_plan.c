@@ -79,6 +79,13 @@ bool plan_tunes(const struct plan *p, const char *path)
     return false;
 }
 
+double plan_level(const struct plan *p)
+{
+    size_t looks =
+        json_array_size(json_object_get(json_object_get(p->in->spec, "compare"), "looks"));
+    return 0.05 / (double)(looks > 0 ? looks : 1);
+}
+
 /* What came of an arm's runs at a point. */
 static struct tuning_sum sum_at(const struct plan *p, size_t point, size_t arm)
 {

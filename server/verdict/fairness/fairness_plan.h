@@ -73,6 +73,8 @@ void plan_add(struct plan *p, enum audit audit, enum audit_status status, const 
 void plan_skip(struct plan *p, enum audit audit, const char *why);
 /* Whether `path` is one of compare.tune. */
 bool plan_tunes(const struct plan *p, const char *path);
+/* What a test is held against: 5 %, of several looks the share of each. */
+double plan_level(const struct plan *p);
 
 /* A place's grid point, without the tuned factors. New reference, not to be changed. */
 static inline json_t *plan_place(const struct plan *p, size_t place)

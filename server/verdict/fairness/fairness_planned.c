@@ -4,11 +4,10 @@
  * says more. */
 #include "common/spec/point.h"
 #include "server/verdict/fairness/fairness_plan.h"
+#include "server/verdict/statistics/stats.h"
 
 #include <math.h>
 #include <string.h>
-
-static const double level = 0.05;
 
 /* Equal numbers in the list of seeds are refused before this. */
 int fairness_planned_seeds(struct plan *p, struct err *err)
@@ -70,7 +69,8 @@ int fairness_planned_tuning(struct plan *p, struct err *err)
  * from chance, nothing (fairness_power.c). */
 int fairness_planned_power(struct plan *p, struct err *err)
 {
-    size_t n = p->layout.seeds_n, needed = (size_t)ceil(log2(2 / level));
+    double level = plan_level(p);
+    size_t n = p->layout.seeds_n, needed = stats_least_pairs(level);
     double smallest = ldexp(2, -(int)n);
     struct buf text;
     (void)err;
@@ -79,12 +79,18 @@ int fairness_planned_power(struct plan *p, struct err *err)
         return 0;
     }
     buf_init(&text, 0);
-    if (smallest > level)
+    if (smallest > level && n >= STATS_CLAIM_N)
+        buf_addf(&text,
+                 "with %zu seeds no difference can be found, whatever comes out: the smallest p "
+                 "that can be reached is %.2g, and each look is tested at %.2g %%, which takes %zu "
+                 "seeds",
+                 n, smallest, 100 * level, needed);
+    else if (smallest > level)
         buf_addf(
             &text,
             "with %zu seed%s no claim can be made, whatever comes out: the smallest p that can "
             "be reached is %.2g, and a claim takes %zu seeds",
-            n, n == 1 ? "" : "s", smallest < 1 ? smallest : 1, needed);
+            n, n == 1 ? "" : "s", smallest < 1 ? smallest : 1, (size_t)STATS_CLAIM_N);
     else
         buf_addf(&text,
                  "%zu seeds can establish a difference; how small a one shows in how far they "

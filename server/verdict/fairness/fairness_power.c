@@ -5,7 +5,9 @@
  * Westfall-Young's max-|t| doesn't raise that floor, whatever the number of comparisons (signs are
  * flipped for all of them together). Hence 6 seeds: 2/2^5 = 0.0625, 2/2^6 = 0.03125.
  *
- * From there on the power is that of a paired t test at 5 %, unadjusted, for the spread that the
+ * Of looks each has its share of 5 %, which takes more (2/2^7 is below 2.5 %).
+ *
+ * From there on the power is that of a paired t test at that level, unadjusted, for the spread that the
  * pairs' differences have: of each seed's mean over the grid, as the primary claim takes it
  * (schema/numerics.md §8). Never for the difference that was observed. Only seeds that finished
  * count: those in which the arm's run and the baseline's have both succeeded at every place, with
@@ -74,8 +76,16 @@ static void say_pairs(const struct plan *p, const struct pairs *w, struct buf *t
 }
 
 static enum audit_status say(const struct plan *p, const struct pairs *w, double margin,
-                             double power, struct buf *to)
+                             double level, double power, struct buf *to)
 {
+    if (w->n >= STATS_CLAIM_N && w->n < stats_least_pairs(level)) {
+        buf_addf(to,
+                 "too few seeds to find a difference at a look, which is tested at %.2g %% and "
+                 "takes %zu; ",
+                 100 * level, stats_least_pairs(level));
+        say_pairs(p, w, to);
+        return AUDIT_FAIL;
+    }
     if (w->n < STATS_CLAIM_N) {
         buf_addf(to, "too few seeds for any claim, which takes %d; ", STATS_CLAIM_N);
         say_pairs(p, w, to);
@@ -99,6 +109,7 @@ int fairness_power(struct plan *p, struct err *err)
 {
     const json_t *compare = json_object_get(p->in->spec, "compare");
     double margin = json_number_value(json_object_get(compare, "margin"));
+    double level = plan_level(p);
     struct pairs weakest = { 0 };
     bool any = false;
     struct buf text;
@@ -115,15 +126,17 @@ int fairness_power(struct plan *p, struct err *err)
             weakest = own;
         any = true;
     }
-    double power = weakest.n >= STATS_CLAIM_N ? stats_power(weakest.n, weakest.sd, margin) : 0;
+    double power = weakest.n >= stats_least_pairs(level)
+                       ? stats_power(weakest.n, weakest.sd, margin, level)
+                       : 0;
     buf_init(&text, 0);
-    enum audit_status status = say(p, &weakest, margin, power, &text);
+    enum audit_status status = say(p, &weakest, margin, level, power, &text);
     plan_add(p, AUDIT_POWER, status, NULL, NULL, &text,
-             json_pack("{s:I, s:I, s:s, s:o, s:f, s:o, s:i, s:I}", "seeds",
-                       (json_int_t)p->layout.seeds_n, "pairs", (json_int_t)weakest.n, "arm",
-                       p->layout.arms[weakest.arm], "sd",
-                       study_number(!isnan(weakest.sd), weakest.sd), "margin", margin, "power",
-                       study_number(!isnan(power), power), "needed_pairs", STATS_CLAIM_N,
-                       "comparisons", (json_int_t)(p->layout.places_n * (p->layout.arms_n - 1))));
+             json_pack(
+                 "{s:I, s:I, s:s, s:o, s:f, s:o, s:i, s:I}", "seeds", (json_int_t)p->layout.seeds_n,
+                 "pairs", (json_int_t)weakest.n, "arm", p->layout.arms[weakest.arm], "sd",
+                 study_number(!isnan(weakest.sd), weakest.sd), "margin", margin, "power",
+                 study_number(!isnan(power), power), "needed_pairs", (int)stats_least_pairs(level),
+                 "comparisons", (json_int_t)(p->layout.places_n * (p->layout.arms_n - 1))));
     return 0;
 }

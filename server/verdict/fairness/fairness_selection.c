@@ -3,8 +3,8 @@
  *
  * Seeds submitted again, a few at a time, until a p is small enough: each such experiment looks sound
  * by itself. All that can be known is that there were others, and what came of them; so they are
- * named, deleted and purged ones too. Judging them together is left to the reader. A run that was
- * begun and then cancelled counts: its curve was there to be seen.
+ * named, deleted and purged ones too. Judging them together is left to the reader. A run counts from
+ * its beginning, and whatever becomes of it: its curve was there to be seen.
  *
  * That there were others is found by an index; what came of them is looked up run by run, so there
  * is a bound on that, for whoever repeats thousands of runs. */
@@ -32,6 +32,8 @@ struct others {
     struct other *of; /* by experiment */
     size_t n;
     json_t *rows; /* evidence: a row a cell and experiment */
+    json_t
+        *seen; /* {cell: true}: arms that differ in nothing but how they are computed share one */
     size_t rows_n, cells;
     int64_t summed; /* runs */
 };
@@ -80,15 +82,33 @@ static const struct cell_row *find(const struct cell_row *rows, size_t n, int64_
     return NULL;
 }
 
+/* A run of the cell; NULL when there is none. */
+static const struct digests_row *run_of(const struct plan *p, size_t point, size_t arm)
+{
+    const struct digests_row *run = NULL;
+    for (size_t seed = 0; run == NULL && seed < p->layout.seeds_n; seed++)
+        run = plan_run(p, seed, point, arm);
+    return run;
+}
+
+/* Whether this is the first arm and point of its cell. */
+static bool is_new(struct others *o, size_t point, size_t arm)
+{
+    const struct digests_row *run = run_of(o->plan, point, arm);
+    if (run == NULL || run->cell == NULL)
+        return true;
+    bool known = json_object_get(o->seen, run->cell) != NULL;
+    json_object_set_new(o->seen, run->cell, json_true());
+    return !known;
+}
+
 static int rows_of(struct others *o, size_t point, size_t arm, struct cell_row **ret, size_t *ret_n,
                    struct err *err)
 {
     const struct plan *p = o->plan;
-    const struct digests_row *run = NULL;
+    const struct digests_row *run = run_of(p, point, arm);
     struct cell_row *rows = NULL;
     size_t n = 0;
-    for (size_t seed = 0; run == NULL && seed < p->layout.seeds_n; seed++)
-        run = plan_run(p, seed, point, arm);
     if (run == NULL || run->cell == NULL || p->in->elsewhere_of == NULL)
         return 0;
     int status = p->in->elsewhere_of(p->in->arg, run->cell, &rows, &n, err);
@@ -110,13 +130,14 @@ static int rows_of(struct others *o, size_t point, size_t arm, struct cell_row *
 static int note(struct others *o, size_t point, size_t arm, const struct cell_row *rows, size_t n,
                 const struct cell_row *base, size_t base_n, struct err *err)
 {
-    o->cells += n > 0;
+    const bool counts = is_new(o, point, arm);
+    o->cells += counts && n > 0;
     for (size_t i = 0; i < n; i++) {
         struct other *other = entry(o, &rows[i]);
         if (other == NULL)
             return err_no_memory(err, "%zu experiments", o->n + 1);
-        other->cells++;
-        other->runs += rows[i].runs;
+        other->cells += counts;
+        other->runs += counts ? rows[i].runs : 0;
         if (o->rows_n++ < FAIRNESS_ROWS)
             json_array_append_new(o->rows, row_json(o->plan, point, arm, &rows[i]));
         const struct cell_row *its = find(base, base_n, rows[i].experiment);
@@ -157,11 +178,11 @@ static void say_other(const struct others *o, const struct other *other, const c
                       struct buf *to)
 {
     const char *const *arms = o->plan->layout.arms;
-    buf_addf(to, "experiment %" PRId64 " (%s%" PRId64 " runs", other->experiment,
+    buf_addf(to, "experiment %" PRId64 " (%s%" PRId64 " run%s", other->experiment,
              other->purged    ? "purged, "
              : other->deleted ? "deleted, "
                               : "",
-             other->runs);
+             other->runs, other->runs == 1 ? "" : "s");
     if (other->pairs > 0)
         buf_addf(to, ", %s Δ of %s against %s %+.4g", metric, arms[other->arm],
                  arms[o->plan->baseline], (other->sum[0] - other->sum[1]) / (double)other->pairs);
@@ -215,9 +236,9 @@ static void conclude(struct plan *p, const struct others *o, const char *metric)
 
 int fairness_selection(struct plan *p, struct err *err)
 {
-    struct others o = { .plan = p, .rows = json_array() };
+    struct others o = { .plan = p, .rows = json_array(), .seen = json_object() };
     struct tuning_metrics metrics;
-    int status = o.rows != NULL ? 0 : err_no_memory(err, "a comparison");
+    int status = o.rows != NULL && o.seen != NULL ? 0 : err_no_memory(err, "a comparison");
     tuning_metrics(p->in->spec, &metrics);
     size_t most = FAIRNESS_CELLS / p->layout.arms_n + 1;
     for (size_t point = 0; point < p->layout.points_n && point < most && status == 0; point++)
@@ -225,6 +246,7 @@ int fairness_selection(struct plan *p, struct err *err)
     if (status == 0)
         conclude(p, &o, metrics.compared);
     json_decref(o.rows);
+    json_decref(o.seen);
     free(o.of);
     return status;
 }

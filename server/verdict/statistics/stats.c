@@ -340,29 +340,39 @@ double stats_median(double *d, size_t n)
 
 /* planning */
 
+size_t stats_least_pairs(double level)
+{
+    size_t n = STATS_CLAIM_N;
+    while (ldexp(2, -(int)n) > level)
+        n++;
+    return n;
+}
+
 enum { SEEDS_MANY = 1000000000 };
 
-static bool is_enough(size_t n, double sd, double margin)
+static bool is_enough(size_t n, double sd, double margin, double level)
 {
     double df = (double)n - 1;
-    return student_quantile(0.975, df) + student_quantile(0.8, df) <= margin * sqrt((double)n) / sd;
+    return student_quantile(1 - level / 2, df) + student_quantile(0.8, df) <=
+           margin * sqrt((double)n) / sd;
 }
 
 /* More seeds never ask for more: quantiles fall and √n rises with n. The normal's quantiles, which
  * lie below, give a number that is too small, though hardly. */
-static size_t seeds_for(double sd, double margin)
+static size_t seeds_for(double sd, double margin, double level)
 {
     double least = pow((1.959963984540054 + 0.8416212335729143) * sd / margin, 2);
     if (least >= SEEDS_MANY)
         return SEEDS_MANY;
-    size_t few = least > STATS_CLAIM_N ? (size_t)least - 1 : STATS_CLAIM_N - 1, step = 1;
-    while (!is_enough(few + step, sd, margin))
+    size_t fewest = stats_least_pairs(level), step = 1;
+    size_t few = least > (double)fewest ? (size_t)least - 1 : fewest - 1;
+    while (!is_enough(few + step, sd, margin, level))
         step *= 2;
     size_t enough = few + step;
     few += step / 2;
     while (enough - few > 1) {
         size_t middle = few + (enough - few) / 2;
-        if (is_enough(middle, sd, margin))
+        if (is_enough(middle, sd, margin, level))
             enough = middle;
         else
             few = middle;
@@ -370,24 +380,24 @@ static size_t seeds_for(double sd, double margin)
     return enough;
 }
 
-struct stats_needed stats_needed_seeds(size_t pairs, double sd, double margin)
+struct stats_needed stats_needed_seeds(size_t pairs, double sd, double margin, double level)
 {
     if (pairs < STATS_CLAIM_N || !(sd >= 0) || !(margin > 0))
         return (struct stats_needed){ 0 };
     double df = (double)pairs - 1;
     return (struct stats_needed){
-        .seeds = seeds_for(sd, margin),
-        .low = seeds_for(sd * sqrt(df / chi2_quantile(0.95, df)), margin),
-        .high = seeds_for(sd * sqrt(df / chi2_quantile(0.05, df)), margin),
+        .seeds = seeds_for(sd, margin, level),
+        .low = seeds_for(sd * sqrt(df / chi2_quantile(0.95, df)), margin, level),
+        .high = seeds_for(sd * sqrt(df / chi2_quantile(0.05, df)), margin, level),
     };
 }
 
-double stats_power(size_t n, double sd, double margin)
+double stats_power(size_t n, double sd, double margin, double level)
 {
     if (n < 2 || !(sd >= 0) || !(margin > 0))
         return NAN;
     double df = (double)n - 1;
-    return sd > 0
-               ? noncentral_t_beyond(student_quantile(0.975, df), df, margin * sqrt((double)n) / sd)
-               : 1;
+    return sd > 0 ? noncentral_t_beyond(student_quantile(1 - level / 2, df), df,
+                                        margin * sqrt((double)n) / sd)
+                  : 1;
 }

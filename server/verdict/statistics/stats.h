@@ -68,17 +68,19 @@ enum stats_verdict stats_judge(double mean, double p, double p_equivalent, doubl
 /* The median of d[n], which is sorted. NaN for n = 0. */
 double stats_median(double *d, size_t n);
 
-/* How many seeds a paired t test at 5 % takes for 80 % power at a true difference of the margin:
- * the least n ≥ STATS_CLAIM_N with t(n−1, .975) + t(n−1, .8) ≤ margin·√n/sd. low, high: the same at
+/* How many seeds a paired t test at this level takes for 80 % power at a true difference of the
+ * margin: the least n ≥ stats_least_pairs with t(n−1, 1 − level/2) + t(n−1, .8) ≤ margin·√n/sd. low, high: the same at
  * the ends of the 90 % interval of a spread that was estimated from `pairs` differences. Never from
  * the observed effect. All 0 below STATS_CLAIM_N pairs, where the spread is hardly known, and when
  * sd or margin isn't; 10⁹ stands for more. */
 struct stats_needed {
     size_t seeds, low, high;
 };
-struct stats_needed stats_needed_seeds(size_t pairs, double sd, double margin);
-/* The power of that test with n pairs: P(|t′| > t(n−1, .975)), t′ noncentral by margin·√n/sd. NaN
- * when it isn't known. */
-double stats_power(size_t n, double sd, double margin);
+struct stats_needed stats_needed_seeds(size_t pairs, double sd, double margin, double level);
+/* The power of that test with n pairs: P(|t′| > t(n−1, 1 − level/2)), t′
+ * noncentral by margin·√n/sd. NaN when it isn't known. */
+double stats_power(size_t n, double sd, double margin, double level);
+/* The pairs from which on a flip reaches this level, since no p lies below 2/2^n; STATS_CLAIM_N at 5 %. */
+size_t stats_least_pairs(double level);
 
 #endif

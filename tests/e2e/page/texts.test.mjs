@@ -9,6 +9,7 @@ import { plainText, segments } from "../../../web/parts/ansi.js";
 import { csv } from "../../../web/base/csv.js";
 import { armSpec, differencesOf, differing } from "../../../web/base/differences.js";
 import { nameOf, readList } from "../../../web/charts/lines.js";
+import { paragraphs } from "../../../web/base/paragraphs.js";
 import { allowed, helpAt, pathAt, withoutDefaults } from "../../../web/editor/schema_help.js";
 
 const schema = JSON.parse(await readFile(new URL("../../../schema/experiment.schema.json", import.meta.url), "utf8"));
@@ -32,6 +33,16 @@ test("a log's line is what a terminal would show", () => {
     { text: "a", color: "", bold: false }, { text: "b", color: "red", bold: true },
     { text: "c", color: "red", bold: false }, { text: "d", color: "", bold: false }]);
   assert.deepEqual(segments("\x1b[38;5;196mx\x1b[38;2;1;2;3my").map(({ color }) => color), [""]);
+});
+
+test("a verdict has a paragraph an arm, and one of what ran elsewhere", () => {
+  const detail = "2 of these ran in 1 other, too: experiment 3 (6 runs)", checks = [{ name: "power", detail: "x" }, { name: "selection", detail }];
+  const of = (sentence, ...each) => paragraphs({ verdict: { sentence }, primary: each.map((one) => ({ sentence: one })), checks });
+  assert.deepEqual(of("A. B.", "A.", "B."), ["A.", "B."]);
+  assert.deepEqual(of(`A. B. ${detail}.`, `A. ${detail}.`, "B."), ["A.", "B.", `${detail}.`]);
+  assert.deepEqual(of(`A. ${detail}.`, `A. ${detail}.`), [`A. ${detail}.`]);
+  assert.deepEqual(of("3 of 4 runs have ended.", "A.", "B."), ["3 of 4 runs have ended."]);
+  assert.deepEqual(paragraphs({ verdict: { sentence: "A." }, primary: [{ sentence: "A." }], checks: [] }), ["A."]);
 });
 
 test("CSV quotes what needs it, and disarms formulas", () => {

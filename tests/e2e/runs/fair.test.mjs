@@ -67,6 +67,49 @@ test("an invalid plan is told before anybody waits for it", async () => {
   assert.match(of("tuning")[0].detail, /^model\.dropout has fewer than three values/);
 });
 
+test("a look that can't find anything is told beforehand", async () => {
+  for (const [looks, status, detail] of [
+    [[6, 12], "fail", /^with 6 seeds no difference can be found, .* is 0\.031, and each look is tested at 2\.5 %, which takes 7 seeds$/],
+    [[6], "pass", /^6 seeds can establish/],
+  ]) {
+    const [power] = (await dry({ compare: { looks } }))("power");
+    assert.equal(power.status, status);
+    assert.match(power.detail, detail);
+  }
+});
+
+test("the goal is the metric's own, and no other is taken", async () => {
+  const made = await call("POST", "/experiments", spec({ seeds: [1], compare: { metric: "val/accuracy" } }), 201);
+  assert.equal(made.compare.goal, "max");
+  for (const [compare, detail] of [
+    [{ metric: "val/accuracy", goal: "min" }, /^more val\/accuracy is better: goal must be "max", or left out$/],
+    [{ goal: "max" }, /^less val\/loss is better: /],
+    [{ metric: "train/lr" }, /^neither less nor more train\/lr is better by itself/],
+  ]) {
+    const refused = await call("POST", "/experiments?dry_run=1", spec({ compare }), 422);
+    assert.deepEqual([refused.code, refused.pointer], ["inconsistent", "/compare/goal"]);
+    assert.match(refused.detail, detail);
+  }
+});
+
+test("a claim says what its figures don't know of", async () => {
+  const submit = async (more) => {
+    const { id } = await call("POST", "/experiments", spec({
+      data: { dataset: "synthetic:copy", vocab: 4, seq_len: 4 }, artifacts: [], train: { steps: 60, batch_size: 8, eval_every: 60, eval_windows: 8, lr: 0.01 },
+      arms: { quick: {}, slow: { "train.lr": 1e-4, "model.dropout": 0.5 } }, ...more,
+    }), 201);
+    await ended(id);
+    const { verdict } = await get(`/experiments/${id}/report`);
+    assert.equal(verdict.status, "worse", verdict.sentence);
+    return [verdict.sentence, id];
+  };
+  const [first, id] = await submit();
+  assert.match(first, /^slow is worse than quick at L = 4: .* in 6 of 6 seeds(; but the differences are skewed.*)?; but it differs from quick in regularisation and optimiser, and which of them did it isn't known\.$/);
+  const [again] = await submit({ seeds: [11, 12, 13, 14, 15, 16], compare: { allow: ["model.dropout"] } });
+  assert.doesNotMatch(again, /it differs from/);
+  assert.match(again, new RegExp(`\\. 2 of these specifications ran in 1 other experiment, too: experiment ${id} \\(12 runs, val/loss Δ of slow against quick \\+[\\d.]+\\); a p of this one doesn't know of them\\.$`));
+});
+
 test("what is meant to differ is named", async () => {
   const arms = { dense: {}, window: { "model.attention": { kind: "window", window: 4 }, "train.lr": 0.001 } };
   for (const allow of [["train.lr"], ["optimiser"], ["model.attention"]]) {

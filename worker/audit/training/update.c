@@ -39,8 +39,9 @@ static void recompute_adam(const struct formula *f, double keep, double g, const
     double m_off = u * (3 * fabs(old_m) + 5 * fabs(new_m)) + least;
     double v_off = u * (3 * fabs(old_v) + 7 * new_v) + least;
     double root = sqrt(1 - pow(beta2, f->step)), size = f->lr / (1 - pow(beta1, f->step));
-    double below = sqrt(v) / root + f->train->eps;
-    double below_off = (sqrt(v + v_off) - sqrt(fmax(v - v_off, 0))) / root + 4 * u * below;
+    double below = sqrt(fmax(v, least)) / root + f->train->eps;
+    double below_off =
+        (sqrt(fmax(v, least) + v_off) - sqrt(fmax(v - v_off, least))) / root + 4 * u * below;
     double by = size * m / below;
     double by_off = size * (m_off + fabs(m) * below_off / below) / fmax(below - below_off, least);
     ret->moments[0] = m;

@@ -48,6 +48,9 @@ static const struct {
       "'compare':{'metric':'moe/imbalance'}}",
       ERR_INCONSISTENT, "/compare/metric", "more than one expert" },
     { "{" STUDY ",'compare':{'metric':'dsa/kl'}}", 0, "", "" }, /* by one arm of two */
+    { "{'data':{'dataset':'x'},'compare':{'metric':'train/lr'}}", ERR_INCONSISTENT, "/compare/goal",
+      "neither less nor more train/lr is better" },
+    { "{'data':{'dataset':'x'},'compare':{'metric':'train/lr','goal':'min'}}", 0, "", "" },
     { "{'data':{'dataset':'x'},'compare':{'tune':['train.lr']}}", ERR_INCONSISTENT,
       "/compare/tune/0", "not a factor" },
     { "{'data':{'dataset':'x'},'tags':{'a':1}}", ERR_WRONG_TYPE, "/tags/a", "" },
@@ -211,6 +214,39 @@ static void test_the_study(void **state)
     json_decref(json);
 }
 
+/* Without a goal it is the metric's own; another is for sweep_goal_check to refuse. */
+static void test_the_goal(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *compare, *goal;
+        int check;
+    } rows[] = {
+        { "{}", "min", 0 },
+        { "{'metric':'val/accuracy'}", "max", 0 },
+        { "{'metric':'throughput/tokens_per_s'}", "max", 0 },
+        { "{'metric':'val/accuracy','goal':'max'}", "max", 0 },
+        { "{'metric':'val/accuracy','goal':'min'}", "min", -ERR_INCONSISTENT },
+        { "{'metric':'test/loss','goal':'max'}", "max", -ERR_INCONSISTENT },
+        { "{'metric':'train/grad_norm','goal':'max'}", "max", 0 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[256];
+        struct sweep *sweep = NULL;
+        struct err err = { 0 };
+        snprintf(text, sizeof text, "{'data':{'dataset':'x'},'compare':%s}", rows[i].compare);
+        json_t *json = spec_json(text);
+        assert_int_equal(sweep_new(json, &sweep, &err), 0);
+        const json_t *compare = json_object_get(sweep->spec, "compare");
+        assert_string_equal(json_string_value(json_object_get(compare, "goal")), rows[i].goal);
+        assert_int_equal(sweep_goal_check(sweep, &err), rows[i].check);
+        if (rows[i].check != 0)
+            assert_string_equal(err.pointer, "/compare/goal");
+        sweep_free(sweep);
+        json_decref(json);
+    }
+}
+
 static void test_a_grid_value_replaces_an_arm_s(void **state)
 {
     (void)state;
@@ -370,6 +406,7 @@ int main(void)
         cmocka_unit_test(test_what_has_no_effect),
         cmocka_unit_test(test_blame),
         cmocka_unit_test(test_the_study),
+        cmocka_unit_test(test_the_goal),
         cmocka_unit_test(test_a_grid_value_replaces_an_arm_s),
         cmocka_unit_test(test_steps_and_flops_replace_each_other),
         cmocka_unit_test(test_too_many),

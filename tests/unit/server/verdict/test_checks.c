@@ -19,6 +19,14 @@ static void fill(struct study *s)
             }
 }
 
+/* Those that make an arm alone invalid. */
+enum { OF_ARMS = 9 };
+static const char *const of_arms[OF_ARMS] = {
+    "causality",      "entropy_floor", "dense_equivalence",
+    "gradient",       "detached",      "evaluation",
+    "distinct_seeds", "update",        "replay"
+};
+
 static const char *verdict_of(json_t *r, const char *list, size_t i)
 {
     return json_string_value(at(json_array_get(at(r, list), i), "verdict"));
@@ -181,12 +189,6 @@ static void test_an_arm_with_data_of_its_own(void **state)
 static void test_missing_and_unknown(void **state)
 {
     (void)state;
-    enum { OF_ARMS = 9 };
-    static const char *const of_arms[OF_ARMS] = {
-        "causality",      "entropy_floor", "dense_equivalence",
-        "gradient",       "detached",      "evaluation",
-        "distinct_seeds", "update",        "replay"
-    };
     static const char *const arms[] = { "dense", "dsa" };
     struct study s;
     fill(&s);
@@ -246,6 +248,83 @@ static void test_the_sentence_names_who_failed(void **state)
         assert_text(at(at(at(r, "primary"), "1"), "sentence"), rows[i].sentence);
         json_decref(r);
     }
+}
+
+/* The first clause of what was found, which an arm's name may be part of, and no name ends. */
+static void test_the_sentence_cuts_no_name(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "dsa: K = 8; lr. 1", "dsa" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct study s;
+        char detail[128], wanted[192];
+        begin(&s, BY_LOSS);
+        for (int64_t seed = 1; seed <= 6; seed++)
+            for (int a = 0; a < 2; a++)
+                final(add(&s, a == 0 ? "dense" : names[i], "{}", seed, RUN_SUCCEEDED), "val/loss",
+                      2 + a, 2, 3);
+        snprintf(detail, sizeof detail, "neither %s nor dense has learnt: 3; 4", names[i]);
+        snprintf(wanted, sizeof wanted, ": learned fails: neither %s nor dense has learnt. %s's ",
+                 names[i], names[i]);
+        audited(&s, "learned", NULL, NULL, "fail", detail, "{}");
+        json_t *r = report(&s);
+        assert_text(at(at(at(r, "primary"), "0"), "sentence"), wanted);
+        json_decref(r);
+    }
+}
+
+/* A claim says what its figures don't know of; one that isn't made needn't. */
+static void test_the_sentence_carries_doubts(void **state)
+{
+    (void)state;
+    static const char elsewhere[] = "3 of these specifications ran in 1 other experiment, too: "
+                                    "experiment 7 (12 runs, val/loss Δ of dsa against dense +0.2)",
+                      changed[] = "{\"concerns\":[\"attention\",\"budget\",\"optimiser\"]}";
+    struct study s;
+    fill(&s);
+    for (size_t i = 0; i < OF_ARMS; i++)
+        for (int a = 0; a < 2; a++)
+            for (int g = 0; g < 2; g++)
+                audited(&s, of_arms[i], a == 0 ? "dense" : "dsa", grids[g], "pass", "", "{}");
+    audited(&s, "one_change", "dsa", NULL, "warn", "", changed);
+    audited(&s, "one_change", "window", NULL, "pass", "", "{\"concerns\":[\"attention\"]}");
+    audited(&s, "selection", NULL, NULL, "warn", elsewhere, "{}");
+    json_t *r = report(&s), *dsa = at(at(at(r, "primary"), "0"), "sentence"),
+           *window = at(at(at(r, "primary"), "1"), "sentence");
+    assert_text(dsa, "better in 6 of 6 seeds; but it differs from dense in attention, budget and "
+                     "optimiser, and which of them did it isn't known");
+    assert_text(dsa, ". 3 of these specifications ran in 1 other experiment, too: experiment 7 (12 "
+                     "runs, val/loss Δ of dsa against dense +0.2).");
+    assert_null(strstr(json_string_value(window), "differs from"));
+    assert_text(window, "; but not audited for both arms everywhere: causality, ");
+    assert_text(at(at(at(r, "comparisons"), "1"), "sentence"), elsewhere);
+    /* once for all claims, at the end */
+    const char *all = json_string_value(at(at(r, "verdict"), "sentence")),
+               *first = strstr(all, elsewhere);
+    assert_true(first != NULL && strcmp(first + strlen(elsewhere), ".") == 0);
+    json_decref(r);
+    audited(&s, "causality", "dense", grids[0], "fail", "", "{}");
+    r = report(&s);
+    assert_null(strstr(json_string_value(at(at(r, "verdict"), "sentence")), elsewhere));
+    json_decref(r);
+}
+
+/* Experiments from before it was refused are stored with a goal that turns the verdict round. */
+static void test_the_sentence_names_a_contrary_goal(void **state)
+{
+    (void)state;
+    struct study s;
+    begin(&s, "{\"metric\":\"val/accuracy\",\"goal\":\"min\",\"baseline\":\"dense\","
+              "\"margin\":0.01}");
+    for (int64_t seed = 1; seed <= 6; seed++)
+        for (int a = 0; a < 2; a++) {
+            double value = 0.5 - 0.2 * a + (double)(seed * a) / 1000;
+            final(add(&s, a == 0 ? "dense" : "dsa", "{}", seed, RUN_SUCCEEDED), "val/accuracy",
+                  value, value, value);
+        }
+    json_t *r = report(&s);
+    assert_verdict(r, "better", "; but its compare.goal has it that less val/accuracy is better.");
+    json_decref(r);
 }
 
 /* An audit that can't find out anything about an arm is skipped, and says why; it isn't missing,
@@ -495,6 +574,9 @@ int main(void)
         cmocka_unit_test(test_an_arm_with_data_of_its_own),
         cmocka_unit_test(test_missing_and_unknown),
         cmocka_unit_test(test_the_sentence_names_who_failed),
+        cmocka_unit_test(test_the_sentence_cuts_no_name),
+        cmocka_unit_test(test_the_sentence_carries_doubts),
+        cmocka_unit_test(test_the_sentence_names_a_contrary_goal),
         cmocka_unit_test(test_what_an_audit_does_not_concern),
         cmocka_unit_test(test_an_unmade_audit_is_none),
         cmocka_unit_test(test_loss_by_position),

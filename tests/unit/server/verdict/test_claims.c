@@ -225,6 +225,7 @@ static void test_lost_by_both(void **state)
     assert_claim(c, "p", 7, &primary);
     assert_int_equal(json_integer_value(at(at(c, "pairs"), "one_sided")), 0);
     assert_int_equal(json_integer_value(at(at(c, "pairs"), "lost")), 1);
+    assert_text(at(c, "sentence"), "; 1 pair that both arms lost is left out.");
     json_decref(r);
 }
 
@@ -526,6 +527,51 @@ static void test_a_tie_is_not_worse(void **state)
     json_decref(r);
 }
 
+/* 0 is no end of an interval that leaves it out. */
+static void test_an_end_beside_zero(void **state)
+{
+    (void)state;
+    static const double ends[] = { 0.004, -0.0007, 0 };
+    static const char *const told[] = { "[0.004, 0.90]", "[−0.0007, 0.90]", "[0.00, 0.90]" };
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        const double d[] = { ends[i], 0.3, 0.5, 0.7, 0.8, 0.9 };
+        struct study s;
+        begin(&s, COMPARE("0.05"));
+        for (int64_t seed = 1; seed <= 6; seed++) {
+            final(add(&s, arms[0], points[0], seed, RUN_SUCCEEDED), "val/loss", 2, 2, 2);
+            final(add(&s, arms[1], points[0], seed, RUN_SUCCEEDED), "val/loss", 2 + d[seed - 1], 2,
+                  3);
+        }
+        json_t *r = report(&s);
+        assert_text(at(at(r, "verdict"), "sentence"), told[i]);
+        json_decref(r);
+    }
+}
+
+/* Arms that are one thing under two names: whatever the margin, unless it is 0. */
+static void test_arms_that_are_the_same(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *compare, *verdict, *change;
+    } rows[] = {
+        { COMPARE("0"), "undetermined", ": any margin above 0 would make it equivalent." },
+        { COMPARE("0.05"), "equivalent", ": a margin of 0 would undo it, and no other: " },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct study s;
+        begin(&s, rows[i].compare);
+        for (int64_t seed = 1; seed <= 6; seed++)
+            for (int arm = 0; arm < 2; arm++)
+                final(add(&s, arms[arm], points[0], seed, RUN_SUCCEEDED), "val/loss",
+                      2 + (double)seed / 10, 2, 3);
+        json_t *r = report(&s);
+        assert_verdict(r, rows[i].verdict, "val/loss Δ = 0.000 [0.000, 0.000]");
+        assert_text(at(at(r, "would_change"), "0"), rows[i].change);
+        json_decref(r);
+    }
+}
+
 #define LOOKED(looks)                                                                              \
     "{\"seeds\":[1,2,3,4,5,6,7,8],\"compare\":{\"metric\":\"val/loss\",\"goal\":\"min\",\"at\":"   \
     "\"last\",\"baseline\":\"a0\",\"margin\":0.05" looks "}}"
@@ -542,7 +588,7 @@ static void test_looks(void **state)
     } rows[] = {
         { LOOKED(""), 8, "better", "better in 8 of 8 seeds", NULL, 0.05 },
         { LOOKED(""), 16, "undetermined",
-          "; 8 seeds were added after the first 8 had been looked at, and compare.looks had not "
+          "; 8 seeds were added to the 8 that were submitted, and compare.looks had not "
           "declared 16.",
           "seeds_added", 0.05 },
         { LOOKED(",\"looks\":[8,16]"), 8, "better", ", at look 1 of 2 (2.5 %); better in", NULL,
@@ -554,6 +600,9 @@ static void test_looks(void **state)
         /* p is 2/2^8 = 0.0078: more than 5 % of eight looks */
         { LOOKED(",\"looks\":[8,9,10,11,12,13,14,15]"), 8, "undetermined", "can't be told apart",
           NULL, 0.00625 },
+        /* 2/2^6 = 0.031 is as little as six seeds can reach: more than 5 % of two looks */
+        { LOOKED(",\"looks\":[6,8]"), 6, "undetermined",
+          ", n = 6, and fewer than 7 seeds can't reach the 2.5 % of a look", NULL, 0.025 },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct study s;
@@ -586,6 +635,8 @@ int main(void)
         cmocka_unit_test(test_no_variance),
         cmocka_unit_test(test_best),
         cmocka_unit_test(test_skew),
+        cmocka_unit_test(test_an_end_beside_zero),
+        cmocka_unit_test(test_arms_that_are_the_same),
         cmocka_unit_test(test_looks),
         cmocka_unit_test(test_cancelled_run),
         cmocka_unit_test(test_adjusted_with_gaps),

@@ -106,6 +106,40 @@ static void test_adamw_decays_matrices_only(void **state)
           ",\"optimizer\":\"adamw\",\"weight_decay\":5,\"betas\":[0.9,0.95],\"lr\":0.01", 2);
 }
 
+/* Adam's step is of the size of lr, however small the gradients; where their squares underflow,
+ * nothing is divided by nothing, nor a number by one that is left of it. */
+static void test_small_gradients_move_no_farther(void **state)
+{
+    (void)state;
+    static const double sizes[] = { 0, 1e-44, 1e-30, 1e-24, 3e-23, 1e-22, 1e-20, 1e-10 };
+    static const double eps[] = { 1e-300, 1e-44, 1e-30, 1e-20, 1e-12, 1e-8 };
+    enum { SIZES = sizeof sizes / sizeof *sizes };
+    for (size_t e = 0; e < sizeof eps / sizeof *eps; e++) {
+        struct run_spec spec = spec_of((struct sketch){
+            .attention = "\"kind\":\"dense\"", .train = ",\"lr\":0.01", .seed = 3 });
+        struct model *model = model_of(&spec, 1);
+        struct params *params = model_params(model);
+        real *before = malloc(params->count * sizeof *before);
+        memcpy(before, params->value, params->count * sizeof *before);
+        spec.train.eps = eps[e];
+        for (int64_t step = 1; step <= STEPS; step++) {
+            struct optim_stats stats;
+            for (size_t i = 0; i < params->count; i++)
+                params->grad[i] = (real)((i % 3 == 0 ? -1 : 1) * sizes[i % SIZES]);
+            optim_step(&spec.train, params, step, model_pool(model), &stats);
+        }
+        for (size_t i = 0; i < params->count; i++) {
+            double moved = fabs((double)params->value[i] - (double)before[i]);
+            double most = sizes[i % SIZES] > 0 ? 0.01 * STEPS * 4 : 0;
+            if (!(moved <= most))
+                fail_msg("a gradient of %g moved a number by %g with eps %g", sizes[i % SIZES],
+                         moved, eps[e]);
+        }
+        free(before);
+        model_free(model);
+    }
+}
+
 static void test_sgd(void **state)
 {
     (void)state;
@@ -164,6 +198,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_adam),
+        cmocka_unit_test(test_small_gradients_move_no_farther),
         cmocka_unit_test(test_sgd),
         cmocka_unit_test(test_adamw_decays_matrices_only),
         cmocka_unit_test(test_groups_are_clipped_apart),

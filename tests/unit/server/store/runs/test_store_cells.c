@@ -110,6 +110,12 @@ static void test_elsewhere(void **state)
     expect_rows(store, "a", 2, "1 3/3 2, 3 0/3 0");
     expect_rows(store, "b", 0, "3 0/1 0");
     expect_rows(store, "c", 0, "");
+    /* one that was cancelled and waits to be tried again, or runs again, was seen all the same */
+    run_sql(store,
+            "UPDATE runs SET state = iif(seed = 0, 'queued', 'running'), ended_at = NULL WHERE "
+            "experiment = 2 AND started_at = 1");
+    expect_rows(store, "a", 0, "1 3/3 2, 2 0/2 0, 3 0/3 0");
+    run_sql(store, "UPDATE runs SET state = 'cancelled', ended_at = 2 WHERE experiment = 2");
 
     do
         assert_ok(store_experiment_delete(store, 1, &slice, &err), err);

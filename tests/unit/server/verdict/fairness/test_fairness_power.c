@@ -69,6 +69,37 @@ static void test_power(void **state)
     }
 }
 
+/* Each of two looks is tested at 2.5 %, which six pairs can't reach: 2/2^6. SciPy's nct at that
+ * level: 0.4523 of seven. */
+static void test_looks(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t seeds;
+        double power;
+        const char *status, *words;
+    } rows[] = {
+        { 6, 0, "fail",
+          "too few seeds to find a difference at a look, which is tested at 2.5 % and takes 7; of 6 "
+          "seeds 6 can be paired" },
+        { 7, 0.452259999813318, "warn", "with a chance of 45 %" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct study s;
+        begin(&s, plain, 2, rows[i].seeds, no_grid);
+        json_object_set_new(json_object_get(s.spec, "compare"), "looks",
+                            json_pack("[I, i]", (json_int_t)rows[i].seeds, 12));
+        spread(&s, rows[i].seeds, 0.01);
+        expect(&s, "power", rows[i].status, rows[i].words);
+        json_t *e = evidence(&s, "power");
+        assert_int_equal(json_integer_value(json_object_get(e, "needed_pairs")), 7);
+        if (fabs(json_number_value(json_object_get(e, "power")) - rows[i].power) > 1e-6)
+            fail_msg("%.10g", json_number_value(json_object_get(e, "power")));
+        json_decref(e);
+        end(&s);
+    }
+}
+
 static void test_power_counts_what_was_chosen(void **state)
 {
     (void)state;
@@ -145,6 +176,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_too_few),
         cmocka_unit_test(test_power),
+        cmocka_unit_test(test_looks),
         cmocka_unit_test(test_power_goes_by_what_decides),
         cmocka_unit_test(test_power_counts_what_was_chosen),
         cmocka_unit_test(test_adjusting_does_not_raise_the_floor),

@@ -71,8 +71,26 @@ static void test_others_are_named(void **state)
     end(&s);
 }
 
+/* Arms of one specification are one: its runs elsewhere are counted once. */
+static void test_arms_of_one_specification(void **state)
+{
+    (void)state;
+    static const char *const cells[] = { "a", "b", "a" };
+    struct study s;
+    begin(&s, plain, 3, 2, no_grid);
+    s.elsewhere = elsewhere;
+    s.mean = mean_of;
+    set_cells(&s, cells);
+    expect(&s, "selection", "warn",
+           "2 of these specifications ran in 3 other experiments, too: experiment 9 (purged, 4 "
+           "runs), experiment 5 (deleted, 12 runs, ");
+    assert_int_equal(count(&s, "selection", "cells_n"), 8); /* by arm */
+    end(&s);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_others_are_named) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_others_are_named),
+                                        cmocka_unit_test(test_arms_of_one_specification) };
     return cmocka_run_group_tests_name("fairness: selection", tests, NULL, NULL);
 }

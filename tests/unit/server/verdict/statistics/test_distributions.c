@@ -55,10 +55,10 @@ static void test_power(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        near(stats_power(known[i].n, known[i].sd, known[i].margin), known[i].power, 1e-8);
-    assert_true(isnan(stats_power(1, 1, 1)));
-    assert_true(isnan(stats_power(6, NAN, 1)));
-    assert_true(stats_power(6, 0, 1) == 1);
+        near(stats_power(known[i].n, known[i].sd, known[i].margin, 0.05), known[i].power, 1e-8);
+    assert_true(isnan(stats_power(1, 1, 1, 0.05)));
+    assert_true(isnan(stats_power(6, NAN, 1, 0.05)));
+    assert_true(stats_power(6, 0, 1, 0.05) == 1);
 }
 
 static void test_needed(void **state)
@@ -75,19 +75,25 @@ static void test_needed(void **state)
     } ranges[] = { { .01, 7, 28 }, { .02, 18, 104 }, { .05, 100, 636 } };
     (void)state;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        struct stats_needed needed = stats_needed_seeds(8, known[i].sd, known[i].margin);
+        struct stats_needed needed = stats_needed_seeds(8, known[i].sd, known[i].margin, 0.05);
         assert_int_equal(needed.seeds, known[i].needed);
         assert_true(needed.low <= needed.seeds && needed.seeds <= needed.high);
     }
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
-        struct stats_needed needed = stats_needed_seeds(8, ranges[i].sd, .01);
+        struct stats_needed needed = stats_needed_seeds(8, ranges[i].sd, .01, 0.05);
         assert_int_equal(needed.low, ranges[i].low);
         assert_int_equal(needed.high, ranges[i].high);
     }
-    assert_int_equal(stats_needed_seeds(5, .01, .01).seeds, 0); /* too few to know the spread */
-    assert_int_equal(stats_needed_seeds(8, NAN, .01).seeds, 0);
-    assert_int_equal(stats_needed_seeds(8, .01, 0).seeds, 0);
-    assert_int_equal(stats_needed_seeds(8, 1e9, 1e-9).seeds, 1000000000);
+    /* SciPy, at the level of a look; of two, six pairs reach no p below 0.031 */
+    assert_int_equal(stats_needed_seeds(8, .01, .01, 0.025).seeds, 13);
+    assert_int_equal(stats_needed_seeds(8, .02, .01, 0.025).seeds, 41);
+    assert_int_equal(stats_needed_seeds(8, .03, .01, 0.005).seeds, 124);
+    assert_int_equal(stats_needed_seeds(8, 1e-9, .01, 0.025).seeds, 7);
+    assert_int_equal(stats_needed_seeds(5, .01, .01, 0.05).seeds,
+                     0); /* too few to know the spread */
+    assert_int_equal(stats_needed_seeds(8, NAN, .01, 0.05).seeds, 0);
+    assert_int_equal(stats_needed_seeds(8, .01, 0, 0.05).seeds, 0);
+    assert_int_equal(stats_needed_seeds(8, 1e9, 1e-9, 0.05).seeds, 1000000000);
 }
 
 int main(void)
