@@ -6,7 +6,7 @@ measured(1280, "dark");
 measured(400, "light");
 measured(400, "dark");
 walked({
-  1280: ["deleted", "experiment", "curves", "validity", "setup", "export", "run that diverged", "log of a run", "queue",
+  1280: ["deleted", "experiment", "curves", "validity", "setup", "export", "all runs", "run that diverged", "log of a run", "queue",
     "queue by experiment", "compare", "sql", "datasets", "clone"],
   400: ["deleted", "new"],
 });
