@@ -20,7 +20,13 @@ enum { RUN_COLUMNS_N = 29 };
 #define EXPERIMENT_COLUMNS                                                                           \
     "e.id, e.name, e.notes, e.hypothesis, e.tags, e.spec, e.runs_n, e.created_at, e.deleted_at, "    \
     "c.queued, c.running, c.succeeded, c.failed, c.cancelled, c.done, c.total, c.started, c.ended, " \
-    "e.parent, coalesce(e.priority, json_extract(e.spec, '$.priority'), 0)"
+    "e.parent, coalesce(e.priority, json_extract(e.spec, '$.priority'), 0), " EXPERIMENT_VERDICT
+/* JSON text; NULL while it is yet to be drawn. */
+#define EXPERIMENT_VERDICT                                                                         \
+    "iif(e.verdict IS NULL, NULL, json_object('status', e.verdict, 'arms', (SELECT "               \
+    "json_group_object(x.arm, json_object('verdict', x.verdict, 'relative_difference', "           \
+    "x.difference, 'valid', json(CASE x.valid WHEN 0 THEN 'false' WHEN 1 THEN 'true' ELSE 'null' " \
+    "END))) FROM verdicts x WHERE x.experiment = e.id)))"
 /* The runs of one experiment, counted: one row, also when there are none. */
 #define EXPERIMENT_COUNTS                                                                          \
     "(SELECT r.experiment AS id, sum(r.state = 'queued') AS queued, sum(r.state = 'running') AS "  \
@@ -521,7 +527,9 @@ enum { RUN_COLUMNS_N = 29 };
     X(VERDICT_SETTLE,                                                                                              \
       "UPDATE experiments SET verdict = ?2 WHERE id = ?1 AND verdict IS NULL AND verdict_due = ?3")                \
     X(VERDICTS_CLEAR, "DELETE FROM verdicts WHERE experiment = ?")                                                 \
-    X(VERDICT_ADD, "INSERT INTO verdicts VALUES (?, ?, ?)")
+    X(VERDICT_ADD,                                                                                                 \
+      "INSERT INTO verdicts (experiment, arm, verdict, difference, valid) VALUES (?, ?, nullif(?, ''), ?, "        \
+      "nullif(?, -1))")
 
 enum sql {
 #define SQL_ENUM(id, text) SQL_##id,

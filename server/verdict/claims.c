@@ -407,6 +407,14 @@ void claims_done(struct claims *claims)
     *claims = (struct claims){ 0 };
 }
 
+bool claim_relative(const struct statement *c, double *ret)
+{
+    bool known = c->n > 0 && isfinite(c->base_mean) && c->base_mean != 0;
+    if (known)
+        *ret = c->mean / fabs(c->base_mean);
+    return known;
+}
+
 const char *claims_status(const struct claims *claims)
 {
     if (claims->open)

@@ -88,6 +88,8 @@ struct claims {
 /* Errors: NO_MEMORY. */
 int claims_init(struct claims *claims, const struct findings *findings, struct err *err);
 void claims_done(struct claims *claims);
+/* arm - baseline as a share of the baseline's magnitude. false: there is none. */
+bool claim_relative(const struct statement *claim, double *ret);
 /* The primary claims together: the verdict when all arms have the same, else "mixed"; "open" before
  * every run has ended; "none" when there is nothing to compare. */
 const char *claims_status(const struct claims *claims);
