@@ -12,3 +12,11 @@ CREATE TABLE verdicts (
     PRIMARY KEY (experiment, arm)
 ) STRICT, WITHOUT ROWID;
 UPDATE experiments SET verdict = NULL WHERE verdict <> 'open';
+
+-- Thousands of runs that are tried again open their experiment once.
+DROP TRIGGER verdicts_opened;
+CREATE TRIGGER verdicts_opened AFTER UPDATE OF state ON runs
+WHEN new.state IN ('queued', 'running') AND old.state NOT IN ('queued', 'running') BEGIN
+    UPDATE experiments SET verdict = 'open' WHERE id = new.experiment AND verdict IS NOT 'open';
+    DELETE FROM verdicts WHERE experiment = new.experiment;
+END;
