@@ -71,6 +71,13 @@ static void follow_closed(void *source)
     free(f);
 }
 
+static void follow_beat(void *source)
+{
+    struct following *f = source;
+    if (f->subscriber != NULL)
+        subscriber_beat(f->subscriber);
+}
+
 static void on_wake(void *arg)
 {
     request_wake(((struct following *)arg)->req);
@@ -99,6 +106,6 @@ int events_encode(struct request *req, struct reply *reply, struct err *err)
         return status;
     }
     reply->content_type = "text/event-stream";
-    reply->source = (struct reply_source){ follow_read, follow_closed, f, .whole = false };
+    reply->source = (struct reply_source){ follow_read, follow_closed, f, .beat = follow_beat };
     return 0;
 }

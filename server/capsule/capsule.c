@@ -155,6 +155,7 @@ int capsule_write(struct store *store, int64_t experiment, const json_t *report,
     if (status != 0)
         return status;
     m.experiment = objects_experiment(&m.row);
+    json_object_del(m.experiment, "verdict"); /* the report's own */
     m.partial = m.row.counts[RUN_QUEUED] + m.row.counts[RUN_RUNNING] > 0;
     m.corpora = json_object();
     names_for_file(m.row.name, m.row.id, m.folder, sizeof m.folder);

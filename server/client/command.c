@@ -12,8 +12,9 @@ const struct option_row option_table[OPTIONS_N] = {
 };
 
 const struct command command_table[] = {
-    { "submit", "FILE|PRESET|-", 1, 1, B(WATCH) | B(DRY_RUN) | B(KEY) | B(ASCII) | B(PATIENCE),
-      false, command_submit, "submit an experiment: a file, a preset's name, or standard input" },
+    { "submit", "FILE|PRESET|-", 1, 1,
+      B(WATCH) | B(DRY_RUN) | B(KEY) | B(PARENT) | B(ASCII) | B(PATIENCE), false, command_submit,
+      "submit an experiment: a file, a preset's name, or standard input" },
     { "ls", "[FILTER]", 0, 1, B(DELETED) | B(ORDER_BY) | B(LIMIT), false, command_ls,
       "search experiments, newest first, e.g. 'verdict = better'" },
     { "show", "EXPERIMENT|run/RUN", 1, 1, 0, false, command_show,

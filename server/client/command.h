@@ -23,6 +23,7 @@
     X(WATCH, "watch", 'w', NULL, "follow the experiment to its end, as watch does")                \
     X(DRY_RUN, "dry-run", 'n', NULL, "say what would run, what it costs and what audits foresee")  \
     X(KEY, "key", 0, "KEY", "idempotency key: the same one submits once (a random one)")           \
+    X(PARENT, "parent", 0, "ID", "the experiment that this one was made from")                     \
     X(ASCII, "ascii", 0, NULL, "draw with ASCII alone")                                            \
     X(PATIENCE, "patience", 0, "S", "seconds without a daemon before giving up (600)")             \
     X(DELETED, "deleted", 0, NULL, "list what was deleted, instead")                               \

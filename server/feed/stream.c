@@ -158,13 +158,18 @@ static void catch_up(struct subscriber *s)
 
 /* the stream */
 
+void subscriber_beat(struct subscriber *s)
+{
+    if (s->n == 0 && push(s, s->stream->beat))
+        s->wake(s->arg);
+}
+
 static void on_heartbeat(uv_timer_t *timer)
 {
     struct stream *stream = timer->data;
     for (struct subscriber *s = stream->subscribers, *next; s != NULL; s = next) {
         next = s->next;
-        if (s->n == 0 && push(s, stream->beat))
-            s->wake(s->arg);
+        subscriber_beat(s);
     }
 }
 

@@ -8,7 +8,8 @@
  * Each subscriber has a backlog of at most 1 MiB. A live one that is too slow for it is dropped,
  * and its EventSource comes back with Last-Event-ID. One that asks for events that are gone is told
  * `resync`, and is live from then on. A heartbeat every 15 s keeps proxies from closing the
- * connection, and shows peers that are dead.
+ * connection, and shows peers that are dead; one whose connection has ended is found sooner
+ * (exchange_cut.h).
  *
  * Loop thread, but for stream_subscribers.
  */
@@ -54,6 +55,8 @@ int stream_subscribe(struct stream *stream, int64_t after, const struct stream_f
                      struct err *err);
 /* Up to max bytes of what is due; 0 = nothing now. */
 size_t subscriber_read(struct subscriber *subscriber, char *to, size_t max);
+/* A sign of life, unless something is due anyway. */
+void subscriber_beat(struct subscriber *subscriber);
 void subscriber_free(struct subscriber *subscriber);
 
 #endif

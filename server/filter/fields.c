@@ -97,7 +97,7 @@ static const struct filter_field experiment_fields[] = {
              experiment_states),
     { "verdict", TYPE_WORD,
       "EXISTS (SELECT 1 FROM (SELECT e.verdict AS v UNION ALL SELECT x.verdict FROM verdicts x "
-      "WHERE x.experiment = e.id) WHERE ",
+      "WHERE x.experiment = e.id AND x.verdict IS NOT NULL) WHERE ",
       "v", ")", "e.verdict", NULL, verdicts, true },
     COLUMN("runs", TYPE_NUMBER, "e.runs_n"),
     { "arms", TYPE_TEXT, "EXISTS (SELECT 1 FROM json_each(e.spec, '$.arms') a WHERE ", "a.key", ")",

@@ -132,6 +132,12 @@ bool peer_has_left(const struct peer *peer)
     return poll(&look, 1, 0) > 0;
 }
 
+bool peer_is_cut_off(const struct peer *peer)
+{
+    struct pollfd look = { .fd = peer->fd };
+    return poll(&look, 1, 0) > 0; /* POLLERR, POLLHUP */
+}
+
 void peer_end(const struct peer *peer)
 {
     MHD_set_connection_option(peer->connection, MHD_CONNECTION_OPTION_TIMEOUT, 1U);

@@ -58,6 +58,8 @@ bool peer_has_gone(const struct peer *peer);
 /* The same while it is our turn. A peer that has only ended its own side might still read, but
  * looks like one that has closed. */
 bool peer_has_left(const struct peer *peer);
+/* Whether both sides have ended, or the connection broke. */
+bool peer_is_cut_off(const struct peer *peer);
 /* Ends a connection whatever microhttpd is doing with it, once that is run: an end of the stream it
  * notices only where it reads or waits for the socket, its own timeout (a second, here) everywhere
  * else. */

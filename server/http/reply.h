@@ -25,13 +25,15 @@ enum {
  * nothing now (the connection sleeps until request_wake), REPLY_END, or REPLY_BROKEN: the client shall
  * see that it hasn't got all. closed: the connection is gone; frees the source. A `whole` source has
  * an end of its own: it is broken off when the daemon ends, and its client must keep up as one of a
- * file must. */
+ * file must. beat (may be NULL): gives it something to send, which a peer that has gone answers with
+ * a reset. */
 enum { REPLY_END = -1, REPLY_BROKEN = -2 };
 struct reply_source {
     long (*read)(void *source, char *to, size_t max);
     void (*closed)(void *source);
     void *source;
     bool whole;
+    void (*beat)(void *source);
 };
 
 struct reply {

@@ -85,7 +85,7 @@ json_t *objects_experiment(const struct experiment_row *row)
            *compare = json_object_get(spec, "compare");
     return json_pack(
         "{s:I, s:s, s:s, s:o, s:o, s:f, s:I, s:o, s:O, s:O, s:O, s:s, s:s, s:o, s:o, s:o, s:o, "
-        "s:o, s:o, s:o, s:I}",
+        "s:o, s:o, s:o, s:I, s:o}",
         "id", (json_int_t)row->id, "name", row->name, "state", experiment_state(row), "counts",
         counts, "audits", audits, "progress", progress, "runs", (json_int_t)row->runs_n, "arms",
         arms, "grid", grid != NULL ? grid : json_null(), "seeds",
@@ -94,7 +94,7 @@ json_t *objects_experiment(const struct experiment_row *row)
         "created_at", objects_time(row->created_at), "started_at", objects_time(row->started_at),
         "ended_at", objects_time(row->ended_at), "deleted_at", objects_time(row->deleted_at),
         "parent", row->parent > 0 ? json_integer(row->parent) : json_null(), "spec", spec,
-        "priority", (json_int_t)row->priority);
+        "priority", (json_int_t)row->priority, "verdict", objects_embed(row->verdict));
 }
 
 json_t *objects_queue(const struct queue_counts *counts)

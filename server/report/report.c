@@ -56,16 +56,16 @@ static json_t *claim_json(const struct study *study, const struct claims *claims
     struct buf text;
     buf_init(&text, 0);
     words_claim(study, claims, c, &text);
-    bool relative = c->n > 0 && isfinite(c->base_mean) && c->base_mean != 0;
-    json_t *claim =
-        json_pack("{s:s, s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:s, s:s}", "baseline",
-                  study->compare.baseline, "arm", c->arm, "metric", study->compare.judged, "n",
-                  (json_int_t)c->n, "mean_difference", study_number(c->n > 0, c->mean),
-                  "relative_difference", study_number(relative, c->mean / fabs(c->base_mean)), "sd",
-                  study_number(!isnan(c->sd), c->sd), "ci95", interval_json(c, &c->ci95), "ci90",
-                  interval_json(c, &c->ci90), "p", study_number(c->tested, c->p), "agree",
-                  (json_int_t)c->agree, "verdict", verdict_names[c->verdict], "sentence",
-                  text.data != NULL ? text.data : "");
+    double share = 0;
+    bool relative = claim_relative(c, &share);
+    json_t *claim = json_pack(
+        "{s:s, s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:s, s:s}", "baseline",
+        study->compare.baseline, "arm", c->arm, "metric", study->compare.judged, "n",
+        (json_int_t)c->n, "mean_difference", study_number(c->n > 0, c->mean), "relative_difference",
+        study_number(relative, share), "sd", study_number(!isnan(c->sd), c->sd), "ci95",
+        interval_json(c, &c->ci95), "ci90", interval_json(c, &c->ci90), "p",
+        study_number(c->tested, c->p), "agree", (json_int_t)c->agree, "verdict",
+        verdict_names[c->verdict], "sentence", text.data != NULL ? text.data : "");
     json_t *pairs =
         json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "planned", (json_int_t)c->planned,
                   "disturbed", (json_int_t)c->disturbed, "lost", (json_int_t)c->lost, "one_sided",
@@ -191,6 +191,7 @@ static json_t *whole_json(const struct findings *findings, const struct claims *
     const struct study *study = findings->study;
     json_t *experiment = objects_experiment(study->in->experiment);
     json_object_del(experiment, "spec");
+    json_object_del(experiment, "verdict"); /* the report's own is of this moment */
     json_t *report = json_pack(
         "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "experiment",
         experiment, "verdict", words_verdict(study, claims), "remarks",

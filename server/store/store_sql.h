@@ -20,7 +20,13 @@ enum { RUN_COLUMNS_N = 29 };
 #define EXPERIMENT_COLUMNS                                                                           \
     "e.id, e.name, e.notes, e.hypothesis, e.tags, e.spec, e.runs_n, e.created_at, e.deleted_at, "    \
     "c.queued, c.running, c.succeeded, c.failed, c.cancelled, c.done, c.total, c.started, c.ended, " \
-    "e.parent, coalesce(e.priority, json_extract(e.spec, '$.priority'), 0)"
+    "e.parent, coalesce(e.priority, json_extract(e.spec, '$.priority'), 0), " EXPERIMENT_VERDICT
+/* JSON text; NULL while it is yet to be drawn. */
+#define EXPERIMENT_VERDICT                                                                         \
+    "iif(e.verdict IS NULL, NULL, json_object('status', e.verdict, 'arms', (SELECT "               \
+    "json_group_object(x.arm, json_object('verdict', x.verdict, 'relative_difference', "           \
+    "x.difference, 'valid', json(CASE x.valid WHEN 0 THEN 'false' WHEN 1 THEN 'true' ELSE 'null' " \
+    "END))) FROM verdicts x WHERE x.experiment = e.id)))"
 /* The runs of one experiment, counted: one row, also when there are none. */
 #define EXPERIMENT_COUNTS                                                                          \
     "(SELECT r.experiment AS id, sum(r.state = 'queued') AS queued, sum(r.state = 'running') AS "  \
@@ -225,18 +231,19 @@ enum { RUN_COLUMNS_N = 29 };
       "SELECT n.name, s.last, s.last_kind, s.min, s.max, s.sum, s.last_step, s.count, "                            \
       "s.nonfinite, s.name "                                                                                       \
       "FROM series s JOIN metric_names n ON n.id = s.name WHERE s.run = ? ORDER BY n.name")                        \
-    X(RUN_CANCEL_QUEUED, "UPDATE runs SET state = 'cancelled', reason = 'cancelled', cancel = 1, "                 \
-                         "ended_at = ?2 WHERE id = ?1 AND state = 'queued'")                                       \
+    /* Of many runs, a JSON array of ids; the plus: not by way of all that are queued. */                          \
+    X(RUNS_CANCEL_QUEUED,                                                                                          \
+      "UPDATE runs SET state = 'cancelled', reason = 'cancelled', cancel = 1, ended_at = ?2 WHERE "                \
+      "id IN (SELECT value FROM json_each(?1)) AND +state = 'queued'")                                             \
+    X(RUNS_RETRY, "UPDATE runs SET state = 'queued', reason = '', cancel = 0, ended_at = NULL, "                   \
+                  "max_attempts = max(max_attempts, attempt + 1) WHERE ?2 AND id IN (SELECT "                      \
+                  "value FROM json_each(?1)) AND +state IN ('failed', 'cancelled')")                               \
+    X(RUNS_PRIORITY, "UPDATE runs SET priority = ?2 WHERE id IN (SELECT value FROM "                               \
+                     "json_each(?1)) AND +state = 'queued'")                                                       \
     X(RUN_CANCEL_RUNNING, "UPDATE runs SET cancel = 1 WHERE id = ? AND state = 'running'")                         \
-    X(RUN_RETRY, "UPDATE runs SET state = 'queued', reason = '', cancel = 0, ended_at = NULL, "                    \
-                 "max_attempts = max(max_attempts, attempt + 1) WHERE id = ? AND state IN "                        \
-                 "('failed', 'cancelled')")                                                                        \
     X(RUN_DATASET_GONE,                                                                                            \
       "SELECT 1 FROM runs r WHERE r.id = ? AND r.dataset_digest IS NOT NULL "                                      \
       "AND NOT EXISTS (SELECT 1 FROM datasets d WHERE d.digest = r.dataset_digest)")                               \
-    /* A worker is at it. */                                                                                       \
-    X(RUN_BUSY,                                                                                                    \
-      "SELECT state = 'running' OR ifnull(verify = 'running', 0) FROM runs WHERE id = ?")                          \
     X(ACT_GET, "SELECT digest, after, over, changed, unchanged, refused FROM acts WHERE key = ?")                  \
     X(ACTS_FORGET, "DELETE FROM acts WHERE created_at < ?")                                                        \
     X(ACT_ADD, "INSERT INTO acts VALUES (?, ?, ?, 0, 0, 0, 0, '[]')")                                              \
@@ -250,7 +257,6 @@ enum { RUN_COLUMNS_N = 29 };
     X(EXPERIMENT_PRIORITY_PUT,                                                                                     \
       "UPDATE runs SET priority = ?2 WHERE experiment = ?1 AND priority != ?2 AND "                                \
       "id > ?3 AND id <= ?4")                                                                                      \
-    X(RUN_PRIORITY, "UPDATE runs SET priority = ?2 WHERE id = ?1 AND state = 'queued'")                            \
     X(RUN_STATE, "SELECT r.state, r.experiment, r.verify, r.step, r.id FROM runs r JOIN "                          \
                  "experiments e ON e.id = r.experiment "                                                           \
                  "WHERE r.id = ? AND e.deleted_at IS NULL")                                                        \
@@ -521,7 +527,9 @@ enum { RUN_COLUMNS_N = 29 };
     X(VERDICT_SETTLE,                                                                                              \
       "UPDATE experiments SET verdict = ?2 WHERE id = ?1 AND verdict IS NULL AND verdict_due = ?3")                \
     X(VERDICTS_CLEAR, "DELETE FROM verdicts WHERE experiment = ?")                                                 \
-    X(VERDICT_ADD, "INSERT INTO verdicts VALUES (?, ?, ?)")
+    X(VERDICT_ADD,                                                                                                 \
+      "INSERT INTO verdicts (experiment, arm, verdict, difference, valid) VALUES (?, ?, nullif(?, ''), ?, "        \
+      "nullif(?, -1))")
 
 enum sql {
 #define SQL_ENUM(id, text) SQL_##id,

@@ -443,6 +443,14 @@ bool claim_is_made(const struct statement *claim)
     return claim->verdict != VERDICT_UNDETERMINED && claim->verdict != VERDICT_INVALID;
 }
 
+bool claim_relative(const struct statement *c, double *ret)
+{
+    bool known = c->n > 0 && isfinite(c->base_mean) && c->base_mean != 0;
+    if (known)
+        *ret = c->mean / fabs(c->base_mean);
+    return known;
+}
+
 const char *claims_status(const struct claims *claims)
 {
     if (claims->open)

@@ -95,6 +95,8 @@ int claims_init(struct claims *claims, const struct findings *findings, struct e
 void claims_done(struct claims *claims);
 /* Whether it says anything: better, worse or equivalent. */
 bool claim_is_made(const struct statement *claim);
+/* arm - baseline as a share of the baseline's magnitude. false: there is none. */
+bool claim_relative(const struct statement *claim, double *ret);
 /* The primary claims together: the verdict when all arms have the same, else "mixed"; "open" before
  * every run has ended; "none" when there is nothing to compare. */
 const char *claims_status(const struct claims *claims);

@@ -1,21 +1,46 @@
-/* From rows to claims, of which the verdicts are kept. */
+/* From rows to claims, of which is kept what lists show and filters ask for. */
 #include "server/verdict/verdicts.h"
 
+#include "server/verdict/checks.h"
 #include "server/verdict/claims.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-static int keep(const struct claims *claims, struct verdicts *ret, struct err *err)
+static const struct statement *primary_of(const struct claims *claims, const char *arm)
 {
+    for (size_t i = 0; i < claims->primary_n; i++)
+        if (strcmp(claims->primary[i].arm, arm) == 0)
+            return &claims->primary[i];
+    return NULL;
+}
+
+static int validity(const struct findings *findings, const char *arm)
+{
+    json_t *valid = checks_valid(findings, arm);
+    int ret = json_is_null(valid) ? -1 : json_is_true(valid);
+    json_decref(valid);
+    return ret;
+}
+
+static int keep(const struct findings *findings, const struct claims *claims, struct verdicts *ret,
+                struct err *err)
+{
+    const struct layout *layout = &findings->study->layout;
     ret->status = claims_status(claims);
-    ret->arms = calloc(claims->primary_n + 1, sizeof *ret->arms);
-    for (size_t i = 0; ret->arms != NULL && i < claims->primary_n; i++) {
-        char *arm = strdup(claims->primary[i].arm);
+    ret->arms = calloc(layout->arms_n + 1, sizeof *ret->arms);
+    for (size_t i = 0; ret->arms != NULL && i < layout->arms_n; i++) {
+        char *arm = strdup(layout->arms[i]);
         if (arm == NULL)
             return err_no_memory(err, "an experiment's verdicts");
-        ret->arms[ret->arms_n++] =
-            (struct arm_verdict){ arm, verdict_names[claims->primary[i].verdict] };
+        const struct statement *c = primary_of(claims, arm);
+        struct arm_verdict *to = &ret->arms[ret->arms_n++];
+        *to = (struct arm_verdict){ arm, "", (double)NAN, validity(findings, arm) };
+        if (c != NULL) {
+            to->verdict = verdict_names[c->verdict];
+            claim_relative(c, &to->difference);
+        }
     }
     return ret->arms != NULL ? 0 : err_no_memory(err, "an experiment's verdicts");
 }
@@ -32,7 +57,7 @@ static int draw(struct store *store, int64_t id, struct verdicts *ret, struct er
     if (status == 0)
         status = claims_init(&claims, &findings, err);
     if (status == 0)
-        status = keep(&claims, ret, err);
+        status = keep(&findings, &claims, ret, err);
     claims_done(&claims);
     findings_done(&findings);
     study_done(&study);

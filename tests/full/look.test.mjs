@@ -8,6 +8,6 @@ measured(400, "light");
 measured(400, "dark");
 walked({
   1280: ["experiments", "runs of an experiment", "new", "deleted", "experiment", "curves", "validity", "setup", "export",
-    "run that diverged", "log of a run", "queue", "queue by experiment", "compare", "sql", "datasets", "clone"],
+    "all runs", "run that diverged", "log of a run", "queue", "queue by experiment", "compare", "sql", "datasets", "clone"],
   400: ["experiment", "deleted", "new"],
 });

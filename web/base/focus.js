@@ -1,7 +1,7 @@
 // The focus never falls to the body: when what has it goes, is hidden or disabled, the nearest thing around it that
 // takes the focus gets it, at last the content as a whole. Whoever goes by keyboard stays where the work is.
 
-const TAKES = "[tabindex], a[href], button, input, select, textarea, summary";
+export const TAKES = "[tabindex], a[href], button, input, select, textarea, summary";
 
 export function holdFocus(main) {
   let last = null, around = [];

@@ -134,7 +134,8 @@ export function runsTable(view, { experiment = null }) {
     };
   }
 
-  const allOf = h("input", { type: "checkbox", "aria-label": "Select all runs that are listed" });
+  const allOf = h("input", { type: "checkbox", "aria-label": "Select all runs that are listed",
+    "data-key": "all" });
   allOf.addEventListener("change", () => {
     selected.clear();
     if (allOf.checked) for (const { id } of items) selected.add(id);
@@ -181,7 +182,6 @@ export function runsTable(view, { experiment = null }) {
     table.dataset.columns = stamp;
     columns = next;
     drawHeads();
-    body.replaceChildren();
     rows?.end();
     rows = virtualList({ table, body, key: (run) => run.id, make: row, signal });
     rows.show(items);
@@ -274,7 +274,8 @@ export function runsTable(view, { experiment = null }) {
       const place = known.get(run.id), before = items[place];
       if (before === undefined) return reload();
       items[place] = run;
-      if (before.state !== run.state && (field.text() !== "" || order !== "")) reload();
+      const moved = before.state !== run.state || before.priority !== run.priority;
+      if (moved && (field.text() !== "" || order !== "")) reload();
       return redraw();
     },
     push(id, series) {

@@ -1,11 +1,11 @@
 // The list: what there is, how far it is, what came out. All experiments are listed, of which only those in sight are
-// in the document; what came out of one is asked of its report once it has ended and is in sight.
+// in the document.
 
 import { link as to } from "../base/address.js";
-import { address, gate, get, list } from "../base/api.js";
+import { address, get, list } from "../base/api.js";
 import { command, h, perFrame, setAttribute, setText, throttled } from "../base/dom.js";
 import { filterField } from "../parts/filter.js";
-import { integer, number, percent, plural, queueText, signed, when } from "../base/format.js";
+import { integer, percent, plural, queueText, signed, when } from "../base/format.js";
 import { virtualList } from "../parts/list.js";
 import {
   armLabel, auditCounts, badge, countsText, empty, ended, heading, numeric, outcome, progress, table,
@@ -13,85 +13,61 @@ import {
 
 const ARMS_SHOWN = 3;
 const MOST = 20000;
-const limited = gate(2);
-const reports = new Map(); // "id|what may have changed it" → Promise of what the list shows of it
-
-/** What the list shows of a report: {claims, invalid arms}. */
-function concluded(experiment) {
-  const { id, ended_at: at, audits, counts } = experiment, key = JSON.stringify([id, at, audits, counts]);
-  if (!reports.has(key))
-    reports.set(key, limited(() => get(`experiments/${id}/report`, { format: "json" })).then((report) => ({
-      status: report.verdict.status,
-      claims: report.primary.map(({ arm, verdict, relative_difference: by }) => ({ arm, verdict, by: number(by) })),
-      invalid: experiment.arms.filter((arm) => report.arms[arm]?.valid === false),
-    })).catch(() => {
-      reports.delete(key);
-      return null;
-    }));
-  return reports.get(key);
-}
-
 const quoted = (text) => `"${text.replaceAll("\"", "\"\"")}"`;
 const tagged = (key, value) => to("/", { filter: `tags.${quoted(key)} = ${quoted(value)}` });
 const word = (verdict) => h(`b.${verdict}`, null, verdict);
 
-/** The arms, a line each, with what is claimed of them once that is known; of many arms, how many of each verdict. */
-function armLines({ arms }, found) {
-  const claims = new Map(found?.claims.map((claim) => [claim.arm, claim]));
+/** The arms, a line each, with what came of it once that is known; of many arms, how many of each verdict. */
+function armLines({ arms, verdict: found }) {
+  const came = (arm) => found?.arms[arm] ?? {};
   const lines = arms.slice(0, ARMS_SHOWN).map((arm) => {
-    const claim = claims.get(arm), invalid = found?.invalid.includes(arm);
-    const size = claim && claim.verdict !== "invalid" && Number.isFinite(claim.by) ? signed(percent(claim.by)) : "";
-    const verdict = claim?.verdict ?? (invalid ? "invalid" : null);
-    return h("span.listed", null, armLabel(arms, arm), " ", verdict ? word(verdict) : "", size ? ` ${size}` : "");
+    const { verdict, valid, relative_difference: by } = came(arm);
+    const said = verdict ?? (valid === false ? "invalid" : null);
+    const size = said && said !== "invalid" && Number.isFinite(by) ? ` ${signed(percent(by))}` : "";
+    return h("span.listed", null, armLabel(arms, arm), " ", said ? word(said) : "", size);
   });
   const rest = arms.slice(ARMS_SHOWN);
   if (rest.length === 0) return lines;
-  const by = Map.groupBy(rest.filter((arm) => claims.has(arm)), (arm) => claims.get(arm).verdict);
+  const by = Map.groupBy(rest.filter((arm) => came(arm).verdict), (arm) => came(arm).verdict);
   return [...lines, h("span.quiet-text", { title: rest.join(", ") }, `and ${integer(rest.length)} more`,
     [...by].map(([verdict, own]) => [", ", integer(own.length), " ", word(verdict)]))];
 }
 
-function row(view) {
-  return (first) => {
-    const link = h("a.name", { href: `#/experiments/${first.id}` }), tags = h("span.tags");
-    const state = badge(), bar = progress(`Progress of experiment ${first.id}`);
-    const audits = auditCounts((status) => `#/experiments/${first.id}/validity?status=${status}`);
-    const arms = h("td.verdict-cell", { "data-label": "Arms" }), runs = h("td", { "data-label": "Runs" });
-    const created = h("td.num", { "data-label": "Created" });
-    const element = h("tr", null,
-      h("th", { scope: "row" }, link, tags),
-      h("td", { "data-label": "State" }, state.element), h("td", { "data-label": "Progress" }, bar.element),
-      arms, runs, h("td", { "data-label": "Audits" }, audits.element), created);
-    let asked = "";
-    async function conclude(experiment) {
-      const stamp = JSON.stringify([experiment.state, experiment.audits, experiment.counts]);
-      if (stamp === asked) return;
-      if (asked === "" || !ended(experiment)) arms.replaceChildren(...armLines(experiment, null));
-      asked = stamp;
-      if (!ended(experiment)) return;
-      const found = await concluded(experiment);
-      if (!view.signal.aborted && asked === stamp) arms.replaceChildren(...armLines(experiment, found));
-    }
-    return {
-      element,
-      update(experiment) {
-        setText(link, experiment.name);
-        const pairs = Object.entries(experiment.tags ?? {}), stamp = JSON.stringify(pairs);
-        const tag = ([key, value]) => [h("a", { href: tagged(key, value) }, `${key}:${value}`), " "];
-        if (tags.dataset.stamp !== stamp) tags.replaceChildren(...pairs.flatMap(tag));
-        tags.dataset.stamp = stamp;
-        state.update(...outcome(experiment));
-        const { succeeded, failed } = experiment.counts;
-        if (ended(experiment) && failed > 0)
-          bar.update(succeeded / experiment.runs, `${integer(succeeded)} of ${integer(experiment.runs)}`);
-        else bar.update(experiment.progress);
-        audits.update(experiment.audits);
-        setText(runs, countsText(experiment.counts));
-        setText(created, when(experiment.created_at));
-        setAttribute(created, "title", experiment.created_at);
-        conclude(experiment);
-      },
-    };
+function row(first) {
+  const link = h("a.name", { href: `#/experiments/${first.id}` }), tags = h("span.tags");
+  const state = badge(), bar = progress(`Progress of experiment ${first.id}`);
+  const audits = auditCounts((status) => `#/experiments/${first.id}/validity?status=${status}`);
+  const arms = h("td.verdict-cell", { "data-label": "Arms" }), runs = h("td", { "data-label": "Runs" });
+  const created = h("td.num", { "data-label": "Created" });
+  const element = h("tr", null,
+    h("th", { scope: "row" }, link, tags),
+    h("td", { "data-label": "State" }, state.element), h("td", { "data-label": "Progress" }, bar.element),
+    arms, runs, h("td", { "data-label": "Audits" }, audits.element), created);
+  let drawn = "";
+  function drawArms(experiment) {
+    const stamp = JSON.stringify([experiment.arms, experiment.verdict]);
+    if (stamp !== drawn) arms.replaceChildren(...armLines(experiment));
+    drawn = stamp;
+  }
+  return {
+    element,
+    update(experiment) {
+      setText(link, experiment.name);
+      const pairs = Object.entries(experiment.tags ?? {}), stamp = JSON.stringify(pairs);
+      const tag = ([key, value]) => [h("a", { href: tagged(key, value) }, `${key}:${value}`), " "];
+      if (tags.dataset.stamp !== stamp) tags.replaceChildren(...pairs.flatMap(tag));
+      tags.dataset.stamp = stamp;
+      state.update(...outcome(experiment));
+      const { succeeded, failed } = experiment.counts;
+      if (ended(experiment) && failed > 0)
+        bar.update(succeeded / experiment.runs, `${integer(succeeded)} of ${integer(experiment.runs)}`);
+      else bar.update(experiment.progress);
+      audits.update(experiment.audits);
+      setText(runs, countsText(experiment.counts));
+      setText(created, when(experiment.created_at));
+      setAttribute(created, "title", experiment.created_at);
+      drawArms(experiment);
+    },
   };
 }
 
@@ -108,7 +84,7 @@ export default async function experiments(view) {
     caption: "Experiments, newest first", hidden: true, name: "cards",
     headings: ["Experiment", "State", "Progress", "Arms and verdict", "Runs", "Audits", numeric("Created")],
   });
-  const found = virtualList({ table: made.element.firstChild, body: made.body, key: ({ id }) => id, make: row(view),
+  const found = virtualList({ table: made.element.firstChild, body: made.body, key: ({ id }) => id, make: row,
     signal });
   const none = h("div", { hidden: true });
   const field = filterField({ value: view.query.get("filter") ?? "", signal,

@@ -67,21 +67,24 @@ static void make_key(char ret[33])
         snprintf(ret + 2 * i, 3, "%02x", bytes[i]);
 }
 
-/* Until the daemon has said something to it. */
-static int post(struct call *call, const struct buf *spec, json_t **ret, struct err *err)
+/* Until the daemon has said something to it. parent: 0 = none. */
+static int post(struct call *call, const struct buf *spec, int64_t parent, json_t **ret,
+                struct err *err)
 {
     bool dry = call->option[OPTION_DRY_RUN] != NULL;
-    char made[33];
+    char made[33], path[64], of[32] = "";
     const char *key = call->option[OPTION_KEY];
     int64_t trouble_ms = 0;
     if (key == NULL && !dry) {
         make_key(made);
         key = made;
     }
+    if (parent > 0)
+        snprintf(of, sizeof of, "&parent=%lld", (long long)parent);
+    snprintf(path, sizeof path, "/experiments?dry_run=%d%s", dry, of);
     for (;;) {
-        int status = http_json_text(
-            call->http, "POST", dry ? "/experiments?dry_run=1" : "/experiments",
-            spec->data != NULL ? spec->data : "", spec->len, dry ? NULL : key, ret, err);
+        int status = http_json_text(call->http, "POST", path, spec->data != NULL ? spec->data : "",
+                                    spec->len, dry ? NULL : key, ret, err);
         if (status == 0 || dry || !follow_wait(call, status, err, &trouble_ms))
             return status;
     }
@@ -160,15 +163,17 @@ int command_submit(struct call *call, struct err *err)
     bool dry = call->option[OPTION_DRY_RUN] != NULL, json = call->option[OPTION_JSON] != NULL;
     struct buf spec;
     json_t *made = NULL;
-    int64_t patience;
+    int64_t patience, parent = 0;
     int status = option_number(call, OPTION_PATIENCE, 0, 31536000, 0, &patience, err);
+    if (status == 0)
+        status = option_number(call, OPTION_PARENT, 1, INT64_MAX, 0, &parent, err);
     if (status == 0 && dry && call->option[OPTION_WATCH] != NULL)
         status = err_set(err, ERR_USAGE, "--dry-run submits nothing that --watch could follow");
     buf_init(&spec, SPEC_BYTES);
     if (status == 0)
         status = read_spec(call->operands[0], &spec, err);
     if (status == 0)
-        status = post(call, &spec, &made, err);
+        status = post(call, &spec, parent, &made, err);
     if (status == -ERR_UNKNOWN_PRESET && err != NULL && access(call->operands[0], F_OK) != 0)
         snprintf(err->message + strlen(err->message), sizeof err->message - strlen(err->message),
                  "; and there is no file %.100s", call->operands[0]);

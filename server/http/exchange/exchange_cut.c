@@ -5,6 +5,7 @@
 #include "common/base/log.h"
 #include "server/http/exchange/exchange_request.h"
 #include "server/http/exchange/exchange_respond.h"
+#include "server/http/exchange/exchange_sending.h"
 #include "server/http/exchange/exchange_turns.h"
 
 #include <stdlib.h>
@@ -60,8 +61,23 @@ void exchanges_unstick(struct exchanges *all)
                            "the line between two chunks of the body is too long"));
 }
 
+/* One that has closed looks like one that has ended its own side and still reads, until it is sent
+ * something: that is answered by a reset, or read. */
+static void look_at_stream(struct exchange *x)
+{
+    if (peer_is_cut_off(x->peer)) {
+        x->left = true;
+        request_drop(&x->req);
+    } else if (!x->asked && peer_has_left(x->peer)) {
+        x->asked = true;
+        sending_beat(x);
+    }
+}
+
 void exchange_look(struct exchange *x)
 {
+    if (x->state == EXCHANGE_SENT && sending_sleeps(x))
+        look_at_stream(x);
     if (!x->waits || x->left || !peer_has_left(x->peer))
         return;
     log_info("%s %.*s: its client has left", x->method, exchange_shown(x), x->uri);

@@ -12,7 +12,8 @@ void exchange_late(struct exchange *exchange);
  * again and again: a connection that has the same bytes waiting at two calls, and has given us none
  * in between, is stuck. */
 void exchanges_unstick(struct exchanges *exchanges);
-/* Tells what it waits for when its peer has left: a suspended connection never notices. */
+/* A suspended connection never notices that its peer has left: tells what it waits for, or ends a
+ * stream that sleeps. */
 void exchange_look(struct exchange *exchange);
 /* Ends a peer's connection, soon. */
 void exchanges_cut(struct exchanges *exchanges, const struct peer *peer);

@@ -91,6 +91,16 @@ void sending_wake(struct exchange *x)
         exchange_resume(x);
 }
 
+bool sending_sleeps(const struct exchange *x)
+{
+    return x->suspended && x->sending != NULL && x->sending->source.beat != NULL;
+}
+
+void sending_beat(struct exchange *x)
+{
+    x->sending->source.beat(x->sending->source.source);
+}
+
 /* The client of a whole source has the time that one of a file of what it got so far would have;
  * while the source sleeps nobody waits for the client. */
 static void keep_pace(struct sending *s, long n)
@@ -109,7 +119,7 @@ static ssize_t pull_source(void *arg, uint64_t pos, char *to, size_t max)
     (void)pos;
     struct sending *s = arg;
     bool whole = s->source.whole;
-    if (s->exchange == NULL || s->exchange->req.app->closing)
+    if (s->exchange == NULL || s->exchange->left || s->exchange->req.app->closing)
         return whole ? MHD_CONTENT_READER_END_WITH_ERROR : MHD_CONTENT_READER_END_OF_STREAM;
     s->exchange->all->calls++;
     long n = s->source.read(s->source.source, to, max);

@@ -15,6 +15,9 @@ void sending_open(struct exchange *exchange);
 struct MHD_Response *sending_file(struct exchange *exchange);
 /* A source has something to say, or everything ends. */
 void sending_wake(struct exchange *exchange);
+/* Whether its source sleeps and can be asked for a sign of life; asks it. */
+bool sending_sleeps(const struct exchange *exchange);
+void sending_beat(struct exchange *exchange);
 /* The exchange is over. */
 void sending_end(struct exchange *exchange);
 

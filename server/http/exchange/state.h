@@ -69,7 +69,8 @@ struct exchange {
     bool waits; /* for its endpoint's waiting */
     bool heard; /* since exchanges_unstick looked */
     int unread; /* bytes that waited in the socket then */
-    bool left;  /* its peer has, while it waited: nobody reads what becomes of it */
+    bool asked; /* its peer has ended its own side, and was sent something since */
+    bool left;  /* its peer has, while it waited or slept: nobody reads what becomes of it */
     int64_t begun_ms;
     struct auth_grant grant;
 

@@ -108,14 +108,8 @@ static int note(struct store *store, const struct run_act *act, struct err *err)
     return status;
 }
 
-static int cancel(struct store *store, struct run_act *act, int64_t id, struct err *err)
+static int stop_later(struct run_act *act, int64_t id, struct err *err)
 {
-    int64_t running = 0;
-    int status = store_get_int(store, SQL_RUN_BUSY, 0, &running, err, "i", id);
-    if (status == 0)
-        status = store_run_cancel(store, id, err);
-    if (status != 0 || running == 0)
-        return status;
     int64_t *grown = reallocarray(act->running, act->running_n + 1, sizeof *grown);
     if (grown == NULL)
         return err_no_memory(err, "the runs that are to stop");
@@ -124,43 +118,40 @@ static int cancel(struct store *store, struct run_act *act, int64_t id, struct e
     return 0;
 }
 
-static int do_one(struct store *store, struct run_act *act, int64_t id, struct err *err)
+static int told(void *arg, int64_t id, const struct err *refusal, bool busy, struct err *err)
 {
-    switch (act->act) {
-    case ACT_CANCEL:
-        return cancel(store, act, id, err);
-    case ACT_RETRY:
-        return store_run_retry(store, id, err);
-    default:
-        return store_run_priority(store, id, act->priority, err);
+    struct run_act *act = arg;
+    if (refusal == NULL) {
+        act->changed++;
+        return act->act == ACT_CANCEL && busy ? stop_later(act, id, err) : 0;
     }
+    act->unchanged++;
+    if (json_array_size(act->refused) < ACT_REFUSED)
+        json_array_append_new(act->refused, json_pack("{s:I, s:s}", "id", (json_int_t)id, "reason",
+                                                      refusal->message));
+    return 0;
 }
 
 int store_act_slice(struct store *store, struct run_act *act, struct err *err)
 {
     int status = act->begun ? 0 : begin(store, act, err);
     act->begun = true;
-    for (size_t i = 0; i < RUN_SLICE && status == 0 && act->at < act->n && !act->over; i++) {
-        struct err why;
-        int64_t id = act->ids[act->at++];
-        int done = do_one(store, act, id, &why);
-        if (done == -ERR_CONFLICT || done == -ERR_NOT_FOUND) {
-            act->unchanged++;
-            if (json_array_size(act->refused) < ACT_REFUSED)
-                json_array_append_new(act->refused, json_pack("{s:I, s:s}", "id", (json_int_t)id,
-                                                              "reason", why.message));
-        } else if (done != 0) {
-            *err = why;
-            status = done;
-        } else {
-            act->changed++;
-        }
-    }
-    if (status == 0 && !act->over) {
-        act->over = act->at == act->n;
-        status = note(store, act, err);
-    }
-    return status;
+    if (status != 0 || act->over)
+        return status;
+    size_t left = act->n - act->at, n = left < RUN_SLICE ? left : RUN_SLICE;
+    status = store_runs_ask(store,
+                            &(struct runs_asked){ .act = act->act,
+                                                  .priority = act->priority,
+                                                  .ids = act->ids + act->at,
+                                                  .n = n,
+                                                  .told = told,
+                                                  .arg = act },
+                            err);
+    if (status != 0)
+        return status;
+    act->at += n;
+    act->over = act->at == act->n;
+    return note(store, act, err);
 }
 
 int store_experiment_priority(struct store *store, int64_t id, int64_t priority,

@@ -4,12 +4,11 @@
 #ifndef ABLATE_SERVER_STORE_ACTS_H
 #define ABLATE_SERVER_STORE_ACTS_H
 
-#include "server/store/store.h"
+#include "server/store/runs/store_transitions.h"
 
 #include <jansson.h>
 #include <stdbool.h>
 
-enum act { ACT_CANCEL, ACT_RETRY, ACT_PRIORITY, ACTS };
 extern const char *const act_names[]; /* NULL at the end */
 enum { ACT_RUNS = 10000, ACT_REFUSED = 100 };
 
@@ -41,7 +40,6 @@ int store_act_slice(struct store *, struct run_act *, struct err *);
 
 /* Of an experiment and all its runs, those that have ended, too, and those that are added later; a
  * slice. Errors: NOT_FOUND. */
-struct run_slice;
 int store_experiment_priority(struct store *, int64_t id, int64_t priority, struct run_slice *,
                               struct err *);
 

@@ -22,6 +22,7 @@ void experiment_row_done(struct experiment_row *row)
     free(row->hypothesis);
     free(row->tags);
     free(row->spec);
+    free(row->verdict);
     *row = (struct experiment_row){ 0 };
 }
 
@@ -48,6 +49,7 @@ static void experiment_from(sqlite3_stmt *statement, void *of)
     row->ended_at = active == 0 ? sqlite3_column_int64(statement, 17) : 0;
     row->parent = sqlite3_column_int64(statement, 18);
     row->priority = sqlite3_column_int64(statement, 19);
+    row->verdict = store_text(statement, 20, true);
 }
 
 int store_experiment_known(struct store *store, int64_t id, struct err *err)

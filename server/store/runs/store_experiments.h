@@ -17,6 +17,8 @@ struct experiment_row {
     int64_t audits[AUDIT_STATUSES];  /* findings, merged as far as they reach */
     int64_t started_at, ended_at;    /* first start; last end once all are terminal; 0 = none */
     int64_t priority;
+    char *
+        verdict; /* owned JSON text, {"status": …, "arms": {…}}; NULL while it is yet to be drawn */
     int64_t parent; /* what it was cloned from, which may be gone; 0 = none was told */
 };
 void experiment_row_done(struct experiment_row *row);

@@ -5,6 +5,7 @@
 #include "server/store/store_priv.h"
 #include "server/store/store_rows.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 /* Whether one of so many runs or fewer has ended; *ret_lacking: a larger one has. */
@@ -75,7 +76,11 @@ int store_verdicts_put(struct store *store, int64_t experiment, const struct ver
         return made;
     made = store_run_sql(store, SQL_VERDICTS_CLEAR, NULL, err, "i", experiment);
     for (size_t i = 0; i < n && made == 0; i++)
-        made = store_run_sql(store, SQL_VERDICT_ADD, NULL, err, "itt", experiment, arms[i].arm,
-                             arms[i].verdict);
+        made = store_run_sql(store, SQL_VERDICT_ADD, NULL, err, "ittdi", experiment, arms[i].arm,
+                             arms[i].verdict,
+                             isfinite(arms[i].difference) ? arms[i].difference : (double)NAN,
+                             (int64_t)arms[i].valid);
+    if (made == 0)
+        store_touch_experiment(store, experiment);
     return made;
 }

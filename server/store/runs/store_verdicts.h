@@ -21,9 +21,11 @@ struct verdict_due {
 };
 int store_verdicts_lacking(struct store *, struct verdict_due *ret, struct err *err);
 
-/* That of an arm's primary claim; both borrowed. */
+/* What came of an arm; texts are borrowed. */
 struct arm_verdict {
-    const char *arm, *verdict;
+    const char *arm, *verdict; /* that of its primary claim; "": it has none, as the baseline */
+    double difference; /* arm - baseline, of the baseline's magnitude; not finite: there is none */
+    int valid;         /* 0, 1; -1: audits are owed */
 };
 /* Writer: stores them in the place of what was there; status is that of all of them. due (may be
  * NULL): only if nothing has become of it since it was lacking. */

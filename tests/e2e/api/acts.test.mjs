@@ -54,20 +54,20 @@ test("what is wrong is refused before anything changes", async () => {
 });
 
 test("a key does it once, goes on where it stopped, and is of one body", async () => {
-  const id = await submit(450), body = { action: "cancel", filter: `experiment = ${id} and state = queued` };
+  const id = await submit(700), body = { action: "cancel", filter: `experiment = ${id} and state = queued` };
   const first = await (await post(body, "once")).json();
-  assert.deepEqual(first, { action: "cancel", changed: 450, unchanged: 0, refused: [] });
+  assert.deepEqual(first, { action: "cancel", changed: 700, unchanged: 0, refused: [] });
   await act({ action: "retry", filter: `experiment = ${id}` });
   assert.deepEqual(await (await post(body, "once")).json(), first); // and none of those is cancelled again
-  assert.equal((await get(`/experiments/${id}`)).counts.queued, 450);
+  assert.equal((await get(`/experiments/${id}`)).counts.queued, 700);
   const other = await post({ ...body, action: "retry" }, "once");
   assert.deepEqual([other.status, (await other.json()).code], [422, "idempotency_mismatch"]);
-  // As a daemon leaves it that died after two slices.
+  // As a daemon leaves it that died between two slices.
   const ids = (await runsOf(id)).map((run) => run.id);
-  execFileSync("sqlite3", [`${daemon.dir}/ablate.db`, ".timeout 60000", `UPDATE acts SET over = 0, after = ${ids[399]}, changed = 400 WHERE key = 'once'`]);
+  execFileSync("sqlite3", [`${daemon.dir}/ablate.db`, ".timeout 60000", `UPDATE acts SET over = 0, after = ${ids[499]}, changed = 500 WHERE key = 'once'`]);
   assert.deepEqual(await (await post(body, "once")).json(), first);
-  assert.deepEqual((await get(`/experiments/${id}`)).counts, { queued: 400, running: 0, succeeded: 0, failed: 0, cancelled: 50 });
-  assert.deepEqual((await runsOf(id)).filter((run) => run.state === "cancelled").map((run) => run.id), ids.slice(400));
+  assert.deepEqual((await get(`/experiments/${id}`)).counts, { queued: 500, running: 0, succeeded: 0, failed: 0, cancelled: 200 });
+  assert.deepEqual((await runsOf(id)).filter((run) => run.state === "cancelled").map((run) => run.id), ids.slice(500));
 });
 
 test("runs that train are stopped", async () => {
@@ -81,7 +81,7 @@ test("runs that train are stopped", async () => {
 });
 
 test("an experiment's priority is its runs', those to come, too", async () => {
-  const [one, two] = [await submit(210), await submit(2, { priority: 3 })];
+  const [one, two] = [await submit(510), await submit(2, { priority: 3 })];
   assert.deepEqual([(await get(`/experiments/${one}`)).priority, (await get(`/experiments/${two}`)).priority], [0, 3]);
   const moved = await call("POST", `/experiments/${one}/priority`, { priority: 9 });
   assert.deepEqual([moved.priority, moved.spec.priority], [9, 0]);

@@ -1,6 +1,7 @@
 // The event stream against the database: what was sent is what is stored, once, whoever connects when.
 
 import assert from "node:assert/strict";
+import { connect } from "node:net";
 import { after, before, test } from "node:test";
 import { EventSource } from "eventsource";
 import { client } from "../client.mjs";
@@ -8,7 +9,7 @@ import { start } from "../daemon.mjs";
 
 const KINDS = ["run", "metrics", "audit", "experiment", "queue", "log", "resync"];
 let daemon;
-const { call, get, corpus } = client(() => daemon);
+const { call, get, corpus, until } = client(() => daemon);
 
 before(async () => {
   daemon = await start({ args: ["--slots", "2"] });
@@ -146,6 +147,38 @@ test("filters: only what was asked for; several readers at once get the same", a
   const rows = await stored(b.id);
   for (const client of clients) assert.deepEqual(sent(client.events), rows);
   assert.ok(sent(single.events).length > 0 && sent(single.events).every((row) => row.startsWith(`${one.id} `)));
+});
+
+test("a reader that has gone is missed before the next heartbeat; one that only says no more goes on reading", async () => {
+  const readers = async () => Number(/^ablate_event_readers (\d+)/m.exec(await (await daemon.fetch("/metrics")).text())[1]);
+  const { hostname, port } = new URL(daemon.base);
+  const open = () => new Promise((resolve) => {
+    const socket = connect({ host: hostname, port, allowHalfOpen: true }, () => socket.write(`GET /api/v1/events HTTP/1.1\r\nHost: ${hostname}:${port}\r\nAuthorization: Bearer ${daemon.token}\r\n\r\n`));
+    socket.said = "";
+    socket.on("data", (part) => {
+      socket.said += part;
+      if (socket.said.includes("\r\n\r\n")) resolve(socket);
+    });
+  });
+  const beats = ({ said }) => said.split(": still here").length - 1;
+  const before = await readers(), stays = await open();
+  // A heartbeat may come just then, but not each time.
+  const noticed = async () => {
+    const goes = await open(), had = beats(stays);
+    await until("both read", async () => await readers() === before + 2);
+    goes.destroy();
+    await until("it is missed", async () => await readers() === before + 1);
+    return beats(stays) === had;
+  };
+  assert.ok(await noticed() || await noticed() || await noticed(), "without a heartbeat");
+
+  const had = beats(stays);
+  stays.end(); // its own side alone
+  await until("it was asked", () => beats(stays) > had);
+  await call("POST", "/queue", { paused: true });
+  await until("it reads on", () => stays.said.includes('"paused":true'));
+  await call("POST", "/queue", { paused: false });
+  stays.destroy();
 });
 
 test("a replay from the beginning is the whole database", async () => {

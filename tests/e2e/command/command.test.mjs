@@ -110,8 +110,13 @@ test("what can be asked of a daemon", async (t) => {
   assert.equal(JSON.parse(await fine(daemon, ["submit", "-n", "--json", file])).dry_run, true);
   assert.equal((await get("/experiments")).items.length, 0);
   assert.equal(await fine(daemon, ["submit", file]), "Submitted short: experiment 1, 2 runs\n");
-  assert.equal(JSON.parse(await fine(daemon, ["submit", "-", "--json", "--key", "k"], { input: JSON.stringify(SPEC) })).id, 2);
-  assert.equal(JSON.parse(await fine(daemon, ["submit", "-", "--json", "--key", "k"], { input: JSON.stringify(SPEC) })).id, 2);
+  for (let i = 0; i < 2; i++) {
+    const { id, parent } = JSON.parse(await fine(daemon, ["submit", "-", "--json", "--key", "k", "--parent", "1"], { input: JSON.stringify(SPEC) }));
+    assert.deepEqual([id, parent], [2, 1]);
+  }
+  const orphan = await ablate(["submit", "-", "--parent", "99"], { input: JSON.stringify(SPEC), env: { ABLATE_DATA: daemon.dir } });
+  assert.deepEqual([orphan.status, orphan.stderr], [64, "ablate: parent: there is no experiment 99\n"]);
+  assert.equal((await ablate(["submit", "-", "--parent", "none"], { input: "{}", env: { ABLATE_DATA: daemon.dir } })).status, 64);
   const unknown = await ablate(["submit", "no-such-preset"], { env: { ABLATE_DATA: daemon.dir } });
   assert.deepEqual([unknown.status, unknown.stdout], [65, ""]);
   assert.match(unknown.stderr, /no-such-preset.*there is no file no-such-preset/);

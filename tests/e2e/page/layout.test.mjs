@@ -100,6 +100,40 @@ test("a thousand rows are a few in the document, and scroll to the last", async 
   assert.deepEqual(faults, []);
 });
 
+test("the Tab key keeps its place in a long list: row by row, out of sight, in another order, with another column", async () => {
+  await goto(`#/experiments/${waiting}/runs?order=-priority`);
+  const box = page.locator(".box"), last = page.locator(`tr[aria-rowindex="${MANY + 1}"]`);
+  const at = () => page.evaluate(() => [Number(document.activeElement.closest("tr")?.getAttribute("aria-rowindex")), document.activeElement.getAttribute("aria-label")]);
+  await page.locator("tr[aria-rowindex='2'] input").focus();
+  const way = [];
+  for (let stop = 1; stop < 180; stop++) {
+    await page.keyboard.press("Tab");
+    way.push((await at())[0]);
+  }
+  assert.deepEqual(way, Array.from({ length: 179 }, (_, i) => 2 + Math.floor((i + 1) / 3)));
+
+  const [row, label] = await at();
+  await box.evaluate((element) => (element.scrollTop = element.scrollHeight));
+  await last.waitFor();
+  assert.deepEqual(await at(), [row, label]);
+  await page.keyboard.press("Shift+Tab");
+  await page.keyboard.press("Shift+Tab");
+  await page.keyboard.press("Shift+Tab");
+  assert.equal((await at())[0], row - 1);
+  await page.locator(`tr[aria-rowindex="${row - 2}"]`).waitFor(); // it is in sight again
+  assert.equal(await last.count(), 0);
+
+  const mine = (await at())[1];
+  await here.json(`runs/${/\d+/.exec(mine)[0]}/priority`, { priority: 7 });
+  await page.waitForFunction((name) => document.querySelector("tr[aria-rowindex='2']")?.querySelector(`[aria-label="${name}"]`), mine);
+  assert.deepEqual(await at(), [2, mine]);
+  await page.locator(".menu input").first().evaluate((element) => element.click());
+  await page.waitForFunction(() => document.querySelector("tr[aria-rowindex='2']").cells.length !== 8);
+  assert.deepEqual(await at(), [2, mine]);
+  await here.json(`runs/${/\d+/.exec(mine)[0]}/priority`, { priority: 0 });
+  assert.deepEqual(faults, []);
+});
+
 test("runs are sorted, filtered and given columns by the address; Back brings rows and place again", async () => {
   await goto(`#/experiments/${waiting}/runs`);
   const rows = page.locator("table.runs tbody tr[aria-rowindex]");

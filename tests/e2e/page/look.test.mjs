@@ -24,6 +24,9 @@ describe("where things aren't as they should be", () => {
   });
 
   test("an arm that an audit finds invalid is said to be", async () => {
+    const asked = [];
+    page.on("request", (request) => asked.push(new URL(request.url()).pathname));
+    await page.reload();
     const row = page.locator("tr", { hasText: "one of everything" }), listed = row.locator(".verdict-cell .listed");
     await listed.first().waitFor();
     const report = await here.json(`experiments/${here.made.experiment}/report`);
@@ -40,6 +43,8 @@ describe("where things aren't as they should be", () => {
     await here.json(`experiments/${id}?wait=3600`);
     await here.json("queue", { paused: true });
     await page.locator("tr", { hasText: "overlaps" }).locator(".verdict-cell").getByText("invalid", { exact: true }).first().waitFor();
+    assert.deepEqual(asked.filter((path) => /\/experiments\/\d/.test(path)), [], "the list says it all");
+    assert.equal(asked.filter((path) => path.endsWith("/experiments")).length, 1);
     assert.deepEqual(faults, []);
   });
 

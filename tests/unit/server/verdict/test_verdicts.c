@@ -1,4 +1,5 @@
 /* The verdicts that experiments are found by are those of the report, as long as nothing is open. */
+#include "common/json/jsonx.h"
 #include "server/report/report_stored.h"
 #include "server/store/runs/store_attempts.h"
 #include "server/store/runs/store_audits.h"
@@ -7,6 +8,8 @@
 #include "server/verdict/fairness/conclude.h"
 #include "server/verdict/verdicts.h"
 #include "tests/unit/server/fixture.h"
+
+#include <math.h>
 
 enum { SEEDS = 6, RUNS = 3 * SEEDS };
 static const char *const arms[] = { "dense", "dsa", "wide" };
@@ -111,6 +114,41 @@ static const char *reported(struct store *store, int64_t experiment)
     return text;
 }
 
+/* What lists show of each arm is what the report says of it. */
+static void assert_listed(struct store *store, int64_t experiment)
+{
+    struct experiment_row row;
+    struct err err;
+    json_t *report = NULL, *listed = NULL, *arm, *claim;
+    const char *name;
+    size_t i;
+    assert_ok(store_experiment_get(store, experiment, &row, &err), err);
+    assert_ok(jsonx_load(row.verdict, strlen(row.verdict), &listed, &err), err);
+    experiment_row_done(&row);
+    assert_ok(report_make(store, experiment, &report, &err), err);
+    json_t *all = json_object_get(listed, "arms");
+    assert_int_equal(json_object_size(all), json_object_size(json_object_get(report, "arms")));
+    json_object_foreach(json_object_get(report, "arms"), name, arm)
+    {
+        json_t *mine = json_object_get(all, name);
+        assert_true(json_equal(json_object_get(mine, "valid"), json_object_get(arm, "valid")));
+        if (strcmp(name, arms[0]) == 0) {
+            assert_true(json_is_null(json_object_get(mine, "verdict")));
+            assert_true(json_is_null(json_object_get(mine, "relative_difference")));
+        }
+    }
+    json_array_foreach(json_object_get(report, "primary"), i, claim)
+    {
+        json_t *mine = json_object_get(all, json_string_value(json_object_get(claim, "arm")));
+        assert_true(
+            json_equal(json_object_get(mine, "verdict"), json_object_get(claim, "verdict")));
+        assert_true(fabs(json_number_value(json_object_get(mine, "relative_difference")) -
+                         json_number_value(json_object_get(claim, "relative_difference"))) < 1e-12);
+    }
+    json_decref(listed);
+    json_decref(report);
+}
+
 static void sql(struct fixture_base *b, const char *text)
 {
     assert_int_equal(sqlite3_exec(b->store->db, text, NULL, NULL, NULL), SQLITE_OK);
@@ -127,6 +165,7 @@ static int64_t trained(struct fixture_base *b)
     commit(b);
     assert_string_equal(stored(b->store, id), "invalid: dsa invalid, wide invalid");
     assert_string_equal(stored(b->store, id), reported(b->store, id));
+    assert_listed(b->store, id);
     /* These runs were trained alike, and a verdict needs no more than that nothing speaks against it. */
     sql(b, "DELETE FROM audits");
     store_touch_audit(b->store, id, 0, 0);
@@ -141,6 +180,7 @@ static void test_those_of_the_report(void **state)
     int64_t id = trained(b);
     assert_string_equal(stored(b->store, id), reported(b->store, id));
     assert_string_equal(stored(b->store, id), "mixed: dsa better, wide equivalent");
+    assert_listed(b->store, id);
     fixture_base_free(b);
 }
 
@@ -155,6 +195,7 @@ static void test_an_audit_changes_them(void **state)
     store_touch_audit(b->store, id, 2, audit);
     commit(b);
     assert_string_equal(stored(b->store, id), "mixed: dsa invalid, wide equivalent");
+    assert_listed(b->store, id);
     assert_string_equal(stored(b->store, id), reported(b->store, id));
     fixture_base_free(b);
 }
@@ -223,14 +264,16 @@ static void test_those_that_lack_them(void **state)
     assert_int_equal(draw_another(b, ""), id);
     assert_string_equal(stored(b->store, id), "mixed: dsa better, wide equivalent");
     assert_int_equal(draw_another(b, ""), 0);
-    sql(b, "INSERT INTO experiments (id, name, spec, metric, goal, runs_n, created_at) VALUES (99, "
-           "'', '{}', '', 'min', 0, 1); INSERT INTO verdicts VALUES (99, 'dsa', 'better'); "
-           "DELETE FROM experiments WHERE id = 99");
+    sql(b,
+        "INSERT INTO experiments (id, name, spec, metric, goal, runs_n, created_at) VALUES (99, "
+        "'', '{}', '', 'min', 0, 1); INSERT INTO verdicts (experiment, arm, verdict) VALUES (99, "
+        "'dsa', 'better'); "
+        "DELETE FROM experiments WHERE id = 99");
     sqlite3_stmt *s = NULL;
     assert_int_equal(
         sqlite3_prepare_v2(b->store->db, "SELECT count(*) FROM verdicts", -1, &s, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_step(s), SQLITE_ROW);
-    assert_int_equal(sqlite3_column_int64(s, 0), 2);
+    assert_int_equal(sqlite3_column_int64(s, 0), 3);
     sqlite3_finalize(s);
     fixture_base_free(b);
 }

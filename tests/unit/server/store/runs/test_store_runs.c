@@ -1,5 +1,7 @@
 /* A run's states, every transition from every state; claims; lists by filter, order and page. */
+#include "server/store/runs/store_acts.h"
 #include "server/store/runs/store_attempts.h"
+#include "server/store/store_priv.h"
 #include "server/store/store_rows.h"
 #include "tests/unit/server/fixture.h"
 
@@ -444,6 +446,61 @@ static void test_bad_tokens_and_orders(void **state)
     run_list_done(&got);
 }
 
+static int count_updates(unsigned what, void *n, void *statement, void *sql)
+{
+    (void)what;
+    (void)statement;
+    if (strncmp(sql, "UPDATE runs", strlen("UPDATE runs")) == 0)
+        ++*(int *)n;
+    return 0;
+}
+
+/* Asks it of the runs 1 to 40; how many statements it took to change them. */
+static int ask_all(struct store *store, enum act what, int64_t changed)
+{
+    struct run_act act = { .act = what, .priority = 7, .n = 40, .key = "", .body_digest = "" };
+    struct err err;
+    int n = 0;
+    act.ids = calloc(act.n, sizeof *act.ids);
+    assert_non_null(act.ids);
+    for (size_t i = 0; i < act.n; i++)
+        act.ids[i] = (int64_t)i + 1;
+    sqlite3_trace_v2(store->db, SQLITE_TRACE_STMT, count_updates, &n);
+    assert_ok(store_act_slice(store, &act, &err), err);
+    sqlite3_trace_v2(store->db, 0, NULL, NULL);
+    assert_true(act.over);
+    assert_int_equal(act.changed, changed);
+    assert_int_equal(act.unchanged, (int64_t)act.n - changed);
+    assert_int_equal(json_array_size(act.refused), act.unchanged);
+    run_act_done(&act);
+    return n;
+}
+
+/* What a statement may have to undo is copied page by page: one a run would take as many copies. */
+static void test_many_are_changed_by_one_statement(void **state)
+{
+    struct store *store = ((struct fixture_base *)*state)->store;
+    struct event_row *rows = NULL;
+    struct err err;
+    size_t n = 0, told = 0;
+    fixture_experiment(store, 40, 0, 3, false);
+    claim(store, 3, 1);
+    assert_int_equal(ask_all(store, ACT_PRIORITY, 39), 1);
+    assert_int_equal(ask_all(store, ACT_CANCEL, 40), 2); /* of the one that trains by itself */
+    assert_int_equal(state_of(store, 3), RUN_RUNNING);
+    assert_int_equal(state_of(store, 40), RUN_CANCELLED);
+    assert_ok(store_events_flush(store, &rows, &n, &err), err);
+    for (size_t i = 0; i < n; i++) {
+        told += rows[i].kind == EVENT_RUN;
+        event_row_done(&rows[i]);
+    }
+    free(rows);
+    assert_int_equal(told, 40);
+    assert_int_equal(ask_all(store, ACT_CANCEL, 1), 1);
+    assert_int_equal(ask_all(store, ACT_RETRY, 39), 1);
+    assert_int_equal(state_of(store, 40), RUN_QUEUED);
+}
+
 #define UNIT(test)                                                                                 \
     cmocka_unit_test_setup_teardown(test, fixture_base_set_up, fixture_base_tear_down)
 
@@ -451,6 +508,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         UNIT(test_every_transition),
+        UNIT(test_many_are_changed_by_one_statement),
         UNIT(test_the_first_terminal_commit_wins),
         UNIT(test_retry_gives_another_attempt),
         UNIT(test_the_queue_is_by_priority_then_age),
