@@ -35,15 +35,19 @@ after(async () => {
 });
 
 const chart = (title) => page.locator("figure.chart", { hasText: title }).first();
-const row = (title, arm) => chart(title).locator(".legend > div", { hasText: arm });
+/** An arm in the legend, which says what the chart has that is looked at. */
+async function row(title, arm) {
+  await chart(title).locator(".plot").focus();
+  return page.locator(".arms > li", { hasText: arm });
+}
 const of = (ending) => asked.filter(({ pathname }) => pathname.endsWith(ending));
 
 test("all curves come in one request; a mean says of how many seeds it is", async () => {
   asked = [];
   await page.goto(`${daemon.base}/#/experiments/${id}/curves`);
-  await row("Training loss", "arm 0").getByText("n\u2009=\u20093").waitFor();
+  await (await row("Training loss", "arm 0")).getByText("n\u2009=\u20093").waitFor();
   assert.deepEqual([of("/curves").length, of("/metrics").filter(({ pathname }) => pathname.includes("/runs/")).length], [1, 0]);
-  assert.match(await row("Training loss", "arm 1").innerText(), /n\s=\s2 of 3, not comparable yet/);
+  assert.match(await (await row("Training loss", "arm 1")).innerText(), /n\s=\s2 of 3, not comparable yet/);
   assert.match(await chart("Training loss").locator(".caption").innerText(), /16 steps a point/);
   assert.doesNotMatch(await chart("Validation loss").locator(".caption").innerText(), /steps a point/);
   assert.deepEqual(faults, []);
@@ -67,14 +71,14 @@ test("a zoom asks for its range, in which a spike's step can be read", async () 
     await page.keyboard.press("ArrowRight");
     return false;
   });
-  assert.ok(Number(/\d+\.\d+/.exec((await row("Training loss", "arm 0").innerText()).replace("arm 0", ""))[0]) > 30);
+  assert.ok(Number(/\d+\.\d+/.exec((await (await row("Training loss", "arm 0")).innerText()).replace("arm 0", ""))[0]) > 30);
   await page.keyboard.press("Escape");
   await chart("Training loss").locator(".caption", { hasText: "16 steps a point" }).waitFor();
 });
 
 test("bands and single seeds are a choice; seeds are fetched when somebody wants them", async () => {
   asked = [];
-  for (const band of ["sd", "95\u202f%", "none", "min\u2013max"]) await page.getByText(band, { exact: true }).click();
+  for (const band of ["sd", "95\u202f% pointwise", "none", "min\u2013max"]) await page.getByText(band, { exact: true }).click();
   assert.deepEqual(of("/metrics"), []);
   await page.getByLabel("seeds", { exact: true }).check();
   await until("six series are asked for", () => of("/metrics").length === 6);
