@@ -2,8 +2,8 @@
 
 import { duration, integer, scaled, seconds, tick } from "../base/format.js";
 
-const spelled = (value) => (value < 60 ? seconds(value) : duration(value));
-const large = (value) => scaled(value, "").trim();
+const spelled = (value) => (value === 0 ? "0\u202fs" : value < 60 ? seconds(value) : duration(value));
+const large = (value) => scaled(value, "").trim().replace(/\.0+(?=\u202f)/, "");
 
 /** {title, format(value), tick(value): shorter} */
 const AXES = {
@@ -65,13 +65,13 @@ function secondsKnots({ step, mean }) {
 }
 
 /**
- * The scale of an arm at a grid point; undefined while it isn't known, null for steps themselves. row: of the report's
- * table; steps: of a run; time: what was measured of time/step_s.
+ * The scale of an arm at a grid point; undefined while it isn't known, null for steps themselves. tokens: of so many
+ * steps; flops: up to steps between which they grow evenly; time: what was measured of time/step_s.
  */
-export function scaleOf(name, { row, steps, time }) {
+export function scaleOf(name, { tokens, steps, flops, time }) {
   if (name === "step") return null;
-  if (name === "tokens") return row && steps > 0 ? new Scale([[0, 0], [steps, row.tokens]]) : undefined;
-  if (name === "flops") return row?.flops?.length > 1 ? new Scale(row.flops) : undefined;
+  if (name === "tokens") return tokens > 0 && steps > 0 ? new Scale([[0, 0], [steps, tokens]]) : undefined;
+  if (name === "flops") return flops?.length > 1 ? new Scale(flops) : undefined;
   const knots = time ? secondsKnots(time) : [];
   return knots.length > 1 ? new Scale(knots) : undefined;
 }

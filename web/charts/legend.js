@@ -24,6 +24,7 @@ export class ArmLegend {
     this.sorting = toggle("by value", state.sort, (on) => {
       state.sort = on;
       onchange();
+      this.draw();
     }, "The best first, else in the experiment\u2019s order");
     this.these = action("Show only these", () => this.#show(this.#found()), { kind: "quiet" });
     this.all = action("Show all", () => this.#show(null), { kind: "quiet" });
@@ -47,6 +48,7 @@ export class ArmLegend {
   #show(names) {
     this.state.only = names === null || names.length === this.arms.length ? null : new Set(names);
     this.onchange();
+    this.draw();
   }
 
   /** Shows an arm alone, or all again if it is. */

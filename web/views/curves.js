@@ -15,8 +15,10 @@ import { scaleOf, X } from "../charts/axes.js";
 import { Chart, tend } from "../charts/chart.js";
 import { CurveSet } from "../charts/curveset.js";
 import { ArmLegend } from "../charts/legend.js";
+import { specAt } from "../charts/lines.js";
 import { readShown, usual, writeShown } from "../charts/shown.js";
 import { TAKEN } from "../charts/taken.js";
+import { leaves } from "../base/differences.js";
 import { action, h, perFrame, throttled, toast } from "../base/dom.js";
 import { factor, gridKey, gridPoint, plain } from "../base/format.js";
 import { CURVES, metric } from "../base/metrics.js";
@@ -51,6 +53,7 @@ export class Curves {
     this.asked = new Set();
     this.names = new Set(CURVES);
     this.rows = new Map(); // arm|grid → row of the report's table
+    this.flops = new Map(); // arm|grid → FLOPs up to steps; null while a run is asked
     this.scales = new Map(); // axis|arm|grid → {of, scale}
     this.charts = new Map(); // metric|grid → Chart
     const several = gridPoints(experiment.grid).length > 1;
@@ -81,7 +84,7 @@ export class Curves {
     this.metricMenu = h("div.menu");
     this.place = h("div");
     this.element = h("section.curves", { "aria-labelledby": "curves" },
-      h("h2", { id: "curves" }, "Curves"), this.bar, this.place, this.matrix);
+      h("h2", { id: "curves" }, "Curves"), h("div.curves-bar", null, this.bar, this.place), this.matrix);
     this.#controls();
     if (this.state.zoom) this.zoomSoon();
     tend(this.charts, signal);
@@ -152,7 +155,8 @@ export class Curves {
     const menu = h("details.dropdown", null, h("summary", null, "Metrics"), this.metricMenu);
     this.bar.replaceChildren(...factors, axes,
       toggle("log x", state.logX, set("logX")), toggle("log y", state.log, set("log")),
-      toggle("same y", state.shared, set("shared"), "One scale for a metric over all grid points"),
+      several.length > 0 ? toggle("same y", state.shared, set("shared"), "One scale for a metric over all grid points")
+        : "",
       smoothing(set("weight"), "Exponential moving average of dense curves; what was measured stays visible behind it",
         state.weight),
       choice("band", BANDS, state.band, set("band")),
@@ -186,9 +190,27 @@ export class Curves {
     const known = this.scales.get(key);
     if (known?.of === of && known.scale !== undefined) return known.scale;
     const run = [...this.runs.values()].find((one) => one.arm === arm && gridKey(one.grid) === gridKey(point));
-    const scale = scaleOf(axis, { row: this.rows.get(place), steps: run?.steps, time });
+    const flops = axis === "flops" && run ? this.#flopsOf(place, run) : null;
+    const scale = scaleOf(axis, { tokens: this.rows.get(place)?.tokens, steps: run?.steps, flops, time });
     this.scales.set(key, { of, scale });
     return scale;
+  }
+
+  /** FLOPs up to steps. Those of a warm-up have another price, which a run alone knows: it is asked for it. */
+  #flopsOf(place, run) {
+    if (!this.flops.has(place)) {
+      const spec = specAt(this.experiment.spec, run.arm, run.grid);
+      const isWarm = ([path, value]) => (path.endsWith(".dense_warmup_steps") ? value > 0
+        : JSON.stringify(value).includes("\"dense_warmup_steps\"")); // of some layers
+      const warm = Object.entries(leaves(spec)).some(isWarm);
+      this.flops.set(place, warm ? null : [[0, 0], [run.steps, run.steps * run.flops_per_step]]);
+      if (warm)
+        limited(() => get(`runs/${run.id}`, {}, this.signal)).then(({ flops }) => {
+          this.flops.set(place, flops);
+          this.draw();
+        }, (error) => error.name === "AbortError" || toast(`Costs can\u2019t be read: ${error.message}`, "error"));
+    }
+    return this.flops.get(place);
   }
 
   /** Fetches what is shown and not here yet. */

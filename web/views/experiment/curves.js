@@ -11,6 +11,11 @@ export function curvesTab({ view, experiment, runs }) {
   const element = h("div", null, curves.element, h("section", { "aria-labelledby": "dynamics" },
     h("h2", { id: "dynamics" }, "Dynamics"), dynamics.element));
   curves.ensure();
+  // the toolbar stays in sight below the head, however tall that is
+  const tall = new ResizeObserver(([{ target }]) =>
+    document.documentElement.style.setProperty("--head", `${target.offsetHeight}px`));
+  tall.observe(view.root.querySelector(".head"));
+  view.signal.addEventListener("abort", () => tall.disconnect());
   return {
     element,
     moved: (query) => curves.moved(query),
