@@ -3,14 +3,15 @@
 import { duration, integer, scaled, seconds, tick } from "../base/format.js";
 
 const spelled = (value) => (value === 0 ? "0\u202fs" : value < 60 ? seconds(value) : duration(value));
-const large = (value) => scaled(value, "").trim().replace(/\.0+(?=\u202f)/, "");
+const few = (text) => text.trim().replace(/\.0+(?=\u202f)/, ""); // 20 M, not 20.0 M
+const large = (value) => few(scaled(value, ""));
 
 /** {title, format(value), tick(value): shorter} */
 const AXES = {
   step: { title: "step", format: integer, tick },
   tokens: { title: "tokens", format: integer, tick: large },
   flops: { title: "FLOPs", format: (value) => scaled(value, "FLOP"), tick: large },
-  seconds: { title: "seconds of training", format: spelled, tick: spelled },
+  seconds: { title: "seconds of training", format: spelled, tick: (value) => few(spelled(value)) },
 };
 export const axis = (name) => AXES[name] ?? { title: name, format: integer, tick };
 

@@ -82,7 +82,7 @@ export class ArmLegend {
 
   /** Arms that an audit has made worthless. */
   mark(invalid) {
-    this.invalid = new Set(invalid);
+    this.invalid = invalid;
     this.draw();
   }
 

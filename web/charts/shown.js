@@ -1,7 +1,8 @@
 // What a page of curves shows, as its address has it: only what isn't as usual stands there. Pure: no document.
 
 const FLAGS = { log: "log", logX: "logx", seeds: "seeds", sort: "sort" };
-const list = (names) => [...names].map(encodeURIComponent).join(",");
+const plain = (name) => name.replace(/[%,:]/g, encodeURIComponent);
+const list = (names) => [...names].map(plain).join(",");
 function names(text) {
   try {
     return text.split(",").map(decodeURIComponent);
@@ -53,6 +54,6 @@ export function writeShown(state, before) {
     arms: state.only ? list(state.only) : "",
     zoom: state.zoom ? state.zoom.map((x) => +x.toPrecision(7)).join("~") : "", full: state.full ?? "",
     at: Object.entries(state.at).filter(([path, value]) => value !== before.at[path])
-      .map((pair) => pair.map(encodeURIComponent).join(":")).join(","),
+      .map((pair) => pair.map(plain).join(":")).join(","),
   };
 }

@@ -44,7 +44,7 @@ function painted(chart) {
   const font = (size, weight = "") => `${weight} ${size}px ${css("--font")}`;
   context.font = font(12);
   const entries = chart.readings.map(({ name, place, value }) =>
-    ({ place, text: `${name}  ${chart.metric.format(value)}` }));
+    ({ place, text: `${name}${chart.group.invalid?.has(name) ? " (invalid)" : ""}  ${chart.metric.format(value)}` }));
   let [x, y] = [EDGE, 0];
   for (const one of entries) { // where each stands, in as many lines as it takes
     const wide = 28 + context.measureText(one.text).width + 18;

@@ -11,18 +11,18 @@
 // than steps: each arm has its own scale then (axes.js), and steps stay what is asked for.
 
 import { gate, get } from "../base/api.js";
-import { scaleOf, X } from "../charts/axes.js";
+import { scaleOf } from "../charts/axes.js";
 import { Chart, tend } from "../charts/chart.js";
+import { controls, flopsOf, fullTool, KNOWN, onLeft, TIME, tokensOf } from "../charts/controls.js";
 import { CurveSet } from "../charts/curveset.js";
 import { ArmLegend } from "../charts/legend.js";
 import { specAt } from "../charts/lines.js";
 import { readShown, usual, writeShown } from "../charts/shown.js";
 import { TAKEN } from "../charts/taken.js";
-import { leaves } from "../base/differences.js";
-import { action, h, perFrame, throttled, toast } from "../base/dom.js";
+import { h, perFrame, throttled, toast } from "../base/dom.js";
 import { factor, gridKey, gridPoint, plain } from "../base/format.js";
 import { CURVES, metric } from "../base/metrics.js";
-import { choice, smoothing, toggle } from "../parts/parts.js";
+import { choice, toggle } from "../parts/parts.js";
 import { Series } from "../charts/series.js";
 
 const POINTS = 500; // of a curve: about as many as a chart has pixels
@@ -30,8 +30,6 @@ const SEED_POINTS = 800;
 const MOST_COLUMNS = 12;
 const LIVE_MS = 500;
 const ZOOM_MS = 150;
-const BANDS = [["range", "min\u2013max"], ["sd", "sd"], ["interval", "95\u202f% pointwise"], ["none", "none"]];
-const TIME = "time/step_s";
 const MOST_METRICS = 16; // of a request
 const ALL = "all";
 const limited = gate(4);
@@ -52,7 +50,6 @@ export class Curves {
     this.series = new Map(); // run|metric → Series, of single seeds
     this.asked = new Set();
     this.names = new Set(CURVES);
-    this.rows = new Map(); // arm|grid → row of the report's table
     this.flops = new Map(); // arm|grid → FLOPs up to steps; null while a run is asked
     this.scales = new Map(); // axis|arm|grid → {of, scale}
     this.charts = new Map(); // metric|grid → Chart
@@ -62,7 +59,7 @@ export class Curves {
     this.usual = usual({ metrics: CURVES, at: Object.fromEntries(Object.entries(experiment.grid ?? {}).map(first)) });
     this.state = this.#read(view.query);
     this.group = { sync: `experiment-${experiment.id}`, seeds: true,
-      zoom: this.state.zoom, onzoom: () => this.#zoomed(),
+      invalid: new Set(), zoom: this.state.zoom, onzoom: () => this.#zoomed(),
       onread: (chart, active) => this.legend.read(chart, active), onpick: (arm) => this.legend.solo(arm) };
     this.draw = perFrame(() => this.#draw(), signal);
     this.refresh = throttled(() => this.#refresh(), LIVE_MS, signal);
@@ -70,9 +67,7 @@ export class Curves {
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden && this.missed) this.refresh();
     }, { signal });
-    document.addEventListener("fullscreenchange", () => {
-      if (!document.fullscreenElement && this.state.full) this.#set("full", null);
-    }, { signal });
+    onLeft(() => this.state.full && this.#set("full", null), signal);
     const close = (event) => {
       const open = this.bar.querySelector("details[open]");
       if (open && (event.type === "keydown" ? event.key === "Escape" : !open.contains(event.target))) open.open = false;
@@ -91,8 +86,7 @@ export class Curves {
   }
 
   #read(query) {
-    return readShown(query, this.usual, { axes: X.map(([name]) => name), bands: BANDS.map(([name]) => name),
-      arms: this.experiment.arms });
+    return readShown(query, this.usual, { ...KNOWN, arms: this.experiment.arms });
   }
 
   /** The address names another state: that is shown; without one it gets the one that there is. */
@@ -116,16 +110,16 @@ export class Curves {
   }
 
   #set(key, value) {
+    if (key === "axis") this.group.zoom = this.state.zoom = this.detail = null; // of the other axis
     this.state[key] = value;
     this.#keep();
     this.ensure();
   }
 
-  /** What the report knows: what arms cost, and which are worthless. */
-  told({ table, arms }) {
-    this.rows = new Map(table.map((row) => [`${row.arm}|${gridKey(row.grid)}`, row]));
-    this.scales.clear();
-    this.legend.mark(Object.keys(arms).filter((arm) => arms[arm].valid === false));
+  /** The report tells which arms are worthless. */
+  told({ arms }) {
+    this.group.invalid = new Set(Object.keys(arms).filter((arm) => arms[arm].valid === false));
+    this.legend.mark(this.group.invalid);
     this.draw();
   }
 
@@ -148,22 +142,11 @@ export class Curves {
         this.onpoint();
       });
     });
-    const axes = choice("x", X, state.axis, (value) => {
-      this.group.zoom = this.state.zoom = this.detail = null; // of the other axis
-      this.#set("axis", value);
-    });
     const menu = h("details.dropdown", null, h("summary", null, "Metrics"), this.metricMenu);
-    this.bar.replaceChildren(...factors, axes,
-      toggle("log x", state.logX, set("logX")), toggle("log y", state.log, set("log")),
-      several.length > 0 ? toggle("same y", state.shared, set("shared"), "One scale for a metric over all grid points")
-        : "",
-      smoothing(set("weight"), "Exponential moving average of dense curves; what was measured stays visible behind it",
-        state.weight),
-      choice("band", BANDS, state.band, set("band")),
+    this.bar.replaceChildren(...factors, ...controls(state, set, { shared: several.length > 0, bands: true }),
       toggle("seeds", state.seeds, set("seeds"), "Each seed by itself"), menu);
-    const invalid = this.legend?.invalid ?? [];
     this.legend = new ArmLegend({ arms: experiment.arms, state, onchange: () => this.#set("only", this.state.only) });
-    this.legend.invalid = new Set(invalid);
+    this.legend.mark(this.group.invalid);
     this.place.replaceChildren(this.legend.element);
     this.#menu();
   }
@@ -191,7 +174,8 @@ export class Curves {
     if (known?.of === of && known.scale !== undefined) return known.scale;
     const run = [...this.runs.values()].find((one) => one.arm === arm && gridKey(one.grid) === gridKey(point));
     const flops = axis === "flops" && run ? this.#flopsOf(place, run) : null;
-    const scale = scaleOf(axis, { tokens: this.rows.get(place)?.tokens, steps: run?.steps, flops, time });
+    const tokens = axis === "tokens" && run ? tokensOf(specAt(this.experiment.spec, arm, point), run.steps) : 0;
+    const scale = scaleOf(axis, { tokens, steps: run?.steps, flops, time });
     this.scales.set(key, { of, scale });
     return scale;
   }
@@ -199,12 +183,8 @@ export class Curves {
   /** FLOPs up to steps. Those of a warm-up have another price, which a run alone knows: it is asked for it. */
   #flopsOf(place, run) {
     if (!this.flops.has(place)) {
-      const spec = specAt(this.experiment.spec, run.arm, run.grid);
-      const isWarm = ([path, value]) => (path.endsWith(".dense_warmup_steps") ? value > 0
-        : JSON.stringify(value).includes("\"dense_warmup_steps\"")); // of some layers
-      const warm = Object.entries(leaves(spec)).some(isWarm);
-      this.flops.set(place, warm ? null : [[0, 0], [run.steps, run.steps * run.flops_per_step]]);
-      if (warm)
+      this.flops.set(place, flopsOf(specAt(this.experiment.spec, run.arm, run.grid), run));
+      if (this.flops.get(place) === null)
         limited(() => get(`runs/${run.id}`, {}, this.signal)).then(({ flops }) => {
           this.flops.set(place, flops);
           this.draw();
@@ -385,12 +365,7 @@ export class Curves {
   }
 
   #chart(key, name, point, compact) {
-    const full = (chart) => action("Full", async () => {
-      const on = this.state.full === null;
-      this.#set("full", on ? key : null);
-      if (on) await document.documentElement.requestFullscreen?.().catch(() => {}); // else it fills the window alone
-      else if (document.fullscreenElement) await document.exitFullscreen();
-    }, { kind: "quiet", label: `Full screen: ${chart.name}`, title: "Alone over the whole screen, or all again" });
+    const full = fullTool(() => this.state.full !== null, (on) => this.#set("full", on ? key : null));
     return new Chart({ metric: name, group: this.group, compact, where: gridPoint(point), tools: [...TAKEN, full] });
   }
 
