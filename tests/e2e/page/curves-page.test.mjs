@@ -41,6 +41,7 @@ async function row(title, arm) {
   await chart(title).locator(".plot").focus();
   return page.locator(".arms > li", { hasText: arm });
 }
+const state = () => new URLSearchParams(new URL(page.url()).hash.split("?")[1] ?? "");
 const of = (ending) => asked.filter(({ pathname }) => pathname.endsWith(ending));
 
 test("all curves come in one request; a mean says of how many seeds it is", async () => {
@@ -64,6 +65,8 @@ test("a zoom asks for its range, in which a spike's step can be read", async () 
   await page.mouse.move(x + 8, y, { steps: 4 });
   await page.mouse.up();
   await until("the range is asked for", () => of("/curves").some(({ searchParams }) => searchParams.get("from") !== null));
+  const [from, to] = state().get("zoom").split("~").map(Number);
+  assert.ok(from < SPIKE && SPIKE < to && to - from < STEPS / 10, `${from}~${to}`);
   await page.waitForFunction(() => ![...document.querySelectorAll("figure.chart .caption")].some((one) => one.textContent.includes("steps a point")));
   await plot.focus();
   await page.keyboard.press("Home");
@@ -75,6 +78,7 @@ test("a zoom asks for its range, in which a spike's step can be read", async () 
   assert.ok(Number(/\d+\.\d+/.exec((await (await row("Training loss", "arm 0")).innerText()).replace("arm 0", ""))[0]) > 30);
   await page.keyboard.press("Escape");
   await chart("Training loss").locator(".caption", { hasText: "16 steps a point" }).waitFor();
+  assert.equal(state().get("zoom"), null);
 });
 
 test("bands and single seeds are a choice; seeds are fetched when somebody wants them", async () => {
@@ -88,7 +92,6 @@ test("bands and single seeds are a choice; seeds are fetched when somebody wants
 });
 
 const shown = () => page.locator(".arms > li:not(.off) .arm-name").allInnerTexts();
-const state = () => new URLSearchParams(new URL(page.url()).hash.split("?")[1] ?? "");
 
 test("one legend: an arm alone by its entry or its line, all again, by value", async () => {
   const only = page.getByRole("button", { name: "arm 1", exact: true });
