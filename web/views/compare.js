@@ -75,8 +75,8 @@ class Page {
     this.matrix = h("div.matrix.metrics");
     onLeft(() => this.state.full && this.#set("full", null), view.signal);
     this.curves = h("section.curves", { "aria-labelledby": "curves" }, h("h2", { id: "curves" }, "Curves"),
-      h("div.toolbar", null, controls(this.state, (key) => (value) => this.#set(key, value)),
-        h("details.dropdown", null, h("summary", null, "Metrics"), this.menu)), this.matrix);
+      h("div.toolbar", null, h("details.dropdown", null, h("summary", null, "Metrics"), this.menu),
+        controls(this.state, (key) => (value) => this.#set(key, value))), this.matrix);
     const more = adder((item) => this.#add(item), view.signal);
     view.root.append(heading("Compare"), more, this.said, this.table, this.curves);
     tend(this.charts, view.signal);

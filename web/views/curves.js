@@ -143,8 +143,8 @@ export class Curves {
       });
     });
     const menu = h("details.dropdown", null, h("summary", null, "Metrics"), this.metricMenu);
-    this.bar.replaceChildren(...factors, ...controls(state, set, { shared: several.length > 0, bands: true }),
-      toggle("seeds", state.seeds, set("seeds"), "Each seed by itself"), menu);
+    this.bar.replaceChildren(menu, ...factors, ...controls(state, set, { shared: several.length > 0, bands: true }),
+      toggle("seeds", state.seeds, set("seeds"), "Each seed by itself"));
     this.legend = new ArmLegend({ arms: experiment.arms, state, onchange: () => this.#set("only", this.state.only) });
     this.legend.mark(this.group.invalid);
     this.place.replaceChildren(this.legend.element);

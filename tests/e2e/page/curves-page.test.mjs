@@ -139,7 +139,7 @@ test("x, scales, band, smoothing, metrics and the chart that fills the screen ar
   await page.getByRole("button", { name: "Full screen: Training loss" }).click();
   await page.locator(".curves.full").waitFor();
   assert.equal(await page.locator("figure.chart:visible").count(), 1);
-  assert.equal(await page.locator(".head").isVisible(), false);
+  assert.deepEqual([await page.locator(".tabs").isVisible(), await page.getByRole("heading", { name: "Dynamics" }).isVisible()], [false, false]);
   const told = await label("Training loss"), address = page.url();
   assert.deepEqual(Object.fromEntries(state()), { x: "seconds", logx: "1", log: "1", band: "sd", smooth: "0.5", metrics: "train/loss,val/loss", full: "train/loss|[]" });
   await page.goto("about:blank");
@@ -149,7 +149,7 @@ test("x, scales, band, smoothing, metrics and the chart that fills the screen ar
   assert.ok(await page.getByLabel("log x").isChecked() && await page.locator(".curves.full").isVisible());
   await page.getByRole("button", { name: "Full screen: Training loss" }).click();
   await page.getByText("step", { exact: true }).click();
-  await page.locator(".head").waitFor();
+  await page.locator(".tabs").waitFor();
   assert.equal(await page.locator("figure.chart:visible").count(), 2);
   assert.deepEqual(faults, []);
 });

@@ -402,7 +402,7 @@ test("the legend of curves marks an arm that an audit has made worthless; a char
   await page.locator(".curves.full").waitFor();
   assert.match(await page.locator("figure.chart:visible .plot").getAttribute("aria-label"), /^Training loss by FLOPs: /);
   await page.getByRole("button", { name: "Full screen: Training loss" }).click();
-  await page.locator(".head").waitFor();
+  await page.locator(".tabs").waitFor();
   assert.doesNotMatch(hash(), /full/);
   assert.deepEqual(faults, []);
 });
