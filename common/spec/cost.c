@@ -174,6 +174,16 @@ double cost_flops(const struct run_spec *spec, int64_t steps)
     return flops;
 }
 
+int64_t cost_bend(const struct run_spec *spec, int64_t after)
+{
+    int64_t next = spec->train.steps;
+    for (int64_t layer = 0; layer < spec->model.layers; layer++) {
+        int64_t warmup = run_spec_attention(spec, layer)->dense_warmup_steps;
+        next = warmup > after && warmup < next ? warmup : next;
+    }
+    return next;
+}
+
 int64_t cost_steps(const struct run_spec *spec, double flops, int64_t most)
 {
     int64_t least = 1;

@@ -20,6 +20,9 @@ void cost_estimate(const struct run_spec *spec, struct cost *ret);
 double cost_pairs(const struct spec_attention *attention, int64_t t);
 /* What the first `steps` steps cost, warm-up steps with dense attention at their own price. */
 double cost_flops(const struct run_spec *spec, int64_t steps);
+/* The first step behind `after` at which the price of a step changes; at the latest the last one of
+ * training. Between two such steps cost_flops goes straight. */
+int64_t cost_bend(const struct run_spec *spec, int64_t after);
 /* The most steps, up to `most`, that cost at most `flops`; 1 if not even one does. */
 int64_t cost_steps(const struct run_spec *spec, double flops, int64_t most);
 

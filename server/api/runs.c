@@ -6,6 +6,8 @@
 #include "common/base/files.h"
 #include "common/json/jsonx.h"
 #include "common/json/jsonx_fields.h"
+#include "common/spec/cost.h"
+#include "common/spec/spec_json.h"
 #include "server/api/search.h"
 #include "server/data/datadir.h"
 #include "server/http/exchange/exchange_request.h"
@@ -129,6 +131,21 @@ int run_get_read(struct request *req, struct store *store, struct err *err)
     return status;
 }
 
+/* FLOPs up to each step at which a step's price changes: [[step, FLOPs], …]. */
+static json_t *flops_json(const json_t *frozen)
+{
+    struct run_spec spec;
+    json_t *ends = json_array();
+    json_array_append_new(ends, json_pack("[i, i]", 0, 0));
+    if (run_spec_decode(frozen, "", &spec, NULL) != 0)
+        return ends;
+    for (int64_t step = 0; step < spec.train.steps;) {
+        step = cost_bend(&spec, step);
+        json_array_append_new(ends, json_pack("[I, f]", (json_int_t)step, cost_flops(&spec, step)));
+    }
+    return ends;
+}
+
 int run_get_encode(struct request *req, struct reply *reply, struct err *err)
 {
     (void)err;
@@ -137,6 +154,7 @@ int run_get_encode(struct request *req, struct reply *reply, struct err *err)
     for (size_t i = 0; i < o->attempts_n; i++)
         json_array_append_new(attempts, objects_attempt(&o->attempts[i]));
     json_object_set_new(run, "attempts", attempts);
+    json_object_set_new(run, "flops", flops_json(json_object_get(run, "spec")));
     reply_json(reply, 200, run, req->as_of);
     return 0;
 }

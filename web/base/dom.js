@@ -204,9 +204,10 @@ export function confirmed(question, yes, { typed } = {}) {
   });
 }
 
-/** Gives a text to the browser as a file. */
-export function save(name, text, type = "text/plain") {
-  const href = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
+/** Gives a text, or a blob, to the browser as a file. */
+export function save(name, content, type = "text/plain") {
+  const href = URL.createObjectURL(typeof content === "string"
+    ? new Blob([content], { type: `${type};charset=utf-8` }) : content);
   h("a", { href, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(href), 60000);
 }

@@ -6,8 +6,9 @@ import { svg } from "../base/dom.js";
 import { factor, gridKey, gridPoint, number, plain } from "../base/format.js";
 import { colorOf, pathData, shapeOf } from "../base/shapes.js";
 
-const [WIDTH, HEIGHT] = [420, 220];
-const MARGIN = { left: 58, right: 14, top: 12, bottom: 34 };
+const WIDTH = 420;
+const MARGIN = { left: 58, right: 14, top: 12 };
+const TALL = 174; // what is drawn in
 const PANELS = 6;
 
 /** Numbers that lie far apart stand by their logarithm. */
@@ -49,15 +50,17 @@ export function panels({ arms, grid }, table, name) {
 /** An SVG of one panel; all panels share the range of y. */
 export function panelPlot({ values, path, points, title }, [low, high], about) {
   const x = scaleOf(path === null ? values.map(() => "") : values, MARGIN.left, WIDTH - MARGIN.right);
-  const y = (value) => +(MARGIN.top + ((high - value) / (high - low || 1)) * (HEIGHT - MARGIN.top - MARGIN.bottom))
-    .toFixed(1);
+  const y = (value) => +(MARGIN.top + ((high - value) / (high - low || 1)) * TALL).toFixed(1);
   const byArm = Map.groupBy(points, ({ arm }) => arm);
   const said = [...byArm].map(([arm, own]) => `${arm}: ${own.map(({ x: i, mean }) =>
     (path === null ? "" : `${plain(values[i])} `) + about.format(mean)).join(", ")}`).join("; ");
   const many = byArm.size, spread = Math.min(4, 24 / Math.max(1, many)); // arms stand beside each other
   const place = ({ x: i, place: at }) => +(x(i) + (path === null ? 0 : (at - (many - 1) / 2) * spread)).toFixed(1);
-  const edge = HEIGHT - MARGIN.bottom;
-  return svg("svg.factors", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img",
+  const edge = MARGIN.top + TALL, height = edge + (path === null ? 6 : 34); // arms are named by the legend
+  const spelled = (one) => [one.arm, path === null ? "" : `${factor(path)}\u2009=\u2009${plain(values[one.x])}`,
+    about.format(one.mean) + (one.sd > 0 ? ` \u00b1 ${about.format(one.sd)}` : ""), `n\u2009=\u2009${one.n}`]
+    .filter(Boolean).join(", ");
+  return svg("svg.factors", { viewBox: `0 0 ${WIDTH} ${height}`, role: "img",
     "aria-label": `${about.title} ${path === null ? "by arm" : `by ${factor(path)}`}` +
       `${title ? `, ${title}` : ""}: ${said}` },
   ticks(low, high).map((value) => [
@@ -65,14 +68,15 @@ export function panelPlot({ values, path, points, title }, [low, high], about) {
     svg("text.tick.y", { x: MARGIN.left - 6, y: y(value) + 4 }, about.tick(value))]),
   path === null ? null : values.map((value, i) => svg("text.tick", { x: x(i), y: edge + 16 }, plain(value))),
   path === null ? null
-    : svg("text.tick.name", { x: (MARGIN.left + WIDTH - MARGIN.right) / 2, y: HEIGHT - 3 }, factor(path)),
+    : svg("text.tick.factor", { x: (MARGIN.left + WIDTH - MARGIN.right) / 2, y: height - 3 }, factor(path)),
   [...byArm.values()].map((own) => {
     const sorted = own.sort((a, b) => place(a) - place(b)), { place: at } = own[0];
-    return svg(`g.arm-${colorOf(at)}`, null, svg("title", null, own[0].arm),
+    return svg(`g.arm-${colorOf(at)}`, null,
       path !== null && svg("path.join", { d: `M${sorted.map((one) => `${place(one)} ${y(one.mean)}`).join("L")}` }),
       sorted.map((one) => [
         one.sd > 0 && svg("path.whisker", { d: `M${place(one)} ${y(one.mean - one.sd)}V${y(one.mean + one.sd)}` }),
-        svg("path.dot", { d: pathData(shapeOf(at), place(one), y(one.mean), 4.5) })]));
+        svg("path.dot", { d: pathData(shapeOf(at), place(one), y(one.mean), 4.5) },
+          svg("title", null, spelled(one)))]));
   }));
 }
 

@@ -16,7 +16,7 @@ export const nameOf = ({ kind, id, arm }) => `${kind}${id}${arm === null ? "" : 
 export const writeList = (items) => items.map(nameOf).join(",");
 
 /** The specification of an arm at a grid point, without what only an experiment has. */
-function specAt(spec, arm, grid) {
+export function specAt(spec, arm, grid) {
   const { name, notes, hypothesis, tags, compare, priority, max_attempts, ...rest } = armSpec(spec, arm);
   return armSpec({ ...rest, arms: { here: grid } }, "here");
 }

@@ -116,6 +116,9 @@ export function steps(series) {
   return more ? [...known].sort((a, b) => a - b) : longest.step.slice();
 }
 
+/** The steps at xs, where x is something else. */
+const stepsAt = (curve, xs) => (curve.steps ? column(curve, xs, curve.steps, true) : xs);
+
 /**
  * One column of a series over `xs`: undefined where it has nothing, null where a value isn't finite.
  * `between` fills in linearly between its own steps, for series whose buckets differ.
@@ -148,6 +151,45 @@ export function smooth(values, weight, xs, unit = 1) {
     norm = kept * norm + (1 - kept);
     return sum / norm;
   });
+}
+
+/**
+ * The line that is nearest to the pointer, {arm, kind, label, i, value}, i the place in xs of a value of its own; null
+ * when none is within `most` pixels. Where there is none, the band that the pointer is in. at: a place in xs near x; px
+ * turns a value into pixels, y is the pointer's.
+ */
+export function nearest(lines, xs, at, x, { y, most, px }) {
+  let best = null, close = most;
+  const ends = (values) => { // the places of values around x, or the same twice
+    let a = xs[at] <= x ? at : at - 1, b = xs[at] >= x ? at : at + 1;
+    while (a >= 0 && values[a] === undefined) a--;
+    while (b < xs.length && values[b] === undefined) b++;
+    return [a, b].filter((i) => Number.isFinite(values[i]));
+  };
+  const level = (values, [a, b = a]) => (xs[a] === xs[b] ? values[a]
+    : values[a] + ((values[b] - values[a]) * (x - xs[a])) / (xs[b] - xs[a]));
+  const found = ({ arm, kind, label, values }, [a, b = a]) => {
+    const i = Math.abs(xs[a] - x) <= Math.abs(xs[b] - x) ? a : b;
+    return { arm, kind, label, i, value: values[i] };
+  };
+  for (const line of lines) {
+    if (line.kind === "high" || line.kind === "low") continue;
+    const around = ends(line.values);
+    if (around.length === 0) continue;
+    const apart = Math.abs(px(level(line.values, around)) - y);
+    if (apart > close || (apart === close && best)) continue;
+    close = apart;
+    best = found(line, around);
+  }
+  if (best) return best;
+  for (const [i, high] of lines.entries()) {
+    if (high.kind !== "high") continue;
+    const [above, below] = [high, lines[i + 1]].map(({ values }) => [values, ends(values)]);
+    if (above[1].length === 0 || below[1].length === 0) continue;
+    const inside = px(level(...above)) <= y && y <= px(level(...below));
+    if (inside) return { ...found(high, above[1]), kind: "band", label: undefined };
+  }
+  return null;
 }
 
 /** An x axis of so many steps is smoothed in units of this many. */
@@ -217,12 +259,13 @@ const BANDS = {
  */
 export function armBundle(curve, seeds, xs, { weight = 0, unit = 1, band = "range" } = {}) {
   const at = (values) => column(curve, xs, values), measured = at(curve.mean);
-  const mean = smooth(measured, weight, xs, unit), n = at(curve.complete).map((value) => value ?? 0);
+  const mean = smooth(measured, weight, stepsAt(curve, xs), unit), n = at(curve.complete).map((value) => value ?? 0);
   const bounds = BANDS[band]?.map((name, side) => at(name !== "sd" ? curve[name]
     : curve.sd.map((sd, i) => (sd === null ? null : curve.mean[i] + (side === 0 ? -sd : sd)))));
   const sum = (values) => values.reduce((a, b) => a + b, 0);
-  const lines = seeds.filter((one) => one.length > 0).map((one) => column(one, xs, one.mean));
+  const drawn = seeds.filter((one) => one.length > 0), lines = drawn.map((one) => column(one, xs, one.mean));
   return {
+    labels: drawn.map(({ label }) => label),
     begun: curve.runs, open: curve.open, seeds: weight > 0 && lines.length === 0 ? [measured] : lines, mean, n,
     ...split(mean, (i) => n[i] === curve.runs), bucketed: curve.width > 1,
     low: bounds?.[0] ?? null, high: bounds?.[1] ?? null,
@@ -241,7 +284,7 @@ export function bundle(series, xs, weight = 0, unit = 1) {
   const bucketed = begun.some((one) => one.bucketed);
   const seeds = begun.map((one) => column(one, xs, one.mean));
   const smoothed = begun.map((one) =>
-    smooth(column(one, xs, one.mean, bucketed && begun.length > 1), weight, xs, unit));
+    smooth(column(one, xs, one.mean, bucketed && begun.length > 1), weight, stepsAt(one, xs), unit));
   const n = xs.map((_, i) => smoothed.reduce((sum, values) => sum + (Number.isFinite(values[i]) ? 1 : 0), 0));
   const mean = xs.map((_, i) => {
     if (n[i] > 0) return smoothed.reduce((sum, values) => sum + (Number.isFinite(values[i]) ? values[i] : 0), 0) / n[i];
@@ -252,7 +295,7 @@ export function bundle(series, xs, weight = 0, unit = 1) {
     return all.length > 0 ? pick(...all) : undefined;
   }));
   return {
-    begun: begun.length, open: 0, seeds, mean, n, bucketed, width: 1,
+    labels: begun.map(({ label }) => label), begun: begun.length, open: 0, seeds, mean, n, bucketed, width: 1,
     ...split(mean, (i) => n[i] === begun.length || n[i] === 0),
     low: bound(Math.min, begun.map((one) => column(one, xs, one.min, begun.length > 1))),
     high: bound(Math.max, begun.map((one) => column(one, xs, one.max, begun.length > 1))),

@@ -161,7 +161,7 @@ export function table({ caption, headings, hidden = false, name }) {
   return { element, body, rows: (key, make) => keyed(body, key, make) };
 }
 
-/** A segmented choice among a few values, as radio buttons; update(value) follows a change from outside. */
+/** A segmented choice among a few values, as radio buttons. */
 export function choice(legend, options, value, onchange) {
   const group = `choice-${choice.made++}`;
   const inputs = options.map(([key, label]) => {
@@ -182,8 +182,8 @@ export function toggle(label, checked, onchange, title) {
 }
 
 /** How strongly curves are smoothed; onchange(weight). */
-export function smoothing(onchange, title) {
-  const limits = { min: "0", max: "0.98", step: "0.02", value: "0" };
+export function smoothing(onchange, title, weight = 0) {
+  const limits = { min: "0", max: "0.98", step: "0.02", value: String(weight) };
   const range = h("input", { type: "range", ...limits, "aria-label": "Smoothing" });
   range.addEventListener("input", () => onchange(Number(range.value)));
   return h("label.toggle", { title }, "smooth", range);

@@ -4,7 +4,11 @@
 
 import { link } from "../base/address.js";
 import { gate, get, list } from "../base/api.js";
+import { scaleOf } from "../charts/axes.js";
 import { Chart, tend } from "../charts/chart.js";
+import { controls, flopsOf, fullTool, KNOWN, meanSeconds, onLeft, TIME, tokensOf } from "../charts/controls.js";
+import { readShown, usual, writeShown } from "../charts/shown.js";
+import { TAKEN } from "../charts/taken.js";
 import { nameOf, readList, resolve, writeList } from "../charts/lines.js";
 import { differing } from "../base/differences.js";
 import { action, h, perFrame, setText, toast } from "../base/dom.js";
@@ -56,27 +60,34 @@ class Page {
   constructor(view) {
     this.view = view;
     this.items = readList(view.query.get("with"));
-    this.shown = new Set(view.query.get("metrics")?.split(",") ?? CURVES);
-    this.options = { log: view.query.get("log") === "1", weight: 0 };
+    this.usual = usual({ metrics: CURVES });
+    this.state = readShown(view.query, this.usual, KNOWN);
+    this.flops = new Map(); // run → FLOPs up to steps; null while it is asked
+    this.lines = [];
     this.series = new Map(); // run|metric → Series
     this.charts = new Map();
-    this.group = { sync: "compare", seeds: true, zoom: null, onzoom: () => this.draw() };
+    this.group = { sync: "compare", seeds: true, zoom: this.state.zoom,
+      onzoom: () => this.#set("zoom", this.group.zoom) };
     this.draw = perFrame(() => this.#draw(), view.signal);
     this.said = h("p.note", { role: "status" });
     this.table = h("div");
     this.menu = h("div.menu");
     this.matrix = h("div.matrix.metrics");
-    const set = (on) => {
-      this.options.log = on;
-      view.keep({ log: on ? "1" : "" });
-      this.draw();
-    };
-    this.curves = h("section", { "aria-labelledby": "curves" }, h("h2", { id: "curves" }, "Curves"),
-      h("div.toolbar", null, h("div.row", null, toggle("log y", this.options.log, set),
-        h("details.dropdown", null, h("summary", null, "Metrics"), this.menu))), this.matrix);
+    onLeft(() => this.state.full && this.#set("full", null), view.signal);
+    this.curves = h("section.curves", { "aria-labelledby": "curves" }, h("h2", { id: "curves" }, "Curves"),
+      h("div.toolbar", null, h("details.dropdown", null, h("summary", null, "Metrics"), this.menu),
+        controls(this.state, (key) => (value) => this.#set(key, value))), this.matrix);
     const more = adder((item) => this.#add(item), view.signal);
     view.root.append(heading("Compare"), more, this.said, this.table, this.curves);
     tend(this.charts, view.signal);
+  }
+
+  #set(key, value) {
+    if (key === "axis") this.group.zoom = this.state.zoom = null; // of the other axis
+    this.state[key] = value;
+    this.view.keep(writeShown(this.state, this.usual));
+    if (["axis", "metrics"].includes(key)) this.fetch();
+    this.draw();
   }
 
   #add(item) {
@@ -167,19 +178,22 @@ class Page {
   }
 
   #drawMenu() {
-    this.menu.replaceChildren(...this.names.map((name) => toggle(metric(name).title, this.shown.has(name), (on) => {
-      if (on) this.shown.add(name);
-      else this.shown.delete(name);
-      this.view.keep({ metrics: [...this.shown].join(",") });
-      this.fetch();
-      this.draw();
-    }, name)));
+    const show = (name) => (on) => {
+      const metrics = new Set(this.state.metrics);
+      if (on) metrics.add(name);
+      else metrics.delete(name);
+      this.#set("metrics", metrics);
+    };
+    this.menu.replaceChildren(...this.names.map((name) =>
+      toggle(metric(name).title, this.state.metrics.has(name), show(name), name)));
   }
 
   /** Fetches the curves that are shown and not here yet. */
   fetch() {
+    const { metrics, axis } = this.state, wanted = new Set(metrics);
+    if (axis === "seconds") wanted.add(TIME);
     const jobs = this.lines.flatMap(({ runs }) => runs.slice(0, SEEDS)).map(async (run) => {
-      const names = [...this.shown].filter((name) => !this.series.has(`${run.id}|${name}`));
+      const names = [...wanted].filter((name) => !this.series.has(`${run.id}|${name}`));
       if (names.length === 0) return;
       for (const name of names) this.series.set(`${run.id}|${name}`, new Series(POINTS));
       const query = { names: names.join(","), points: POINTS };
@@ -190,19 +204,42 @@ class Page {
     return Promise.all(jobs);
   }
 
+  /** Where a line's steps stand on x. */
+  #scale({ spec, runs }) {
+    const { axis } = this.state, [run] = runs;
+    if (axis === "seconds")
+      return meanSeconds(runs.map(({ id }) => this.series.get(`${id}|${TIME}`)).filter((one) => one?.length > 0));
+    if (axis === "flops" && !this.flops.has(run.id)) {
+      this.flops.set(run.id, flopsOf(spec, run));
+      if (this.flops.get(run.id) === null)
+        limited(() => get(`runs/${run.id}`, {}, this.view.signal)).then(({ flops }) => {
+          this.flops.set(run.id, flops);
+          this.draw();
+        }, () => {}); // it stays without an x, and the chart says so
+    }
+    return scaleOf(axis, { steps: run.steps, tokens: tokensOf(spec, run.steps), flops: this.flops.get(run.id) });
+  }
+
+  #chart(name) {
+    const tool = fullTool(() => this.state.full !== null, (on) => this.#set("full", on ? name : null));
+    return new Chart({ metric: name, group: this.group, tools: [...TAKEN, tool] });
+  }
+
   #draw() {
-    const names = this.lines.length === 0 ? [] : [...this.shown].sort(byPlace);
+    const all = this.lines.length === 0 ? [] : [...this.state.metrics].sort(byPlace), { full } = this.state;
+    const names = all.includes(full) ? [full] : all, scales = this.lines.map((line) => this.#scale(line));
+    this.curves.classList.toggle("full", all.includes(full));
     for (const [name, chart] of this.charts)
       if (!names.includes(name)) {
         chart.destroy();
         this.charts.delete(name);
       }
     for (const name of names) {
-      if (!this.charts.has(name)) this.charts.set(name, new Chart({ metric: name, group: this.group }));
+      if (!this.charts.has(name)) this.charts.set(name, this.#chart(name));
       const chart = this.charts.get(name);
-      const arms = this.lines.map((line, i) => ({ name: line.title, place: i,
+      const arms = this.lines.map((line, i) => ({ name: line.title, place: i, scale: scales[i],
         series: line.runs.slice(0, SEEDS).map((run) => this.series.get(`${run.id}|${name}`)).filter(Boolean) }));
-      chart.prepare(arms, { ...this.options, until: 0 });
+      chart.prepare(arms, { ...this.state, until: 0 });
     }
     const elements = names.map((name) => this.charts.get(name).element);
     const { children } = this.matrix, same = children.length === elements.length;

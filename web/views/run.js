@@ -2,7 +2,11 @@
 // they ran on, what it left behind, the frozen specification.
 
 import { address, get, getText, post } from "../base/api.js";
+import { scaleOf } from "../charts/axes.js";
 import { Chart, tend } from "../charts/chart.js";
+import { controls, fullTool, KNOWN, onLeft, TIME, tokensOf } from "../charts/controls.js";
+import { readShown, usual, writeShown } from "../charts/shown.js";
+import { TAKEN } from "../charts/taken.js";
 import { action, command, confirmed, h, perFrame, setAttribute, setText, throttled } from "../base/dom.js";
 import {
   bytes, duration, elapsed, integer, number, percent, placeOf, plain, plural, scaled, significant, when,
@@ -11,7 +15,7 @@ import { logView } from "../parts/log.js";
 import { byPlace, FINAL, metric } from "../base/metrics.js";
 import {
   advance, armLabel, auditCounts, auditingNote, badge, definition, empty, endingNote, hasEnded, invalidTag, mayRetry,
-  numeric, progress, smoothing, specification, table, toggle,
+  numeric, progress, specification, table,
 } from "../parts/parts.js";
 import { Series } from "../charts/series.js";
 import { AttentionPanel } from "./attention.js";
@@ -30,13 +34,6 @@ function verification({ state, compared, first_difference, reason }) {
   const found = first_difference ? "and one differs" : "every bit the same";
   if (state === "running") return `Trained again: ${plural(compared, "value")} compared so far, ${found}.`;
   return reason;
-}
-
-/** A logarithm has no place for what isn't positive: what a chart leaves out, in words. */
-function dropped(series) {
-  const n = [...series].filter(([, one]) => one.mean.some((value) => value !== null && value <= 0))
-    .map(([name]) => metric(name).title);
-  return n.length > 0 ? `Not shown by log y, since they aren\u2019t positive: values of ${n.join(", ")}.` : "";
 }
 
 /** Attempts, how each ended and on what it ran. */
@@ -76,8 +73,10 @@ class Page {
     this.place = Math.max(0, experiment.arms.indexOf(run.arm));
     this.series = new Map();
     this.charts = new Map();
-    this.options = { log: view.query.get("log") === "1", weight: 0 };
-    this.group = { sync: `run-${run.id}`, seeds: false, zoom: null, onzoom: () => this.drawCurves() };
+    this.usual = usual();
+    this.showing = readShown(view.query, this.usual, KNOWN);
+    this.group = { sync: `run-${run.id}`, seeds: false, zoom: this.showing.zoom,
+      onzoom: () => this.#set("zoom", this.group.zoom) };
     this.draw = perFrame(() => this.#draw(), view.signal, 100);
     this.drawCurves = perFrame(() => this.#drawCurves(), view.signal);
     this.drawSoon = perFrame(() => this.#drawCurves(), view.signal, LIVE_MS);
@@ -148,18 +147,25 @@ class Page {
 
   #curvesTab() {
     this.matrix = h("div.matrix.metrics");
-    this.note = h("p.note", { role: "status" });
-    const set = (key) => (value) => {
-      this.options[key] = value;
-      this.view.keep({ log: this.options.log ? "1" : "" });
-      this.drawCurves();
-    };
+    onLeft(() => this.showing.full && this.#set("full", null), this.view.signal);
     const curl = `curl -K DIR/curlrc '${location.origin}` +
       `${address(`runs/${this.run.id}/metrics`, { names: "val/loss" })}'`;
-    return h("div", null, this.facts, h("section", { "aria-labelledby": "curves" }, h("h2", { id: "curves" }, "Curves"),
-      h("div.toolbar", null, this.note,
-        h("div.row", null, toggle("log y", this.options.log, set("log")), smoothing(set("weight")))),
-      this.matrix), h("section", null, command(curl)));
+    this.curves = h("section.curves", { "aria-labelledby": "curves" }, h("h2", { id: "curves" }, "Curves"),
+      h("div.toolbar", null, controls(this.showing, (key) => (value) => this.#set(key, value))), this.matrix);
+    return h("div", null, this.facts, this.curves, h("section", null, command(curl)));
+  }
+
+  #set(key, value) {
+    if (key === "axis") this.group.zoom = this.showing.zoom = null; // of the other axis
+    this.showing[key] = value;
+    this.view.keep(writeShown(this.showing, this.usual));
+    this.drawCurves();
+  }
+
+  /** Where steps stand on x. */
+  #scale() {
+    const { spec, steps, flops } = this.run, { axis } = this.showing;
+    return scaleOf(axis, { steps, flops, tokens: tokensOf(spec, steps), time: this.series.get(TIME) });
   }
 
   #filesTab() {
@@ -210,21 +216,24 @@ class Page {
   }
 
   #drawCurves() {
-    const names = [...this.series.keys()].sort(byPlace);
+    const names = [...this.series.keys()].sort(byPlace), scale = this.#scale(), { full } = this.showing;
+    const alone = this.series.has(full);
+    this.curves.classList.toggle("full", alone);
     for (const name of names) {
       if (!this.charts.has(name)) {
-        const chart = new Chart({ metric: name, group: this.group });
+        const tool = fullTool(() => this.showing.full !== null, (on) => this.#set("full", on ? name : null));
+        const chart = new Chart({ metric: name, group: this.group, tools: [...TAKEN, tool] });
         this.charts.set(name, chart);
         const after = names.slice(0, names.indexOf(name)).reverse().find((other) => this.charts.has(other));
         if (after) this.charts.get(after).element.after(chart.element);
         else this.matrix.prepend(chart.element);
       }
       const chart = this.charts.get(name);
-      const arm = { name: this.run.arm, place: this.place, series: [this.series.get(name)] };
-      chart.prepare([arm], { ...this.options, until: this.run.steps });
+      const arm = { name: this.run.arm, place: this.place, series: [this.series.get(name)], scale };
+      chart.element.hidden = alone && full !== name;
+      chart.prepare([arm], { ...this.showing, until: this.run.steps });
       chart.paint();
     }
-    setText(this.note, this.options.log ? dropped(this.series) : "");
     this.waiting ??= h("p.empty");
     setText(this.waiting, hasEnded(this.run.state) ? "It has no values." : "No values yet.");
     if (names.length === 0) this.matrix.append(this.waiting);

@@ -418,3 +418,24 @@ test("an arm that an audit has made worthless is marked on its runs' pages", asy
     await page.locator(".head .heading > span .tag", { hasText: "invalid" }).waitFor({ state: arm.startsWith("dsa") ? "visible" : "hidden" });
   }
 });
+
+test("the legend of curves marks an arm that an audit has made worthless; a chart that takes keys says what it is of", async () => {
+  await goto(`#/experiments/${here.made.experiment}/curves?x=tokens`);
+  await page.locator(".arms > li", { hasText: "dsa-with-a-long-name-as-published" }).getByText("invalid").waitFor();
+  for (const arm of ["dense", "diverges"])
+    assert.equal(await page.locator(".arms > li", { hasText: arm }).getByText("invalid").isVisible(), false);
+  // at its own x: a run at L = 16 reads twice as many tokens as one at L = 8
+  for (const [L, tokens] of [[8, "1,280"], [16, "2,560"]]) {
+    const plot = page.locator("figure.chart", { hasText: `Validation loss, L\u2009=\u2009${L}` }).locator(".plot").first();
+    assert.equal(await plot.getAttribute("role"), "application");
+    assert.match(await plot.getAttribute("aria-label"), new RegExp(`^Validation loss, L\u2009=\u2009${L} by tokens: dense .* at tokens ${tokens}, from`));
+  }
+  const { items: [run] } = await here.json(`runs?${new URLSearchParams({ experiment: here.made.experiment, page_size: "1" })}`);
+  await goto(`#/runs/${run.id}?x=flops&full=train/loss`);
+  await page.locator(".curves.full").waitFor();
+  assert.match(await page.locator("figure.chart:visible .plot").getAttribute("aria-label"), /^Training loss by FLOPs: /);
+  await page.getByRole("button", { name: "Full screen: Training loss" }).click();
+  await page.locator(".tabs").waitFor();
+  assert.doesNotMatch(hash(), /full/);
+  assert.deepEqual(faults, []);
+});

@@ -128,7 +128,7 @@ test("submit, watch the curves grow, see the table", async () => {
   };
   for (const arm of ["dense", "dsa"]) {
     const shown = mean(arm).toFixed(4);
-    const legend = page.locator("figure", { hasText: "Validation loss" }).first().locator(".legend > div", { hasText: new RegExp(`^${arm}\\d`) });
+    const legend = page.locator(".arms > li", { hasText: new RegExp(`^${arm}(invalid)?\\d`) });
     await legend.getByText(shown).waitFor(); // the daemon is asked for what is new twice a second
     assert.match(await legend.innerText(), /n\s=\s2/);
     const last = page.locator("table.dynamics tbody tr").last();
@@ -342,9 +342,9 @@ test("by keyboard: skip link, navigation, a chart read by arrow keys, the theme 
   const ring = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
   assert.notEqual(ring, "none", "no focus ring on a chart");
   await page.keyboard.press("Home");
-  await page.locator("figure").first().getByText(`step ${EVERY}`).waitFor();
+  await page.locator("figure [aria-live]").first().getByText(new RegExp(`^step ${EVERY}: dense [^]*, dsa `)).waitFor();
   await page.keyboard.press("ArrowRight");
-  await page.locator("figure").first().getByText(`step ${2 * EVERY}`).waitFor();
+  await page.locator("figure .caption").first().getByText(`step ${2 * EVERY}`).waitFor();
   const theme = page.getByRole("button", { name: /^Theme/ });
   await theme.focus();
   await page.keyboard.press("Enter");

@@ -6,16 +6,22 @@
 
 #include <math.h>
 
-static struct cost cost_of(const char *quoted)
+static struct run_spec spec_of(const char *quoted)
 {
     struct run_spec spec;
-    struct cost cost;
     struct err err;
     json_t *json = spec_json(quoted);
     if (run_spec_decode(json, "", &spec, &err) != 0)
         fail_msg("%s: %s", quoted, err.message);
-    cost_estimate(&spec, &cost);
     json_decref(json);
+    return spec;
+}
+
+static struct cost cost_of(const char *quoted)
+{
+    const struct run_spec spec = spec_of(quoted);
+    struct cost cost;
+    cost_estimate(&spec, &cost);
     return cost;
 }
 
@@ -149,6 +155,27 @@ static const struct {
     { SMALL(SMALL_DSA), "1261328", 10, 3.0 * DSA_WARM + 7.0 * DSA },
 };
 
+/* What the first steps cost goes straight up to a bend, and not across one. */
+static void test_bends(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *spec;
+        int64_t bends[2];
+    } cases[] = { { SMALL("'kind':'dense'") "'steps':10}}", { 10, 10 } },
+                  { SMALL(SMALL_DSA) "'steps':10}}", { 3, 10 } },
+                  { SMALL(SMALL_DSA) "'steps':3}}", { 3, 3 } } };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct run_spec spec = spec_of(cases[i].spec);
+        const int64_t bend = cost_bend(&spec, 0);
+        assert_int_equal(bend, cases[i].bends[0]);
+        assert_int_equal(cost_bend(&spec, bend), cases[i].bends[1]);
+        const double each = cost_flops(&spec, 1);
+        assert_true(cost_flops(&spec, bend) == (double)bend * each);
+        assert_true((cost_flops(&spec, 10) == 10 * each) == (bend == 10));
+    }
+}
+
 static void test_steps_of_a_budget(void **state)
 {
     (void)state;
@@ -245,6 +272,7 @@ int main(void)
         cmocka_unit_test(test_layers),
         cmocka_unit_test(test_the_study_s_flops),
         cmocka_unit_test(test_order),
+        cmocka_unit_test(test_bends),
         cmocka_unit_test(test_steps_of_a_budget),
         cmocka_unit_test(test_scored_positions),
         cmocka_unit_test(test_sinks),
