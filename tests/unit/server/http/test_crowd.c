@@ -147,7 +147,7 @@ static void test_purge_takes_many_runs_together(void **state)
         assert_ok(store_purge_runs(store, &part, &err), err);
         assert_int_equal(part.gone, part.runs_n);
     }
-    assert_int_equal(calls, CROWD / PURGE_RUNS);
+    assert_int_equal(calls, (CROWD + PURGE_RUNS - 1) / PURGE_RUNS);
     assert_int_equal(number(store, "SELECT count(*) FROM runs"), 1);
 }
 
@@ -212,6 +212,9 @@ static void test_plans(void **state)
         { SQL_EXPERIMENT_ACTIVE, "INDEX runs_open" },
         { SQL_EXPERIMENT_ENDED, "INDEX runs_counted" },
         { SQL_DELETED_ACTIVE, "INDEX runs_open" },
+        { SQL_RUNS_CANCEL_QUEUED, "SEARCH runs USING INTEGER PRIMARY KEY" },
+        { SQL_RUNS_RETRY, "SEARCH runs USING INTEGER PRIMARY KEY" },
+        { SQL_RUNS_PRIORITY, "SEARCH runs USING INTEGER PRIMARY KEY" },
         { SQL_PURGE_NEXT_RUNS, "INDEX runs_by_experiment" },
         { SQL_PURGE_RUN_AUDITS, "INDEX audits_by_run" },
         { SQL_QUEUE_HEAD, "INDEX runs_queue" },
