@@ -45,6 +45,7 @@ async function shown(browser, daemon) {
   const made = await open(browser), session = await made.context.newCDPSession(made.page);
   await session.send("Performance.enable", { timeDomain: "threadTicks" }); // what a busy machine doesn't falsify
   await made.page.goto(await link(daemon));
+  await made.page.getByRole("heading", { name: "Experiments" }).waitFor(); // the link has been used
   return { ...made, session };
 }
 
