@@ -55,3 +55,31 @@ export function meanSeconds(times) {
     [step, scales.reduce((sum, scale) => sum + scale.x(step), 0) / scales.length]);
   return knots.length > 0 ? new Scale([[0, 0], ...knots]) : undefined;
 }
+
+/**
+ * How a section of charts comes to have the window for itself, and gives it back. By classes: with :has() in the style
+ * sheet each change of the document would cost a look at all of it.
+ */
+export function filling(section, signal) {
+  let wanted = false, holder = null;
+  const settle = () => {
+    const now = wanted && section.isConnected ? section.parentElement : null;
+    if (now === holder) return;
+    holder?.classList.remove("holds-full");
+    now?.classList.add("holds-full");
+    holder = now;
+    document.body.classList.toggle("filled", holder !== null);
+  };
+  const seen = new ResizeObserver(settle); // it comes into the document, or leaves it with its tab
+  seen.observe(section);
+  const fill = (on) => {
+    wanted = on;
+    section.classList.toggle("full", on);
+    settle();
+  };
+  signal.addEventListener("abort", () => {
+    seen.disconnect();
+    fill(false);
+  });
+  return fill;
+}

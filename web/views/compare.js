@@ -6,7 +6,9 @@ import { link } from "../base/address.js";
 import { gate, get, list } from "../base/api.js";
 import { scaleOf } from "../charts/axes.js";
 import { Chart, tend } from "../charts/chart.js";
-import { controls, flopsOf, fullTool, KNOWN, meanSeconds, onLeft, TIME, tokensOf } from "../charts/controls.js";
+import {
+  controls, filling, flopsOf, fullTool, KNOWN, meanSeconds, onLeft, TIME, tokensOf,
+} from "../charts/controls.js";
 import { readShown, usual, writeShown } from "../charts/shown.js";
 import { TAKEN } from "../charts/taken.js";
 import { nameOf, readList, resolve, writeList } from "../charts/lines.js";
@@ -77,6 +79,7 @@ class Page {
     this.curves = h("section.curves", { "aria-labelledby": "curves" }, h("h2", { id: "curves" }, "Curves"),
       h("div.toolbar", null, h("details.dropdown", null, h("summary", null, "Metrics"), this.menu),
         controls(this.state, (key) => (value) => this.#set(key, value))), this.matrix);
+    this.fill = filling(this.curves, view.signal);
     const more = adder((item) => this.#add(item), view.signal);
     view.root.append(heading("Compare"), more, this.said, this.table, this.curves);
     tend(this.charts, view.signal);
@@ -228,7 +231,7 @@ class Page {
   #draw() {
     const all = this.lines.length === 0 ? [] : [...this.state.metrics].sort(byPlace), { full } = this.state;
     const names = all.includes(full) ? [full] : all, scales = this.lines.map((line) => this.#scale(line));
-    this.curves.classList.toggle("full", all.includes(full));
+    this.fill(all.includes(full));
     for (const [name, chart] of this.charts)
       if (!names.includes(name)) {
         chart.destroy();

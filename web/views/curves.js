@@ -13,7 +13,7 @@
 import { gate, get } from "../base/api.js";
 import { scaleOf } from "../charts/axes.js";
 import { Chart, tend } from "../charts/chart.js";
-import { controls, flopsOf, fullTool, KNOWN, onLeft, TIME, tokensOf } from "../charts/controls.js";
+import { controls, filling, flopsOf, fullTool, KNOWN, onLeft, TIME, tokensOf } from "../charts/controls.js";
 import { CurveSet } from "../charts/curveset.js";
 import { ArmLegend } from "../charts/legend.js";
 import { specAt } from "../charts/lines.js";
@@ -80,6 +80,7 @@ export class Curves {
     this.place = h("div");
     this.element = h("section.curves", { "aria-labelledby": "curves" },
       h("h2", { id: "curves" }, "Curves"), h("div.curves-bar", null, this.bar, this.place), this.matrix);
+    this.fill = filling(this.element, signal);
     this.#controls();
     if (this.state.zoom) this.zoomSoon();
     tend(this.charts, signal);
@@ -330,7 +331,7 @@ export class Curves {
     const all = names.flatMap((name) => points.map((point) => `${name}|${gridKey(point)}`));
     const full = all.includes(state.full) ? state.full : null; // that one alone
     const options = { ...state, until };
-    this.element.classList.toggle("full", full !== null);
+    this.fill(full !== null);
     const rows = names.map((name) => points.flatMap((point) => {
       const key = `${name}|${gridKey(point)}`;
       if (full && full !== key) return [];

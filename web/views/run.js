@@ -4,7 +4,7 @@
 import { address, get, getText, post } from "../base/api.js";
 import { scaleOf } from "../charts/axes.js";
 import { Chart, tend } from "../charts/chart.js";
-import { controls, fullTool, KNOWN, onLeft, TIME, tokensOf } from "../charts/controls.js";
+import { controls, filling, fullTool, KNOWN, onLeft, TIME, tokensOf } from "../charts/controls.js";
 import { readShown, usual, writeShown } from "../charts/shown.js";
 import { TAKEN } from "../charts/taken.js";
 import { action, command, confirmed, h, perFrame, setAttribute, setText, throttled } from "../base/dom.js";
@@ -152,6 +152,7 @@ class Page {
       `${address(`runs/${this.run.id}/metrics`, { names: "val/loss" })}'`;
     this.curves = h("section.curves", { "aria-labelledby": "curves" }, h("h2", { id: "curves" }, "Curves"),
       h("div.toolbar", null, controls(this.showing, (key) => (value) => this.#set(key, value))), this.matrix);
+    this.fill = filling(this.curves, this.view.signal);
     return h("div", null, this.facts, this.curves, h("section", null, command(curl)));
   }
 
@@ -218,7 +219,7 @@ class Page {
   #drawCurves() {
     const names = [...this.series.keys()].sort(byPlace), scale = this.#scale(), { full } = this.showing;
     const alone = this.series.has(full);
-    this.curves.classList.toggle("full", alone);
+    this.fill(alone);
     for (const name of names) {
       if (!this.charts.has(name)) {
         const tool = fullTool(() => this.showing.full !== null, (on) => this.#set("full", on ? name : null));

@@ -13,7 +13,7 @@ export function curvesTab({ view, experiment, runs }) {
   curves.ensure();
   // the toolbar stays in sight below the head, however tall that is
   const tall = new ResizeObserver(([{ target }]) =>
-    document.documentElement.style.setProperty("--head", `${target.offsetHeight}px`));
+    curves.element.style.setProperty("--head", `${target.offsetHeight}px`));
   tall.observe(view.root.querySelector(".head"));
   view.signal.addEventListener("abort", () => tall.disconnect());
   return {
