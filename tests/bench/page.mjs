@@ -82,17 +82,17 @@ async function opening(browser) {
   }
 }
 
-/** Frames a second of the page, and its longest one in ms; scroll: pixels that it is scrolled by at each. */
+/** Frames a second of the page, and its longest one in ms; scroll: pixels that it, or the box in it, is scrolled by at each. */
 const frames = (page, seconds, scroll = 0) => page.evaluate(([most, pixels]) => new Promise((resolve) => {
-  const begun = performance.now();
+  const begun = performance.now(), box = document.querySelector("main [data-box]") ?? document.documentElement;
   let count = 0, longest = 0, before = begun;
   const frame = (now) => {
     count++;
     longest = Math.max(longest, now - before);
     before = now;
-    scrollBy(0, pixels);
+    box.scrollBy(0, pixels);
     if (now - begun < most * 1000) requestAnimationFrame(frame);
-    else resolve({ fps: count * 1000 / (now - begun), longest, reached: scrollY });
+    else resolve({ fps: count * 1000 / (now - begun), longest, reached: box.scrollTop });
   };
   requestAnimationFrame(frame);
 }), [seconds, scroll]);

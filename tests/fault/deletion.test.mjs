@@ -127,7 +127,7 @@ test("what stays deleted is purged in time; without a daemon by hand; never whil
   await until("it waits for the backup", () => /purging waits: a backup is being made/.test(daemon.output()));
   assert.ok(existsSync(join(dir, "runs/1")));
   unlock();
-  await until("then it goes", () => !existsSync(join(dir, "runs/1")));
+  await until("then it goes", () => !existsSync(join(dir, "runs/1")) && rows(dir, `SELECT id FROM experiments WHERE id = ${id}`).length === 0);
   await daemon.stop();
   daemon = await serve(t, { dir }); // keeps what is deleted for some days
   await call(daemon, "DELETE", `experiments/${later.id}`, undefined, 204);
