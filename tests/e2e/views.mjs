@@ -65,6 +65,7 @@ export const views = () => ({
 export async function visit(page, [hash, shown]) {
   await page.goto(`${here.daemon.base}/${hash}`);
   await page.locator(`main :is(${shown})`).first().waitFor({ state: "attached" });
+  await page.locator(".view:not(.coming)").waitFor(); // what is hidden looks well
   await page.waitForFunction(() => document.querySelectorAll(".plot:empty").length === 0);
 }
 

@@ -45,7 +45,7 @@ test("an experiment's tabs stand in the address, under one head that isn't made 
     await page.getByRole("link", { name, exact: true }).last().click();
     await page.locator(".tab").locator(shown).first().waitFor();
     assert.equal(hash(), `#/experiments/${experiment}${name === "Summary" ? "" : `/${name.toLowerCase()}`}`);
-    assert.equal(await page.locator(".tabs a[aria-current]").innerText(), name);
+    assert.equal(await page.locator(".tabs a[aria-current]").textContent(), name);
   }
   assert.equal(await head.evaluate((element) => element.kept), true);
   await page.goBack();
@@ -68,6 +68,7 @@ test("chips in the head lead to what they are about", async () => {
 
 test("runs that failed aren't shown as a success", async () => {
   await goto(`#/experiments/${here.made.fails}`);
+  await page.locator(".head .state").waitFor();
   assert.match(await page.locator(".head .state").innerText(), /^\u2715\s+finished \u00b7 all failed$/);
   await goto("#/");
   const row = page.locator("tr", { has: page.locator("a.name", { hasText: /^fails$/ }) });

@@ -30,7 +30,7 @@ async function serve(dir, ...args) {
 async function serveUnder(under, dir, ...args) {
   const daemon = await start({ dir, under, args: ["--stop-workers", ...args] }), api = client(() => daemon);
   started.push(daemon);
-  return { ...daemon, ...api,
+  return { ...daemon, ...api, over: daemon.ended,
     submit: async (seed, train = {}) => {
       const { id } = await api.call("POST", "/experiments", { ...TASK, train: { steps: STEPS, batch_size: 2, checkpoint_every: 10, eval_windows: 2, ...train }, seeds: [seed] }, 201);
       return (await api.get(`/runs?experiment=${id}`)).items[0].id;
@@ -116,7 +116,7 @@ test("no id of an event is given again, whichever database is put back", async (
   assert.ok(next.kind === "queue" && next.id > seen, `who wasn't goes on: ${JSON.stringify(next)}`);
 
   daemon.kill("SIGKILL");
-  await daemon.ended;
+  await daemon.over;
   await put(dir, older); // its log is lost, too
   daemon = await serve(dir);
   const last = await pauses(daemon, 8);
@@ -124,7 +124,7 @@ test("no id of an event is given again, whichever database is put back", async (
   assert.equal((await first(daemon, after)).kind, "resync");
 
   daemon.kill("SIGKILL");
-  await daemon.ended;
+  await daemon.over;
   daemon = await serve(dir); // nothing was lost
   await pauses(daemon, 1);
   assert.equal((await first(daemon, last)).kind, "queue");
@@ -209,7 +209,7 @@ test("a folder that was moved under its daemon, and another daemon at the old pa
   assert.deepEqual(await health(second), { status: 200, reasons: [] });
 
   process.kill(first.pid, "SIGKILL");
-  await first.ended;
+  await first.over;
   const back = await serve(moved, "--slots", "1"); // under any name, when its daemon is started with it
   await back.call("POST", `/runs/${endless}/cancel`, undefined, 202);
   await back.ended(endless);
@@ -233,7 +233,7 @@ test("a lock that is a folder is nobody's, and its attempt is over", async (t) =
   await daemon.until("it trains", async () => (await daemon.get(`/runs/${id}`)).step > 0);
   const [[pid]] = await daemon.rows(`SELECT pid FROM attempts WHERE run = ${id}`);
   process.kill(daemon.pid, "SIGKILL");
-  await daemon.ended;
+  await daemon.over;
   process.kill(-pid, "SIGKILL");
   await rm(join(dir, `runs/${id}/attempts/1/lock`));
   await mkdir(join(dir, `runs/${id}/attempts/1/lock`));
