@@ -264,7 +264,7 @@ test("events", async () => {
   let text = "";
   for await (const chunk of answer.body) {
     text += Buffer.from(chunk).toString();
-    for (const [, kind] of text.matchAll(/^event: (\w+)$/gm)) kinds.add(kind);
+    for (const [, kind] of text.matchAll(/^event: (\w+)\n/gm)) kinds.add(kind);
     if (["run", "metrics", "audit", "experiment"].every((kind) => kinds.has(kind))) break;
   }
   const described = operations().find(({ name }) => name === "followEvents").op.description;
