@@ -4,6 +4,7 @@
 #include "common/json/jsonx.h"
 #include "common/spec/metrics.h"
 #include "server/objects/objects.h"
+#include "server/verdict/statistics/stats.h"
 #include "server/verdict/timing/timing.h"
 
 #include <math.h>
@@ -263,7 +264,7 @@ static void read_compare(const json_t *spec, struct compare *ret)
     ret->share = metric_is_share(ret->judged);
 }
 
-/* Each of the declared looks has its share of 5 %, so that all of them together keep to it. */
+/* The looks that were declared, and which of them this is. */
 static void find_look(struct study *study)
 {
     const json_t *looks = json_object_get(json_object_get(study->spec, "compare"), "looks"), *one;
@@ -271,7 +272,7 @@ static void find_look(struct study *study)
     size_t i;
     c->submitted = json_array_size(json_object_get(study->spec, "seeds"));
     c->looks = json_array_size(looks) > 0 ? json_array_size(looks) : 1;
-    c->level = 0.05 / (double)c->looks;
+    c->level = stats_level(c->looks);
     json_array_foreach((json_t *)(uintptr_t)looks, i, one)
     {
         if (json_integer_value(one) == (json_int_t)study->seeds_n)

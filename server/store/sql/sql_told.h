@@ -2,7 +2,7 @@
 #ifndef ABLATE_SERVER_SQL_TOLD_H
 #define ABLATE_SERVER_SQL_TOLD_H
 
-#define SQL_TOLD(X) \
+#define SQL_TOLD(X)                                                                                                \
     /* audits, artifacts, events */                                                                                \
     X(AUDIT_ADD, "INSERT INTO audits (experiment, run, arm, grid, name, status, detail, "                          \
                  "evidence, created_at) "                                                                          \

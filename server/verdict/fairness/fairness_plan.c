@@ -4,6 +4,7 @@
 
 #include "common/json/jsonx_dump.h"
 #include "common/spec/spec_json.h"
+#include "server/verdict/statistics/stats.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -81,9 +82,8 @@ bool plan_tunes(const struct plan *p, const char *path)
 
 double plan_level(const struct plan *p)
 {
-    size_t looks =
-        json_array_size(json_object_get(json_object_get(p->in->spec, "compare"), "looks"));
-    return 0.05 / (double)(looks > 0 ? looks : 1);
+    const json_t *compare = json_object_get(p->in->spec, "compare");
+    return stats_level(json_array_size(json_object_get(compare, "looks")));
 }
 
 /* What came of an arm's runs at a point. */

@@ -340,6 +340,11 @@ double stats_median(double *d, size_t n)
 
 /* planning */
 
+double stats_level(size_t looks)
+{
+    return 0.05 / (double)(looks > 0 ? looks : 1);
+}
+
 size_t stats_least_pairs(double level)
 {
     size_t n = STATS_CLAIM_N;

@@ -80,6 +80,9 @@ struct stats_needed stats_needed_seeds(size_t pairs, double sd, double margin, d
 /* The power of that test with n pairs: P(|t′| > t(n−1, 1 − level/2)), t′
  * noncentral by margin·√n/sd. NaN when it isn't known. */
 double stats_power(size_t n, double sd, double margin, double level);
+/* What every test is held against: 5 %, of so many looks the share of each, so that all of them together
+ * keep to it. 0 looks: none was declared. */
+double stats_level(size_t looks);
 /* The pairs from which on a flip reaches this level, since no p lies below 2/2^n; STATS_CLAIM_N at 5 %. */
 size_t stats_least_pairs(double level);
 
